@@ -8,6 +8,18 @@ export const FAULTS = {
     exit: 5,
     help: 'ask for a policy on this path, or run sallyport allow',
   },
+  STEP_UP_REQUIRED: {
+    http: 403,
+    exit: 5,
+    help: 'prove again that it is you: sign in anew within the last five minutes',
+  },
+  THROTTLED: { http: 429, exit: 5, help: 'wait for the time named in the message' },
+  QUOTA_EXHAUSTED: { http: 402, exit: 5, help: 'raise the quota, or wait for the next month' },
+  APPROVAL_REQUIRED: {
+    http: 403,
+    exit: 5,
+    help: 'have a person decide the named approval, then make the same call again',
+  },
   PRESENCE_REFUSED: {
     http: 403,
     exit: 5,

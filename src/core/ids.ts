@@ -5,6 +5,10 @@ export type VaultId = string & { readonly __id: 'vault' }
 export type SecretId = string & { readonly __id: 'secret' }
 export type KeyId = string & { readonly __id: 'key' }
 export type StoreId = string & { readonly __id: 'store' }
+export type OrgId = string & { readonly __id: 'org' }
+export type UserId = string & { readonly __id: 'user' }
+export type AgentId = string & { readonly __id: 'agent' }
+export type PolicyId = string & { readonly __id: 'policy' }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 

@@ -1,13 +1,43 @@
+import type { AgentId, UserId, VaultId } from './ids.ts'
+import type { EpochMs } from './time.ts'
+
 /**
- * Who is acting. The person is only ever reached through the presence gate; everything else on this machine,
- * the CLI included, acts as the local agent in the project it was started in.
+ * Who is acting. On one machine: the person, who is only ever reached through the presence gate, and the local agent,
+ * which is everything else there, the CLI included, in the project it was started in. On a server: people with an
+ * account and agents with keys of their own.
  */
 export type Principal =
   | { readonly kind: 'person'; readonly id: 'local' }
   | { readonly kind: 'agent'; readonly id: 'local'; readonly project: string | null }
+  | RegisteredPrincipal
+
+/** Somebody whom identity knows by an id. */
+export type RegisteredPrincipal =
+  | { readonly kind: 'user'; readonly id: UserId }
+  | { readonly kind: 'registered-agent'; readonly id: AgentId }
 
 /** How a request came in. */
-export type Channel = 'mcp-stdio' | 'mcp-http' | 'cli' | 'page'
+export type Channel = 'mcp-stdio' | 'mcp-http' | 'cli' | 'page' | 'http'
+
+/**
+ * With what a registered caller came, as it was verified when the request came in. Whether it still counts is read
+ * again inside each transaction.
+ */
+export interface Access {
+  /** What was shown: a token of an exchange, an agent's or person's key, a session of a browser, a grant's bearer. */
+  readonly credential: {
+    readonly kind: 'token' | 'agent-key' | 'user-key' | 'session' | 'grant'
+    readonly id: string
+  }
+  /** Path globs that the credential is narrowed to; null when it is not. */
+  readonly scopes: readonly string[] | null
+  /** Vaults that the credential is narrowed to; null when it is not. */
+  readonly vaultIds: readonly VaultId[] | null
+  /** When the credential ends, or null. */
+  readonly expiresAt: EpochMs | null
+  /** Address of the client, after trusted proxies, or null when there is none. */
+  readonly address: string | null
+}
 
 /** A principal at work: what policy judges and audit records. */
 export interface Caller {
@@ -15,6 +45,8 @@ export interface Caller {
   readonly channel: Channel
   /** Name the client gave of itself. Recorded, shown to the person, never trusted. */
   readonly client?: string
+  /** Of registered principals, and of no others. */
+  readonly access?: Access
 }
 
 export const LOCAL_PERSON: Principal = { kind: 'person', id: 'local' }
@@ -24,7 +56,17 @@ export function localAgent(project: string | null): Principal {
   return { kind: 'agent', id: 'local', project }
 }
 
-/** `person:local` or `agent:local`; what audit records and fingerprints are keyed by. */
+/** Folder of the local agent's project; null for everybody else. */
+export function projectOf(principal: Principal): string | null {
+  return principal.kind === 'agent' ? principal.project : null
+}
+
+export function isRegistered(principal: Principal): principal is RegisteredPrincipal {
+  return principal.kind === 'user' || principal.kind === 'registered-agent'
+}
+
+/** `person:local`, `agent:local`, `agent:<uuid>` or `user:<uuid>`; what audit records and fingerprints are keyed by. */
 export function principalName(principal: Principal): string {
-  return `${principal.kind}:${principal.id}`
+  const kind = principal.kind === 'registered-agent' ? 'agent' : principal.kind
+  return `${kind}:${principal.id}`
 }

@@ -11,6 +11,7 @@ export const KEY_PURPOSES = [
   'token-lookup',
   'fingerprint',
   'cursor',
+  'jwt-signing',
 ] as const
 export type KeyPurpose = (typeof KEY_PURPOSES)[number]
 

@@ -1,5 +1,6 @@
 export { KeyRepository, type KeyRow, readSeal, type SealRow, writeSeal } from './key-repository.ts'
 export { type CheckedRow, type MacRow, MacTable } from './mac-table-repository.ts'
+export { bumpRights, rightsRevision } from './rights-revision-repository.ts'
 export {
   type ChangedRow,
   type HeldKey,

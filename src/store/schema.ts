@@ -85,6 +85,43 @@ export const MIGRATIONS: readonly Migration[] = [
       `insert into known_revision (id, revision) values (1, 1)`,
     ],
   },
+  {
+    version: 3,
+    name: 'organisation, people, agents, freezes, path policies',
+    statements: [
+      `create table organisation (
+        id text primary key, name text not null, created_at bigint not null,
+        revision bigint not null, mac bytea not null)`,
+      `create table users (
+        id text primary key, email text not null unique, name text, role text not null, state text not null,
+        password text, created_at bigint not null, created_by text not null,
+        revision bigint not null, mac bytea not null)`,
+      `create table user_keys (
+        id text primary key, user_id text not null, label text not null, prefix text not null,
+        digest bytea not null unique, scopes text, created_at bigint not null, expires_at bigint,
+        revoked_at bigint, revision bigint not null, mac bytea not null)`,
+      `create index user_keys_by_user on user_keys (user_id)`,
+      `create table agents (
+        id text primary key, name text not null, description text, state text not null,
+        scopes text, vault_ids text, token_ttl bigint not null, environment text, expires_at bigint,
+        key_id text, key_prefix text, key_digest bytea unique, key_expires_at bigint,
+        created_at bigint not null, created_by text not null,
+        revision bigint not null, mac bytea not null)`,
+      `create table ended_tokens (
+        id text primary key, ends_at bigint not null, revision bigint not null, mac bytea not null)`,
+      `create index ended_tokens_by_end on ended_tokens (ends_at)`,
+      `create table freezes (
+        id text primary key, state text not null, at bigint not null, set_by text not null, reason text,
+        revision bigint not null, mac bytea not null)`,
+      `create table path_policies (
+        id text primary key, vault_id text not null, pattern text not null, principal_type text not null,
+        principal_id text not null, effect text not null, permissions text not null, conditions text,
+        priority bigint not null, expires_at bigint, created_at bigint not null, created_by text not null,
+        revision bigint not null, mac bytea not null)`,
+      `create index path_policies_by_principal on path_policies (principal_type, principal_id)`,
+      `create index path_policies_by_vault on path_policies (vault_id)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -103,6 +140,13 @@ export const TABLES = [
   'trusted_files',
   'tokens',
   'presence',
+  'organisation',
+  'users',
+  'user_keys',
+  'agents',
+  'ended_tokens',
+  'freezes',
+  'path_policies',
   'audit_tree',
   'audit_records',
 ] as const

@@ -7,9 +7,9 @@ import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { EpochMs } from '../core/time.ts'
 import { newToken, parseToken, sameTokenHash, tokenHash } from '../crypto/index.ts'
-import type { StoreKeys } from '../keys/index.ts'
+import { bumpRights, type StoreKeys } from '../keys/index.ts'
 import { changeLane } from './change-lane.ts'
-import { bumpRights, type TokenRow, type VaultTables } from './rows-repository.ts'
+import { type TokenRow, type VaultTables } from './rows-repository.ts'
 
 const PREFIX = 'spt_local_'
 const MAX_LABEL = 100

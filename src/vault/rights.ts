@@ -1,6 +1,7 @@
 import type { RecordDraft, RowRevision } from '../audit/index.ts'
 import type { Reader, Tx } from '../core/db-port.ts'
-import type { Caller } from '../core/principals.ts'
+import { type Caller, isRegistered, projectOf } from '../core/principals.ts'
+import { bumpRights, rightsRevision } from '../keys/index.ts'
 import {
   compilePolicies,
   type Judgement,
@@ -9,12 +10,7 @@ import {
   policiesOf,
 } from '../policy/index.ts'
 import type { ProjectEvidence, ProjectEvidenceReader } from './project-evidence.ts'
-import {
-  bumpRights,
-  rightsRevision,
-  type TrustedFileRow,
-  type VaultTables,
-} from './rows-repository.ts'
+import type { TrustedFileRow, VaultTables } from './rows-repository.ts'
 
 /** The lists of an approved file, as they were shown to the person. */
 export interface ApprovedLists {
@@ -60,6 +56,10 @@ function remembering(judge: PathJudge): PathJudge {
 }
 
 const PERSON: CallerRights = { judge: () => BY_PERSON, standing: 'person' }
+const NOBODY: CallerRights = {
+  judge: () => ({ allowed: false, by: null }),
+  standing: 'no-project',
+}
 const DEFAULT_JUDGE = compilePolicies(policiesOf(null))
 const NO_PROJECT: CallerRights = { judge: DEFAULT_JUDGE, standing: 'no-project' }
 const UNAPPROVED: CallerRights = { judge: DEFAULT_JUDGE, standing: 'unapproved' }
@@ -85,16 +85,14 @@ export class LocalRights {
   }
 
   evidenceFor(caller: Caller): ProjectEvidence | null {
-    const { principal } = caller
-    if (principal.kind === 'person' || principal.project === null) return null
-    return this.#evidence.read(principal.project)
+    const project = projectOf(caller.principal)
+    return project === null ? null : this.#evidence.read(project)
   }
 
   /** For those who wait for a batch, and so never see the evidence of an earlier turn. */
   evidenceThisTurn(caller: Caller): ProjectEvidence | null {
-    const { principal } = caller
-    if (principal.kind === 'person' || principal.project === null) return null
-    return this.#evidence.readThisTurn(principal.project)
+    const project = projectOf(caller.principal)
+    return project === null ? null : this.#evidence.readThisTurn(project)
   }
 
   /** Rights as of `reader`'s snapshot. Call once per batch, then `of` per member. */
@@ -122,6 +120,7 @@ export class RightsAt {
   /** At once when nothing has to be read: a batch asks for each of its members. */
   of(caller: Caller, evidence: ProjectEvidence | null): CallerRights | Promise<CallerRights> {
     if (caller.principal.kind === 'person') return PERSON
+    if (isRegistered(caller.principal)) return NOBODY
     if (caller.principal.project === null || evidence === null) return NO_PROJECT
     const known = this.#judges.get(evidence.project)
     if (known !== undefined) return rightsFor(known, evidence)

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import type { Reader, SqlValue, Tx } from '../core/db-port.ts'
 import type { KeyId, SecretId, VaultId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
@@ -281,17 +280,6 @@ export async function wrappedKeysOf(
      join secrets s on s.id = x.secret_id where s.vault_id = ? order by x.secret_id, x.version`,
     [vaultId],
   )
-}
-
-/** Changes with every change to what anybody may do, so that what was read of rights can be kept until then. */
-export async function rightsRevision(reader: Reader): Promise<number> {
-  const row = await reader.get<{ revision: number }>('select revision from rights where id = 1')
-  return row?.revision ?? 0
-}
-
-/** A number never seen before, so that one written in a transaction that was undone cannot come again. */
-export async function bumpRights(tx: Tx): Promise<void> {
-  await tx.run('update rights set revision = ? where id = 1', [randomInt(2, 2 ** 47)])
 }
 
 export async function countSecrets(reader: Reader, vaultId: VaultId): Promise<number> {

@@ -5,6 +5,7 @@ import { Fault, isFault } from '../core/faults.ts'
 import { newId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
+import { bumpRights } from '../keys/index.ts'
 import {
   type FoundProject,
   findProject,
@@ -14,7 +15,7 @@ import {
 import { changeLane } from './change-lane.ts'
 import { projectDigest } from './project-evidence.ts'
 import type { ApprovedLists } from './rights.ts'
-import { bumpRights, type TrustedFileRow, type VaultTables } from './rows-repository.ts'
+import { type TrustedFileRow, type VaultTables } from './rows-repository.ts'
 
 const NOWHERE: ProjectStanding = {
   project: null,

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { SecretQuestion } from '../../core/ask-port.ts'
 import { Fault, isFault } from '../../core/faults.ts'
-import { principalName } from '../../core/principals.ts'
+import { principalName, projectOf } from '../../core/principals.ts'
 import type { SecretText } from '../../core/secret-text.ts'
 import type { StoredVersion } from '../../core/vault-port.ts'
 import {
@@ -49,7 +49,7 @@ export const inputSecret = secretTool({
     const standing = await vault.standing(caller, vaultName, path)
     const question: SecretQuestion = {
       client: mcp.client ?? 'an MCP client',
-      project: caller.principal.kind === 'agent' ? caller.principal.project : null,
+      project: projectOf(caller.principal),
       vault: vaultName,
       path: standing.path,
       replacesVersion: standing.currentVersion,

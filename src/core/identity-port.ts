@@ -1,0 +1,150 @@
+import type { Reader } from './db-port.ts'
+import type { AgentId, OrgId, UserId, VaultId } from './ids.ts'
+import type { Caller } from './principals.ts'
+import type { SecretText } from './secret-text.ts'
+import type { EpochMs } from './time.ts'
+
+export const ROLES = ['owner', 'admin', 'member', 'auditor'] as const
+export type Role = (typeof ROLES)[number]
+
+/** What identity says of a registered caller as of one snapshot of the store. */
+export interface CallerStanding {
+  readonly type: 'user' | 'agent'
+  readonly orgId: OrgId
+  /** Vaults it is bound to, its own binding and its credential's taken together; null: every vault. */
+  readonly vaultIds: readonly VaultId[] | null
+  /** Path globs, each of which must cover a path: the agent's and the credential's. An empty list is no narrowing. */
+  readonly scopes: readonly (readonly string[])[]
+  /** Of people. */
+  readonly role: Role | null
+  /** Environment that conditions of policies are judged by. */
+  readonly environment: string | null
+}
+
+/** What the vault asks of identity inside its own transactions, so that a revocation that committed first wins. */
+export interface StandingPort {
+  /**
+   * At once when nothing has to be read; a batch asks for each of its members.
+   *
+   * @throws {Fault} `UNAUTHENTICATED` when the credential, the principal or the whole organisation no longer counts:
+   *   revoked, rotated, disabled, expired, frozen
+   */
+  standingOf(reader: Reader, caller: Caller, at: EpochMs): CallerStanding | Promise<CallerStanding>
+}
+
+export interface OrgInfo {
+  readonly id: OrgId
+  readonly name: string
+}
+
+export interface AgentInfo {
+  readonly id: AgentId
+  readonly name: string
+  readonly description: string | null
+  readonly isActive: boolean
+  /** Path globs that its tokens are narrowed to; null when only policies decide. */
+  readonly scopes: readonly string[] | null
+  /** Vaults it is bound to; null: any vault that a policy names. */
+  readonly vaultIds: readonly VaultId[] | null
+  /** Life of its tokens, seconds. */
+  readonly tokenTtlSeconds: number
+  readonly environment: string | null
+  readonly expiresAt: EpochMs | null
+  /** First characters of its key, to tell it from others; null for workload identities. */
+  readonly keyPrefix: string | null
+  readonly keyExpiresAt: EpochMs | null
+  readonly createdAt: EpochMs
+  readonly createdBy: string
+}
+
+export interface AgentRequest {
+  readonly name: string
+  readonly description?: string | null
+  readonly scopes?: readonly string[] | null
+  readonly vaultIds?: readonly VaultId[] | null
+  /** 60–86 400. Default 3600. */
+  readonly tokenTtlSeconds?: number
+  readonly environment?: string | null
+  readonly expiresAt?: EpochMs | null
+  readonly keyExpiresAt?: EpochMs | null
+}
+
+/** Registered agents and their keys. Only people with a role, or the person at this machine, may call these. */
+export interface AgentPort {
+  list(caller: Caller): Promise<readonly AgentInfo[]>
+  /** An agent may look at itself. @throws {Fault} `NOT_FOUND` */
+  get(caller: Caller, id: string): Promise<AgentInfo>
+  /** @returns the key, shown once; only its keyed hash is stored */
+  create(
+    caller: Caller,
+    request: AgentRequest,
+  ): Promise<{ readonly agent: AgentInfo; readonly key: SecretText }>
+  update(
+    caller: Caller,
+    id: string,
+    change: Partial<AgentRequest> & { readonly isActive?: boolean },
+  ): Promise<AgentInfo>
+  /** A new key in place of the old one; the old one and every token of it are dead at once. */
+  rotateKey(
+    caller: Caller,
+    id: string,
+  ): Promise<{ readonly agent: AgentInfo; readonly key: SecretText }>
+  remove(caller: Caller, id: string): Promise<void>
+}
+
+export interface TokenExchange {
+  readonly token: SecretText
+  readonly expiresInSeconds: number
+  readonly agent: AgentInfo
+}
+
+/** Where a request came from, for conditions, throttles and audit. */
+export interface Origin {
+  /** Address of the client after trusted proxies, or null. */
+  readonly address: string | null
+  readonly channel: 'http' | 'mcp-http' | 'page'
+  readonly client?: string
+}
+
+export interface AuthenticationPort {
+  /**
+   * Changes an agent's key for a signed token.
+   *
+   * @param agentId when given, the key must be this agent's
+   * @throws {Fault} `UNAUTHENTICATED`, the same text whatever was wrong; `THROTTLED`
+   */
+  exchange(key: string, agentId: string | null, origin: Origin): Promise<TokenExchange>
+  /**
+   * Who shows this bearer: an agent's token or key, a person's key. Cached until it ends, because what may have
+   * changed since is read again in each transaction.
+   *
+   * @throws {Fault} `UNAUTHENTICATED`, the same text whatever was wrong
+   */
+  authenticate(bearer: string, origin: Origin): Promise<Caller>
+  /** Ends the token that is shown. */
+  revoke(bearer: string, origin: Origin): Promise<void>
+  /** Public keys as a JWK set: those of every token that may still be valid. */
+  keySet(): Promise<{ readonly keys: readonly Readonly<Record<string, string>>[] }>
+  org(): Promise<OrgInfo>
+}
+
+/** What a freeze stops: everything, everything one agent does, or one grant. */
+export type FreezeTarget =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'agent'; readonly id: AgentId | 'local' }
+  | { readonly kind: 'user'; readonly id: UserId }
+  | { readonly kind: 'grant'; readonly id: string }
+
+export interface Freeze {
+  readonly target: FreezeTarget
+  readonly at: EpochMs
+  readonly by: string
+  readonly reason: string | null
+}
+
+/** The kill switch: freezing is always allowed to those who administer; lifting passes the presence gate or step-up. */
+export interface FreezePort {
+  freeze(caller: Caller, target: FreezeTarget, reason: string | null): Promise<Freeze>
+  lift(caller: Caller, target: FreezeTarget): Promise<void>
+  list(caller: Caller): Promise<readonly Freeze[]>
+}

@@ -1,0 +1,86 @@
+import type { PolicyId, VaultId } from './ids.ts'
+import type { Caller } from './principals.ts'
+import type { EpochMs } from './time.ts'
+
+export const ACCESS_PERMISSIONS = ['list', 'read', 'write', 'delete', 'use', 'share'] as const
+/** `write` covers creating; `use` puts a value where the agent does not see it; `share` hands on what one holds. */
+export type AccessPermission = (typeof ACCESS_PERMISSIONS)[number]
+
+/** When a policy counts. All that are given must hold. */
+export interface AccessConditions {
+  /** Addresses and CIDR ranges of the client. */
+  readonly ipAllowlist?: readonly string[]
+  readonly timeWindow?: {
+    /** Whole hours 0–24 of local time; an end at or before the start wraps over midnight. */
+    readonly startHour?: number
+    readonly endHour?: number
+    /** 0 is Sunday. */
+    readonly daysOfWeek?: readonly number[]
+    /** IANA name. Default UTC. */
+    readonly timezone?: string
+    /** Six fields: second, minute, hour, day of month, month, day of week. */
+    readonly cronExpr?: string
+  }
+  readonly environmentIn?: readonly string[]
+}
+
+/** What one principal may do at the paths of a vault that a pattern covers. */
+export interface PathPolicyInfo {
+  readonly id: PolicyId
+  readonly vaultId: VaultId
+  /** `*` stands for one segment, `**` for any depth. */
+  readonly pattern: string
+  readonly principalType: 'user' | 'agent'
+  readonly principalId: string
+  readonly effect: 'allow' | 'deny'
+  readonly permissions: readonly AccessPermission[]
+  readonly conditions: AccessConditions | null
+  /** Says which policy is named as the reason when several decide alike; a deny wins over every allow. */
+  readonly priority: number
+  readonly expiresAt: EpochMs | null
+  readonly createdAt: EpochMs
+  readonly createdBy: string
+}
+
+export type PathPolicyRequest = Pick<
+  PathPolicyInfo,
+  'pattern' | 'principalType' | 'principalId' | 'permissions'
+> &
+  Partial<Pick<PathPolicyInfo, 'effect' | 'conditions' | 'priority' | 'expiresAt'>>
+
+export interface AccessExplanation {
+  readonly allowed: boolean
+  readonly layer: string
+  /** Policy that decided, or null. */
+  readonly by: PolicyId | null
+  readonly reason: string
+  /** What it would be without the policy that decided. */
+  readonly withoutIt: { readonly allowed: boolean; readonly reason: string } | null
+  readonly considered: readonly { readonly policy: PathPolicyInfo; readonly outcome: string }[]
+}
+
+/** Path policies of registered principals. @throws {Fault} `ACCESS_DENIED`, `BAD_INPUT`, `NOT_FOUND` */
+export interface PolicyPort {
+  list(caller: Caller, vault: string): Promise<readonly PathPolicyInfo[]>
+  /** Nobody grants more than he holds, longer than he holds it, or on a path he may not share. */
+  create(caller: Caller, vault: string, request: PathPolicyRequest): Promise<PathPolicyInfo>
+  update(
+    caller: Caller,
+    vault: string,
+    id: string,
+    change: Partial<
+      Pick<PathPolicyInfo, 'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority'>
+    >,
+  ): Promise<PathPolicyInfo>
+  remove(caller: Caller, vault: string, id: string): Promise<void>
+  explain(
+    caller: Caller,
+    vault: string,
+    question: {
+      readonly principalType: 'user' | 'agent'
+      readonly principalId: string
+      readonly path: string
+      readonly permission: AccessPermission
+    },
+  ): Promise<AccessExplanation>
+}
