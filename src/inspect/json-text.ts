@@ -1,4 +1,5 @@
-import { kindOfName } from './kinds.ts'
+import { kindOfMember } from './kinds.ts'
+import { isNamedBeside, nameForElement, nameForMembers } from './neighbours.ts'
 import type { Place } from './place.ts'
 import { type Leaf, WALK_LIMITS } from './walk.ts'
 
@@ -103,6 +104,32 @@ export function readJsonText(source: string): readonly JsonLeaf[] | null {
     }
   }
 
+  /** Values that stand directly in the object or array which is being read: the name or index, and which leaf. */
+  interface Direct {
+    readonly step: string | number
+    readonly at: number
+  }
+
+  function rename(at: number, name: string | null): void {
+    const leaf = leaves[at]
+    if (leaf !== undefined && name !== null) leaves[at] = { ...leaf, name }
+  }
+
+  /** An object says at its end what names its members, an array how many elements it has. */
+  function nameNeighbours(direct: readonly Direct[], length: number | null): void {
+    if (length === null) {
+      if (!direct.some(({ step }) => isNamedBeside(String(step)))) return
+      const name = nameForMembers(direct.map(({ step, at }) => [String(step), leaves[at]?.text]))
+      for (const { step, at } of direct) if (isNamedBeside(String(step))) rename(at, name)
+      return
+    }
+    for (const [index, { step, at }] of direct.entries()) {
+      const before = direct[index - 1]
+      if (before !== undefined && before.step === Number(step) - 1)
+        rename(at, nameForElement(leaves[before.at]?.text, length))
+    }
+  }
+
   function value(
     place: Place | null,
     kind: Leaf['kind'],
@@ -117,8 +144,17 @@ export function readJsonText(source: string): readonly JsonLeaf[] | null {
         leaves.push({ ...found, place, kind, isGuessed: true, isKey: false, name })
       return found !== null
     }
-    if (first === '{')
-      return list('}', () => {
+    const direct: Direct[] = []
+    /** Reads a member or element and notes it when it is a leaf itself. */
+    function part(inner: Place, of: Leaf['kind'], called: string | null): boolean {
+      const isLeaf = source[at] !== '{' && source[at] !== '['
+      const index = leaves.length
+      const isRead = value(inner, of, called, depth + 1)
+      if (isLeaf && leaves.length > index) direct.push({ step: inner.step, at: index })
+      return isRead
+    }
+    if (first === '{') {
+      const isRead = list('}', () => {
         const key = string()
         if (key === null) return false
         const inner = { up: place, step: key.text }
@@ -134,10 +170,20 @@ export function readJsonText(source: string): readonly JsonLeaf[] | null {
         if (source[at] !== ':') return false
         at += 1
         skip(SPACE)
-        return value(inner, kindOfName(key.text), key.text, depth + 1)
+        return part(inner, kindOfMember(key.text, kind), key.text)
       })
-    if (first === '[')
-      return list(']', (index) => value({ up: place, step: index }, kind, name, depth + 1))
+      nameNeighbours(direct, null)
+      return isRead
+    }
+    if (first === '[') {
+      let length = 0
+      const isRead = list(']', (index) => {
+        length = index + 1
+        return part({ up: place, step: index }, kind, name)
+      })
+      nameNeighbours(direct, length)
+      return isRead
+    }
     const start = at
     if (skip(NUMBER)) {
       const text = source.slice(start, at)

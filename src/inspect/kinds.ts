@@ -4,7 +4,7 @@ import { KINDS, type Kind } from './finding.ts'
 const KIND_OF_WORD: ReadonlyMap<string, Kind> = new Map(
   (
     [
-      ['shell', 'command cmd commands shell bash powershell'],
+      ['shell', 'command cmd commands shell bash powershell script scripts hook hooks'],
       ['path', 'path paths file files filename filepath dir directory folder cwd workdir dirname'],
       ['url', 'url urls uri href endpoint link webhook'],
       ['code', 'code snippet javascript python regex patch diff'],
@@ -31,6 +31,27 @@ export function kindOfName(name: string): Kind | null {
       .map((word) => KIND_OF_WORD.get(word) ?? null)
       .findLast((kind) => kind !== null) ?? null
   )
+}
+
+/** What is said beside a command about it. */
+const BESIDE_COMMANDS: ReadonlySet<string> = new Set([
+  'name',
+  'title',
+  'label',
+  'description',
+  'matcher',
+])
+
+/**
+ * The kind of a member: what its own name suggests, or that it stands among commands, as in `scripts` of a
+ * package.json, `hooks` of a client's settings, or `run` of a workflow.
+ *
+ * @param above - what the nearest name above suggests
+ */
+export function kindOfMember(name: string, above: Kind | null): Kind | null {
+  const own = name === 'run' ? 'shell' : kindOfName(name)
+  if (own !== null || above !== 'shell') return own
+  return BESIDE_COMMANDS.has(name.toLowerCase()) ? null : 'shell'
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Kind } from './finding.ts'
+import { readJsonText } from './json-text.ts'
 import { kindOfName } from './kinds.ts'
 import { pathOf } from './place.ts'
 import { type KindSources, walk } from './walk.ts'
@@ -51,6 +52,23 @@ const kinds: readonly [
     {},
     ['$.command shell guessed', '$.city null guessed'],
   ],
+  [
+    'what stands among commands is one, what is said beside it is not',
+    { scripts: { build: 'x', lint: ['y'] }, hooks: { Stop: [{ type: 'x', description: 'y' }] } },
+    {},
+    [
+      '$.scripts.build shell guessed',
+      '$.scripts.lint[0] shell guessed',
+      '$.hooks.Stop[0].type shell guessed',
+      '$.hooks.Stop[0].description null guessed',
+    ],
+  ],
+  [
+    'a name of its own decides among commands too',
+    { scripts: { cwd: 'x' }, steps: [{ run: 'y' }], dry_run: 'z' },
+    {},
+    ['$.scripts.cwd path guessed', '$.steps[0].run shell guessed', '$.dry_run null guessed'],
+  ],
   ['elements have the kind of their list', { paths: ['x'] }, {}, ['$.paths[0] path guessed']],
   [
     'a kind for all wins over names',
@@ -87,6 +105,31 @@ const kinds: readonly [
 ]
 for (const [what, value, sources, leaves] of kinds)
   test(`walk: ${what}`, () => assert.deepEqual(kindsIn(value, sources), leaves))
+
+const neighbours: readonly [what: string, value: unknown, names: readonly (string | null)[]][] = [
+  ['a value beside its name', { name: 'API_KEY', value: 'x' }, ['name', 'API_KEY']],
+  ['before its name too', { value: 'x', key: 'token' }, ['token', 'key']],
+  ['only the member that says nothing', { key: 'token', note: 'x' }, ['key', 'note']],
+  ['a long text is no name', { name: 'n'.repeat(65), value: 'x' }, ['name', 'value']],
+  ['a pair', { env: [['API_KEY', 'x']] }, ['env', 'API_KEY']],
+  ['a list of three is no pair', { list: ['password', 'token', 'x'] }, ['list', 'list', 'list']],
+  ['a flag and its value', ['curl', '--api-key', 'x', '-v'], [null, null, 'api-key', null]],
+  ['a sentence is no name', ['two words', 'x'], [null, null]],
+]
+for (const [what, value, names] of neighbours) {
+  test(`names: ${what}`, () => {
+    const inValue = walk(value).leaves.filter((one) => !one.isKey)
+    assert.deepEqual(
+      inValue.map((one) => one.name),
+      names,
+    )
+    const inText = readJsonText(JSON.stringify(value))?.filter((one) => !one.isKey)
+    assert.deepEqual(
+      inText?.map(({ text, name, kind }) => ({ text, name, kind })),
+      inValue.map(({ text, name, kind }) => ({ text, name, kind })),
+    )
+  })
+}
 
 test('walk: names of keys are leaves, and odd ones are quoted in a path', () => {
   const { leaves, isWhole } = walk({ 'a b': { 'c"': 'x' } })

@@ -1,5 +1,6 @@
 import type { Kind } from './finding.ts'
-import { kindOfName, kindOfSchema, schemaOfStep } from './kinds.ts'
+import { kindOfMember, kindOfSchema, schemaOfStep } from './kinds.ts'
+import { isNamedBeside, nameForElement, nameForMembers } from './neighbours.ts'
 import { type Place, pathOf } from './place.ts'
 
 /** A text inside a value: a string, a number with enough digits to be something, or the name of a key. */
@@ -92,7 +93,7 @@ export function walk(value: unknown, sources: KindSources = {}): Walked {
     }
     above.add(node)
     if (Array.isArray(node)) visitElements(node, place, told, name, schema)
-    else visitMembers(node, place, schema)
+    else visitMembers(node, place, told, schema)
     above.delete(node)
   }
 
@@ -108,11 +109,13 @@ export function walk(value: unknown, sources: KindSources = {}): Walked {
       const inner = { up: place, step: index }
       const innerSchema = schemaOfStep(schema, index)
       const kind = overridden(inner) ?? kindOfSchema(innerSchema)
-      visit(element, inner, kind === null ? told : { kind, isGuessed: false }, name, innerSchema)
+      const called = nameForElement(node[index - 1], node.length) ?? name
+      visit(element, inner, kind === null ? told : { kind, isGuessed: false }, called, innerSchema)
     }
   }
 
-  function visitMembers(node: object, place: Place | null, schema: unknown): void {
+  function visitMembers(node: object, place: Place | null, above: Told, schema: unknown): void {
+    const named = nameForMembers(Object.entries(node))
     for (const [key, member] of Object.entries(node)) {
       if (nodes > WALK_LIMITS.maxNodes) return
       const inner = { up: place, step: key }
@@ -120,8 +123,11 @@ export function walk(value: unknown, sources: KindSources = {}): Walked {
       add({ text: key, place: inner, kind: 'text', isGuessed: false, isKey: true, name: null })
       const kind = overridden(inner) ?? kindOfSchema(innerSchema) ?? sources.kind ?? null
       const told =
-        kind === null ? { kind: kindOfName(key), isGuessed: true } : { kind, isGuessed: false }
-      visit(member, inner, told, key, innerSchema)
+        kind === null
+          ? { kind: kindOfMember(key, above.isGuessed ? above.kind : null), isGuessed: true }
+          : { kind, isGuessed: false }
+      const called = named !== null && isNamedBeside(key) ? named : key
+      visit(member, inner, told, called, innerSchema)
     }
   }
 

@@ -69,13 +69,14 @@ export const creditCard: Detector = {
   source: 'ISO/IEC 7812-1 and the ranges the card schemes publish.',
   find: matchesOf(
     /(?=\d)(?<![\w.,/$+-])\d(?:\d{11,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{3}([ -])\d{6}\2\d{4,5}|\d{3}([ -])\d{4}\3\d{5})(?![\w/-]|\.\d|,\d{3}\b)/g,
-    (match, start, text) => {
+    (match, start, text, { kind }) => {
       const digits = match[0].replaceAll(/[ -]/g, '')
       if (!isIssued(digits) || !hasCheckDigit(digits)) return null
       const before = text.slice(Math.max(0, start - 40), start)
       const after = text.slice(start + match[0].length, start + match[0].length + 24)
       if (SAYS_SO.test(before) || SAYS_SO.test(after)) return { confidence: 0.95 }
       if (match[0].length !== digits.length) return { confidence: 0.9 }
+      if (kind === 'id') return { confidence: 0.4 }
       if (
         /(?:id|time|stamp|ts|seq|hash|size|bytes|offset|number|no|ref|sku|ean|upc|isbn|serial)["']?[\s:=#]{0,3}["']?$/i.test(
           before,
@@ -100,5 +101,6 @@ export const creditCard: Detector = {
     'id-4012888888881881',
     '1234567812345670',
     '4012-8888 8888 1881',
+    { text: '4012888888881881', kind: 'id' },
   ],
 }

@@ -42,7 +42,8 @@ export const phone: Detector = {
   source: 'ITU-T E.164 and E.123; North American Numbering Plan.',
   find: matchesOf(
     /(?=[+(\d])(?<![\w.$€£#/@+%-]|\d[ ,:-])(?:\+|00)?\(?\d(?:[ .()-]{0,2}\d){6,14}(?:\s?(?:x|ext\.?) ?\d{1,5})?(?![\w%€/]|[-.,:]\d)/gi,
-    (match, start, text) => {
+    (match, start, text, { kind }) => {
+      if (kind === 'id') return null
       const end = start + match[0].length
       const confidence = sureness(
         match[0],
@@ -68,5 +69,6 @@ export const phone: Detector = {
     '550e8400-e29b-41d4-a716-446655440000',
     'total 12 345 678',
     'call me at 10.30.2024',
+    { text: '(415) 555-0132', kind: 'id' },
   ],
 }
