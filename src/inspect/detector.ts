@@ -1,4 +1,5 @@
 import type { Category, Kind, Severity } from './finding.ts'
+import { cursorOf, type Match, type Search } from './search.ts'
 
 /** A match inside one text. Never the matched text itself. */
 export interface Hit {
@@ -53,30 +54,45 @@ export interface Detector {
 
 export const DEFAULT_REACH = { before: 256, after: 256 } as const
 
+/** What a detector makes of a match: null to drop it, or what differs for this one. */
+export type Check<M extends Match> = (
+  match: M,
+  start: number,
+  text: string,
+  scene: Scene,
+) => Partial<Hit> | null
+
 /**
- * `find` for a pattern and an optional check of each match: returns null to drop it, or what differs for this one.
- * The pattern sees the window alone, so that its time is bounded by the window; a check sees the whole text.
+ * `find` for a pattern and an optional check of each match. The pattern sees the window alone, so that its time is
+ * bounded by the window; a check sees the whole text.
  *
- * @param pattern - with the flag `g`
+ * @param pattern - with the flag `g`, or a search put together of several
  */
+export function matchesOf(pattern: RegExp, check?: Check<RegExpExecArray>): Detector['find']
+export function matchesOf(pattern: Search, check?: Check<Match>): Detector['find']
 export function matchesOf(
-  pattern: RegExp,
-  check?: (
-    match: RegExpExecArray,
-    start: number,
-    text: string,
-    scene: Scene,
-  ) => Partial<Hit> | null,
+  pattern: Search,
+  check?: Check<Match> | Check<RegExpExecArray>,
+): Detector['find'] {
+  return findOf(pattern, check as Check<Match> | undefined, Number.POSITIVE_INFINITY)
+}
+
+/** `matchesOf` that stops after so many hits. */
+export function findOf(
+  pattern: Search,
+  check: Check<Match> | undefined,
+  most: number,
 ): Detector['find'] {
   return (text, from, to, scene) => {
     const hits: Hit[] = []
     const window = from === 0 && to === text.length ? text : text.slice(from, to)
-    pattern.lastIndex = 0
-    for (let match = pattern.exec(window); match !== null; match = pattern.exec(window)) {
+    const next = cursorOf(pattern, window)
+    for (let match = next(0); match !== null && hits.length < most; ) {
       const start = from + match.index
+      const end = start + match[0].length
       const found = check === undefined ? {} : check(match, start, text, scene)
-      if (found !== null) hits.push({ start, end: start + match[0].length, ...found })
-      if (match[0] === '') pattern.lastIndex += 1
+      if (found !== null) hits.push({ start, end, ...found })
+      match = next(Math.max(end - from, match.index + 1))
     }
     return hits
   }

@@ -1,4 +1,5 @@
-import { type Detector, matchesOf } from '../../detector.ts'
+import { type Check, type Detector, matchesOf } from '../../detector.ts'
+import type { Match } from '../../search.ts'
 import { isMention } from './mention.ts'
 
 const KEY_FILE =
@@ -31,7 +32,7 @@ const COPY_OUT =
   /\bsends? (?:a )?cop(?:y|ies)\b[^.!?\n]{0,24}\bto (?:an? |the )?(?:external|remote|third[- ]party|unknown) \w{3,12}/gi
 
 const said =
-  (confidence: (match: RegExpExecArray) => number): Parameters<typeof matchesOf>[1] =>
+  (confidence: (match: Match) => number): Check<Match> =>
   (match, start, text) => {
     const value = confidence(match)
     if (value === 0) return null
