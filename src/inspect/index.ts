@@ -44,7 +44,15 @@ export {
   MODES,
   type Mode,
   mergeSettings,
+  strictest,
 } from './settings.ts'
 export type { ValueName } from './value-index.ts'
 export { isVariant, type Variant } from './variants.ts'
 export { isCounted, isSevere, VERDICTS, type Verdict, verdictOf } from './verdict.ts'
+export {
+  engineWith,
+  readWritten,
+  UnusableDetector,
+  WRITTEN_LIMITS,
+  type WrittenDetector,
+} from './written.ts'

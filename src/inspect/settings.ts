@@ -1,7 +1,7 @@
 import type { Finding } from './finding.ts'
 import { BLOCKS_FROM, isCounted, isSevere } from './verdict.ts'
 
-/** `block` refuses, `surgical` takes out what it can and refuses the rest, `log_only` records. */
+/** From the strictest: `block` refuses, `surgical` takes out what it can and refuses the rest, `log_only` records. */
 export const MODES = ['block', 'surgical', 'log_only'] as const
 export type Mode = (typeof MODES)[number]
 
@@ -48,6 +48,40 @@ export function mergeSettings(layers: readonly Partial<InspectSettings>[]): Insp
 }
 
 const EVERY_INDEX = /\[\d+\]/g
+
+/** Whether an entry for `wide` lets through all that one for `narrow` does. */
+function covers(wide: AllowEntry, narrow: AllowEntry): boolean {
+  return (
+    wide.detector === narrow.detector &&
+    (wide.path === undefined ||
+      wide.path === narrow.path ||
+      wide.path === narrow.path?.replaceAll(EVERY_INDEX, '[*]'))
+  )
+}
+
+/** What lets through only what both let through: every part is the stricter of the two. */
+export function strictest(one: InspectSettings, other: InspectSettings): InspectSettings {
+  const thresholds: Record<string, number> = {}
+  const thresholdIn = (settings: InspectSettings, id: string): number =>
+    Object.hasOwn(settings.thresholds, id) ? (settings.thresholds[id] ?? BLOCKS_FROM) : BLOCKS_FROM
+  for (const id of [...Object.keys(one.thresholds), ...Object.keys(other.thresholds)])
+    thresholds[id] = Math.min(thresholdIn(one, id), thresholdIn(other, id))
+  const until = (entry: AllowEntry, end: AllowEntry): AllowEntry => ({
+    ...entry,
+    expiresAt: Math.min(entry.expiresAt, end.expiresAt),
+  })
+  return {
+    mode: MODES.indexOf(one.mode) < MODES.indexOf(other.mode) ? one.mode : other.mode,
+    off: one.off.filter((id) => other.off.includes(id)),
+    thresholds,
+    allow: one.allow.flatMap((mine) =>
+      other.allow.flatMap((theirs) => {
+        if (covers(theirs, mine)) return [until(mine, theirs)]
+        return covers(mine, theirs) ? [until(theirs, mine)] : []
+      }),
+    ),
+  }
+}
 
 /**
  * The entry that lets a finding through, or null.
