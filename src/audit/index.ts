@@ -1,5 +1,6 @@
 export { createAuditPort } from './audit.ts'
 export { insertRecords, readTree } from './audit-repository.ts'
+export { changeLane } from './change-lane.ts'
 export {
   type AdoptedHead,
   fileHeadPlace,

@@ -22,14 +22,24 @@ export interface CallerStanding {
 }
 
 /** What the vault asks of identity inside its own transactions, so that a revocation that committed first wins. */
-export interface StandingPort {
+export interface StandingPort extends StandingAt {
   /**
-   * At once when nothing has to be read; a batch asks for each of its members.
+   * What stands as of one revision of the rights, as `rightsRevision` read it. Ask once per snapshot, so that what is
+   * remembered of an older one never counts for a newer.
+   */
+  atRevision(revision: number): StandingAt
+}
+
+export interface StandingAt {
+  /**
+   * At once when nothing has to be read; a batch asks for each of its members. The same object until rights change.
    *
    * @throws {Fault} `UNAUTHENTICATED` when the credential, the principal or the whole organisation no longer counts:
    *   revoked, rotated, disabled, expired, frozen
    */
   standingOf(reader: Reader, caller: Caller, at: EpochMs): CallerStanding | Promise<CallerStanding>
+  /** What is frozen: `all`, `agent:local`, `agent:<uuid>`, `user:<uuid>`, `grant:<id>`. */
+  frozen(reader: Reader): ReadonlySet<string> | Promise<ReadonlySet<string>>
 }
 
 export interface OrgInfo {

@@ -28,6 +28,8 @@ export interface Access {
   readonly credential: {
     readonly kind: 'token' | 'agent-key' | 'user-key' | 'session' | 'grant'
     readonly id: string
+    /** Of a token: the key that it was changed for, and with which it dies. */
+    readonly keyId?: string
   }
   /** Path globs that the credential is narrowed to; null when it is not. */
   readonly scopes: readonly string[] | null

@@ -20,7 +20,15 @@ test('token: the checksum is CRC-32 in base62 of all before it', () => {
 })
 
 test('token: comes back as it was, prefix apart', () => {
-  for (const prefix of ['a_', 'spt_', 'spt_local_', 'spt_a1_b2_', `${'x'.repeat(23)}_`]) {
+  for (const prefix of [
+    'a_',
+    'spt_',
+    'spt_local_',
+    'ocv_',
+    '1ck_',
+    'spt_a1_b2_',
+    `${'x'.repeat(23)}_`,
+  ]) {
     const text = newToken(prefix).reveal()
     const parsed = parseToken(text)
     assert.equal(parsed?.prefix, prefix)
@@ -71,7 +79,7 @@ test('token: no other text is one', () => {
   )
 })
 
-for (const prefix of ['', 'spt', 'Spt_', 'spt__', '1spt_', 'spt-', `${'x'.repeat(24)}_`])
+for (const prefix of ['', 'spt', 'Spt_', 'spt__', '_', 'spt-', `${'x'.repeat(24)}_`])
   test(`token: '${prefix}' is no prefix`, () => assert.throws(() => newToken(prefix), RangeError))
 
 test('token: its hash is HMAC-SHA256, another under another key', () => {

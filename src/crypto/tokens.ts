@@ -6,7 +6,7 @@ const RANDOM_BYTES = 32
 const BODY_LENGTH = 43
 const CHECKSUM_LENGTH = 6
 const MAX_PREFIX_LENGTH = 24
-const PREFIX = /^(?:[a-z][a-z0-9]*_)+$/
+const PREFIX = /^(?:[a-z0-9]+_)+$/
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /**
@@ -14,7 +14,7 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
  * The fixed prefix and the checksum let a secret scanner find a leaked one without false alarms:
  * `spt_local_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}`.
  *
- * @param prefix - lower-case words, each with its underscore, for example `spt_local_`; at most 24 characters
+ * @param prefix - words of lower-case letters and digits, each with its underscore, for example `spt_local_`; at most 24 characters
  */
 export function newToken(prefix: string): SecretText {
   if (!PREFIX.test(prefix) || prefix.length > MAX_PREFIX_LENGTH)

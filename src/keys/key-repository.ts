@@ -141,6 +141,12 @@ export class KeyRepository {
     return row === null ? null : keyOf(row)
   }
 
+  /** Keys of a purpose that belongs to no vault, the oldest first. */
+  async ofPurpose(reader: Reader, purpose: KeyPurpose): Promise<readonly KeyRow[]> {
+    const rows = await this.table.select(reader, 'purpose = ? order by created_at, id', [purpose])
+    return rows.map(keyOf)
+  }
+
   async all(reader: Reader): Promise<readonly KeyRow[]> {
     const rows = await this.table.select(reader, '1 = 1 order by created_at, id', [])
     return rows.map(keyOf)
