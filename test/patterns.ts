@@ -1,0 +1,161 @@
+// Which patterns the inspection domain owns, and what recheck says of one.
+import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { check } from 'recheck'
+import { parseAst } from 'rolldown/parseAst'
+
+const root = resolve(import.meta.dirname, '..')
+
+export interface Pattern {
+  readonly source: string
+  readonly flags: string
+  /** The longest text it is given, in UTF-16 units, where `boundedTo` sees to that. */
+  readonly window?: number
+}
+
+export interface OwnPattern extends Pattern {
+  /** Files it is a literal of, below src/inspect; empty for what is built when the program is loaded. */
+  readonly files: readonly string[]
+}
+
+/** What recheck says of a pattern. Only `safe` is good; what it cannot decide within its time is not. */
+export interface Checked extends Pattern {
+  readonly status: 'safe' | 'vulnerable' | 'unknown'
+  readonly checker: string
+}
+
+export interface PatternRecord {
+  readonly recheck: string
+  readonly patterns: readonly Checked[]
+}
+
+export const RECORD_FILE = join(root, 'test', 'patterns.json')
+
+export function recheckVersion(): string {
+  const file = createRequire(import.meta.url).resolve('recheck/package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version
+}
+
+/** What was said of every pattern when the script was last run. */
+export function readRecord(): PatternRecord {
+  return JSON.parse(readFileSync(RECORD_FILE, 'utf8')) as PatternRecord
+}
+
+/** `/source/flags`, and the window where it has one: what tells patterns apart. */
+export function keyOf({ source, flags, window }: Pattern): string {
+  return `/${source}/${flags}${window === undefined ? '' : ` ${window}`}`
+}
+
+interface Node {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value
+}
+
+function patternOf(node: Node): Pattern | null {
+  const { regex } = node as {
+    readonly regex?: { readonly pattern: string; readonly flags: string }
+  }
+  return node.type === 'Literal' && regex !== undefined && regex !== null
+    ? { source: regex.pattern, flags: regex.flags }
+    : null
+}
+
+/** `boundedTo(limit, /pattern/)` */
+function boundedIn(node: Node): Pattern | null {
+  const { callee, arguments: given } = node as { callee?: Node; arguments?: readonly Node[] }
+  if (node.type !== 'CallExpression' || callee?.['name'] !== 'boundedTo') return null
+  const [limit, literal] = given ?? []
+  const pattern = literal === undefined ? null : patternOf(literal)
+  const window = limit?.['value']
+  if (pattern === null || typeof window !== 'number')
+    throw new Error('boundedTo takes a number and a pattern, both as literals')
+  return { ...pattern, window }
+}
+
+/** The patterns that are literals of a source. */
+export function literalsOf(text: string): readonly Pattern[] {
+  const found: Pattern[] = []
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      for (const one of value) visit(one)
+      return
+    }
+    if (!isNode(value)) return
+    const pattern = boundedIn(value) ?? patternOf(value)
+    if (pattern !== null) {
+      found.push(pattern)
+      return
+    }
+    for (const one of Object.values(value)) visit(one)
+  }
+  visit(parseAst(text, { lang: 'ts' }))
+  return found
+}
+
+function builtPatterns(): readonly Pattern[] {
+  const script = join(import.meta.dirname, 'support', 'built-patterns.ts')
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+  })
+  if (status !== 0) throw new Error(`built-patterns.ts ended with ${status}: ${stderr}`)
+  return JSON.parse(stdout) as readonly Pattern[]
+}
+
+const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** Every pattern of the inspection domain, once, sorted. */
+export function ownPatterns(): readonly OwnPattern[] {
+  const folder = join(root, 'src', 'inspect')
+  const found = new Map<string, { readonly pattern: Pattern; readonly files: string[] }>()
+  const add = (pattern: Pattern, file: string | null): void => {
+    const key = keyOf(pattern)
+    const known = found.get(key) ?? { pattern, files: [] }
+    found.set(key, known)
+    if (file !== null && !known.files.includes(file)) known.files.push(file)
+  }
+  for (const file of globSync('**/*.ts', { cwd: folder }).toSorted()) {
+    if (file.endsWith('.test.ts')) continue
+    for (const pattern of literalsOf(readFileSync(join(folder, file), 'utf8')))
+      add(pattern, file.replaceAll('\\', '/'))
+  }
+  for (const pattern of builtPatterns()) add(pattern, null)
+  return [...found]
+    .toSorted(([a], [b]) => byCode(a, b))
+    .map(([, { pattern, files }]) => ({ ...pattern, files }))
+}
+
+/** Steps of matching that take about a millisecond: what a pattern with a window may cost at the worst. */
+const STEPS_OF_A_WINDOW = 100_000
+
+/** Asks recheck, with its own defaults but for patterns with a window. */
+export async function checked(pattern: Pattern): Promise<Checked> {
+  const { source, flags, window } = pattern
+  const answer = await check(
+    source,
+    flags,
+    window === undefined
+      ? {}
+      : {
+          checker: 'fuzz',
+          maxAttackStringSize: window,
+          maxRecallStringSize: window,
+          maxGeneStringSize: window,
+          attackLimit: STEPS_OF_A_WINDOW,
+        },
+  )
+  return {
+    source,
+    flags,
+    ...(window === undefined ? {} : { window }),
+    status: answer.status,
+    checker: answer.checker ?? 'none',
+  }
+}
