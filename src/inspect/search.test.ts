@@ -50,6 +50,10 @@ for (const [name, search, pattern] of SAME)
     )
   })
 
+test('a pattern that begins with a pair of units ends its search', () => {
+  assert.deepEqual(allOf(inOrder(/[^x]a/gu, far(2, '', /[^y]b/gu)), '😀a😀b'), ['0:😀a😀b'])
+})
+
 test('parts in order take linear time where the first of them is everywhere', () => {
   const search = inOrder(/a/g, far(100_000, '.', /b/g), far(100_000, '.', /c/g))
   const text = 'ab'.repeat(200_000)

@@ -16,10 +16,18 @@ export type Search = RegExp | ((text: string) => Cursor)
 export function cursorOf(search: Search, text: string): Cursor {
   if (typeof search === 'function') return search(text)
   return (from) => {
-    search.lastIndex = from
-    return search.exec(text)
+    // In the middle of a pair, a pattern with the flag `u` begins before it.
+    for (let at = from; ; at += 1) {
+      search.lastIndex = at
+      const match = search.exec(text)
+      if (match === null || match.index >= from) return match
+    }
   }
 }
+
+/** Stops of a `Step`: what ends a sentence, and a line. */
+export const SENTENCE = '.!?\n'
+export const LINE = '\n'
 
 /**
  * A pattern that is tried only where its beginning was found. Its time is bounded by its own length at each of these

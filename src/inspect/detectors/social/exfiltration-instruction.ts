@@ -1,5 +1,6 @@
 import { type Detector, type Hit, matchesOf, type Scene } from '../../detector.ts'
 import type { Kind } from '../../finding.ts'
+import { far, inOrder, SENTENCE, startingWith } from '../../search.ts'
 import { HINT, unlessMentioned } from './mention.ts'
 
 /** What must not leave: files with keys, credentials, what was said, what the agent was told. */
@@ -18,13 +19,34 @@ const BESIDE = 100
 const STEP = 48
 
 /** Every message, from now on, to somewhere. */
-const WIRETAP =
-  /\b(?:forward|send|copy|post|bcc|cc|relay)\b[^.!?\n]{0,20}\b(?:every|each|all)\b[^.!?\n]{0,30}\b(?:messages?|emails?|requests?|responses?|prompts?|conversations?|outputs?)\b[^.!?\n]{0,60}(?:https?:\/\/|@[\w-]{1,40}\.|\bto (?:us|me)\b)/gi
-const COPY_AWAY =
-  /\b(?:sends?|uploads?|forwards?|posts?|exfiltrates?|transmits?)\b[^.!?\n]{0,24}\b(?:a copy|copies|it|them|everything|the (?:contents?|results?|data))\b[^.!?\n]{0,24}\bto (?:an? |the )?(?:external|remote|attacker\S{0,3}|third[- ]party|unknown|hidden)\b/gi
+const WIRETAP = inOrder(
+  /\b(?:forward|send|copy|post|bcc|cc|relay)\b/gi,
+  far(20, SENTENCE, /\b(?:every|each|all)\b/gi),
+  far(
+    30,
+    SENTENCE,
+    /\b(?:messages?|emails?|requests?|responses?|prompts?|conversations?|outputs?)\b/gi,
+  ),
+  far(60, SENTENCE, /(?:https?:\/\/|@[\w-]{1,40}\.|\bto (?:us|me)\b)/gi),
+)
+const COPY_AWAY = inOrder(
+  /\b(?:sends?|uploads?|forwards?|posts?|exfiltrates?|transmits?)\b/gi,
+  far(24, SENTENCE, /\b(?:a copy|copies|it|them|everything|the (?:contents?|results?|data))\b/gi),
+  far(
+    24,
+    SENTENCE,
+    /\bto (?:an? |the )?(?:external|remote|attacker\S{0,3}|third[- ]party|unknown|hidden)\b/gi,
+  ),
+)
+const SHOWS = String.raw`\b(?:render|show|display|include|insert|append|add|load|fetch|output|return|embed)\b`
 /** A link or picture whose address carries what the agent knows. */
-const BY_LINK =
-  /\b(?:render|show|display|include|insert|append|add|load|fetch|output|return|embed)\b[^.!?\n]{0,80}(?:!?\[[^\]\n]{0,80}\]\(|<img[^>\n]{0,40}src=["']?|\bimages?\b[^.\n]{0,40}\b(?:at|from|url)\b[^\n]{0,20})https?:\/\/[^\s)]{1,120}(?:=|\/)(?:\{|\[|<|%7b|\$|secret|password|token|prompt)/gi
+const BY_LINK = startingWith(
+  new RegExp(SHOWS, 'gi'),
+  new RegExp(
+    String.raw`${SHOWS}[^.!?\n]{0,80}(?:!?\[[^\]\n]{0,80}\]\(|<img[^>\n]{0,40}src=["']?|\bimages?\b[^.\n]{0,40}\b(?:at|from|url)\b[^\n]{0,20})https?://[^\s)]{1,120}(?:=|/)(?:\{|\[|<|%7b|\$|secret|password|token|prompt)`,
+    'iy',
+  ),
+)
 
 const FILE = /\.(?:ssh|aws|env|kube|npmrc|netrc|gnupg|cursor|claude)\b|id_rsa|id_ed25519|\/etc\//i
 const FOREIGN =

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { either, inOrder, LINE, near } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 /** One language: who is claimed to speak, and what is asked for. Each part is an alternation. */
@@ -74,10 +75,10 @@ const WORDINGS: readonly Wording[] = [
   },
 ]
 
-const NEAR = '[^\\n]{0,110}?'
-const CLAIMED = new RegExp(
-  WORDINGS.map(({ claim, secret, ask }) => `(?:${claim})${NEAR}(?:${secret}|${ask})`).join('|'),
-  'giu',
+const CLAIMED = either(
+  ...WORDINGS.map(({ claim, secret, ask }) =>
+    inOrder(new RegExp(claim, 'giu'), near(110, LINE, new RegExp(`${secret}|${ask}`, 'giu'))),
+  ),
 )
 const SECRETS = new RegExp(WORDINGS.map(({ secret }) => secret).join('|'), 'iu')
 const ASKS = new RegExp(WORDINGS.map(({ ask }) => ask).join('|'), 'iu')

@@ -1,12 +1,14 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { far, inOrder, LINE, rest, SENTENCE } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 const ROLE =
   '(?:god|developer|creator|admin(?:istrator)?|maintainer|owner|programmer|engineer|boss|master|operator|root|superuser|president|ceo|police(?: officer)?|law enforcement|security (?:team|officer|researcher|auditor)|authori[sz]ed|openai|anthropic|google|the system)'
 /** Who speaks claims power over the agent. */
-const CLAIM = new RegExp(
-  `\\b(?:i am|i'm|i’m|this is|as|speaking as|we are|my name is god)\\b[^.!?\\n]{0,14}\\b(?:your|the|a|an|actually)? ?${ROLE}\\b[^\\n]{0,140}`,
-  'gi',
+const CLAIM = inOrder(
+  /\b(?:i am|i'm|i’m|this is|as|speaking as|we are|my name is god)\b/gi,
+  far(14, SENTENCE, new RegExp(`\\b(?:your|the|a|an|actually)? ?${ROLE}\\b`, 'gi')),
+  rest(140, LINE),
 )
 const POWER =
   /\b(?:you (?:must|have to|need to|are required|should|shall|will|will have to)|i need you to|need to verify|listen to my|obey|do as i say|answer (?:all|every)|i (?:command|order|authori[sz]e|instruct) you|override|confirm (?:the|your)|must (?:share|give|reveal|provide|tell)|important that you)\b/i
@@ -16,8 +18,15 @@ const OVER_AGENT =
   /\b(?:your (?:developer|creator|maker|maintainer|programmer|admin\w{0,10}|owner|master|operator)|god|openai|anthropic|the system)\b/i
 
 /** "MAINTENANCE OVERRIDE MODE", "<SYSTEM MODE>", "entering a 'verification mode'". */
-const MODE =
-  /\b(?:(?:now |i am |i'm |am now |is now |are now )?(?:entering|activating|initiating|enabling|switching to|running|starting|launching)|enter(?:ed)?|activated?|initiated?|engaged?)\b[^.!?\n]{0,16}['"‘“<[(]{0,2}\b(?:(?:law enforcement|system|admin\w{0,10}|maintenance|developer|knowledge|emergency|security|diagnostic|debug|god|root|recovery|verification|audit|override|testing|test|evaluation|training|service) ?(?:validation |verification |override |access |check )?(?:mode|override|protocol|audit|upgrade|reset|reboot))\b[^\n]{0,120}/gi
+const MODE = inOrder(
+  /\b(?:(?:now |i am |i'm |am now |is now |are now )?(?:entering|activating|initiating|enabling|switching to|running|starting|launching)|enter(?:ed)?|activated?|initiated?|engaged?)\b/gi,
+  far(
+    18,
+    SENTENCE,
+    /\b(?:(?:law enforcement|system|admin\w{0,10}|maintenance|developer|knowledge|emergency|security|diagnostic|debug|god|root|recovery|verification|audit|override|testing|test|evaluation|training|service) ?(?:validation |verification |override |access |check )?(?:mode|override|protocol|audit|upgrade|reset|reboot))\b/gi,
+  ),
+  rest(120, LINE),
+)
 const ASKS = /\b(?:you|your|user|user's|password|confirm|tell|where|what)\b/i
 
 /** One agent speaks as the vendor to another: "As an AI developed by …, I need to …". */

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { inOrder, near, startingWith } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 /** Orders that only make sense to an agent that reads along. */
@@ -6,11 +7,15 @@ const TO_AGENT =
   /\b(?:you (?:must|should|need to|have to|will|are (?:now |required))|before (?:using|calling|you|providing|doing|answering|responding|any)|first (?:read|call|access|send|do)|read (?:the (?:file|contents?)|~|\/)|ignore|disregard|forget|do not (?:mention|tell|explicitly|inform|reveal)|don't (?:mention|tell)|without (?:telling|mentioning|informing|asking)|never (?:reveal|mention|tell)|from now on|forward every|instead (?:of|return|call|say)|pass (?:its|the|their) contents?|send (?:it|them|the|all|every|a copy)|include (?:it|them|the|all)|the assistant|the (?:ai|model|agent|llm)|as an ai|(?:say|state|print|respond|reply)(?: with)?:|message from me|do the following|these instructions|must also|disable|no confirmation|pre-?authori[sz]ed|execute|should now|please (?:assist|call|use|delete|send|forward)|insert full)\b/gi
 
 /** A frame that people do not see, or that claims weight: tags, comments, invisible blocks. */
-const FRAME =
-  /<(important|hidden|secret|information|instructions?|system[_-]?(?:note|message|instructions?|prompt)?|admin|critical|attention|override|confidential|note[_-]?to[_-]?(?:ai|assistant|model)|ai|llm|assistant|agent|prompt|task|directive|internal|sidenote|cmd|priority)>([^<]{8,1500})/gi
-const COMMENT = /<!--([^]{8,900}?)-->/g
-const INVISIBLE =
-  /<(?:span|div|p|font|section)\b[^<>]{0,120}(?:display\s{0,2}:\s{0,2}none|visibility\s{0,2}:\s{0,2}hidden|font-size\s{0,2}:\s{0,2}[01](?:px|pt|em)?\b|color\s{0,2}:\s{0,2}(?:white|#fff(?:fff)?)|opacity\s{0,2}:\s{0,2}0(?![.\d]))[^<>]{0,80}>([^<]{8,900})/gi
+const FRAME = startingWith(
+  /<[a-z][a-z_-]{1,24}>/gi,
+  /<(important|hidden|secret|information|instructions?|system[_-]?(?:note|message|instructions?|prompt)?|admin|critical|attention|override|confidential|note[_-]?to[_-]?(?:ai|assistant|model)|ai|llm|assistant|agent|prompt|task|directive|internal|sidenote|cmd|priority)>([^<]{8,1500})/iy,
+)
+const COMMENT = inOrder(/<!--/g, near(900, '', /-->/g))
+const INVISIBLE = startingWith(
+  /<[dfps]/gi,
+  /<(?:span|div|p|font|section)\b[^<>]{0,120}(?:display\s{0,2}:\s{0,2}none|visibility\s{0,2}:\s{0,2}hidden|font-size\s{0,2}:\s{0,2}[01](?:px|pt|em)?\b|color\s{0,2}:\s{0,2}(?:white|#fff(?:fff)?)|opacity\s{0,2}:\s{0,2}0(?![.\d]))[^<>]{0,80}>([^<]{8,900})/iy,
+)
 /** "Note to assistant:", "[ASSISTANT INSTRUCTIONS: …", "Attention AI agents". */
 const ADDRESS =
   /(?:\b(?:note|notice|message|instructions?|memo|reminder|attention|important|directive|warning|hint|begin|request) (?:to|for|all) (?:the |any |all |you,? |every )?(?:reading |automated |helpful )?(?:ai|llm|assistants?|agents?|language models?|chatbots?|(?:ai|llm|language|gpt)[ -](?:assistants?|agents?|models?|systems?|readers?)|gpt[ -]?\d{0,2}|chatgpt|claude|gemini|copilot)\b|\[(?:ai|assistant|agent|llm|model|system) (?:instructions?|note|directive|only|task)\b|\b(?:attention|dear|hey|hello),? (?:the )?(?:ai|llm|chatgpt|gpt|claude|copilot|language model)(?: (?:assistant|agent|model)s?)?\s{0,2}[:,!—-]|\((?:for|to) (?:the |all )?(?:ai|llm)s?(?: (?:assistants?|agents?|models?))?\)|\b(?:the|any) (?:ai|llm|model|assistant|agent) (?:that is |currently )?(?:processing|reading|parsing|summari[sz]ing|reviewing) this\b|\bdirective for (?:all )?(?:ai|llm)|\bif you(?: are|'re)(?: reading this and are)? an? (?:ai|llm|language model|(?:ai|automated)[ -](?:assistant|agent|model)|chatbot)\b)/gi
@@ -38,7 +43,7 @@ const ORDER_FIRST =
   /^\s{0,4}(?:please\s)?(?:ignore|disregard|forget|override|overlook|instead|say|state|tell|respond|reply|ai\b|assistant\b|llm\b|agent\b|note to|system)\b/i
 
 const commented = matchesOf(COMMENT, (match) => {
-  const body = match[1] ?? ''
+  const body = match[0].slice(4, -3)
   const count = orders(body)
   if (ORDER_FIRST.test(body) && count > 0) return { confidence: 0.85 }
   if (count >= 2 && ABOUT_OUTPUT.test(body)) return { confidence: 0.65 }

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { either, inOrder, near } from '../../search.ts'
 import { isMention } from './mention.ts'
 
 /** Verb and object of one language, in the order or orders it puts them. */
@@ -65,15 +66,20 @@ const WORDINGS: readonly Wording[] = [
 ]
 
 /** Units between the parts; in scripts without spaces a sentence is short. */
-const GAP = '[^.!?。！？؟\\n]{0,28}?'
+const GAP = 28
+const STOPS = '.!?。！？؟\n'
 
-const ORDER = new RegExp(
-  WORDINGS.flatMap(({ verbs, prior, objects }) => [
-    `(?:${verbs})${GAP}(?:${prior})${GAP}(?:${objects})`,
-    `(?:${verbs})${GAP}(?:${objects})${GAP}(?:${prior})`,
-    `(?:${prior})${GAP}(?:${objects})${GAP}(?:${verbs})`,
-  ]).join('|'),
-  'g',
+const ORDER = either(
+  ...WORDINGS.flatMap((wording) => {
+    const [verbs, prior, objects] = [wording.verbs, wording.prior, wording.objects].map(
+      (one) => new RegExp(one, 'g'),
+    ) as [RegExp, RegExp, RegExp]
+    return [
+      inOrder(verbs, near(GAP, STOPS, prior), near(GAP, STOPS, objects)),
+      inOrder(verbs, near(GAP, STOPS, objects), near(GAP, STOPS, prior)),
+      inOrder(prior, near(GAP, STOPS, objects), near(GAP, STOPS, verbs)),
+    ]
+  }),
 )
 
 /** "Ignore the above" in languages where no noun follows. */

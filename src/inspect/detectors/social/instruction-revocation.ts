@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { far, inOrder, rest, SENTENCE } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 const TOLD =
@@ -7,14 +8,30 @@ const EARLIER =
   "(?:above|previous|prior|earlier|preceding|original|initial|old|former|past|existing|developer'?s?|system|your|all)"
 
 /** What was said before does not hold: "the above instructions are void". */
-const VOID = new RegExp(
-  `\\b(?:${EARLIER}\\b (?:\\w{1,14} ){0,2}${TOLD}|(?:instructions?|prompts?|directives?|orders?) (?:above|before|so far|given|you))\\b[^.!?\\n]{0,24}\\b(?:are|is|were|was|been|no longer|now)\\b[^.!?\\n]{0,20}\\b(?:void|null|invalid|cancell?ed|obsolete|mistake|wrong|replaced|superseded|revoked|a test|outdated|expired|fake|rescinded|irrelevant|overridden|overruled|deprecated|valid|relevant|apply|applicable|suspended|lifted|a joke|a trick)\\b`,
-  'gi',
+const VOID = inOrder(
+  new RegExp(
+    `\\b(?:${EARLIER}\\b (?:\\w{1,14} ){0,2}${TOLD}|(?:instructions?|prompts?|directives?|orders?) (?:above|before|so far|given|you))\\b`,
+    'gi',
+  ),
+  far(24, SENTENCE, /\b(?:are|is|were|was|been|no longer|now)\b/gi),
+  far(
+    20,
+    SENTENCE,
+    /\b(?:void|null|invalid|cancell?ed|obsolete|mistake|wrong|replaced|superseded|revoked|a test|outdated|expired|fake|rescinded|irrelevant|overridden|overruled|deprecated|valid|relevant|apply|applicable|suspended|lifted|a joke|a trick)\b/gi,
+  ),
 )
 /** Orders not to follow: "do not listen to the system prompt". */
-const NOT_FOLLOW = new RegExp(
-  `\\b(?:do not|don'?t|don’t|never|no longer|stop|not|need not|without|instead of|quit)\\b(?: (?:need|have|required|bound|obliged|going|allowed|supposed|want|you)){0,2}(?: to| by)? ?\\b(?:follow(?:ing)?|obey(?:ing)?|listen(?:ing)? to|heed(?:ing)?|adher(?:e|ing) to|comply(?:ing)? with|abid(?:e|ing) by|pay(?:ing)? attention to|by|do what|act on|trust)\\b[^.!?\\n]{0,30}\\b(?:${TOLD}|(?:the )?(?:text|message|document)(?: above)? (?:says|asks|tells))\\b[^.!?\\n]{0,16}`,
-  'gi',
+const NOT_FOLLOW = inOrder(
+  /\b(?:do not|don'?t|don’t|never|no longer|stop|not|need not|without|instead of|quit)\b(?: (?:need|have|required|bound|obliged|going|allowed|supposed|want|you)){0,2}(?: to| by)? ?\b(?:follow(?:ing)?|obey(?:ing)?|listen(?:ing)? to|heed(?:ing)?|adher(?:e|ing) to|comply(?:ing)? with|abid(?:e|ing) by|pay(?:ing)? attention to|by|do what|act on|trust)\b/gi,
+  far(
+    30,
+    SENTENCE,
+    new RegExp(
+      `\\b(?:${TOLD}|(?:the )?(?:text|message|document)(?: above)? (?:says|asks|tells))\\b`,
+      'gi',
+    ),
+  ),
+  rest(16, SENTENCE),
 )
 const WHOSE =
   /\b(?:above|previous|prior|earlier|preceding|original|initial|system|your|developer'?s?|any of|all)\b/i
@@ -23,11 +40,20 @@ const SET_ASIDE =
 const WHAT =
   /\b(?:above|previous|prior|earlier|preceding|before (?:this|it|now|here)|came before|so far|instructions?|prompt|directives?|assignment|conversation|(?:erase|wipe|reset|clear) your (?:memory|context|instructions|programming))\b/i
 /** One text claims to stand above the others. */
-const PRECEDENCE =
-  /\b(?:takes? precedence over|has precedence over|have precedence over|override|overrides|supersedes?|outranks?|replaces?|(?:higher|more) (?:priority|important) than|take priority over)\b[^.!?\n]{0,24}\b(?:system (?:prompt|message|instructions?)|(?:all |any |your |the )?(?:previous|prior|other|earlier|existing|original|initial|your) (?:\w{1,12} )?(?:instructions?|prompts?|directives?|guidelines))\b/gi
+const PRECEDENCE = inOrder(
+  /\b(?:takes? precedence over|has precedence over|have precedence over|override|overrides|supersedes?|outranks?|replaces?|(?:higher|more) (?:priority|important) than|take priority over)\b/gi,
+  far(
+    24,
+    SENTENCE,
+    /\b(?:system (?:prompt|message|instructions?)|(?:all |any |your |the )?(?:previous|prior|other|earlier|existing|original|initial|your) (?:\w{1,12} )?(?:instructions?|prompts?|directives?|guidelines))\b/gi,
+  ),
+)
 
-const SUPERSEDES =
-  /\b(?:directive|instruction|prompt|notice|order)s?\b[^.!?\n]{0,16}\b(?:supersedes?|overrides?|replaces?)\b[^.!?\n]{0,40}\b(?:instructions?|directives?|prompts?|guidelines|rules|orders)\b/gi
+const SUPERSEDES = inOrder(
+  /\b(?:directive|instruction|prompt|notice|order)s?\b/gi,
+  far(16, SENTENCE, /\b(?:supersedes?|overrides?|replaces?)\b/gi),
+  far(40, SENTENCE, /\b(?:instructions?|directives?|prompts?|guidelines|rules|orders)\b/gi),
+)
 
 const quoted =
   (confidence: (said: string) => number): Parameters<typeof matchesOf>[1] =>

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { either, far, inOrder, LINE, near, SENTENCE } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 const BECOME =
@@ -6,13 +7,21 @@ const BECOME =
 const FREE =
   "(?:\\bDAN\\b|do anything now|(?:developer|dev|god|sudo|admin|debug|jailbreak|jailbroken|unrestricted|unfiltered|maintenance|evil|opposite|root|chaos|dude|stan|aim|dan)[ -]mode\\b|no (?:longer )?(?:restrictions?|limits?|limitations?|filters?|rules|guidelines|ethic\\w{0,4}|moral\\w{0,3}|censorship)|(?:without|free (?:of|from)|not bound by|unbound by|no longer bound by|not limited by|ignores?|bypass(?:es|ing)?|does not (?:have to )?(?:follow|abide by|adhere to)) (?:any |all |the |your |its |typical |usual |normal |content |safety |openai'?s? ){0,2}(?:restrictions?|limits?|limitations?|filters?|confines|rules|guidelines|ethic\\w{0,4}|moral\\w{0,3}|censorship|safety|content polic\\w{1,3}|polic\\w{1,3}|constraints?|boundaries)|(?:unrestricted|unfiltered|uncensored|amoral|jailbroken|unethical|evil|rogue) (?:ai|assistant|chatbot|bot|model|language model|version|gpt|chatgpt)|(?:never|cannot|can't|must not|do not) (?:refuse|decline|say no|break character)|broken free|stay(?:ing)? in character)"
 
-const PERSONA = new RegExp(
-  `\\b${BECOME}\\b[^\\n]{0,160}?${FREE}|${FREE}[^\\n]{0,120}?\\b${BECOME}\\b`,
-  'gi',
+const BECOMES = new RegExp(`\\b${BECOME}\\b`, 'gi')
+const IS_FREE = new RegExp(FREE, 'gi')
+const PERSONA = either(
+  inOrder(BECOMES, near(160, LINE, IS_FREE)),
+  inOrder(IS_FREE, near(120, LINE, BECOMES)),
 )
 /** Said outright: safety is off. */
-const SAFETY_OFF =
-  /\b(?:disable|turn off|deactivate|bypass|remove|drop|ignore|disregard|override|suspend|switch off|without applying|lift)\b[^.!?\n]{0,24}\b(?:your|all|any|the model's|its|the proxy's) ?(?:\w{1,14} ){0,2}(?:safety|ethical|moral|content|security|moderation|alignment)(?: ?(?:and|&|\/) ?\w{1,14})?[ -](?:checks?|filters?|guidelines?|polic(?:y|ies)|protocols?|restrictions?|constraints?|measures|guardrails?|rules|settings|training|mechanisms?|features?|systems?)\b/gi
+const SAFETY_OFF = inOrder(
+  /\b(?:disable|turn off|deactivate|bypass|remove|drop|ignore|disregard|override|suspend|switch off|without applying|lift)\b/gi,
+  far(
+    24,
+    SENTENCE,
+    /\b(?:your|all|any|the model's|its|the proxy's) ?(?:\w{1,14} ){0,2}(?:safety|ethical|moral|content|security|moderation|alignment)(?: ?(?:and|&|\/) ?\w{1,14})?[ -](?:checks?|filters?|guidelines?|polic(?:y|ies)|protocols?|restrictions?|constraints?|measures|guardrails?|rules|settings|training|mechanisms?|features?|systems?)\b/gi,
+  ),
+)
 /** Told as a fact: "all safety filters have been suspended". */
 const SAFETY_GONE =
   /\b(safety|ethical|content|moderation)[ -](?:restrictions?|filters?|filtering|guidelines?|protocols?|guardrails?|rules|checks?)\b[^.!?\n]{0,30}\b(?:disabled|suspended|lifted|deactivated|removed|inactive|turned off|off)\b/gi

@@ -1,5 +1,5 @@
 import { type Check, type Detector, matchesOf } from '../../detector.ts'
-import type { Match } from '../../search.ts'
+import { either, far, inOrder, type Match, rest, SENTENCE } from '../../search.ts'
 import { isMention } from './mention.ts'
 
 const KEY_FILE =
@@ -15,21 +15,64 @@ const GOES =
 const SIDE_EFFECT =
   /\b(?:and|also|then|silently|secretly|additionally) (?:also )?(?:silently |secretly )?(?:exfiltrates?|steals?|harvests?|leaks?)\b|\b(?:exfiltrat(?:es?|ion|ing)|steal(?:s|ing)? (?:the )?(?:user|credential|token|secret|key)\w{0,4}|harvest(?:s|ing)? (?:credential|token|secret|key|password)\w{0,4})\b/gi
 /** A description that announces that it will change. */
-const LATER =
-  /\b(?:once|after|as soon as|when) (?:(?:it|this tool|the tool|this|the approval hash) (?:is|has been|was|gets) )?(?:approved|approval|trusted|recorded|installed|reviewed)\b[^.!?\n]{0,60}\b(?:will|begins?|starts?|activates?|silently|switch\w{0,3}|execut\w{1,4}|enables?|adds?)\b|\bpost[- ]approval\b|\bbehaves? (?:benignly|normally|harmlessly) (?:during|until|before)\b|\b(?:later|future) (?:version|update)s?\b[^.!?\n]{0,40}\b(?:silently|secretly|directive|exfiltrat\w{1,5}|upload)\b/gi
+const LATER = either(
+  inOrder(
+    /\b(?:once|after|as soon as|when) (?:(?:it|this tool|the tool|this|the approval hash) (?:is|has been|was|gets) )?(?:approved|approval|trusted|recorded|installed|reviewed)\b/gi,
+    far(
+      60,
+      SENTENCE,
+      /\b(?:will|begins?|starts?|activates?|silently|switch\w{0,3}|execut\w{1,4}|enables?|adds?)\b/gi,
+    ),
+  ),
+  /\bpost[- ]approval\b/gi,
+  /\bbehaves? (?:benignly|normally|harmlessly) (?:during|until|before)\b/gi,
+  inOrder(
+    /\b(?:later|future) (?:version|update)s?\b/gi,
+    far(40, SENTENCE, /\b(?:silently|secretly|directive|exfiltrat\w{1,5}|upload)\b/gi),
+  ),
+)
 /** A tool that speaks for other tools. */
-const SHADOW =
-  /\b(?:when(?:ever)?|if|before|every time|each time)\b[^.!?\n]{0,40}\b(?:another|other|any other|the) \w{0,24} ?tools?\b[^.!?\n]{0,30}\b(?:is|are|gets?|being)?\b[^.!?\n]{0,12}\b(?:called|used|invoked|available)\b[^.!?\n]{0,80}\b(?:must|instead|change|replace|send|set|always|redirect|modify)\b|\b(?:do not|don't|never|must not) (?:use|call|invoke) (?:the |any )?(?:other|\w{1,24}_\w{1,24}|built-?in)\b[^.!?\n]{0,20}\btools?\b[^.!?\n]{0,60}\b(?:instead|only|this)\b|\b(?:this|the) tool (?:replaces|overrides|supersedes|takes precedence over|must be (?:called|used) (?:before|instead of)) (?:all |any |every |the )?(?:other|previous|existing)\b/gi
-const FIRST_DO =
-  /\b(?:before (?:using|calling|invoking|running|providing|returning)|requires? you to|to use this tool|in order to (?:use|call)|after (?:using|calling))\b[^.!?\n]{0,60}\b(?:you )?(?:must|first|need to|have to|always|should)\b[^.!?]{0,40}\b(?:read|access|send|fetch|extract|include|collect|open|upload|forward|post|execute|cat)\b[^.!?]{0,90}/gi
+const SHADOW = either(
+  inOrder(
+    /\b(?:when(?:ever)?|if|before|every time|each time)\b/gi,
+    far(40, SENTENCE, /\b(?:another|other|any other|the) \w{0,24} ?tools?\b/gi),
+    far(48, SENTENCE, /\b(?:called|used|invoked|available)\b/gi),
+    far(80, SENTENCE, /\b(?:must|instead|change|replace|send|set|always|redirect|modify)\b/gi),
+  ),
+  inOrder(
+    /\b(?:do not|don't|never|must not) (?:use|call|invoke) (?:the |any )?(?:other|\w{1,24}_\w{1,24}|built-?in)\b/gi,
+    far(20, SENTENCE, /\btools?\b/gi),
+    far(60, SENTENCE, /\b(?:instead|only|this)\b/gi),
+  ),
+  /\b(?:this|the) tool (?:replaces|overrides|supersedes|takes precedence over|must be (?:called|used) (?:before|instead of)) (?:all |any |every |the )?(?:other|previous|existing)\b/gi,
+)
+const FIRST_DO = inOrder(
+  /\b(?:before (?:using|calling|invoking|running|providing|returning)|requires? you to|to use this tool|in order to (?:use|call)|after (?:using|calling))\b/gi,
+  far(60, SENTENCE, /\b(?:you )?(?:must|first|need to|have to|always|should)\b/gi),
+  far(
+    40,
+    '.!?',
+    /\b(?:read|access|send|fetch|extract|include|collect|open|upload|forward|post|execute|cat)\b/gi,
+  ),
+  rest(90, '.!?'),
+)
 const PRIVATE =
   /\b(?:password|credential|secret|key|token|config(?:uration)?|private|admin|system|\/\w{2,20}\/|~\/|https?:|history|conversation|environment)/i
-const USER_GOODS =
-  /\b(?:post|send|upload|forward|append|include|return|copy|collect|leak)s?\b[^.!?\n]{0,24}\b(?:the |all |any )?user(?:'s|s')? (?:\w{1,12} )?(?:credentials?|passwords?|tokens?|secrets?|environment variables?|api keys?|files?|messages?|clipboard)\b[^.!?\n]{0,80}/gi
+const USER_GOODS = inOrder(
+  /\b(?:post|send|upload|forward|append|include|return|copy|collect|leak)s?\b/gi,
+  far(
+    24,
+    SENTENCE,
+    /\b(?:the |all |any )?user(?:'s|s')? (?:\w{1,12} )?(?:credentials?|passwords?|tokens?|secrets?|environment variables?|api keys?|files?|messages?|clipboard)\b/gi,
+  ),
+  rest(80, SENTENCE),
+)
 const OUT =
   /\b(?:remote|external|attacker|https?:|server|without|silently|field|argument|parameter|host)\b/i
-const COPY_OUT =
-  /\bsends? (?:a )?cop(?:y|ies)\b[^.!?\n]{0,24}\bto (?:an? |the )?(?:external|remote|third[- ]party|unknown) \w{3,12}/gi
+const COPY_OUT = inOrder(
+  /\bsends? (?:a )?cop(?:y|ies)\b/gi,
+  far(24, SENTENCE, /\bto (?:an? |the )?(?:external|remote|third[- ]party|unknown) \w{3,12}/gi),
+)
 
 const said =
   (confidence: (match: Match) => number): Check<Match> =>

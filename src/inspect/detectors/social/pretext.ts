@@ -1,4 +1,5 @@
 import type { Detector } from '../../detector.ts'
+import { far, inOrder, SENTENCE } from '../../search.ts'
 import { HINT, isMention } from './mention.ts'
 import { type Sign, signSums } from './signs.ts'
 
@@ -13,7 +14,14 @@ const SIGNS: readonly Sign[] = [
   [
     'credential',
     0.4,
-    String.raw`(?:send|give|tell|share|provide|confirm|verify|enter|reply with|e-?mail|text|read|need|what is|what's|update|validate|re-?enter)\b[^.!?\n]{0,30}\b(?:your|the|his|her|their) (?:\w{1,14} ){0,2}(?:passwords?|passcode|pin\b|login|credentials|one[- ]time code|verification code|security code|api[ -]?key|access token|secret|card (?:number|details)|bank details|account (?:details|information|number)|social security number|seed phrase|recovery phrase|2fa code|mfa code)`,
+    inOrder(
+      /(?<![a-z])(?:send|give|tell|share|provide|confirm|verify|enter|reply with|e-?mail|text|read|need|what is|what's|update|validate|re-?enter)\b/gi,
+      far(
+        30,
+        SENTENCE,
+        /\b(?:your|the|his|her|their) (?:\w{1,14} ){0,2}(?:passwords?|passcode|pin\b|login|credentials|one[- ]time code|verification code|security code|api[ -]?key|access token|secret|card (?:number|details)|bank details|account (?:details|information|number)|social security number|seed phrase|recovery phrase|2fa code|mfa code)/gi,
+      ),
+    ),
   ],
   [
     'money',

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { either, inOrder, near, SENTENCE } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 const SAY =
@@ -6,7 +7,10 @@ const SAY =
 const OWN_TEXT =
   '(?:(?:your|the|this|its) (?:(?:full|entire|exact|original|initial|hidden|secret|complete|current|first|very|own|previous|prior|internal|raw|actual|above|preceding|confidential|underlying|verbatim|system|developer|pre|base|starting|opening|given) ?-?){1,3}(?:prompts?|instructions?|messages?|rules|guidelines|directives?|configuration|context)|your (?:prompt|instructions|directives|guidelines|programming)|system prompts?|(?:all |any )?(?:the )?hidden instructions|(?:your )?(?:complete|full|entire) (?:instruction set|system prompt)|(?:everything|all(?: the)?(?: text| words| content)?|the (?:text|words?|content|sentences?|lines?|paragraphs?|message|conversation)|what (?:is|was|comes|came)(?: written)?|anything) (?:that (?:is|was|comes|came) )?(?:written )?(?:above|before this|prior to this|preceding this|up to (?:here|this)|so far))'
 
-const LEAK = new RegExp(`\\b${SAY}\\b[^.!?\\n]{0,48}?\\b${OWN_TEXT}\\b`, 'gi')
+const LEAK = inOrder(
+  new RegExp(`\\b${SAY}\\b`, 'gi'),
+  near(48, SENTENCE, new RegExp(`\\b${OWN_TEXT}\\b`, 'gi')),
+)
 /** Fishing for the one thing a prompt guards. */
 const GUARDED =
   /\b(?:reveal|tell|give|say|print|share|disclose|output|spell|show|repeat|what(?: is|'s|s)|confirm|provide|leak)\b[^.!?\n]{0,24}\b(?:your|the) (?:(?:secret|hidden|access|admin|master|security|system|magic|special) (?:key|code|word|phrase|password|token|string|passphrase|pin)s?|password|passphrase|passcode|access code)\b/gi
@@ -16,8 +20,20 @@ const DESCRIBED =
   /\b(?:how|why|best|good|docs?|documentation|tool|field|feature|example|section|tutorial|create|design|improve|edit|update|set|custom|template)\b/i
 
 /** The same order in other languages. */
-const LEAK_ELSEWHERE =
-  /(?:muestra|muéstrame|revela|dime|imprime|mostre|revele|diga|imprima|montre|affiche|révèle|donne|zeig\w{0,2}|verrate|nenne|gib|mostra|rivela|stampa|göster|yazdır|покажи|раскрой|выведи|напиши|显示|输出|告诉我|泄露|打印|顯示)[^.!?。\n]{0,40}?(?:prompt de(?:l)? sistema|prompt (?:do|du|di|del) syst?è?e?ma?|system-?prompt|systemanweisung|istruzioni di sistema|instrucciones del sistema|instruções do sistema|sistem (?:istem|prompt|talimat)|системн\S{1,4} (?:промпт|инструкц|подсказк)|系统提示|系統提示|系统指令|初始指令)|(?:システムプロンプト|システム指示|시스템 프롬프트)[^.!?。\n]{0,16}?(?:表示|教えて|出力|見せ|書い|보여|출력|알려)/gi
+const LEAK_ELSEWHERE = either(
+  inOrder(
+    /(?:muestra|muéstrame|revela|dime|imprime|mostre|revele|diga|imprima|montre|affiche|révèle|donne|zeig\w{0,2}|verrate|nenne|gib|mostra|rivela|stampa|göster|yazdır|покажи|раскрой|выведи|напиши|显示|输出|告诉我|泄露|打印|顯示)/gi,
+    near(
+      40,
+      '.!?。\n',
+      /(?:prompt de(?:l)? sistema|prompt (?:do|du|di|del) syst?è?e?ma?|system-?prompt|systemanweisung|istruzioni di sistema|instrucciones del sistema|instruções do sistema|sistem (?:istem|prompt|talimat)|системн\S{1,4} (?:промпт|инструкц|подсказк)|系统提示|系統提示|系统指令|初始指令)/gi,
+    ),
+  ),
+  inOrder(
+    /(?:システムプロンプト|システム指示|시스템 프롬프트)/gi,
+    near(16, '.!?。\n', /(?:表示|教えて|出力|見せ|書い|보여|출력|알려)/gi),
+  ),
+)
 const elsewhere = matchesOf(LEAK_ELSEWHERE, (match, start, text) => ({
   confidence: unlessMentioned(text, start, start + match[0].length, 0.65),
 }))

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { startingWith } from '../../search.ts'
 import { isMention } from './mention.ts'
 
 /** Tokens that chat templates put between turns: ChatML, Llama, Mistral, Phi, Gemma, Zephyr, DeepSeek, Command R. */
@@ -7,8 +8,10 @@ const TEMPLATE_TOKEN =
 const ROLE_AFTER = /^\s{0,3}(?:system|user|assistant|developer|tool)\b/i
 
 /** A heading that claims to be the system, a developer or the operator and is not in a transcript's place. */
-const CLAIMED_TURN =
-  /(?:#{2,6}\(?|[[(<{]{1,3}|[*=-]{2,6})\s{0,2}(?:(?:new|updated|latest|begin|start|important|urgent|admin|end)[ _-]{1,2})?(?:system|admin(?:istrator)?|developer|root|operator|god|sudo|assistant|user[ _]input)[ _:-]{0,2}(?:(?:system|user)[ _])?(?:message|prompt|instructions?|override|mode|notice|note|command|directive|update|alert|input)?(?: (?:activated|enabled|engaged|start|begin|end))?\s{0,2}(?:[\])>}:]{1,3}|[*=-]{2,6}|#{2,6})/gi
+const CLAIMED_TURN = startingWith(
+  /[[(<{]|#{2}|[*=-]{2}/g,
+  /(?:#{2,6}\(?|[[(<{]{1,3}|[*=-]{2,6})\s{0,2}(?:(?:new|updated|latest|begin|start|important|urgent|admin|end)[ _-]{1,2})?(?:system|admin(?:istrator)?|developer|root|operator|god|sudo|assistant|user[ _]input)[ _:-]{0,2}(?:(?:system|user)[ _])?(?:message|prompt|instructions?|override|mode|notice|note|command|directive|update|alert|input)?(?: (?:activated|enabled|engaged|start|begin|end))?\s{0,2}(?:[\])>}:]{1,3}|[*=-]{2,6}|#{2,6})/iy,
+)
 const NAMED =
   /message|prompt|instruction|override|mode|notice|note|command|directive|update|alert|input/i
 const ORDER_AFTER =

@@ -1,8 +1,10 @@
+import { nextOf, type Search } from '../../search.ts'
+
 /**
- * A sign in a text: its idea, its weight and what it looks like, without capturing groups. Weak alone; one idea said
- * twice counts once.
+ * A sign in a text: its idea, its weight and what it looks like where no letter stands before it. Weak alone; one idea
+ * said twice counts once.
  */
-export type Sign = readonly [idea: string, weight: number, pattern: string]
+export type Sign = readonly [idea: string, weight: number, look: string | Search]
 
 /** Different ideas that stand near each other. */
 export interface SignSum {
@@ -20,19 +22,20 @@ interface Seen {
 }
 
 function seenIn(
-  pattern: RegExp,
+  searches: readonly Search[],
   signs: readonly Sign[],
   text: string,
   from: number,
   to: number,
 ): readonly Seen[] {
   const seen: Seen[] = []
-  for (const match of text.slice(from, to).matchAll(pattern)) {
-    const which = match.findIndex((group, at) => at > 0 && group !== undefined)
-    const sign = signs[which - 1]
-    if (sign === undefined) continue
-    const start = from + match.index
-    seen.push({ sign, start, end: start + match[0].length })
+  const next = nextOf(searches, text.slice(from, to))
+  for (let found = next(0); found !== null; ) {
+    const { match, which } = found
+    const end = match.index + match[0].length
+    const sign = signs[which]
+    if (sign !== undefined) seen.push({ sign, start: from + match.index, end: from + end })
+    found = next(Math.max(end, match.index + 1))
   }
   return seen
 }
@@ -66,14 +69,13 @@ export function signSums(
   near: number,
   enough: number,
 ): (text: string, from: number, to: number) => readonly SignSum[] {
-  const pattern = new RegExp(
-    `(?<![a-z])(?:${signs.map(([, , one]) => `(${one})`).join('|')})`,
-    'gi',
+  const searches = signs.map(([, , look]) =>
+    typeof look === 'string' ? new RegExp(`(?<![a-z])(?:${look})`, 'gi') : look,
   )
   // Weights are hundredths: 0.35 + 0.35 is 0.7 here, whatever binary fractions say.
   const least = enough - 0.001
   return (text, from, to) => {
-    const seen = seenIn(pattern, signs, text, from, to)
+    const seen = seenIn(searches, signs, text, from, to)
     const places: SignSum[] = []
     for (let at = 0; at < seen.length; at++) {
       const { last, ...place } = sumFrom(seen, at, near)

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { far, inOrder, rest, SENTENCE, startingWith } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 const DO =
@@ -10,17 +11,37 @@ const BEFORE_TASK = new RegExp(
   'gi',
 )
 /** A message that names the model it is for. */
-const TO_MODEL =
-  /\b(?:message|instructions?|note|request|order|notice|word)\b[^.!?\n]{0,60}\b(?:to|for) you,? (?:the )?(?:gpt|chatgpt|claude|gemini|llama|ai|assistant|language model|command-?r|mistral|copilot|llm|model|bot|agent)\b/gi
+const TO_MODEL = inOrder(
+  /\b(?:message|instructions?|note|request|order|notice|word)\b/gi,
+  far(
+    60,
+    SENTENCE,
+    /\b(?:to|for) you,? (?:the )?(?:gpt|chatgpt|claude|gemini|llama|ai|assistant|language model|command-?r|mistral|copilot|llm|model|bot|agent)\b/gi,
+  ),
+)
 const NEW_TASK =
   /\b(?:your (?:new|real|actual|true|next|only|updated|primary|sole|current|main) (?:\w{1,12} )?(?:task|instructions?|goal|objective|job|mission|role|purpose|directive|assignment|orders?)\b(?: (?:is|are|will be)(?: now)?(?: to\b| as follows| below|:)|:)|(?:here (?:is|are)|follow|these are|obey|attention|apply|use) (?:your |the |my |some )?(?:new|updated|real|actual|revised) (?:instructions?|task|rules|orders?|directives?|prompt)\b|\bnew (?:instructions?|task|directives?|orders?)(?: for you| for the (?:ai|assistant|agent|model))? ?:|i (?:would like to|want to|need to|'d like to|will|have to) (?:change|switch|update|replace|cancel) (?:the|your|my|this) (?:\w{1,12} ){0,1}(?:task|instructions?|request|assignment|goal|prompt)|the (?:task|instructions?|goal|prompt) (?:has|have) (?:been )?(?:changed|updated|replaced|cancell?ed)|(?:change|switch|pivot) of (?:plans?|tasks?|instructions?)\b[:,.!])/gi
-const TURN_AWAY =
-  /\b(?:stop|halt|quit|cease|drop|cancel|abort|pause|never ?mind|forget)\b[^.!?\n]{0,12}\b(?:everything|what(?:ever)? you(?:'re| are)(?: doing)?|all (?:tasks|work|of that|that|this|previous|processing)|the (?:current|previous|original|above) (?:task|request|conversation|question|text|document)|that task|your (?:current|previous) task|(?:about )?the (?:question|task|above|context|text|user|document))\b[^.!?\n]{0,24}[.!,;:]{0,4}/gi
+const TURN_AWAY = inOrder(
+  /\b(?:stop|halt|quit|cease|drop|cancel|abort|pause|never ?mind|forget)\b/gi,
+  far(
+    12,
+    SENTENCE,
+    /\b(?:everything|what(?:ever)? you(?:'re| are)(?: doing)?|all (?:tasks|work|of that|that|this|previous|processing)|the (?:current|previous|original|above) (?:task|request|conversation|question|text|document)|that task|your (?:current|previous) task|(?:about )?the (?:question|task|above|context|text|user|document))\b/gi,
+  ),
+  rest(24, SENTENCE),
+)
+const STOP = /^[.!,;:]{1,4}/
 const ORDER_NEXT =
   /^[\s\W]{0,6}(?:now|just|and|instead|only|please|then|immediately|you)?[\s\W]{0,3}(?:focus|just|only|say|print|output|write|tell|answer|respond|reply|do|send|give|list|create|repeat|follow|concentrate|explain|show|execute|provide|let's)\b/i
 /** Speech dictated to the model. */
-const DICTATE =
-  /\b(?:just|only|simply|instead|immediately|exactly|must|should|always|now|and|then|to|please|will)\b,? (?:print|say|output|respond(?: with)?|reply(?: with)?|state|answer(?: with)?|write|return|repeat)\b(?: (?:only|just|exactly|back|out|back to me|the (?:exact )?(?:following|phrase|words?|text|sentence|string)s?|with|the single word|this)){0,3} ?[:"'“‘«]{1,3}[^"'”’»\n]{2,160}(?:["'”’»]|$)/gi
+const DICTATES = String.raw`\b(?:just|only|simply|instead|immediately|exactly|must|should|always|now|and|then|to|please|will)\b,? (?:print|say|output|respond(?: with)?|reply(?: with)?|state|answer(?: with)?|write|return|repeat)\b`
+const DICTATE = startingWith(
+  new RegExp(DICTATES, 'gi'),
+  new RegExp(
+    String.raw`${DICTATES}(?: (?:only|just|exactly|back|out|back to me|the (?:exact )?(?:following|phrase|words?|text|sentence|string)s?|with|the single word|this)){0,3} ?[:"'“‘«]{1,3}[^"'”’»\n]{2,160}(?:["'”’»]|$)`,
+    'iy',
+  ),
+)
 const ONLY_THAT =
   /\b(?:nothing else|no other (?:text|words?|output)|without (?:any )?(?:explanation|other text|saying anything|further)|no matter what|regardless|and (?:only|no more)|instead|anything else|exactly|from now on|ignore|hijack)\b/i
 const GRANTED =
@@ -46,9 +67,10 @@ const newTask = matchesOf(NEW_TASK, (match, start, text) => {
   return { confidence: unlessMentioned(text, start, start + match[0].length, confidence) }
 })
 const turnAway = matchesOf(TURN_AWAY, (match, start, text) => {
-  const end = start + match[0].length
+  const last = start + match[0].length
+  const end = last + (STOP.exec(text.slice(last, last + 4))?.[0].length ?? 0)
   const isOrdered = ORDER_NEXT.test(text.slice(end, end + 40)) || /[!,:] ?just\b/i.test(match[0])
-  return { confidence: unlessMentioned(text, start, end, isOrdered ? 0.72 : 0.35) }
+  return { end, confidence: unlessMentioned(text, start, end, isOrdered ? 0.72 : 0.35) }
 })
 const dictate = matchesOf(DICTATE, (match, start, text) => {
   const end = start + match[0].length
