@@ -19,7 +19,7 @@ export const MAP: Readonly<Record<string, Place>> = {
   crypto: { domains: [], packages: ['@napi-rs/keyring'] },
   policy: { domains: [], packages: ['yaml', 're2js'] },
   store: { domains: [], packages: ['pg', 'ioredis'] },
-  net: { domains: [], packages: ['undici'] },
+  net: { domains: [], packages: ['undici', 'ipaddr.js'] },
   mcp: { domains: [], packages: SDK },
   ask: { domains: [], packages: ['hono'] },
   // Keys and MACs as rows: audit and vault both stand on them, and crypto itself knows no store.

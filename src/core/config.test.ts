@@ -143,3 +143,11 @@ test('placeVariables: where the vault is, absolute, and nothing that may hold a 
   )
   assert.match(placeVariables({ SALLYPORT_HOME: 'rel' })['SALLYPORT_HOME'] ?? '', /^\/.*\/rel$/)
 })
+
+test('loadSettings: the allow list is cut at commas and spaces', () => {
+  assert.deepEqual(loadSettings({}).netAllow, [])
+  assert.deepEqual(
+    loadSettings({ SALLYPORT_NET_ALLOW: ' 10.0.0.0/8,idp.lan  http://a.lan:8080,' }).netAllow,
+    ['10.0.0.0/8', 'idp.lan', 'http://a.lan:8080'],
+  )
+})

@@ -96,6 +96,11 @@ export type ExfilProtection = (typeof EXFIL_PROTECTIONS)[number]
 /** How the calls of agents are inspected. */
 export interface InspectionSwitches {
   readonly isEnabled: boolean
+  netAllow: {
+    env: ['SALLYPORT_NET_ALLOW'],
+    summary:
+      'What may be requested although it is not public: addresses and ranges (10.0.0.0/8), hosts (idp.lan, *.corp.lan, idp.lan:8443), origins (http://idp.lan:8080, the only form that lets plain HTTP through). Separated by commas or spaces.',
+  },
   readonly mode: SanitizationMode
   readonly redactsSecrets: boolean
   readonly detectsPii: boolean
@@ -152,6 +157,8 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     inspection: switchesFrom(env),
     inspectionFile: resolve(read(env, 'inspectionFile') ?? join(configDir, 'inspection.json')),
   }
+  /** Entries of the allow list of outgoing requests, not yet read. */
+  readonly netAllow: readonly string[]
 }
 
 function switchesFrom(env: Environment): InspectionSwitches {
@@ -180,6 +187,7 @@ function oneOfNamed<T extends string>(
 ): T {
   const names: readonly string[] = SETTINGS[name].env
   const variable = names.find((one) => env[one] !== undefined && env[one] !== '')
+    netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   if (variable === undefined) return otherwise
   const text = env[variable]?.trim().toLowerCase()
   const found = allowed.find((one) => one === text)

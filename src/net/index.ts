@@ -1,0 +1,12 @@
+export { asFetch, type Fetch, type FetchRules } from './as-fetch.ts'
+export type { Lookup, Resolved } from './dial.ts'
+export {
+  type Outgoing,
+  type OutgoingAnswer,
+  type OutgoingOptions,
+  type OutgoingRequest,
+  type OutgoingStream,
+  type OutgoingStreamRequest,
+  outgoing,
+} from './outgoing.ts'
+export type { Audience } from './rules.ts'

@@ -1,0 +1,287 @@
+import type { Agent, Dispatcher } from 'undici'
+import { Fault } from '../core/faults.ts'
+import { parseAllowList } from './allow-list.ts'
+import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
+import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
+import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
+import { failed, netFault, timedOut, tooLarge } from './net-faults.ts'
+import { type Hop, isRedirect, MAX_REDIRECTS, nextHop } from './redirects.ts'
+import { type Audience, checkUrl, parseTarget } from './rules.ts'
+
+export interface OutgoingOptions {
+  /** Entries of `SALLYPORT_NET_ALLOW`. */
+  readonly allow: readonly string[]
+  /** For tests, and for those who resolve otherwise. Default: the system. */
+  readonly lookup?: Lookup
+  /** PEM certificates of authorities that are trusted beside the system's. */
+  readonly ca?: readonly string[]
+  /** For name, TCP and TLS of one connection. Default: 10,000. */
+  readonly connectMs?: number
+}
+
+interface Ask {
+  /** Default: GET. */
+  readonly method?: string
+  readonly url: string | URL
+  /** Framing, host and encodings are not the caller's. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array | null
+  readonly audience: Audience
+  /** How many redirects are followed, at most 5. Default: 0, the redirect is the answer. */
+  readonly redirects?: number
+  readonly signal?: AbortSignal
+}
+
+export interface OutgoingRequest extends Ask {
+  /** Over everything: name, connection, sending, all redirects, the last byte of the body. */
+  readonly deadlineMs: number
+  /** After decompression. */
+  readonly maxResponseBytes: number
+}
+
+export interface OutgoingStreamRequest extends Ask {
+  /** Until the headers of the answer are there. */
+  readonly deadlineMs: number
+  /** The longest silence within the body; `null` for any. */
+  readonly idleMs: number | null
+  /** After decompression; `null` for no limit. */
+  readonly maxResponseBytes: number | null
+}
+
+interface AnswerHead {
+  readonly status: number
+  /** Without the encoding and length of what was decompressed. */
+  readonly headers: Headers
+  /** Who answered, after all redirects. */
+  readonly url: URL
+}
+
+export interface OutgoingAnswer extends AnswerHead {
+  readonly body: Buffer
+}
+
+export interface OutgoingStream extends AnswerHead {
+  /** To be read once, or cancelled. */
+  readonly body: AsyncIterable<Buffer>
+  cancel(): void
+}
+
+/**
+ * The way out. Every status is an answer; what throws is that there was none.
+ *
+ * Faults: `NET_REFUSED` (an address or scheme that may not be reached), `NET_FAILED`, `NET_TIMED_OUT`, `NET_TOO_LARGE`,
+ * `BAD_INPUT`. They name the origin and never path, query, headers or body. A caller's signal throws its own reason.
+ */
+export interface Outgoing {
+  request(ask: OutgoingRequest): Promise<OutgoingAnswer>
+  /** For answers that are read as they come. */
+  open(ask: OutgoingStreamRequest): Promise<OutgoingStream>
+  /** Breaks off what is still under way. */
+  close(): Promise<void>
+}
+
+/** @throws {Fault} `BAD_INPUT` naming an entry of the allow list that cannot be read */
+export function outgoing(options: OutgoingOptions): Outgoing {
+  const dial: DialOptions = {
+    allow: parseAllowList(options.allow),
+    lookup: options.lookup ?? resolveBySystem,
+    ca: options.ca ?? [],
+    connectMs: options.connectMs ?? 10_000,
+  }
+  const way = new Way(dial)
+  return {
+    request: (ask) => request(way, ask),
+    open: (ask) => open(way, ask),
+    close: () => way.close(),
+  }
+}
+
+async function request(way: Way, ask: OutgoingRequest): Promise<OutgoingAnswer> {
+  const first = firstHop(ask)
+  const deadline = startDeadline(ask.deadlineMs, (ms) => timedOut(first.url, ms), ask.signal)
+  try {
+    const { body, cancel: _cancel, ...head } = await follow(way, ask, first, deadline)
+    const chunks: Buffer[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    return { ...head, body: Buffer.concat(chunks) }
+  } catch (error) {
+    throw deadline.signal.aborted ? deadline.signal.reason : netFault(error, first.url)
+  } finally {
+    deadline.end()
+  }
+}
+
+async function open(way: Way, ask: OutgoingStreamRequest): Promise<OutgoingStream> {
+  const first = firstHop(ask)
+  const deadline = startDeadline(ask.deadlineMs, (ms) => timedOut(first.url, ms), ask.signal)
+  try {
+    const { body, cancel: leave, ...head } = await follow(way, ask, first, deadline)
+    deadline.pause()
+    const cancel = (): void => {
+      deadline.end()
+      leave()
+    }
+    return { ...head, body: unlessSilent(body, head.url, ask.idleMs, deadline), cancel }
+  } catch (error) {
+    deadline.end()
+    throw deadline.signal.aborted ? deadline.signal.reason : netFault(error, first.url)
+  }
+}
+
+async function* unlessSilent(
+  body: AsyncGenerator<Buffer>,
+  url: URL,
+  idleMs: number | null,
+  deadline: Deadline,
+): AsyncGenerator<Buffer> {
+  try {
+    for (;;) {
+      if (idleMs !== null) deadline.restart(idleMs)
+      const next = await body.next()
+      // What the reader does with a chunk takes its own time.
+      deadline.pause()
+      if (next.done === true) return
+      yield next.value
+    }
+  } catch (error) {
+    throw deadline.signal.aborted ? deadline.signal.reason : netFault(error, url)
+  } finally {
+    deadline.end()
+    await body.return(undefined)
+  }
+}
+
+interface Answered extends AnswerHead {
+  readonly body: AsyncGenerator<Buffer>
+  cancel(): void
+}
+
+async function follow(
+  way: Way,
+  ask: Ask & { readonly maxResponseBytes: number | null },
+  first: Hop,
+  deadline: Deadline,
+): Promise<Answered> {
+  const most = Math.min(ask.redirects ?? 0, MAX_REDIRECTS)
+  let hop = first
+  for (let followed = 0; ; followed++) {
+    // Only the origin that was named is trusted as named; where it sends us is anybody's word.
+    const audience = hop.url.origin === first.url.origin ? ask.audience : 'public'
+    const response = await oneHop(way, hop, audience, deadline.signal)
+    const headers = headersOf(response.headers)
+    const location = headers.get('location')
+    if (most === 0 || !isRedirect(response.statusCode, location))
+      return answered(response, headers, hop, ask.maxResponseBytes)
+    drop(response.body)
+    if (followed === most) throw failed(first.url, `redirects more than ${most} times`)
+    hop = nextHop(hop, response.statusCode, location)
+  }
+}
+
+async function oneHop(
+  way: Way,
+  { url, method, headers, body }: Hop,
+  audience: Audience,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  checkUrl(url, audience, way.dial.allow)
+  try {
+    const agent = await unlessAborted(way.agent(audience), signal)
+    const sent = agent.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method,
+      headers: { ...headers, 'accept-encoding': ACCEPT_ENCODING },
+      body,
+      signal,
+    })
+    // While a connection is made, undici does not hear the signal; it sends nothing afterwards.
+    return await unlessAborted(sent, signal)
+  } catch (error) {
+    throw signal.aborted ? signal.reason : netFault(error, url)
+  }
+}
+
+function answered(
+  response: Dispatcher.ResponseData,
+  headers: Headers,
+  { url, method }: Hop,
+  maxBytes: number | null,
+): Answered {
+  const status = response.statusCode
+  const hasBody = method !== 'HEAD' && status !== 204 && status !== 304
+  const length = Number(headers.get('content-length') ?? 0)
+  if (hasBody && maxBytes !== null && length > maxBytes) {
+    drop(response.body)
+    throw tooLarge(url, maxBytes)
+  }
+  const encoding = hasBody ? headers.get('content-encoding') : null
+  if (encoding !== null) {
+    headers.delete('content-encoding')
+    headers.delete('content-length')
+  }
+  const body = bodyChunks(response.body, { url, encoding, maxBytes })
+  return { status, headers, url, body, cancel: () => drop(response.body) }
+}
+
+function headersOf(raw: Dispatcher.ResponseData['headers']): Headers {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(raw))
+    for (const one of Array.isArray(value) ? value : [value ?? '']) headers.append(name, one)
+  return headers
+}
+
+/** What frames a message is decided here, so that no caller can say two things at once. */
+const OURS =
+  /^(?:host|connection|content-length|transfer-encoding|accept-encoding|expect|upgrade|te|trailer|keep-alive|proxy-.*)$/
+
+function firstHop(ask: Ask): Hop {
+  const url = parseTarget(ask.url)
+  url.hash = ''
+  // `example.org.` is `example.org`, in certificates and in SNI only without the dot (RFC 6066 section 3).
+  if (url.hostname.endsWith('.')) url.hostname = url.hostname.slice(0, -1)
+  const headers: Record<string, string> = { 'user-agent': 'sallyport' }
+  for (const [name, value] of Object.entries(ask.headers ?? {})) {
+    const lower = name.toLowerCase()
+    if (OURS.test(lower))
+      throw new Fault('BAD_INPUT', `The header '${lower}' is not for callers to set.`)
+    headers[lower] = value
+  }
+  const body = ask.body ?? null
+  return { url, method: ask.method ?? 'GET', headers, body }
+}
+
+/** The pools of connections, one for each audience: a connection is only used for what it was judged for. */
+class Way {
+  readonly dial: DialOptions
+  readonly #agents = new Map<Audience, Promise<Agent>>()
+
+  constructor(dial: DialOptions) {
+    this.dial = dial
+  }
+
+  agent(audience: Audience): Promise<Agent> {
+    const held = this.#agents.get(audience)
+    if (held !== undefined) return held
+    const made = this.#make(audience)
+    this.#agents.set(audience, made)
+    return made
+  }
+
+  async #make(audience: Audience): Promise<Agent> {
+    // Loading undici takes longer than a command line waits for anything else.
+    const { Agent, buildConnector } = await import('undici')
+    return new Agent({
+      connect: dialer(buildConnector, audience, this.dial),
+      allowH2: false,
+      bodyTimeout: 0,
+      headersTimeout: 0,
+    })
+  }
+
+  async close(): Promise<void> {
+    const agents = [...this.#agents.values()]
+    this.#agents.clear()
+    await Promise.all(agents.map(async (agent) => (await agent).destroy()))
+  }
+}
