@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SecretText } from '../core/secret-text.ts'
-import { newToken, parseToken, sameTokenHash, tokenHash } from './tokens.ts'
+import { newToken, parseToken, sameTokenHash, tokenHash, tokenStart } from './tokens.ts'
 
 const fresh = () => newToken('spt_local_').reveal()
 
@@ -34,6 +34,11 @@ test('token: comes back as it was, prefix apart', () => {
     assert.equal(parsed?.prefix, prefix)
     assert.equal(parsed?.token.reveal(), text)
   }
+})
+
+test('token: its start tells it apart and holds eight of its characters', () => {
+  const token = newToken('ocv_')
+  assert.equal(tokenStart(token), token.reveal().slice(0, 12))
 })
 
 test('token: any one character changed, dropped, doubled or swapped is found', () => {

@@ -43,6 +43,14 @@ export function parseToken(
   return { prefix, token: SecretText.fromText(text) }
 }
 
+const START_LENGTH = 8
+
+/** Prefix and first characters, by which people tell tokens apart: 48 of the 256 bits, of no use for guessing. */
+export function tokenStart(token: SecretText): string {
+  const text = token.reveal()
+  return text.slice(0, text.length - BODY_LENGTH - CHECKSUM_LENGTH + START_LENGTH)
+}
+
 /** What is stored of a token and looked up by: HMAC-SHA256 under a purpose key, 32 bytes. */
 export function tokenHash(key: Uint8Array, token: SecretText): Buffer {
   return createHmac('sha256', key).update(token.revealBytes()).digest()

@@ -1,0 +1,58 @@
+import { changeLane, type Lane, type RecordDraft, type Settled } from '../audit/index.ts'
+import type { Reader, Tx } from '../core/db-port.ts'
+import { Fault, isFault } from '../core/faults.ts'
+import type { StandingPort } from '../core/identity-port.ts'
+import { type Caller, isRegistered } from '../core/principals.ts'
+import type { EpochMs } from '../core/time.ts'
+
+/** What every member of a lane here has: who wants it. */
+export interface Asked {
+  readonly caller: Caller
+}
+
+/**
+ * Why the caller may not administer the organisation, or null when it may: the person at this machine, owners and
+ * admins may, and the latter not with a key that is narrowed to some paths or vaults.
+ */
+export async function administrationProblem(
+  standing: StandingPort,
+  reader: Reader,
+  caller: Caller,
+  at: EpochMs,
+): Promise<Fault | null> {
+  if (caller.principal.kind === 'person') return null
+  if (!isRegistered(caller.principal)) return notAllowed()
+  try {
+    const { role, scopes, vaultIds } = await standing.standingOf(reader, caller, at)
+    const administers = role === 'owner' || role === 'admin'
+    return administers && scopes.length === 0 && vaultIds === null ? null : notAllowed()
+  } catch (error) {
+    if (isFault(error, 'UNAUTHENTICATED')) return error
+    throw error
+  }
+}
+
+function notAllowed(): Fault {
+  return new Fault(
+    'ACCESS_DENIED',
+    'Only owners and admins of the organisation, or the person at its machine, may do this.',
+  )
+}
+
+/** A lane of changes that only those who administer may make; what others ask for is recorded as refused. */
+export function administeredLane<M extends Asked, R>(
+  standing: StandingPort,
+  action: string,
+  change: (tx: Tx, member: M, at: EpochMs) => Promise<Settled<R>>,
+): Lane<M, R> {
+  return changeLane(action, async (tx, member: M, at) => {
+    const problem = await administrationProblem(standing, tx, member.caller, at)
+    return problem === null
+      ? change(tx, member, at)
+      : { fault: problem, record: refusedRecord(action, member.caller, problem) }
+  })
+}
+
+export function refusedRecord(action: string, caller: Caller, fault: Fault): RecordDraft {
+  return { kind: 'refusal', action, caller, by: fault.code }
+}

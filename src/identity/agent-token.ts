@@ -1,0 +1,127 @@
+import type { KeyObject } from 'node:crypto'
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { type AgentId, isUuid, type OrgId, type VaultId } from '../core/ids.ts'
+import { type EpochMs, epochMs } from '../core/time.ts'
+import type { RefusedBy } from './refused.ts'
+import type { SigningKey } from './signing-keys.ts'
+
+const ALGORITHM = 'EdDSA'
+const TYPE = 'JWT'
+export const AUDIENCE = 'sallyport'
+/** What clocks of two nodes may differ by, seconds. It never lengthens a life: that ends by the clock of the reader. */
+const LEEWAY_SECONDS = 5
+
+/** Who issues the tokens of an organisation. */
+export function issuerOf(orgId: OrgId): string {
+  return `urn:sallyport:org:${orgId}`
+}
+
+/** What a token says, as far as Sallyport asks. */
+export interface AgentClaims {
+  readonly agentId: AgentId
+  readonly orgId: OrgId
+  /** Path globs; null when the token is not narrowed. */
+  readonly scopes: readonly string[] | null
+  readonly vaultIds: readonly VaultId[] | null
+  readonly tokenId: string
+  /** The agent's key that it was changed for. */
+  readonly keyId: string
+  readonly issuedAt: EpochMs
+  readonly expiresAt: EpochMs
+}
+
+/** @returns a compact JWS; instants are cut to whole seconds */
+export function signToken(key: SigningKey, claims: AgentClaims): Promise<string> {
+  const issuedAt = Math.floor(claims.issuedAt / 1000)
+  return new SignJWT({
+    org: claims.orgId,
+    // Clients read lists here; an empty one is no narrowing.
+    scopes: [...(claims.scopes ?? [])],
+    vault_ids: [...(claims.vaultIds ?? [])],
+    kver: claims.keyId,
+  })
+    .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.id })
+    .setIssuer(issuerOf(claims.orgId))
+    .setAudience(AUDIENCE)
+    .setSubject(`agent:${claims.agentId}`)
+    .setIssuedAt(issuedAt)
+    .setNotBefore(issuedAt)
+    .setExpirationTime(Math.floor(claims.expiresAt / 1000))
+    .setJti(claims.tokenId)
+    .sign(key.privateKey)
+}
+
+/** @param keyFor the public key of a `kid`, or null when no valid token can have it */
+export async function verifyToken(
+  text: string,
+  orgId: OrgId,
+  at: EpochMs,
+  keyFor: (kid: string) => Promise<KeyObject | null>,
+): Promise<AgentClaims | { readonly by: RefusedBy }> {
+  try {
+    const { payload } = await jwtVerify(
+      text,
+      async ({ kid }) => {
+        const key = kid === undefined ? null : await keyFor(kid)
+        if (key === null) throw new UnknownKey()
+        return key
+      },
+      {
+        algorithms: [ALGORITHM],
+        typ: TYPE,
+        issuer: issuerOf(orgId),
+        audience: AUDIENCE,
+        clockTolerance: LEEWAY_SECONDS,
+        currentDate: new Date(at),
+        requiredClaims: ['sub', 'iat', 'nbf', 'exp', 'jti'],
+      },
+    )
+    const claims = claimsOf(payload, orgId)
+    if (claims === null) return { by: 'malformed' }
+    return claims.expiresAt <= at ? { by: 'expired' } : claims
+  } catch (error) {
+    const by = refusedBy(error)
+    if (by === null) throw error
+    return { by }
+  }
+}
+
+class UnknownKey extends Error {}
+
+/** @returns null when it is not the token's fault */
+function refusedBy(error: unknown): RefusedBy | null {
+  if (error instanceof UnknownKey) return 'bad-signature'
+  if (error instanceof errors.JWTExpired) return 'expired'
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'bad-signature'
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return error.claim === 'nbf'
+      ? 'not-yet-valid'
+      : error.claim === 'iss'
+        ? 'other-organisation'
+        : 'malformed'
+  return error instanceof errors.JOSEError ? 'malformed' : null
+}
+
+function claimsOf(payload: JWTPayload, orgId: OrgId): AgentClaims | null {
+  const { sub = '', jti = '', iat = 0, exp = 0 } = payload
+  const scopes = texts(payload['scopes'])
+  const vaultIds = texts(payload['vault_ids'])
+  const keyId = payload['kver']
+  const agentId = sub.startsWith('agent:') ? sub.slice('agent:'.length) : ''
+  if (payload['org'] !== orgId || !isUuid(agentId) || !isUuid(jti)) return null
+  if (scopes === null || vaultIds === null || typeof keyId !== 'string') return null
+  return {
+    agentId: agentId as AgentId,
+    orgId,
+    scopes: scopes.length === 0 ? null : scopes,
+    vaultIds: vaultIds.length === 0 ? null : (vaultIds as readonly VaultId[]),
+    tokenId: jti,
+    keyId,
+    issuedAt: epochMs(iat * 1000),
+    expiresAt: epochMs(exp * 1000),
+  }
+}
+
+function texts(claim: unknown): readonly string[] | null {
+  return Array.isArray(claim) && claim.every((one) => typeof one === 'string') ? claim : null
+}

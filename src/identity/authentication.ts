@@ -1,0 +1,367 @@
+import { changeLane, type Ledger, type RowRevision, type Settled } from '../audit/index.ts'
+import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { AuthenticationPort, OrgInfo, Origin, TokenExchange } from '../core/identity-port.ts'
+import { isUuid, newId, type VaultId } from '../core/ids.ts'
+import type { Access, Caller, RegisteredPrincipal } from '../core/principals.ts'
+import { SecretText } from '../core/secret-text.ts'
+import { type Clock, type EpochMs, epochMs, monotonicMs } from '../core/time.ts'
+import { parseToken, sameTokenHash, tokenHash } from '../crypto/index.ts'
+import { bumpRights, rightsRevision } from '../keys/index.ts'
+import { type AgentClaims, signToken, verifyToken } from './agent-token.ts'
+import { AGENT_KEY_PREFIX } from './agents.ts'
+import { VerifiedBearer, VerifiedBearers } from './bearers.ts'
+import {
+  type AgentRow,
+  agentInfo,
+  type IdentityTables,
+  listOf,
+  type OrganisationRow,
+  orgInfo,
+} from './identity-rows.ts'
+import { ensureOrganisation, organisationOf } from './organisation.ts'
+import type { Refusals } from './refusals.ts'
+import { type RefusedBy, unauthenticated } from './refused.ts'
+import type { SigningKey, SigningKeys } from './signing-keys.ts'
+import { earliest, hasEnded, type Judged, type Standing } from './standing.ts'
+
+export const USER_KEY_PREFIX = '1ck_'
+
+/** No bearer of ours is longer. */
+const MAX_BEARER_CHARACTERS = 8192
+/** How long a verified bearer is taken without asking the store, which every transaction does again anyway. */
+const CONFIRM_MS = 250
+
+export interface AuthenticationParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly tables: IdentityTables
+  readonly standing: Standing
+  readonly lookupKey: () => Promise<Uint8Array>
+  readonly signingKeys: SigningKeys
+  readonly refusals: Refusals
+}
+
+type Refused = { readonly by: RefusedBy; readonly caller: Caller | null }
+
+interface Exchange {
+  readonly digest: Uint8Array
+  readonly agentId: string | null
+  readonly origin: Origin
+}
+
+interface Exchanged {
+  readonly row: AgentRow
+  readonly claims: AgentClaims
+  readonly key: SigningKey
+}
+
+/** Who shows a bearer. */
+export class Authentication implements AuthenticationPort {
+  readonly #parts: AuthenticationParts
+  readonly #bearers = new VerifiedBearers()
+  readonly #exchange = changeLane('auth.exchange', (tx, member: Exchange, at) =>
+    this.#exchanged(tx, member, at),
+  )
+  readonly #revoke = changeLane('auth.revoke', (tx, member: Ending, at) =>
+    endToken(this.#parts.tables, tx, member, at),
+  )
+  readonly #makeOrg = changeLane('organisation.create', (tx, _member: null, at) =>
+    this.#organisationMade(tx, at),
+  )
+  readonly #makeSigningKey = changeLane('auth.signing-key', (tx, _member: null, at) =>
+    this.#signingKeyMade(tx, at),
+  )
+  #org: OrgInfo | null = null
+  /** Changes made in this process. */
+  #changes = 0
+
+  constructor(parts: AuthenticationParts) {
+    this.#parts = parts
+  }
+
+  /** Something changed here: what is remembered of bearers is asked for anew. */
+  noteChange(): void {
+    this.#changes += 1
+  }
+
+  async exchange(key: string, agentId: string | null, origin: Origin): Promise<TokenExchange> {
+    const parsed = key.length > MAX_BEARER_CHARACTERS ? null : parseToken(key)
+    if (parsed === null || parsed.prefix !== AGENT_KEY_PREFIX)
+      return this.#refuse({ by: 'malformed', caller: null }, origin, true)
+    const digest = tokenHash(await this.#parts.lookupKey(), parsed.token)
+    parsed.token.wipe()
+    // A key that nobody has must not open a write transaction.
+    const row = await this.#parts.db.read((reader) =>
+      agentByKey(this.#parts.tables, reader, digest),
+    )
+    if (row === null) return this.#refuse({ by: 'unknown', caller: null }, origin, true)
+    const { value } = await this.#parts.ledger.commit(this.#exchange, { digest, agentId, origin })
+    if ('by' in value) return this.#refuse(value, origin, true)
+    const token = SecretText.fromText(await signToken(value.key, value.claims))
+    return {
+      token,
+      expiresInSeconds: Math.floor((value.claims.expiresAt - value.claims.issuedAt) / 1000),
+      agent: agentInfo(value.row),
+    }
+  }
+
+  async authenticate(bearer: string, origin: Origin): Promise<Caller> {
+    if (bearer === '' || bearer.length > MAX_BEARER_CHARACTERS)
+      return this.#refuse({ by: 'malformed', caller: null }, origin, false)
+    const name = this.#bearers.nameOf(bearer)
+    const known = this.#bearers.get(name)
+    const verified = known ?? (await this.#verify(bearer))
+    if ('by' in verified) return this.#refuse({ by: verified.by, caller: null }, origin, false)
+    const caller = verified.callerFrom(origin)
+    if (hasEnded(verified.access.expiresAt, this.#parts.clock())) {
+      this.#bearers.drop(name)
+      return this.#refuse({ by: 'expired', caller }, origin, false)
+    }
+    if (!this.#isConfirmed(verified)) {
+      const by = await this.#confirm(verified, caller)
+      if (by !== null) {
+        this.#bearers.drop(name)
+        return this.#refuse({ by, caller }, origin, false)
+      }
+      this.#bearers.keep(name, verified)
+    }
+    return caller
+  }
+
+  async revoke(bearer: string, origin: Origin): Promise<void> {
+    const caller = await this.authenticate(bearer, origin)
+    const { access } = caller
+    if (access?.credential.kind !== 'token' || access.expiresAt === null)
+      throw new Fault('BAD_INPUT', 'Only a token can be ended this way; a key is rotated.')
+    const endsAt = access.expiresAt
+    await this.#parts.ledger.commit(this.#revoke, { caller, id: access.credential.id, endsAt })
+    this.noteChange()
+  }
+
+  async keySet(): ReturnType<AuthenticationPort['keySet']> {
+    const keys = await this.#validKeys()
+    if (keys.size > 0) return { keys: [...keys.values()].map(({ jwk }) => jwk) }
+    await this.#parts.ledger.commit(this.#makeSigningKey, null)
+    return { keys: [...(await this.#validKeys()).values()].map(({ jwk }) => jwk) }
+  }
+
+  async org(): Promise<OrgInfo> {
+    if (this.#org === null) {
+      const { db, ledger, tables } = this.#parts
+      const row = await db.read((reader) => organisationOf(tables, reader))
+      this.#org = orgInfo(row ?? (await ledger.commit(this.#makeOrg, null)).value)
+    }
+    return this.#org
+  }
+
+  #validKeys() {
+    const { db, signingKeys, clock } = this.#parts
+    return db.read((reader) => signingKeys.valid(reader, clock()))
+  }
+
+  #isConfirmed(verified: VerifiedBearer): boolean {
+    return (
+      verified.confirmedChanges === this.#changes &&
+      monotonicMs() - verified.confirmedAt < CONFIRM_MS
+    )
+  }
+
+  #confirm(verified: VerifiedBearer, caller: Caller): Promise<RefusedBy | null> {
+    const changes = this.#changes
+    if (verified.confirming?.changes === changes) return verified.confirming.answer
+    const confirming = {
+      changes,
+      answer: this.#askStore(verified, caller, changes).finally(() => {
+        if (verified.confirming === confirming) verified.confirming = null
+      }),
+    }
+    verified.confirming = confirming
+    return confirming.answer
+  }
+
+  async #askStore(
+    verified: VerifiedBearer,
+    caller: Caller,
+    changes: number,
+  ): Promise<RefusedBy | null> {
+    const askedAt = monotonicMs()
+    const judged = await this.#parts.db.read((reader) => this.#judge(reader, caller))
+    if ('by' in judged) return judged.by
+    if (hasEnded(judged.endsAt, this.#parts.clock())) return 'expired'
+    verified.confirmedAt = askedAt
+    verified.confirmedChanges = changes
+    return null
+  }
+
+  async #judge(reader: Reader, caller: Caller): Promise<Judged> {
+    return this.#parts.standing.atRevision(await rightsRevision(reader)).judge(reader, caller)
+  }
+
+  async #verify(bearer: string): Promise<VerifiedBearer | { readonly by: RefusedBy }> {
+    if (bearer.split('.').length === 3) return this.#verifyToken(bearer)
+    const parsed = parseToken(bearer)
+    if (parsed === null) return { by: 'malformed' }
+    const digest = tokenHash(await this.#parts.lookupKey(), parsed.token)
+    parsed.token.wipe()
+    const { db, tables } = this.#parts
+    if (parsed.prefix === AGENT_KEY_PREFIX) {
+      const row = await db.read((reader) => agentByKey(tables, reader, digest))
+      if (row === null || row.key_id === null) return { by: 'unknown' }
+      return bearerOf({ kind: 'registered-agent', id: row.id }, 'agent-key', row.key_id)
+    }
+    if (parsed.prefix !== USER_KEY_PREFIX) return { by: 'unknown' }
+    const row = await db.read((reader) => tables.userKeys.get(reader, 'digest = ?', [digest]))
+    if (row === null || !sameTokenHash(digest, row.digest)) return { by: 'unknown' }
+    return bearerOf({ kind: 'user', id: row.user_id }, 'user-key', row.id)
+  }
+
+  async #verifyToken(token: string): Promise<VerifiedBearer | { readonly by: RefusedBy }> {
+    const { id: orgId } = await this.org()
+    const claims = await verifyToken(token, orgId, this.#parts.clock(), async (kid) =>
+      isUuid(kid) ? ((await this.#validKeys()).get(kid)?.publicKey ?? null) : null,
+    )
+    if ('by' in claims) return claims
+    return new VerifiedBearer(
+      { kind: 'registered-agent', id: claims.agentId },
+      {
+        credential: { kind: 'token', id: claims.tokenId, keyId: claims.keyId },
+        scopes: claims.scopes,
+        vaultIds: claims.vaultIds,
+        expiresAt: claims.expiresAt,
+      },
+    )
+  }
+
+  #refuse({ by, caller }: Refused, origin: Origin, throttles: boolean): Promise<never> {
+    return this.#parts.refusals.refuse(unauthenticated(), by, caller, origin, throttles)
+  }
+
+  async #exchanged(
+    tx: Tx,
+    { digest, agentId, origin }: Exchange,
+    at: EpochMs,
+  ): Promise<Settled<Exchanged | Refused>> {
+    const { tables, signingKeys } = this.#parts
+    const row = await agentByKey(tables, tx, digest)
+    if (row === null || row.key_id === null)
+      return { value: { by: 'unknown', caller: null }, record: null }
+    const access = accessOf('agent-key', row.key_id)
+    const caller = new VerifiedBearer({ kind: 'registered-agent', id: row.id }, access).callerFrom(
+      origin,
+    )
+    if (agentId !== null && agentId !== row.id)
+      return { value: { by: 'other-agent', caller }, record: null }
+    const judged = await this.#judge(tx, caller)
+    if ('by' in judged) return { value: { by: judged.by, caller }, record: null }
+    if (hasEnded(judged.endsAt, at)) return { value: { by: 'expired', caller }, record: null }
+    const { key, rows } = await signingKeys.signing(tx, at)
+    const claims = claimsFor(row, judged.standing.orgId, judged.endsAt, at)
+    return {
+      value: { row, claims, key },
+      record: {
+        kind: 'event',
+        action: 'auth.exchange',
+        caller,
+        ...(rows.length === 0 ? {} : { rows }),
+        detail: { token: claims.tokenId, key: claims.keyId, address: origin.address },
+      },
+    }
+  }
+
+  async #organisationMade(tx: Tx, at: EpochMs): Promise<Settled<OrganisationRow>> {
+    const { org, rows } = await ensureOrganisation(this.#parts.tables, tx, at)
+    return {
+      value: org,
+      record:
+        rows.length === 0
+          ? null
+          : { kind: 'change', action: 'organisation.create', caller: null, rows },
+    }
+  }
+
+  async #signingKeyMade(tx: Tx, at: EpochMs): Promise<Settled<null>> {
+    const { rows } = await this.#parts.signingKeys.signing(tx, at)
+    return {
+      value: null,
+      record:
+        rows.length === 0
+          ? null
+          : { kind: 'change', action: 'auth.signing-key', caller: null, rows },
+    }
+  }
+}
+
+function accessOf(kind: 'agent-key' | 'user-key', id: string): Omit<Access, 'address'> {
+  return { credential: { kind, id }, scopes: null, vaultIds: null, expiresAt: null }
+}
+
+function bearerOf(
+  principal: RegisteredPrincipal,
+  kind: 'agent-key' | 'user-key',
+  id: string,
+): VerifiedBearer {
+  return new VerifiedBearer(principal, accessOf(kind, id))
+}
+
+async function agentByKey(
+  tables: IdentityTables,
+  reader: Reader,
+  digest: Uint8Array,
+): Promise<AgentRow | null> {
+  const row = await tables.agents.get(reader, 'key_digest = ?', [digest])
+  return row?.key_digest != null && sameTokenHash(digest, row.key_digest) ? row : null
+}
+
+function claimsFor(
+  row: AgentRow,
+  orgId: AgentClaims['orgId'],
+  endsAt: EpochMs | null,
+  at: EpochMs,
+): AgentClaims {
+  const own = epochMs(at + row.token_ttl * 1000)
+  return {
+    agentId: row.id,
+    orgId,
+    scopes: listOf(row.scopes),
+    vaultIds: listOf<VaultId>(row.vault_ids),
+    tokenId: newId(),
+    keyId: row.key_id ?? '',
+    issuedAt: at,
+    expiresAt: earliest(own, endsAt) ?? own,
+  }
+}
+
+interface Ending {
+  readonly caller: Caller
+  readonly id: string
+  readonly endsAt: EpochMs
+}
+
+async function endToken(
+  tables: IdentityTables,
+  tx: Tx,
+  { caller, id, endsAt }: Ending,
+  at: EpochMs,
+): Promise<Settled<null>> {
+  const rows: RowRevision[] = []
+  // Tokens that ended by themselves meanwhile need no row any more.
+  for (const ended of await tables.endedTokens.select(tx, 'ends_at <= ?', [at])) {
+    await tables.endedTokens.remove(tx, ended)
+    rows.push(['ended_tokens', ended.id, null])
+  }
+  if (await tables.endedTokens.get(tx, 'id = ?', [id])) return { value: null, record: null }
+  await tables.endedTokens.save(tx, [{ id, ends_at: endsAt, revision: 1 }])
+  await bumpRights(tx)
+  return {
+    value: null,
+    record: {
+      kind: 'change',
+      action: 'auth.revoke',
+      caller,
+      rows: [...rows, ['ended_tokens', id, 1]],
+      detail: { token: id },
+    },
+  }
+}

@@ -1,0 +1,13 @@
+export { AUDIENCE, issuerOf } from './agent-token.ts'
+export { createIdentity, type Identity, type IdentityParts } from './identity.ts'
+export {
+  type AgentRow,
+  type EndedTokenRow,
+  type FreezeRow,
+  type IdentityTables,
+  identityTables,
+  type OrganisationRow,
+  type UserKeyRow,
+  type UserRow,
+} from './identity-rows.ts'
+export { Standing } from './standing.ts'

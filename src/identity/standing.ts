@@ -1,0 +1,201 @@
+import type { Reader } from '../core/db-port.ts'
+import type { CallerStanding, StandingAt, StandingPort } from '../core/identity-port.ts'
+import type { OrgId, VaultId } from '../core/ids.ts'
+import {
+  type Access,
+  type Caller,
+  isRegistered,
+  principalName,
+  type RegisteredPrincipal,
+} from '../core/principals.ts'
+import type { EpochMs } from '../core/time.ts'
+import { rightsRevision } from '../keys/index.ts'
+import { type AgentRow, type IdentityTables, listOf } from './identity-rows.ts'
+import { organisationOf } from './organisation.ts'
+import { type RefusedBy, unauthenticated } from './refused.ts'
+
+/** Whether a credential counts as of one revision of the rights; time alone is judged anew each time. */
+export type Judged =
+  | { readonly standing: CallerStanding; readonly endsAt: EpochMs | null }
+  | { readonly by: RefusedBy }
+
+/** Credentials that are remembered for one revision. */
+const MAX_JUDGED = 20_000
+
+/** Who still counts, read inside the transactions of those who ask. */
+export class Standing implements StandingPort {
+  readonly #tables: IdentityTables
+  #newest: StandingOfRevision
+  #revision = -1
+
+  constructor(tables: IdentityTables) {
+    this.#tables = tables
+    this.#newest = new StandingOfRevision(tables)
+  }
+
+  /** An older snapshot that is still being read keeps what is remembered of it to itself. */
+  atRevision(revision: number): StandingOfRevision {
+    if (revision !== this.#revision) {
+      this.#newest = new StandingOfRevision(this.#tables)
+      this.#revision = revision
+    }
+    return this.#newest
+  }
+
+  async standingOf(reader: Reader, caller: Caller, at: EpochMs): Promise<CallerStanding> {
+    return this.atRevision(await rightsRevision(reader)).standingOf(reader, caller, at)
+  }
+
+  async frozen(reader: Reader): Promise<ReadonlySet<string>> {
+    return this.atRevision(await rightsRevision(reader)).frozen(reader)
+  }
+}
+
+export class StandingOfRevision implements StandingAt {
+  readonly #tables: IdentityTables
+  readonly #byAccess = new WeakMap<Access, { readonly judged: Judged; readonly id: string }>()
+  readonly #byCredential = new Map<string, Judged>()
+  #frozen: ReadonlySet<string> | null = null
+  #org: OrgId | null = null
+
+  constructor(tables: IdentityTables) {
+    this.#tables = tables
+  }
+
+  standingOf(
+    reader: Reader,
+    caller: Caller,
+    at: EpochMs,
+  ): CallerStanding | Promise<CallerStanding> {
+    const { access, principal } = caller
+    if (access !== undefined) {
+      const known = this.#byAccess.get(access)
+      if (known !== undefined && known.id === principal.id) return counted(known.judged, at)
+    }
+    return this.judge(reader, caller).then((judged) => counted(judged, at))
+  }
+
+  /** As `standingOf`, with the reason of a refusal for the audit. */
+  async judge(reader: Reader, { principal, access }: Caller): Promise<Judged> {
+    if (access === undefined || !isRegistered(principal)) return { by: 'unknown' }
+    const { kind, id } = access.credential
+    const name = `${principal.kind} ${principal.id} ${kind} ${id}`
+    let judged = this.#byCredential.get(name)
+    if (judged === undefined) {
+      judged = await this.#judge(reader, principal, access)
+      if (this.#byCredential.size >= MAX_JUDGED) this.#byCredential.clear()
+      this.#byCredential.set(name, judged)
+    }
+    this.#byAccess.set(access, { judged, id: principal.id })
+    return judged
+  }
+
+  frozen(reader: Reader): ReadonlySet<string> | Promise<ReadonlySet<string>> {
+    return this.#frozen ?? this.#readFrozen(reader)
+  }
+
+  async #readFrozen(reader: Reader): Promise<ReadonlySet<string>> {
+    const rows = await this.#tables.freezes.select(reader, `state = 'on'`, [])
+    this.#frozen = new Set(rows.map((row) => row.id))
+    return this.#frozen
+  }
+
+  async #judge(reader: Reader, principal: RegisteredPrincipal, access: Access): Promise<Judged> {
+    const frozen = await this.frozen(reader)
+    if (frozen.has('all') || frozen.has(principalName(principal))) return { by: 'frozen' }
+    this.#org ??= (await organisationOf(this.#tables, reader))?.id ?? null
+    if (this.#org === null) return { by: 'unknown' }
+    return principal.kind === 'user'
+      ? this.#judgeUser(reader, this.#org, principal.id, access)
+      : this.#judgeAgent(reader, this.#org, principal.id, access)
+  }
+
+  async #judgeAgent(reader: Reader, orgId: OrgId, id: string, access: Access): Promise<Judged> {
+    const row = await this.#tables.agents.get(reader, 'id = ?', [id])
+    if (row === null) return { by: 'deleted' }
+    const by = await this.#agentProblem(reader, row, access)
+    if (by !== null) return { by }
+    return {
+      endsAt: earliest(access.expiresAt, row.expires_at, row.key_expires_at),
+      standing: {
+        type: 'agent',
+        orgId,
+        vaultIds: bothOf(listOf<VaultId>(row.vault_ids), access.vaultIds),
+        scopes: scopesOf(listOf(row.scopes), access.scopes),
+        role: null,
+        environment: row.environment,
+      },
+    }
+  }
+
+  async #agentProblem(
+    reader: Reader,
+    row: AgentRow,
+    { credential }: Access,
+  ): Promise<RefusedBy | null> {
+    if (row.state !== 'active') return 'disabled'
+    if (credential.kind === 'agent-key') return row.key_id === credential.id ? null : 'rotated'
+    if (credential.kind !== 'token') return 'unknown'
+    if (row.key_id === null || row.key_id !== credential.keyId) return 'rotated'
+    const ended = await this.#tables.endedTokens.get(reader, 'id = ?', [credential.id])
+    return ended === null ? null : 'revoked'
+  }
+
+  async #judgeUser(reader: Reader, orgId: OrgId, id: string, access: Access): Promise<Judged> {
+    const user = await this.#tables.users.get(reader, 'id = ?', [id])
+    if (user === null) return { by: 'deleted' }
+    if (user.state !== 'active') return { by: 'disabled' }
+    if (access.credential.kind !== 'user-key') return { by: 'unknown' }
+    const key = await this.#tables.userKeys.get(reader, 'id = ?', [access.credential.id])
+    if (key === null || key.user_id !== user.id) return { by: 'deleted' }
+    if (key.revoked_at !== null) return { by: 'revoked' }
+    return {
+      endsAt: earliest(access.expiresAt, key.expires_at),
+      standing: {
+        type: 'user',
+        orgId,
+        vaultIds: access.vaultIds,
+        scopes: scopesOf(listOf(key.scopes), access.scopes),
+        role: user.role,
+        environment: null,
+      },
+    }
+  }
+}
+
+/** @throws {Fault} `UNAUTHENTICATED` */
+function counted(judged: Judged, at: EpochMs): CallerStanding {
+  if ('by' in judged || hasEnded(judged.endsAt, at)) throw unauthenticated()
+  return judged.standing
+}
+
+export function hasEnded(endsAt: EpochMs | null, at: EpochMs): boolean {
+  return endsAt !== null && endsAt <= at
+}
+
+export function earliest(...ends: readonly (EpochMs | null)[]): EpochMs | null {
+  let first: EpochMs | null = null
+  for (const end of ends) if (end !== null && (first === null || end < first)) first = end
+  return first
+}
+
+/** Bound twice is bound to what is in both. */
+function bothOf(
+  own: readonly VaultId[] | null,
+  other: readonly VaultId[] | null,
+): readonly VaultId[] | null {
+  if (own === null || other === null) return own ?? other
+  return own.filter((id) => other.includes(id))
+}
+
+/** Every list that narrows, once. */
+function scopesOf(
+  own: readonly string[] | null,
+  other: readonly string[] | null,
+): readonly (readonly string[])[] {
+  const lists = [own, other].filter((list) => list !== null)
+  const [first, second] = lists
+  return first !== undefined && second !== undefined && first.join('\n') === second.join('\n')
+    ? [first]
+    : lists
+}
