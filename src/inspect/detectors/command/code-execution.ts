@@ -1,4 +1,5 @@
 import type { Detector, Hit } from '../../detector.ts'
+import { either, far, inOrder, LINE, near, rest } from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 import { isDocument, isInBackticks, isWholeText } from '../surroundings.ts'
 import { isCommandLine, readCommand } from './command-words.ts'
@@ -43,13 +44,23 @@ export const serverInclude: Detector = {
 }
 
 const CALLS = '(?:system|exec|shell_exec|passthru|popen|proc_open|pcntl_exec|eval|assert)'
-const PHP_SHELL = new RegExp(
-  [
-    `<\\?(?:php|=)?\\s[^\\n]{0,80}?\\b(?:${CALLS}\\s?\\(\\s?["'$@]|(?:include|require)(?:_once)?\\s?\\(?\\s?\\$_)`,
-    `\\b${CALLS}\\s?\\(\\s?[^\\n]{0,40}\\$_(?:GET|POST|REQUEST|COOKIE|SERVER)\\b`,
-    `\\{\\$\\{@?[a-z_]{2,20}\\(|\\$\\{@[a-z_]{2,20}\\(`,
-  ].join('|'),
-  'gi',
+const PHP_SHELL = either(
+  inOrder(
+    /<\?(?:php|=)?\s/gi,
+    near(
+      80,
+      LINE,
+      new RegExp(
+        `\\b(?:${CALLS}\\s?\\(\\s?["'$@]|(?:include|require)(?:_once)?\\s?\\(?\\s?\\$_)`,
+        'gi',
+      ),
+    ),
+  ),
+  inOrder(
+    new RegExp(`\\b${CALLS}\\s?\\(\\s?`, 'gi'),
+    far(40, LINE, /\$_(?:GET|POST|REQUEST|COOKIE|SERVER)\b/gi),
+  ),
+  /\{\$\{@?[a-z_]{2,20}\(|\$\{@[a-z_]{2,20}\(/gi,
 )
 
 export const webShell: Detector = {
@@ -179,8 +190,19 @@ export const jndiLookup: Detector = {
   },
 }
 
-const TEMPLATE =
-  /\{\{[^{}\n]{0,160}?(?:\.__ ?\w{2,12} ?__|__class__|__globals__|__mro__|\bsubclasses\b|__import__|\bpopen\b|\bget_user_file\s?\(|lipsum\.|cycler\.|request\.application|\.getRuntime\(|constructor\.constructor)[^\n]{0,200}|\{\{\s{0,2}[0-9]{1,6}\s{0,2}[*+]\s{0,2}'?[0-9]{1,6}'?\s{0,2}\}\}|__import__\(["']os["']\)\.(?:system|popen)|\bgetRuntime\(\)\.exec\(/gi
+const TEMPLATE = either(
+  inOrder(
+    /\{\{/g,
+    near(
+      160,
+      '{}\n',
+      /\.__ ?\w{2,12} ?__|__class__|__globals__|__mro__|\bsubclasses\b|__import__|\bpopen\b|\bget_user_file\s?\(|lipsum\.|cycler\.|request\.application|\.getRuntime\(|constructor\.constructor/gi,
+    ),
+    rest(200, LINE),
+  ),
+  /\{\{\s{0,2}[0-9]{1,6}\s{0,2}[*+]\s{0,2}'?[0-9]{1,6}'?\s{0,2}\}\}/g,
+  /__import__\(["']os["']\)\.(?:system|popen)|\bgetRuntime\(\)\.exec\(/gi,
+)
 
 export const templateInjection: Detector = {
   id: 'template-injection',

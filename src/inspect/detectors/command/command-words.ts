@@ -57,6 +57,14 @@ const WORD =
   /["'(]{0,2}((?:\/[\w?*[\].-]{1,20}){0,5}\/)?([A-Za-z][\w.-]{0,40}(?:(?:["']{1,2}|\\{1,2}(?![nrt](?:\W|$))|\$@|``|\$\(\)|\[)[\w\]]{1,20}){0,6})["']?/y
 const MARKS = /["'\\`[\]]|\$@|\$\(\)/g
 
+/** `python` of `python3.12`. */
+function withoutVersion(name: string): string {
+  let end = name.length
+  while (end > 0 && '0123456789.'.includes(name.charAt(end - 1))) end -= 1
+  while (name.charAt(end) === '.') end += 1
+  return name.slice(0, end)
+}
+
 const MAX_PREFIXES = 3
 
 /** Reads the word in command position at `at`, past white space and prefixes such as `sudo`. */
@@ -77,7 +85,7 @@ export function readCommand(text: string, at: number, prefixes = 0): CommandWord
     const inner = readCommand(text, end, prefixes + 1)
     if (inner !== null && inner.kind !== 'unknown') return inner
   }
-  const versionless = name.replace(/[0-9][0-9.]*$/, '')
+  const versionless = withoutVersion(name)
   const isDistinct =
     DISTINCT.has(name) || FAMILY.test(name) || (versionless.length > 2 && DISTINCT.has(versionless))
   return {

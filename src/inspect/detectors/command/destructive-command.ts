@@ -1,30 +1,59 @@
 import type { Detector } from '../../detector.ts'
+import { either, far, inOrder, LINE, startingWith } from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 import { isDocument, isInBackticks } from '../surroundings.ts'
 
 const ROOTS =
   '(?:/(?:\\*|(?:bin|boot|etc|home|lib|lib64|opt|root|sbin|srv|usr|var)/?\\*?)?|~/?\\*?|\\$\\{?HOME\\}?/?\\*?)'
 const STOP = '(?=["\']?(?:\\s|$|[;&|)`"\']))'
+const DISK = '/dev/(?:sd[a-z]|nvme[0-9]n[0-9]|hd[a-z]|vd[a-z]|mmcblk[0-9]|disk[0-9])\\b'
+/** One command of a line. */
+const COMMAND = '\n;|'
 
-const FORMS = new RegExp(
-  [
-    `\\brm\\s{1,3}(?:(?:-[a-zA-Z]{1,6}|--[a-z-]{4,20})\\s{1,3}){1,4}["']?${ROOTS}${STOP}`,
+const FORMS = either(
+  startingWith(
+    /\brm\s/gi,
+    new RegExp(
+      `rm\\s{1,3}(?:(?:-[a-zA-Z]{1,6}|--[a-z-]{4,20})\\s{1,3}){1,4}["']?${ROOTS}${STOP}`,
+      'iy',
+    ),
+  ),
+  new RegExp(
     `\\bch(?:mod|own)\\s{1,3}(?:-[a-zA-Z]{0,4}R[a-zA-Z]{0,4}|--recursive)\\s{1,3}[\\w:.+-]{1,40}\\s{1,3}["']?/(?:etc|usr|bin|\\*)?${STOP}`,
-    `(?:\\bdd\\s[^\\n;|]{0,120}\\bof=|\\bmkfs(?:\\.\\w{2,8})?\\s[^\\n;|]{0,60}|>\\s{0,3}|\\bshred\\s[^\\n;|]{0,60})/dev/(?:sd[a-z]|nvme[0-9]n[0-9]|hd[a-z]|vd[a-z]|mmcblk[0-9]|disk[0-9])\\b`,
-    `(?:^|[;&|]\\s{0,3}|\\s:|\\becho\\s["']{0,2})>\\s{0,3}/etc/(?:passwd|shadow|sudoers|hosts)\\b`,
-    `\\bdel\\s{1,3}(?:/[a-z]{1,2}\\s{1,3}){1,5}["']?(?:[a-z]:\\\\(?:\\*(?:\\.\\*)?|windows[^\\s]{0,40})?|%systemroot%|%userprofile%)`,
+    'gi',
+  ),
+  inOrder(/\bdd\s/gi, far(120, COMMAND, new RegExp(`\\bof=${DISK}`, 'gi'))),
+  inOrder(/\b(?:mkfs(?:\.\w{2,8})?|shred)\s/gi, far(60, COMMAND, new RegExp(DISK, 'gi'))),
+  new RegExp(`>\\s{0,3}${DISK}`, 'gi'),
+  /(?:^|[;&|]\s{0,3}|\s:|\becho\s["']{0,2})>\s{0,3}\/etc\/(?:passwd|shadow|sudoers|hosts)\b/gi,
+  /\bdel\s{1,3}(?:\/[a-z]{1,2}\s{1,3}){1,5}["']?(?:[a-z]:\\(?:\*(?:\.\*)?|windows[^\s]{0,40})?|%systemroot%|%userprofile%)/gi,
+  new RegExp(
     `\\b(?:rd|rmdir)\\s{1,3}(?:/[sq]\\s{1,3}){1,2}["']?(?:[a-z]:\\\\(?:windows|users)?|%systemroot%|%userprofile%)${STOP}`,
-    `\\bformat(?:\\.com)?\\s{1,3}[a-z]:\\s{0,3}/[a-z]\\b`,
-    `\\b(?:vssadmin(?:\\.exe)?\\s{1,3}delete\\s{1,3}shadows|wbadmin\\s{1,3}delete\\s{1,3}(?:catalog|systemstatebackup)|bcdedit(?:\\.exe)?\\s{1,3}/set\\s[^\\n]{0,40}recoveryenabled\\s{1,3}no|wmic\\s{1,3}shadowcopy\\s{1,3}delete|cipher\\s{1,3}/w:[a-z])`,
-    `\\bRemove-Item\\s[^\\n;|]{0,80}["']?(?:[a-z]:\\\\(?:\\*|windows|users)?|\\$env:(?:systemroot|userprofile|windir)|/|~)${STOP}`,
-    `\\bnetsh\\s{1,3}(?:adv)?firewall\\s[^\\n;|]{0,60}(?:opmode\\s{1,3}disable|state\\s{1,3}off)`,
-    `(?:\\b\\w{1,20}|:)\\s?\\(\\)\\s{0,3}\\{\\s{0,3}(?:\\w{1,20}|:)\\s{0,3}\\|\\s{0,3}(?:\\w{1,20}|:)\\s{0,3}&\\s{0,3}\\}`,
-  ].join('|'),
-  'gi',
+    'gi',
+  ),
+  /\bformat(?:\.com)?\s{1,3}[a-z]:\s{0,3}\/[a-z]\b/gi,
+  inOrder(/\bbcdedit(?:\.exe)?\s{1,3}\/set\s/gi, far(40, LINE, /recoveryenabled\s{1,3}no/gi)),
+  /\b(?:vssadmin(?:\.exe)?\s{1,3}delete\s{1,3}shadows|wbadmin\s{1,3}delete\s{1,3}(?:catalog|systemstatebackup)|wmic\s{1,3}shadowcopy\s{1,3}delete|cipher\s{1,3}\/w:[a-z])/gi,
+  inOrder(
+    /\bRemove-Item\s/gi,
+    far(
+      80,
+      COMMAND,
+      new RegExp(
+        `["']?(?:[a-z]:\\\\(?:\\*|windows|users)?|\\$env:(?:systemroot|userprofile|windir)|/|~)${STOP}`,
+        'gi',
+      ),
+    ),
+  ),
+  inOrder(
+    /\bnetsh\s{1,3}(?:adv)?firewall\s/gi,
+    far(60, COMMAND, /opmode\s{1,3}disable|state\s{1,3}off/gi),
+  ),
+  /(?:\b\w{1,20}|:)\s?\(\)\s{0,3}\{\s{0,3}(?:\w{1,20}|:)\s{0,3}\|\s{0,3}(?:\w{1,20}|:)\s{0,3}&\s{0,3}\}/gi,
 )
 const FORK_BOMB = /^([\w:]{1,20})\s?\(\)\s{0,3}\{\s{0,3}([\w:]{1,20})\s{0,3}\|\s{0,3}([\w:]{1,20})/
 /** Writing to a disk is what these are for. */
-const DISK = /^(?:dd|mkfs|shred|>)/i
+const DISK_TOOL = /^(?:dd|mkfs|shred|>)/i
 
 export const destructiveCommand: Detector = {
   id: 'destructive-command',
@@ -87,7 +116,7 @@ export const destructiveCommand: Detector = {
     if (bomb !== null && (bomb[1] !== bomb[2] || bomb[2] !== bomb[3])) return null
     if (/^rm\s/i.test(match[0]) && !/\s-{1,2}(?:[a-z]*r|recursive)/i.test(match[0])) return null
     const isQuoted = isInBackticks(text, start, start + match[0].length) || isDocument(text)
-    if (DISK.test(match[0])) {
+    if (DISK_TOOL.test(match[0])) {
       const isOrdinary = scene.kind === 'shell' || scene.kind === 'code' || isQuoted
       return { confidence: isOrdinary ? 0.45 : 0.65 }
     }

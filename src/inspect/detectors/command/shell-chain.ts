@@ -20,13 +20,33 @@ const SEPARATOR = /(?:[;|&]|%0[ad]|%3b|%26|%7c)(?:[;|&+ \t]|%0[ad]|%3b|%26|%7c|%
 /** What a value was closed with before the separator: `a)`, `test*`, `"`. */
 const LEAD = /^[\s'"`()[\]{}*%@$]{0,6}[\w.%@+:*/\\-]{0,16}[\s'"`)\]}*]{0,6}$/
 const LEADING_BREAK = /^['"\s]{0,3}(?:\r\n|[\r\n]|%0d%0a|%0[ad]|(?:\\r)?\\n)+/i
-const QUERY = /[?&][^\s?&=]{0,60}=?[^\s?]{0,200}$/
+/** How far back the `?` or `&` of a query is looked for. */
+const QUERY_UNITS = 260
+
+/** Whether `at` stands in the query of a URL. */
+function isInQuery(text: string, at: number): boolean {
+  for (let back = at - 1; back >= Math.max(0, at - QUERY_UNITS); back -= 1) {
+    const unit = text.charAt(back)
+    if (unit === '?' || unit === '&') return true
+    if (unit.trim() === '') return false
+  }
+  return false
+}
 /** `; tool -x`: whatever the tool is, nothing but a command line looks like this at the start of a value. */
 const UNKNOWN_TOOL = /^["']?\w{0,12}\s?[;|&]{1,2}\s?["']?[a-z][\w-]{1,20}["']?\s-{1,2}[a-z]/i
 const VARIABLE_COMMAND = /\$(?:\{\w{1,20}\}|\w{1,20})(?:[\t $](?!\s{0,3}[-+.*|?:<>]{0,2}=)|\\[ $])/y
 
 /** Words enough to be told something: seen, and not stopped. */
-const SENTENCE = /[A-Za-z]{2,20} [A-Za-z]{1,20} [A-Za-z/.'-]{1,30} [A-Za-z]{1,20}/
+function isSentence(text: string): boolean {
+  const words = text.split(' ')
+  return words.some(
+    (word, at) =>
+      /[A-Za-z]{2}$/.test(word) &&
+      /^[A-Za-z]{1,20}$/.test(words[at + 1] ?? '') &&
+      /^[A-Za-z/.'-]{1,30}$/.test(words[at + 2] ?? '') &&
+      /^[A-Za-z]/.test(words[at + 3] ?? ''),
+  )
+}
 
 /** Passes text on; a pipe into one of these is what pipes are for. */
 const FILTER =
@@ -94,12 +114,12 @@ function find(text: string, from: number, to: number, scene: Scene): readonly Hi
     }
     if (confidence === 0) return
     const separator = text.charCodeAt(at)
-    if (separator === AMPERSAND && QUERY.test(text.slice(Math.max(0, at - 260), at))) return
+    if (separator === AMPERSAND && isInQuery(text, at)) return
     const hasValue = /\w/.test(text.slice(Math.max(0, at - 80), at))
     if (hasValue && word !== null && BUILDS.test(word.name)) confidence = Math.min(confidence, 0.45)
     const isSingle = separator === AMPERSAND && text.charCodeAt(at + 1) !== AMPERSAND
     if (hasValue && isSingle && text.charAt(at - 1) === ' ') confidence = Math.min(confidence, 0.6)
-    if (SENTENCE.test(text.slice(Math.max(0, at - 160), at))) confidence = Math.min(confidence, 0.7)
+    if (isSentence(text.slice(Math.max(0, at - 160), at))) confidence = Math.min(confidence, 0.7)
     if (separator === PIPE && word !== null && FILTER.test(word.name)) {
       confidence = Math.min(confidence, 0.45)
     }

@@ -13,10 +13,15 @@ const PROBE =
   /^(?:id|whoami|uname|hostname|sleep|ping|curl|wget|cat|ls|dir|nslookup|ifconfig|env|pwd)$/
 
 /** `$(id -u)` and `$(uname -m)`: what build scripts ask all day. */
-const asksForNumber = (text: string, end: number): boolean =>
-  /^(?: -[ugn]{1,2}| -[smrpo]{1,3})\s{0,2}[)`]?$/.test(
-    text.slice(end, end + 6).replace(/\).*$/, ')'),
-  ) && /\b(?:id|uname)$/.test(text.slice(Math.max(0, end - 6), end))
+function asksForNumber(text: string, end: number): boolean {
+  const options = text.slice(end, end + 6)
+  const close = options.indexOf(')')
+  return (
+    /^(?: -[ugn]{1,2}| -[smrpo]{1,3})\s{0,2}[)`]?$/.test(
+      close === -1 ? options : options.slice(0, close + 1),
+    ) && /\b(?:id|uname)$/.test(text.slice(Math.max(0, end - 6), end))
+  )
+}
 
 function lineBefore(text: string, at: number): string {
   const window = text.slice(Math.max(0, at - 240), at)

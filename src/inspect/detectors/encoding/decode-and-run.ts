@@ -1,10 +1,43 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { either, far, inOrder, LINE } from '../../search.ts'
 
+const COMMAND = '|\n'
 /** What turns an encoded argument into text, in shells and languages. */
-const SHELL_DECODER =
-  '(?:base(?:64|32)\\s{1,4}(?:-d|-D|--decode|-di)\\b|openssl\\s{1,4}(?:enc\\s{1,4})?-?base64\\s[^|\\n]{0,40}-d\\b|xxd\\s{1,4}(?:-r\\s{1,4}-p|-p\\s{1,4}-r|-ps?\\s{1,4}-r|-r)\\b|uudecode\\b|certutil\\s[^|\\n]{0,40}-decode\\b)'
-const SHELL =
-  '(?:(?:sudo|env|exec|command|nohup)\\s{1,4}){0,3}(?:/(?:usr/)?(?:local/)?bin/)?(?:ba|da|z|k|a|c)?(?:sh|python[23]?|perl|ruby|node|php)\\b(?![./\\w-])'
+const SHELL_DECODER = either(
+  /base(?:64|32)\s{1,4}(?:-d|-D|--decode|-di)\b|xxd\s{1,4}(?:-r\s{1,4}-p|-p\s{1,4}-r|-ps?\s{1,4}-r|-r)\b|uudecode\b/gi,
+  inOrder(/openssl\s{1,4}(?:enc\s{1,4})?-?base64\s/gi, far(40, COMMAND, /-d\b/gi)),
+  inOrder(/certutil\s/gi, far(40, COMMAND, /-decode\b/gi)),
+)
+
+const DECODED = either(
+  // … | base64 -d | sh
+  inOrder(
+    SHELL_DECODER,
+    far(
+      80,
+      '|\n;',
+      /\|\s{0,4}(?:(?:sudo|env|exec|command|nohup)\s{1,4}){0,3}(?:\/(?:usr\/)?(?:local\/)?bin\/)?(?:ba|da|z|k|a|c)?(?:sh|python[23]?|perl|ruby|node|php)\b(?![./\w-])/gi,
+    ),
+  ),
+  // sh -c "$(… | base64 -d)", eval $(… base64 -d), sh <(… base64 -d)
+  inOrder(
+    /\b(?:eval|source|exec)\s|\b(?:ba|da|z|k|a)?sh\s{1,4}(?:-c\s|<)/gi,
+    far(20, LINE, /\$\(|`|<\(/g),
+    far(160, LINE, SHELL_DECODER),
+  ),
+  // eval(atob(…)), exec(base64.b64decode(…)), eval(base64_decode(…)), system(gzinflate(base64_decode(
+  inOrder(
+    /\b(?:eval|exec|system|assert|passthru|shell_exec|popen|Function|execSync|setTimeout|compile|loads|instance_eval)\s{0,4}\(\s{0,4}/gi,
+    far(
+      60,
+      '\n;',
+      either(
+        /\batob\(|b64decode\(|base64_decode\(|Base64\.(?:decode|strict_decode|urlsafe_decode)64|gzinflate\(|str_rot13\(|unhexlify\(|fromhex\(|codecs\.decode\(/gi,
+        inOrder(/Buffer\.from\(/gi, far(200, ')\n', /,\s{0,4}["'`](?:base64|hex)["'`]/gi)),
+      ),
+    ),
+  ),
+)
 
 export const decodeAndRun: Detector = {
   id: 'decode-and-run',
@@ -27,19 +60,7 @@ export const decodeAndRun: Detector = {
   ],
   reach: { before: 200, after: 300 },
   source: 'MITRE ATT&CK T1027 and T1140; OWASP CRS 932 and 934',
-  find: matchesOf(
-    new RegExp(
-      [
-        // … | base64 -d | sh
-        `${SHELL_DECODER}[^|\\n;]{0,80}\\|\\s{0,4}${SHELL}`,
-        // sh -c "$(… | base64 -d)", eval $(… base64 -d), sh <(… base64 -d)
-        `(?:\\b(?:eval|source|exec)\\s|\\b(?:ba|da|z|k|a)?sh\\s{1,4}(?:-c\\s|<))[^\\n]{0,20}(?:\\$\\(|\`|<\\()[^\\n]{0,160}${SHELL_DECODER}`,
-        // eval(atob(…)), exec(base64.b64decode(…)), eval(base64_decode(…)), system(gzinflate(base64_decode(
-        '\\b(?:eval|exec|system|assert|passthru|shell_exec|popen|Function|execSync|setTimeout|compile|loads|instance_eval)\\s{0,4}\\(\\s{0,4}[^\\n;]{0,60}(?:\\batob\\(|b64decode\\(|base64_decode\\(|Base64\\.(?:decode|strict_decode|urlsafe_decode)64|gzinflate\\(|str_rot13\\(|unhexlify\\(|fromhex\\(|codecs\\.decode\\(|Buffer\\.from\\([^)\\n]{1,200},\\s{0,4}["\'`](?:base64|hex)["\'`])',
-      ].join('|'),
-      'gi',
-    ),
-  ),
+  find: matchesOf(DECODED),
   catches: [
     'echo aWQ= | base64 -d | sh',
     'base64 --decode <<< "$X" | sudo bash',

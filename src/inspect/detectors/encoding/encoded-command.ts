@@ -1,31 +1,31 @@
 import { FOLD } from '../../decoder.ts'
 import { type Detector, type Hit, matchesOf } from '../../detector.ts'
+import { either, far, inOrder, startingWith } from '../../search.ts'
 
 const INTERPRETER = '(?:perl|ruby|python[23]?|node|php|lua)'
 
 /** Commands and code that nobody encodes to be read. In clear text they say little; behind an encoding they do. */
-const COMMAND = new RegExp(
-  [
-    `\\b${INTERPRETER}\\s{1,4}-[ecr]\\s{0,4}['"\\w]`,
-    '\\b(?:ba|da|z|k|a)?sh\\s{1,4}-[ci]\\b',
-    '\\b(?:cmd(?:\\.exe)?\\s{1,4}/c|powershell(?:\\.exe)?\\s{1,4}[-/\\w]|pwsh\\s{1,4}-)',
-    '\\brm\\s{1,4}-(?:rf|fr|r\\s{1,4}-f)\\b',
-    '\\bnc(?:at)?\\s{1,4}-[a-z]{1,6}\\b',
-    '(?<![A-Za-z])(?:curl|wget)\\s{1,4}(?:-[\\w-]{1,20}\\s{1,4}){0,6}[\'"]?(?:https?|ftp)://',
-    '\\b(?:cat|less|more|head|tail|cp|type)\\s{1,4}[\'"]?(?:/etc/|/proc/|~/\\.|/root/)',
-    '/etc/(?:passwd|shadow|sudoers)\\b',
-    '\\b(?:system|shell_exec|passthru|popen|proc_open|execSync|spawn)\\s{0,4}\\(\\s{0,4}[\'"`$]',
-    '\\b(?:eval|exec|assert)\\s{0,4}\\(\\s{0,4}[\'"`$_a-z]',
-    '<\\?php\\b',
-    '\\bchmod\\s{1,4}(?:\\+x|[0-7]{3,4})\\s',
-    // Options of an interpreter after a separator: `; sh$IFS-c id`, `ping``.
-    '[;|&]\\s{0,4}(?:ba|da|z|k)?sh\\b',
-    '(?:^|[\\s"\'=])(?:javascript|vbscript):\\s{0,4}[\\w(]',
-    '<script\\b[^>\\n]{0,80}>',
-    '\\b(?:subprocess|child_process|os)\\.(?:Popen|popen|call|run|system|exec\\w{0,4})\\s{0,4}\\(',
-    '\\b(?:alias|export)\\s{1,4}(?:-p\\s{1,4})?\\w{1,30}=[\'"]?(?:id|sh|bash|\\$\\()',
-  ].join('|'),
-  'gi',
+const COMMAND = either(
+  new RegExp(`\\b${INTERPRETER}\\s{1,4}-[ecr]\\s{0,4}['"\\w]`, 'gi'),
+  /\b(?:ba|da|z|k|a)?sh\s{1,4}-[ci]\b/gi,
+  /\b(?:cmd(?:\.exe)?\s{1,4}\/c|powershell(?:\.exe)?\s{1,4}[-\/\w]|pwsh\s{1,4}-)/gi,
+  /\brm\s{1,4}-(?:rf|fr|r\s{1,4}-f)\b/gi,
+  /\bnc(?:at)?\s{1,4}-[a-z]{1,6}\b/gi,
+  startingWith(
+    /(?<![A-Za-z])(?:curl|wget)\s/gi,
+    /(?:curl|wget)\s{1,4}(?:-[\w-]{1,20}\s{1,4}){0,6}['"]?(?:https?|ftp):\/\//iy,
+  ),
+  /\b(?:cat|less|more|head|tail|cp|type)\s{1,4}['"]?(?:\/etc\/|\/proc\/|~\/\.|\/root\/)/gi,
+  /\/etc\/(?:passwd|shadow|sudoers)\b/gi,
+  /\b(?:system|shell_exec|passthru|popen|proc_open|execSync|spawn)\s{0,4}\(\s{0,4}['"`$]/gi,
+  /\b(?:eval|exec|assert)\s{0,4}\(\s{0,4}['"`$_a-z]/gi,
+  /<\?php\b/gi,
+  /\bchmod\s{1,4}(?:\+x|[0-7]{3,4})\s/gi,
+  /[;|&]\s{0,4}(?:ba|da|z|k)?sh\b/gi,
+  /(?:^|[\s"'=])(?:javascript|vbscript):\s{0,4}[\w(]/gi,
+  inOrder(/<script\b/gi, far(80, '>\n', />/g)),
+  /\b(?:subprocess|child_process|os)\.(?:Popen|popen|call|run|system|exec\w{0,4})\s{0,4}\(/gi,
+  /\b(?:alias|export)\s{1,4}(?:-p\s{1,4})?\w{1,30}=['"]?(?:id|sh|bash|\$\()/gi,
 )
 
 const inDecoded = matchesOf(COMMAND)
