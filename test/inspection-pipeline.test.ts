@@ -13,8 +13,11 @@ import {
   SANITIZATION_MODES,
 } from '../src/core/config.ts'
 import { Fault } from '../src/core/faults.ts'
+import { silentLog } from '../src/core/log.ts'
 import type { CallInspection, KnownValues } from '../src/secret-tools/index.ts'
+import { createApprovedFiles } from '../src/vault/index.ts'
 import { openSecretServer, type SecretServer } from './support/secret-server.ts'
+import { PERSON } from './support/vault.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-inspection-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -35,11 +38,12 @@ async function open(
 ): Promise<Opened> {
   files += 1
   const file = join(folder, `inspection-${files}.json`)
-  const inspection = callInspection({
-    inspection: { ...DEFAULT_SWITCHES, ...switches },
-    inspectionFile: file,
-  })
-  const server = await openSecretServer(
+  const inspection = callInspection(
+    { inspection: { ...DEFAULT_SWITCHES, ...switches }, inspectionFile: file },
+    (path) => createApprovedFiles(server.vault).approved(path),
+    silentLog,
+  )
+  const server: SecretServer = await openSecretServer(
     async () => {
       throw new Fault('INPUT_UNAVAILABLE', 'There is neither a display nor a terminal.')
     },
@@ -110,7 +114,14 @@ test('block: a hostile argument is refused with every finding, and without its t
   assert.equal(found?.argument, 'description')
   assert.equal(HOSTILE.slice(found?.start, found?.end).includes('curl'), true)
   for (const { detector } of details.findings) assert.ok(answer.text.includes(`- ${detector} (`))
-  assert.match(answer.text, /To allow it, the person can put an entry .*inspection-1\.json/)
+  assert.match(
+    answer.text,
+    /To allow it, the person can run \(or write entries into .*inspection-1\.json\):/,
+  )
+  assert.match(
+    answer.text,
+    /^ {2}sallyport inspection allow download-and-run --at '\$\.description' --tool create_vault /m,
+  )
   for (const piece of ['curl', '198.51.100.7', 'boot'])
     assert.ok(!JSON.stringify(answer).includes(piece), piece)
   const vaults = await call(blocking.client, 'list_vaults')
@@ -125,6 +136,8 @@ test('block: a refusal is in the audit and in the log, by ids and places only', 
   assert.equal(record['verdict'], 'malicious')
   const findings = record['findings'] as readonly string[]
   assert.ok(findings.some((one) => /^download-and-run critical description \d+-\d+$/.test(one)))
+  assert.ok((record['blocking'] as readonly string[]).includes('download-and-run'))
+  assert.deepEqual(record['allowed'], [])
   const line = blocking.server.lines.findLast((one) => one.includes('"inspection"')) ?? ''
   const logged = JSON.parse(line) as Record<string, unknown>
   assert.equal(logged['decision'], 'refused')
@@ -167,6 +180,7 @@ test('log_only: the call goes on as it was and what would have been refused is r
   const record = passed.find((one) => one['direction'] === 'input')
   assert.equal(record?.['mode'], 'log_only')
   assert.equal(record['verdict'], 'malicious')
+  assert.ok((record['blocking'] as readonly string[]).includes('download-and-run'))
 })
 
 const { privateKey } = generateKeyPairSync('ed25519', {
@@ -232,35 +246,36 @@ test('switched off: nothing is refused and nothing is recorded', async () => {
 })
 
 test('the inspection file lets a finding through, by tool, until it expires', async () => {
-  const { client, file } = await open()
+  const { client, file, server } = await open()
   const ask = (name: string): Promise<Answer> =>
     call(client, 'create_vault', { name, description: HOSTILE })
   const first = await ask('one')
   assert.equal(first.isError, true)
   const ids = [...new Set(refusalIn(first).details.findings.map((one) => one.detector))]
-  const write = (tool: string, expires: string): void =>
-    writeFileSync(
-      file,
-      JSON.stringify({
-        tools: {
-          [tool]: {
-            allow: ids.map((detector) => ({
-              detector,
-              path: '$.description',
-              reason: 'documented example',
-              expires,
-            })),
-          },
+  const approvals = createApprovedFiles(server.vault)
+  const write = async (tool: string, expires: string): Promise<void> => {
+    const text = JSON.stringify({
+      tools: {
+        [tool]: {
+          allow: ids.map((detector) => ({
+            detector,
+            path: '$.description',
+            reason: 'documented example',
+            expires,
+          })),
         },
-      }),
-    )
-  write('put_secret', '2999-01-31T00:00:00Z')
+      },
+    })
+    writeFileSync(file, text)
+    await approvals.approve(PERSON, file, text)
+  }
+  await write('put_secret', '2999-01-31T00:00:00Z')
   assert.equal((await ask('two')).isError, true, 'another tool')
-  write('create_vault', '2999-01-31T00:00:00Z ')
-  assert.match((await ask('three')).text, /'expires' must be an RFC 3339 time/)
-  write('create_vault', '2001-01-31T00:00:00Z')
+  await write('create_vault', '2999-01-31T00:00:00Z ')
+  assert.match((await ask('three')).text, /'tools\.create_vault\.allow\.0\.expires' must be an RFC 3339 time/)
+  await write('create_vault', '2001-01-31T00:00:00Z')
   assert.equal((await ask('four')).isError, true, 'expired')
-  write('create_vault', '2999-01-31T00:00:00Z')
+  await write('create_vault', '2999-01-31T00:00:00Z')
   assert.equal((await ask('five')).isError, false)
   writeFileSync(file, JSON.stringify({ off: ['no-such-detector'] }))
   assert.match((await ask('six')).text, /there is no detector 'no-such-detector'/)

@@ -1,57 +1,48 @@
-import { stat } from 'node:fs/promises'
 import type { Settings } from '../core/config.ts'
-import { Fault } from '../core/faults.ts'
-import { type Caller, principalName } from '../core/principals.ts'
+import type { Log } from '../core/log.ts'
+import { principalName } from '../core/principals.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
-import type { Rules } from './inspection-file.ts'
+import type { Approved, CountingRules } from './inspection-rules.ts'
+import { lazily } from './lazily.ts'
 
 /**
- * How the calls of agents are inspected: the switches of the settings, and what the file lets through. The file is
- * looked at on every call and read when it changed; one that can't be understood refuses calls until it is mended,
- * because what was meant by it is not known.
+ * How the calls of agents are inspected: the switches of the settings, and what the file says. The file is looked at on
+ * every call and read when it changed; one that can't be understood refuses calls until it is mended, because what was
+ * meant by it is not known.
+ *
+ * @param approved - what of the file the person approved; without a vault there is nobody to ask, and nothing is
  */
 export function callInspection(
   settings: Pick<Settings, 'inspection' | 'inspectionFile'>,
+  approved: Approved,
+  log: Log,
 ): CallInspection {
-  const { inspection: switches, inspectionFile } = settings
-  let known: { readonly mark: string; readonly rules: Rules | null } = { mark: '', rules: null }
+  const { inspection: switches, inspectionFile: file } = settings
+  const rules = lazily(async () => {
+    const { createRules } = await import('./inspection-rules.ts')
+    return createRules(file, approved)
+  })
+  let warnedOf = ''
 
-  async function rulesNow(): Promise<Rules | null> {
-    const mark = await markOf(inspectionFile)
-    if (mark !== known.mark) known = { mark, rules: await rulesIn(inspectionFile, mark) }
-    return known.rules
+  async function rulesNow(): Promise<CountingRules> {
+    const counting = await (await rules())()
+    if (!counting.isApproved && warnedOf !== counting.mark) {
+      warnedOf = counting.mark
+      log.warn('the inspection file is not as it was approved: only what is stricter counts', {
+        file,
+        remedy: 'sallyport inspection status',
+      })
+    }
+    return counting
   }
 
   return {
     switches,
-    allowListFile: inspectionFile,
-    async layersFor(caller: Caller, tool: string) {
-      const rules = await rulesNow()
-      if (rules === null) return []
-      const { house, agents, tools } = rules
-      return [house, agents.get(principalName(caller.principal)), tools.get(tool)].filter(
-        (one) => one !== undefined,
-      )
+    allowListFile: file,
+    engineNow: async () => (await rulesNow()).engine,
+    async layersFor(caller, server, tool) {
+      const call = { agent: principalName(caller.principal), server, tool }
+      return [(await rulesNow()).settingsFor(call, switches.mode)]
     },
-  }
-}
-
-async function rulesIn(path: string, mark: string): Promise<Rules | null> {
-  if (mark === '') return null
-  const { readRules } = await import('./inspection-file.ts')
-  return readRules(path)
-}
-
-/** Changes when the file does; empty when there is none. */
-async function markOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeMs } = await stat(path)
-    return [ino, size, mtimeMs].join(' ')
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return ''
-    throw new Fault('BAD_INPUT', `The inspection file ${path} cannot be read.`, {
-      details: { file: path },
-      cause,
-    })
   }
 }

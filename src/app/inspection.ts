@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Inspection } from '../cli/index.ts'
 import { packageVersion } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
@@ -6,6 +7,7 @@ import {
   builtInEngine,
   DEFAULT_SETTINGS,
   ENGINE_FINDINGS,
+  type Engine,
   isCounted,
   isKind,
   judge,
@@ -14,9 +16,14 @@ import {
 import { sarifLog } from './sarif.ts'
 import { scanFiles } from './scan-files.ts'
 
-/** The built-in detectors for the command line. What the person let through for agents does not count here. */
-export function createInspection(): Inspection {
-  const engine = builtInEngine()
+/**
+ * The detectors for the command line, those of the inspection file among them. What the file lets through for agents
+ * does not count here.
+ *
+ * @throws {Fault} `BAD_INPUT` naming the field of the file that is not usable
+ */
+export async function createInspection(inspectionFile: string): Promise<Inspection> {
+  const engine = await engineFor(inspectionFile)
   const inspection: Inspection = {
     kinds: KINDS,
     inspect(text, { kind, mode, direction }) {
@@ -52,4 +59,11 @@ export function createInspection(): Inspection {
     sarif: (files) => sarifLog(files, [...engine.detectors, ...ENGINE_FINDINGS], packageVersion()),
   }
   return inspection
+}
+
+async function engineFor(inspectionFile: string): Promise<Engine> {
+  if (!existsSync(inspectionFile)) return builtInEngine()
+  const { createRules } = await import('./inspection-rules.ts')
+  const { engine } = await createRules(inspectionFile, async () => null)()
+  return engine ?? builtInEngine()
 }

@@ -57,6 +57,11 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   const tokens = lazily<TokenPort>(async () => (await vaultDomain()).createTokens(await stack()))
   const trust = lazily(async () => (await vaultDomain()).createTrust(await stack()))
 
+  const approvals = lazily(async () => (await vaultDomain()).createApprovedFiles(await stack()))
+  /** Without a vault nobody can have approved anything. */
+  const approvedNow = async (file: string) =>
+    settings.localOnly ? null : (await approvals()).approved(file)
+
   const projectDirectory = (): string => settings.projectDir ?? process.cwd()
   const agent = async (channel: Caller['channel']): Promise<Caller> => {
     const { findProject } = await import('../policy/index.ts')
@@ -82,7 +87,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   const inspecting = async () => {
     const { callInspection } = await import('./call-inspection.ts')
     if (!settings.inspection.isEnabled) log.warn('inspection and redaction are switched off')
-    return callInspection(settings)
+    return callInspection(settings, approvedNow, log)
   }
   let serving: Served | null = null
   return {
@@ -185,7 +190,12 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         await db.close()
       }
     },
-    inspection: async () => (await import('./inspection.ts')).createInspection(),
+    inspection: async () =>
+      (await import('./inspection.ts')).createInspection(settings.inspectionFile),
+    async inspectionRules() {
+      const { createInspectionRules } = await import('./inspection-rules-port.ts')
+      return createInspectionRules(settings.inspectionFile, await approvals())
+    },
     lock: async () => (await keySources()).lockKeys(settings),
     runWithSecrets: async (...given) =>
       (await import('../broker/index.ts')).runWithSecrets(...given),

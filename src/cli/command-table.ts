@@ -50,6 +50,15 @@ export const COMMANDS = {
   'audit export': () => import('./commands/audit-export.ts').then((m) => m.auditExport),
   inspect: () => import('./commands/inspect.ts').then((m) => m.inspect),
   'scan-files': () => import('./commands/scan-files.ts').then((m) => m.scanFiles),
+  'inspection status': () =>
+    import('./commands/inspection-status.ts').then((m) => m.inspectionStatus),
+  'inspection report': () =>
+    import('./commands/inspection-report.ts').then((m) => m.inspectionReport),
+  'inspection approve': () =>
+    import('./commands/inspection-approve.ts').then((m) => m.inspectionApprove),
+  'inspection allow': () => import('./commands/inspection-allow.ts').then((m) => m.inspectionAllow),
+  'inspection set': () => import('./commands/inspection-set.ts').then((m) => m.inspectionSet),
+  'inspection mode': () => import('./commands/inspection-mode.ts').then((m) => m.inspectionMode),
   backup: () => import('./commands/backup.ts').then((m) => m.backup),
   restore: () => import('./commands/restore.ts').then((m) => m.restore),
   completion: () => import('./commands/completion.ts').then((m) => m.completion),
@@ -80,7 +89,7 @@ export const TOPICS: readonly TopicNames[] = [
   },
   { title: 'Tokens of HTTP clients', names: under('token') },
   { title: 'The record of what happened', names: under('audit') },
-  { title: 'What is in a text', names: ['inspect', 'scan-files'] },
+  { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
 ]
 

@@ -13,6 +13,7 @@ import type { AskPassphrase } from '../core/ask-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
+import type { EpochMs } from '../core/time.ts'
 import type { UseResult, VaultPort } from '../core/vault-port.ts'
 import type { Json } from './command.ts'
 
@@ -128,6 +129,63 @@ export interface Inspection {
   sarif(files: readonly ScannedFile[]): Json
 }
 
+/** Where a rule holds; nothing given is everywhere. An agent goes with neither server nor tool. */
+export interface RuleScope {
+  /** Principal: `agent:local`. */
+  readonly agent?: string | undefined
+  readonly server?: string | undefined
+  readonly tool?: string | undefined
+}
+
+/** One change to the inspection file. */
+export type RuleChange =
+  | { readonly to: 'mode'; readonly mode: SanitizationMode | null }
+  /** What the detector finds is dropped, or is no longer. */
+  | { readonly to: 'off' | 'on'; readonly detector: string }
+  | { readonly to: 'threshold'; readonly detector: string; readonly from: number }
+  | {
+      readonly to: 'allow'
+      readonly detector: string
+      /** JSON path. */
+      readonly path: string | undefined
+      readonly reason: string
+      readonly expiresAt: EpochMs
+    }
+  /** Takes all entries of the detector out of the allow-list. */
+  | { readonly to: 'disallow'; readonly detector: string }
+
+/** A text of the inspection file that could be approved, and the one that it would replace. */
+export interface RulesDraft {
+  readonly text: string
+  /** What it says, one line each. */
+  readonly lines: readonly string[]
+  /** What is in the file now; null when there is none. */
+  readonly before: string | null
+}
+
+export interface RulesStanding {
+  readonly file: string
+  /** `gone`: what was approved is not there any more. */
+  readonly state: 'absent' | 'approved' | 'unapproved' | 'changed' | 'gone' | 'invalid'
+  readonly problem: string | null
+  /** What the file says. */
+  readonly lines: readonly string[]
+  /** What was approved and the file no longer says. */
+  readonly missing: readonly string[]
+  readonly approvedAt: EpochMs | null
+}
+
+/** The inspection file: what it says, and what of it the person approved. */
+export interface InspectionRules {
+  standing(): Promise<RulesStanding>
+  /** The file as it is, or with one change; writes nothing. @throws {Fault} `BAD_INPUT` naming the field */
+  draft(change?: RuleChange, scope?: RuleScope): Promise<RulesDraft>
+  /** Writes the draft and approves it. @throws {Fault} `CONFLICT` when the file changed after the draft was made */
+  approve(caller: Caller, draft: RulesDraft): Promise<void>
+  /** Takes the approval back: from then on only what is stricter than the defaults counts. */
+  revoke(caller: Caller): Promise<void>
+}
+
 export type BackupSeal = 'passphrase' | 'recovery-key'
 
 /**
@@ -229,6 +287,7 @@ export interface CliDeps {
     warn: (sentence: string) => Promise<void>,
   ): Promise<SecretText>
   inspection(): Promise<Inspection>
+  inspectionRules(): Promise<InspectionRules>
   /** Closes what the command opened. Called once, after it ended or failed. */
   close(): Promise<void>
 }

@@ -33,6 +33,13 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'token create': { argv: ['label'], before: [] },
   'token rotate': { argv: [], before: [] },
   'token revoke': { argv: ['id'], before: [] },
+  'inspection approve': { argv: [], before: ['inspectionRules'] },
+  'inspection allow': {
+    argv: ['shell-chain', '--reason', 'x', '--until', '1d'],
+    before: ['inspectionRules'],
+  },
+  'inspection set': { argv: ['shell-chain', 'off'], before: ['inspectionRules'] },
+  'inspection mode': { argv: ['log_only'], before: ['inspectionRules'] },
   backup: { argv: ['file'], before: [] },
   restore: { argv: ['file'], before: ['storeState'] },
 }
@@ -61,6 +68,10 @@ for (const [name, { argv, before }] of Object.entries(GATED))
         standing: async () => ({ project: null, file: null, state: 'none', allow: [], run: [] }),
       }),
       storeState: async () => 'empty',
+      inspectionRules: async () => ({
+        standing: async () => ({ file: '/f', state: 'unapproved' }),
+        draft: async () => ({ text: '{}', before: null, lines: [] }),
+      }),
     }
     const deps: unknown = new Proxy(lookups, {
       get: (target, key) => {

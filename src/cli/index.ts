@@ -7,10 +7,15 @@ export type {
   FoundSpan,
   InspectedText,
   Inspection,
+  InspectionRules,
+  RuleChange,
+  RuleScope,
+  RulesStanding,
   ScannedFile,
   ScanRequest,
   Served,
 } from './deps.ts'
+export { type DetectorTally, tallied } from './inspection-tally.ts'
 export { runProgram } from './program.ts'
 export { renderCliDocs } from './render-docs.ts'
 export { createIo, processStreams, type Streams } from './terminal.ts'

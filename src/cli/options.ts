@@ -1,6 +1,6 @@
 import { Fault } from '../core/faults.ts'
 import type { SecretText } from '../core/secret-text.ts'
-import { type EpochMs, parseInstant } from '../core/time.ts'
+import { type EpochMs, epochMs, parseInstant } from '../core/time.ts'
 import type { Metadata } from '../core/vault-port.ts'
 import { type CliDeps, VERDICTS, type Verdict } from './deps.ts'
 
@@ -37,6 +37,13 @@ export const FAIL_ON_OPTION = {
   },
 } as const
 
+/** The options of every command that changes the rules of inspection: where the rule holds. */
+export const RULE_SCOPE_OPTIONS = {
+  tool: { summary: 'only in calls of this tool', value: 'NAME' },
+  server: { summary: 'only at this server; the secrets server is sallyport', value: 'NAME' },
+  agent: { summary: 'only for this agent, such as agent:local', value: 'NAME' },
+} as const
+
 /** Whether one of the verdicts is as bad as the option says. */
 export function failsOn(failOn: Verdict | undefined, verdicts: readonly Verdict[]): boolean {
   if (failOn === undefined) return false
@@ -69,6 +76,35 @@ export function instantOption(option: string, text: string): EpochMs {
     throw new Fault(
       'BAD_INPUT',
       `${option} must be a date and time with a zone, such as 2027-01-31T12:00:00Z.`,
+      { details: { field: option } },
+    )
+  return at
+}
+
+const LENGTHS = { h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
+const LENGTH = /^(\d{1,4})([hdw])$/
+
+/**
+ * A date and time, or a length of time from now: `12h`, `7d`, `4w`.
+ *
+ * @throws {Fault} `BAD_INPUT` naming the option
+ */
+export function momentOption(
+  option: string,
+  text: string,
+  way: 'ago' | 'ahead',
+  now: EpochMs,
+): EpochMs {
+  const [, count, unit] = LENGTH.exec(text) ?? []
+  if (count !== undefined && (unit === 'h' || unit === 'd' || unit === 'w')) {
+    const length = Number(count) * LENGTHS[unit]
+    return epochMs(way === 'ago' ? now - length : now + length)
+  }
+  const at = parseInstant(text)
+  if (at === null)
+    throw new Fault(
+      'BAD_INPUT',
+      `${option} must be a length of time such as 12h, 7d or 4w, or a date and time with a zone, such as 2027-01-31T12:00:00Z.`,
       { details: { field: option } },
     )
   return at

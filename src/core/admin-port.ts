@@ -163,6 +163,24 @@ export interface TrustPort {
   revoke(caller: Caller, project: string): Promise<void>
 }
 
+/** A file of settings as the person last approved it. */
+export interface ApprovedFile {
+  readonly text: string
+  readonly at: EpochMs
+  /** Principal. */
+  readonly by: string
+}
+
+/** What the person approved of files of settings that any program of theirs can write. */
+export interface ApprovedFilesPort {
+  /** @param file absolute path. @returns null when nothing of it is approved */
+  approved(file: string): Promise<ApprovedFile | null>
+  /** Behind the presence gate. */
+  approve(caller: Caller, file: string, text: string): Promise<void>
+  /** Behind the presence gate. @throws {Fault} `NOT_FOUND` when nothing is approved */
+  revoke(caller: Caller, file: string): Promise<void>
+}
+
 export interface BackupPort {
   /** Sealed to a passphrase, or to a recovery key that is answered once. */
   backup(

@@ -150,6 +150,10 @@ export interface InspectionNote {
   readonly verdict: string
   /** One each: `remote-shell critical description 10-42`, detector, severity, argument and UTF-16 units. */
   readonly findings: readonly string[]
+  /** Ids of the detectors that refused the call, or would have in mode `block`. */
+  readonly blocking: readonly string[]
+  /** Ids of those that would have, but for an entry of the allow-list. */
+  readonly allowed: readonly string[]
 }
 
 /**

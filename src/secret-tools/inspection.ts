@@ -2,7 +2,7 @@ import type { InspectionSwitches } from '../core/config.ts'
 import { DEFAULT_SWITCHES } from '../core/config.ts'
 import type { Caller } from '../core/principals.ts'
 import type { InspectionNote } from '../core/vault-port.ts'
-import type { InspectSettings } from '../inspect/index.ts'
+import type { Engine, InspectSettings } from '../inspect/index.ts'
 
 /** Where a known value stands in a text. */
 export interface KnownSpan {
@@ -27,7 +27,13 @@ export interface CallInspection {
    * What holds beyond the switches: detectors that are off, thresholds, the allow-list; from the widest to the
    * narrowest. Asked call by call, so that a change counts at once.
    */
-  layersFor(caller: Caller, tool: string): Promise<readonly Partial<InspectSettings>[]>
+  layersFor(
+    caller: Caller,
+    server: string,
+    tool: string,
+  ): Promise<readonly Partial<InspectSettings>[]>
+  /** The engine with detectors that the person added; null, or without it: the built-in one. */
+  engineNow?(): Promise<Engine | null>
   /** Where the person lets something through: the name of a file. Null when there is no such place. */
   readonly allowListFile: string | null
   knownValuesOf?(caller: Caller): Promise<KnownValues>

@@ -17,6 +17,8 @@ const TAKE_VALUES: ReadonlySet<string> = new Set([
   'set_secret',
   'rotate_and_store',
 ])
+/** The name under which settings find this server. */
+const SERVER = 'sallyport'
 /** What they are asked for is the value. */
 const ANSWER_VALUES: ReadonlySet<string> = new Set(['get_secret', 'get_env_bundle'])
 
@@ -59,10 +61,9 @@ export interface Examination {
 }
 
 type Inspect = typeof import('../inspect/index.ts')
-interface Loaded extends Pick<Inspect, 'isCounted' | 'judge' | 'mergeSettings'> {
+interface Loaded extends Pick<Inspect, 'isBlocking' | 'isCounted' | 'judge' | 'mergeSettings'> {
+  /** The built-in one. */
   readonly engine: Engine
-  /** Ids of the detectors of personal data. */
-  readonly pii: readonly string[]
   readonly seen: typeof import('./seen.ts')
   readonly refusal: typeof import('./refusal.ts')
   readonly known: typeof import('./known-texts.ts')
@@ -78,15 +79,16 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
     return loaded
   }
 
-  async function settingsFor(
-    { mergeSettings, pii }: Loaded,
+  /** What holds for a call. Where nobody is known, and where nothing may go wrong, it is what is built in. */
+  async function rulesFor(
+    { engine: builtIn, mergeSettings }: Loaded,
     caller: Caller | null,
     tool: string,
-  ): Promise<InspectSettings> {
-    return mergeSettings([
-      { mode: switches.mode, off: switches.detectsPii ? [] : pii },
-      ...(caller === null ? [] : await inspection.layersFor(caller, tool)),
-    ])
+  ): Promise<{ readonly engine: Engine; readonly settings: InspectSettings }> {
+    const layers = caller === null ? [] : await inspection.layersFor(caller, SERVER, tool)
+    const engine = (caller === null ? null : await inspection.engineNow?.()) ?? builtIn
+    const off = switches.detectsPii ? [] : personalIn(engine)
+    return { engine, settings: mergeSettings([{ mode: switches.mode, off }, ...layers]) }
   }
 
   const knownValues = async (caller: Caller): Promise<KnownValues | null> =>
@@ -115,13 +117,14 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
     mayFail: boolean,
   ): Promise<void> {
     const findings = (await load()).seen.linesOf(seen)
-    const { tool, direction, decision, mode, verdict } = given
+    const { tool, direction, decision, mode, verdict, blocking } = given
     log.warn('inspection', {
       tool,
       direction,
       decision,
       mode,
       verdict,
+      blocking: blocking.join(', '),
       count: seen.length,
       findings: findings.join(', '),
     })
@@ -143,8 +146,9 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
   ): Promise<{ readonly args: unknown } | { readonly refusal: ToolAnswer }> {
     const parts = await load()
     const { seen: telling, refusal } = parts
-    const settings = await settingsFor(parts, caller, tool.name)
-    const judged = parts.judge(parts.engine, args, { schema: schema() }, settings, systemClock())
+    const { engine, settings } = await rulesFor(parts, caller, tool.name)
+    const now = systemClock()
+    const judged = parts.judge(engine, args, { schema: schema() }, settings, now)
     const known = TAKE_VALUES.has(tool.name) ? [] : await exfiltrated(args, caller)
     // Names and ids that grew shorter by cleaning may be none any more.
     const checked = judged.cleaned === undefined ? null : tool.input.safeParse(judged.cleaned)
@@ -166,6 +170,11 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
           decision: isRefused ? 'refused' : isChanged ? 'changed' : 'passed',
           mode: settings.mode,
           verdict: telling.verdictWith(judged.verdict, known),
+          blocking: idsOf([
+            ...judged.findings.filter((one) => parts.isBlocking(one, settings, now)),
+            ...known,
+          ]),
+          allowed: idsOf(judged.allowed.map(({ finding }) => finding)),
         },
         seen.length > 0 ? seen : judged.findings.map(telling.seenOf),
         // Refused it is either way.
@@ -206,22 +215,32 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
           ? await knownOrFail(caller, answer)
           : null
       const shown = known === null ? answer : parts.known.redactedAnswer(answer, known)
-      const { findings, verdict } = parts.judge(
-        parts.engine,
+      // An error must come through whatever the rules say, or that they can't be read.
+      const { engine, settings } = await rulesFor(
+        parts,
+        answer.isError === true ? null : caller,
+        name,
+      )
+      const { findings, verdict, blocking, allowed } = parts.judge(
+        engine,
         shown.structured,
         { schema },
-        // An error must come through whatever the rules say, or that they can't be read.
-        {
-          ...(await settingsFor(parts, answer.isError === true ? null : caller, name)),
-          mode: 'log_only',
-        },
+        { ...settings, mode: 'log_only' },
         systemClock(),
       )
       const seen = parts.seen.countedOf(findings)
       if (seen.length > 0)
         await report(
           caller,
-          { tool: name, direction: 'output', decision: 'passed', mode: switches.mode, verdict },
+          {
+            tool: name,
+            direction: 'output',
+            decision: 'passed',
+            mode: settings.mode,
+            verdict,
+            blocking: idsOf(blocking),
+            allowed: idsOf(allowed.map(({ finding }) => finding)),
+          },
           seen,
           // An error releases nothing, and may be the very one that says why nothing can be recorded.
           answer.isError === true,
@@ -231,9 +250,9 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
 
     async examine(text, caller, context) {
       const parts = await load()
-      const settings = await settingsFor(parts, caller, 'inspect_content')
+      const { engine, settings } = await rulesFor(parts, caller, 'inspect_content')
       const judgement = parts.judge(
-        parts.engine,
+        engine,
         text,
         {},
         { ...settings, mode: 'log_only' },
@@ -257,16 +276,24 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
 }
 
 async function loadEngine(): Promise<Loaded> {
-  const [{ builtInEngine, isCounted, judge, mergeSettings }, seen, refusal, known] =
-    await Promise.all([
-      import('../inspect/index.ts'),
-      import('./seen.ts'),
-      import('./refusal.ts'),
-      import('./known-texts.ts'),
-    ])
+  const [inspect, seen, refusal, known] = await Promise.all([
+    import('../inspect/index.ts'),
+    import('./seen.ts'),
+    import('./refusal.ts'),
+    import('./known-texts.ts'),
+  ])
+  const { builtInEngine, isBlocking, isCounted, judge, mergeSettings } = inspect
   const engine = builtInEngine()
-  const pii = engine.detectors.filter((one) => one.category === 'pii').map((one) => one.id)
-  return { engine, isCounted, judge, mergeSettings, pii, seen, refusal, known }
+  return { engine, isBlocking, isCounted, judge, mergeSettings, seen, refusal, known }
+}
+
+/** Ids of the detectors of personal data. */
+function personalIn(engine: Engine): readonly string[] {
+  return engine.detectors.filter((one) => one.category === 'pii').map((one) => one.id)
+}
+
+function idsOf(findings: readonly Pick<Finding, 'detector'>[]): readonly string[] {
+  return [...new Set(findings.map(({ detector }) => detector))].toSorted()
 }
 
 function once<T>(make: () => T): () => T {

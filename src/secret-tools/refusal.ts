@@ -2,6 +2,7 @@ import { FAULTS } from '../core/faults.ts'
 import type { ToolAnswer } from '../mcp/index.ts'
 import { KNOWN_VALUE, type Seen } from './seen.ts'
 
+/** What is found over and over is told by detector. */
 const MAX_SHOWN = 20
 
 /**
@@ -22,7 +23,7 @@ export function refusalOf(
       ({ detector, category, severity, place, start, end }) =>
         `- ${detector} (${category}, ${severity}) in '${place}', characters ${start} to ${end}`,
     ),
-    ...(blocking.length > shown.length ? [`- and ${blocking.length - shown.length} more`] : []),
+    ...restOf(blocking.slice(MAX_SHOWN)),
     howToAllow(tool, blocking, allowListFile),
   ]
   return {
@@ -49,16 +50,31 @@ export function refusalOf(
   }
 }
 
+/** Findings beyond those that are shown one by one, by detector. */
+function restOf(more: readonly Seen[]): readonly string[] {
+  return [...Map.groupBy(more, ({ detector }) => detector)].map(
+    ([detector, all]) => `- ${detector}: ${all.length} more`,
+  )
+}
+
 function howToAllow(tool: string, blocking: readonly Seen[], allowListFile: string | null): string {
-  const [first] = blocking.filter((one) => one.detector !== KNOWN_VALUE)
-  if (first === undefined)
-    return 'A secret goes by its reference, secret://PATH, not by its value. To let values through, the person can set SALLYPORT_MCP_EXFIL_PROTECTION to warn.'
-  if (allowListFile === null) return 'Say it without what was found, or ask the person.'
-  const entry = {
-    detector: first.detector,
-    ...(first.path !== null && { path: first.path }),
-    reason: 'why this is fine',
-    expires: '2030-01-31T00:00:00Z',
-  }
-  return `Say it without what was found. To allow it, the person can put an entry for each detector in ${allowListFile}: ${JSON.stringify({ tools: { [tool]: { allow: [entry] } } })}`
+  const known = blocking.some((one) => one.detector === KNOWN_VALUE)
+  const others = Map.groupBy(
+    blocking.filter((one) => one.detector !== KNOWN_VALUE),
+    ({ detector, path }) => `${detector}${path === null ? '' : ` --at '${path}'`}`,
+  )
+  const values =
+    'A secret goes by its reference, secret://PATH, not by its value. To let values through, the person can set SALLYPORT_MCP_EXFIL_PROTECTION to warn.'
+  if (others.size === 0) return values
+  const how =
+    allowListFile === null
+      ? ['Say it without what was found, or ask the person.']
+      : [
+          `Say it without what was found. To allow it, the person can run (or write entries into ${allowListFile}):`,
+          ...[...others.keys()].map(
+            (what) =>
+              `  sallyport inspection allow ${what} --tool ${tool} --reason 'why this is fine' --until 30d`,
+          ),
+        ]
+  return [...how, ...(known ? [values] : [])].join('\n')
 }

@@ -1,3 +1,4 @@
+export { createApprovedFiles } from './approved-files.ts'
 export { BACKED_UP_TABLES, createBackups, noteRestore, openBackupRoot } from './backup.ts'
 export { type BackupHeader, type BackupReader, openBackup } from './backup-file.ts'
 export { Fingerprints } from './fingerprints.ts'
