@@ -23,6 +23,7 @@ import {
   readChoice,
   writeChoice,
 } from '../crypto/index.ts'
+import { createIdentity, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
 import { MIGRATIONS, migrate, openPostgres, openSqlite } from '../store/index.ts'
 import {
@@ -59,6 +60,7 @@ export interface Stack {
   readonly ledger: Ledger
   readonly heads: HeadKeeper
   readonly vault: LocalVault
+  readonly identity: Identity
   readonly audit: AuditPort
   readonly isNew: boolean
   close(): Promise<void>
@@ -93,6 +95,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     })
     await heads.begin()
     const ledger = new Ledger({ db, keys, heads, clock, log })
+    const identity = createIdentity({ db, ledger, keys, clock, log })
     const rights = new LocalRights(tables, new ProjectEvidenceReader())
     const vaultKeys = new VaultKeys(keys)
     const fingerprints = await Fingerprints.open(db, keys)
@@ -118,10 +121,12 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       },
       headKey,
       storeChecks: [sealedValueCheck(keys, tables)],
-      rowChecks: [keys.rows.table, ...Object.values(tables)].map((table) => ({
-        table: table.name,
-        rows: (reader) => table.checkedRows(reader),
-      })),
+      rowChecks: [keys.rows.table, ...Object.values(tables), ...Object.values(identity.tables)].map(
+        (table) => ({
+          table: table.name,
+          rows: (reader) => table.checkedRows(reader),
+        }),
+      ),
     })
     return {
       db,
@@ -130,6 +135,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       ledger,
       heads,
       vault,
+      identity,
       rights,
       vaultKeys,
       fingerprints,
@@ -139,6 +145,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       async close() {
         knownTo.close()
         try {
+          await identity.close()
           await ledger.close()
         } finally {
           await db.close()
