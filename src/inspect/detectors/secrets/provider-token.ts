@@ -1,8 +1,9 @@
-import { type Detector, matchesOf } from '../../detector.ts'
+import type { Detector, Hit } from '../../detector.ts'
 import type { Severity } from '../../finding.ts'
 import { distinctUnits, entropyOf } from './entropy.ts'
 import { isPlaceholder } from './placeholder.ts'
-import { beginningsOf, patternOf, type Shape, sampleOf, shortOf } from './token-shape.ts'
+import { matcherOf } from './shape-matcher.ts'
+import { beginningsOf, type Shape, sampleOf, shortOf } from './token-shape.ts'
 
 /** One kind of token that a provider hands out and that its own form gives away. */
 export interface TokenKind {
@@ -49,7 +50,7 @@ function bodyOf(token: string, beginnings: readonly string[]): string {
 export function tokenDetector(kind: TokenKind): Detector {
   const beginnings = [...new Set(kind.shapes.flatMap(beginningsOf))]
   const confidence = kind.confidence ?? 0.9
-  const pattern = new RegExp(`(?:${kind.shapes.map(patternOf).join('|')})`, 'g')
+  const nextToken = matcherOf(kind.shapes)
   const isRight = kind.isRight ?? (() => true)
   if (kind.near === undefined && beginnings.some((one) => one.length < 3))
     throw new RangeError(`tokens of kind '${kind.id}' begin with nothing to look for: give 'near'`)
@@ -65,13 +66,18 @@ export function tokenDetector(kind: TokenKind): Detector {
     needs: kind.near ?? beginnings,
     reach: { before: reaches, after: 512 },
     source: `The provider's own documentation of its tokens, and public rule sets for prefix, length and alphabet.`,
-    find: matchesOf(pattern, (match) => {
-      const token = match[0]
-      if (!isRight(token)) return null
-      const body = bodyOf(token, beginnings)
-      if (!isDrawn(body) || isPlaceholder(body)) return { confidence: STAND_IN }
-      return {}
-    }),
+    find(text, from, to) {
+      const hits: Hit[] = []
+      let place = nextToken(text, from, to)
+      for (; place !== null; place = nextToken(text, place.end, to)) {
+        const token = text.slice(place.start, place.end)
+        if (!isRight(token)) continue
+        const body = bodyOf(token, beginnings)
+        const isStandIn = !isDrawn(body) || isPlaceholder(body)
+        hits.push(isStandIn ? { ...place, confidence: STAND_IN } : place)
+      }
+      return hits
+    },
     // Drawn when a test or a page asks for them: drawing all takes longer than building the engine.
     get catches() {
       return kind.shapes.flatMap((shape) => [

@@ -1,50 +1,61 @@
 /**
  * The shape of a token, written as people read it: `ghp_{A36}` is the text `ghp_` and 36 letters or digits. In braces
  * stand a letter of `ALPHABETS` and how many: `{h40}`, `{w20-60}`. `(a|b)` is one of several texts, `?` after a group
- * makes it optional. From the one shape come the pattern, the keywords and the samples.
+ * makes it optional. From the one shape come the search, the keywords and the samples.
  */
 export type Shape = string
 
-/** What a run may be made of: the letter of the shape, as a class of a pattern and as a list to draw from. */
-const ALPHABETS: Readonly<Record<string, { readonly inClass: string; readonly letters: string }>> =
-  (() => {
-    const lower = 'qzwkxvjbnmghtyplrcdfsueaoi'
-    const upper = lower.toUpperCase()
-    const digits = '7401582936'
-    return {
-      A: { inClass: 'A-Za-z0-9', letters: lower + upper + digits },
-      a: { inClass: 'a-z0-9', letters: lower + digits },
-      U: { inClass: 'A-Z0-9', letters: upper + digits },
-      h: { inClass: 'a-f0-9', letters: `fbdace${digits}` },
-      x: { inClass: 'A-Fa-f0-9', letters: `fbdaceFBDACE${digits}` },
-      d: { inClass: '0-9', letters: digits },
-      z: { inClass: 'A-Za-z', letters: lower + upper },
-      l: { inClass: 'a-z', letters: lower },
-      L: { inClass: 'A-Z', letters: upper },
-      t: { inClass: 'A-Z2-7', letters: `${upper}274563` },
-      W: { inClass: 'A-Za-z0-9_', letters: `${lower}${upper}${digits}_` },
-      w: { inClass: 'A-Za-z0-9_\\-', letters: `${lower}${upper}${digits}_-` },
-      e: { inClass: 'A-Za-z0-9_=\\-', letters: `${lower}${upper}${digits}_-=` },
-      m: { inClass: 'A-Za-z0-9_~.\\-', letters: `${lower}${upper}${digits}_~.-` },
-      b: { inClass: 'A-Za-z0-9+/', letters: `${lower}${upper}${digits}+/` },
-      p: { inClass: 'A-Za-z0-9%', letters: `${lower}${upper}${digits}%` },
-    }
-  })()
+/** What a run may be made of: the letter of the shape, and all units it may have, in an order to draw from. */
+export const ALPHABETS: Readonly<Record<string, string>> = (() => {
+  const lower = 'qzwkxvjbnmghtyplrcdfsueaoi'
+  const upper = lower.toUpperCase()
+  const digits = '7401582936'
+  return {
+    A: lower + upper + digits,
+    a: lower + digits,
+    U: upper + digits,
+    h: `fbdace${digits}`,
+    x: `fbdaceFBDACE${digits}`,
+    d: digits,
+    z: lower + upper,
+    l: lower,
+    L: upper,
+    t: `${upper}274563`,
+    W: `${lower}${upper}${digits}_`,
+    w: `${lower}${upper}${digits}_-`,
+    e: `${lower}${upper}${digits}_-=`,
+    m: `${lower}${upper}${digits}_~.-`,
+    b: `${lower}${upper}${digits}+/`,
+    p: `${lower}${upper}${digits}%`,
+  }
+})()
 
-type Piece =
+export type Piece =
   | { readonly text: string }
   | { readonly choices: readonly string[]; readonly isOptional: boolean }
-  | { readonly alphabet: string; readonly min: number; readonly max: number }
+  | {
+      readonly alphabet: string
+      readonly letters: string
+      readonly min: number
+      readonly max: number
+    }
 
 const PIECE = /\{([A-Za-z])(\d+)(?:-(\d+))?\}|\(([^()]*)\)(\?)?|[^{}()]+/gy
 
-function piecesOf(shape: Shape): readonly Piece[] {
+/** @throws RangeError when the shape cannot be read */
+export function piecesOf(shape: Shape): readonly Piece[] {
   const pieces: Piece[] = []
   PIECE.lastIndex = 0
   let at = 0
   for (let match = PIECE.exec(shape); match !== null; match = PIECE.exec(shape)) {
     const [whole, alphabet, min, max, choices, optional] = match
-    if (alphabet !== undefined) pieces.push({ alphabet, min: Number(min), max: Number(max ?? min) })
+    if (alphabet !== undefined)
+      pieces.push({
+        letters: lettersOf(alphabet),
+        alphabet,
+        min: Number(min),
+        max: Number(max ?? min),
+      })
     else if (choices !== undefined)
       pieces.push({ choices: choices.split('|'), isOptional: optional === '?' })
     else pieces.push({ text: whole })
@@ -54,38 +65,10 @@ function piecesOf(shape: Shape): readonly Piece[] {
   return pieces
 }
 
-function alphabetOf(letter: string): { readonly inClass: string; readonly letters: string } {
-  const alphabet = ALPHABETS[letter]
-  if (alphabet === undefined) throw new RangeError(`'${letter}' is no alphabet of a shape`)
-  return alphabet
-}
-
-const literal = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
-
-const LONG = 100
-
-/** Not inside a longer word; an escaped line end before it (`\n` in a text of JSON) is no letter of it. */
-const STARTS = '(?:(?<![A-Za-z0-9.])|(?<=\\\\[nrt]))'
-
-/** The source of a pattern for a shape, with what may not stand before and after it. Every repeat is bounded. */
-export function patternOf(shape: Shape): string {
-  const pieces = piecesOf(shape)
-  const body = pieces
-    .map((piece) => {
-      if ('text' in piece) return literal(piece.text)
-      if ('choices' in piece)
-        return `(?:${piece.choices.map(literal).join('|')})${piece.isOptional ? '?' : ''}`
-      const { inClass } = alphabetOf(piece.alphabet)
-      return `[${inClass}]{${piece.min}${piece.max === piece.min ? '' : `,${piece.max}`}}`
-    })
-    .join('')
-  const last = pieces.at(-1)
-  // A long run is taken as far as it goes: to give its units back one by one would cost its length for each beginning.
-  const after =
-    last !== undefined && 'alphabet' in last && last.max < LONG
-      ? `(?![${alphabetOf(last.alphabet).inClass}])`
-      : ''
-  return `${STARTS}${body}${after}`
+function lettersOf(alphabet: string): string {
+  const letters = ALPHABETS[alphabet]
+  if (letters === undefined) throw new RangeError(`'${alphabet}' is no alphabet of a shape`)
+  return letters
 }
 
 /** The texts a token of this shape may begin with, lower case; what the automaton looks for. */
@@ -119,7 +102,7 @@ export function sampleOf(shape: Shape, seed = 1): string {
     .map((piece) => {
       if ('text' in piece) return piece.text
       if ('choices' in piece) return piece.choices[draw(piece.choices.length)] ?? ''
-      const { letters } = alphabetOf(piece.alphabet)
+      const { letters } = piece
       const length = piece.min + draw(Math.min(piece.max - piece.min, 12) + 1)
       return Array.from({ length }, () => letters[draw(letters.length)]).join('')
     })
@@ -132,7 +115,7 @@ export function shortOf(shape: Shape): string {
     .map((piece) => {
       if ('text' in piece) return piece.text
       if ('choices' in piece) return piece.choices[0] ?? ''
-      return (alphabetOf(piece.alphabet).letters[0] ?? '').repeat(Math.max(0, piece.min - 1))
+      return (piece.letters[0] ?? '').repeat(Math.max(0, piece.min - 1))
     })
     .join('')
 }
