@@ -56,6 +56,8 @@ export async function createInspection(inspectionFile: string): Promise<Inspecti
       }
     },
     scanFiles: (request) => scanFiles(request, inspection),
+    summaryOf: (id) =>
+      [...engine.detectors, ...ENGINE_FINDINGS].find((one) => one.id === id)?.summary ?? null,
     sarif: (files) => sarifLog(files, [...engine.detectors, ...ENGINE_FINDINGS], packageVersion()),
   }
   return inspection

@@ -125,6 +125,8 @@ export interface Inspection {
   inspect(text: string, how: InspectHow): InspectedText
   /** @throws {Fault} `BAD_INPUT` for a path that is not there or a range that git does not know */
   scanFiles(request: ScanRequest): AsyncIterable<ScannedFile>
+  /** What a detector looks for, in a line; null when there is none of that name. */
+  summaryOf(detector: string): string | null
   /** SARIF 2.1.0. */
   sarif(files: readonly ScannedFile[]): Json
 }

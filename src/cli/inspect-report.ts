@@ -10,48 +10,81 @@ const COLOUR_OF: Readonly<Record<Verdict, 'green' | 'yellow' | 'red'>> = {
 }
 
 const MAX_SHOWN = 100
-/** Units of a long line that are shown before and after what was found. */
-const AROUND = 40
-const MAX_MARKED = 60
+const MAX_CLEANED_LINES = 60
+const MIN_WIDTH = 40
+/** In front of each line of the text. */
+const MARGIN = '  | '
 
-/** A verdict, and each finding with the line it stands in and carets under it. */
+/** What a detector looks for, in a line. */
+export type SummaryOf = (detector: string) => string | null
+
+/** A verdict, each finding with the line it stands in and carets under it, and what the detectors look for. */
 export function reportOf(
   name: string,
   text: string,
   { verdict, blocked, findings, cleaned }: InspectedText,
-  out: Pick<Output, 'paint'>,
+  out: Pick<Output, 'paint' | 'columns'>,
+  summaryOf: SummaryOf,
 ): string {
   const head = [
     `${visible(name)}: ${out.paint(COLOUR_OF[verdict], verdict)}`,
     ...(findings.length === 0 ? [] : [plural(findings.length, 'finding')]),
     ...(blocked ? ['blocked'] : []),
   ]
-  const shown = findings.slice(0, MAX_SHOWN).map((one) => spanReport(text, one, out))
+  const places = placer(text)
+  const shown = findings.slice(0, MAX_SHOWN).map((one) => spanReport(text, one, places, out))
   const rest = findings.length - MAX_SHOWN
   return [
     head.join(', '),
     ...shown,
-    ...(rest > 0 ? [`  … and ${rest} more`] : []),
-    ...(cleaned === null || cleaned === text ? [] : ['  goes on as:', indented(cleaned)]),
+    ...(rest > 0 ? ['', `  … and ${rest} more`] : []),
+    ...legend(findings, out, summaryOf),
+    ...(cleaned === null || cleaned === text ? [] : ['', '  goes on as:', indented(cleaned)]),
   ].join('\n')
 }
 
-function indented(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => `  | ${visible(line)}`)
-    .join('\n')
+function legend(
+  findings: readonly FoundSpan[],
+  out: Pick<Output, 'paint'>,
+  summaryOf: SummaryOf,
+): readonly string[] {
+  const lines = [...new Set(findings.map(({ detector }) => detector))].flatMap((detector) => {
+    const summary = summaryOf(detector)
+    return summary === null ? [] : [out.paint('dim', `  ${detector}: ${visible(summary)}`)]
+  })
+  return lines.length === 0 ? [] : ['', ...lines]
 }
 
-function spanReport(text: string, found: FoundSpan, out: Pick<Output, 'paint'>): string {
+function indented(text: string): string {
+  const lines = text.split('\n')
+  const rest = lines.length - MAX_CLEANED_LINES
+  return [
+    ...lines.slice(0, MAX_CLEANED_LINES).map((line) => `${MARGIN}${shownAs(line)}`),
+    ...(rest > 0 ? [`  … and ${plural(rest, 'more line', 'more lines')}; --json has all`] : []),
+  ].join('\n')
+}
+
+/** As a line of a text: tabs are blanks, what would not show is spelt out. */
+function shownAs(line: string): string {
+  return visible(line.replace(/\r$/, '').replaceAll('\t', '  '))
+}
+
+function spanReport(
+  text: string,
+  found: FoundSpan,
+  places: (offset: number) => Place,
+  out: Pick<Output, 'paint' | 'columns'>,
+): string {
   const { detector, severity, category, confidence, start, end } = found
-  const { line, column, before, marked, after } = placeOf(text, start, end)
-  const width = Math.max(1, columnsOf(marked))
+  const from = places(start)
+  const to = places(end)
+  const { before, marked, after } = cutAround(text, from, found, out.columns - MARGIN.length)
+  const where = `${from.line}:${from.column}${to.line > from.line ? ` to ${to.line}:${to.column}` : ''}`
   return [
     '',
-    `  ${line}:${column}  ${out.paint('bold', detector)}  ${severity}, ${confidence.toFixed(2)}, ${category}`,
-    `  | ${before}${marked}${after}`,
-    `  | ${' '.repeat(columnsOf(before))}${out.paint('red', '^'.repeat(width))}`,
+    `  ${where}  ${out.paint('bold', detector)}  ${severity}, ${confidence.toFixed(2)}, ${category}`,
+    `${MARGIN}${before}${marked}${after}`,
+    `${MARGIN}${' '.repeat(columnsOf(before))}${out.paint('red', '^'.repeat(Math.max(1, columnsOf(marked))))}`,
   ].join('\n')
 }
 
@@ -60,38 +93,82 @@ interface Place {
   readonly line: number
   /** From 1, UTF-16 units. */
   readonly column: number
-  readonly before: string
-  readonly marked: string
-  readonly after: string
+  readonly lineStart: number
 }
 
-/** The line a span begins in, cut down around it, as it can be shown. */
-function placeOf(text: string, start: number, end: number): Place {
-  const lineStart = start === 0 ? 0 : text.lastIndexOf('\n', start - 1) + 1
+/** Finds line and column of offsets that come in ascending order; an earlier one is looked for from the beginning. */
+function placer(text: string): (offset: number) => Place {
+  let line = 1
+  let lineStart = 0
+  return (offset) => {
+    if (offset < lineStart) {
+      line = 1
+      lineStart = 0
+    }
+    for (
+      let end = text.indexOf('\n', lineStart);
+      end !== -1 && end < offset;
+      end = text.indexOf('\n', lineStart)
+    ) {
+      line += 1
+      lineStart = end + 1
+    }
+    return { line, column: offset - lineStart + 1, lineStart }
+  }
+}
+
+/** The line that a span begins in, as it can be shown, cut down to a width around the span. */
+function cutAround(
+  text: string,
+  { lineStart }: Place,
+  { start, end }: FoundSpan,
+  columns: number,
+): { readonly before: string; readonly marked: string; readonly after: string } {
+  const width = Math.max(MIN_WIDTH, columns)
   const newline = text.indexOf('\n', start)
   const lineEnd = newline === -1 ? text.length : newline
-  const markEnd = Math.min(end, lineEnd, start + MAX_MARKED)
-  const from = Math.max(lineStart, start - AROUND)
-  const to = Math.min(lineEnd, markEnd + AROUND)
-  let line = 1
-  for (let at = text.indexOf('\n'); at !== -1 && at < start; at = text.indexOf('\n', at + 1))
-    line += 1
+  const markEnd = Math.min(end, lineEnd)
+  // No unit is shown in less than no column: what is further away than the width can only be marks on letters.
+  const before = [...text.slice(Math.max(lineStart, start - width), start)].map(shownAs)
+  const marked = [...text.slice(start, Math.min(markEnd, start + width))].map(shownAs)
+  const after = [...text.slice(markEnd, Math.min(lineEnd, markEnd + width)).replace(/\r$/, '')].map(
+    shownAs,
+  )
+  const shownMark = fitting(marked, Math.ceil(width * 0.6))
+  const isMarkCut = shownMark.length < marked.length || start + width < markEnd
+  const room = width - columnsOf(shownMark.join('')) - 2
+  const wanted = columnsOf(after.join(''))
+  const shownBefore = fitting(
+    before.toReversed(),
+    Math.max(room - wanted, Math.floor(room / 2)),
+  ).toReversed()
+  const shownAfter = isMarkCut ? [] : fitting(after, room - columnsOf(shownBefore.join('')))
+  const isCutBefore = shownBefore.length < before.length || start - width > lineStart
+  const isCutAfter = isMarkCut || shownAfter.length < after.length || markEnd + width < lineEnd
   return {
-    line,
-    column: start - lineStart + 1,
-    before: `${from > lineStart ? '…' : ''}${visible(text.slice(from, start))}`,
-    marked: visible(text.slice(start, markEnd)),
-    after: `${visible(text.slice(markEnd, to))}${to < lineEnd ? '…' : ''}`,
+    before: `${isCutBefore ? '…' : ''}${shownBefore.join('')}`,
+    marked: shownMark.join(''),
+    after: `${shownAfter.join('')}${isCutAfter ? '…' : ''}`,
   }
+}
+
+/** As many of the letters, from the first on, as take no more columns. */
+function fitting(letters: readonly string[], columns: number): readonly string[] {
+  let used = 0
+  const end = letters.findIndex((letter) => {
+    used += columnsOf(letter)
+    return used > columns
+  })
+  return end === -1 ? letters : letters.slice(0, end)
 }
 
 /** East Asian wide forms and pictures take two columns of a terminal. */
 const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
 const NARROW = /\p{M}/u
 
 function columnsOf(shown: string): number {
   let columns = 0
-  for (const letter of shown) columns += WIDE.test(letter) ? 2 : NARROW.test(letter) ? 0 : 1
+  for (const letter of shown) columns += NARROW.test(letter) ? 0 : WIDE.test(letter) ? 2 : 1
   return columns
 }

@@ -11,6 +11,8 @@ const shown: readonly [what: string, text: string, visible: string][] = [
   ['a C1 control', '\u009b2J', '\\u{9b}2J'],
   ['a new line', 'a\nb', 'a\\u{a}b'],
   ['text that runs backwards', 'a\u202eb', 'a\\u{202e}b'],
+  ['letters of the tag block', 'a\u{e0041}', 'a\\u{e0041}'],
+  ['a filler', '\u3164\u00ad', '\\u{3164}\\u{ad}'],
   ['nothing', '', ''],
 ]
 for (const [what, text, expected] of shown)

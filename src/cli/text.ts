@@ -1,13 +1,15 @@
 import { type EpochMs, toIso } from '../core/time.ts'
 import type { Output } from './command.ts'
 
-// C0 and C1 controls, and what reorders or hides text: all of it can make a terminal show something else.
-// oxlint-disable-next-line no-control-regex
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+// C0 and C1 controls, what reorders or hides text, and what is not drawn: all of it can make a terminal show something
+// else than there is.
+const UNSEEN =
+  // oxlint-disable-next-line no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0\u{e0000}-\u{e01ef}]/gu
 
 /** Text that others chose, safe to put on a terminal: what would not show as itself shows as `\u{…}`. */
 export function visible(text: string): string {
-  return text.replace(UNSEEN, (one) => `\\u{${one.charCodeAt(0).toString(16)}}`)
+  return text.replace(UNSEEN, (one) => `\\u{${(one.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
 /** True when the text would do something to a terminal other than show itself, lines and tabs aside. */

@@ -85,7 +85,9 @@ export const inspect = command({
     }
     await io.answer({ files: all.map(jsonOf) }, () =>
       all
-        .map(({ name, text, inspected }) => reportOf(shownName(name), text, inspected, io.stdout))
+        .map(({ name, text, inspected }) =>
+          reportOf(shownName(name), text, inspected, io.stdout, inspection.summaryOf),
+        )
         .join('\n\n'),
     )
     return failsOn(

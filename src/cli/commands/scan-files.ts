@@ -5,6 +5,8 @@ import { plural, table, visible } from '../text.ts'
 
 type Deps = Pick<CliDeps, 'inspection'>
 
+const SEVERE: ReadonlySet<string> = new Set(['high', 'critical'])
+
 export const scanFiles = command({
   name: 'scan-files',
   summary: 'Look for threats and secrets in files or in a git diff.',
@@ -65,7 +67,7 @@ async function tell({ file, findings }: ScannedFile, io: Io): Promise<void> {
   if (findings.length === 0) return
   const lines = findings.map(
     ({ startLine, startColumn, detector, severity }) =>
-      `${visible(file)}:${startLine}:${startColumn}  ${severity}  ${detector}\n`,
+      `${visible(file)}:${startLine}:${startColumn}  ${io.stdout.paint(SEVERE.has(severity) ? 'red' : 'yellow', severity)}  ${detector}\n`,
   )
   await io.stdout.write(lines.join(''))
 }
