@@ -90,10 +90,16 @@ const carets: readonly [what: string, text: string, marked: string, lines: reado
     ['  1:202  d  high, 0.90, c', `  | …${'x'.repeat(55)} it`, `  | ${' '.repeat(57)}^^`],
   ],
   [
+    'a long span that fits',
+    `a ${'z'.repeat(54)} b`,
+    'z'.repeat(54),
+    ['  1:3  d  high, 0.90, c', `  | a ${'z'.repeat(54)} b`, `  |   ${'^'.repeat(54)}`],
+  ],
+  [
     'a long span',
     `a ${'z'.repeat(200)} b`,
     'z'.repeat(200),
-    ['  1:3  d  high, 0.90, c', `  | a ${'z'.repeat(36)}…`, `  |   ${'^'.repeat(36)}`],
+    ['  1:3  d  high, 0.90, c', `  | a ${'z'.repeat(54)}…`, `  |   ${'^'.repeat(54)}`],
   ],
 ]
 for (const [what, text, marked, lines] of carets)
@@ -137,7 +143,7 @@ test('report: says what each detector looks for, once', () => {
       cleaned: null,
     },
     out,
-    (id) => `What ${id} looks for.`,
+    (id) => `what ${id} looks for.`,
   )
-  assert.equal(shown.split('\n').filter((line) => line === '  d: What d looks for.').length, 1)
+  assert.equal(shown.split('\n').filter((line) => line === '  d: what d looks for').length, 1)
 })

@@ -50,7 +50,9 @@ function legend(
 ): readonly string[] {
   const lines = [...new Set(findings.map(({ detector }) => detector))].flatMap((detector) => {
     const summary = summaryOf(detector)
-    return summary === null ? [] : [out.paint('dim', `  ${detector}: ${visible(summary)}`)]
+    return summary === null
+      ? []
+      : [out.paint('dim', `  ${detector}: ${visible(summary.replace(/\.$/, ''))}`)]
   })
   return lines.length === 0 ? [] : ['', ...lines]
 }
@@ -129,15 +131,16 @@ function cutAround(
   const lineEnd = newline === -1 ? text.length : newline
   const markEnd = Math.min(end, lineEnd)
   // No unit is shown in less than no column: what is further away than the width can only be marks on letters.
-  const before = [...text.slice(Math.max(lineStart, start - width), start)].map(shownAs)
-  const marked = [...text.slice(start, Math.min(markEnd, start + width))].map(shownAs)
-  const after = [...text.slice(markEnd, Math.min(lineEnd, markEnd + width)).replace(/\r$/, '')].map(
-    shownAs,
+  const before = lettersOf(text.slice(Math.max(lineStart, start - width), start))
+  const marked = lettersOf(text.slice(start, Math.min(markEnd, start + width)))
+  const after = lettersOf(
+    text.slice(markEnd, Math.min(lineEnd, markEnd + width)).replace(/\r$/, ''),
   )
-  const shownMark = fitting(marked, Math.ceil(width * 0.6))
+  const wanted = columnsOf(after.join(''))
+  const unclaimed = width - 2 - wanted - columnsOf(before.join(''))
+  const shownMark = fitting(marked, Math.max(unclaimed, Math.ceil(width * 0.6)))
   const isMarkCut = shownMark.length < marked.length || start + width < markEnd
   const room = width - columnsOf(shownMark.join('')) - 2
-  const wanted = columnsOf(after.join(''))
   const shownBefore = fitting(
     before.toReversed(),
     Math.max(room - wanted, Math.floor(room / 2)),
@@ -150,6 +153,11 @@ function cutAround(
     marked: shownMark.join(''),
     after: `${shownAfter.join('')}${isCutAfter ? '…' : ''}`,
   }
+}
+
+/** Letter by letter, as each is shown. */
+function lettersOf(text: string): readonly string[] {
+  return Array.from(text, shownAs)
 }
 
 /** As many of the letters, from the first on, as take no more columns. */
