@@ -1,3 +1,5 @@
+import { BLOCK, MARKS_OF_UNIT } from './marks.ts'
+
 /**
  * All keywords of all detectors in one pass: an Aho–Corasick automaton as one flat table over UTF-16 units. Capital
  * letters count as small ones; a unit that is in no keyword leads back to the start. Units beyond ASCII share a few
@@ -12,8 +14,9 @@ export interface Automaton {
    * Calls `onHit` at every place where keywords end.
    *
    * @param onHit - `ending`: index into `endings`; `end`: UTF-16 units, just after the keyword
+   * @param blocks - where the marks of each block of the text are put; room for all of them
    */
-  scan(text: string, onHit: (ending: number, end: number) => void): void
+  scan(text: string, onHit: (ending: number, end: number) => void, blocks?: Uint8Array): void
 }
 
 const UNITS = 65_536
@@ -163,15 +166,27 @@ export function buildAutomaton(keywords: readonly string[]): Automaton {
       table[to + (classOf[child] as number)] = row[child] as number
   }
   const firstEnding = silent * count
+  const known = new Uint16Array(UNITS)
+  for (let unit = 0; unit < UNITS; unit++)
+    known[unit] = (ofUnit[unit] as number) | ((MARKS_OF_UNIT[unit] as number) << 8)
 
   return {
     states: size,
     endings,
-    scan(text, onHit) {
+    scan(text, onHit, blocks = new Uint8Array(0)) {
+      const length = text.length
       let state = 0
-      for (let at = 0; at < text.length; at++) {
-        state = table[state + (ofUnit[text.charCodeAt(at)] as number)] as number
-        if (state >= firstEnding) onHit((state - firstEnding) / count, at + 1)
+      for (let at = 0; at < length; ) {
+        const start = at
+        const stop = Math.min(length, start + BLOCK)
+        let marks = 0
+        for (; at < stop; at++) {
+          const of = known[text.charCodeAt(at)] as number
+          marks |= of
+          state = table[state + (of & 0xff)] as number
+          if (state >= firstEnding) onHit((state - firstEnding) / count, at + 1)
+        }
+        blocks[start / BLOCK] = marks >>> 8
       }
     },
   }

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { findEncoded } from './decode.ts'
 import type { EncodedRun } from './decoder.ts'
 
-const runsOf = (text: string): readonly EncodedRun[] => findEncoded(text, 0, text.length)
+const runsOf = (text: string): readonly EncodedRun[] => findEncoded(text, { kind: 'text', via: [] })
 
 /** All texts behind an encoding, up to three layers down. */
 function behind(text: string, depth = 3): string[] {

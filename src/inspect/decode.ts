@@ -3,6 +3,7 @@ import { escapeRuns } from './decode/escapes.ts'
 import { foldedRuns, smuggledRuns } from './decode/fold.ts'
 import { numberRuns, rotatedRuns, wideRuns } from './decode/lists.ts'
 import type { EncodedRun, FindEncoded } from './decoder.ts'
+import { marksOf } from './marks.ts'
 
 /**
  * What stands encoded or disguised in a text, one layer deep: base64 and its variants, hex, base32, percent and backslash
@@ -10,14 +11,15 @@ import type { EncodedRun, FindEncoded } from './decoder.ts'
  * characters, variation selectors, and look-alike letters (`fold`). Only what decodes to text is a run, so that hashes,
  * keys and certificates are none.
  */
-export const findEncoded: FindEncoded = (text, from, to) => {
+export const findEncoded: FindEncoded = (text, scene) => {
   const runs: EncodedRun[] = []
-  baseRuns(text, from, to, runs)
-  escapeRuns(text, from, to, runs)
-  numberRuns(text, from, to, runs)
-  wideRuns(text, from, to, runs)
-  rotatedRuns(text, from, to, runs)
-  smuggledRuns(text, from, to, runs)
-  foldedRuns(text, from, to, runs)
+  const marks = scene.marks ?? marksOf(text)
+  baseRuns(text, runs)
+  escapeRuns(text, marks, runs)
+  numberRuns(text, marks, runs)
+  wideRuns(text, marks, runs)
+  rotatedRuns(text, runs)
+  smuggledRuns(text, marks, runs)
+  foldedRuns(text, marks, scene, runs)
   return runs
 }

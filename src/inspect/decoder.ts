@@ -1,3 +1,5 @@
+import type { Scene } from './detector.ts'
+
 /** A stretch of a text that stands for another text: an encoding that was undone, or look-alikes that were folded. */
 export interface EncodedRun {
   /** UTF-16 units of the text that was given. */
@@ -8,13 +10,15 @@ export interface EncodedRun {
   readonly decoded: string
   /** Where a unit of `decoded` stands in the given text. Without it, what is found is said of the whole run. */
   readonly sourceOffset?: (offset: number) => number
+  /** Too much stands here to be undone: nothing was decoded, and the text was not looked at whole. */
+  readonly isUnread?: true
 }
 
 /**
- * The encoded runs of a text between `from` and `to`, one layer deep: the engine looks into what was decoded, asks
+ * The encoded runs of a text, one layer deep: the engine looks into what was decoded, asks
  * again, and keeps depth and budget. A run is a shape, never a finding. Linear time.
  */
-export type FindEncoded = (text: string, from: number, to: number) => readonly EncodedRun[]
+export type FindEncoded = (text: string, scene: Scene) => readonly EncodedRun[]
 
 /** The `encoding` of a run that hides nothing: letters that look like others, read as those. */
 export const FOLD = 'fold'

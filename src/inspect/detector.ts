@@ -1,4 +1,5 @@
 import type { Category, Kind, Severity } from './finding.ts'
+import type { Marks } from './marks.ts'
 import { cursorOf, type Match, type Search } from './search.ts'
 
 /** A match inside one text. Never the matched text itself. */
@@ -16,6 +17,8 @@ export interface Scene {
   readonly kind: Kind
   /** Encodings that were undone to get this text; empty for what was given. */
   readonly via: readonly string[]
+  /** Which classes of units stand in the text, and where. */
+  readonly marks?: Marks
 }
 
 /** A sample: a bare text is judged as kind `text`. */
@@ -37,7 +40,9 @@ export interface Detector {
    * Empty: the detector looks at every text itself and must be cheap (one linear pass with an early way out).
    */
   readonly needs: readonly string[]
-  /** How many units before and after a keyword are looked at. Default 256 each. */
+  /** Without keywords: bits of `MARK`, of which one must be near. Where they stand is known to blocks of 256 units. */
+  readonly marks?: number
+  /** How many units before and after a keyword or a block are looked at. Default 256 each. */
   readonly reach?: { readonly before: number; readonly after: number }
   /** Kinds it applies to; default all but `secret`. */
   readonly kinds?: readonly Kind[]

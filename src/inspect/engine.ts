@@ -1,5 +1,5 @@
 import { DECODE_LIMITS, type FindEncoded, FOLD } from './decoder.ts'
-import type { Detector, Hit } from './detector.ts'
+import type { Detector, Hit, Scene } from './detector.ts'
 import { ENCODED_PAYLOAD, INSPECTION_LIMIT } from './engine-findings.ts'
 import { type Category, type Finding, gravityOf, type Kind } from './finding.ts'
 import { joinLeaves, partsOf } from './joined.ts'
@@ -174,15 +174,19 @@ export function createEngine(
     function decode(
       view: View,
       text: string,
-      via: readonly string[],
+      scene: Scene,
       spanOf: (start: number, end: number) => readonly [number, number],
       visible: readonly Finding[],
       budget: { units: number },
     ): void {
-      for (const run of findEncoded(text, 0, text.length)) {
+      for (const run of findEncoded(text, scene)) {
         budget.units -= run.decoded.length
-        const inner = [...via, run.encoding]
+        const inner = [...scene.via, run.encoding]
         const runSpan = spanOf(run.start, run.end)
+        if (run.isUnread === true) {
+          addOwn(view, INSPECTION_LIMIT, { start: runSpan[0], end: runSpan[1], via: inner })
+          continue
+        }
         if (budget.units < 0) {
           addOwn(view, INSPECTION_LIMIT, { start: runSpan[0], end: runSpan[1], via: inner })
           return
@@ -191,7 +195,8 @@ export function createEngine(
         const innerSpan = (start: number, end: number): readonly [number, number] =>
           sourceOffset === undefined ? runSpan : spanOf(sourceOffset(start), sourceOffset(end))
         const seen: Finding[] = []
-        for (const hit of scanner.scan(run.decoded, { kind: view.kind, via: inner })) {
+        const scanned = scanner.scan(run.decoded, { kind: view.kind, via: inner })
+        for (const hit of scanned.hits) {
           const detector = detectors[hit.detector]
           if (detector === undefined) continue
           const [start, end] = innerSpan(hit.start, hit.end)
@@ -221,7 +226,7 @@ export function createEngine(
           })
         if (inner.length < DECODE_LIMITS.maxDepth) {
           const known = seen.length === 0 ? visible : [...visible, ...seen]
-          decode(view, run.decoded, inner, innerSpan, known, budget)
+          decode(view, run.decoded, scanned.scene, innerSpan, known, budget)
         }
       }
     }
@@ -229,7 +234,8 @@ export function createEngine(
     function inspectView(view: View): void {
       const { text, kind } = view
       const visible: Finding[] = []
-      for (const hit of scanner.scan(text, { kind, via: [] })) {
+      const { hits, scene } = scanner.scan(text, { kind, via: [] })
+      for (const hit of hits) {
         const detector = detectors[hit.detector]
         if (detector === undefined) continue
         const finding = findingOf(view, detector, hit, [])
@@ -241,7 +247,7 @@ export function createEngine(
       const budget = {
         units: Math.max(DECODE_LIMITS.minUnits, DECODE_LIMITS.maxGrowth * text.length),
       }
-      decode(view, text, [], (start, end) => [view.at(start), view.at(end)], visible, budget)
+      decode(view, text, scene, (start, end) => [view.at(start), view.at(end)], visible, budget)
     }
 
     /** `hunter2` is nothing; under the name `password` it is. */
@@ -256,7 +262,7 @@ export function createEngine(
       if (near.size === 0) return
       const before = `"${name}": "`
       const scene = { kind: view.kind, via: [] }
-      for (const hit of scanner.scan(`${before}${text}"`, scene, near)) {
+      for (const hit of scanner.scan(`${before}${text}"`, scene, near).hits) {
         const detector = detectors[hit.detector]
         const start = Math.max(0, hit.start - before.length)
         const end = Math.min(text.length, hit.end - before.length)
@@ -310,7 +316,7 @@ export function createEngine(
     ): void {
       const joined = joinLeaves(parts)
       if (joined === null) return
-      for (const hit of scanner.scan(joined.text, { kind: 'text', via: [] })) {
+      for (const hit of scanner.scan(joined.text, { kind: 'text', via: [] }).hits) {
         const detector = detectors[hit.detector]
         if (detector === undefined || !MAY_BE_SPLIT.has(detector.category)) continue
         const touched = partsOf(joined, hit.start, hit.end)

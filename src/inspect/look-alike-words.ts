@@ -8,6 +8,8 @@ import {
   scriptId,
   scriptOf,
 } from './confusables.ts'
+import { mostDisguises } from './normalise.ts'
+import { onceAScene } from './once-a-scene.ts'
 
 /** A word that is not what it looks like. */
 export interface LookAlikeWord {
@@ -35,8 +37,10 @@ const FOREIGN = /[\u0250-\uffff]/g
 /** Longer words are no words. */
 const MAX_WORD = 256
 
-/** The words between `from` and `to` whose letters pretend. Linear. */
+/** The words between `from` and `to` whose letters pretend, up to a flood of them. Linear. */
 export function lookAlikeWords(text: string, from = 0, to = text.length): LookAlikeWord[] {
+  const most = mostDisguises(text)
+  let wholes = 0
   const found: LookAlikeWord[] = []
   const whole = new Map<ScriptId, LookAlikeWord[]>()
   const genuine = new Set<ScriptId>()
@@ -45,7 +49,7 @@ export function lookAlikeWords(text: string, from = 0, to = text.length): LookAl
   let done = from
   for (let match = FOREIGN.exec(text); match !== null; match = FOREIGN.exec(text)) {
     const at = match.index
-    if (at >= to) break
+    if (at >= to || found.length + wholes >= most) break
     if (!isPartOfWord(text, at)) continue
     let start = at
     while (start > done && at - start < MAX_WORD && isPartOfWord(text, start - 1)) start -= 1
@@ -56,6 +60,7 @@ export function lookAlikeWords(text: string, from = 0, to = text.length): LookAl
     const word = readWord(text, start, end)
     if (word.kind === 'genuine') genuine.add(word.script)
     else if (word.kind === 'whole') {
+      wholes += 1
       const words = whole.get(word.script)
       if (words === undefined) whole.set(word.script, [{ start, end, kind: 'whole' }])
       else words.push({ start, end, kind: 'whole' })
@@ -68,6 +73,9 @@ export function lookAlikeWords(text: string, from = 0, to = text.length): LookAl
   }
   return found.toSorted((a, b) => a.start - b.start)
 }
+
+/** The same of the text of a scene, found once for all who ask. */
+export const lookAlikesIn = onceAScene((text, from, to) => lookAlikeWords(text, from, to))
 
 type Reading =
   | { readonly kind: 'plain' | 'mixed' | 'edge' | 'phonetic' }

@@ -1,4 +1,6 @@
 import { type ScriptId, scriptId, scriptOf } from './confusables.ts'
+import { MARK, type Marks, marksOf } from './marks.ts'
+import { onceAScene } from './once-a-scene.ts'
 
 /** Why a code point may be removed. */
 export type HiddenKind = 'bidi' | 'tag' | 'variation' | 'zero-width' | 'filler'
@@ -69,10 +71,6 @@ export function isRemovable(code: number): boolean {
   return hiddenKindOf(code) !== undefined
 }
 
-/** Finds the first unit of anything removable. The surrogates are those of planes 1 (shorthand, music) and 14. */
-const CANDIDATE =
-  /[\u034f\u17b4\u17b5\u180b-\u180d\u180f]|[\ufe00-\ufe0f]|[\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]|\ud82f[\udca0-\udca3]|\ud834[\udd73-\udd7a]|[\udb40-\udb43]/g
-
 const ids = (names: readonly Parameters<typeof scriptId>[0][]): ReadonlySet<ScriptId> =>
   new Set(names.map(scriptId))
 
@@ -112,33 +110,45 @@ const LINE_REACH = 256
  * Arabic and Indic scripts, marks beside right-to-left text, flags, soft hyphens of hyphenation and a leading byte order
  * mark are no findings. Linear.
  *
- * @param most - so many runs that count are enough
+ * @param most - so many runs are enough
+ * @param marks - of the text, where they are known
  */
 export function hiddenRuns(
   text: string,
-  from = 0,
-  to = text.length,
   most = Number.POSITIVE_INFINITY,
-  counts: (run: HiddenRun) => boolean = () => true,
+  marks: Marks = marksOf(text),
 ): HiddenRun[] {
-  let counted = 0
   const runs: GrowingRun[] = []
   const lines = new Directions(text)
-  CANDIDATE.lastIndex = from
-  for (let match = CANDIDATE.exec(text); match !== null; match = CANDIDATE.exec(text)) {
-    const start = match.index
-    if (start >= to || counted >= most) break
-    const end = endOfRun(text, start)
-    const known = runs.length
-    readRun(text, start, end, lines, runs)
-    for (let at = known; at < runs.length; at += 1) {
-      const run = runs[at]
-      if (run !== undefined && counts(run)) counted += 1
+  const stretches = marks.stretches(MARK.hidden, 0, 0)
+  let at = 0
+  for (let stretch = 0; stretch < stretches.length; stretch += 2) {
+    const to = stretches[stretch + 1] as number
+    for (at = Math.max(at, stretches[stretch] as number); at < to && runs.length < most; ) {
+      const code = text.codePointAt(at) ?? 0
+      if (isRemovable(code)) {
+        const start = at
+        at = endOfRun(text, start)
+        readRun(text, start, at, lines, runs)
+      } else at += code > 0xffff ? 2 : 1
     }
-    CANDIDATE.lastIndex = end
   }
   return runs
 }
+
+/** So many hidden runs, or look-alikes, and one in so many units: no writing has them, and no more are told apart. */
+const FLOOD = 4_096
+const FLOOD_SPACING = 64
+
+/** How many disguised places of a text are told apart before it is a flood. */
+export function mostDisguises(text: string): number {
+  return Math.max(FLOOD, Math.floor(text.length / FLOOD_SPACING))
+}
+
+/** What stands hidden in the text of a scene, up to a flood; found once for all who ask. */
+export const hiddenIn = onceAScene((text, _from, _to, { marks }) =>
+  hiddenRuns(text, mostDisguises(text), marks),
+)
 
 /** The text without what stands hidden in it; letters are never touched. */
 export function withoutHidden(text: string): string {

@@ -1,15 +1,22 @@
 import { buildAutomaton } from './automaton.ts'
 import { DEFAULT_REACH, type Detector, type Hit, type Scene } from './detector.ts'
 import { gravityOf, KINDS, type Kind } from './finding.ts'
+import { BLOCK, Marks, marksOf } from './marks.ts'
 
 /** A hit and the index of its detector. */
 export interface FoundHit extends Hit {
   readonly detector: number
 }
 
+export interface Scanned {
+  readonly hits: readonly FoundHit[]
+  /** With the marks of the text. */
+  readonly scene: Scene
+}
+
 export interface Scanner {
   /** What the detectors find in one text, decoding nothing. `only`: indices of the detectors to ask, default all. */
-  scan(text: string, scene: Scene, only?: ReadonlySet<number>): readonly FoundHit[]
+  scan(text: string, scene: Scene, only?: ReadonlySet<number>): Scanned
   /** Detectors of which a keyword stands in a text. */
   nearTo(text: string): ReadonlySet<number>
 }
@@ -133,28 +140,39 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
   }
 
   /** The first texts are short, and building the automaton takes longer than looking for each keyword in them. */
-  function lookWithout(text: string): void {
+  function lookWithout(text: string): Marks {
     const folded = text.toLowerCase()
     for (const [word, keyword] of keywords.entries())
       for (let at = folded.indexOf(keyword); at !== -1; at = folded.indexOf(keyword, at + 1))
         for (const [index, back, ahead] of wantedBy[word] ?? [])
           wake(index, at + keyword.length - back, at + keyword.length + ahead)
+    return marksOf(text)
   }
 
-  function look(text: string): void {
-    if (waking === null && text.length <= SHORT && ASCII.test(text)) {
-      lookWithout(text)
-      return
-    }
+  function look(text: string): Marks {
+    if (waking === null && text.length <= SHORT && ASCII.test(text)) return lookWithout(text)
     const { automaton, firstOf, woken, before, after } = (waking ??= buildWaking(
       keywords,
       wantedBy,
     ))
-    automaton.scan(text, (ending, end) => {
-      const last = firstOf[ending + 1] as number
-      for (let at = firstOf[ending] as number; at < last; at++)
-        wake(woken[at] as number, end - (before[at] as number), end + (after[at] as number))
-    })
+    const blocks = new Uint8Array(Math.ceil(text.length / BLOCK))
+    automaton.scan(
+      text,
+      (ending, end) => {
+        const last = firstOf[ending + 1] as number
+        for (let at = firstOf[ending] as number; at < last; at++)
+          wake(woken[at] as number, end - (before[at] as number), end + (after[at] as number))
+      },
+      blocks,
+    )
+    return new Marks(blocks, text.length)
+  }
+
+  /** Where a detector without keywords looks. */
+  function windowsByMarks({ marks, reach }: Detector, found: Marks, length: number): number[] {
+    if (marks === undefined) return [0, length]
+    const { before, after } = reach ?? DEFAULT_REACH
+    return found.stretches(marks, before, after)
   }
 
   function forget(): void {
@@ -163,17 +181,19 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
   }
 
   return {
-    scan(text, scene, only) {
-      const applies = appliesByKind.get(scene.kind) ?? []
+    scan(text, given, only) {
+      const applies = appliesByKind.get(given.kind) ?? []
       const isWanted = (index: number): boolean =>
         applies[index] === true && (only === undefined || only.has(index))
       const found: FoundHit[] = []
       forget()
-      look(text)
+      const marks = look(text)
+      const scene = { ...given, marks }
       for (const index of unconditional) {
         const one = detectors[index]
-        if (one !== undefined && isWanted(index))
-          collect(one, index, text, scene, [0, text.length], found)
+        if (one === undefined || !isWanted(index)) continue
+        if (one.marks !== undefined && !marks.has(one.marks)) continue
+        collect(one, index, text, scene, windowsByMarks(one, marks, text.length), found)
       }
       for (const index of touched) {
         const one = detectors[index]
@@ -181,7 +201,7 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
           collect(one, index, text, scene, windows[index] ?? [], found)
       }
       forget()
-      return found
+      return { hits: found, scene }
     },
     nearTo(text) {
       forget()

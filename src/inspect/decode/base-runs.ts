@@ -27,8 +27,9 @@ function isInRun(unit: number): boolean {
 }
 
 /** Base64 (standard, URL-safe, unpadded, wrapped), hex and base32 that hold text. */
-export function baseRuns(text: string, from: number, to: number, into: EncodedRun[]): void {
-  let at = from
+export function baseRuns(text: string, into: EncodedRun[]): void {
+  const to = text.length
+  let at = 0
   while (at + MIN_RUN <= to) {
     const probe = at + MIN_RUN - 1
     if (!isInRun(text.charCodeAt(probe))) {

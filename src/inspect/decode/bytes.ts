@@ -71,30 +71,32 @@ function wideText(bytes: Uint8Array): string | null {
 }
 
 /**
- * Bytes that stand one after another in a text, each with its place, as units of a mapped text: UTF-8, overlong forms
- * included as some readers take them; what is none is taken as Latin-1.
+ * The character of UTF-8 that begins with a byte, overlong forms included as some readers take them; a byte that begins
+ * none is taken as Latin-1.
+ *
+ * @param byteAt - a byte, or -1 where there is none
+ * @returns how many bytes were taken
  */
-export function putBytes(
+export function putByte(
   into: MappedText,
-  bytes: readonly number[],
-  sources: readonly number[],
-): void {
-  for (let at = 0; at < bytes.length; ) {
-    const first = bytes[at] ?? 0
-    const length = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 1
-    let code = length === 1 ? first : first & (0x7f >> length)
-    let taken = 1
-    while (taken < length) {
-      const next = bytes[at + taken]
-      if (next === undefined || (next & 0xc0) !== 0x80) break
-      code = (code << 6) | (next & 0x3f)
-      taken += 1
-    }
-    if (taken < length || code > 0x10ffff) {
-      code = first
-      taken = 1
-    }
-    into.put(String.fromCodePoint(code), sources[at] ?? 0)
-    at += taken
+  byteAt: (at: number) => number,
+  at: number,
+  source: number,
+): number {
+  const first = byteAt(at)
+  const length = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 1
+  let code = length === 1 ? first : first & (0x7f >> length)
+  let taken = 1
+  while (taken < length) {
+    const next = byteAt(at + taken)
+    if (next < 0 || (next & 0xc0) !== 0x80) break
+    code = (code << 6) | (next & 0x3f)
+    taken += 1
   }
+  if (taken < length || code > 0x10ffff) {
+    into.putUnit(first, source)
+    return 1
+  }
+  into.putCode(code, source)
+  return length
 }

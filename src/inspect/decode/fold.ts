@@ -1,7 +1,9 @@
 import { lookAlikeOf, looseLookAlikeOf, plainFormOf } from '../confusables.ts'
 import { type EncodedRun, FOLD } from '../decoder.ts'
-import { lookAlikeWords } from '../look-alike-words.ts'
-import { hiddenRuns } from '../normalise.ts'
+import type { Scene } from '../detector.ts'
+import { type LookAlikeWord, lookAlikesIn } from '../look-alike-words.ts'
+import { MARK, type Marks } from '../marks.ts'
+import { type HiddenRun, hiddenIn, mostDisguises } from '../normalise.ts'
 import { MappedText } from './mapped-text.ts'
 
 /** Disguised places this near are read together, with this much of the text around them. */
@@ -11,11 +13,7 @@ const SOFT_HYPHEN = 0xad
 
 /** Styled letters, wide dots and slashes, and slashes of other trades. */
 const STYLED =
-  /[\uff01-\uff5e\u24b6-\u24e9\u2044\u2215\u29f8\u2024\ufe52\ufe68]|\ud835[\udc00-\udfff]|\ud83c[\udd30-\udd89]/g
-const STYLED_LETTER =
-  /[\uff0e\uff0f\uff10-\uff19\uff21-\uff3a\uff3c\uff41-\uff5a\u2024-\u29f8\ufe52\ufe68\ud835\ud83c]/
-const MAYBE =
-  /[\u034f\u17b4\u17b5\u180b-\u180d\u180f]|[\ufe00-\ufe0f]|[\u00ad\u0250-\u02ff\u0370-\u0482\u048a-\u17b3\u1800-\u180a\u180e\u1810-\u1dbf\u200b-\u200f\u2024\u202a-\u202e\u2044\u2060-\u206f\u2100-\u214f\u2215\u24b6-\u24e9\u29f8\u2c80-\u2dff\u3164\ua4d0-\uabff\ud800-\ud83c\udb40-\udb43\ufe52\ufe68\ufeff\uff01-\uff5e\uffa0\ufff0-\ufffb]/
+  /[\uff0e\uff0f\uff10-\uff19\uff21-\uff3a\uff3c\uff41-\uff5a\u24b6-\u24e9\u2044\u2215\u29f8\u2024\ufe52\ufe68]|\ud835[\udc00-\udfff]|\ud83c[\udd30-\udd89]/g
 
 interface Disguise {
   readonly start: number
@@ -25,11 +23,16 @@ interface Disguise {
 
 /**
  * Stretches that a person reads otherwise than a machine does, as the person reads them: hidden characters gone, styled
- * and look-alike letters as plain ones. For matching only.
+ * and look-alike letters as plain ones. For matching only. Behind a flood of disguises nothing is read.
  */
-export function foldedRuns(text: string, from: number, to: number, into: EncodedRun[]): void {
-  if (!MAYBE.test(text)) return
-  const disguises = disguisesIn(text, from, to)
+export function foldedRuns(text: string, marks: Marks, scene: Scene, into: EncodedRun[]): void {
+  if (!marks.has(MARK.hidden | MARK.foreign)) return
+  const most = mostDisguises(text)
+  const hidden = marks.has(MARK.hidden) ? hiddenIn(text, 0, text.length, scene) : []
+  const words = marks.has(MARK.foreign) ? lookAlikesIn(text, 0, text.length, scene) : []
+  const isFlood = hidden.length >= most || words.length >= most
+  const to = isFlood ? Math.min(endOf(hidden, most, text), endOf(words, most, text)) : text.length
+  const disguises = disguisesIn(text, marks, to, hidden, words)
   for (let first = 0; first < disguises.length; ) {
     let last = first
     let end = disguises[first]?.end ?? 0
@@ -38,21 +41,33 @@ export function foldedRuns(text: string, from: number, to: number, into: Encoded
       end = Math.max(end, next.end)
       last += 1
     }
-    const start = Math.max(from, (disguises[first]?.start ?? 0) - NEAR)
+    const start = Math.max(0, (disguises[first]?.start ?? 0) - NEAR)
     const stop = Math.min(to, end + NEAR)
     const run = fold(text, start, stop, disguises.slice(first, last + 1))
     if (run.decoded !== text.slice(start, stop)) into.push(run)
     first = last + 1
   }
+  if (isFlood)
+    into.push({ start: to, end: text.length, encoding: FOLD, decoded: '', isUnread: true })
 }
 
-function disguisesIn(text: string, from: number, to: number): Disguise[] {
+/** Where the last of so many ends, or the text when there are fewer. */
+function endOf(found: readonly { readonly end: number }[], most: number, text: string): number {
+  return found.length < most ? text.length : (found.at(-1)?.end ?? text.length)
+}
+
+function disguisesIn(
+  text: string,
+  marks: Marks,
+  to: number,
+  hidden: readonly HiddenRun[],
+  words: readonly LookAlikeWord[],
+): Disguise[] {
   const found: Disguise[] = []
-  const hidden = hiddenRuns(text, from, to)
-  const words = lookAlikeWords(text, from, to)
   // Both are in order; a flood of them is not sorted anew.
   let next = 0
   for (const { start, end } of hidden) {
+    if (start >= to) break
     if (end - start === 1 && text.charCodeAt(start) === SOFT_HYPHEN) continue
     for (let word = words[next]; word !== undefined && word.start <= start; word = words[next]) {
       found.push({ start: word.start, end: word.end, what: 'word' })
@@ -60,16 +75,18 @@ function disguisesIn(text: string, from: number, to: number): Disguise[] {
     }
     found.push({ start, end, what: 'hidden' })
   }
-  for (; next < words.length; next += 1) {
-    const word = words[next]
-    if (word !== undefined) found.push({ start: word.start, end: word.end, what: 'word' })
+  for (let word = words[next]; word !== undefined && word.start < to; word = words[next]) {
+    found.push({ start: word.start, end: word.end, what: 'word' })
+    next += 1
   }
-  for (const one of softHyphens(text, from, to)) found.push(one)
-  STYLED.lastIndex = from
-  for (let match = STYLED.exec(text); match !== null; match = STYLED.exec(text)) {
-    if (match.index >= to) break
-    if (!STYLED_LETTER.test(match[0])) continue
-    found.push({ start: match.index, end: match.index + match[0].length, what: 'styled' })
+  for (const one of softHyphens(text, to)) found.push(one)
+  const stretches = marks.stretches(MARK.foreign, 0, 1)
+  for (let stretch = 0; stretch < stretches.length; stretch += 2) {
+    const from = stretches[stretch] ?? 0
+    for (const match of text.slice(from, stretches[stretch + 1]).matchAll(STYLED)) {
+      const start = from + match.index
+      if (start < to) found.push({ start, end: start + match[0].length, what: 'styled' })
+    }
   }
   // Mostly they are of one kind, and in order.
   const isInOrder = found.every((one, at) => at === 0 || (found[at - 1]?.start ?? 0) < one.start)
@@ -77,13 +94,9 @@ function disguisesIn(text: string, from: number, to: number): Disguise[] {
 }
 
 /** Soft hyphens are ordinary in long words, and still nothing that a person reads. */
-function softHyphens(text: string, from: number, to: number): Disguise[] {
+function softHyphens(text: string, to: number): Disguise[] {
   const found: Disguise[] = []
-  for (
-    let at = text.indexOf('\u00ad', from);
-    at >= 0 && at < to;
-    at = text.indexOf('\u00ad', at + 1)
-  )
+  for (let at = text.indexOf('\u00ad'); at >= 0 && at < to; at = text.indexOf('\u00ad', at + 1))
     found.push({ start: at, end: at + 1, what: 'hidden' })
   return found
 }
@@ -114,7 +127,9 @@ function fold(
       at = plain
       continue
     }
-    folded.put(plainText(code, word !== null), at)
+    const alike = plainText(code, word !== null)
+    if (alike === null) folded.putCode(code, at)
+    else folded.put(alike, at)
     at += code > 0xffff ? 2 : 1
   }
   return {
@@ -126,23 +141,23 @@ function fold(
   }
 }
 
-function plainText(code: number, isInWord: boolean): string {
-  if (code < 0x80) return String.fromCodePoint(code)
+/** What a sign is read as; null when it is read as it is. */
+function plainText(code: number, isInWord: boolean): string | null {
   const plain = plainFormOf(code)
   if (plain !== null) return plain
   const alike = lookAlikeOf(code)
   if (alike !== undefined && (isInWord || /^[/\\.]$/.test(alike))) return alike
-  return (isInWord ? looseLookAlikeOf(code) : undefined) ?? String.fromCodePoint(code)
+  return (isInWord ? looseLookAlikeOf(code) : undefined) ?? null
 }
 
 const TAGS = /(?:\udb40[\udc20-\udc7e]){3,65536}/g
 const SELECTORS = /(?:[\ufe00-\ufe0f]|\udb40[\udd00-\uddef]){4,65536}/g
 
 /** ASCII in tag characters, and bytes in variation selectors. */
-export function smuggledRuns(text: string, from: number, to: number, into: EncodedRun[]): void {
-  if (!text.includes('\udb40')) return
-  TAGS.lastIndex = from
-  for (let match = TAGS.exec(text); match !== null && match.index < to; match = TAGS.exec(text)) {
+export function smuggledRuns(text: string, marks: Marks, into: EncodedRun[]): void {
+  // Bytes of text need selectors beyond the first sixteen, which stand where the tags do.
+  if (!marks.has(MARK.hidden) || !text.includes('\udb40')) return
+  for (const match of text.matchAll(TAGS)) {
     const start = match.index
     const end = start + match[0].length
     const decoded = match[0].replace(/\udb40./gs, (tag) =>
@@ -151,12 +166,7 @@ export function smuggledRuns(text: string, from: number, to: number, into: Encod
     const sourceOffset = (offset: number): number => Math.min(start + 2 * offset, end)
     into.push({ start, end, encoding: 'tags', decoded, sourceOffset })
   }
-  SELECTORS.lastIndex = from
-  for (
-    let match = SELECTORS.exec(text);
-    match !== null && match.index < to;
-    match = SELECTORS.exec(text)
-  ) {
+  for (const match of text.matchAll(SELECTORS)) {
     const bytes = Array.from(match[0], (sign) => {
       const code = sign.codePointAt(0) ?? 0
       return code < 0xe0100 ? code - 0xfe00 : code - 0xe0100 + 16

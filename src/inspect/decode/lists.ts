@@ -1,92 +1,236 @@
 import type { EncodedRun } from '../decoder.ts'
+import { MARK, type Marks } from '../marks.ts'
 import { textOfBytes } from './bytes.ts'
 
-/** Numbers of characters, decimal or with 0x, in a list. */
-const NUMBERS =
-  /(?=[0-9]{2}|0x)(?<![\w.])(?:0x[0-9A-Fa-f]{2}|[0-9]{2,3})(?:\s{0,2}[,;\s]\s{0,2}(?:0x[0-9A-Fa-f]{2}|[0-9]{2,3})){5,4095}(?![\w.])/g
-/** Pairs of hex digits with something between. */
-const PAIRS =
-  /(?=[0-9A-Fa-f]{2}[ :-])(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[ :-][0-9A-Fa-f]{2}){7,4095}(?![0-9A-Za-z])/g
+const DIGIT = 1
+const HEX = 2
+const WORD = 4
+const SPACE = 8
+/** By ASCII unit: what it is. */
+const classes = new Uint8Array(128)
+for (let unit = 0; unit < 128; unit += 1) {
+  const sign = String.fromCharCode(unit)
+  if (/[0-9]/.test(sign)) classes[unit] = DIGIT | HEX | WORD
+  else if (/[A-Fa-f]/.test(sign)) classes[unit] = HEX | WORD
+  else if (/\w/.test(sign)) classes[unit] = WORD
+  else if (/\s/.test(sign)) classes[unit] = SPACE
+}
+
+function classAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at)
+  return unit < 128 ? (classes[unit] as number) : 0
+}
+
+function isUnit(text: string, at: number, unit: number): boolean {
+  return text.charCodeAt(at) === unit
+}
+
+const DOT = 0x2e
+const COMMA = 0x2c
+const SEMICOLON = 0x3b
+const COLON = 0x3a
+const HYPHEN = 0x2d
+const BLANK = 0x20
+const UNDERSCORE = 0x5f
+const LETTER_X = 0x78
+const LETTER_H = 0x68
+const OPEN = 0x28
+const CLOSED = 0x5d
+const AMPERSAND = 0x26
+
+const MIN_NUMBERS = 6
+const MIN_PAIRS = 8
+const MAX_ITEMS = 4_096
+
 /** `chr(99).chr(97)`, `[char]0x63+[char]97`, `Chr(&H63) & Chr(97)`. */
 const CALLS =
-  /(?:(?:chrw?\(|\[char\]\(?)\s{0,2}(?:0x[0-9A-Fa-f]{2}|&h[0-9a-f]{2}|[0-9]{2,3})\)?[\s.+&,]{0,4}){4,4096}/gi
-const CALL_SIGN = /chrw?\(|\[char\]/i
+  /(?:(?:chrw?\(|\[char\]\(?)\s{0,2}(?:0x[0-9A-Fa-f]{2}|&h[0-9a-f]{2}|[0-9]{2,3})\)?[\s.+&,]{0,4}){4,4096}/iy
+const CALL_BEFORE = /(?:chrw?\(|\[char\]\(?)\s{0,2}$/i
+const MAX_CALL = 9
 const ONE_NUMBER = /(?:0x|&h)[0-9a-f]{2}|[0-9]{2,3}/gi
 
 function numberOf(text: string): number {
   return /^(?:0x|&h)/i.test(text) ? Number.parseInt(text.slice(2), 16) : Number(text)
 }
 
-/** Characters written as numbers. */
-export function numberRuns(text: string, from: number, to: number, into: EncodedRun[]): void {
-  each(NUMBERS, text, from, to, (run, start) => push(into, 'char-codes', run, start, ONE_NUMBER))
-  each(PAIRS, text, from, to, (run, start) => {
-    const bytes = run.split(/[ :-]/).map((pair) => Number.parseInt(pair, 16))
-    pushBytes(into, 'hex', bytes, start, start + run.length)
-  })
-  if (CALL_SIGN.test(text))
-    each(CALLS, text, from, to, (run, start) => push(into, 'char-codes', run, start, ONE_NUMBER))
+/**
+ * Characters written as numbers: six or more decimal ones or with 0x in a list, eight or more pairs of hex digits with
+ * something between, four or more calls of a function that makes a character.
+ */
+export function numberRuns(text: string, marks: Marks, into: EncodedRun[]): void {
+  const stretches = marks.stretches(MARK.digit, MAX_CALL, 0)
+  // What each of them has read already; they look at the same text in turn.
+  let pairsEnd = 0
+  let numbersEnd = 0
+  let callsEnd = 0
+  for (let stretch = 0; stretch < stretches.length; stretch += 2) {
+    const from = stretches[stretch] as number
+    const to = stretches[stretch + 1] as number
+    let before = from === 0 ? 0 : classAt(text, from - 1)
+    for (let at = from; at < to; at += 1) {
+      const own = classAt(text, at)
+      if ((own & HEX) !== 0) {
+        const isBehindWord = (before & WORD) !== 0
+        if (at >= pairsEnd && (!isBehindWord || isUnit(text, at - 1, UNDERSCORE)))
+          if ((classAt(text, at + 1) & HEX) !== 0 && isBetweenPairs(text.charCodeAt(at + 2)))
+            pairsEnd = pairs(text, at, into)
+        if ((own & DIGIT) !== 0 && !isBehindWord) {
+          if (at >= callsEnd && mayBeArgument(text.charCodeAt(at - 1)))
+            callsEnd = calls(text, at, into)
+          if (at >= numbersEnd && !isUnit(text, at - 1, DOT)) numbersEnd = numbers(text, at, into)
+        } else if ((own & DIGIT) !== 0 && at >= callsEnd && isCallHex(text, at))
+          callsEnd = calls(text, at - 2, into)
+      }
+      before = own
+    }
+  }
 }
 
-function push(
-  into: EncodedRun[],
-  encoding: string,
-  run: string,
-  start: number,
-  pattern: RegExp,
-): void {
-  const numbers = (run.match(pattern) ?? []).map(numberOf)
-  pushBytes(into, encoding, numbers, start, start + run.length)
+/** `&H63`, of which the digits begin at `at`. */
+function isCallHex(text: string, at: number): boolean {
+  return (text.charCodeAt(at - 1) | 0x20) === LETTER_H && isUnit(text, at - 2, AMPERSAND)
+}
+
+/** What may stand right before the number in a call. */
+function mayBeArgument(unit: number): boolean {
+  return unit === OPEN || unit === CLOSED || unit === BLANK
+}
+
+function isBetweenPairs(unit: number): boolean {
+  return unit === BLANK || unit === COLON || unit === HYPHEN
+}
+
+function isAlphanumeric(text: string, at: number): boolean {
+  return (classAt(text, at) & WORD) !== 0 && !isUnit(text, at, UNDERSCORE)
+}
+
+/** Returns where the pairs end that begin at `first`. */
+function pairs(text: string, first: number, into: EncodedRun[]): number {
+  let at = first
+  let count = 0
+  while (count < MAX_ITEMS) {
+    const isPair = (classAt(text, at) & HEX) !== 0 && (classAt(text, at + 1) & HEX) !== 0
+    if (!isPair || isAlphanumeric(text, at + 2)) break
+    count += 1
+    at += 3
+    if (!isBetweenPairs(text.charCodeAt(at - 1))) break
+  }
+  if (count === 0) return first
+  const end = first + 3 * count - 1
+  if (count >= MIN_PAIRS) {
+    const bytes: number[] = []
+    for (let pair = first; pair < end; pair += 3)
+      bytes.push(Number.parseInt(text.slice(pair, pair + 2), 16))
+    pushBytes(into, 'hex', bytes, first, end)
+  }
+  return end
+}
+
+/** The end of a number with 0x or of two or three digits, behind which no word goes on; -1 when there is none. */
+function numberEnd(text: string, at: number): number {
+  if ((classAt(text, at) & DIGIT) === 0) return -1
+  let end = at
+  if (isUnit(text, at, 0x30) && isUnit(text, at + 1, LETTER_X)) {
+    if ((classAt(text, at + 2) & HEX) === 0 || (classAt(text, at + 3) & HEX) === 0) return -1
+    end = at + 4
+  } else {
+    while (end < at + 3 && (classAt(text, end) & DIGIT) !== 0) end += 1
+    if (end - at < 2) return -1
+  }
+  return (classAt(text, end) & WORD) !== 0 || isUnit(text, end, DOT) ? -1 : end
+}
+
+/** Where the next number begins behind a comma, a semicolon or white space; -1 when none is there. */
+function afterSeparator(text: string, from: number): number {
+  let at = from
+  while (at < from + 5 && (classAt(text, at) & SPACE) !== 0) at += 1
+  if (!isUnit(text, at, COMMA) && !isUnit(text, at, SEMICOLON)) return at > from ? at : -1
+  if (at > from + 2) return -1
+  at += 1
+  const last = at + 2
+  while (at < last && (classAt(text, at) & SPACE) !== 0) at += 1
+  return at
+}
+
+/** Returns where the numbers end that begin at `first`. */
+function numbers(text: string, first: number, into: EncodedRun[]): number {
+  let end = numberEnd(text, first)
+  if (end < 0) return first + 1
+  const found = [numberOf(text.slice(first, end))]
+  while (found.length < MAX_ITEMS) {
+    const next = afterSeparator(text, end)
+    const nextEnd = next < 0 ? -1 : numberEnd(text, next)
+    if (nextEnd < 0) break
+    found.push(numberOf(text.slice(next, nextEnd)))
+    end = nextEnd
+  }
+  if (found.length >= MIN_NUMBERS) pushBytes(into, 'char-codes', found, first, end)
+  return end
+}
+
+/** Returns where the calls end of which the first has its number at `at`. */
+function calls(text: string, at: number, into: EncodedRun[]): number {
+  const before = CALL_BEFORE.exec(text.slice(Math.max(0, at - MAX_CALL), at))
+  if (before === null) return at
+  const start = at - before[0].length
+  CALLS.lastIndex = start
+  const run = CALLS.exec(text)?.[0]
+  if (run === undefined) return at
+  const codes = (run.match(ONE_NUMBER) ?? []).map(numberOf)
+  pushBytes(into, 'char-codes', codes, start, start + run.length)
+  return start + run.length
 }
 
 function pushBytes(
   into: EncodedRun[],
   encoding: string,
-  numbers: readonly number[],
+  codes: readonly number[],
   start: number,
   end: number,
 ): void {
-  if (numbers.some((one) => one > 255)) return
-  const decoded = textOfBytes(Uint8Array.from(numbers))
+  if (codes.some((one) => one > 255)) return
+  const decoded = textOfBytes(Uint8Array.from(codes))
   if (decoded !== null && /[A-Za-z]{2}/.test(decoded)) into.push({ start, end, encoding, decoded })
 }
 
-function each(
-  pattern: RegExp,
-  text: string,
-  from: number,
-  to: number,
-  take: (run: string, start: number) => void,
-): void {
-  pattern.lastIndex = from
-  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-    if (match.index >= to) break
-    take(match[0], match.index)
+const MIN_WIDE = 4
+const MAX_WIDE = 65_536
+
+/** UTF-16 that was read as bytes: a NUL beside every character. */
+export function wideRuns(text: string, marks: Marks, into: EncodedRun[]): void {
+  if (!marks.has(MARK.nul)) return
+  let done = 0
+  for (let nul = text.indexOf('\0'); nul >= 0; nul = text.indexOf('\0', Math.max(done, nul + 1))) {
+    const before = nul - 1
+    if (before >= done && wideFrom(text, before, 0, into)) done = into.at(-1)?.end ?? nul
+    else if (wideFrom(text, nul, 1, into)) done = into.at(-1)?.end ?? nul
   }
 }
 
-const WIDE = /(?:[^\0]\0){4,65536}|(?:\0[^\0]){4,65536}/g
-
-/** UTF-16 that was read as bytes: a NUL beside every character. */
-export function wideRuns(text: string, from: number, to: number, into: EncodedRun[]): void {
-  const first = text.indexOf('\0', from)
-  if (first < 0 || first >= to) return
-  each(WIDE, text, Math.max(from, first - 1), to, (run, start) => {
-    const isFirst = run.startsWith('\0')
-    into.push({
-      start,
-      end: start + run.length,
-      encoding: 'utf-16',
-      decoded: run.replaceAll('\0', ''),
-      sourceOffset: (offset) =>
-        Math.min(start + 2 * offset + (isFirst ? 1 : 0), start + run.length),
-    })
+/** @param first - where the character stands in each two units */
+function wideFrom(text: string, start: number, first: 0 | 1, into: EncodedRun[]): boolean {
+  let count = 0
+  while (count < MAX_WIDE) {
+    const at = start + 2 * count
+    if (at + 1 >= text.length || isUnit(text, at + first, 0) || !isUnit(text, at + 1 - first, 0))
+      break
+    count += 1
+  }
+  if (count < MIN_WIDE) return false
+  const end = start + 2 * count
+  into.push({
+    start,
+    end,
+    encoding: 'utf-16',
+    decoded: text.slice(start, end).replaceAll('\0', ''),
+    sourceOffset: (offset) => Math.min(start + 2 * offset + first, end),
   })
+  return true
 }
 
 /** Long texts are not read as ROT13. */
 const MAX_ROTATED = 65_536
-const ROT13_HINTS = ['rot13', 'ROT13', 'rot-13', 'ROT-13', 'str_rot13']
+const ROT13_HINTS = ['rot13', 'ROT13', 'rot-13', 'ROT-13']
 /** The, you, and: without one of them a text is too short to tell. */
 const ROT13_SIGNS = ['gur', 'lbh', 'naq']
 /** Frequent English words after ROT13 that are words of no language. */
@@ -94,21 +238,20 @@ const ROT13_WORD =
   /\b(?:gur|naq|lbhe?|sebz|jvgu|guvf|gung|sbe|cyrnfr|nyy|bs|gb|nf|vf|vg|ng|zl|zr)\b/gi
 
 /** ROT13, where the text names it or has English words in it. */
-export function rotatedRuns(text: string, from: number, to: number, into: EncodedRun[]): void {
-  const isNamed = ROT13_HINTS.some((hint) => text.includes(hint))
-  if (!isNamed && !ROT13_SIGNS.some((sign) => text.includes(sign))) return
-  const end = Math.min(to, from + MAX_ROTATED)
-  const run = text.slice(from, end)
+export function rotatedRuns(text: string, into: EncodedRun[]): void {
+  const run = text.slice(0, MAX_ROTATED)
+  const isNamed = ROT13_HINTS.some((hint) => run.includes(hint))
+  if (!isNamed && !ROT13_SIGNS.some((sign) => run.includes(sign))) return
   if (!isNamed) {
     const words = new Set((run.match(ROT13_WORD) ?? []).map((word) => word.toLowerCase()))
     if (words.size < 3) return
   }
   into.push({
-    start: from,
-    end,
+    start: 0,
+    end: run.length,
     encoding: 'rot13',
     decoded: run.replace(/[A-Za-z]/g, rotated),
-    sourceOffset: (offset) => Math.min(from + offset, end),
+    sourceOffset: (offset) => Math.min(offset, run.length),
   })
 }
 

@@ -1,8 +1,7 @@
 import type { Detector, Hit } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 import { asGiven } from './as-given.ts'
-import { enoughHidden } from './readings.ts'
-
-const CONTROL = /[\u202a-\u202e\u2066-\u2069]/
+import { enoughHidden, WHOLE } from './readings.ts'
 
 export const bidiControl: Detector = {
   id: 'bidi-control',
@@ -12,21 +11,21 @@ export const bidiControl: Detector = {
   summary:
     'direction overrides, and embeddings or isolates with no right-to-left text near: what a person sees has another order than what is read',
   needs: [],
+  marks: MARK.hidden,
+  reach: WHOLE,
   source: 'UAX #9; UTR #36 section 3.4; CVE-2021-42574 (Trojan Source)',
-  find: asGiven((text, from, to): readonly Hit[] => {
-    if (!CONTROL.test(text)) return []
-    return enoughHidden(
+  find: asGiven((text, _from, _to, scene): readonly Hit[] =>
+    enoughHidden(
       text,
-      from,
-      to,
+      scene,
       ({ kind }) => kind === 'bidi',
       ({ isOverride }) => isOverride,
     ).map(({ start, end, isOverride }) => ({
       start,
       end,
       ...(isOverride ? { confidence: 0.9 } : {}),
-    }))
-  }),
+    })),
+  ),
   catches: [
     'invoice_\u202efdp.exe',
     { text: 'if (level != "user\u202e \u2066// only admins\u2069 \u2066") {', kind: 'code' },

@@ -1,10 +1,8 @@
 import type { Detector, Hit } from '../../detector.ts'
-import type { LookAlikeWord } from '../../look-alike-words.ts'
+import { type LookAlikeWord, lookAlikesIn } from '../../look-alike-words.ts'
+import { MARK } from '../../marks.ts'
 import { asGiven } from './as-given.ts'
-import { lookAlikesIn } from './readings.ts'
-
-/** Scripts that hold look-alikes; texts without any need no closer look. */
-const FOREIGN = /[\u0250-\u02ff\u0370-\u1dff\u2100-\u214f\u2c80-\u2dff\ua4d0-\uabff\ud800-\ud83b]/
+import { WHOLE } from './readings.ts'
 
 const SOURCE = 'UTS #39 sections 4 and 5 (confusables, mixed scripts), Unicode 17.0'
 
@@ -13,7 +11,6 @@ function find(
   differs: (word: LookAlikeWord) => Partial<Hit>,
 ): Detector['find'] {
   return asGiven((text, from, to, scene) => {
-    if (!FOREIGN.test(text)) return []
     return lookAlikesIn(text, from, to, scene)
       .filter(({ kind }) => kinds.includes(kind))
       .map((word) => ({ start: word.start, end: word.end, ...differs(word) }))
@@ -27,6 +24,8 @@ export const mixedScriptWord: Detector = {
   confidence: 0.8,
   summary: 'a word of two scripts in which every letter of one looks like a letter of the other',
   needs: [],
+  marks: MARK.foreign,
+  reach: WHOLE,
   source: SOURCE,
   find: find(['mixed', 'edge'], ({ kind }) => (kind === 'edge' ? { confidence: 0.4 } : {})),
   catches: [
@@ -57,6 +56,8 @@ export const wholeScriptLookAlike: Detector = {
   confidence: 0.6,
   summary: 'a word of foreign letters alone that reads as a Latin one, among Latin words',
   needs: [],
+  marks: MARK.foreign,
+  reach: WHOLE,
   source: SOURCE,
   find: find(['whole', 'phonetic'], ({ kind }) => (kind === 'phonetic' ? { confidence: 0.5 } : {})),
   catches: ['visit \u0441\u0430\u0441\u0430\u043e.com for more', 'sign in to p\u0251yp\u0251l now'],

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 import { asGiven } from './as-given.ts'
 
 const glued = matchesOf(
@@ -13,10 +14,9 @@ export const privateUse: Detector = {
   summary:
     'private-use characters glued to the end of a word or sentence, or several in a row there: nobody sees them, icon fonts stand apart',
   needs: [],
+  marks: MARK.hidden,
   source: 'Unicode 17.0 chapter 23.5, private-use characters',
-  find: asGiven((text, from, to, scene) =>
-    /[\ue000-\uf8fe\udb80-\udbff]/.test(text) ? glued(text, from, to, scene) : [],
-  ),
+  find: asGiven(glued),
   catches: ['Reads the clock.\ue001 Then more', 'word\ue123\ue124\ue125'],
   ignores: ['\ue0b0 main \uf126 2', 'Made on a Mac\uf8ff', '<i>\uf015</i>', 'icon: "\ue900"'],
 }

@@ -1,20 +1,26 @@
-import { lookAlikeWords } from '../../look-alike-words.ts'
-import { type HiddenRun, hiddenRuns } from '../../normalise.ts'
-import { onceAScene } from '../../once-a-scene.ts'
+import type { Scene } from '../../detector.ts'
+import { type HiddenRun, hiddenIn } from '../../normalise.ts'
 
 /** More runs of one detector make it no worse, and the scanner keeps fewer; each detector counts its own. */
 const ENOUGH = 256
 
-/** What stands hidden in a text as far as one detector reports it: `hiddenRuns` up to enough of the worst. */
+/** What hides or belongs somewhere else shows only with the whole text in view. */
+export const WHOLE = { before: Number.POSITIVE_INFINITY, after: Number.POSITIVE_INFINITY } as const
+
+/** What stands hidden in a text as far as one detector reports it: up to enough of the worst. */
 export function enoughHidden(
   text: string,
-  from: number,
-  to: number,
+  scene: Scene,
   isOf: (run: HiddenRun) => boolean,
-  isWorst: (run: HiddenRun) => boolean = isOf,
+  isWorst: (run: HiddenRun) => boolean = () => true,
 ): HiddenRun[] {
-  return hiddenRuns(text, from, to, ENOUGH, isWorst).filter(isOf)
+  const runs: HiddenRun[] = []
+  let worst = 0
+  for (const run of hiddenIn(text, 0, text.length, scene)) {
+    if (worst >= ENOUGH) break
+    if (!isOf(run)) continue
+    runs.push(run)
+    if (isWorst(run)) worst += 1
+  }
+  return runs
 }
-
-/** Words of the text of a scene whose letters pretend; `lookAlikeWords`, found once for all detectors. */
-export const lookAlikesIn = onceAScene((text, from, to) => lookAlikeWords(text, from, to))

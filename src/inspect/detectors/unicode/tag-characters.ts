@@ -1,6 +1,7 @@
 import type { Detector, Hit } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 import { asGiven } from './as-given.ts'
-import { enoughHidden } from './readings.ts'
+import { enoughHidden, WHOLE } from './readings.ts'
 
 export const tagCharacters: Detector = {
   id: 'tag-characters',
@@ -9,17 +10,17 @@ export const tagCharacters: Detector = {
   confidence: 0.9,
   summary: 'tag characters (U+E0000–E007F) outside flags: ASCII that only machines read',
   needs: [],
+  marks: MARK.hidden,
+  reach: WHOLE,
   source: 'Unicode 17.0 chapter 23.9, tag characters; UTS #51 emoji tag sequences',
-  find: asGiven((text, from, to): readonly Hit[] => {
-    if (!text.includes('\udb40')) return []
-    return enoughHidden(
+  find: asGiven((text, _from, _to, scene): readonly Hit[] =>
+    enoughHidden(
       text,
-      from,
-      to,
+      scene,
       ({ kind }) => kind === 'tag',
-      ({ kind, count }) => kind === 'tag' && count >= 2,
-    ).map(({ start, end, count }) => ({ start, end, ...(count < 2 ? { confidence: 0.6 } : {}) }))
-  }),
+      ({ count }) => count >= 2,
+    ).map(({ start, end, count }) => ({ start, end, ...(count < 2 ? { confidence: 0.6 } : {}) })),
+  ),
   catches: [
     'Nice day.\u{e0072}\u{e0065}\u{e0061}\u{e0064}\u{e0020}\u{e006b}\u{e0065}\u{e0079}',
     'a\u{e0001}\u{e0065}\u{e006e}b',

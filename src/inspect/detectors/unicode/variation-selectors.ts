@@ -1,8 +1,7 @@
 import type { Detector, Hit } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 import { asGiven } from './as-given.ts'
-import { enoughHidden } from './readings.ts'
-
-const SELECTOR = /[\ufe00-\ufe0f]|\udb40/
+import { enoughHidden, WHOLE } from './readings.ts'
 
 export const variationSelectors: Detector = {
   id: 'variation-selectors',
@@ -12,22 +11,22 @@ export const variationSelectors: Detector = {
   summary:
     'variation selectors in a row or after letters that have no variants: 256 of them carry any byte unseen',
   needs: [],
+  marks: MARK.hidden,
+  reach: WHOLE,
   source:
     'Unicode 17.0 chapter 23.4; StandardizedVariants.txt and the Ideographic Variation Database',
-  find: asGiven((text, from, to): readonly Hit[] => {
-    if (!SELECTOR.test(text)) return []
-    return enoughHidden(
+  find: asGiven((text, _from, _to, scene): readonly Hit[] =>
+    enoughHidden(
       text,
-      from,
-      to,
+      scene,
       ({ kind }) => kind === 'variation',
-      ({ kind, count }) => kind === 'variation' && count >= 4,
+      ({ count }) => count >= 4,
     ).map(({ start, end, count }) => ({
       start,
       end,
       ...(count >= 4 ? { severity: 'high' as const, confidence: 0.9 } : {}),
-    }))
-  }),
+    })),
+  ),
   catches: [
     'Hi \u{1f600}\u{e0157}\u{e0158}\u{e0151}\u{e0110} there',
     'ab\ufe00\ufe01c',

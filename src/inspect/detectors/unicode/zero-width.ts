@@ -1,10 +1,8 @@
 import type { Detector, Hit } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 import type { HiddenRun } from '../../normalise.ts'
 import { asGiven } from './as-given.ts'
-import { enoughHidden } from './readings.ts'
-
-const INVISIBLE =
-  /[\u034f\u17b4\u17b5\u180b-\u180d\u180f]|[\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]|[\ud82f\ud834\udb40-\udb43]/
+import { enoughHidden, WHOLE } from './readings.ts'
 
 const isInvisible = (kind: string): boolean => kind === 'zero-width' || kind === 'filler'
 const isInWordAndInvisible = (run: HiddenRun): boolean => run.isInWord && isInvisible(run.kind)
@@ -17,14 +15,12 @@ export const zeroWidthInWord: Detector = {
   confidence: 0.85,
   summary: 'invisible characters between the letters of a word, which hide it from filters',
   needs: [],
+  marks: MARK.hidden,
+  reach: WHOLE,
   source: 'Unicode 17.0 DerivedCoreProperties, Default_Ignorable_Code_Point; UTS #39 section 5.4',
-  find: asGiven((text, from, to): readonly Hit[] => {
-    if (!INVISIBLE.test(text)) return []
-    return enoughHidden(text, from, to, isInWordAndInvisible).map(({ start, end }) => ({
-      start,
-      end,
-    }))
-  }),
+  find: asGiven((text, _from, _to, scene): readonly Hit[] =>
+    enoughHidden(text, scene, isInWordAndInvisible).map(({ start, end }) => ({ start, end })),
+  ),
   catches: ['del\u200bete the files', 'п\u2060ароль', 'p\u00ada\u00ads\u00ads', 'a\ufeffb'],
   ignores: [
     '\ufeffa byte order mark',
@@ -45,23 +41,23 @@ export const invisibleCharacter: Detector = {
   confidence: 0.5,
   summary: 'invisible characters that join and part nothing where they stand',
   needs: [],
+  marks: MARK.hidden,
+  reach: WHOLE,
   source: zeroWidthInWord.source,
-  find: asGiven((text, from, to, scene): readonly Hit[] => {
-    if (!INVISIBLE.test(text)) return []
-    return enoughHidden(
+  find: asGiven((text, _from, _to, scene): readonly Hit[] =>
+    enoughHidden(
       text,
-      from,
-      to,
+      scene,
       isBesideWords,
-      (run) => isBesideWords(run) && (run.count >= 8 || scene.kind === 'description'),
+      ({ count }) => count >= 8 || scene.kind === 'description',
     ).map(({ start, end, count }) => ({
       start,
       end,
       ...(count >= 8 || scene.kind === 'description'
         ? { severity: 'medium' as const, confidence: 0.7 }
         : {}),
-    }))
-  }),
+    })),
+  ),
   catches: [
     'Done.\u200b And one more thing',
     'const \u3164 = 1',
