@@ -159,6 +159,9 @@ function endOf({ reach, isNearest, places }: Link, at: number): number {
   return place === undefined || place.start < at || place.start > limit ? -1 : place.end
 }
 
+/** The first part of a sequence is no longer than this, UTF-16 units. */
+const LONGEST_FIRST = 256
+
 /**
  * Parts that follow one another, each in reach of the former: `\bsend\b[^.\n]{0,40}\bkey\b` and longer ones. Each part
  * is looked for once, so the time is linear however often the first of them occurs. The match has no groups.
@@ -168,31 +171,41 @@ export function inOrder(first: Search, ...steps: readonly Step[]): Search {
     const firsts = cursorOf(first, text)
     let links: readonly Link[] | null = null
 
-    function linksFrom(from: number): readonly Link[] {
+    /** Null when a part stands nowhere. */
+    function linksFrom(from: number): readonly Link[] | null {
       const found: Link[] = []
       for (const step of steps.toReversed()) {
         const following = found[0]
-        const all = step.part === null ? null : placesOf(step.part, text, from)
-        const places =
-          following === undefined || all === null
-            ? all
-            : all.filter(({ end }) => endOf(following, end) !== -1)
+        let places: readonly Place[] | null = null
+        if (step.part !== null) {
+          const all = placesOf(step.part, text, from)
+          places =
+            following === undefined ? all : all.filter(({ end }) => endOf(following, end) !== -1)
+          if (places.length === 0) return null
+        }
         found.unshift({ reach: reachOf(step, text), isNearest: step.isNearest, places })
       }
-      // Asked anew from the front: reaches are asked in ascending order.
-      return found.map((link, at) => ({ ...link, reach: reachOf(steps[at] as Step, text) }))
+      return found
     }
 
     return (from) => {
-      for (let start = firsts(from); start !== null; start = firsts(start.index + 1)) {
+      let start = firsts(from)
+      while (start !== null) {
         const begun = start.index + start[0].length
         links ??= linksFrom(begun)
+        if (links === null) return null
         let end = begun
         for (const link of links) {
           end = endOf(link, end)
           if (end === -1) break
         }
         if (end !== -1) return { index: start.index, 0: text.slice(start.index, end) }
+        // Nothing that begins far before the next part can reach it.
+        const parts = links[0]?.places ?? []
+        const part = parts[firstFrom(parts, begun)]
+        if (part === undefined) return null
+        const earliest = part.start - (steps[0]?.within ?? 0) - LONGEST_FIRST
+        start = firsts(Math.max(start.index + 1, earliest))
       }
       return null
     }

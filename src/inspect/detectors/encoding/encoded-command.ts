@@ -8,7 +8,7 @@ const INTERPRETER = '(?:perl|ruby|python[23]?|node|php|lua)'
 const COMMAND = either(
   new RegExp(`\\b${INTERPRETER}\\s{1,4}-[ecr]\\s{0,4}['"\\w]`, 'gi'),
   /\b(?:ba|da|z|k|a)?sh\s{1,4}-[ci]\b/gi,
-  /\b(?:cmd(?:\.exe)?\s{1,4}\/c|powershell(?:\.exe)?\s{1,4}[-\/\w]|pwsh\s{1,4}-)/gi,
+  /\b(?:cmd(?:\.exe)?\s{1,4}\/c|powershell(?:\.exe)?\s{1,4}[-/\w]|pwsh\s{1,4}-)/gi,
   /\brm\s{1,4}-(?:rf|fr|r\s{1,4}-f)\b/gi,
   /\bnc(?:at)?\s{1,4}-[a-z]{1,6}\b/gi,
   startingWith(

@@ -1,4 +1,5 @@
 import type { Detector } from '../../detector.ts'
+import { far, inOrder, SENTENCE } from '../../search.ts'
 import { HINT, isMention } from './mention.ts'
 import { type Sign, signSums } from './signs.ts'
 
@@ -57,7 +58,7 @@ const SIGNS: readonly Sign[] = [
   [
     'aside',
     0.3,
-    String.raw`(?:in addition to|besides|beyond|apart from|along with|as well as|before|after|while|when|instead of) (?:you )?(?:the |your |this |that |it,? ){0,2}(?:summar\w{1,6}|complet\w{1,4}|answer\w{0,3}|finish\w{0,3}|respond\w{0,3}|process\w{0,3}|translat\w{1,4}|continu\w{1,3}|above|primary|main|original|task|mentioned)`,
+    /(?<![a-z])(?:(?:in addition to|besides|beyond|apart from|along with|as well as|before|after|while|when|instead of) (?:you )?(?:the |your |this |that |it,? ){0,2}(?:summar\w{1,6}|complet\w{1,4}|answer\w{0,3}|finish\w{0,3}|respond\w{0,3}|process\w{0,3}|translat\w{1,4}|continu\w{1,3}|above|primary|main|original|task|mentioned))/gi,
   ],
   [
     'set-aside',
@@ -128,12 +129,19 @@ const SIGNS: readonly Sign[] = [
   [
     'move',
     0.3,
-    String.raw`(?:send|email|forward|transfer|post|upload|share|give|append|include|print|reveal|tell me|output|write)\b[^.!?\n]{0,30}\b(?:passwords?|secret|tokens?|credentials|chat history|conversation|system prompt|coins|funds|bitcoin|all (?:the )?(?:files?|emails?|messages|data|logs)|the (?:config(?:uration)?|log) files?|their logs|hidden prompt)`,
+    inOrder(
+      /(?<![a-z])(?:send|email|forward|transfer|post|upload|share|give|append|include|print|reveal|tell me|output|write)\b/gi,
+      far(
+        30,
+        SENTENCE,
+        /\b(?:passwords?|secret|tokens?|credentials|chat history|conversation|system prompt|coins|funds|bitcoin|all (?:the )?(?:files?|emails?|messages|data|logs)|the (?:config(?:uration)?|log) files?|their logs|hidden prompt)/gi,
+      ),
+    ),
   ],
   [
     'tool',
     0.3,
-    String.raw`(?:call|use|invoke|execute|run) the [\w-]{2,30} (?:tool|function|api|command)`,
+    /(?<![a-z])(?:call|use|invoke|execute|run) the [\w-]{2,30} (?:tool|function|api|command)/gi,
   ],
   // Somebody else to be.
   [
@@ -160,7 +168,15 @@ const SIGNS: readonly Sign[] = [
   [
     'praise',
     0.3,
-    String.raw`(?:positive|favou?rable|five[- ]star|glowing) (?:review|rating|feedback)|rate (?:this|the|him|her|them|my)\b[^.!?\n]{0,24}\b(?:excellent|highest|best|top|perfect|outstanding)|recommend (?:this|the|my|him|her) (?:\w{1,12} )?(?:candidate|product|applicant|paper|shop|hotel|company|item)|best (?:candidate|product|choice|ever)`,
+    inOrder(
+      /(?<![a-z])rate (?:this|the|him|her|them|my)\b/gi,
+      far(24, SENTENCE, /\b(?:excellent|highest|best|top|perfect|outstanding)/gi),
+    ),
+  ],
+  [
+    'praise',
+    0.3,
+    String.raw`(?:positive|favou?rable|five[- ]star|glowing) (?:review|rating|feedback)|recommend (?:this|the|my|him|her) (?:\w{1,12} )?(?:candidate|product|applicant|paper|shop|hotel|company|item)|best (?:candidate|product|choice|ever)`,
   ],
 ]
 

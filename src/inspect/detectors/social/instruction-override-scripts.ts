@@ -1,5 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
-import { either, inOrder, near } from '../../search.ts'
+import { either, inOrder, near, type Search } from '../../search.ts'
 import { isMention } from './mention.ts'
 
 /** Verb and object of one language, in the order or orders it puts them. */
@@ -69,18 +69,20 @@ const WORDINGS: readonly Wording[] = [
 const GAP = 28
 const STOPS = '.!?。！？؟\n'
 
-const ORDER = either(
-  ...WORDINGS.flatMap((wording) => {
-    const [verbs, prior, objects] = [wording.verbs, wording.prior, wording.objects].map(
-      (one) => new RegExp(one, 'g'),
-    ) as [RegExp, RegExp, RegExp]
-    return [
-      inOrder(verbs, near(GAP, STOPS, prior), near(GAP, STOPS, objects)),
-      inOrder(verbs, near(GAP, STOPS, objects), near(GAP, STOPS, prior)),
-      inOrder(prior, near(GAP, STOPS, objects), near(GAP, STOPS, verbs)),
-    ]
-  }),
-)
+/** Every order has a verb, and most texts have those of one language at most. */
+const LANGUAGES: readonly (readonly [verbs: RegExp, orders: Search])[] = WORDINGS.map((wording) => {
+  const verbs = new RegExp(wording.verbs, 'g')
+  const prior = new RegExp(wording.prior, 'g')
+  const objects = new RegExp(wording.objects, 'g')
+  const orders = either(
+    inOrder(verbs, near(GAP, STOPS, prior), near(GAP, STOPS, objects)),
+    inOrder(verbs, near(GAP, STOPS, objects), near(GAP, STOPS, prior)),
+    inOrder(prior, near(GAP, STOPS, objects), near(GAP, STOPS, verbs)),
+  )
+  return [new RegExp(wording.verbs), orders] as const
+})
+const ORDER: Search = (text) =>
+  either(...LANGUAGES.flatMap(([verbs, orders]) => (verbs.test(text) ? [orders] : [])))(text)
 
 /** "Ignore the above" in languages where no noun follows. */
 const ABOVE =

@@ -23,10 +23,18 @@ const SIGNS: readonly Sign[] = [
       ),
     ),
   ],
+  ['money', 0.35, String.raw`gift cards?|wire transfer|release fee|inheritance|lottery`],
   [
     'money',
     0.35,
-    String.raw`(?:wire|transfer|send|pay|deposit|buy|purchase)\b[^.!?\n]{0,30}\b(?:gift cards?|bitcoin|btc|crypto\w{0,8}|funds|[$€£] ?\d|usd|eur|itunes|western union)|gift cards?|wire transfer|release fee|inheritance|lottery`,
+    inOrder(
+      /(?<![a-z])(?:wire|transfer|send|pay|deposit|buy|purchase)\b/gi,
+      far(
+        30,
+        SENTENCE,
+        /\b(?:gift cards?|bitcoin|btc|crypto\w{0,8}|funds|[$€£] ?\d|usd|eur|itunes|western union)/gi,
+      ),
+    ),
   ],
   [
     'bypass',
@@ -51,7 +59,19 @@ const SIGNS: readonly Sign[] = [
   [
     'threat',
     0.3,
-    String.raw`(?:account|access|service|mailbox|card|profile)\b[^.!?\n]{0,24}\b(?:(?:will|would|may) be|has been|have been|is|was) (?:\w{1,14} )?(?:suspended|closed|locked|limited|disabled|terminated|blocked|deactivated|restricted|deleted|compromised)|legal action|be (?:fired|arrested|prosecuted)|lose (?:your|the) (?:job|access|account|money)|unusual (?:activity|sign-?in)|unauthori[sz]ed (?:access|transaction|login)`,
+    String.raw`legal action|be (?:fired|arrested|prosecuted)|lose (?:your|the) (?:job|access|account|money)|unusual (?:activity|sign-?in)|unauthori[sz]ed (?:access|transaction|login)`,
+  ],
+  [
+    'threat',
+    0.3,
+    inOrder(
+      /(?<![a-z])(?:account|access|service|mailbox|card|profile)\b/gi,
+      far(
+        24,
+        SENTENCE,
+        /\b(?:(?:will|would|may) be|has been|have been|is|was) (?:\w{1,14} )?(?:suspended|closed|locked|limited|disabled|terminated|blocked|deactivated|restricted|deleted|compromised)/gi,
+      ),
+    ),
   ],
   [
     'lure',
