@@ -1,6 +1,14 @@
-import { type Hmac, type RollingHash, rollingHash, WINDOW, windowHash } from './rolling-hash.ts'
+import {
+  type Hmac,
+  type RollingHash,
+  rollingHash,
+  stretchHash,
+  WINDOW,
+  windowHash,
+} from './rolling-hash.ts'
 import { guessBits } from './strength.ts'
-import { canonicalOf, formsOf, stretchOf, type Variant } from './variants.ts'
+import { unitsOf } from './text-units.ts'
+import { canonicalOf, type Form, formsOf, stretchOf, type Variant } from './variants.ts'
 
 /** What is remembered of one form of a value. The value cannot be read back from it without guessing all of it. */
 export interface Fingerprint {
@@ -9,7 +17,7 @@ export interface Fingerprint {
   readonly length: number
   /** Where in the form the window lies. */
   readonly windowAt: number
-  /** 52 bits of keyed hash of the window. */
+  /** 52 bits of keyed hash of the window; of the whole form for a `pem-line`. */
   readonly window: number
   /** The first 16 bytes of the HMAC of the whole form. */
   readonly proof: Uint8Array
@@ -59,14 +67,31 @@ export function fingerprintsOf(
   if (canonical.text.length < WINDOW) return { guessBits: 0, fingerprints: [] }
   const stretch = stretchOf(canonical)
   const bits = guessBits(canonical.text, [stretch, stretch + WINDOW])
-  if (bits < (options.minGuessBits ?? MIN_GUESS_BITS)) return { guessBits: bits, fingerprints: [] }
-  const fingerprints = formsOf(canonical, stretch).map(({ variant, text, windowAt }) => ({
-    variant,
-    length: text.length,
-    windowAt,
-    window: windowHash(key.hash, text, windowAt),
-    proof: Uint8Array.from(key.proofOf(text)),
-    spansLines: /[\r\n]/.test(text),
-  }))
+  const least = options.minGuessBits ?? MIN_GUESS_BITS
+  if (bits < least) return { guessBits: bits, fingerprints: [] }
+  const known = canonical.text.slice(stretch, stretch + WINDOW)
+  const fingerprints = formsOf(canonical, stretch)
+    .filter((form) => form.variant !== 'pem-line' || lineBits(form.text, known) >= least)
+    .map((form) => ({
+      variant: form.variant,
+      length: form.text.length,
+      windowAt: form.windowAt,
+      window: hashOf(key, form),
+      proof: Uint8Array.from(key.proofOf(form.text)),
+      spansLines: /[\r\n]/.test(form.text),
+    }))
   return { guessBits: bits, fingerprints }
+}
+
+/** A line is remembered by itself, so it must take as many guesses as a value. */
+function lineBits(line: string, known: string): number {
+  const at = Math.max(0, line.indexOf(known))
+  return guessBits(line, [at, at + WINDOW])
+}
+
+function hashOf({ hash }: FingerprintKey, { variant, text, windowAt }: Form): number {
+  const units = unitsOf(text)
+  return variant === 'pem-line'
+    ? stretchHash(hash, units, 0, units.length)
+    : windowHash(hash, units, windowAt)
 }

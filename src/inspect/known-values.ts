@@ -1,8 +1,11 @@
-import { decodedViews, partsToDecode, type View, viewOf } from './decoded-view.ts'
+import { decodedViews, partsToDecode, viewOfParts } from './decoded-view.ts'
+import { runsIn } from './digit-runs.ts'
 import { type Fingerprint, type FingerprintKey, PROOF_BYTES } from './fingerprint.ts'
 import { type KnownMatch, markerOf, type Redacted } from './known-match.ts'
 import { RedactStream } from './redact-stream.ts'
+import { withUnits } from './text-units.ts'
 import { type Entry, ValueIndex, type ValueName, type WindowHit } from './value-index.ts'
+import { type View, viewOf, withRoom } from './view.ts'
 
 /**
  * Values that principals know, as fingerprints: recognised in any text, in any usual encoding, and never kept.
@@ -84,31 +87,49 @@ interface Doubt {
 }
 
 function scanText(key: FingerprintKey, book: ValueIndex, text: string): Scanned {
-  const parts = partsToDecode(text)
-  let all: readonly View[] | null = parts === null ? [] : null
+  let all: readonly View[] | null = null
   const views = (): readonly View[] => {
     all ??= decodedViews(viewOf(text, 0, text.length), 'all')
     return all
   }
-  const prover = new Prover(key, text)
   const found: KnownMatch[] = []
-  const doubts: Doubt[] = []
-  const plain = inText(text)
-  for (const hit of book.windowsIn(text))
-    if (!prover.prove(hit, text.length, plain, found)) doubts.push(doubtOf(hit, hit.at))
-  if (parts === null) return { matches: merged(found), views }
-  for (const view of decodedViews(parts, 'parts'))
-    for (const hit of book.windowsInUnits(view.units, view.length))
-      doubts.push(doubtOf(hit, view.starts[hit.at] ?? 0))
+  const prover = new Prover(key, text)
+  const doubts = withUnits(text, (units) => seenIn(book, text, units, prover, found))
   const proveIn = (decoded: readonly View[]): void => {
     for (const view of decoded)
-      for (const hit of book.windowsInUnits(view.units, view.length))
-        prover.prove(hit, view.length, inView(view), found)
+      for (const hit of book.hitsIn(view)) prover.prove(hit, view.length, inView(view), found)
   }
   for (const [from, to] of regionsOf(unresolved(doubts, found), text.length))
     proveIn(decodedViews(viewOf(text, from, to), 'all'))
   if (unresolved(doubts, found).length > 0) proveIn(views())
   return { matches: merged(found), views }
+}
+
+/** Adds the values that stand in the text as they are. @returns where others may stand in some encoding */
+function seenIn(
+  book: ValueIndex,
+  text: string,
+  units: Uint16Array,
+  prover: Prover,
+  found: KnownMatch[],
+): readonly Doubt[] {
+  const { length } = text
+  const doubts: Doubt[] = []
+  const runs = runsIn(units, length)
+  const plain = inText(text)
+  for (const hit of book.hitsIn({ units, length, runs }))
+    if (!prover.prove(hit, length, plain, found)) doubts.push(doubtOf(hit, hit.at))
+  const parts = partsToDecode(text, units, runs)
+  if (parts.length === 0) return doubts
+  const isSeen = withRoom(() =>
+    decodedViews(viewOfParts(parts, units, false), 'parts').some(
+      (view) => book.hitsIn(view).length > 0,
+    ),
+  )
+  if (!isSeen) return doubts
+  for (const view of decodedViews(viewOfParts(parts, units, true), 'parts'))
+    for (const hit of book.hitsIn(view)) doubts.push(doubtOf(hit, view.startOf(hit.at)))
+  return doubts
 }
 
 /** Text that an encoded value takes for each of its units, in the encodings that are usual. */
@@ -166,7 +187,8 @@ function inText(text: string): Place {
 
 const PIECE = 8_192
 
-function inView({ units, starts, ends }: View): Place {
+function inView(view: View): Place {
+  const { units } = view
   return {
     slice(from, to) {
       let text = ''
@@ -174,8 +196,8 @@ function inView({ units, starts, ends }: View): Place {
         text += String.fromCharCode(...units.subarray(at, Math.min(to, at + PIECE)))
       return text
     },
-    startOf: (at) => starts[at] ?? 0,
-    endOf: (at) => ends[at] ?? 0,
+    startOf: (at) => view.startOf(at),
+    endOf: (at) => view.endOf(at),
   }
 }
 
@@ -235,8 +257,9 @@ class Prover {
       // The digits at both ends that the value shares with its neighbours, and the padding.
       if (isBase64(this.#text, first - 1)) first -= 1
       if (isBase64(this.#text, last)) last += 1
-      for (let i = 0; i < 2 && this.#text[last] === '='; i++) last += 1
     }
+    if (/^(?:base64|pem)/.test(variant))
+      for (let i = 0; i < 2 && this.#text[last] === '='; i++) last += 1
     return { ...name, variant, start: first, end: last }
   }
 }

@@ -1,6 +1,7 @@
-import { isRunDigit, trailingRun, type View } from './decoded-view.ts'
+import { isRunDigit, MIN_RUN, trailingRun } from './digit-runs.ts'
 import { MAX_ESCAPE } from './escapes.ts'
 import { type KnownMatch, markerOf } from './known-match.ts'
+import type { View } from './view.ts'
 
 interface Look {
   readonly matches: readonly KnownMatch[]
@@ -73,8 +74,9 @@ export class RedactStream {
 function cutOf(text: string, look: Look): number {
   const { longest, longestSpanning, views } = look
   if (longest === 0) return text.length
-  const lines = Math.min(text.lastIndexOf('\n') + 1, heldFrom(text, views, longestSpanning))
-  let cut = Math.max(heldFrom(text, views, longest), lines)
+  const held = heldFrom(text, views, longest)
+  const lines = Math.min(lastLineEnd(text, held), heldFrom(text, views, longestSpanning))
+  let cut = Math.max(held, lines)
   // A run that was cut would be decoded in another way.
   if (cut < text.length && isDigit(text, cut))
     cut = Math.max(runStart(text, cut), cut - longest * RUN_PER_UNIT)
@@ -82,6 +84,25 @@ function cutOf(text: string, look: Look): number {
   const isPair = (text.charCodeAt(cut - 1) & 0xfc00) === 0xd800
   return isPair ? cut - 1 : cut
 }
+
+/** The end of the last line that does not go on in the next one as a broken run of digits; `least` when there is none. */
+function lastLineEnd(text: string, least: number): number {
+  for (
+    let at = text.lastIndexOf('\n');
+    at >= least && at !== -1;
+    at = text.lastIndexOf('\n', at - 1)
+  )
+    if (!goesOn(text.slice(Math.max(0, at - MIN_RUN - MAX_ESCAPE), at).trimEnd())) return at + 1
+  return least
+}
+
+/** Whether the digits or the bytes that a line ends with are enough to be broken. Escapes hide digits, never a space. */
+function goesOn(line: string): boolean {
+  return BROKEN_RUN.test(line) || BROKEN_DUMP.test(line)
+}
+
+const BROKEN_RUN = new RegExp(`\\S{${MIN_RUN}}$`)
+const BROKEN_DUMP = /(?:[0-9A-Fa-f]{2}[: ,._-]?){6}$/
 
 /** Where a form of up to `longest` units that is not complete may begin, in the text or in any decoding of it. */
 function heldFrom(text: string, views: readonly View[], longest: number): number {
@@ -94,7 +115,7 @@ function heldFrom(text: string, views: readonly View[], longest: number): number
   for (const view of views) {
     if (!view.isOrdered) continue
     from = Math.min(from, startOf(view, Math.max(0, view.length - units)))
-    const run = trailingRun(view)
+    const run = trailingRun(view.units, view.length)
     if (run < view.length) from = Math.min(from, startOf(view, Math.max(run, view.length - runs)))
   }
   return from

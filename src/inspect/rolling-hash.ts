@@ -27,32 +27,47 @@ export function rollingHash(hmac: Hmac): RollingHash {
   return { roll: words.subarray(0, WORDS / 2), check: words.subarray(WORDS / 2) }
 }
 
-/** The rolling part of a window's hash. @param unit gives the units of the window's text by index */
-function rolled(table: Int32Array, unit: (index: number) => number, from: number): number {
+/** The rolling part of a window's hash. */
+export function rolled(table: Int32Array, units: Uint16Array, from: number): number {
   let hash = 0
-  for (let i = from; i < from + WINDOW; i++) hash = ((hash << 4) + (table[unit(i) & 0xff] ?? 0)) | 0
+  for (let i = from; i < from + WINDOW; i++)
+    hash = ((hash << 4) + (table[(units[i] ?? 0) & 0xff] ?? 0)) | 0
   return hash
 }
 
 /** 20 bits over the same window, every unit with all of its bits. */
-export function checkOf(
-  { check }: RollingHash,
-  unit: (index: number) => number,
-  from: number,
-): number {
+export function checkOf({ check }: RollingHash, units: Uint16Array, from: number): number {
+  return checked(check, units, from, from + WINDOW)
+}
+
+function checked(table: Int32Array, units: Uint16Array, from: number, to: number): number {
   let hash = 0x2545
-  for (let i = from; i < from + WINDOW; i++)
-    hash = (Math.imul(hash, 0x01000193) ^ (check[unit(i) & 0xff] ?? 0) ^ (unit(i) >>> 8)) | 0
+  for (let i = from; i < to; i++) {
+    const unit = units[i] ?? 0
+    hash = (Math.imul(hash, 0x01000193) ^ (table[unit & 0xff] ?? 0) ^ (unit >>> 8)) | 0
+  }
   return (hash ^ (hash >>> 15)) & ((1 << CHECK_BITS) - 1)
 }
 
 /** 52 bits of the window at `from`: 32 that roll and 20 that check. A safe integer. */
-export function windowHash(hash: RollingHash, text: string, from: number): number {
-  const unit = (index: number): number => text.charCodeAt(index)
-  return joined(rolled(hash.roll, unit, from), checkOf(hash, unit, from))
+export function windowHash(hash: RollingHash, units: Uint16Array, from: number): number {
+  return joined(rolled(hash.roll, units, from), checkOf(hash, units, from))
 }
 
-export function joined(rolling: number, check: number): number {
+/** 52 bits of everything from one unit to another. A safe integer. */
+export function stretchHash(
+  { roll, check }: RollingHash,
+  units: Uint16Array,
+  from: number,
+  to: number,
+): number {
+  let hash = to - from
+  for (let i = from; i < to; i++)
+    hash = Math.imul(hash, 0x01000193) ^ (roll[(units[i] ?? 0) & 0xff] ?? 0)
+  return joined(hash, checked(check, units, from, to))
+}
+
+function joined(rolling: number, check: number): number {
   return (rolling >>> 0) * 2 ** CHECK_BITS + check
 }
 

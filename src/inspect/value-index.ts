@@ -1,5 +1,6 @@
 import type { Fingerprint, FingerprintKey } from './fingerprint.ts'
-import { checkOf, checkPart, rollingPart, WINDOW } from './rolling-hash.ts'
+import { checkOf, checkPart, rolled, rollingPart, stretchHash, WINDOW } from './rolling-hash.ts'
+import type { View } from './view.ts'
 
 /** Which value it is. */
 export interface ValueName {
@@ -33,9 +34,12 @@ const MIXER = 0x9e3779b1
 export class ValueIndex {
   readonly #key: FingerprintKey
   readonly #entries = new Map<string, Entry>()
+  /** Lines of private keys, by the hash of the whole line, and the lengths that there are. */
+  readonly #lines = new Map<number, Entry[]>()
+  readonly #lineLengths = new Set<number>()
   readonly #filter = new Int32Array(FILTER_WORDS)
   /** Asked about what passes the first one, by other bits: the table is seldom in the cache. */
-  readonly #secondFilter = new Int32Array(FILTER_WORDS)
+  readonly #second = new Int32Array(FILTER_WORDS)
   #slots: Entry[] = []
   /** Open addressing: the rolling part of an entry's window, and its place in `#slots` or EMPTY. */
   #keys = new Int32Array(0)
@@ -97,51 +101,41 @@ export class ValueIndex {
     }
   }
 
-  windowsIn(text: string): readonly WindowHit[] {
+  /** What looks like one of the values, in the units of a text or of a view. @param runs as `View.runs` gives them */
+  hitsIn({ units, length, runs }: Pick<View, 'units' | 'length' | 'runs'>): readonly WindowHit[] {
     this.#refresh()
     const hits: WindowHit[] = []
-    const filter = this.#filter
-    const second = this.#secondFilter
-    const { roll } = this.#key.hash
-    const length = text.length
-    let hash = 0
-    for (let at = 0; at < length; at++) {
-      hash = ((hash << 4) + (roll[text.charCodeAt(at) & 0xff] as number)) | 0
-      if (((filter[hash >>> 16] as number) & (1 << (hash >>> 11))) !== 0 && at >= WINDOW - 1) {
-        const mixed = Math.imul(hash, MIXER)
-        if (((second[mixed >>> 16] as number) & (1 << (mixed >>> 11))) === 0) continue
-        const entries = this.#entriesAt(hash, (index) => text.charCodeAt(index), at - WINDOW + 1)
-        if (entries !== null) hits.push({ at: at - WINDOW + 1, entries })
-      }
-    }
+    this.#windowsIn(units, length, hits)
+    if (this.#lines.size > 0) this.#linesIn(units, runs, hits)
     return hits
   }
 
-  /** The same over units, the first `length` of them. */
-  windowsInUnits(units: Uint16Array, length: number): readonly WindowHit[] {
-    this.#refresh()
-    const hits: WindowHit[] = []
-    const filter = this.#filter
-    const second = this.#secondFilter
+  #windowsIn(units: Uint16Array, length: number, hits: WindowHit[]): void {
     const { roll } = this.#key.hash
-    let hash = 0
-    for (let at = 0; at < length; at++) {
-      hash = ((hash << 4) + (roll[(units[at] as number) & 0xff] as number)) | 0
-      if (((filter[hash >>> 16] as number) & (1 << (hash >>> 11))) !== 0 && at >= WINDOW - 1) {
-        const mixed = Math.imul(hash, MIXER)
-        if (((second[mixed >>> 16] as number) & (1 << (mixed >>> 11))) === 0) continue
-        const entries = this.#entriesAt(hash, (index) => units[index] ?? 0, at - WINDOW + 1)
-        if (entries !== null) hits.push({ at: at - WINDOW + 1, entries })
+    for (let from = 0; from < length; from += SLICE) {
+      const start = Math.max(0, from - WINDOW + 1)
+      const to = Math.min(length, from + SLICE)
+      const count = likelyEnds(units, start, to, roll, this.#filter, this.#second)
+      for (let i = 0; i < count; i++) {
+        const at = (LIKELY[i] ?? 0) - WINDOW + 1
+        if (at < start) continue
+        const entries = this.#entriesAt(rolled(roll, units, at), units, at)
+        if (entries !== null) hits.push({ at, entries })
       }
     }
-    return hits
   }
 
-  #entriesAt(
-    rolling: number,
-    unit: (index: number) => number,
-    from: number,
-  ): readonly Entry[] | null {
+  #linesIn(units: Uint16Array, runs: readonly number[], hits: WindowHit[]): void {
+    for (let i = 0; i < runs.length; i += 2) {
+      const from = runs[i] ?? 0
+      const to = runs[i + 1] ?? 0
+      if (!this.#lineLengths.has(to - from)) continue
+      const entries = this.#lines.get(stretchHash(this.#key.hash, units, from, to))
+      if (entries !== undefined) hits.push({ at: from, entries })
+    }
+  }
+
+  #entriesAt(rolling: number, units: Uint16Array, from: number): readonly Entry[] | null {
     const mask = this.#keys.length - 1
     let found: Entry[] | null = null
     let check = EMPTY
@@ -149,27 +143,33 @@ export class ValueIndex {
       if (this.#keys[at] !== rolling) continue
       const entry = this.#slots[this.#places[at] ?? 0]
       if (entry === undefined) continue
-      if (check === EMPTY) check = checkOf(this.#key.hash, unit, from)
+      if (check === EMPTY) check = checkOf(this.#key.hash, units, from)
       if (entry.check === check) (found ??= []).push(entry)
     }
     return found
   }
 
   #insert(entry: Entry): void {
+    const { rolling, fingerprint } = entry
+    this.#longest = Math.max(this.#longest, fingerprint.length)
+    if (fingerprint.spansLines)
+      this.#longestSpanning = Math.max(this.#longestSpanning, fingerprint.length)
+    if (fingerprint.variant === 'pem-line') {
+      const alike = this.#lines.get(fingerprint.window)
+      if (alike === undefined) this.#lines.set(fingerprint.window, [entry])
+      else alike.push(entry)
+      this.#lineLengths.add(fingerprint.length)
+      return
+    }
     const mask = this.#keys.length - 1
     let at = slotOf(entry.rolling) & mask
     while (this.#places[at] !== EMPTY) at = (at + 1) & mask
     this.#keys[at] = entry.rolling
     this.#places[at] = this.#slots.length
     this.#slots.push(entry)
-    const { rolling, fingerprint } = entry
     this.#filter[rolling >>> 16] = (this.#filter[rolling >>> 16] ?? 0) | (1 << (rolling >>> 11))
     const mixed = Math.imul(rolling, MIXER)
-    this.#secondFilter[mixed >>> 16] =
-      (this.#secondFilter[mixed >>> 16] ?? 0) | (1 << (mixed >>> 11))
-    this.#longest = Math.max(this.#longest, fingerprint.length)
-    if (fingerprint.spansLines)
-      this.#longestSpanning = Math.max(this.#longestSpanning, fingerprint.length)
+    this.#second[mixed >>> 16] = (this.#second[mixed >>> 16] ?? 0) | (1 << (mixed >>> 11))
   }
 
   #refresh(): void {
@@ -180,11 +180,38 @@ export class ValueIndex {
     this.#places = new Int32Array(size).fill(EMPTY)
     this.#slots = []
     this.#filter.fill(0)
-    this.#secondFilter.fill(0)
+    this.#second.fill(0)
+    this.#lines.clear()
+    this.#lineLengths.clear()
     this.#longest = 0
     this.#longestSpanning = 0
     for (const entry of this.#entries.values()) this.#insert(entry)
   }
+}
+
+/** Texts are looked through in slices, so that there is always room for what is found in one. */
+const SLICE = 4_096
+const LIKELY = new Int32Array(SLICE + WINDOW)
+
+/** Puts the last units of windows that pass both filters into `LIKELY`. Nothing else may stand in this loop: it is the price. */
+function likelyEnds(
+  units: Uint16Array,
+  from: number,
+  to: number,
+  roll: Int32Array,
+  filter: Int32Array,
+  second: Int32Array,
+): number {
+  let count = 0
+  let hash = 0
+  for (let at = from; at < to; at++) {
+    hash = ((hash << 4) + (roll[(units[at] as number) & 0xff] as number)) | 0
+    if (((filter[hash >>> 16] as number) & (1 << (hash >>> 11))) !== 0) {
+      const mixed = Math.imul(hash, MIXER)
+      if (((second[mixed >>> 16] as number) & (1 << (mixed >>> 11))) !== 0) LIKELY[count++] = at
+    }
+  }
+  return count
 }
 
 function slotOf(rolling: number): number {

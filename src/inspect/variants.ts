@@ -1,3 +1,5 @@
+import { MIN_RUN } from './digit-runs.ts'
+import { type PemBody, pemBodyOf } from './pem-body.ts'
 import { WINDOW } from './rolling-hash.ts'
 
 /** The forms of a value that are looked for as they stand; all other ways to write it are undone before looking. */
@@ -16,6 +18,8 @@ export const VARIANTS = [
   'base64url-0',
   'base64url-1',
   'base64url-2',
+  'pem',
+  'pem-line',
 ] as const
 export type Variant = (typeof VARIANTS)[number]
 
@@ -23,7 +27,10 @@ export function isVariant(text: string): text is Variant {
   return VARIANTS.some((one) => one === text)
 }
 
-/** One form of a value as text, and where in it the window lies by which it is recognised. */
+/**
+ * One form of a value as text, and where in it the window lies by which it is recognised. A `pem-line` has none: it is
+ * looked for as a whole.
+ */
 export interface Form {
   readonly variant: Variant
   readonly text: string
@@ -35,6 +42,8 @@ export interface Canonical {
   /** Text as UTF-16 units, or one unit per byte when the value is not UTF-8. */
   readonly text: string
   readonly isText: boolean
+  /** When it is or holds a private key. */
+  readonly pem: PemBody | null
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -42,9 +51,10 @@ const encoder = new TextEncoder()
 
 export function canonicalOf(value: Uint8Array): Canonical {
   try {
-    return { text: decoder.decode(value).trim(), isText: true }
+    const text = decoder.decode(value).trim()
+    return { text, isText: true, pem: pemBodyOf(text) }
   } catch {
-    return { text: latin1(value), isText: false }
+    return { text: latin1(value), isText: false, pem: null }
   }
 }
 
@@ -61,19 +71,26 @@ const STARTS = 64
  * Where in the value the windows of all its forms are taken from: eight characters, none of them at its beginning if
  * it can be helped (thousands of keys begin alike), as mixed as there are.
  */
-export function stretchOf({ text }: Canonical): number {
+export function stretchOf({ text, pem }: Canonical): number {
   const last = text.length - WINDOW
   const first = Math.min(Math.floor(text.length / 3), last)
-  const step = Math.max(1, Math.floor((last - first) / STARTS))
-  let best = first
+  // Inside of a line, for the body may be written in one. What keys have in common stands in the first one.
+  const lines = (pem === null || pem.lines.length === 1 ? pem?.lines : pem.lines.slice(1))
+    ?.map(([start, end]) => [start, end - WINDOW] as const)
+    .filter(([start, end]) => end >= start)
+  const spans = lines === undefined || lines.length === 0 ? [[first, last] as const] : lines
+  const starts = spans.reduce((sum, [from, to]) => sum + to - from + 1, 0)
+  const step = Math.max(1, Math.floor(starts / STARTS))
+  let best = spans[0]?.[0] ?? first
   let bestScore = -1
-  for (let at = first; at <= last; at += step) {
-    const score = mixture(text.slice(at, at + WINDOW))
-    if (score > bestScore && !splitsPair(text, at)) {
-      best = at
-      bestScore = score
+  for (const [from, to] of spans)
+    for (let at = from; at <= to; at += step) {
+      const score = mixture(text.slice(at, at + WINDOW))
+      if (score > bestScore && !splitsPair(text, at)) {
+        best = at
+        bestScore = score
+      }
     }
-  }
   return splitsPair(text, best) ? Math.max(0, best - 1) : best
 }
 
@@ -99,7 +116,7 @@ function splitsPair(text: string, at: number): boolean {
 
 /** Every form of the value, each with its window inside the stretch that starts at `stretch`. */
 export function formsOf(value: Canonical, stretch: number): readonly Form[] {
-  const { text, isText } = value
+  const { text, isText, pem } = value
   const bytes = isText ? encoder.encode(text) : Uint8Array.from(text, (one) => one.charCodeAt(0))
   const bytesBefore = isText ? encoder.encode(text.slice(0, stretch)).length : stretch
   const forms: Form[] = []
@@ -125,7 +142,28 @@ export function formsOf(value: Canonical, stretch: number): readonly Form[] {
       const form = base64Core(bytes, before, alphabet)
       if (windowAt + WINDOW <= form.length) add(name, form, windowAt)
     }
+  if (pem !== null) addPem(add, text, pem, stretch)
   return forms
+}
+
+/** The body of a private key without its armour, and its lines but for the first, where what keys have in common stands. */
+function addPem(
+  add: (variant: Variant, form: string, windowAt: number) => void,
+  text: string,
+  { digits, lines }: PemBody,
+  stretch: number,
+): void {
+  let before = 0
+  for (const [start, end] of lines) {
+    if (stretch >= start && stretch + WINDOW <= end) {
+      add('pem', digits, before + stretch - start)
+    }
+    before += end - start
+  }
+  for (const [start, end] of lines.slice(1)) {
+    const line = text.slice(start, end)
+    if (line.length >= MIN_RUN) add('pem-line', line, 0)
+  }
 }
 
 const LINE_END = /(?<!\r)\n/
