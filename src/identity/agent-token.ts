@@ -2,19 +2,14 @@ import type { KeyObject } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { type AgentId, isUuid, type OrgId, type VaultId } from '../core/ids.ts'
 import { type EpochMs, epochMs } from '../core/time.ts'
+import { AUDIENCE, issuerOf } from './issuer.ts'
 import type { RefusedBy } from './refused.ts'
 import type { SigningKey } from './signing-keys.ts'
 
 const ALGORITHM = 'EdDSA'
 const TYPE = 'JWT'
-export const AUDIENCE = 'sallyport'
 /** What clocks of two nodes may differ by, seconds. It never lengthens a life: that ends by the clock of the reader. */
 const LEEWAY_SECONDS = 5
-
-/** Who issues the tokens of an organisation. */
-export function issuerOf(orgId: OrgId): string {
-  return `urn:sallyport:org:${orgId}`
-}
 
 /** What a token says, as far as Sallyport asks. */
 export interface AgentClaims {
@@ -58,6 +53,7 @@ export async function verifyToken(
   at: EpochMs,
   keyFor: (kid: string) => Promise<KeyObject | null>,
 ): Promise<AgentClaims | { readonly by: RefusedBy }> {
+  if (!isOneSpelling(text)) return { by: 'malformed' }
   try {
     const { payload } = await jwtVerify(
       text,
@@ -84,6 +80,15 @@ export async function verifyToken(
     if (by === null) throw error
     return { by }
   }
+}
+
+/** A token has one spelling: decoders take padding, white space and spare bits of a last character for nothing. */
+function isOneSpelling(text: string): boolean {
+  const parts = text.split('.')
+  return (
+    parts.length === 3 &&
+    parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
+  )
 }
 
 class UnknownKey extends Error {}

@@ -8,7 +8,7 @@ import { SecretText } from '../core/secret-text.ts'
 import { type Clock, type EpochMs, epochMs, monotonicMs } from '../core/time.ts'
 import { parseToken, sameTokenHash, tokenHash } from '../crypto/index.ts'
 import { bumpRights, rightsRevision } from '../keys/index.ts'
-import { type AgentClaims, signToken, verifyToken } from './agent-token.ts'
+import type { AgentClaims } from './agent-token.ts'
 import { AGENT_KEY_PREFIX } from './agents.ts'
 import { VerifiedBearer, VerifiedBearers } from './bearers.ts'
 import {
@@ -24,6 +24,9 @@ import type { Refusals } from './refusals.ts'
 import { type RefusedBy, unauthenticated } from './refused.ts'
 import type { SigningKey, SigningKeys } from './signing-keys.ts'
 import { earliest, hasEnded, type Judged, type Standing } from './standing.ts'
+
+/** Whoever has no tokens loads nothing that signs them. */
+const agentToken = () => import('./agent-token.ts')
 
 export const USER_KEY_PREFIX = '1ck_'
 
@@ -99,6 +102,7 @@ export class Authentication implements AuthenticationPort {
     if (row === null) return this.#refuse({ by: 'unknown', caller: null }, origin, true)
     const { value } = await this.#parts.ledger.commit(this.#exchange, { digest, agentId, origin })
     if ('by' in value) return this.#refuse(value, origin, true)
+    const { signToken } = await agentToken()
     const token = SecretText.fromText(await signToken(value.key, value.claims))
     return {
       token,
@@ -218,6 +222,7 @@ export class Authentication implements AuthenticationPort {
   }
 
   async #verifyToken(token: string): Promise<VerifiedBearer | { readonly by: RefusedBy }> {
+    const { verifyToken } = await agentToken()
     const { id: orgId } = await this.org()
     const claims = await verifyToken(token, orgId, this.#parts.clock(), async (kid) =>
       isUuid(kid) ? ((await this.#validKeys()).get(kid)?.publicKey ?? null) : null,

@@ -1,4 +1,3 @@
-export { AUDIENCE, issuerOf } from './agent-token.ts'
 export { createIdentity, type Identity, type IdentityParts } from './identity.ts'
 export {
   type AgentRow,
@@ -10,4 +9,5 @@ export {
   type UserKeyRow,
   type UserRow,
 } from './identity-rows.ts'
+export { AUDIENCE, issuerOf } from './issuer.ts'
 export { Standing } from './standing.ts'

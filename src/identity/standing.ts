@@ -46,6 +46,14 @@ export class Standing implements StandingPort {
     return this.atRevision(await rightsRevision(reader)).standingOf(reader, caller, at)
   }
 
+  async ofPrincipal(
+    reader: Reader,
+    principal: RegisteredPrincipal,
+    at: EpochMs,
+  ): Promise<CallerStanding | null> {
+    return this.atRevision(await rightsRevision(reader)).ofPrincipal(reader, principal, at)
+  }
+
   async frozen(reader: Reader): Promise<ReadonlySet<string>> {
     return this.atRevision(await rightsRevision(reader)).frozen(reader)
   }
@@ -78,8 +86,8 @@ export class StandingOfRevision implements StandingAt {
   /** As `standingOf`, with the reason of a refusal for the audit. */
   async judge(reader: Reader, { principal, access }: Caller): Promise<Judged> {
     if (access === undefined || !isRegistered(principal)) return { by: 'unknown' }
-    const { kind, id } = access.credential
-    const name = `${principal.kind} ${principal.id} ${kind} ${id}`
+    const { kind, id, keyId } = access.credential
+    const name = `${principal.kind} ${principal.id} ${kind} ${id} ${keyId}`
     let judged = this.#byCredential.get(name)
     if (judged === undefined) {
       judged = await this.#judge(reader, principal, access)
@@ -88,6 +96,15 @@ export class StandingOfRevision implements StandingAt {
     }
     this.#byAccess.set(access, { judged, id: principal.id })
     return judged
+  }
+
+  async ofPrincipal(
+    reader: Reader,
+    principal: RegisteredPrincipal,
+    at: EpochMs,
+  ): Promise<CallerStanding | null> {
+    const judged = await this.#judge(reader, principal, null)
+    return 'by' in judged || hasEnded(judged.endsAt, at) ? null : judged.standing
   }
 
   frozen(reader: Reader): ReadonlySet<string> | Promise<ReadonlySet<string>> {
@@ -100,7 +117,12 @@ export class StandingOfRevision implements StandingAt {
     return this.#frozen
   }
 
-  async #judge(reader: Reader, principal: RegisteredPrincipal, access: Access): Promise<Judged> {
+  /** @param access null: what stands of the principal whatever it comes with */
+  async #judge(
+    reader: Reader,
+    principal: RegisteredPrincipal,
+    access: Access | null,
+  ): Promise<Judged> {
     const frozen = await this.frozen(reader)
     if (frozen.has('all') || frozen.has(principalName(principal))) return { by: 'frozen' }
     this.#org ??= (await organisationOf(this.#tables, reader))?.id ?? null
@@ -110,18 +132,23 @@ export class StandingOfRevision implements StandingAt {
       : this.#judgeAgent(reader, this.#org, principal.id, access)
   }
 
-  async #judgeAgent(reader: Reader, orgId: OrgId, id: string, access: Access): Promise<Judged> {
+  async #judgeAgent(
+    reader: Reader,
+    orgId: OrgId,
+    id: string,
+    access: Access | null,
+  ): Promise<Judged> {
     const row = await this.#tables.agents.get(reader, 'id = ?', [id])
     if (row === null) return { by: 'deleted' }
     const by = await this.#agentProblem(reader, row, access)
     if (by !== null) return { by }
     return {
-      endsAt: earliest(access.expiresAt, row.expires_at, row.key_expires_at),
+      endsAt: earliest(access?.expiresAt ?? null, row.expires_at, row.key_expires_at),
       standing: {
         type: 'agent',
         orgId,
-        vaultIds: bothOf(listOf<VaultId>(row.vault_ids), access.vaultIds),
-        scopes: scopesOf(listOf(row.scopes), access.scopes),
+        vaultIds: bothOf(listOf<VaultId>(row.vault_ids), access?.vaultIds ?? null),
+        scopes: scopesOf(listOf(row.scopes), access?.scopes ?? null),
         role: null,
         environment: row.environment,
       },
@@ -131,9 +158,11 @@ export class StandingOfRevision implements StandingAt {
   async #agentProblem(
     reader: Reader,
     row: AgentRow,
-    { credential }: Access,
+    access: Access | null,
   ): Promise<RefusedBy | null> {
     if (row.state !== 'active') return 'disabled'
+    if (access === null) return null
+    const { credential } = access
     if (credential.kind === 'agent-key') return row.key_id === credential.id ? null : 'rotated'
     if (credential.kind !== 'token') return 'unknown'
     if (row.key_id === null || row.key_id !== credential.keyId) return 'rotated'
@@ -141,10 +170,16 @@ export class StandingOfRevision implements StandingAt {
     return ended === null ? null : 'revoked'
   }
 
-  async #judgeUser(reader: Reader, orgId: OrgId, id: string, access: Access): Promise<Judged> {
+  async #judgeUser(
+    reader: Reader,
+    orgId: OrgId,
+    id: string,
+    access: Access | null,
+  ): Promise<Judged> {
     const user = await this.#tables.users.get(reader, 'id = ?', [id])
     if (user === null) return { by: 'deleted' }
     if (user.state !== 'active') return { by: 'disabled' }
+    if (access === null) return { endsAt: null, standing: userStanding(orgId, user.role) }
     if (access.credential.kind !== 'user-key') return { by: 'unknown' }
     const key = await this.#tables.userKeys.get(reader, 'id = ?', [access.credential.id])
     if (key === null || key.user_id !== user.id) return { by: 'deleted' }
@@ -152,12 +187,9 @@ export class StandingOfRevision implements StandingAt {
     return {
       endsAt: earliest(access.expiresAt, key.expires_at),
       standing: {
-        type: 'user',
-        orgId,
+        ...userStanding(orgId, user.role),
         vaultIds: access.vaultIds,
         scopes: scopesOf(listOf(key.scopes), access.scopes),
-        role: user.role,
-        environment: null,
       },
     }
   }
@@ -186,6 +218,10 @@ function bothOf(
 ): readonly VaultId[] | null {
   if (own === null || other === null) return own ?? other
   return own.filter((id) => other.includes(id))
+}
+
+function userStanding(orgId: OrgId, role: CallerStanding['role']): CallerStanding {
+  return { type: 'user', orgId, vaultIds: null, scopes: [], role, environment: null }
 }
 
 /** Every list that narrows, once. */
