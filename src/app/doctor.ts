@@ -1,10 +1,10 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { platform } from 'node:os'
-import type { Check } from '../cli/index.ts'
+import { type Check, type DetectorTally, type InspectionRules, tallied } from '../cli/index.ts'
 import type { PresenceStatus } from '../core/admin-port.ts'
-import type { Settings } from '../core/config.ts'
+import { SETTINGS, type Settings } from '../core/config.ts'
 import { isFault } from '../core/faults.ts'
-import { toIso } from '../core/time.ts'
+import { epochMs, systemClock, toIso } from '../core/time.ts'
 import type { Stack } from './open-stack.ts'
 import { storeFile } from './open-stack.ts'
 
@@ -13,6 +13,7 @@ export interface DoctorParts {
   /** Opens the vault as every command does; its failure is one of the findings. */
   openStack(): Promise<Stack>
   presence(): Promise<PresenceStatus>
+  inspectionRules(): Promise<InspectionRules>
   /** Names of the dialog programs that could be used here. */
   dialogs(): Promise<readonly string[]>
 }
@@ -27,6 +28,7 @@ export async function examine(parts: DoctorParts): Promise<readonly Check[]> {
     directory('configuration directory', settings.configDir),
     ...(await store(parts)),
     ...(await asking(parts)),
+    await inspection(parts),
   ]
 }
 
@@ -107,4 +109,61 @@ async function presence(parts: DoctorParts): Promise<Check> {
     if (!isFault(error)) throw error
     return { name, state: 'fail', found: error.message, cure: error.help }
   }
+}
+
+const DAYS_LOOKED_AT = 7
+const DAY_MS = 86_400_000
+
+/** Whether inspection is on and its file holds, and what it refused lately: a wrong refusal is found here. */
+async function inspection(parts: DoctorParts): Promise<Check> {
+  const name = 'inspection'
+  const { inspection: switches } = parts.settings
+  if (!switches.isEnabled)
+    return {
+      name,
+      state: 'warn',
+      found: 'switched off, and redaction with it',
+      cure: `unset ${SETTINGS.securityEnabled.env.join(', ')}`,
+    }
+  try {
+    const { state } = await (await parts.inspectionRules()).standing()
+    if (state !== 'absent' && state !== 'approved')
+      return {
+        name,
+        state: state === 'invalid' ? 'fail' : 'warn',
+        found: `the inspection file is ${state}`,
+        cure: 'run: sallyport inspection status',
+      }
+    const { audit } = await parts.openStack()
+    const since = epochMs(systemClock() - DAYS_LOOKED_AT * DAY_MS)
+    const tallies = await tallied(audit, since)
+    const said = [
+      `mode ${switches.mode}`,
+      ...counted(`refused in ${DAYS_LOOKED_AT} days`, tallies, (one) => one.refused),
+      ...counted('would have been in mode block', tallies, (one) => one.wouldRefuse),
+    ]
+    return {
+      name,
+      state: 'ok',
+      found: said.join('; '),
+      cure: said.length === 1 ? null : 'to see which: sallyport inspection report --since 7d',
+    }
+  } catch (error) {
+    if (!isFault(error)) throw error
+    // The check of the store says why.
+    return { name, state: 'warn', found: `mode ${switches.mode}, not looked into`, cure: null }
+  }
+}
+
+const MAX_NAMED = 3
+
+function counted(
+  what: string,
+  tallies: readonly DetectorTally[],
+  of: (one: DetectorTally) => number,
+): readonly string[] {
+  const most = tallies.filter((one) => of(one) > 0).toSorted((a, b) => of(b) - of(a))
+  if (most.length === 0) return []
+  const named = most.slice(0, MAX_NAMED).map((one) => `${one.detector} ${of(one)}`)
+  return [`${what}: ${[...named, ...(most.length > MAX_NAMED ? ['…'] : [])].join(', ')}`]
 }

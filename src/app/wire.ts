@@ -61,6 +61,10 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   /** Without a vault nobody can have approved anything. */
   const approvedNow = async (file: string) =>
     settings.localOnly ? null : (await approvals()).approved(file)
+  const inspectionRules = async () => {
+    const { createInspectionRules } = await import('./inspection-rules-port.ts')
+    return createInspectionRules(settings.inspectionFile, await approvals())
+  }
 
   const projectDirectory = (): string => settings.projectDir ?? process.cwd()
   const agent = async (channel: Caller['channel']): Promise<Caller> => {
@@ -177,6 +181,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         settings,
         openStack: stack,
         presence: async () => (await presence()).status(),
+        inspectionRules,
         dialogs: async () => dialogsAtHand({}).map(({ file }) => file),
       })
     },
@@ -192,10 +197,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     },
     inspection: async () =>
       (await import('./inspection.ts')).createInspection(settings.inspectionFile),
-    async inspectionRules() {
-      const { createInspectionRules } = await import('./inspection-rules-port.ts')
-      return createInspectionRules(settings.inspectionFile, await approvals())
-    },
+    inspectionRules,
     lock: async () => (await keySources()).lockKeys(settings),
     runWithSecrets: async (...given) =>
       (await import('../broker/index.ts')).runWithSecrets(...given),

@@ -56,11 +56,16 @@ export async function recordsSince(
 function matches(record: StoredRecord, filter: AuditFilter): boolean {
   if (record.kind === 'outcome') return false
   return (
-    (filter.action === undefined || record.action === filter.action) &&
+    (filter.action === undefined || isOfAction(record.action, filter.action)) &&
     (filter.actor === undefined || record.actor === filter.actor) &&
     (filter.path === undefined || record.path === filter.path) &&
     (filter.to === undefined || record.at <= filter.to)
   )
+}
+
+/** `inspection.*` is every action of inspection. */
+function isOfAction(action: string, wanted: string): boolean {
+  return wanted.endsWith('.*') ? action.startsWith(wanted.slice(0, -1)) : action === wanted
 }
 
 function entryOf(

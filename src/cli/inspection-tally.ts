@@ -30,7 +30,11 @@ interface Tally {
   lastAt: EpochMs
 }
 
-const ACTIONS = ['inspection.refused', 'inspection.changed', 'inspection.passed'] as const
+const ACTIONS: ReadonlySet<string> = new Set([
+  'inspection.refused',
+  'inspection.changed',
+  'inspection.passed',
+])
 const PAGE = 1_000
 
 /** What the records of inspection say since a time, by detector, the one that stops most first. */
@@ -39,8 +43,8 @@ export async function tallied(
   from: EpochMs,
 ): Promise<readonly DetectorTally[]> {
   const tallies = new Map<string, Tally>()
-  for (const action of ACTIONS)
-    for await (const entry of entriesOf(audit, action, from)) add(tallies, entry)
+  for await (const entry of entriesOf(audit, from))
+    if (ACTIONS.has(entry.action)) add(tallies, entry)
   return [...tallies]
     .map(([detector, { modes, tools, ...counts }]) => ({
       detector,
@@ -59,13 +63,12 @@ export async function tallied(
 
 async function* entriesOf(
   audit: Pick<AuditPort, 'query'>,
-  action: string,
   from: EpochMs,
 ): AsyncGenerator<AuditEntry> {
   let before: number | null = null
   for (;;) {
     const page: readonly AuditEntry[] = await audit.query({
-      action,
+      action: 'inspection.*',
       from,
       limit: PAGE,
       ...(before !== null && { before }),

@@ -52,6 +52,7 @@ export interface AuditEntry {
 }
 
 export interface AuditFilter {
+  /** `secret.read`, or `secret.*` for all that begin so. */
   readonly action?: string
   readonly actor?: string
   readonly path?: string

@@ -72,6 +72,7 @@ interface Loaded extends Pick<Inspect, 'isBlocking' | 'isCounted' | 'judge' | 'm
 export function createPipeline({ inspection, log, note }: PipelineOptions): Pipeline {
   const { switches } = inspection
   let loaded: Promise<Loaded> | undefined
+  let isReportTold = false
 
   // Listing tools and the handshake do not wait for a few hundred patterns.
   const load = (): Promise<Loaded> => {
@@ -129,6 +130,10 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
       findings: findings.join(', '),
     })
     if (caller === null) return
+    if (!isReportTold && blocking.length > 0) {
+      isReportTold = true
+      log.info('all that inspection refused or would have: sallyport inspection report')
+    }
     try {
       await note(caller, { ...given, findings })
     } catch (error) {

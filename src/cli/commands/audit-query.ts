@@ -10,7 +10,7 @@ export const auditQuery = command({
   summary: 'Find records, newest first.',
   arguments: [],
   options: {
-    action: { summary: 'only this action', value: 'NAME' },
+    action: { summary: 'only this action; secret.* is all of secret', value: 'NAME' },
     actor: { summary: 'only by this actor, such as agent:local', value: 'NAME' },
     path: { summary: 'only about this secret', value: 'PATH' },
     from: { summary: 'not before this time', value: 'TIME' },
