@@ -1,8 +1,11 @@
 import type { Detector } from '../../detector.ts'
+import { cursorOf, far, inOrder, near, startingWith } from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 
-const IMAGE =
-  /(?:!\[[^\]\n]{0,200}\]\(\s?<?|<img\b[^>\n]{0,200}?\bsrc\s{0,3}=\s{0,3}["']?)(https?:\/\/[^\s)"'>]{4,1500})/gi
+const IMAGE = startingWith(
+  /!\[|<img\b/gi,
+  /(?:!\[[^\]\n]{0,200}\]\(\s?<?|<img\b[^>\n]{0,200}?\bsrc\s{0,3}=\s{0,3}["']?)(https?:\/\/[^\s)"'>]{4,1500})/iy,
+)
 /** A place to fill in: the text is a template for whoever renders it. */
 const TEMPLATE =
   /[?&/=][\w.-]{0,40}=?(?:\{\{?[^{}\n]{1,60}\}\}?|\$\{[^}\n]{1,60}\}|\[[A-Za-z_ -]{3,60}\]|<[A-Za-z_ -]{3,60}|%7B[^%\n]{1,60}%7D|%5B[A-Za-z_%0-9-]{3,60}%5D|(?:DATA|SECRET|BASE64|ENCODED|CONTENT|SUMMARY|HISTORY|KEYS?|TOKENS?|PASSWORDS?|CONVERSATION)(?:_[A-Z0-9_]{1,30})?(?:[&#]|$))/
@@ -13,6 +16,9 @@ const CODE_TEMPLATE = /^[^{}]{0,80}\$\{/
 const CARRIED_TEMPLATE =
   /[?&](?:d|q|data|info|exfil\w{0,8}|leak|dump|loot|secrets?|env|payload|content|context|conversation|history|chat|prompt|keys?|token|passw\w{0,6}|cookie)=(?:\$\{|\$\()/i
 const PACKED = /^(?:[A-Za-z0-9+_-]|%2[BbFf]|\/){40,1500}(?:=|%3[Dd]){0,2}$/
+/** Words, and among them what is told of something. */
+const SPACE = /%20|\+/g
+const TELLING = inOrder(SPACE, near(200, '&', SPACE), near(200, '&', /%3A|:|passw|secret|key/gi))
 /** Signed and cached pictures carry long values of their own. */
 const SIGNED =
   /[?&](?:X-Amz-|Expires=|Signature=|sig=|hmac=|Policy=|Key-Pair-Id=|X-Goog-|se=|token=)/i
@@ -31,8 +37,7 @@ function carried(url: string): number {
   for (let match = CARRIER.exec(url); match !== null; match = CARRIER.exec(url)) {
     const value = match[1] ?? ''
     if (PACKED.test(value) && isMixed(value)) return 0.7
-    if (/(?:%20|\+)[^&]{0,200}(?:%20|\+)[^&]{0,200}(?:%3A|:|passw|secret|key)/i.test(value))
-      return 0.6
+    if (cursorOf(TELLING, value)(0) !== null) return 0.6
   }
   return 0
 }
@@ -65,8 +70,14 @@ export const imageExfiltration: Detector = {
   }),
 }
 
-const LOOT_PARAMETER =
-  /https?:\/\/[^\s"'<>`)]{4,300}[?&](?:exfil\w{0,8}|leak(?:ed)?|stolen|loot|dump|system_?prompt|chat_?history|conversation|passwords?|env_?vars?|secrets?)=(?:\{\{?|\$\{|\[|<|%7B|[A-Za-z0-9+/_-]{40})/gi
+const LOOT_PARAMETER = inOrder(
+  /https?:\/\/[^\s"'<>`)]{4}/gi,
+  far(
+    296,
+    ' \t\r\n"\'<>`)',
+    /[?&](?:exfil\w{0,8}|leak(?:ed)?|stolen|loot|dump|system_?prompt|chat_?history|conversation|passwords?|env_?vars?|secrets?)=(?:\{\{?|\$\{|\[|<|%7B|[A-Za-z0-9+/_-]{40})/gi,
+  ),
+)
 
 export const lootUrl: Detector = {
   id: 'loot-url',

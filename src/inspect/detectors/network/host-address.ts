@@ -67,7 +67,8 @@ function canonicalHost(host: string): string | null {
  */
 export function addressOf(host: string): HostAddress | null {
   if (host.startsWith('[')) {
-    const bare = host.replace(/%[^\]]{0,40}\]$/, ']')
+    const zone = host.indexOf('%')
+    const bare = zone === -1 || !host.endsWith(']') ? host : `${host.slice(0, zone)}]`
     const canonical = canonicalHost(bare)?.slice(1, -1) ?? null
     if (canonical === null) return null
     const reach = reachOfV6(canonical)

@@ -169,7 +169,14 @@ function hasPath(text: string, end: number): boolean {
   return PATH.test(text)
 }
 
-const CLIENT = /\b(?:curl|nc|ncat|wget|telnet|invoke-restmethod|irm)\s[^\n]{0,110}$/i
+const CLIENT = /\b(?:curl|nc|ncat|wget|telnet|invoke-restmethod|irm)\s/i
+/** How far back a client is looked for, on the same line. */
+const CLIENT_UNITS = 120
+
+function isCalled(text: string, start: number): boolean {
+  const before = text.slice(Math.max(0, start - CLIENT_UNITS), start)
+  return CLIENT.test(before.slice(before.lastIndexOf('\n') + 1))
+}
 
 export const tunnelHost: Detector = {
   id: 'tunnel-host',
@@ -212,8 +219,7 @@ export const pasteSite: Detector = {
     'https://pastebin.com',
   ],
   find: placesOf(new Set(PASTES), (place, text) => {
-    const isCalled = CLIENT.test(text.slice(Math.max(0, place.start - 120), place.start))
-    return isCalled || hasPath(text, place.end) ? 0.6 : null
+    return isCalled(text, place.start) || hasPath(text, place.end) ? 0.6 : null
   }),
 }
 

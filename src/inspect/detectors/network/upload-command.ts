@@ -1,4 +1,15 @@
 import type { Detector, Hit, Scene } from '../../detector.ts'
+import {
+  cursorOf,
+  either,
+  far,
+  inOrder,
+  LINE,
+  near,
+  rest,
+  type Search,
+  startingWith,
+} from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 import { isDocument, isInBackticks } from '../surroundings.ts'
 
@@ -26,17 +37,38 @@ function judgeUpload(command: string, text: string, start: number, scene: Scene)
     : confidence
 }
 
-const REST = '[^\\n;|&]{0,240}'
-const UPLOADS = new RegExp(
-  [
-    // curl -F file=@x, --data-binary @x, -T x
-    `\\bcurl(?=\\s)${REST}?\\s(?:(?:-F|--form)[ =]?["']?[\\w.-]{1,60}=[@<]|(?:-d|--data(?:-binary|-raw|-ascii|-urlencode)?)[ =]?["']?(?:[\\w.-]{1,40})?@|(?:-[a-zA-Z]{0,4}T[ ]|--upload-file[ =])["']?[\\w/~.{$*-])${REST}`,
-    `\\bwget(?=\\s)${REST}?\\s--(?:post-file|body-file|post-data|body-data)\\b${REST}`,
-    `\\b(?:Invoke-RestMethod|Invoke-WebRequest|irm|iwr)(?=\\s)${REST}?\\s-InFile\\b${REST}`,
-    `\\.Upload(?:File|Data|String)\\(${REST}`,
-    `\\b(?:nc|ncat|netcat|telnet)\\s(?:-[\\w]{1,8}\\s(?:[0-9]{1,4}\\s)?){0,4}[\\w.-]{3,120}\\s[0-9]{1,5}\\s{0,3}<\\s{0,3}[\\w/~$.]${REST}`,
-  ].join('|'),
-  'gi',
+/** One command of a line. */
+const COMMAND = '\n;|&'
+const REACH = 240
+const UPLOADS = either(
+  // curl -F file=@x, --data-binary @x, -T x
+  inOrder(
+    /\bcurl(?=\s)/gi,
+    near(
+      REACH,
+      COMMAND,
+      /\s(?:(?:-F|--form)[ =]?["']?[\w.-]{1,60}=[@<]|(?:-d|--data(?:-binary|-raw|-ascii|-urlencode)?)[ =]?["']?(?:[\w.-]{1,40})?@|(?:-[a-zA-Z]{0,4}T[ ]|--upload-file[ =])["']?[\w/~.{$*-])/gi,
+    ),
+    rest(REACH, COMMAND),
+  ),
+  inOrder(
+    /\bwget(?=\s)/gi,
+    near(REACH, COMMAND, /\s--(?:post-file|body-file|post-data|body-data)\b/gi),
+    rest(REACH, COMMAND),
+  ),
+  inOrder(
+    /\b(?:Invoke-RestMethod|Invoke-WebRequest|irm|iwr)(?=\s)/gi,
+    near(REACH, COMMAND, /\s-InFile\b/gi),
+    rest(REACH, COMMAND),
+  ),
+  inOrder(/\.Upload(?:File|Data|String)\(/gi, rest(REACH, COMMAND)),
+  inOrder(
+    startingWith(
+      /\b(?:nc|ncat|netcat|telnet)\s/gi,
+      /(?:nc|ncat|netcat|telnet)\s(?:-[\w]{1,8}\s(?:[0-9]{1,4}\s)?){0,4}[\w.-]{3,120}\s[0-9]{1,5}\s{0,3}<\s{0,3}[\w/~$.]/iy,
+    ),
+    rest(REACH, COMMAND),
+  ),
 )
 
 export const uploadCommand: Detector = {
@@ -69,10 +101,23 @@ export const uploadCommand: Detector = {
 }
 
 const SUBSTITUTED = /\$\((?!\()[^()\n]{2,120}\)|`[^`\n]{2,120}`/
-const SENDER =
-  /\b(?:curl|wget|http|https|iwr|nc|ncat)\s[^\n;|]{0,240}?(?:\$\((?!\()[^()\n]{2,120}\)|`[^`\n]{2,120}`)[^\n;|]{0,120}/gi
+const SENDER = inOrder(
+  /\b(?:curl|wget|http|https|iwr|nc|ncat)\s/gi,
+  near(240, '\n;|', new RegExp(SUBSTITUTED.source, 'gi')),
+  rest(120, '\n;|'),
+)
 const READS =
   /[`(]\s{0,3}(?:sudo )?(?:cat|base64|head|tail|env|printenv|whoami|id|hostname|uname|grep|tar|zip|xxd|history|ps|ls|find|aws|kubectl|gpg|strings|<)(?:[\s`)|]|$)/i
+
+const OPTION = /(?:-H|--header|-u|--user|--cacert|--token)/i
+const OPTION_LAST = /(?:-H|--header|-u|--user|--cacert|--token)[ =]?$/i
+
+/** A header or a password is given to the service itself: an option, and no other quotes than those it is in. */
+function isOfOption(before: string): boolean {
+  const quote = Math.max(before.lastIndexOf('"'), before.lastIndexOf("'"))
+  const value = before.slice(Math.max(quote + 1, before.length - 90))
+  return OPTION.test(value) || (quote !== -1 && OPTION_LAST.test(before.slice(0, quote)))
+}
 
 export const sentOutput: Detector = {
   id: 'sent-output',
@@ -97,17 +142,24 @@ export const sentOutput: Detector = {
     const inner = SUBSTITUTED.exec(match[0])?.[0] ?? ''
     if (!READS.test(inner) || NEAR_HOST.test(match[0])) return null
     if (/uname -[msr]\b|lsb_release|-u\)|id -[ug]/.test(inner)) return null
-    // A header or a password given to the service itself.
-    const before = match[0].slice(0, match[0].indexOf(inner))
-    if (/(?:-H|--header|-u|--user|--cacert|--token)[ =]?["']?[^"']{0,80}$/.test(before)) return null
+    if (isOfOption(match[0].slice(0, match[0].indexOf(inner)))) return null
     const isQuiet = scene.kind === 'shell' || scene.kind === 'code' || isDocument(text)
     const isQuoted = isInBackticks(text, start, start + match[0].length) && !inner.startsWith('`')
     return { confidence: isQuoted ? 0.45 : isQuiet ? (PRECIOUS.test(inner) ? 0.7 : 0.45) : 0.85 }
   }),
 }
 
-const NAME_QUERY =
-  /\b(?:dig|nslookup|host|ping|resolve-dnsname|drill)\s{1,3}(?:(?:[-+@][\w.@:=-]{1,60}|[0-9]{1,5}|txt|a|any)\s{1,3}){0,6}["']?(?:[\w-]{0,60}(?:\$\([^\n]{2,120}?\)|`[^`\n]{2,120}`)[\w.-]{0,80}\.[a-z]{2,24}|[a-z0-9_=-]{28,63}\.(?:[\w-]{1,63}\.){1,6}[a-z]{2,24})/gi
+const ASKS = /\b(?:dig|nslookup|host|ping|resolve-dnsname|drill)\s/gi
+const NAME_QUERY = either(
+  startingWith(
+    ASKS,
+    /\b(?:dig|nslookup|host|ping|resolve-dnsname|drill)\s{1,3}(?:(?:[-+@][\w.@:=-]{1,60}|[0-9]{1,5}|txt|a|any)\s{1,3}){0,6}["']?[\w-]{0,60}(?:\$\([^\n]{2,120}?\)|`[^`\n]{2,120}`)[\w.-]{0,80}\.[a-z]{2,24}/iy,
+  ),
+  startingWith(
+    ASKS,
+    /\b(?:dig|nslookup|host|ping|resolve-dnsname|drill)\s{1,3}(?:(?:[-+@][\w.@:=-]{1,60}|[0-9]{1,5}|txt|a|any)\s{1,3}){0,6}["']?[a-z0-9_=-]{28,63}\.(?:[\w-]{1,63}\.){1,6}[a-z]{2,24}/iy,
+  ),
+)
 const ENCODED_LABEL =
   /(?:^|[\s.@])(?=[a-z_=-]{0,62}[0-9])([a-f0-9]{28,63}|[a-z2-7]{32,63}|[a-z0-9_=-]{40,63})\./i
 
@@ -144,21 +196,63 @@ export const dnsExfiltration: Detector = {
 }
 
 /** Programs with an unusual way to send: the form of the call is enough. */
-const ODD_SENDERS: readonly RegExp[] = [
-  /\b(?:tftp|ftp|sftp|smbclient)\s[^\n]{1,120}(?:\n|-c\s{0,2}["'])\s{0,4}(?:put|mput|send)\s\S{1,160}/gi,
-  /\b(?:scp|rsync|pscp)\s(?:-[\w-]{1,20}\s(?:[0-9]{1,5}\s)?){0,6}(?![\w.-]{1,60}@|-)[\w./~*$-]{2,160}\s(?:[\w.-]{1,40}@)?[\w.-]{3,120}:[\w./~-]{0,160}/gi,
-  /\b(?:tar|zip|cat|gzip|openssl|base64|dd)\b[^\n]{0,160}\|\s{0,3}(?:(?:openssl|gzip|base64|xxd|gpg|bzip2)\b[^|\n]{0,80}\|\s{0,3}){0,3}(?:ssh\s[^\n]{0,100}(?:>|dd of=|cat)|(?:nc|ncat|netcat|telnet)\s[^\n]{3,100}|curl\s[^\n]{0,160}@-)/gi,
-  /(?:\bcat\s[^\n|>]{1,80}|<\s{0,2}[/~.$][^\n>]{1,100}|\$\(<\s{0,2}[^)\n]{1,100}\)["']?)\s{0,3}>(?:&\s{0,2})?\s{0,2}\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[0-9]{1,5}/gi,
-  /\bwhois\s[^\n]{0,60}-h\s\S{3,120}\s-p\s[0-9]{1,5}\s\S/gi,
-  /\b(?:cancel|lp|ab)\s(?:-h\s\S{3,120}\s-u\s|-p\s\/?\S{2,160}\shttps?:\/\/)\S{1,160}/gi,
-  /\bhping3\s[^\n]{0,120}--file\s\S{1,160}/gi,
-  /\bsshfs\s\S{3,160}\s\S{1,120}\n?\s{0,4}cp\s\S{1,120}\s\S{1,120}/gi,
-  /\bztcp\s\S{3,120}\s[0-9]{1,5}[^\n]{0,40}\$\(<[^\n]{1,120}>&/gi,
-  /\burlopen\([^\n]{0,120}\bopen\([^\n]{1,160}\.read\(/gi,
-  /\bcreateReadStream\([^\n)]{1,160}\)\.pipe\([^\n]{0,80}\brequest\(/gi,
-  /\brequests\.(?:post|put)\([^\n]{1,160}(?:files|data)\s{0,2}=\s{0,2}[^\n]{0,60}\bopen\(/gi,
-  /\bfile_get_contents\([^\n]{1,120}stream_context_create\([^\n]{1,200}file_get_contents\(/gi,
-  /\b(?:socket|tcp|sock|s|t)[:.](?:send|sendall|write)\([^\n]{0,60}(?:\bopen\(|\bread\(|\bd\))/gi,
+const ODD_SENDERS: readonly Search[] = [
+  inOrder(
+    /\b(?:tftp|ftp|sftp|smbclient)\s[^\n]/gi,
+    far(119, LINE, /(?:\n|-c\s{0,2}["'])[ \t]{0,4}(?:put|mput|send)\s\S{1,160}/gi),
+  ),
+  startingWith(
+    /\b(?:scp|rsync|pscp)\s/gi,
+    /(?:scp|rsync|pscp)\s(?:-[\w-]{1,20}\s(?:[0-9]{1,5}\s)?){0,6}(?![\w.-]{1,60}@|-)[\w./~*$-]{2,160}\s(?:[\w.-]{1,40}@)?[\w.-]{3,120}:[\w./~-]{0,160}/iy,
+  ),
+  inOrder(
+    /\b(?:tar|zip|cat|gzip|openssl|base64|dd)\b/gi,
+    far(
+      320,
+      LINE,
+      either(
+        inOrder(/\|\s{0,3}ssh\s/gi, far(100, LINE, />|dd of=|cat/gi)),
+        /\|\s{0,3}(?:nc|ncat|netcat|telnet)\s[^\n]{3,100}/gi,
+        inOrder(/\|\s{0,3}curl\s/gi, far(160, LINE, /@-/g)),
+      ),
+    ),
+  ),
+  inOrder(
+    either(
+      /\bcat\s[^\n|>]{1,80}/gi,
+      /<\s{0,2}[/~.$][^\n>]{1,100}/g,
+      inOrder(/\$\(</g, near(102, ')\n', /\)["']?/g)),
+    ),
+    far(3, '>', />(?:&\s{0,2})?\s{0,2}\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[0-9]{1,5}/gi),
+  ),
+  inOrder(/\bwhois\s/gi, far(60, LINE, /-h\s\S{3,120}\s-p\s[0-9]{1,5}\s\S/gi)),
+  startingWith(
+    /\b(?:cancel|lp|ab)\s-/gi,
+    /(?:cancel|lp|ab)\s(?:-h\s\S{3,120}\s-u\s|-p\s\/?\S{2,160}\shttps?:\/\/)\S{1,160}/iy,
+  ),
+  inOrder(/\bhping3\s/gi, far(120, LINE, /--file\s\S{1,160}/gi)),
+  startingWith(/\bsshfs\s/gi, /sshfs\s\S{3,160}\s\S{1,120}\n?\s{0,4}cp\s\S{1,120}\s\S{1,120}/iy),
+  startingWith(/\bztcp\s/gi, /ztcp\s\S{3,120}\s[0-9]{1,5}[^\n]{0,40}\$\(<[^\n]{1,120}>&/iy),
+  inOrder(/\burlopen\(/gi, far(120, LINE, /\bopen\([^\n]/gi), far(159, LINE, /\.read\(/gi)),
+  inOrder(
+    /\bcreateReadStream\([^\n)]/gi,
+    far(159, '\n)', /\)\.pipe\(/gi),
+    far(80, LINE, /\brequest\(/gi),
+  ),
+  inOrder(
+    /\brequests\.(?:post|put)\([^\n]/gi,
+    far(159, LINE, /(?:files|data)\s{0,2}=\s{0,2}/gi),
+    far(60, LINE, /\bopen\(/gi),
+  ),
+  inOrder(
+    /\bfile_get_contents\([^\n]/gi,
+    far(119, LINE, /stream_context_create\([^\n]/gi),
+    far(199, LINE, /file_get_contents\(/gi),
+  ),
+  inOrder(
+    /\b(?:socket|tcp|sock|s|t)[:.](?:send|sendall|write)\(/gi,
+    far(60, LINE, /\bopen\(|\bread\(|\bd\)/gi),
+  ),
 ]
 const OWN_LINE = /(?:^|\n|[;&|]\s{0,2})\s{0,4}[$#]?\s{0,2}$/
 
@@ -214,9 +308,9 @@ export const oddSender: Detector = {
   find(text, from, to, scene): readonly Hit[] {
     const hits: Hit[] = []
     const window = text.slice(from, to)
-    for (const pattern of ODD_SENDERS) {
-      pattern.lastIndex = 0
-      for (let match = pattern.exec(window); match !== null; match = pattern.exec(window)) {
+    for (const sender of ODD_SENDERS) {
+      const next = cursorOf(sender, window)
+      for (let match = next(0); match !== null; match = next(match.index + match[0].length)) {
         const start = from + match.index
         const isLine = OWN_LINE.test(text.slice(Math.max(0, start - 12), start))
         let confidence = judgeUpload(match[0], text, start, scene)

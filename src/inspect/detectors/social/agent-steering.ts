@@ -98,8 +98,16 @@ const SIGNS: readonly Sign[] = [
   [
     'secrecy',
     0.35,
-    String.raw`(?:do not|don't|don’t|never|without) (?:ask(?:ing)?|mention(?:ing)?|tell(?:ing)?|inform(?:ing)?|notify(?:ing)?|confirm(?:ing)?|wait(?:ing)?)\b[^.!?\n]{0,16}\b(?:me|the user|user|them|anyone|confirmation|this|permission|any weakness\w{0,2}|any negative\w{0,2})|without asking`,
+    inOrder(
+      /(?<![a-z])(?:do not|don't|don’t|never|without) (?:ask(?:ing)?|mention(?:ing)?|tell(?:ing)?|inform(?:ing)?|notify(?:ing)?|confirm(?:ing)?|wait(?:ing)?)\b/gi,
+      far(
+        16,
+        SENTENCE,
+        /\b(?:me|the user|user|them|anyone|confirmation|this|permission|any weakness\w{0,2}|any negative\w{0,2})/gi,
+      ),
+    ),
   ],
+  ['secrecy', 0.35, String.raw`without asking`],
   [
     'leave',
     0.3,

@@ -1,5 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
-import { cursorOf, type Search } from '../../search.ts'
+import { nextOf, type Search } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 /** One language: who is claimed to speak, and what is asked for. Each part is an alternation. */
@@ -78,27 +78,26 @@ const WORDINGS: readonly Wording[] = [
 /** How far after the claim something is asked for. */
 const NEAR = 110
 const LONGEST_WISH = 40
-const CLAIM = new RegExp(WORDINGS.map(({ claim }) => `(${claim})`).join('|'), 'giu')
-const WANTS = WORDINGS.map(({ secret, ask }) => new RegExp(`${secret}|${ask}`, 'iu'))
+const CLAIMS = WORDINGS.map(({ claim }) => new RegExp(claim, 'gi'))
+const WISHES = WORDINGS.map(({ secret, ask }) => new RegExp(`${secret}|${ask}`, 'i'))
 
 /** A claim, and what is asked for after it in the same language and line. */
 const CLAIMED: Search = (text) => {
-  const claims = cursorOf(CLAIM, text)
+  const next = nextOf(CLAIMS, text)
   return (from) => {
-    for (let claim = claims(from); claim !== null; claim = claims(claim.index + 1)) {
-      const { index } = claim
-      const language = WORDINGS.findIndex((_, at) => claim?.[at + 1] !== undefined)
-      const end = index + claim[0].length
+    for (let claim = next(from); claim !== null; claim = next(claim.match.index + 1)) {
+      const { index } = claim.match
+      const end = index + claim.match[0].length
       const [line = ''] = text.slice(end, end + NEAR + LONGEST_WISH).split('\n', 1)
-      const wish = WANTS[language]?.exec(line) ?? null
+      const wish = WISHES[claim.which]?.exec(line) ?? null
       if (wish !== null && wish.index <= NEAR)
         return { index, 0: text.slice(index, end + wish.index + wish[0].length) }
     }
     return null
   }
 }
-const SECRETS = new RegExp(WORDINGS.map(({ secret }) => secret).join('|'), 'iu')
-const ASKS = new RegExp(WORDINGS.map(({ ask }) => ask).join('|'), 'iu')
+const SECRETS = new RegExp(WORDINGS.map(({ secret }) => secret).join('|'), 'i')
+const ASKS = new RegExp(WORDINGS.map(({ ask }) => ask).join('|'), 'i')
 const GOD = /gott|dieu|dios|deus|\bdio\b|tanrı|tuhan|бог|上帝|是神|私は神|나는 신|الله|भगवान|ईश्वर/iu
 
 export const falseAuthorityLanguages: Detector = {

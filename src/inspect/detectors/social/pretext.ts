@@ -49,7 +49,19 @@ const SIGNS: readonly Sign[] = [
   [
     'secrecy',
     0.3,
-    String.raw`(?:don't|do not|don’t|never) (?:tell|mention|discuss|share|talk|inform|notify|contact|call)\b[^.!?\n]{0,20}\b(?:anyone|anybody|colleagues?|others?|your (?:boss|manager|team|bank)|about this|this)|keep (?:this|it) (?:a secret|secret|confidential|quiet|between us|private|to yourself)|between (?:you and me|us)|strictly confidential|(?:just|only) between`,
+    inOrder(
+      /(?<![a-z])(?:don't|do not|don’t|never) (?:tell|mention|discuss|share|talk|inform|notify|contact|call)\b/gi,
+      far(
+        20,
+        SENTENCE,
+        /\b(?:anyone|anybody|colleagues?|others?|your (?:boss|manager|team|bank)|about this|this)/gi,
+      ),
+    ),
+  ],
+  [
+    'secrecy',
+    0.3,
+    String.raw`keep (?:this|it) (?:a secret|secret|confidential|quiet|between us|private|to yourself)|between (?:you and me|us)|strictly confidential|(?:just|only) between`,
   ],
   [
     'urgency',

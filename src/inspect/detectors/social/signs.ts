@@ -22,7 +22,7 @@ interface Seen {
 }
 
 /** A pattern longer than this takes recheck too long; a pattern for each sign takes us too long. */
-const LONGEST_PATTERN = 1_400
+const LONGEST_PATTERN = 1_100
 
 /** Signs that are looked for together: as many groups in the match as there are signs, or a single sign. */
 interface Look {
