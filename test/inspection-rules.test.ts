@@ -1,11 +1,12 @@
 // The inspection file: what of it holds, for whom, and who can make it hold. Real client, vault, detectors and file.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Client } from '@modelcontextprotocol/client'
 import { callInspection } from '../src/app/call-inspection.ts'
+import { readRules } from '../src/app/inspection-file.ts'
 import { createInspectionRules } from '../src/app/inspection-rules-port.ts'
 import { type InspectionRules, tallied } from '../src/cli/index.ts'
 import { DEFAULT_SWITCHES, type InspectionSwitches } from '../src/core/config.ts'
@@ -188,6 +189,22 @@ const unusable: readonly [what: string, rules: object | string, said: RegExp][] 
     },
     /'detectors\.0\.pattern': invalid/,
   ],
+  [
+    'a detector for values of secrets',
+    {
+      detectors: [
+        {
+          id: 'x',
+          category: 'pii',
+          severity: 'low',
+          confidence: 0.6,
+          pattern: 'x',
+          kinds: ['secret'],
+        },
+      ],
+    },
+    /'detectors\.0\.kinds\.0'/,
+  ],
 ]
 for (const [what, rules, said] of unusable)
   test(`a file with ${what} refuses calls and says why`, async () => {
@@ -231,6 +248,29 @@ test('a detector of the person refuses at once, and goes only with their word', 
   assert.equal(await ask('f'), true)
   await one.approve({ detectors: [ticket], off: ['acme-ticket'] })
   assert.equal(await ask('g'), false)
+})
+
+test('what the page on tuning shows is understood', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../docs/tuning.md'), 'utf8')
+  const shown = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text)
+  assert.equal(shown.length, 2)
+  const [tuned, added] = await Promise.all(shown.map((text) => readRules('inspection.json', text)))
+  assert.equal(tuned?.tools.get('create_vault')?.allow?.[0]?.detector, 'download-and-run')
+  assert.equal(tuned.servers.get('sallyport')?.mode, 'block')
+  assert.equal(added?.detectors[0]?.id, 'acme-ticket')
+})
+
+test('where nobody can approve, only what is stricter holds', async () => {
+  const file = join(folder, 'alone.json')
+  writeFileSync(file, JSON.stringify({ off: ['email'], thresholds: { 'shell-chain': 0.6 } }))
+  const { layersFor } = callInspection(
+    { inspection: DEFAULT_SWITCHES, inspectionFile: file },
+    async () => null,
+    createLog('silent'),
+  )
+  const [settings] = await layersFor(PERSON, 'sallyport', 'inspect_content')
+  assert.deepEqual(settings?.off, [])
+  assert.deepEqual(settings.thresholds, { 'shell-chain': 0.6 })
 })
 
 test('a draft writes nothing; approving writes it, unless the file changed meanwhile', async () => {
