@@ -102,7 +102,7 @@ function scanText(key: FingerprintKey, book: ValueIndex, text: string): Scanned 
   for (const [from, to] of regionsOf(unresolved(doubts, found), text.length))
     proveIn(decodedViews(viewOf(text, from, to), 'all'))
   if (unresolved(doubts, found).length > 0) proveIn(views())
-  return { matches: merged(found), views }
+  return { matches: merged([...found, ...prover.lines]), views }
 }
 
 /** Adds the values that stand in the text as they are. @returns where others may stand in some encoding */
@@ -213,6 +213,8 @@ class Prover {
   readonly #key: FingerprintKey
   readonly #text: string
   #credit: number
+  /** Lines of keys that were found. They are kept apart: the whole key may stand there too. */
+  readonly lines: KnownMatch[] = []
 
   constructor(key: FingerprintKey, text: string) {
     this.#key = key
@@ -223,14 +225,17 @@ class Prover {
   /** @returns true when a value was found there */
   prove({ at, entries }: WindowHit, length: number, place: Place, found: KnownMatch[]): boolean {
     const proofs = new Map<string, Uint8Array>()
-    const before = found.length
+    let isFound = false
     for (const entry of entries) {
-      const { windowAt, length: size } = entry.fingerprint
+      const { windowAt, length: size, variant } = entry.fingerprint
       const start = at - windowAt
       if (start < 0 || start + size > length) continue
-      if (this.#isProved(entry, place, start, proofs)) found.push(this.#match(entry, place, start))
+      if (!this.#isProved(entry, place, start, proofs)) continue
+      const matches = variant === 'pem-line' ? this.lines : found
+      matches.push(this.#match(entry, place, start))
+      isFound = true
     }
-    return found.length > before
+    return isFound
   }
 
   #isProved(entry: Entry, place: Place, start: number, proofs: Map<string, Uint8Array>): boolean {
