@@ -57,12 +57,21 @@ export function createFreezes(parts: {
     async list(caller) {
       const found = await db.read(async (reader) => {
         const problem = await freezeProblem(standing, reader, caller, parts.clock())
-        return problem ?? tables.freezes.select(reader, `state = 'on' order by at, id`, [])
+        return problem ?? freezesOf(tables, reader)
       })
       if (!(found instanceof Fault)) return found.map(infoOf)
       return parts.refusal(found, refusedRecord('freeze.list', caller, found))
     },
   }
+}
+
+/** What is frozen, the oldest first. All rows are read, so that one that was switched off from outside is seen. */
+export async function freezesOf(
+  tables: IdentityTables,
+  reader: Reader,
+): Promise<readonly FreezeRow[]> {
+  const rows = await tables.freezes.select(reader, '1 = 1 order by at, id', [])
+  return rows.filter((row) => row.state === 'on')
 }
 
 /** Stopping is also for whoever is at this machine, through whatever door: it takes away and gives nothing. */

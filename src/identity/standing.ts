@@ -10,6 +10,7 @@ import {
 } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
+import { freezesOf } from './freezes.ts'
 import { type AgentRow, type IdentityTables, listOf } from './identity-rows.ts'
 import { organisationOf } from './organisation.ts'
 import { type RefusedBy, unauthenticated } from './refused.ts'
@@ -112,8 +113,7 @@ export class StandingOfRevision implements StandingAt {
   }
 
   async #readFrozen(reader: Reader): Promise<ReadonlySet<string>> {
-    const rows = await this.#tables.freezes.select(reader, `state = 'on'`, [])
-    this.#frozen = new Set(rows.map((row) => row.id))
+    this.#frozen = new Set((await freezesOf(this.#tables, reader)).map((row) => row.id))
     return this.#frozen
   }
 

@@ -226,7 +226,7 @@ test('tokens: what ended is refused with the same text', async () => {
   const { key } = await userWithKey(vault, 'owner')
   const asOwner = await authentication.authenticate(key, ORIGIN)
   assert.equal(asOwner.principal.kind, 'user')
-  await freezes.freeze(PERSON, { kind: 'user', id: asOwner.principal.id as never }, null)
+  await freezes.freeze(PERSON, { kind: 'user', id: asOwner.principal.id }, null)
   assert.deepEqual(await refusalOf(authentication.authenticate(key, originOf(20))), ONE_TEXT)
 
   const elsewhere = await counting(other)
