@@ -39,7 +39,12 @@ export function canMatchAnyPath(pattern: string): boolean {
     .every((segment) => /^(?:[A-Za-z0-9_?*])(?:[A-Za-z0-9_.?*-])*$/.test(segment))
 }
 
-function parseGlob(pattern: string): readonly string[] {
+/**
+ * The segments of a pattern, checked. A last `**` comes back as `**` and `*`, one or more.
+ *
+ * @throws {Fault} `BAD_INPUT`
+ */
+export function parseGlob(pattern: string): readonly string[] {
   const problem = problemOf(pattern)
   if (problem !== null)
     throw new Fault('BAD_INPUT', `The pattern ${quoted(pattern)} ${problem}.`, {
