@@ -17,7 +17,7 @@ export const MAP: Readonly<Record<string, Place>> = {
   core: { domains: [] },
   inspect: { domains: [], packages: ['libphonenumber-js', 're2js'] },
   crypto: { domains: [], packages: ['@napi-rs/keyring'] },
-  policy: { domains: [], packages: ['yaml', 're2js'] },
+  policy: { domains: [], packages: ['yaml', 're2js', 'ipaddr.js'] },
   store: { domains: [], packages: ['pg', 'ioredis'] },
   net: { domains: [], packages: ['undici', 'ipaddr.js'] },
   mcp: { domains: [], packages: SDK },
@@ -85,7 +85,7 @@ export const ONLY_IN: readonly OnlyIn[] = [
     what: 'revealing a secret',
     pattern: /\.\s*reveal(?:Bytes)?\b|\[\s*['"`]reveal|\breveal(?:Bytes)?\b[^{}()]*\}\s*=(?!=|>)/,
     where:
-      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|env-vars)|cli\/print-secret)\.ts$/,
+      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|env-vars)|cli\/print-secret)\.ts$/,
   },
   {
     what: 'SQL',

@@ -14,6 +14,7 @@ import type { KeySourceKind, Settings } from '../core/config.ts'
 import type { Db } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import type { PolicyPort } from '../core/policy-port.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import {
   chooseKeySource,
@@ -27,13 +28,14 @@ import { createIdentity, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
 import { MIGRATIONS, migrate, openPostgres, openSqlite } from '../store/index.ts'
 import {
+  createPathPolicies,
   Fingerprints,
   KnownTo,
-  LocalRights,
   LocalVault,
   ProjectEvidenceReader,
   sealedValueCheck,
   VaultKeys,
+  VaultRights,
   type VaultTables,
   vaultTables,
 } from '../vault/index.ts'
@@ -49,7 +51,7 @@ export interface StackOptions {
 
 /** Everything over one open store. */
 export interface Stack {
-  readonly rights: LocalRights
+  readonly rights: VaultRights
   readonly vaultKeys: VaultKeys
   readonly fingerprints: Fingerprints
   /** The values that principals know, for redaction. */
@@ -62,6 +64,8 @@ export interface Stack {
   readonly vault: LocalVault
   readonly identity: Identity
   readonly audit: AuditPort
+  /** Path policies of registered principals. */
+  readonly policies: PolicyPort
   readonly isNew: boolean
   close(): Promise<void>
 }
@@ -96,7 +100,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     await heads.begin()
     const ledger = new Ledger({ db, keys, heads, clock, log })
     const identity = createIdentity({ db, ledger, keys, clock, log })
-    const rights = new LocalRights(tables, new ProjectEvidenceReader())
+    const rights = new VaultRights(tables, new ProjectEvidenceReader(), identity.standing)
     const vaultKeys = new VaultKeys(keys)
     const fingerprints = await Fingerprints.open(db, keys)
     const knownTo = new KnownTo({ db, clock, key: fingerprints.key })
@@ -141,6 +145,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       fingerprints,
       knownTo,
       audit,
+      policies: createPathPolicies({ db, ledger, tables, standing: identity.standing, clock }),
       isNew: keys.isNew,
       async close() {
         knownTo.close()

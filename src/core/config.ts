@@ -33,6 +33,23 @@ export const SETTINGS = {
     env: ['SALLYPORT_VAULT', 'ONECLAW_VAULT_ID'],
     summary: 'Name or id of the vault that paths refer to. Default: default.',
   },
+  baseUrl: {
+    env: ['SALLYPORT_BASE_URL', 'ONECLAW_BASE_URL'],
+    summary:
+      'https://… of a server whose vault sallyport mcp serves, instead of the one on this machine.',
+  },
+  agentId: {
+    env: ['SALLYPORT_AGENT_ID', 'ONECLAW_AGENT_ID'],
+    summary: 'With a base URL: the agent whose key this is. The server finds out by itself.',
+  },
+  agentKey: {
+    env: ['SALLYPORT_AGENT_API_KEY', 'ONECLAW_AGENT_API_KEY'],
+    summary: 'With a base URL: the key that is exchanged for short-lived tokens.',
+  },
+  agentToken: {
+    env: ['SALLYPORT_AGENT_TOKEN', 'ONECLAW_AGENT_TOKEN'],
+    summary: 'With a base URL: a token, used as it is until it ends, instead of a key.',
+  },
   port: { env: ['SALLYPORT_PORT'], summary: 'Port of sallyport up on loopback. Default: 4747.' },
   logLevel: {
     env: ['SALLYPORT_LOG_LEVEL'],
@@ -79,6 +96,11 @@ export const SETTINGS = {
     summary:
       'What is let through: detectors that are off, thresholds, allowed findings. Default: inspection.json in the configuration folder.',
   },
+  netAllow: {
+    env: ['SALLYPORT_NET_ALLOW'],
+    summary:
+      'What may be requested although it is not public: addresses and ranges (10.0.0.0/8), hosts (idp.lan, *.corp.lan, idp.lan:8443), origins (http://idp.lan:8080, the only form that lets plain HTTP through). Separated by commas or spaces.',
+  },
 } as const satisfies Record<string, { env: readonly string[]; summary: string }>
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -96,11 +118,6 @@ export type ExfilProtection = (typeof EXFIL_PROTECTIONS)[number]
 /** How the calls of agents are inspected. */
 export interface InspectionSwitches {
   readonly isEnabled: boolean
-  netAllow: {
-    env: ['SALLYPORT_NET_ALLOW'],
-    summary:
-      'What may be requested although it is not public: addresses and ranges (10.0.0.0/8), hosts (idp.lan, *.corp.lan, idp.lan:8443), origins (http://idp.lan:8080, the only form that lets plain HTTP through). Separated by commas or spaces.',
-  },
   readonly mode: SanitizationMode
   readonly redactsSecrets: boolean
   readonly detectsPii: boolean
@@ -115,6 +132,15 @@ export const DEFAULT_SWITCHES: InspectionSwitches = {
   exfiltration: 'warn',
 }
 
+/** A server whose vault is served, and how this process proves who it is there. */
+export interface RemoteSettings {
+  /** Without a trailing slash. */
+  readonly baseUrl: string
+  readonly credential:
+    | { readonly kind: 'key'; readonly key: string; readonly agentId: string | null }
+    | { readonly kind: 'token'; readonly token: string }
+}
+
 export interface Settings {
   readonly dataDir: string
   readonly stateDir: string
@@ -126,9 +152,13 @@ export interface Settings {
   readonly projectDir: string | null
   readonly keySource: KeySourceKind | null
   readonly localOnly: boolean
+  /** Null: the vault on this machine. */
+  readonly remote: RemoteSettings | null
   readonly inspection: InspectionSwitches
   /** JSON; need not exist. */
   readonly inspectionFile: string
+  /** Entries of the allow list of outgoing requests, not yet read. */
+  readonly netAllow: readonly string[]
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -154,11 +184,34 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     projectDir: read(env, 'projectDir') ?? null,
     keySource: optionalKeySource(read(env, 'keySource')),
     localOnly: isOn(env, 'localOnly', false),
+    remote: remoteFrom(env),
     inspection: switchesFrom(env),
     inspectionFile: resolve(read(env, 'inspectionFile') ?? join(configDir, 'inspection.json')),
+    netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   }
-  /** Entries of the allow list of outgoing requests, not yet read. */
-  readonly netAllow: readonly string[]
+}
+
+function remoteFrom(env: Environment): RemoteSettings | null {
+  const text = read(env, 'baseUrl')
+  if (text === undefined) return null
+  const baseUrl = URL.parse(text)
+  if (baseUrl === null || !/^https?:$/.test(baseUrl.protocol) || baseUrl.username !== '')
+    throw refusedSetting('baseUrl', 'must be a URL that begins with https:// or http://.')
+  const key = read(env, 'agentKey')
+  const token = read(env, 'agentToken')
+  const place = { baseUrl: baseUrl.href.replace(/\/+$/, '') }
+  if (key !== undefined)
+    return { ...place, credential: { kind: 'key', key, agentId: read(env, 'agentId') ?? null } }
+  if (token !== undefined) return { ...place, credential: { kind: 'token', token } }
+  throw refusedSetting(
+    'baseUrl',
+    `needs a credential: ${SETTINGS.agentKey.env.join(' or ')}, else ${SETTINGS.agentToken.env.join(' or ')}.`,
+  )
+}
+
+function refusedSetting(name: keyof typeof SETTINGS, rest: string): Fault {
+  const variable = SETTINGS[name].env[0]
+  return new Fault('BAD_INPUT', `${variable} ${rest}`, { details: { field: variable } })
 }
 
 function switchesFrom(env: Environment): InspectionSwitches {
@@ -187,7 +240,6 @@ function oneOfNamed<T extends string>(
 ): T {
   const names: readonly string[] = SETTINGS[name].env
   const variable = names.find((one) => env[one] !== undefined && env[one] !== '')
-    netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   if (variable === undefined) return otherwise
   const text = env[variable]?.trim().toLowerCase()
   const found = allowed.find((one) => one === text)

@@ -1,6 +1,6 @@
 import type { Reader } from './db-port.ts'
 import type { AgentId, OrgId, UserId, VaultId } from './ids.ts'
-import type { Caller } from './principals.ts'
+import type { Caller, RegisteredPrincipal } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
 import type { EpochMs } from './time.ts'
 
@@ -38,6 +38,12 @@ export interface StandingAt {
    *   revoked, rotated, disabled, expired, frozen
    */
   standingOf(reader: Reader, caller: Caller, at: EpochMs): CallerStanding | Promise<CallerStanding>
+  /** What stands of a principal whatever it comes with; null when it is unknown, disabled, frozen or at its end. */
+  ofPrincipal(
+    reader: Reader,
+    principal: RegisteredPrincipal,
+    at: EpochMs,
+  ): Promise<CallerStanding | null>
   /** What is frozen: `all`, `agent:local`, `agent:<uuid>`, `user:<uuid>`, `grant:<id>`. */
   frozen(reader: Reader): ReadonlySet<string> | Promise<ReadonlySet<string>>
 }

@@ -68,7 +68,7 @@ export async function refuse(
   const judgement = rights.judge(request.path, permission)
   const rows = await revokeSeen(tx, tables, request, rights)
   return {
-    fault: accessDenied(request.path, remedyFor(rights.standing, permission)),
+    fault: rights.ended ?? accessDenied(request.path, remedyFor(rights.standing, permission)),
     record: refusalRecord(
       request.caller,
       request.action,

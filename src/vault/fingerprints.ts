@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { Settled } from '../audit/index.ts'
 import type { Db, Tx } from '../core/db-port.ts'
+import { parseEnvBundle } from '../core/env-bundle.ts'
 import { isFault } from '../core/faults.ts'
 import { principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
@@ -13,7 +14,6 @@ import {
   fingerprintsOf,
 } from '../inspect/index.ts'
 import type { StoreKeys } from '../keys/index.ts'
-import { parseEnvBundle } from './env-bundle.ts'
 import {
   bumpKnown,
   endVersion,
@@ -41,6 +41,8 @@ interface Stored {
   readonly replaced: number | null
   readonly value: SecretText
   readonly type: SecretType
+  /** Fingerprints are kept of a value that can be guessed, too. */
+  readonly rememberWeak: boolean
   readonly at: EpochMs
 }
 
@@ -72,9 +74,10 @@ export class Fingerprints {
    *
    * @returns whether redaction will recognise the value
    */
-  async stored(tx: Tx, { principal, place, replaced, value, type, at }: Stored): Promise<boolean> {
+  async stored(tx: Tx, stored: Stored): Promise<boolean> {
+    const { principal, place, replaced, value, type, at } = stored
     if (replaced !== null) await endVersion(tx, { ...place, version: replaced }, at)
-    const isRecognised = await this.#remember(tx, place, value, type)
+    const isRecognised = await this.#remember(tx, place, value, type, stored.rememberWeak)
     await saveKnown(tx, principal, place, at)
     if (at - this.#forgotAt >= FORGET_EVERY_MS) {
       await forgetEnded(tx, epochMs(at - KEPT_MS))
@@ -145,8 +148,10 @@ export class Fingerprints {
     version: VersionName,
     value: SecretText,
     type: SecretType,
+    rememberWeak = false,
   ): Promise<boolean> {
-    const whole = fingerprintsOf(this.key, value.revealBytes())
+    const least = rememberWeak ? { minGuessBits: 0 } : {}
+    const whole = fingerprintsOf(this.key, value.revealBytes(), least)
     const parts: (readonly Fingerprint[])[] = [whole.fingerprints]
     if (type === 'env_bundle') parts.push(...this.#entries(value))
     const isRecognised = parts.every((prints) => prints.length > 0)

@@ -5,7 +5,7 @@ import type { EpochMs } from '../core/time.ts'
 import type { Permission } from '../policy/index.ts'
 import { type Refused, type Request, refuse, refused, secretNotFound } from './access.ts'
 import { bumpKnown, endVersion } from './fingerprints-repository.ts'
-import type { LocalRights } from './rights.ts'
+import type { VaultRights } from './rights.ts'
 import {
   deleteSealed,
   type SecretRow,
@@ -15,7 +15,7 @@ import {
 
 export interface LifecycleParts {
   readonly tables: VaultTables
-  readonly rights: LocalRights
+  readonly rights: VaultRights
 }
 
 /** A request for one version of a secret. */
@@ -29,8 +29,9 @@ async function admitted(
   tx: Tx,
   request: Request,
   permission: Permission,
+  at: EpochMs,
 ): Promise<SecretRow | Refused> {
-  const rights = await (await parts.rights.at(tx)).of(request.caller, request.evidence)
+  const rights = await (await parts.rights.at(tx, at)).of(request)
   if (!rights.judge(request.path, permission).allowed)
     return refuse(tx, parts.tables, request, rights, permission)
   const row = await parts.tables.secrets.get(tx, 'vault_id = ? and path = ?', [
@@ -78,7 +79,7 @@ export async function softDelete(
   request: Request,
   at: EpochMs,
 ): Promise<Settled<SecretRow>> {
-  const row = await admitted(parts, tx, request, 'delete')
+  const row = await admitted(parts, tx, request, 'delete', at)
   if (isRefused(row)) return row
   if (row.deleted_at !== null) return refused(request, secretNotFound(request.path))
   const { next, revision } = await saveSecret(parts, tx, row, { deleted_at: at, updated_at: at })
@@ -92,7 +93,7 @@ export async function undelete(
   request: Request,
   at: EpochMs,
 ): Promise<Settled<SecretRow>> {
-  const row = await admitted(parts, tx, request, 'write')
+  const row = await admitted(parts, tx, request, 'write', at)
   if (isRefused(row)) return row
   if (row.deleted_at === null)
     return refused(
@@ -120,7 +121,7 @@ export async function destroyVersions(
   request: Request & { readonly version: number | null },
   at: EpochMs,
 ): Promise<Settled<Destroyed>> {
-  const row = await admitted(parts, tx, request, 'delete')
+  const row = await admitted(parts, tx, request, 'delete', at)
   if (isRefused(row)) return row
   const versions = await parts.tables.versions.select(tx, 'secret_id = ? order by version', [
     row.id,
@@ -171,7 +172,7 @@ export async function setVersionEnabled(
   request: VersionRequest & { readonly enabled: boolean },
   at: EpochMs,
 ): Promise<Settled<{ readonly secret: SecretRow; readonly version: VersionRow }>> {
-  const row = await admitted(parts, tx, request, 'write')
+  const row = await admitted(parts, tx, request, 'write', at)
   if (isRefused(row)) return row
   if (row.deleted_at !== null) return refused(request, secretNotFound(request.path))
   const version = await parts.tables.versions.get(tx, 'secret_id = ? and version = ?', [

@@ -1,5 +1,6 @@
-import { type Committed, type Ledger, type RecordDraft } from '../audit/index.ts'
-import type { Db, Reader } from '../core/db-port.ts'
+import { type Committed, type Ledger } from '../audit/index.ts'
+import type { Db } from '../core/db-port.ts'
+import { parseEnvBundle } from '../core/env-bundle.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import type { VaultId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -24,10 +25,9 @@ import type {
   VersionInfo,
 } from '../core/vault-port.ts'
 import type { StoreKeys } from '../keys/index.ts'
-import { compileGlob, isPath, type Permission, parsePath, parsePrefix } from '../policy/index.ts'
-import { accessDenied, type Request, revokeSeen, secretNotFound } from './access.ts'
+import { compileGlob, isPath, parsePath, parsePrefix } from '../policy/index.ts'
+import { type Request } from './access.ts'
 import { changeLane } from './change-lane.ts'
-import { parseEnvBundle } from './env-bundle.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { isRedactable } from './fingerprints-repository.ts'
 import { generateValue } from './generate.ts'
@@ -38,12 +38,13 @@ import {
   undelete,
   type VersionRequest,
 } from './lifecycle.ts'
+import { Looks } from './looks.ts'
 import type { ProjectEvidence } from './project-evidence.ts'
 import { checkIfVersion, checkVersion } from './put-checks.ts'
 import { type PutParts, type StoreRequest, storeVersion } from './put-lane.ts'
-import { countersOfCurrent, ReadLane, type SpentRead, whyUnreadable } from './read-lane.ts'
-import { type CallerRights, LocalRights, refusalRecord, remedyFor } from './rights.ts'
-import { countSecrets, prefixPattern, type SecretRow, type VaultTables } from './rows-repository.ts'
+import { ReadLane, type SpentRead } from './read-lane.ts'
+import { VaultRights } from './rights.ts'
+import { type VaultTables } from './rows-repository.ts'
 import { ValueOpener, type ValuePlace } from './sealing.ts'
 import { type VaultKeys } from './vault-keys.ts'
 import { beginStore, checkNewVault, createVault, findVault, type NewVault } from './vaults.ts'
@@ -54,16 +55,13 @@ export interface LocalVaultParts {
   readonly ledger: Ledger
   readonly keys: StoreKeys
   readonly tables: VaultTables
-  readonly rights: LocalRights
+  readonly rights: VaultRights
   readonly vaultKeys: VaultKeys
   readonly fingerprints: Fingerprints
   readonly clock: Clock
 }
 
 const MAX_PATTERN = 512
-
-/** What was read of a caller's project when they asked. */
-type Seen = Pick<Request, 'caller' | 'evidence'>
 
 /** A version of which it is not known whether anything is remembered. */
 interface Unremembered {
@@ -76,6 +74,7 @@ interface Unremembered {
 export class LocalVault implements VaultPort {
   readonly #parts: LocalVaultParts
   readonly #reads: ReadLane
+  readonly #looks: Looks
   readonly #lanes: ReturnType<typeof lanesOf>
   readonly #opener: ValueOpener
   readonly #vaultIds = new Map<string, VaultId>()
@@ -83,6 +82,7 @@ export class LocalVault implements VaultPort {
   private constructor(parts: LocalVaultParts) {
     this.#parts = parts
     this.#reads = new ReadLane(parts.tables, parts.rights, parts.keys, parts.fingerprints)
+    this.#looks = new Looks(parts)
     this.#lanes = lanesOf(parts)
     this.#opener = new ValueOpener(parts.keys.storeId)
   }
@@ -95,11 +95,8 @@ export class LocalVault implements VaultPort {
     return vault
   }
 
-  async listVaults(caller: Caller): Promise<readonly VaultInfo[]> {
-    const { db, tables } = this.#parts
-    const rows = await db.read((reader) => tables.vaults.select(reader, '1 = 1 order by name', []))
-    await this.#note({ kind: 'event', action: 'vault.list', caller })
-    return rows.map(vaultInfo)
+  listVaults(caller: Caller): Promise<readonly VaultInfo[]> {
+    return this.#looks.vaults(caller)
   }
 
   async createVault(
@@ -116,21 +113,25 @@ export class LocalVault implements VaultPort {
 
   async list(caller: Caller, vault: string, prefix = ''): Promise<SecretList> {
     parsePrefix(prefix)
-    return this.#visible(caller, vault, 'secret.list', prefix, () => true)
+    const vaultId = await this.#vaultId(vault)
+    return this.#looks.visible(caller, vaultId, 'secret.list', prefix, () => true)
   }
 
   async search(caller: Caller, vault: string, pattern: string): Promise<SecretList> {
     const matches = searchMatcher(pattern)
-    return this.#visible(caller, vault, 'secret.search', '', (row) => matches(row.path))
+    const vaultId = await this.#vaultId(vault)
+    return this.#looks.visible(caller, vaultId, 'secret.search', '', (row) => matches(row.path))
   }
 
   async describe(caller: Caller, vault: string, path: string): Promise<ListedSecret> {
-    const { row, rights } = await this.#look(caller, vault, path, 'secret.describe')
+    const request = await this.#request(caller, vault, path, 'secret.describe')
+    const { row, rights } = await this.#looks.look(request)
     return listedSecret(row, rights)
   }
 
   async history(caller: Caller, vault: string, path: string): Promise<readonly VersionInfo[]> {
-    const { row } = await this.#look(caller, vault, path, 'secret.history')
+    const request = await this.#request(caller, vault, path, 'secret.history')
+    const { row } = await this.#looks.look(request)
     const { db, tables } = this.#parts
     const versions = await db.read((reader) =>
       tables.versions.select(reader, 'secret_id = ? order by version desc', [row.id]),
@@ -139,26 +140,7 @@ export class LocalVault implements VaultPort {
   }
 
   async standing(caller: Caller, vault: string, path: string): Promise<PathStanding> {
-    const request = await this.#request(caller, vault, path, 'secret.standing')
-    const { db, tables } = this.#parts
-    const { rights, row } = await db.read(async (reader) => {
-      const rights = await this.#rightsOf(reader, request)
-      const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [
-        request.vaultId,
-        path,
-      ])
-      return { rights, row }
-    })
-    await this.#endChanged(request, rights)
-    const isLive = row !== null && row.deleted_at === null
-    const may = (permission: Permission): boolean => rights.judge(path, permission).allowed
-    return {
-      path,
-      mayRead: may('read'),
-      mayWrite: may('write') || (row === null && may('create')),
-      currentVersion: isLive ? row.version : null,
-      remedy: may('read') ? null : remedyFor(rights.standing, 'read'),
-    }
+    return this.#looks.standing(await this.#request(caller, vault, path, 'secret.standing'))
   }
 
   async get(caller: Caller, vault: string, path: string, version?: number): Promise<SecretRead> {
@@ -194,7 +176,7 @@ export class LocalVault implements VaultPort {
   ): Promise<readonly UseResult[]> {
     const wanted = [...new Set(paths)]
     const { requests, malformed } = await this.#useRequests(caller, vault, wanted)
-    const unusable = options.all === true ? await this.#unusable(requests) : []
+    const unusable = options.all === true ? await this.#looks.unusable(requests) : []
     const isWithheld = options.all === true && unusable.length + malformed.length > 0
     const asked = isWithheld ? unusable : requests
     const settled = await Promise.allSettled(
@@ -229,29 +211,14 @@ export class LocalVault implements VaultPort {
     return { requests, malformed }
   }
 
-  /** Those of the requests that would be refused now, looked at without spending anything. */
-  async #unusable(requests: readonly Request[]): Promise<readonly Request[]> {
-    const { db, tables, clock } = this.#parts
-    return db.read(async (reader) => {
-      const unusable: Request[] = []
-      for (const request of requests) {
-        const rights = await this.#rightsOf(reader, request)
-        const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [
-          request.vaultId,
-          request.path,
-        ])
-        const isUsable =
-          rights.judge(request.path, 'use').allowed &&
-          row !== null &&
-          row.deleted_at === null &&
-          whyUnreadable(countersOfCurrent(row), clock()) === null
-        if (!isUsable) unusable.push(request)
-      }
-      return unusable
-    })
-  }
-
   async put(caller: Caller, vault: string, request: PutRequest): Promise<StoredVersion> {
+    const rememberWeak = request.rememberWeak ?? false
+    if (rememberWeak && caller.principal.kind !== 'person')
+      throw new Fault(
+        'ACCESS_DENIED',
+        'Only the person may have a value remembered that can be guessed.',
+        { details: { field: 'remember_weak' } },
+      )
     return this.#store(caller, vault, request.path, 'secret.put', {
       value: request.value,
       asked: request.asked ?? false,
@@ -261,6 +228,7 @@ export class LocalVault implements VaultPort {
       metadata: request.metadata,
       expiresAt: request.expiresAt ?? null,
       maxReads: request.maxAccessCount ?? null,
+      rememberWeak,
     })
   }
 
@@ -337,7 +305,7 @@ export class LocalVault implements VaultPort {
 
   async noteInspection(caller: Caller, note: InspectionNote): Promise<void> {
     const { decision, ...detail } = note
-    await this.#note({ kind: 'event', action: `inspection.${decision}`, caller, detail })
+    await this.#looks.note({ kind: 'event', action: `inspection.${decision}`, caller, detail })
   }
 
   onChange(listener: () => void): () => void {
@@ -364,10 +332,6 @@ export class LocalVault implements VaultPort {
     const row = await db.read((reader) => findVault(tables, reader, vault))
     this.#vaultIds.set(vault, row.id)
     return row.id
-  }
-
-  async #rightsOf(reader: Reader, request: Seen): Promise<CallerRights> {
-    return (await this.#parts.rights.at(reader)).of(request.caller, request.evidence)
   }
 
   async #read(
@@ -445,99 +409,23 @@ export class LocalVault implements VaultPort {
       metadata: undefined,
       expiresAt: null,
       maxReads: null,
+      rememberWeak: false,
     })
-  }
-
-  async #visible(
-    caller: Caller,
-    vault: string,
-    action: string,
-    prefix: string,
-    keep: (row: SecretRow) => boolean,
-  ): Promise<SecretList> {
-    const { db, tables, rights } = this.#parts
-    const vaultId = await this.#vaultId(vault)
-    const evidence = rights.evidenceFor(caller)
-    const found = await db.read(async (reader) => {
-      const own = await this.#rightsOf(reader, { caller, evidence })
-      const rows = await tables.secrets.select(
-        reader,
-        `vault_id = ? and deleted_at is null and path like ? escape '\\' order by path`,
-        [vaultId, prefixPattern(prefix)],
-      )
-      // `like` folds case on SQLite; paths are case-sensitive.
-      const seen = rows.filter(
-        (row) => row.path.startsWith(prefix) && own.judge(row.path, 'list').allowed && keep(row),
-      )
-      const total = await countSecrets(reader, vaultId)
-      return { own, total, secrets: seen.map((row) => listedSecret(row, own)) }
-    })
-    await this.#endChanged({ caller, evidence }, found.own)
-    await this.#note({ kind: 'event', action, caller, vault: vaultId })
-    return { total: found.total, secrets: found.secrets }
-  }
-
-  /** A secret's row for whoever may list its path. */
-  async #look(
-    caller: Caller,
-    vault: string,
-    path: string,
-    action: string,
-  ): Promise<{ row: SecretRow; rights: CallerRights }> {
-    const request = await this.#request(caller, vault, path, action)
-    const { db, tables } = this.#parts
-    const found = await db.read(async (reader) => {
-      const rights = await this.#rightsOf(reader, request)
-      const judgement = rights.judge(path, 'list')
-      if (!judgement.allowed) return { rights, judgement, row: null }
-      const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [
-        request.vaultId,
-        path,
-      ])
-      return { rights, judgement, row }
-    })
-    await this.#endChanged(request, found.rights)
-    if (!found.judgement.allowed) {
-      await this.#note(refusalRecord(caller, action, request.vaultId, path, found.judgement))
-      throw accessDenied(path, remedyFor(found.rights.standing, 'read'))
-    }
-    await this.#note({ kind: 'event', action, caller, vault: request.vaultId, path })
-    if (found.row === null || found.row.deleted_at !== null) throw secretNotFound(path)
-    return { row: found.row, rights: found.rights }
-  }
-
-  /** Looks change nothing, but one that sees another project file than the approved one ends the approval. */
-  async #endChanged(seen: Seen, rights: CallerRights): Promise<void> {
-    if (rights.standing !== 'changed') return
-    await this.#parts.ledger.commit(this.#lanes.endChanged, seen)
-  }
-
-  async #note(record: RecordDraft): Promise<void> {
-    await this.#parts.ledger.commit(NOTES, record)
   }
 }
-
-/** Records that change nothing, only say what was asked. */
-const NOTES = changeLane<RecordDraft, null>('note', async (_tx, record) => ({
-  value: null,
-  record,
-}))
 
 function lanesOf(parts: LocalVaultParts) {
   const { tables } = parts
   const put: PutParts = parts
   return {
-    endChanged: changeLane('project.revoke', async (tx, { caller, evidence }: Seen) => {
-      const rows = await revokeSeen(tx, tables, { evidence }, { standing: 'changed' })
-      const record: RecordDraft = { kind: 'change', action: 'project.revoke', caller, rows }
-      return { value: null, record: rows.length === 0 ? null : record }
-    }),
     begin: changeLane<null, null>('begin', (tx, _none, at) =>
       beginStore(tables, parts.keys, tx, at),
     ),
-    createVault: changeLane('vault.create', (tx, request: NewVault, at) =>
-      createVault(tables, tx, request, at),
-    ),
+    createVault: changeLane('vault.create', async (tx, request: NewVault, at) => {
+      const refusal = await (await parts.rights.at(tx, at)).vaultRefusal(request.caller)
+      if (refusal !== null) return { fault: refusal, record: null }
+      return createVault(tables, tx, request, at)
+    }),
     remember: changeLane('remember', async (tx, { place, value, type }: Unremembered) => {
       await parts.fingerprints.remembered(tx, place, value, type)
       return { value: null, record: null }

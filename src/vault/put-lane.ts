@@ -11,7 +11,7 @@ import type { Permission } from '../policy/index.ts'
 import { type Request, refuse, refused, revokeSeen, secretNotFound } from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { checkExpiry, checkMaxReads, checkMetadata, checkType, checkValue } from './put-checks.ts'
-import type { CallerRights, LocalRights } from './rights.ts'
+import type { CallerRights, VaultRights } from './rights.ts'
 import {
   insertSealed,
   type SecretRow,
@@ -33,11 +33,13 @@ export interface StoreRequest extends Request {
   readonly metadata: Metadata | undefined
   readonly expiresAt: EpochMs | null
   readonly maxReads: number | null
+  /** By the person's word: fingerprints are kept of a value that can be guessed, too. */
+  readonly rememberWeak: boolean
 }
 
 export interface PutParts {
   readonly tables: VaultTables
-  readonly rights: LocalRights
+  readonly rights: VaultRights
   readonly keys: StoreKeys
   readonly vaultKeys: VaultKeys
   readonly fingerprints: Fingerprints
@@ -51,7 +53,7 @@ export async function storeVersion(
   at: EpochMs,
 ): Promise<Settled<StoredVersion>> {
   const { tables } = parts
-  const rights = await (await parts.rights.at(tx)).of(request.caller, request.evidence)
+  const rights = await (await parts.rights.at(tx, at)).of(request)
   const allowed = storingAllowed(rights, request)
   if (!allowed.any) return refuse(tx, tables, request, rights, 'write')
   const current = await tables.secrets.get(tx, 'vault_id = ? and path = ?', [
@@ -143,6 +145,7 @@ async function write(
     replaced: current?.version ?? null,
     value: request.value,
     type,
+    rememberWeak: request.rememberWeak,
     at,
   })
   return {
@@ -162,6 +165,7 @@ async function write(
       vault: request.vaultId,
       path: request.path,
       version,
+      ...(request.rememberWeak ? { detail: { remember_weak: true } } : {}),
       rows: [['secrets', row.id, row.revision], ...versions, ...vaultKey.changed],
     },
   }

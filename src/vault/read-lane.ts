@@ -14,7 +14,7 @@ import {
   secretSpent,
 } from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
-import type { LocalRights } from './rights.ts'
+import type { VaultRights } from './rights.ts'
 import {
   type SealedRow,
   type SecretRow,
@@ -65,13 +65,13 @@ type Outcome = Settled<SpentRead>
 export class ReadLane implements Lane<ReadRequest, SpentRead> {
   readonly name = 'read'
   readonly #tables: VaultTables
-  readonly #rights: LocalRights
+  readonly #rights: VaultRights
   readonly #keys: StoreKeys
   readonly #fingerprints: Fingerprints
 
   constructor(
     tables: VaultTables,
-    rights: LocalRights,
+    rights: VaultRights,
     keys: StoreKeys,
     fingerprints: Fingerprints,
   ) {
@@ -82,11 +82,11 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
   }
 
   async work(tx: Tx, members: readonly ReadRequest[], at: EpochMs): Promise<readonly Outcome[]> {
-    const rights = await this.#rights.at(tx)
+    const rights = await this.#rights.at(tx, at)
     const outcomes = new Array<Outcome>(members.length)
     const byVault = new Map<string, number[]>()
     for (const [index, member] of members.entries()) {
-      const found = rights.of(member.caller, member.evidence)
+      const found = rights.of(member)
       // Awaiting what is already there would cost every member of the batch a turn.
       const own = found instanceof Promise ? await found : found
       if (!own.judge(member.path, member.permission).allowed) {

@@ -1,6 +1,10 @@
 import type { RecordDraft, RowRevision } from '../audit/index.ts'
 import type { Reader, Tx } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { StandingAt, StandingPort } from '../core/identity-port.ts'
+import type { VaultId } from '../core/ids.ts'
 import { type Caller, isRegistered, projectOf } from '../core/principals.ts'
+import type { EpochMs } from '../core/time.ts'
 import { bumpRights, rightsRevision } from '../keys/index.ts'
 import {
   compilePolicies,
@@ -10,7 +14,8 @@ import {
   policiesOf,
 } from '../policy/index.ts'
 import type { ProjectEvidence, ProjectEvidenceReader } from './project-evidence.ts'
-import type { TrustedFileRow, VaultTables } from './rows-repository.ts'
+import { type RegisteredJudge, RegisteredRights } from './registered-rights.ts'
+import type { TrustedFileRow, VaultRow, VaultTables } from './rows-repository.ts'
 
 /** The lists of an approved file, as they were shown to the person. */
 export interface ApprovedLists {
@@ -26,12 +31,27 @@ export function parseLists(row: TrustedFileRow): ApprovedLists {
 const BY_PERSON: Judgement = { allowed: true, by: 'person' }
 
 /** How the agent's project stands, for the sentence that says how to be allowed. */
-export type Standing = 'person' | 'no-project' | 'unapproved' | 'changed' | 'approved'
+export type Standing =
+  | 'person'
+  | 'registered'
+  | 'no-project'
+  | 'unapproved'
+  | 'changed'
+  | 'approved'
 
 /** What one caller may do, as of one state of the store. */
 export interface CallerRights {
   readonly judge: PathJudge
   readonly standing: Standing
+  /** Why the caller is nobody any more: revoked, disabled, expired or frozen since the request came in. */
+  readonly ended?: Fault
+}
+
+/** Whose rights are asked for, and where. */
+export interface Asking {
+  readonly caller: Caller
+  readonly evidence: ProjectEvidence | null
+  readonly vaultId: VaultId
 }
 
 /** Judgements of one set of policies that are remembered, so that a path is not parsed and matched for every read. */
@@ -56,9 +76,12 @@ function remembering(judge: PathJudge): PathJudge {
 }
 
 const PERSON: CallerRights = { judge: () => BY_PERSON, standing: 'person' }
-const NOBODY: CallerRights = {
-  judge: () => ({ allowed: false, by: null }),
+const FROZEN: CallerRights = {
+  judge: () => ({ allowed: false, by: 'frozen' }),
   standing: 'no-project',
+  ended: new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
+    details: { remedy: 'have the person run sallyport unfreeze' },
+  }),
 }
 const DEFAULT_JUDGE = compilePolicies(policiesOf(null))
 const NO_PROJECT: CallerRights = { judge: DEFAULT_JUDGE, standing: 'no-project' }
@@ -72,16 +95,20 @@ interface Approved {
 }
 
 /** Evidence is read before the batch, rights inside its transaction, so a revocation that committed first wins. */
-export class LocalRights {
+export class VaultRights {
   readonly #tables: VaultTables
   readonly #evidence: ProjectEvidenceReader
+  readonly #registered: RegisteredRights
+  readonly #standing: StandingPort
   /** Judges of approved projects, as of `#revision` of the rights. */
   #judges = new Map<string, Approved>()
   #revision = -1
 
-  constructor(tables: VaultTables, evidence: ProjectEvidenceReader) {
+  constructor(tables: VaultTables, evidence: ProjectEvidenceReader, standing: StandingPort) {
     this.#tables = tables
     this.#evidence = evidence
+    this.#registered = new RegisteredRights(tables)
+    this.#standing = standing
   }
 
   evidenceFor(caller: Caller): ProjectEvidence | null {
@@ -96,35 +123,86 @@ export class LocalRights {
   }
 
   /** Rights as of `reader`'s snapshot. Call once per batch, then `of` per member. */
-  async at(reader: Reader): Promise<RightsAt> {
+  async at(reader: Reader, now: EpochMs): Promise<RightsAt> {
     const revision = await rightsRevision(reader)
     if (revision !== this.#revision) {
       this.#judges = new Map()
+      this.#registered.forget()
       this.#revision = revision
     }
-    return new RightsAt(reader, this.#tables, this.#judges)
+    const standings = this.#standing.atRevision(revision)
+    const frozen = await standings.frozen(reader)
+    return new RightsAt(reader, now, this.#tables, this.#judges, {
+      registered: this.#registered,
+      standings,
+      isLocalFrozen: frozen.has('all') || frozen.has('agent:local'),
+    })
   }
+}
+
+/** What identity says as of the same snapshot. */
+interface Identities {
+  readonly registered: RegisteredRights
+  readonly standings: StandingAt
+  /** Nothing the local agent does counts until a person lifts the freeze. */
+  readonly isLocalFrozen: boolean
 }
 
 export class RightsAt {
   readonly #reader: Reader
+  readonly #now: EpochMs
   readonly #tables: VaultTables
   readonly #judges: Map<string, Approved>
+  readonly #identities: Identities
 
-  constructor(reader: Reader, tables: VaultTables, judges: Map<string, Approved>) {
+  constructor(
+    reader: Reader,
+    now: EpochMs,
+    tables: VaultTables,
+    judges: Map<string, Approved>,
+    identities: Identities,
+  ) {
     this.#reader = reader
+    this.#now = now
     this.#tables = tables
     this.#judges = judges
+    this.#identities = identities
   }
 
   /** At once when nothing has to be read: a batch asks for each of its members. */
-  of(caller: Caller, evidence: ProjectEvidence | null): CallerRights | Promise<CallerRights> {
+  of({ caller, evidence, vaultId }: Asking): CallerRights | Promise<CallerRights> {
     if (caller.principal.kind === 'person') return PERSON
-    if (isRegistered(caller.principal)) return NOBODY
+    if (isRegistered(caller.principal)) {
+      const { registered, standings } = this.#identities
+      const judge = registered.of(this.#reader, standings, caller, vaultId, this.#now)
+      return judge instanceof Promise ? judge.then(registeredRights) : registeredRights(judge)
+    }
+    if (this.#identities.isLocalFrozen) return FROZEN
     if (caller.principal.project === null || evidence === null) return NO_PROJECT
     const known = this.#judges.get(evidence.project)
     if (known !== undefined) return rightsFor(known, evidence)
     return this.#approved(evidence.project).then((approved) => rightsFor(approved, evidence))
+  }
+
+  /** Those of the vaults that the caller may know of. */
+  async visible(caller: Caller, vaults: readonly VaultRow[]): Promise<readonly VaultRow[]> {
+    if (!isRegistered(caller.principal)) return vaults
+    const { registered, standings } = this.#identities
+    return registered.visible(this.#reader, standings, caller, vaults, this.#now)
+  }
+
+  /** Why the caller may not make a vault, or null when he may. */
+  async vaultRefusal(caller: Caller | null): Promise<Fault | null> {
+    if (caller === null || caller.principal.kind === 'person') return null
+    if (caller.principal.kind === 'agent')
+      return this.#identities.isLocalFrozen ? (FROZEN.ended ?? null) : null
+    const { standings } = this.#identities
+    const { vaultIds, scopes, role } = await standings.standingOf(this.#reader, caller, this.#now)
+    if (vaultIds === null && scopes.length === 0 && role !== 'auditor') return null
+    return new Fault(
+      'ACCESS_DENIED',
+      'A credential that is narrowed to some vaults or paths makes no new ones.',
+    )
   }
 
   async #approved(project: string): Promise<Approved | null> {
@@ -136,6 +214,10 @@ export class RightsAt {
     this.#judges.set(project, approved)
     return approved
   }
+}
+
+function registeredRights({ judge, ended }: RegisteredJudge): CallerRights {
+  return { judge, standing: 'registered', ...(ended === undefined ? {} : { ended }) }
 }
 
 function rightsFor(approved: Approved | null, evidence: ProjectEvidence): CallerRights {
@@ -166,6 +248,8 @@ export function remedyFor(standing: Standing, permission: Permission): string | 
   switch (standing) {
     case 'person':
       return null
+    case 'registered':
+      return 'ask whoever administers the vault for a policy on this path'
     case 'no-project':
       return `list the path under '${listFor(permission)}:' in a .sallyport.yml of the project, then run sallyport allow`
     case 'unapproved':

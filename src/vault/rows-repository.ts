@@ -1,5 +1,5 @@
 import type { Reader, SqlValue, Tx } from '../core/db-port.ts'
-import type { KeyId, SecretId, VaultId } from '../core/ids.ts'
+import type { KeyId, PolicyId, SecretId, VaultId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { SecretType } from '../core/vault-port.ts'
 import type { RowMac } from '../crypto/index.ts'
@@ -113,6 +113,25 @@ export const UNSET_PRESENCE: PresenceRow = {
   revision: 1,
 }
 
+/** What one registered principal may do at paths of one vault. */
+export interface PathPolicyRow {
+  readonly id: PolicyId
+  readonly vault_id: VaultId
+  readonly pattern: string
+  readonly principal_type: 'user' | 'agent'
+  readonly principal_id: string
+  readonly effect: 'allow' | 'deny'
+  /** JSON array. */
+  readonly permissions: string
+  /** JSON, or null. */
+  readonly conditions: string | null
+  readonly priority: number
+  readonly expires_at: EpochMs | null
+  readonly created_at: EpochMs
+  readonly created_by: string
+  readonly revision: number
+}
+
 /** The tables of the vault whose rows carry rights. */
 export interface VaultTables {
   readonly vaults: MacTable<VaultRow>
@@ -121,6 +140,7 @@ export interface VaultTables {
   readonly trustedFiles: MacTable<TrustedFileRow>
   readonly tokens: MacTable<TokenRow>
   readonly presence: MacTable<PresenceRow>
+  readonly pathPolicies: MacTable<PathPolicyRow>
 }
 
 export function vaultTables(mac: RowMac): VaultTables {
@@ -179,8 +199,25 @@ export function vaultTables(mac: RowMac): VaultTables {
       ['id', 'record', 'set_at', 'changed_at', 'failures', 'blocked_until', 'exempt', 'revision'],
       ['id'],
     ),
+    pathPolicies: new MacTable<PathPolicyRow>(mac, 'path_policies', POLICY_COLUMNS, ['id']),
   }
 }
+
+const POLICY_COLUMNS = [
+  'id',
+  'vault_id',
+  'pattern',
+  'principal_type',
+  'principal_id',
+  'effect',
+  'permissions',
+  'conditions',
+  'priority',
+  'expires_at',
+  'created_at',
+  'created_by',
+  'revision',
+] as const satisfies readonly (keyof PathPolicyRow)[]
 
 const SECRET_COLUMNS = [
   'id',

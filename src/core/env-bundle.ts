@@ -1,5 +1,5 @@
-import { Fault } from '../core/faults.ts'
-import { SecretText } from '../core/secret-text.ts'
+import { Fault } from './faults.ts'
+import { SecretText } from './secret-text.ts'
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 const LINE_FEED = 0x0a

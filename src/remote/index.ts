@@ -1,0 +1,2 @@
+export { Connection, type ConnectionOptions, type Credential } from './connection.ts'
+export { RemoteVault } from './remote-vault.ts'

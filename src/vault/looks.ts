@@ -1,0 +1,170 @@
+import type { Ledger, RecordDraft } from '../audit/index.ts'
+import type { Db, Reader } from '../core/db-port.ts'
+import type { VaultId } from '../core/ids.ts'
+import type { Caller } from '../core/principals.ts'
+import type { Clock } from '../core/time.ts'
+import type { PathStanding, SecretList, VaultInfo } from '../core/vault-port.ts'
+import type { Permission } from '../policy/index.ts'
+import { accessDenied, type Request, revokeSeen, secretNotFound } from './access.ts'
+import { changeLane } from './change-lane.ts'
+import { countersOfCurrent, whyUnreadable } from './read-lane.ts'
+import {
+  type Asking,
+  type CallerRights,
+  refusalRecord,
+  remedyFor,
+  type VaultRights,
+} from './rights.ts'
+import { countSecrets, prefixPattern, type SecretRow, type VaultTables } from './rows-repository.ts'
+import { listedSecret, vaultInfo } from './views.ts'
+
+export interface LookParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly tables: VaultTables
+  readonly rights: VaultRights
+  readonly clock: Clock
+}
+
+/** Records that change nothing, only say what was asked. */
+const NOTES = changeLane<RecordDraft, null>('note', async (_tx, record) => ({
+  value: null,
+  record,
+}))
+
+/** Everything that is answered without touching a value: judged on one snapshot, recorded, then answered. */
+export class Looks {
+  readonly #parts: LookParts
+  readonly #endChangedLane
+
+  constructor(parts: LookParts) {
+    this.#parts = parts
+    const { tables } = parts
+    this.#endChangedLane = changeLane('project.revoke', async (tx, asking: Asking) => {
+      const { caller, evidence } = asking
+      const rows = await revokeSeen(tx, tables, { evidence }, { standing: 'changed' })
+      const record: RecordDraft = { kind: 'change', action: 'project.revoke', caller, rows }
+      return { value: null, record: rows.length === 0 ? null : record }
+    })
+  }
+
+  async vaults(caller: Caller): Promise<readonly VaultInfo[]> {
+    const { db, tables, rights, clock } = this.#parts
+    const rows = await db.read(async (reader) =>
+      (await rights.at(reader, clock())).visible(
+        caller,
+        await tables.vaults.select(reader, '1 = 1 order by name', []),
+      ),
+    )
+    await this.note({ kind: 'event', action: 'vault.list', caller })
+    return rows.map(vaultInfo)
+  }
+
+  /** Those of a vault's secrets that the caller may list. */
+  async visible(
+    caller: Caller,
+    vaultId: VaultId,
+    action: string,
+    prefix: string,
+    keep: (row: SecretRow) => boolean,
+  ): Promise<SecretList> {
+    const { db, tables, rights } = this.#parts
+    const asking = { caller, evidence: rights.evidenceFor(caller), vaultId }
+    const found = await db.read(async (reader) => {
+      const own = await this.#rightsOf(reader, asking)
+      if (own.ended !== undefined) throw own.ended
+      const rows = await tables.secrets.select(
+        reader,
+        `vault_id = ? and deleted_at is null and path like ? escape '\\' order by path`,
+        [vaultId, prefixPattern(prefix)],
+      )
+      // `like` folds case on SQLite; paths are case-sensitive.
+      const seen = rows.filter(
+        (row) => row.path.startsWith(prefix) && own.judge(row.path, 'list').allowed && keep(row),
+      )
+      const total = await countSecrets(reader, vaultId)
+      return { own, total, secrets: seen.map((row) => listedSecret(row, own)) }
+    })
+    await this.#endChanged(asking, found.own)
+    await this.note({ kind: 'event', action, caller, vault: vaultId })
+    return { total: found.total, secrets: found.secrets }
+  }
+
+  /** A secret's row for whoever may list its path. */
+  async look(request: Request): Promise<{ row: SecretRow; rights: CallerRights }> {
+    const { db, tables } = this.#parts
+    const { caller, vaultId, path, action } = request
+    const found = await db.read(async (reader) => {
+      const rights = await this.#rightsOf(reader, request)
+      const judgement = rights.judge(path, 'list')
+      if (!judgement.allowed) return { rights, judgement, row: null }
+      const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [vaultId, path])
+      return { rights, judgement, row }
+    })
+    await this.#endChanged(request, found.rights)
+    if (!found.judgement.allowed) {
+      await this.note(refusalRecord(caller, action, vaultId, path, found.judgement))
+      throw found.rights.ended ?? accessDenied(path, remedyFor(found.rights.standing, 'read'))
+    }
+    await this.note({ kind: 'event', action, caller, vault: vaultId, path })
+    if (found.row === null || found.row.deleted_at !== null) throw secretNotFound(path)
+    return { row: found.row, rights: found.rights }
+  }
+
+  async standing(request: Request): Promise<PathStanding> {
+    const { db, tables } = this.#parts
+    const { vaultId, path } = request
+    const { rights, row } = await db.read(async (reader) => {
+      const rights = await this.#rightsOf(reader, request)
+      if (rights.ended !== undefined) throw rights.ended
+      const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [vaultId, path])
+      return { rights, row }
+    })
+    await this.#endChanged(request, rights)
+    const isLive = row !== null && row.deleted_at === null
+    const may = (permission: Permission): boolean => rights.judge(path, permission).allowed
+    return {
+      path,
+      mayRead: may('read'),
+      mayWrite: may('write') || (row === null && may('create')),
+      currentVersion: isLive ? row.version : null,
+      remedy: may('read') ? null : remedyFor(rights.standing, 'read'),
+    }
+  }
+
+  /** Those of the requests that would be refused now, looked at without spending anything. */
+  async unusable(requests: readonly Request[]): Promise<readonly Request[]> {
+    const { db, tables, clock } = this.#parts
+    return db.read(async (reader) => {
+      const unusable: Request[] = []
+      for (const request of requests) {
+        const rights = await this.#rightsOf(reader, request)
+        const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [
+          request.vaultId,
+          request.path,
+        ])
+        const isUsable =
+          rights.judge(request.path, 'use').allowed &&
+          row !== null &&
+          row.deleted_at === null &&
+          whyUnreadable(countersOfCurrent(row), clock()) === null
+        if (!isUsable) unusable.push(request)
+      }
+      return unusable
+    })
+  }
+
+  async note(record: RecordDraft): Promise<void> {
+    await this.#parts.ledger.commit(NOTES, record)
+  }
+
+  async #rightsOf(reader: Reader, asking: Asking): Promise<CallerRights> {
+    return (await this.#parts.rights.at(reader, this.#parts.clock())).of(asking)
+  }
+
+  /** Looks change nothing, but one that sees another project file than the approved one ends the approval. */
+  async #endChanged(asking: Asking, rights: CallerRights): Promise<void> {
+    if (rights.standing !== 'changed') return
+    await this.#parts.ledger.commit(this.#endChangedLane, asking)
+  }
+}

@@ -1,0 +1,377 @@
+import type { Ledger, Settled } from '../audit/index.ts'
+import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { CallerStanding, StandingPort } from '../core/identity-port.ts'
+import {
+  type AgentId,
+  isUuid,
+  newId,
+  type PolicyId,
+  type UserId,
+  type VaultId,
+} from '../core/ids.ts'
+import type { PathPolicyInfo, PathPolicyRequest, PolicyPort } from '../core/policy-port.ts'
+import {
+  type Caller,
+  isRegistered,
+  principalName,
+  type RegisteredPrincipal,
+} from '../core/principals.ts'
+import type { Clock, EpochMs } from '../core/time.ts'
+import { bumpRights, rightsRevision } from '../keys/index.ts'
+import {
+  type AccessPolicy,
+  checkAccessPolicy,
+  checkGrant,
+  explainAccess,
+  parsePath,
+} from '../policy/index.ts'
+import { accessDenied } from './access.ts'
+import { changeLane } from './change-lane.ts'
+import { accessPolicy, isMaker, subjectOf } from './registered-rights.ts'
+import type { PathPolicyRow, VaultRow, VaultTables } from './rows-repository.ts'
+import { findVault } from './vaults.ts'
+
+export interface PathPolicyParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly tables: VaultTables
+  readonly standing: StandingPort
+  readonly clock: Clock
+}
+
+type Change = Partial<
+  Pick<PathPolicyInfo, 'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority'>
+>
+
+interface Creation {
+  readonly caller: Caller
+  readonly vault: string
+  readonly wanted: AccessPolicy
+}
+
+interface Edit {
+  readonly caller: Caller
+  readonly vault: string
+  readonly id: string
+  /** Null removes the policy. */
+  readonly change: Change | null
+}
+
+/** Path policies as rows: who may do what at which paths, granted only by those who hold it. */
+export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
+  const { db, ledger, tables, clock } = parts
+  const create = changeLane('policy.create', (tx, creation: Creation, at) =>
+    createPolicy(parts, tx, creation, at),
+  )
+  const edit = changeLane('policy.edit', (tx, request: Edit, at) =>
+    editPolicy(parts, tx, request, at),
+  )
+
+  return {
+    async list(caller, vault) {
+      return db.read(async (reader) => {
+        const row = await findVault(tables, reader, vault)
+        const granter = await granterOf(parts, reader, caller, row, clock())
+        const rows = await tables.pathPolicies.select(
+          reader,
+          'vault_id = ? order by pattern, created_at, id',
+          [row.id],
+        )
+        // Whoever may not administer the vault sees what is about himself.
+        return rows.filter((one) => granter.holdsAll || isAbout(one, caller)).map(pathPolicyInfo)
+      })
+    },
+    async create(caller, vault, request) {
+      const wanted = requested(request)
+      const { value } = await ledger.commit(create, { caller, vault, wanted })
+      return pathPolicyInfo(value)
+    },
+    async update(caller, vault, id, change) {
+      const { value } = await ledger.commit(edit, { caller, vault, id, change })
+      return pathPolicyInfo(value)
+    },
+    async remove(caller, vault, id) {
+      await ledger.commit(edit, { caller, vault, id, change: null })
+    },
+    async explain(caller, vault, question) {
+      parsePath(question.path)
+      return db.read(async (reader) => {
+        const row = await findVault(tables, reader, vault)
+        const granter = await granterOf(parts, reader, caller, row, clock())
+        const isSelf = nameOfCaller(caller) === `${question.principalType}:${question.principalId}`
+        if (!granter.holdsAll && !isSelf) throw accessDenied(null, null)
+        const asked = askedPrincipal(question)
+        const standings = parts.standing.atRevision(await rightsRevision(reader))
+        const standing = await standings.ofPrincipal(reader, asked, clock())
+        if (standing === null) throw unknownPrincipal(question.principalId)
+        const rows = await tables.pathPolicies.select(
+          reader,
+          'principal_type = ? and principal_id = ?',
+          [question.principalType, question.principalId],
+        )
+        const infos = new Map(rows.map((one) => [one.id as string, pathPolicyInfo(one)]))
+        const explained = explainAccess(subjectOf(asked, standing), rows.map(accessPolicy), {
+          orgId: standing.orgId,
+          vaultId: row.id,
+          path: question.path,
+          permission: question.permission,
+          at: clock(),
+          address: null,
+          environment: standing.environment,
+          isOwner: isMaker(asked, standing, row.created_by),
+        })
+        return {
+          allowed: explained.decision.allowed,
+          layer: explained.decision.layer,
+          by: explained.decision.by as PolicyId | null,
+          reason: explained.decision.reason,
+          withoutIt: explained.withoutIt,
+          considered: explained.considered.flatMap(({ id, outcome }) => {
+            const policy = infos.get(id)
+            return policy === undefined ? [] : [{ policy, outcome }]
+          }),
+        }
+      })
+    },
+  }
+}
+
+/** What the one who grants holds in a vault. */
+interface Granter {
+  /** Nothing is asked of him: the person at this machine, or who made the vault. */
+  readonly holdsAll: boolean
+  readonly standing: CallerStanding | null
+  readonly policies: readonly AccessPolicy[]
+}
+
+/** @throws {Fault} `ACCESS_DENIED` to the local agent, `UNAUTHENTICATED` */
+async function granterOf(
+  parts: PathPolicyParts,
+  reader: Reader,
+  caller: Caller,
+  vault: VaultRow,
+  at: EpochMs,
+): Promise<Granter> {
+  if (caller.principal.kind === 'person') return { holdsAll: true, standing: null, policies: [] }
+  if (!isRegistered(caller.principal)) throw accessDenied(null, null)
+  const standings = parts.standing.atRevision(await rightsRevision(reader))
+  const standing = await standings.standingOf(reader, caller, at)
+  const rows = await parts.tables.pathPolicies.select(
+    reader,
+    'principal_type = ? and principal_id = ?',
+    [standing.type, caller.principal.id],
+  )
+  return {
+    holdsAll:
+      isMaker(caller.principal, standing, vault.created_by) && isUnnarrowed(standing, vault.id),
+    standing,
+    policies: rows.map(accessPolicy),
+  }
+}
+
+/** A credential that is narrowed to some paths grants no more than those, whoever holds it. */
+function isUnnarrowed(standing: CallerStanding, vaultId: VaultId): boolean {
+  return standing.scopes.length === 0 && (standing.vaultIds?.includes(vaultId) ?? true)
+}
+
+/** Why the policy may not be granted by this caller, or null when it may. */
+function grantProblem(
+  caller: Caller,
+  granter: Granter,
+  wanted: AccessPolicy,
+  at: EpochMs,
+): Fault | null {
+  if (granter.holdsAll) return null
+  if (granter.standing === null) return accessDenied(null, null)
+  const checked = checkGrant(
+    { subject: subjectOf(caller.principal, granter.standing), policies: granter.policies },
+    wanted,
+    at,
+  )
+  if (checked.ok) return null
+  return new Fault('ACCESS_DENIED', checked.reason, { details: { field: 'secret_path_pattern' } })
+}
+
+async function createPolicy(
+  parts: PathPolicyParts,
+  tx: Tx,
+  { caller, vault, wanted }: Creation,
+  at: EpochMs,
+): Promise<Settled<PathPolicyRow>> {
+  const row = await findVault(parts.tables, tx, vault)
+  const granter = await granterOf(parts, tx, caller, row, at)
+  const policy = { ...wanted, vaultId: row.id }
+  if (policy.expiresAt !== null && policy.expiresAt <= at)
+    return { fault: badField('expires_at', 'expires_at must be in the future.'), record: null }
+  const problem = grantProblem(caller, granter, policy, at)
+  if (problem !== null)
+    return { fault: problem, record: refusal(caller, 'policy.create', row.id, problem) }
+  const next: PathPolicyRow = {
+    id: newId<PolicyId>(),
+    vault_id: row.id,
+    pattern: policy.pattern,
+    principal_type: policy.principalType,
+    principal_id: policy.principalId,
+    effect: policy.effect,
+    permissions: JSON.stringify(policy.permissions),
+    conditions: policy.conditions === null ? null : JSON.stringify(policy.conditions),
+    priority: policy.priority,
+    expires_at: policy.expiresAt,
+    created_at: at,
+    created_by: principalName(caller.principal),
+    revision: 1,
+  }
+  return saved(parts.tables, tx, caller, 'policy.create', next)
+}
+
+async function editPolicy(
+  parts: PathPolicyParts,
+  tx: Tx,
+  { caller, vault, id, change }: Edit,
+  at: EpochMs,
+): Promise<Settled<PathPolicyRow>> {
+  const { tables } = parts
+  const action = change === null ? 'policy.remove' : 'policy.update'
+  const row = await findVault(tables, tx, vault)
+  const granter = await granterOf(parts, tx, caller, row, at)
+  const current = isUuid(id)
+    ? await tables.pathPolicies.get(tx, 'id = ? and vault_id = ?', [id, row.id])
+    : null
+  if (current === null || (!granter.holdsAll && current.created_by !== nameOfCaller(caller)))
+    return { fault: unknownPolicy(id), record: null }
+  if (change === null) {
+    await tables.pathPolicies.remove(tx, current)
+    await bumpRights(tx)
+    return {
+      value: current,
+      record: {
+        kind: 'change',
+        action,
+        caller,
+        vault: row.id,
+        rows: [['path_policies', current.id, null]],
+        detail: { policy: current.id, pattern: current.pattern },
+      },
+    }
+  }
+  const before = accessPolicy(current)
+  const wanted = checkAccessPolicy({
+    ...before,
+    permissions: change.permissions ?? before.permissions,
+    conditions: change.conditions === undefined ? before.conditions : change.conditions,
+    effect: change.effect ?? before.effect,
+    priority: change.priority ?? before.priority,
+    expiresAt: change.expiresAt === undefined ? before.expiresAt : change.expiresAt,
+  })
+  const problem = grantProblem(caller, granter, wanted, at)
+  if (problem !== null) return { fault: problem, record: refusal(caller, action, row.id, problem) }
+  return saved(tables, tx, caller, action, {
+    ...current,
+    permissions: JSON.stringify(wanted.permissions),
+    conditions: wanted.conditions === null ? null : JSON.stringify(wanted.conditions),
+    effect: wanted.effect,
+    priority: wanted.priority,
+    expires_at: wanted.expiresAt,
+    revision: current.revision + 1,
+  })
+}
+
+async function saved(
+  tables: VaultTables,
+  tx: Tx,
+  caller: Caller,
+  action: string,
+  row: PathPolicyRow,
+): Promise<Settled<PathPolicyRow>> {
+  await tables.pathPolicies.save(tx, [row])
+  await bumpRights(tx)
+  return {
+    value: row,
+    record: {
+      kind: 'change',
+      action,
+      caller,
+      vault: row.vault_id,
+      rows: [['path_policies', row.id, row.revision]],
+      detail: {
+        policy: row.id,
+        pattern: row.pattern,
+        principal: `${row.principal_type}:${row.principal_id}`,
+        effect: row.effect,
+        permissions: JSON.parse(row.permissions) as string[],
+      },
+    },
+  }
+}
+
+/** What was asked for, with defaults; the vault is filled in where it is known. */
+function requested(request: PathPolicyRequest): AccessPolicy {
+  if (!isUuid(request.principalId))
+    throw badField('principal_id', 'principal_id must be the id of an agent or a user.')
+  return checkAccessPolicy({
+    id: '',
+    vaultId: '',
+    pattern: request.pattern,
+    principalType: request.principalType,
+    principalId: request.principalId,
+    effect: request.effect ?? 'allow',
+    permissions: request.permissions,
+    conditions: request.conditions ?? null,
+    priority: request.priority ?? 0,
+    expiresAt: request.expiresAt ?? null,
+  })
+}
+
+export function pathPolicyInfo(row: PathPolicyRow): PathPolicyInfo {
+  const { permissions, conditions } = accessPolicy(row)
+  return {
+    id: row.id,
+    vaultId: row.vault_id,
+    pattern: row.pattern,
+    principalType: row.principal_type,
+    principalId: row.principal_id,
+    effect: row.effect,
+    permissions,
+    conditions,
+    priority: row.priority,
+    expiresAt: row.expires_at,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+  }
+}
+
+function isAbout(row: PathPolicyRow, caller: Caller): boolean {
+  return `${row.principal_type}:${row.principal_id}` === nameOfCaller(caller)
+}
+
+function nameOfCaller(caller: Caller): string {
+  return principalName(caller.principal)
+}
+
+function unknownPrincipal(id: string): Fault {
+  return new Fault('NOT_FOUND', `Nobody who may call has the id '${id.slice(0, 64)}'.`, {
+    details: { field: 'principal_id' },
+  })
+}
+
+function askedPrincipal(question: {
+  principalType: 'user' | 'agent'
+  principalId: string
+}): RegisteredPrincipal {
+  return question.principalType === 'user'
+    ? { kind: 'user', id: question.principalId as UserId }
+    : { kind: 'registered-agent', id: question.principalId as AgentId }
+}
+
+function refusal(caller: Caller, action: string, vault: VaultId, fault: Fault) {
+  return { kind: 'refusal', action, caller, vault, by: fault.code } as const
+}
+
+function badField(field: string, message: string): Fault {
+  return new Fault('BAD_INPUT', message, { details: { field } })
+}
+
+function unknownPolicy(id: string): Fault {
+  return new Fault('NOT_FOUND', `There is no policy '${id.slice(0, 64)}' in this vault.`)
+}
