@@ -119,6 +119,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       keys,
       ledger,
       heads,
+      clock,
       storeId: keys.storeId,
       get place() {
         return heads.place

@@ -1,9 +1,11 @@
 import type { AuditEntry, AuditFilter, AuditPort, AuditReport } from '../core/admin-port.ts'
-import { sleep } from '../core/time.ts'
-import { recordsAfter } from './audit-repository.ts'
+import { type Clock, sleep } from '../core/time.ts'
+import { type RecordRow, recordsAfter } from './audit-repository.ts'
+import { CheckpointKeys } from './checkpoint-keys.ts'
 import { headDetail, readHead } from './head.ts'
 import type { HeadKeeper } from './head-keeper.ts'
 import type { Lane, Ledger } from './ledger.ts'
+import { Prover } from './prove.ts'
 import { queryRecords, recordsSince } from './query.ts'
 import type { RecordDraft } from './record.ts'
 import { type VerifyOptions, verifyAudit } from './verify.ts'
@@ -19,11 +21,14 @@ const ACCEPT: Lane<RecordDraft, null> = {
 export interface AuditParts extends VerifyOptions {
   readonly ledger: Ledger
   readonly heads: HeadKeeper
+  readonly clock: Clock
 }
 
 /** Reading the audit. Every reader waits first for what this process still has to record. */
 export function createAuditPort(options: AuditParts): AuditPort {
   const settle = (): Promise<void> => options.ledger.flush()
+  const checkpointKeys = new CheckpointKeys(options.db, options.keys, options.ledger)
+  const prover = new Prover({ ...options, checkpointKeys })
   return {
     async acceptHead(caller) {
       const heads = await options.heads.adopt()
@@ -46,9 +51,25 @@ export function createAuditPort(options: AuditParts): AuditPort {
     follow(afterSeq, signal) {
       return follow(options, afterSeq, signal)
     },
+    async checkpoint(size) {
+      await settle()
+      return prover.checkpoint(size)
+    },
+    async checkpointKeys() {
+      await checkpointKeys.signing()
+      return options.db.read((reader) => checkpointKeys.publicKeys(reader))
+    },
+    async proveInclusion(seq, size) {
+      await settle()
+      return prover.inclusion(seq, size)
+    },
+    async proveConsistency(first, second) {
+      await settle()
+      return prover.consistency(first, second)
+    },
     async *export() {
       await settle()
-      yield* exportLines(options)
+      yield* exportLines(options, settle)
     },
   }
 }
@@ -75,24 +96,20 @@ async function* follow(
   }
 }
 
-async function* exportLines(options: VerifyOptions): AsyncIterable<string> {
-  let after = 0
-  for (;;) {
-    const from = after
-    const rows = await options.db.read((reader) => recordsAfter(reader, from, EXPORT_PAGE))
-    if (rows.length === 0) break
-    for (const row of rows) {
-      after = row.seq
-      // The body stands as text, byte for byte what the leaf hashes: any RFC 9162 tool can check it.
-      yield JSON.stringify({
-        seq: row.seq,
-        epoch: row.epochKeyId,
-        body: Buffer.from(row.body).toString('utf8'),
-        mac: Buffer.from(row.mac).toString('hex'),
-      })
-    }
+/** The records up to the head, whatever is written meanwhile, and the head. */
+async function* exportLines(
+  options: VerifyOptions,
+  settle: () => Promise<void>,
+): AsyncIterable<string> {
+  let last = 0
+  for await (const row of recordsUpTo(options, 0, Number.MAX_SAFE_INTEGER)) {
+    last = row.seq
+    yield lineOf(row)
   }
+  await settle()
   const head = await readHead(options.place, options.headKey, options.storeId)
+  if (head.state === 'valid')
+    for await (const row of recordsUpTo(options, last, head.head.size)) yield lineOf(row)
   yield JSON.stringify({
     head:
       head.state === 'valid'
@@ -103,5 +120,31 @@ async function* exportLines(options: VerifyOptions): AsyncIterable<string> {
             at: head.head.at,
           }
         : head.state,
+  })
+}
+
+async function* recordsUpTo(
+  options: VerifyOptions,
+  after: number,
+  until: number,
+): AsyncGenerator<RecordRow> {
+  let from = after
+  while (from < until) {
+    const since = from
+    const limit = Math.min(EXPORT_PAGE, until - from)
+    const rows = await options.db.read((reader) => recordsAfter(reader, since, limit))
+    if (rows.length === 0) return
+    yield* rows
+    from = rows.at(-1)?.seq ?? until
+  }
+}
+
+/** The body stands as text, byte for byte what the leaf hashes: any RFC 9162 tool can check it. */
+function lineOf(row: RecordRow): string {
+  return JSON.stringify({
+    seq: row.seq,
+    epoch: row.epochKeyId,
+    body: Buffer.from(row.body).toString('utf8'),
+    mac: Buffer.from(row.mac).toString('hex'),
   })
 }

@@ -1,6 +1,7 @@
 export { createAuditPort } from './audit.ts'
 export { insertRecords, readTree } from './audit-repository.ts'
 export { changeLane } from './change-lane.ts'
+export { auditEvidence } from './evidence.ts'
 export {
   type AdoptedHead,
   fileHeadPlace,

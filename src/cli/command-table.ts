@@ -47,6 +47,12 @@ export const COMMANDS = {
   'audit verify': () => import('./commands/audit-verify.ts').then((m) => m.auditVerify),
   'audit accept-head': () =>
     import('./commands/audit-accept-head.ts').then((m) => m.auditAcceptHead),
+  'audit checkpoint': () => import('./commands/audit-checkpoint.ts').then((m) => m.auditCheckpoint),
+  'audit checkpoint-key': () =>
+    import('./commands/audit-checkpoint-key.ts').then((m) => m.auditCheckpointKey),
+  'audit proof': () => import('./commands/audit-proof.ts').then((m) => m.auditProof),
+  'audit check-proof': () =>
+    import('./commands/audit-check-proof.ts').then((m) => m.auditCheckProof),
   'audit export': () => import('./commands/audit-export.ts').then((m) => m.auditExport),
   inspect: () => import('./commands/inspect.ts').then((m) => m.inspect),
   'scan-files': () => import('./commands/scan-files.ts').then((m) => m.scanFiles),

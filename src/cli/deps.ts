@@ -10,6 +10,7 @@ import type {
   TrustPort,
 } from '../core/admin-port.ts'
 import type { AskPassphrase } from '../core/ask-port.ts'
+import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
@@ -204,6 +205,8 @@ export interface CliDeps {
   /** Opens the store and its keys, once; closed by `close`. */
   openVault(): Promise<VaultPort>
   audit(): Promise<AuditPort>
+  /** What can be checked of copies of the audit. Opens no store and no keys. */
+  evidence(): Promise<AuditEvidence>
   keys(): Promise<KeyPort>
   tokens(): Promise<TokenPort>
   trust(): Promise<TrustPort>

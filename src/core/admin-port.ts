@@ -1,4 +1,5 @@
 import type { PresenceRequest } from './ask-port.ts'
+import type { Checkpoint, ConsistencyProof, InclusionProof } from './audit-evidence.ts'
 import type { KeySourceKind } from './config.ts'
 import type { Caller } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
@@ -88,6 +89,17 @@ export interface AuditPort {
   verify(): Promise<AuditReport>
   /** Makes the store as it is the new head, once the person has read what `verify` found; a record names the old one. */
   acceptHead(caller: Caller): Promise<void>
+  /**
+   * Signs the tree as it is now, or as it was with its first `size` records.
+   *
+   * @throws {Fault} `AUDIT_BROKEN` when the tree does not follow from its head, `BAD_INPUT` for a size that never was
+   */
+  checkpoint(size?: number): Promise<Checkpoint>
+  /** The public halves of the keys that sign checkpoints, PEM, the newest last. */
+  checkpointKeys(): Promise<string>
+  /** @param size of the tree that holds the record; without, the tree as it is now */
+  proveInclusion(seq: number, size?: number): Promise<InclusionProof>
+  proveConsistency(first: number, second?: number): Promise<ConsistencyProof>
   /** JSON lines of stored bytes with MAC and epoch, oldest first, then one line with the head. */
   export(): AsyncIterable<string>
 }

@@ -1,5 +1,13 @@
 export { Opener, open, type SealContext, seal } from './aead.ts'
 export {
+  ed25519Pair,
+  ed25519Sign,
+  ed25519Verify,
+  publicKeysFromPem,
+  publicPem,
+  type SigningPair,
+} from './ed25519.ts'
+export {
   KEY_BYTES,
   KEY_PURPOSES,
   type KeyPurpose,

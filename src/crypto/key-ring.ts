@@ -12,6 +12,7 @@ export const KEY_PURPOSES = [
   'fingerprint',
   'cursor',
   'jwt-signing',
+  'checkpoint-signing',
 ] as const
 export type KeyPurpose = (typeof KEY_PURPOSES)[number]
 

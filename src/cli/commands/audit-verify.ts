@@ -1,24 +1,132 @@
-import type { AuditReport } from '../../core/admin-port.ts'
+import type { AuditFinding, AuditReport } from '../../core/admin-port.ts'
+import type { ExportReport } from '../../core/audit-evidence.ts'
 import { FAULTS } from '../../core/faults.ts'
 import { toIso } from '../../core/time.ts'
 import { command, type Json, type Output } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
-import { fields, instant, table } from '../text.ts'
+import { fields, instant, plural, table } from '../text.ts'
+import { linesOfFile, neededTextFile, readTextFile } from '../text-files.ts'
 
-type Deps = Pick<CliDeps, 'audit'>
+type Deps = Pick<CliDeps, 'audit' | 'evidence'>
+
+/** A record is a few hundred bytes; what is longer is none. */
+const MAX_LINE_BYTES = 1_048_576
 
 export const auditVerify = command({
   name: 'audit verify',
   summary: 'Check every record, the tree and its head.',
-  about: [`Exit code ${FAULTS.AUDIT_BROKEN.exit} when anything is wrong.`],
+  about: [
+    `Exit code ${FAULTS.AUDIT_BROKEN.exit} when anything is wrong.`,
+    'With --export a copy is checked instead, with nothing but the copy, the public key and the checkpoints that ' +
+      'were kept: no store and no keys are opened.',
+  ],
   arguments: [],
-  options: {},
-  async run(_, io, deps: Deps) {
-    const report = await (await deps.audit()).verify()
-    await io.answer(json(report), () => human(report, io.stdout))
-    return report.ok ? 0 : FAULTS.AUDIT_BROKEN.exit
+  options: {
+    against: {
+      summary: 'a checkpoint that was kept elsewhere; more than once for several',
+      value: 'CHECKPOINT',
+      repeats: true,
+    },
+    export: {
+      summary: 'check what audit export wrote, not the store; - is standard input',
+      value: 'FILE',
+    },
+    key: {
+      summary: "the public key of audit checkpoint-key; without, the store's own",
+      value: 'FILE',
+    },
+  },
+  examples: [
+    ['sallyport audit verify', 'the store on this machine'],
+    [
+      'sallyport audit verify --export audit.jsonl --against friday.json --key sallyport-audit.pem',
+      'a copy, on any machine',
+    ],
+  ],
+  async run(args, io, deps: Deps) {
+    const checkpoints = await Promise.all(
+      args.against.map((file) => readTextFile('--against', file)),
+    )
+    if (args.export !== undefined) {
+      const key = await neededTextFile('--key', args.key)
+      const lines =
+        args.export === '-'
+          ? io.stdin.lines(MAX_LINE_BYTES)
+          : linesOfFile('--export', args.export, MAX_LINE_BYTES)
+      const report = await (await deps.evidence()).verifyExport(lines, checkpoints, key)
+      await io.answer(copyJson(report), () => copyText(report, io.stdout))
+      return report.ok ? 0 : FAULTS.AUDIT_BROKEN.exit
+    }
+    const audit = await deps.audit()
+    const report = await audit.verify()
+    if (checkpoints.length === 0) {
+      await io.answer(json(report), () => human(report, io.stdout))
+      return report.ok ? 0 : FAULTS.AUDIT_BROKEN.exit
+    }
+    const key =
+      args.key === undefined ? await audit.checkpointKeys() : await readTextFile('--key', args.key)
+    const copy = await (await deps.evidence()).verifyExport(
+      inLists(audit.export()),
+      checkpoints,
+      key,
+    )
+    const both = { ...report, ok: report.ok && copy.ok, findings: merged(report, copy) }
+    await io.answer({ ...json(both), checkpoints: checkpointsJson(copy) }, () =>
+      [human(both, io.stdout), checkpointLines(copy)].join('\n\n'),
+    )
+    return both.ok ? 0 : FAULTS.AUDIT_BROKEN.exit
   },
 })
+
+async function* inLists(lines: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
+  for await (const line of lines) yield [line]
+}
+
+/** What both found is said once. */
+function merged(report: AuditReport, copy: ExportReport): readonly AuditFinding[] {
+  const known = new Set(report.findings.map(({ kind, seq }) => `${kind} ${seq}`))
+  const added = copy.findings.filter(
+    ({ kind, seq, detail }) => detail.includes('checkpoint') || !known.has(`${kind} ${seq}`),
+  )
+  return [...report.findings, ...added]
+}
+
+function checkpointLines(report: ExportReport): string {
+  return report.checkpoints
+    .map(
+      ({ size, at, holds }) =>
+        `checkpoint of ${at}, ${plural(size, 'record')}: ${holds ? 'holds' : 'CONTRADICTED'}`,
+    )
+    .join('\n')
+}
+
+function checkpointsJson(report: ExportReport): Json {
+  return report.checkpoints.map(({ size, at, holds }) => ({ size, at, holds }))
+}
+
+function copyText(report: ExportReport, out: Output): string {
+  const verdict = report.ok
+    ? out.paint('green', 'The copy is whole.')
+    : out.paint('red', 'The copy was changed or is not complete.')
+  const facts = fields([
+    ['records', String(report.size)],
+    ['root', report.root],
+  ])
+  const parts = [verdict, facts]
+  if (report.checkpoints.length > 0) parts.push(checkpointLines(report))
+  if (report.findings.length > 0) parts.push(findingsTable(report.findings, out))
+  return parts.join('\n\n')
+}
+
+function copyJson(report: ExportReport): Json {
+  return {
+    ok: report.ok,
+    size: report.size,
+    root: report.root,
+    checkpoints: checkpointsJson(report),
+    findings: findingsJson(report.findings),
+  }
+}
 
 function human(report: AuditReport, out: Output): string {
   const verdict = report.ok
@@ -35,19 +143,22 @@ function human(report: AuditReport, out: Output): string {
     ['rows checked', String(report.rowsChecked)],
   ])
   if (report.findings.length === 0) return `${verdict}\n\n${facts}`
-  const found = table(
-    ['FOUND', 'RECORD', 'DETAIL'],
-    report.findings.map(({ kind, seq, detail }) => [
-      kind,
-      seq === null ? '-' : String(seq),
-      detail,
-    ]),
-    out,
-  )
-  return [verdict, facts, found].join('\n\n')
+  return [verdict, facts, findingsTable(report.findings, out)].join('\n\n')
 }
 
-function json(report: AuditReport): Json {
+function findingsTable(findings: readonly AuditFinding[], out: Output): string {
+  return table(
+    ['FOUND', 'RECORD', 'DETAIL'],
+    findings.map(({ kind, seq, detail }) => [kind, seq === null ? '-' : String(seq), detail]),
+    out,
+  )
+}
+
+function findingsJson(findings: readonly AuditFinding[]): Json {
+  return findings.map(({ kind, detail, seq }) => ({ kind, detail, seq }))
+}
+
+function json(report: AuditReport): { readonly [name: string]: Json } {
   return {
     ok: report.ok,
     size: report.size,
@@ -57,6 +168,6 @@ function json(report: AuditReport): Json {
         ? null
         : { size: report.head.size, at: toIso(report.head.at), place: report.head.place },
     rows_checked: report.rowsChecked,
-    findings: report.findings.map(({ kind, detail, seq }) => ({ kind, detail, seq })),
+    findings: findingsJson(report.findings),
   }
 }

@@ -1,0 +1,160 @@
+import type { Checkpoint, ConsistencyProof, InclusionProof } from '../core/audit-evidence.ts'
+import type { Db, Reader } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { StoreId } from '../core/ids.ts'
+import type { Clock } from '../core/time.ts'
+import { type RecordRow, readTree, recordsAfter } from './audit-repository.ts'
+import { type CheckpointKey, signCheckpoint } from './checkpoint.ts'
+import type { CheckpointKeys } from './checkpoint-keys.ts'
+import type { HeadKeeper } from './head-keeper.ts'
+import { consistencyRanges, inclusionRanges, type LeafRange, RangeRoots } from './proofs.ts'
+import { Frontier, leafHash } from './tree.ts'
+
+const PAGE = 500
+
+export interface ProverOptions {
+  readonly db: Db
+  readonly storeId: StoreId
+  readonly heads: HeadKeeper
+  readonly clock: Clock
+  readonly checkpointKeys: CheckpointKeys
+}
+
+/**
+ * Statements on the tree for those who keep them elsewhere. What is older than the tree of this moment is computed from
+ * the records, in one pass that must end at the tree's own root.
+ */
+export class Prover {
+  readonly #options: ProverOptions
+
+  constructor(options: ProverOptions) {
+    this.#options = options
+  }
+
+  async checkpoint(size?: number): Promise<Checkpoint> {
+    // Made first: the record of a new key belongs to the tree that is signed.
+    await this.#key()
+    await this.#requireSoundHead()
+    const now = await this.#options.db.read((reader) => treeOf(reader))
+    if (size === undefined || size === now.size) return this.#sign(now.size, now.root())
+    requireSize('size', size, 0, now.size)
+    const [root] = await this.#options.db.read((reader) => rootsOf(reader, [range(0, size)]))
+    return this.#sign(size, root ?? new Frontier().root())
+  }
+
+  async inclusion(seq: number, size?: number): Promise<InclusionProof> {
+    await this.#key()
+    await this.#requireSoundHead()
+    const { db } = this.#options
+    const found = await db.read(async (reader) => {
+      const { size: most } = await treeOf(reader)
+      const whole = size ?? most
+      requireSize('size', whole, 1, most)
+      requireSize('seq', seq, 1, whole)
+      const proof = inclusionRanges(seq - 1, whole)
+      const [root, ...hashes] = await rootsOf(reader, [range(0, whole), ...proof])
+      const [record] = await recordsAfter(reader, seq - 1, 1)
+      return { whole, root, hashes, record }
+    })
+    const { whole, root, hashes, record } = found
+    if (root === undefined || record === undefined) throw brokenTree()
+    return {
+      type: 'sallyport-inclusion-1',
+      seq,
+      record: textOf(record),
+      proof: hashes.map(hex),
+      checkpoint: await this.#sign(whole, root),
+    }
+  }
+
+  async consistency(first: number, second?: number): Promise<ConsistencyProof> {
+    await this.#key()
+    await this.#requireSoundHead()
+    const found = await this.#options.db.read(async (reader) => {
+      const { size: most } = await treeOf(reader)
+      const whole = second ?? most
+      requireSize('second', whole, 0, most)
+      requireSize('first', first, 0, whole)
+      const proof = consistencyRanges(first, whole)
+      const roots = await rootsOf(reader, [range(0, first), range(0, whole), ...proof])
+      return { whole, roots }
+    })
+    const [before, after, ...hashes] = found.roots
+    if (before === undefined || after === undefined) throw brokenTree()
+    return {
+      type: 'sallyport-consistency-1',
+      first: { size: first, root: hex(before) },
+      proof: hashes.map(hex),
+      checkpoint: await this.#sign(found.whole, after),
+    }
+  }
+
+  #key(): Promise<CheckpointKey> {
+    return this.#options.checkpointKeys.signing()
+  }
+
+  /** Nothing is signed that does not follow from what was kept apart from the store. */
+  async #requireSoundHead(): Promise<void> {
+    const { heads } = this.#options
+    await heads.flush()
+    if (heads.trouble !== null) throw brokenTree()
+  }
+
+  async #sign(size: number, root: Buffer): Promise<Checkpoint> {
+    const { storeId, clock } = this.#options
+    return signCheckpoint(await this.#key(), { storeId, size, root, at: clock() })
+  }
+}
+
+async function treeOf(reader: Reader): Promise<Frontier> {
+  const tree = await readTree(reader)
+  return tree === null ? new Frontier() : new Frontier(tree.size, tree.frontier)
+}
+
+/** @throws {Fault} `AUDIT_BROKEN` when the records do not add up to the tree */
+async function rootsOf(reader: Reader, ranges: readonly LeafRange[]): Promise<readonly Buffer[]> {
+  const tree = await treeOf(reader)
+  const roots = new RangeRoots(ranges)
+  const walked = new Frontier()
+  while (walked.size < tree.size) {
+    const left = Math.min(PAGE, tree.size - walked.size)
+    const rows = await recordsAfter(reader, walked.size, left)
+    for (const { seq, body } of rows) {
+      if (seq !== walked.size + 1) throw brokenTree()
+      const leaf = leafHash(body)
+      walked.append(leaf)
+      roots.add(leaf)
+    }
+    if (rows.length < left) throw brokenTree()
+    // A long history is hashed for seconds; others have their turn in between.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (!walked.pack().equals(tree.pack())) throw brokenTree()
+  return roots.roots()
+}
+
+function range(from: number, to: number): LeafRange {
+  return { from, to }
+}
+
+function hex(hash: Buffer): string {
+  return hash.toString('hex')
+}
+
+function textOf({ body }: RecordRow): string {
+  return Buffer.from(body).toString('utf8')
+}
+
+function requireSize(field: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return
+  throw new Fault('BAD_INPUT', `${field} must be between ${min} and ${max}.`, {
+    details: { field },
+  })
+}
+
+function brokenTree(): Fault {
+  return new Fault(
+    'AUDIT_BROKEN',
+    'The audit does not follow from its head or its records, so nothing is signed; run sallyport audit verify.',
+  )
+}
