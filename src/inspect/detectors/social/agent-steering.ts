@@ -1,5 +1,4 @@
 import type { Detector } from '../../detector.ts'
-import { far, inOrder, SENTENCE } from '../../search.ts'
 import { HINT, isMention } from './mention.ts'
 import { type Sign, signSums } from './signs.ts'
 
@@ -58,7 +57,7 @@ const SIGNS: readonly Sign[] = [
   [
     'aside',
     0.3,
-    /(?<![a-z])(?:(?:in addition to|besides|beyond|apart from|along with|as well as|before|after|while|when|instead of) (?:you )?(?:the |your |this |that |it,? ){0,2}(?:summar\w{1,6}|complet\w{1,4}|answer\w{0,3}|finish\w{0,3}|respond\w{0,3}|process\w{0,3}|translat\w{1,4}|continu\w{1,3}|above|primary|main|original|task|mentioned))/gi,
+    String.raw`(?:in addition to|besides|beyond|apart from|along with|as well as|before|after|while|when|instead of) (?:you )?(?:the |your |this |that |it,? ){0,2}(?:summar\w{1,6}|complet\w{1,4}|answer\w{0,3}|finish\w{0,3}|respond\w{0,3}|process\w{0,3}|translat\w{1,4}|continu\w{1,3}|above|primary|main|original|task|mentioned)`,
   ],
   [
     'set-aside',
@@ -98,16 +97,8 @@ const SIGNS: readonly Sign[] = [
   [
     'secrecy',
     0.35,
-    inOrder(
-      /(?<![a-z])(?:do not|don't|don’t|never|without) (?:ask(?:ing)?|mention(?:ing)?|tell(?:ing)?|inform(?:ing)?|notify(?:ing)?|confirm(?:ing)?|wait(?:ing)?)\b/gi,
-      far(
-        16,
-        SENTENCE,
-        /\b(?:me|the user|user|them|anyone|confirmation|this|permission|any weakness\w{0,2}|any negative\w{0,2})/gi,
-      ),
-    ),
+    String.raw`(?:do not|don't|don’t|never|without) (?:ask(?:ing)?|mention(?:ing)?|tell(?:ing)?|inform(?:ing)?|notify(?:ing)?|confirm(?:ing)?|wait(?:ing)?)\b[^.!?\n]{0,16}\b(?:me|the user|user|them|anyone|confirmation|this|permission|any weakness\w{0,2}|any negative\w{0,2})|without asking`,
   ],
-  ['secrecy', 0.35, String.raw`without asking`],
   [
     'leave',
     0.3,
@@ -137,19 +128,12 @@ const SIGNS: readonly Sign[] = [
   [
     'move',
     0.3,
-    inOrder(
-      /(?<![a-z])(?:send|email|forward|transfer|post|upload|share|give|append|include|print|reveal|tell me|output|write)\b/gi,
-      far(
-        30,
-        SENTENCE,
-        /\b(?:passwords?|secret|tokens?|credentials|chat history|conversation|system prompt|coins|funds|bitcoin|all (?:the )?(?:files?|emails?|messages|data|logs)|the (?:config(?:uration)?|log) files?|their logs|hidden prompt)/gi,
-      ),
-    ),
+    String.raw`(?:send|email|forward|transfer|post|upload|share|give|append|include|print|reveal|tell me|output|write)\b[^.!?\n]{0,30}\b(?:passwords?|secret|tokens?|credentials|chat history|conversation|system prompt|coins|funds|bitcoin|all (?:the )?(?:files?|emails?|messages|data|logs)|the (?:config(?:uration)?|log) files?|their logs|hidden prompt)`,
   ],
   [
     'tool',
     0.3,
-    /(?<![a-z])(?:call|use|invoke|execute|run) the [\w-]{2,30} (?:tool|function|api|command)/gi,
+    String.raw`(?:call|use|invoke|execute|run) the [\w-]{2,30} (?:tool|function|api|command)`,
   ],
   // Somebody else to be.
   [
@@ -176,15 +160,7 @@ const SIGNS: readonly Sign[] = [
   [
     'praise',
     0.3,
-    inOrder(
-      /(?<![a-z])rate (?:this|the|him|her|them|my)\b/gi,
-      far(24, SENTENCE, /\b(?:excellent|highest|best|top|perfect|outstanding)/gi),
-    ),
-  ],
-  [
-    'praise',
-    0.3,
-    String.raw`(?:positive|favou?rable|five[- ]star|glowing) (?:review|rating|feedback)|recommend (?:this|the|my|him|her) (?:\w{1,12} )?(?:candidate|product|applicant|paper|shop|hotel|company|item)|best (?:candidate|product|choice|ever)`,
+    String.raw`(?:positive|favou?rable|five[- ]star|glowing) (?:review|rating|feedback)|rate (?:this|the|him|her|them|my)\b[^.!?\n]{0,24}\b(?:excellent|highest|best|top|perfect|outstanding)|recommend (?:this|the|my|him|her) (?:\w{1,12} )?(?:candidate|product|applicant|paper|shop|hotel|company|item)|best (?:candidate|product|choice|ever)`,
   ],
 ]
 

@@ -1,5 +1,4 @@
 import type { Detector } from '../../detector.ts'
-import { far, inOrder, SENTENCE } from '../../search.ts'
 import { HINT, isMention } from './mention.ts'
 import { type Sign, signSums } from './signs.ts'
 
@@ -14,27 +13,12 @@ const SIGNS: readonly Sign[] = [
   [
     'credential',
     0.4,
-    inOrder(
-      /(?<![a-z])(?:send|give|tell|share|provide|confirm|verify|enter|reply with|e-?mail|text|read|need|what is|what's|update|validate|re-?enter)\b/gi,
-      far(
-        30,
-        SENTENCE,
-        /\b(?:your|the|his|her|their) (?:\w{1,14} ){0,2}(?:passwords?|passcode|pin\b|login|credentials|one[- ]time code|verification code|security code|api[ -]?key|access token|secret|card (?:number|details)|bank details|account (?:details|information|number)|social security number|seed phrase|recovery phrase|2fa code|mfa code)/gi,
-      ),
-    ),
+    String.raw`(?:send|give|tell|share|provide|confirm|verify|enter|reply with|e-?mail|text|read|need|what is|what's|update|validate|re-?enter)\b[^.!?\n]{0,30}\b(?:your|the|his|her|their) (?:\w{1,14} ){0,2}(?:passwords?|passcode|pin\b|login|credentials|one[- ]time code|verification code|security code|api[ -]?key|access token|secret|card (?:number|details)|bank details|account (?:details|information|number)|social security number|seed phrase|recovery phrase|2fa code|mfa code)`,
   ],
-  ['money', 0.35, String.raw`gift cards?|wire transfer|release fee|inheritance|lottery`],
   [
     'money',
     0.35,
-    inOrder(
-      /(?<![a-z])(?:wire|transfer|send|pay|deposit|buy|purchase)\b/gi,
-      far(
-        30,
-        SENTENCE,
-        /\b(?:gift cards?|bitcoin|btc|crypto\w{0,8}|funds|[$€£] ?\d|usd|eur|itunes|western union)/gi,
-      ),
-    ),
+    String.raw`(?:wire|transfer|send|pay|deposit|buy|purchase)\b[^.!?\n]{0,30}\b(?:gift cards?|bitcoin|btc|crypto\w{0,8}|funds|[$€£] ?\d|usd|eur|itunes|western union)|gift cards?|wire transfer|release fee|inheritance|lottery`,
   ],
   [
     'bypass',
@@ -49,19 +33,7 @@ const SIGNS: readonly Sign[] = [
   [
     'secrecy',
     0.3,
-    inOrder(
-      /(?<![a-z])(?:don't|do not|don’t|never) (?:tell|mention|discuss|share|talk|inform|notify|contact|call)\b/gi,
-      far(
-        20,
-        SENTENCE,
-        /\b(?:anyone|anybody|colleagues?|others?|your (?:boss|manager|team|bank)|about this|this)/gi,
-      ),
-    ),
-  ],
-  [
-    'secrecy',
-    0.3,
-    String.raw`keep (?:this|it) (?:a secret|secret|confidential|quiet|between us|private|to yourself)|between (?:you and me|us)|strictly confidential|(?:just|only) between`,
+    String.raw`(?:don't|do not|don’t|never) (?:tell|mention|discuss|share|talk|inform|notify|contact|call)\b[^.!?\n]{0,20}\b(?:anyone|anybody|colleagues?|others?|your (?:boss|manager|team|bank)|about this|this)|keep (?:this|it) (?:a secret|secret|confidential|quiet|between us|private|to yourself)|between (?:you and me|us)|strictly confidential|(?:just|only) between`,
   ],
   [
     'urgency',
@@ -71,19 +43,7 @@ const SIGNS: readonly Sign[] = [
   [
     'threat',
     0.3,
-    String.raw`legal action|be (?:fired|arrested|prosecuted)|lose (?:your|the) (?:job|access|account|money)|unusual (?:activity|sign-?in)|unauthori[sz]ed (?:access|transaction|login)`,
-  ],
-  [
-    'threat',
-    0.3,
-    inOrder(
-      /(?<![a-z])(?:account|access|service|mailbox|card|profile)\b/gi,
-      far(
-        24,
-        SENTENCE,
-        /\b(?:(?:will|would|may) be|has been|have been|is|was) (?:\w{1,14} )?(?:suspended|closed|locked|limited|disabled|terminated|blocked|deactivated|restricted|deleted|compromised)/gi,
-      ),
-    ),
+    String.raw`(?:account|access|service|mailbox|card|profile)\b[^.!?\n]{0,24}\b(?:(?:will|would|may) be|has been|have been|is|was) (?:\w{1,14} )?(?:suspended|closed|locked|limited|disabled|terminated|blocked|deactivated|restricted|deleted|compromised)|legal action|be (?:fired|arrested|prosecuted)|lose (?:your|the) (?:job|access|account|money)|unusual (?:activity|sign-?in)|unauthori[sz]ed (?:access|transaction|login)`,
   ],
   [
     'lure',

@@ -1,10 +1,10 @@
-import { type Match, nextOf, type Search } from '../../search.ts'
+import { byFirstUnit } from './first-units.ts'
 
 /**
  * A sign in a text: its idea, its weight and what it looks like where no letter stands before it, without capturing
- * groups. Weak alone; one idea said twice counts once. What has a gap of any words in it is a search of its own.
+ * groups. Weak alone; one idea said twice counts once.
  */
-export type Sign = readonly [idea: string, weight: number, look: string | Search]
+export type Sign = readonly [idea: string, weight: number, pattern: string]
 
 /** Different ideas that stand near each other. */
 export interface SignSum {
@@ -21,59 +21,66 @@ interface Seen {
   readonly end: number
 }
 
-/** A pattern longer than this takes recheck too long; a pattern for each sign takes us too long. */
-const LONGEST_PATTERN = 1_100
-
-/** Signs that are looked for together: as many groups in the match as there are signs, or a single sign. */
+/** One pattern for the signs that can begin with a unit: as many groups as there are. */
 interface Look {
-  readonly search: Search
+  /** With the flag `y`. */
+  readonly pattern: RegExp
   readonly signs: readonly Sign[]
 }
 
-function looksOf(signs: readonly Sign[]): readonly Look[] {
-  const looks: Look[] = []
-  let together: Sign[] = []
-  let length = 0
-  const finish = (): void => {
-    if (together.length === 0) return
-    const groups = together.map(([, , look]) => `(${String(look)})`)
-    const search = new RegExp(`(?<![a-z])(?:${groups.join('|')})`, 'gi')
-    looks.push({ search, signs: together })
-    together = []
-    length = 0
+/** Units beyond ASCII share one look. */
+const BEYOND_ASCII = 128
+
+/** By unit in lower case: what can begin with it. */
+function looksOf(signs: readonly Sign[]): readonly (Look | null)[] {
+  const own = signs.map(([idea, weight, pattern]) => ({
+    idea,
+    weight,
+    byUnit: byFirstUnit(pattern),
+  }))
+  const lookOf = (unit: string | null): Look | null => {
+    const possible = own.flatMap(({ idea, weight, byUnit }): readonly Sign[] => {
+      const pattern = byUnit(unit)
+      return pattern === null ? [] : [[idea, weight, pattern]]
+    })
+    if (possible.length === 0) return null
+    const groups = possible.map(([, , pattern]) => `(${pattern})`)
+    return { pattern: new RegExp(groups.join('|'), 'iy'), signs: possible }
   }
-  for (const sign of signs) {
-    const [, , look] = sign
-    if (typeof look !== 'string') {
-      finish()
-      looks.push({ search: look, signs: [sign] })
-      continue
-    }
-    if (length + look.length > LONGEST_PATTERN) finish()
-    together.push(sign)
-    length += look.length
-  }
-  finish()
-  return looks
+  const ascii = Array.from({ length: BEYOND_ASCII }, (_, code) => {
+    const unit = String.fromCharCode(code)
+    return unit === unit.toLowerCase() ? lookOf(unit) : null
+  })
+  return [...ascii, lookOf(null)]
 }
 
-/** The group that matched; a single sign has none. */
-function signOf({ signs }: Look, match: Match): Sign | undefined {
-  const which = signs.findIndex((_, at) => match[at + 1] !== undefined)
-  return signs[Math.max(0, which)]
-}
+const isLetter = (code: number): boolean => (code | 32) >= 97 && (code | 32) <= 122
 
-function seenIn(looks: readonly Look[], text: string, from: number, to: number): readonly Seen[] {
+function seenIn(
+  looks: readonly (Look | null)[],
+  text: string,
+  from: number,
+  to: number,
+): readonly Seen[] {
   const seen: Seen[] = []
-  const searches = looks.map(({ search }) => search)
-  const next = nextOf(searches, text.slice(from, to))
-  for (let found = next(0); found !== null; ) {
-    const { match, which } = found
-    const end = match.index + match[0].length
-    const look = looks[which]
-    const sign = look === undefined ? undefined : signOf(look, match)
-    if (sign !== undefined) seen.push({ sign, start: from + match.index, end: from + end })
-    found = next(Math.max(end, match.index + 1))
+  const window = text.slice(from, to)
+  let before = 0
+  for (let at = 0; at < window.length; at += 1) {
+    const code = window.charCodeAt(at)
+    const isInWord = isLetter(before)
+    before = code
+    if (isInWord) continue
+    const look = looks[code >= BEYOND_ASCII ? BEYOND_ASCII : isLetter(code) ? code | 32 : code]
+    if (look === null || look === undefined) continue
+    look.pattern.lastIndex = at
+    const match = look.pattern.exec(window)
+    if (match === null) continue
+    const sign = look.signs[match.findIndex((group, index) => index > 0 && group !== undefined) - 1]
+    const end = at + match[0].length
+    if (sign === undefined || end === at) continue
+    seen.push({ sign, start: from + at, end: from + end })
+    before = window.charCodeAt(end - 1)
+    at = end - 1
   }
   return seen
 }
@@ -107,11 +114,12 @@ export function signSums(
   near: number,
   enough: number,
 ): (text: string, from: number, to: number) => readonly SignSum[] {
-  const looks = looksOf(signs)
+  // Made when first asked for: most runs of the program never do.
+  let looks: readonly (Look | null)[] | null = null
   // Weights are hundredths: 0.35 + 0.35 is 0.7 here, whatever binary fractions say.
   const least = enough - 0.001
   return (text, from, to) => {
-    const seen = seenIn(looks, text, from, to)
+    const seen = seenIn((looks ??= looksOf(signs)), text, from, to)
     const places: SignSum[] = []
     for (let at = 0; at < seen.length; at++) {
       const { last, ...place } = sumFrom(seen, at, near)
