@@ -112,11 +112,24 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       passphrase = given
     },
     async keys() {
-      const { openKeyAdmin } = await import('./key-admin.ts')
-      const newPassphrase = async (): Promise<void> => {
-        passphrase ??= await askUnlock('new-unlock')
+      const { createKeyAdmin } = await vaultDomain()
+      const { writeChoice } = await import('../crypto/index.ts')
+      const admin = createKeyAdmin({
+        ...(await stack()),
+        writeChoice: (kind) => writeChoice(settings.configDir, kind),
+      })
+      return {
+        ...admin,
+        async changeSource(to) {
+          // Typed before the transaction begins: nobody else can write while it runs.
+          if (to === 'passphrase' && passphrase === null) passphrase = await askUnlock('new-unlock')
+          const changed = await admin.changeSource(to)
+          const { headPlaceFor } = await import('./open-stack.ts')
+          const { heads, keys } = await stack()
+          await heads.moveTo(headPlaceFor(settings, keys.storeId, to))
+          return changed
+        },
       }
-      return openKeyAdmin({ settings, stack: await stack(), newPassphrase })
     },
     backups: async () => (await vaultDomain()).createBackups(await stack()),
     exempt: async (act, on) => (await presence()).exempt(act, on),
@@ -132,12 +145,17 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     },
     async serveMcp(signal) {
       mayAskUnlock = false
-      const { serveStdio } = await import('./serve-stdio.ts')
-      const agentOfClient = () => agent('mcp-stdio')
-      return serveStdio(
-        { settings, log, inspecting, secretTools, doors, agent: agentOfClient },
-        signal,
-      )
+      const { serveOverStdio } = await import('../mcp/index.ts')
+      if (settings.localOnly) {
+        const { serveScanner } = await import('./scanner.ts')
+        return serveScanner(await inspecting(), log, signal)
+      }
+      const connection = serveOverStdio(await secretTools(doors), {
+        session: async () => ({ caller: await agent('mcp-stdio'), vault: settings.vault }),
+        log,
+      })
+      signal.addEventListener('abort', () => void connection.close(), { once: true })
+      await connection.closed
     },
     async up({ port }) {
       const { serveUp } = await import('./up.ts')
