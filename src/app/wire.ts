@@ -11,6 +11,8 @@ import type { AskUnlock } from './key-sources.ts'
 import { lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
+const doorsOf = ({ identity, policies }: Stack) => ({ ...identity, policies })
+
 /** Joins the domains into what the commands ask for. Every module behind a dot-import is loaded when it is needed. */
 export function wire(settings: Settings = loadSettings()): CliDeps {
   const log = createLog(settings.logLevel)
@@ -100,9 +102,9 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     caller: () => agent('cli'),
     openVault: async () => (await stack()).vault,
     audit: async () => (await stack()).audit,
-    evidence: async () => (await import('../audit/index.ts')).auditEvidence,
     presence,
     tokens,
+    identity: async () => doorsOf(await stack()),
     trust,
     askPassphrase: async (request, signal) => (await ask()).createAskPassphrase()(request, signal),
     promptHidden: async (text, signal) => (await ask()).promptHidden(text, { signal }),
@@ -112,24 +114,11 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       passphrase = given
     },
     async keys() {
-      const { createKeyAdmin } = await vaultDomain()
-      const { writeChoice } = await import('../crypto/index.ts')
-      const admin = createKeyAdmin({
-        ...(await stack()),
-        writeChoice: (kind) => writeChoice(settings.configDir, kind),
-      })
-      return {
-        ...admin,
-        async changeSource(to) {
-          // Typed before the transaction begins: nobody else can write while it runs.
-          if (to === 'passphrase' && passphrase === null) passphrase = await askUnlock('new-unlock')
-          const changed = await admin.changeSource(to)
-          const { headPlaceFor } = await import('./open-stack.ts')
-          const { heads, keys } = await stack()
-          await heads.moveTo(headPlaceFor(settings, keys.storeId, to))
-          return changed
-        },
+      const { openKeyAdmin } = await import('./key-admin.ts')
+      const newPassphrase = async (): Promise<void> => {
+        passphrase ??= await askUnlock('new-unlock')
       }
+      return openKeyAdmin({ settings, stack: await stack(), newPassphrase })
     },
     backups: async () => (await vaultDomain()).createBackups(await stack()),
     exempt: async (act, on) => (await presence()).exempt(act, on),
@@ -145,17 +134,12 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     },
     async serveMcp(signal) {
       mayAskUnlock = false
-      const { serveOverStdio } = await import('../mcp/index.ts')
-      if (settings.localOnly) {
-        const { serveScanner } = await import('./scanner.ts')
-        return serveScanner(await inspecting(), log, signal)
-      }
-      const connection = serveOverStdio(await secretTools(doors), {
-        session: async () => ({ caller: await agent('mcp-stdio'), vault: settings.vault }),
-        log,
-      })
-      signal.addEventListener('abort', () => void connection.close(), { once: true })
-      await connection.closed
+      const { serveStdio } = await import('./serve-stdio.ts')
+      const agentOfClient = () => agent('mcp-stdio')
+      return serveStdio(
+        { settings, log, inspecting, secretTools, doors, agent: agentOfClient },
+        signal,
+      )
     },
     async up({ port }) {
       const { serveUp } = await import('./up.ts')
