@@ -77,9 +77,26 @@ test('a written detector keeps to its kinds', async () => {
 })
 
 test('what hangs a backtracking pattern does not hang a written one', async () => {
-  const hang = await readWritten({ ...ticket, pattern: '(a|a)*(a+)+b', keywords: [], samples: {} })
+  const hang = await readWritten({
+    ...ticket,
+    pattern: '(a|a)*(a+)+b',
+    keywords: [],
+    samples: {},
+  })
   const before = process.cpuUsage()
-  assert.deepEqual(engineWith([hang]).inspect('a'.repeat(100_000)), [])
+  assert.deepEqual(engineWith([hang]).inspect(`${'a'.repeat(100_000)}-b`), [])
+  const { user, system } = process.cpuUsage(before)
+  assert.ok(user + system < 3_000_000, `${user + system} µs`)
+})
+
+test('what a large pattern has no time to read counts as found', async () => {
+  const large = await readWritten({ ...ticket, pattern: 'a{0,200}b', keywords: [], samples: {} })
+  const engine = engineWith([large])
+  const found = (units: number): boolean =>
+    engine.inspect(`${' '.repeat(units)}b`).some((one) => one.end - one.start > units)
+  assert.equal(found(40_000), false)
+  const before = process.cpuUsage()
+  assert.equal(found(60_000), true)
   const { user, system } = process.cpuUsage(before)
   assert.ok(user + system < 3_000_000, `${user + system} µs`)
 })

@@ -29,10 +29,12 @@ export interface WrittenDetector {
 }
 
 export const WRITTEN_LIMITS = {
-  detectors: 100,
+  detectors: 50,
   patternUnits: 1_000,
   /** Instructions a pattern compiles to; the time for a unit of text grows with it. */
-  instructions: 4_000,
+  instructions: 500,
+  /** Units of one text times instructions: what a pattern does not get to read counts as found. About half a second. */
+  work: 20_000_000,
   keywords: 50,
   samples: 50,
 } as const
@@ -119,7 +121,14 @@ async function finderOf(pattern: string): Promise<Detector['find']> {
   if (compiled.programSize() > WRITTEN_LIMITS.instructions)
     throw new UnusableDetector('pattern', 'is too large')
   if (compiled.matches('')) throw new UnusableDetector('pattern', 'matches the empty text')
+  const maxUnits = Math.floor(WRITTEN_LIMITS.work / compiled.programSize())
+  let readOf = { text: '', units: 0 }
   return (text, from, to) => {
+    if (readOf.text !== text) readOf = { text, units: 0 }
+    if (readOf.units > maxUnits) return []
+    readOf.units += to - from
+    // Inspection fails closed.
+    if (readOf.units > maxUnits) return [{ start: from, end: to }]
     const hits: Hit[] = []
     const matcher = compiled.matcher(text.slice(from, to))
     while (hits.length < MAX_MATCHES && matcher.find())
