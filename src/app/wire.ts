@@ -102,6 +102,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     caller: () => agent('cli'),
     openVault: async () => (await stack()).vault,
     audit: async () => (await stack()).audit,
+    evidence: async () => (await import('../audit/index.ts')).auditEvidence,
     presence,
     tokens,
     identity: async () => doorsOf(await stack()),
