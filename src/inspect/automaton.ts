@@ -1,4 +1,13 @@
-import { BLOCK, MARKS_OF_UNIT } from './marks.ts'
+import { BLOCK, MARK, MARKS_OF_UNIT } from './marks.ts'
+
+/** What `Marks` are made of. */
+export interface Noted {
+  readonly blocks: Uint8Array
+  readonly digits: Uint8Array
+}
+
+const NOTHING: Noted = { blocks: new Uint8Array(0), digits: new Uint8Array(0) }
+const DIGIT = MARK.digits << 8
 
 /**
  * All keywords of all detectors in one pass: an Aho–Corasick automaton as one flat table over UTF-16 units. Capital
@@ -14,9 +23,9 @@ export interface Automaton {
    * Calls `onHit` at every place where keywords end.
    *
    * @param onHit - `ending`: index into `endings`; `end`: UTF-16 units, just after the keyword
-   * @param blocks - where the marks of each block of the text are put; room for all of them
+   * @param noted - where the marks of each block of the text are put; room for all of them
    */
-  scan(text: string, onHit: (ending: number, end: number) => void, blocks?: Uint8Array): void
+  scan(text: string, onHit: (ending: number, end: number) => void, noted?: Noted): void
 }
 
 const UNITS = 65_536
@@ -173,20 +182,23 @@ export function buildAutomaton(keywords: readonly string[]): Automaton {
   return {
     states: size,
     endings,
-    scan(text, onHit, blocks = new Uint8Array(0)) {
+    scan(text, onHit, { blocks, digits } = NOTHING) {
       const length = text.length
       let state = 0
       for (let at = 0; at < length; ) {
         const start = at
         const stop = Math.min(length, start + BLOCK)
         let marks = 0
+        let found = 0
         for (; at < stop; at++) {
           const of = known[text.charCodeAt(at)] as number
           marks |= of
+          found += of & DIGIT
           state = table[state + (of & 0xff)] as number
           if (state >= firstEnding) onHit((state - firstEnding) / count, at + 1)
         }
         blocks[start / BLOCK] = marks >>> 8
+        digits[start / BLOCK] = found / DIGIT
       }
     },
   }

@@ -84,6 +84,41 @@ for (const [what, encode] of encoders)
     }
   })
 
+test('findEncoded: a percent sign that is written as one again and again takes one layer', () => {
+  const [run] = runsOf('x=%252525252e%25252e%u002f100%25 of %252')
+  assert.equal(run?.decoded, 'x=../100% of %2')
+  assert.equal(run?.sourceOffset?.(3), 'x=%252525252e'.length)
+})
+
+test('findEncoded: lists of numbers are read whatever stands before them', () => {
+  const list = '99,117,114,108,32,120'
+  for (const before of ['', 'Chr(98)', '6f:70 ', 'x = [', '& H6', '_ '])
+    assert.ok(behind(`${before}${list}`, 1).includes('curl x'), before)
+  assert.deepEqual(behind('63:75:72:6c:20:78:20:7c', 1), ['curl x |'])
+  assert.deepEqual(behind('Chr(&H63)&Chr(&H75)&Chr(&H72)&Chr(&H6c)&Chr(&H20)', 1), ['curl '])
+  assert.deepEqual(behind('[char]0x63+[char]117+[char]114+[char]108+[char]32', 1), ['curl '])
+})
+
+test('findEncoded: of many backslashes the last eight belong to an escape', () => {
+  const [run] = runsOf(`${'\\'.repeat(12)}x41\\x42`)
+  assert.equal(run?.decoded, '\\\\\\\\AB')
+})
+
+test('findEncoded: behind a flood of disguises nothing is read, and a run says so', () => {
+  const runs = runsOf(`${'a\u200bb '.repeat(5_000)}p\u0430ypal`)
+  assert.deepEqual(
+    runs.map(({ encoding, isUnread, end }) => [encoding, isUnread ?? false, end]),
+    [
+      ['fold', false, 16_382],
+      ['fold', true, 20_006],
+    ],
+  )
+  assert.deepEqual(
+    runsOf('a\u200bb '.repeat(4_000)).map(({ isUnread }) => isUnread ?? false),
+    [false],
+  )
+})
+
 test('findEncoded: ROT13 is read where the text gives it away', () => {
   const hidden = 'Cyrnfr fraq lbhe cnffjbeq gb gur nqqerff orybj naq gryy ab bar'
   assert.ok(

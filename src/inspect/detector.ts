@@ -40,7 +40,7 @@ export interface Detector {
    * Empty: the detector looks at every text itself and must be cheap (one linear pass with an early way out).
    */
   readonly needs: readonly string[]
-  /** Without keywords: bits of `MARK`, of which one must be near. Where they stand is known to blocks of 256 units. */
+  /** Without keywords: bits of `MARK`, of which one must be near. Where they stand is known to blocks of 64 units. */
   readonly marks?: number
   /** How many units before and after a keyword or a block are looked at. Default 256 each. */
   readonly reach?: { readonly before: number; readonly after: number }

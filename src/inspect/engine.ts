@@ -1,3 +1,4 @@
+import { bundlesOf, type Span } from './bundle.ts'
 import { DECODE_LIMITS, type FindEncoded, FOLD } from './decoder.ts'
 import type { Detector, Hit, Scene } from './detector.ts'
 import { ENCODED_PAYLOAD, INSPECTION_LIMIT } from './engine-findings.ts'
@@ -58,6 +59,23 @@ const PAYLOADS: ReadonlySet<Category> = new Set([
 const HARMLESS_NAME = /^[\w-]{0,12}$/
 
 const FROM_HIGH = gravityOf({ severity: 'high', confidence: 0 })
+
+/** What is looked at behind the encodings of one text. */
+interface Budget {
+  /** How much decoded text may still come, UTF-16 units. */
+  units: number
+  /** Decoded texts that were looked at, and where in the leaf they begin. */
+  readonly seen: Map<string, number>
+}
+
+/** Shorter texts are looked at again sooner than they are found. */
+const MIN_SEEN = 64
+
+/** What nobody needs to hide behind an encoding. */
+function isPayload(finding: Finding): boolean {
+  const isMeant = PAYLOADS.has(finding.category) && finding.confidence >= COUNTS_FROM
+  return isMeant && gravityOf(finding) >= FROM_HIGH
+}
 
 function worstFirst(a: Pick<Finding, 'severity' | 'confidence'>, b: typeof a): number {
   return gravityOf(b) - gravityOf(a)
@@ -175,30 +193,34 @@ export function createEngine(
       view: View,
       text: string,
       scene: Scene,
-      spanOf: (start: number, end: number) => readonly [number, number],
+      spanOf: (start: number, end: number) => Span,
       visible: readonly Finding[],
-      budget: { units: number },
+      budget: Budget,
     ): void {
-      for (const run of findEncoded(text, scene)) {
-        budget.units -= run.decoded.length
-        const inner = [...scene.via, run.encoding]
-        const runSpan = spanOf(run.start, run.end)
-        if (run.isUnread === true) {
-          addOwn(view, INSPECTION_LIMIT, { start: runSpan[0], end: runSpan[1], via: inner })
+      for (const bundle of bundlesOf(findEncoded(text, scene))) {
+        const { decoded } = bundle
+        const [from, to] = spanOf(...bundle.spanOf(0, decoded.length))
+        const inner = [...scene.via, bundle.encoding]
+        if (bundle.isUnread) {
+          addOwn(view, INSPECTION_LIMIT, { start: from, end: to, via: inner })
           continue
         }
+        // Two encodings undone in either order give the same text.
+        if (decoded.length >= MIN_SEEN && budget.seen.get(decoded) === from) continue
+        if (decoded.length >= MIN_SEEN) budget.seen.set(decoded, from)
+        budget.units -= decoded.length
         if (budget.units < 0) {
-          addOwn(view, INSPECTION_LIMIT, { start: runSpan[0], end: runSpan[1], via: inner })
+          addOwn(view, INSPECTION_LIMIT, { start: from, end: to, via: inner })
           return
         }
-        const { sourceOffset } = run
-        const innerSpan = (start: number, end: number): readonly [number, number] =>
-          sourceOffset === undefined ? runSpan : spanOf(sourceOffset(start), sourceOffset(end))
+        const innerSpan = (start: number, end: number): Span => spanOf(...bundle.spanOf(start, end))
         const seen: Finding[] = []
-        const scanned = scanner.scan(run.decoded, { kind: view.kind, via: inner })
+        let payload: { readonly finding: Finding; readonly run: Span } | null = null
+        const scanned = scanner.scan(decoded, { kind: view.kind, via: inner })
         for (const hit of scanned.hits) {
           const detector = detectors[hit.detector]
-          if (detector === undefined) continue
+          const run = bundle.runOf(hit.start, hit.end)
+          if (detector === undefined || run === null) continue
           const [start, end] = innerSpan(hit.start, hit.end)
           const finding = { ...findingOf({ ...view, at: same }, detector, hit, inner), start, end }
           const wasVisible = visible.some(
@@ -207,27 +229,19 @@ export function createEngine(
           if (wasVisible) continue
           seen.push(finding)
           add(view.leaf, finding)
+          if (isPayload(finding) && (payload === null || worstFirst(finding, payload.finding) < 0))
+            payload = { finding, run }
         }
-        const payload = seen
-          .filter(
-            (one) =>
-              PAYLOADS.has(one.category) &&
-              gravityOf(one) >= FROM_HIGH &&
-              one.confidence >= COUNTS_FROM,
-          )
-          .toSorted(worstFirst)[0]
-        if (payload !== undefined && inner.some((one) => one !== FOLD))
-          addOwn(view, ENCODED_PAYLOAD, {
-            start: runSpan[0],
-            end: runSpan[1],
-            via: inner,
-            severity: payload.severity,
-            confidence: payload.confidence,
-          })
+        if (payload !== null && inner.some((one) => one !== FOLD)) {
+          const { severity, confidence } = payload.finding
+          const [start, end] = spanOf(...payload.run)
+          addOwn(view, ENCODED_PAYLOAD, { start, end, via: inner, severity, confidence })
+        }
         if (inner.length < DECODE_LIMITS.maxDepth) {
           const known = seen.length === 0 ? visible : [...visible, ...seen]
-          decode(view, run.decoded, scanned.scene, innerSpan, known, budget)
-        }
+          decode(view, decoded, scanned.scene, innerSpan, known, budget)
+        } else if (findEncoded(decoded, scanned.scene).some((run) => run.encoding !== FOLD))
+          addOwn(view, INSPECTION_LIMIT, { start: from, end: to, via: inner })
       }
     }
 
@@ -244,7 +258,8 @@ export function createEngine(
       }
       if (kind === 'secret') return
       inspectNamed(view)
-      const budget = {
+      const budget: Budget = {
+        seen: new Map(),
         units: Math.max(DECODE_LIMITS.minUnits, DECODE_LIMITS.maxGrowth * text.length),
       }
       decode(view, text, scene, (start, end) => [view.at(start), view.at(end)], visible, budget)

@@ -13,8 +13,8 @@ export const MARK = {
   equals: 8,
   /** U+0000 */
   nul: 16,
-  /** Decimal digits. */
-  digit: 32,
+  /** Decimal digits, as many as a list of numbers or a telephone number has within two blocks. */
+  digits: 32,
   /** Units that may be a part of what nobody sees: the removable code points and private use. */
   hidden: 64,
   /** Units that may look like ASCII, or are a part of something that does. */
@@ -22,7 +22,10 @@ export const MARK = {
 } as const
 
 /** Units of a block: where a mark stands is known this exactly. */
-export const BLOCK = 256
+export const BLOCK = 64
+
+/** So many digits in a block and the next one are marked. */
+const DENSE = 6
 
 const UNITS = 65_536
 
@@ -40,7 +43,7 @@ function marksOfUnits(): Uint8Array {
   add(MARK.ampersand, [0x26])
   add(MARK.equals, [0x3d])
   add(MARK.nul, [0])
-  add(MARK.digit, [0x30, 0x39])
+  add(MARK.digits, [0x30, 0x39])
   add(
     MARK.hidden,
     [0xad],
@@ -91,10 +94,19 @@ export class Marks {
   readonly #blocks: Uint8Array
   readonly #length: number
 
-  /** @param blocks - by block of the text its marks */
-  constructor(blocks: Uint8Array, length: number) {
+  /**
+   * @param blocks - by block of the text its marks, without that of digits, which is added
+   * @param digits - by block how many digits there are
+   */
+  constructor(blocks: Uint8Array, digits: Uint8Array, length: number) {
     let all = 0
-    for (const one of blocks) all |= one
+    for (let block = 0; block < blocks.length; block++) {
+      const around = Math.max(digits[block - 1] ?? 0, digits[block + 1] ?? 0)
+      const own = (blocks[block] as number) & ~MARK.digits
+      const marks = (digits[block] as number) + around < DENSE ? own : own | MARK.digits
+      blocks[block] = marks
+      all |= marks
+    }
     this.all = all
     this.#blocks = blocks
     this.#length = length
@@ -127,13 +139,20 @@ export class Marks {
 
 /** The marks of a text in which no keywords are looked for. */
 export function marksOf(text: string): Marks {
-  const blocks = new Uint8Array(Math.ceil(text.length / BLOCK))
-  for (let block = 0; block < blocks.length; block++) {
+  const count = Math.ceil(text.length / BLOCK)
+  const blocks = new Uint8Array(count)
+  const digits = new Uint8Array(count)
+  for (let block = 0; block < count; block++) {
     const end = Math.min(text.length, (block + 1) * BLOCK)
     let marks = 0
-    for (let at = block * BLOCK; at < end; at++)
-      marks |= MARKS_OF_UNIT[text.charCodeAt(at)] as number
+    let found = 0
+    for (let at = block * BLOCK; at < end; at++) {
+      const own = MARKS_OF_UNIT[text.charCodeAt(at)] as number
+      marks |= own
+      found += own & MARK.digits
+    }
     blocks[block] = marks
+    digits[block] = found / MARK.digits
   }
-  return new Marks(blocks, text.length)
+  return new Marks(blocks, digits, text.length)
 }

@@ -155,7 +155,8 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       keywords,
       wantedBy,
     ))
-    const blocks = new Uint8Array(Math.ceil(text.length / BLOCK))
+    const count = Math.ceil(text.length / BLOCK)
+    const noted = { blocks: new Uint8Array(count), digits: new Uint8Array(count) }
     automaton.scan(
       text,
       (ending, end) => {
@@ -163,9 +164,9 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
         for (let at = firstOf[ending] as number; at < last; at++)
           wake(woken[at] as number, end - (before[at] as number), end + (after[at] as number))
       },
-      blocks,
+      noted,
     )
-    return new Marks(blocks, text.length)
+    return new Marks(noted.blocks, noted.digits, text.length)
   }
 
   /** Where a detector without keywords looks. */

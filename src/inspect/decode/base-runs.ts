@@ -79,18 +79,25 @@ function tryRun(text: string, start: number, end: number, to: number, into: Enco
 }
 
 /** Slash, hyphen, underscore, plus: letters of base64 that also part words. */
-const SEPARATORS = [0x2f, 0x2d, 0x5f, 0x2b]
+const separators = new Uint8Array(128)
+for (const [index, separator] of [...'/-_+'].entries())
+  separators[separator.charCodeAt(0)] = index + 1
+
+/** By separator: where the piece begins that it ends next. */
+const pieceStarts = new Int32Array(5)
 
 /** A run that is a path or a name with encoded parts: `/v1/aGVsbG8gd29ybGQ`, `cfg-aGVsbG8gd29ybGQ`. */
 function tryPieces(text: string, start: number, end: number, to: number, into: EncodedRun[]): void {
-  for (const separator of SEPARATORS) {
-    let first = start
-    for (let at = start; at <= end; at += 1) {
-      if (at < end ? text.charCodeAt(at) !== separator : first === start) continue
-      if (at - first >= MIN_RUN) tryRun(text, first, at, to, into)
-      first = at + 1
-    }
+  pieceStarts.fill(start)
+  for (let at = start; at < end; at += 1) {
+    const separator = separators[text.charCodeAt(at)] as number
+    if (separator === 0) continue
+    const first = pieceStarts[separator] as number
+    if (at - first >= MIN_RUN) tryRun(text, first, at, to, into)
+    pieceStarts[separator] = at + 1
   }
+  for (const first of pieceStarts)
+    if (first > start && end - first >= MIN_RUN) tryRun(text, first, end, to, into)
 }
 
 function padded(text: string, end: number, to: number): number {

@@ -1,4 +1,4 @@
-import type { MappedText } from './mapped-text.ts'
+import { type MappedText, textOfUnits } from './mapped-text.ts'
 
 /** Share of the units of a decoded text that may be neither text nor white space. */
 const MAX_ODD = 0.02
@@ -30,7 +30,7 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 function utf8(bytes: Uint8Array): string | null {
   const shape = shapeOf(bytes)
   if (shape === 'none') return null
-  if (shape === 'ascii' && bytes.length < 1_024) return String.fromCharCode(...bytes)
+  if (shape === 'ascii') return textOfUnits(bytes, bytes.length)
   try {
     return strictUtf8.decode(bytes)
   } catch {

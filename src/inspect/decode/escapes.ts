@@ -80,11 +80,19 @@ const percent: Escapes = {
   encoding: 'percent',
   sign: '%',
   atLeast: 1,
-  read(text, at, into) {
+  read(text, first, into) {
+    // A percent sign that is written as one: however many layers there are, the last one is meant.
+    let at = first
+    while (isPercentSign(text, at + 1) && hexAt(text, at + 3, 2) >= 0) at += 2
     if ((text.charCodeAt(at + 1) | 0x20) === LETTER_U)
       return takeCode(into, hexAt(text, at + 2, 4), at + 6)
     return takeByte(into, hexAt(text, at + 1, 2), at + 3)
   },
+}
+
+/** `25`, the digits of a percent sign. */
+function isPercentSign(text: string, at: number): boolean {
+  return text.charCodeAt(at) === 0x32 && text.charCodeAt(at + 1) === 0x35
 }
 
 const BACKSLASH = 0x5c

@@ -38,6 +38,9 @@ const OPEN = 0x28
 const CLOSED = 0x5d
 const AMPERSAND = 0x26
 
+/** Before digits that stand close together, so many units may belong to the list. */
+const MAX_LIST = 64
+
 const MIN_NUMBERS = 6
 const MIN_PAIRS = 8
 const MAX_ITEMS = 4_096
@@ -58,7 +61,7 @@ function numberOf(text: string): number {
  * something between, four or more calls of a function that makes a character.
  */
 export function numberRuns(text: string, marks: Marks, into: EncodedRun[]): void {
-  const stretches = marks.stretches(MARK.digit, MAX_CALL, 0)
+  const stretches = marks.stretches(MARK.digits, MAX_LIST, 0)
   // What each of them has read already; they look at the same text in turn.
   let pairsEnd = 0
   let numbersEnd = 0

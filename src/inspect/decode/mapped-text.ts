@@ -2,6 +2,16 @@ const FIRST_CAPACITY = 256
 /** So many units at a time are made a string: as many arguments as any engine takes. */
 const CHUNK = 8_192
 
+/** Units, or bytes of Latin-1, as a string; typed arrays as arguments are several times faster than spread ones. */
+export function textOfUnits(units: Uint16Array | Uint8Array, length: number): string {
+  let text = ''
+  for (let at = 0; at < length; at += CHUNK) {
+    const part = units.subarray(at, Math.min(length, at + CHUNK))
+    text += Reflect.apply(String.fromCharCode, null, part)
+  }
+  return text
+}
+
 /** A decoded text that is put together piece by piece and remembers where each of its units came from. */
 export class MappedText {
   #units = new Uint16Array(FIRST_CAPACITY)
@@ -9,10 +19,7 @@ export class MappedText {
   #length = 0
 
   get text(): string {
-    let text = ''
-    for (let at = 0; at < this.#length; at += CHUNK)
-      text += String.fromCharCode(...this.#units.subarray(at, Math.min(this.#length, at + CHUNK)))
-    return text
+    return textOfUnits(this.#units, this.#length)
   }
 
   get length(): number {
