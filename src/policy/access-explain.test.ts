@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type EpochMs, parseInstant } from '../core/time.ts'
+import { parseInstant } from '../core/time.ts'
 import { type AccessQuestion, type AccessSubject, decideAccess } from './access-decision.ts'
 import { explainAccess, type PolicyOutcome, whoMay } from './access-explain.ts'
 import type { AccessPolicy } from './access-policy.ts'
@@ -243,7 +243,7 @@ test('whoMay: those who may, and those who could in other circumstances', () => 
   const there = whoMay([candidate('office', [allow('b', '**', office)])], {
     ...question,
     address: '10.0.0.1',
-    at: NOON as EpochMs,
+    at: NOON,
   })
   assert.deepEqual(
     there.map(({ isConditional }) => isConditional),

@@ -334,8 +334,7 @@ const bad: readonly [what: string, change: object, field: string][] = [
 for (const [what, change, field] of bad)
   test(`checkGrant: ${what} that is malformed is refused as input`, () =>
     assert.throws(
-      () =>
-        checkGrant({ subject: lead, policies: OWN }, { ...wanted, ...change } as WantedGrant, NOON),
+      () => checkGrant({ subject: lead, policies: OWN }, { ...wanted, ...change }, NOON),
       (error) => isFault(error, 'BAD_INPUT') && error.details.field === field,
     ))
 
