@@ -42,6 +42,16 @@ export const COMMANDS = {
   'token create': () => import('./commands/token-create.ts').then((m) => m.tokenCreate),
   'token rotate': () => import('./commands/token-rotate.ts').then((m) => m.tokenRotate),
   'token revoke': () => import('./commands/token-revoke.ts').then((m) => m.tokenRevoke),
+  'agent ls': () => import('./commands/agent-ls.ts').then((m) => m.agentLs),
+  'agent show': () => import('./commands/agent-show.ts').then((m) => m.agentShow),
+  'agent create': () => import('./commands/agent-create.ts').then((m) => m.agentCreate),
+  'agent update': () => import('./commands/agent-update.ts').then((m) => m.agentUpdate),
+  'agent rotate': () => import('./commands/agent-rotate.ts').then((m) => m.agentRotate),
+  'agent disable': () => import('./commands/agent-state.ts').then((m) => m.agentDisable),
+  'agent enable': () => import('./commands/agent-state.ts').then((m) => m.agentEnable),
+  'agent rm': () => import('./commands/agent-rm.ts').then((m) => m.agentRm),
+  freeze: () => import('./commands/freeze.ts').then((m) => m.freeze),
+  unfreeze: () => import('./commands/unfreeze.ts').then((m) => m.unfreeze),
   'audit tail': () => import('./commands/audit-tail.ts').then((m) => m.auditTail),
   'audit query': () => import('./commands/audit-query.ts').then((m) => m.auditQuery),
   'audit verify': () => import('./commands/audit-verify.ts').then((m) => m.auditVerify),
@@ -94,6 +104,7 @@ export const TOPICS: readonly TopicNames[] = [
     names: [...under('presence'), ...under('setting'), 'unlock', 'lock', ...under('key')],
   },
   { title: 'Tokens of HTTP clients', names: under('token') },
+  { title: 'Agents with keys of their own', names: [...under('agent'), 'freeze', 'unfreeze'] },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
@@ -108,6 +119,7 @@ export const HIDDEN_NAMES: ReadonlyMap<string, CommandName> = new Map<string, Co
   ['export', 'env export'],
   ['vault list', 'vault ls'],
   ['token list', 'token ls'],
+  ['agent list', 'agent ls'],
 ])
 
 export function loadCommand(name: CommandName): Promise<Command<CliDeps>> {

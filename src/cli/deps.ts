@@ -12,6 +12,8 @@ import type {
 import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
+import type { AgentPort, FreezePort } from '../core/identity-port.ts'
+import type { PolicyPort } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { EpochMs } from '../core/time.ts'
@@ -51,6 +53,13 @@ export interface Served {
   readonly stopped: Promise<void>
   /** Answers what is under way, closes the store, and resolves `stopped`. */
   stop(): Promise<void>
+}
+
+/** Agents with keys, what they may do, and what is stopped. */
+export interface IdentityDoors {
+  readonly agents: AgentPort
+  readonly policies: PolicyPort
+  readonly freezes: FreezePort
 }
 
 /** The vault's `use`, bound to a caller and a vault. Not called when nothing refers to a secret. */
@@ -209,6 +218,7 @@ export interface CliDeps {
   evidence(): Promise<AuditEvidence>
   keys(): Promise<KeyPort>
   tokens(): Promise<TokenPort>
+  identity(): Promise<IdentityDoors>
   trust(): Promise<TrustPort>
   backups(): Promise<BackupPort>
   presence(): Promise<PresenceGate>

@@ -33,6 +33,13 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'token create': { argv: ['label'], before: [] },
   'token rotate': { argv: [], before: [] },
   'token revoke': { argv: ['id'], before: [] },
+  'agent create': { argv: ['name', '--preset', 'ci'], before: [] },
+  'agent update': { argv: ['name', '--any-scope'], before: [] },
+  'agent rotate': { argv: ['name'], before: [] },
+  'agent disable': { argv: ['name'], before: [] },
+  'agent enable': { argv: ['name'], before: [] },
+  'agent rm': { argv: ['name'], before: [] },
+  unfreeze: { argv: [], before: [] },
   'inspection approve': { argv: [], before: ['inspectionRules'] },
   'inspection allow': {
     argv: ['shell-chain', '--reason', 'x', '--until', '1d'],

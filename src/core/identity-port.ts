@@ -85,7 +85,10 @@ export interface AgentRequest {
   readonly keyExpiresAt?: EpochMs | null
 }
 
-/** Registered agents and their keys. Only people with a role, or the person at this machine, may call these. */
+/**
+ * Registered agents and their keys. Owners, admins and the person at this machine may call these; looking is open to
+ * the local agent too.
+ */
 export interface AgentPort {
   list(caller: Caller): Promise<readonly AgentInfo[]>
   /** An agent may look at itself. @throws {Fault} `NOT_FOUND` */
