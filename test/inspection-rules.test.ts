@@ -263,12 +263,13 @@ test('what the page on tuning shows is understood', async () => {
 test('where nobody can approve, only what is stricter holds', async () => {
   const file = join(folder, 'alone.json')
   writeFileSync(file, JSON.stringify({ off: ['email'], thresholds: { 'shell-chain': 0.6 } }))
-  const { layersFor } = callInspection(
+  const { rulesFor } = callInspection(
     { inspection: DEFAULT_SWITCHES, inspectionFile: file },
     async () => null,
     createLog('silent'),
   )
-  const [settings] = await layersFor(PERSON, 'sallyport', 'inspect_content')
+  const { layers } = await rulesFor(PERSON, 'sallyport', 'inspect_content')
+  const [settings] = layers
   assert.deepEqual(settings?.off, [])
   assert.deepEqual(settings.thresholds, { 'shell-chain': 0.6 })
 })

@@ -39,10 +39,10 @@ export function callInspection(
   return {
     switches,
     allowListFile: file,
-    engineNow: async () => (await rulesNow()).engine,
-    async layersFor(caller, server, tool) {
+    async rulesFor(caller, server, tool) {
       const call = { agent: principalName(caller.principal), server, tool }
-      return [(await rulesNow()).settingsFor(call, switches.mode)]
+      const { engine, settingsFor } = await rulesNow()
+      return { engine, layers: [settingsFor(call, switches.mode)] }
     },
   }
 }

@@ -20,20 +20,25 @@ export interface KnownValues {
   redact(text: string): string
 }
 
+/** What holds for one call. */
+export interface CallRules {
+  /** Detectors that are off, thresholds, the allow-list; from the widest to the narrowest. */
+  readonly layers: readonly Partial<InspectSettings>[]
+  /** With the detectors that the person added; null is the built-in one. */
+  readonly engine: Engine | null
+}
+
+const NO_RULES: CallRules = { layers: [], engine: null }
+
 /** How the calls of a server are inspected. */
 export interface CallInspection {
   readonly switches: InspectionSwitches
   /**
-   * What holds beyond the switches: detectors that are off, thresholds, the allow-list; from the widest to the
-   * narrowest. Asked call by call, so that a change counts at once.
+   * What holds beyond the switches. Asked call by call, so that a change counts at once.
+   *
+   * @throws {Fault} `BAD_INPUT` when it cannot be understood: then the call is refused
    */
-  layersFor(
-    caller: Caller,
-    server: string,
-    tool: string,
-  ): Promise<readonly Partial<InspectSettings>[]>
-  /** The engine with detectors that the person added; null, or without it: the built-in one. */
-  engineNow?(): Promise<Engine | null>
+  rulesFor(caller: Caller, server: string, tool: string): Promise<CallRules>
   /** Where the person lets something through: the name of a file. Null when there is no such place. */
   readonly allowListFile: string | null
   knownValuesOf?(caller: Caller): Promise<KnownValues>
@@ -42,7 +47,7 @@ export interface CallInspection {
 /** What holds where nobody said anything. */
 export const PLAIN_INSPECTION: CallInspection = {
   switches: DEFAULT_SWITCHES,
-  layersFor: async () => [],
+  rulesFor: async () => NO_RULES,
   allowListFile: null,
 }
 

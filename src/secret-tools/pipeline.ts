@@ -86,10 +86,13 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
     caller: Caller | null,
     tool: string,
   ): Promise<{ readonly engine: Engine; readonly settings: InspectSettings }> {
-    const layers = caller === null ? [] : await inspection.layersFor(caller, SERVER, tool)
-    const engine = (caller === null ? null : await inspection.engineNow?.()) ?? builtIn
+    const rules = caller === null ? null : await inspection.rulesFor(caller, SERVER, tool)
+    const engine = rules?.engine ?? builtIn
     const off = switches.detectsPii ? [] : personalIn(engine)
-    return { engine, settings: mergeSettings([{ mode: switches.mode, off }, ...layers]) }
+    return {
+      engine,
+      settings: mergeSettings([{ mode: switches.mode, off }, ...(rules?.layers ?? [])]),
+    }
   }
 
   const knownValues = async (caller: Caller): Promise<KnownValues | null> =>
