@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { KeySourceKind, Settings } from '../core/config.ts'
 import type { Db } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
@@ -24,7 +25,7 @@ import {
   openBackup,
   openBackupRoot,
 } from '../vault/index.ts'
-import { firstSource, openStack, openStore } from './open-stack.ts'
+import { firstSource, openStack, openStore, storeFile } from './open-stack.ts'
 
 const CALLER: Caller = { principal: LOCAL_PERSON, channel: 'cli' }
 
@@ -128,8 +129,13 @@ async function* rowsOf(backup: BackupReader, key: Buffer): AsyncIterable<DumpedR
   }
 }
 
-/** Whether the configured store, which is there, holds a vault. Opens no keys. */
-export async function isStoreInUse(settings: Settings): Promise<boolean> {
+/** Whether the configured store is there and holds a vault. Opens no keys. */
+export async function storeState(settings: Settings): Promise<'absent' | 'empty' | 'in-use'> {
+  if (settings.databaseUrl === null && !existsSync(storeFile(settings))) return 'absent'
+  return (await isStoreInUse(settings)) ? 'in-use' : 'empty'
+}
+
+async function isStoreInUse(settings: Settings): Promise<boolean> {
   const { db } = await openStore(settings, 'restore')
   try {
     await migrate(db, MIGRATIONS)

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import type { CliDeps, Served } from '../cli/index.ts'
 import type { TokenPort } from '../core/admin-port.ts'
 import { loadSettings, packageVersion, type Settings } from '../core/config.ts'
@@ -62,7 +61,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   const approvals = lazily(async () => (await vaultDomain()).createApprovedFiles(await stack()))
   /** Without a vault nobody can have approved anything. */
   const approvedNow = async (file: string) =>
-    settings.localOnly ? null : (await approvals()).approved(file)
+    settings.localOnly || settings.remote !== null ? null : (await approvals()).approved(file)
   const inspectionRules = async () => {
     const { createInspectionRules } = await import('./inspection-rules-port.ts')
     return createInspectionRules(settings.inspectionFile, await approvals())
@@ -83,11 +82,17 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         turnstile.pass(principal, work, signal),
     }
   })
+  const remoteMode = lazily(async () => {
+    const { remote } = settings
+    if (remote === null) return null
+    return (await import('./remote-mode.ts')).openRemoteMode(settings, remote)
+  })
   const secretTools = async (openDoors: () => Promise<AskDoors>) => {
     const { createSecretTools } = await import('../secret-tools/index.ts')
-    const openVault = async () => (await stack()).vault
+    const openVault = async () => (await remoteMode())?.vault ?? (await stack()).vault
     const { withKnownValues } = await import('./known-values.ts')
-    const inspection = withKnownValues(await inspecting(), async () => (await stack()).knownTo)
+    const knownTo = async () => (await remoteMode())?.known ?? (await stack()).knownTo
+    const inspection = withKnownValues(await inspecting(), knownTo)
     return createSecretTools({ version: packageVersion(), openVault, openDoors, log, inspection })
   }
   const inspecting = async () => {
@@ -123,12 +128,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     },
     backups: async () => (await vaultDomain()).createBackups(await stack()),
     exempt: async (act, on) => (await presence()).exempt(act, on),
-    async storeState() {
-      const { storeFile } = await import('./open-stack.ts')
-      if (settings.databaseUrl === null && !existsSync(storeFile(settings))) return 'absent'
-      const { isStoreInUse } = await import('./restore.ts')
-      return (await isStoreInUse(settings)) ? 'in-use' : 'empty'
-    },
+    storeState: async () => (await import('./restore.ts')).storeState(settings),
     async restore(file, askFor) {
       const { restoreBackup } = await import('./restore.ts')
       return restoreBackup({ settings, file, sourceOf: await sourceOf(), ask: askFor })
@@ -192,6 +192,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       passphrase?.wipe()
       await serving?.stop()
       await (await doors.made())?.pages.close()
+      await (await remoteMode.made())?.close()
       await (await stack.made())?.close()
     },
   }

@@ -2,6 +2,7 @@ import { parseEnvBundle } from '../core/env-bundle.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import { isUuid, type SecretId, type VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
+import type { SecretText } from '../core/secret-text.ts'
 import type {
   EnvBundle,
   GenerateRequest,
@@ -32,6 +33,16 @@ import { type Ask, aboutPath, type Connection } from './connection.ts'
 import { putBody } from './request-body.ts'
 
 /**
+ * Told of every value that passes, before its caller sees it.
+ *
+ * @returns whether redaction will recognise the value
+ */
+export type ValuePassed = (
+  secret: Pick<SecretInfo, 'id' | 'path' | 'version' | 'type'>,
+  value: SecretText,
+) => boolean
+
+/**
  * The vault behind a server of the 1claw API, Sallyport's or another. The server judges and records every call for the
  * agent of the connection, so the caller given here says nothing; it only knows what the API lets it ask.
  */
@@ -39,11 +50,13 @@ export class RemoteVault implements VaultPort {
   readonly #connection: Connection
   readonly #vaultIds = new Map<string, VaultId>()
   readonly #listeners = new Set<() => void>()
+  readonly #passed: ValuePassed
   /** Whether the server answers for one secret without its value; the older API only lists. */
   #describes = true
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, passed: ValuePassed = () => true) {
     this.#connection = connection
+    this.#passed = passed
   }
 
   async listVaults(_caller: Caller): Promise<readonly VaultInfo[]> {
@@ -180,7 +193,9 @@ export class RemoteVault implements VaultPort {
       body: putBody(request),
       headers: ifVersion(request.ifVersion),
     })
-    return this.#stored(body, id)
+    const stored = this.#stored(body, id)
+    const isRecognised = this.#passed(stored, request.value)
+    return isRecognised ? stored : { ...stored, notRedactable: true }
   }
 
   /** Type, metadata and limits are sent again: the older API keeps none of them. */
@@ -272,7 +287,9 @@ export class RemoteVault implements VaultPort {
       version === undefined
         ? await this.#about('GET', id, 'secrets', path, { suffix: query })
         : await this.#about('GET', id, 'secret-version', path, { suffix: `/${version}${query}` })
-    return readValue(body, id)
+    const read = readValue(body, id)
+    this.#passed(read.info, read.value)
+    return read
   }
 
   #stored(body: unknown, vaultId: VaultId): StoredVersion {

@@ -1,19 +1,13 @@
 import { createHmac } from 'node:crypto'
 import type { Settled } from '../audit/index.ts'
 import type { Db, Tx } from '../core/db-port.ts'
-import { parseEnvBundle } from '../core/env-bundle.ts'
-import { isFault } from '../core/faults.ts'
 import { principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import { type EpochMs, epochMs } from '../core/time.ts'
 import type { SecretType } from '../core/vault-port.ts'
-import {
-  type Fingerprint,
-  type FingerprintKey,
-  fingerprintKey,
-  fingerprintsOf,
-} from '../inspect/index.ts'
+import { type FingerprintKey, fingerprintKey } from '../inspect/index.ts'
 import type { StoreKeys } from '../keys/index.ts'
+import { fingerprintParts } from './fingerprint-parts.ts'
 import {
   bumpKnown,
   endVersion,
@@ -151,28 +145,10 @@ export class Fingerprints {
     rememberWeak = false,
   ): Promise<boolean> {
     const least = rememberWeak ? { minGuessBits: 0 } : {}
-    const whole = fingerprintsOf(this.key, value.revealBytes(), least)
-    const parts: (readonly Fingerprint[])[] = [whole.fingerprints]
-    if (type === 'env_bundle') parts.push(...this.#entries(value))
+    const { parts, guessBits } = fingerprintParts(this.key, value, type, least)
     const isRecognised = parts.every((prints) => prints.length > 0)
-    await saveRemembered(tx, version, isRecognised, whole.guessBits)
+    await saveRemembered(tx, version, isRecognised, guessBits)
     await insertFingerprints(tx, version, parts)
     return isRecognised
-  }
-
-  /** The values inside a bundle are used one by one. Those that are too weak alone are left to the whole. */
-  #entries(bundle: SecretText): readonly (readonly Fingerprint[])[] {
-    try {
-      return parseEnvBundle(bundle)
-        .map(([, value]) => {
-          const { fingerprints } = fingerprintsOf(this.key, value.revealBytes())
-          value.wipe()
-          return fingerprints
-        })
-        .filter((prints) => prints.length > 0)
-    } catch (error) {
-      if (isFault(error, 'BAD_INPUT')) return []
-      throw error
-    }
   }
 }

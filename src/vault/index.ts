@@ -3,6 +3,7 @@ export { BACKED_UP_TABLES, createBackups, noteRestore, openBackupRoot } from './
 export { type BackupHeader, type BackupReader, openBackup } from './backup-file.ts'
 export { Fingerprints } from './fingerprints.ts'
 export { createKeyAdmin } from './key-admin.ts'
+export { KnownInMemory } from './known-in-memory.ts'
 export { KnownTo, type PrincipalValues } from './known-to.ts'
 export { createTokens } from './local-tokens.ts'
 export { LocalVault, type LocalVaultParts } from './local-vault.ts'

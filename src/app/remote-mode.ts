@@ -1,0 +1,26 @@
+import type { RemoteSettings, Settings } from '../core/config.ts'
+import { systemClock } from '../core/time.ts'
+import type { VaultPort } from '../core/vault-port.ts'
+import { outgoing } from '../net/index.ts'
+import { Connection, RemoteVault } from '../remote/index.ts'
+import { KnownInMemory, type PrincipalValues } from '../vault/index.ts'
+
+export interface RemoteMode {
+  readonly vault: VaultPort
+  /** What passed through this process, for redaction. */
+  readonly known: { of(): Promise<PrincipalValues> }
+  close(): Promise<void>
+}
+
+/** The vault of a server in place of the one on this machine: no store, no key, no presence gate. */
+export function openRemoteMode(settings: Settings, remote: RemoteSettings): RemoteMode {
+  const way = outgoing({ allow: settings.netAllow })
+  const { baseUrl, credential } = remote
+  const known = new KnownInMemory()
+  const connection = new Connection({ baseUrl, credential, outgoing: way, clock: systemClock })
+  return {
+    vault: new RemoteVault(connection, (secret, value) => known.note(secret, value, secret.type)),
+    known: { of: () => Promise.resolve(known.values) },
+    close: () => way.close(),
+  }
+}
