@@ -67,14 +67,27 @@ function rowOf(one: DetectorTally): readonly string[] {
   ]
 }
 
+/** Has no entry in an allow-list: secrets are let through by a setting. */
+const KNOWN_VALUE = 'known-value'
+
 /** How to let the worst one through, as a line to paste. */
 function advice(detectors: readonly DetectorTally[]): readonly string[] {
-  const worst = detectors.find(({ refused, wouldRefuse }) => refused + wouldRefuse > 0)
-  if (worst === undefined) return []
-  const [tool] = worst.tools
+  const stopped = detectors.filter(({ refused, wouldRefuse }) => refused + wouldRefuse > 0)
+  const worst = stopped.find(({ detector }) => detector !== KNOWN_VALUE)
+  const [tool] = worst?.tools ?? []
   return [
-    '',
-    'Was one of them wrong? For one tool and a while, by you alone:',
-    `  sallyport inspection allow ${worst.detector}${tool === undefined ? '' : ` --tool ${tool}`} --reason 'why this is fine' --until 30d`,
+    ...(worst === undefined
+      ? []
+      : [
+          '',
+          'Was one of them wrong? For one tool and a while, by you alone:',
+          `  sallyport inspection allow ${worst.detector}${tool === undefined ? '' : ` --tool ${tool}`} --reason 'why this is fine' --until 30d`,
+        ]),
+    ...(stopped.some(({ detector }) => detector === KNOWN_VALUE)
+      ? [
+          '',
+          `${KNOWN_VALUE} is a secret in an argument: SALLYPORT_MCP_EXFIL_PROTECTION says what happens.`,
+        ]
+      : []),
   ]
 }
