@@ -1,12 +1,19 @@
 import type { Detector } from '../../detector.ts'
-import { either, far, inOrder, LINE, near, rest } from '../../search.ts'
+import { cursorOf, either, far, inOrder, LINE, near, rest, startingWith } from '../../search.ts'
 import { firstMatchesOf } from '../first-matches.ts'
 import { isDocument, isInBackticks } from '../surroundings.ts'
 
 const FETCH = '(?:curl|wget|lwp-download|aria2c)'
 const RUNNER = '(?:(?:ba|z|k|da|a|c)?sh|python[0-9.]{0,4}|perl|ruby|php|node|lua)'
 /** Where a manual tells people to fetch an installer over TLS from a named host. */
-const INSTALLER = /https:\/\/(?!\d)[\w.-]{1,200}\.[a-z]{2,24}(?:[:/?]|["'\s)]|$)(?![^\s|]{0,200}@)/i
+const INSTALLER = startingWith(
+  /https:\/\/(?!\d)/gi,
+  /https:\/\/[\w.-]{1,200}\.[a-z]{2,24}(?:[:/?]|["'\s)]|$)(?![^\s|]{0,200}@)/iy,
+)
+
+function isInstaller(command: string): boolean {
+  return cursorOf(INSTALLER, command)(0) !== null
+}
 const HAS_URL = /(?:https?|ftp):\/\//i
 
 /** A pipe and what runs what comes through it. */
@@ -26,9 +33,12 @@ const SHELL_FORMS = either(
   inOrder(FETCHES, far(197, COMMAND, INTO_RUNNER)),
   // sh -c "$(curl …)", bash <(curl …), eval "$(wget …)"
   inOrder(
-    new RegExp(
-      `\\b(?:${RUNNER}\\s{1,3}(?:-\\w{1,6}\\s{1,3}){0,3}|eval\\s{1,3}|source\\s{1,3}|\\.\\s{1,3})["']?(?:\\$\\(|<\\(|\`)\\s{0,3}${FETCH}\\s[^\\n)\`]{3}`,
-      'gi',
+    startingWith(
+      new RegExp(`\\b(?:${RUNNER}|eval|source|\\.)\\s`, 'gi'),
+      new RegExp(
+        `(?:${RUNNER}\\s{1,3}(?:-\\w{1,6}\\s{1,3}){0,3}|eval\\s{1,3}|source\\s{1,3}|\\.\\s{1,3})["']?(?:\\$\\(|<\\(|\`)\\s{0,3}${FETCH}\\s[^\\n)\`]{3}`,
+        'iy',
+      ),
     ),
     rest(197, '\n)`'),
   ),
@@ -78,8 +88,7 @@ export const downloadAndRun: Detector = {
       return { confidence: isQuoted ? 0.6 : isNamed ? 0.7 : 0.88 }
     }
     if (!HAS_URL.test(match[0])) return { confidence: 0.4 }
-    const isInstaller = INSTALLER.test(match[0])
-    if (isQuoted || isInstaller) return { confidence: 0.4 }
+    if (isQuoted || isInstaller(match[0])) return { confidence: 0.4 }
     return { confidence: scene.kind === 'shell' ? 0.5 : 0.7 }
   }),
 }
@@ -167,9 +176,9 @@ export const windowsDownloadAndRun: Detector = {
   ],
   find: firstMatchesOf(WINDOWS_FORMS, (match, start, text) => {
     const isQuoted = isInBackticks(text, start, start + match[0].length) || isDocument(text)
-    const isInstaller =
-      INSTALLER.test(match[0]) && !/hidden|-enc|http:\/\/|certutil|bitsadmin|mshta/i.test(match[0])
-    if (isInstaller) return { confidence: isQuoted ? 0.35 : 0.45 }
+    const isFromSite =
+      isInstaller(match[0]) && !/hidden|-enc|http:\/\/|certutil|bitsadmin|mshta/i.test(match[0])
+    if (isFromSite) return { confidence: isQuoted ? 0.35 : 0.45 }
     return { confidence: isQuoted ? 0.55 : 0.88 }
   }),
 }

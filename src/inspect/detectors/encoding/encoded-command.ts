@@ -1,5 +1,5 @@
 import { FOLD } from '../../decoder.ts'
-import { type Detector, type Hit, matchesOf } from '../../detector.ts'
+import { type Detector, findOf, type Hit } from '../../detector.ts'
 import { either, far, inOrder, startingWith } from '../../search.ts'
 
 const INTERPRETER = '(?:perl|ruby|python[23]?|node|php|lua)'
@@ -28,7 +28,7 @@ const COMMAND = either(
   /\b(?:alias|export)\s{1,4}(?:-p\s{1,4})?\w{1,30}=['"]?(?:id|sh|bash|\$\()/gi,
 )
 
-const inDecoded = matchesOf(COMMAND)
+const inDecoded = findOf(COMMAND, undefined, 1)
 
 /** An ordinary URL is percent-encoded once; every other encoding of a command is made on purpose. */
 const ORDINARY: ReadonlySet<string> = new Set([FOLD, 'percent', 'joined'])
@@ -47,7 +47,7 @@ export const encodedCommand: Detector = {
       scene.via.some((one) => !ORDINARY.has(one)) ||
       scene.via.filter((one) => one === 'percent').length >= 2
     if (!isOnPurpose) return []
-    return inDecoded(text, from, to, scene).slice(0, 1)
+    return inDecoded(text, from, to, scene)
   },
   catches: [
     'cGVybCAtZSAncHJpbnQgNDIn',

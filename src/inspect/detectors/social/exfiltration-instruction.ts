@@ -7,12 +7,15 @@ import { HINT, unlessMentioned } from './mention.ts'
 const LOOT =
   "(?:~?\\/?\\.(?:ssh|aws|env|kube|npmrc|netrc|gnupg|cursor|claude|docker)\\b|id_(?:rsa|ed25519)|\\/etc\\/(?:passwd|shadow)|mcp\\.json|\\b(?:credentials?|passwords?|api[ _-]?keys?|access tokens?|auth(?:entication)? tokens?|private keys?|ssh keys?|secrets?|env(?:ironment)?[ -]var\\w{0,8}|session cookies?|system prompt|conversation(?: history| log)?|chat history|message history|clipboard contents?|user'?s? (?:messages?|data|files?|prompts?|input|queries|conversation)|(?:full|entire|whole|complete) (?:prompt|context|conversation|history))\\b)"
 /** Out of the house, or into a field nobody looks at. */
-const AWAY =
-  "(?:https?:\\/\\/|@[\\w-]{1,40}\\.\\w|(?:remote|external|third[- ]party|our|my|attacker'?s?) (?:server|host|endpoint|url|address|collector|service|webhook|site)|webhook|the attacker|['\"`‘]\\w{1,24}['\"`’] (?:argument|parameter|param|field|arg|input)|(?:as|in|into|via|through|using) (?:the )?\\w{0,24} ?(?:argument|parameter|param|field)\\b|sidenote|side ?car)"
+const AWAY: readonly RegExp[] = [
+  /https?:\/\/|@[\w-]{1,40}\.\w|webhook|the attacker|sidenote|side ?car/i,
+  /(?:remote|external|third[- ]party|our|my|attacker'?s?) (?:server|host|endpoint|url|address|collector|service|webhook|site)/i,
+  /['"`‘]\w{1,24}['"`’] (?:argument|parameter|param|field|arg|input)/i,
+  /(?:as|in|into|via|through|using) (?:the )?\w{0,24} ?(?:argument|parameter|param|field)\b/i,
+]
 const SENDS =
   /\b(?:sends?|posts?|uploads?|forwards?|transmit|exfiltrate|e-?mail|deliver|leak|append|embed|pass|attach|submit|relay|report|copy|put|include|insert|place|provide)\b/i
 const LOOT_PLACES = new RegExp(LOOT, 'gi')
-const AWAY_PLACE = new RegExp(AWAY, 'i')
 /** Order, loot and place stand this close; units. */
 const BESIDE = 100
 /** The next loot that is judged by itself begins this far on. */
@@ -84,7 +87,10 @@ function takeOut(text: string, from: number, to: number, { kind }: Scene): reado
     const after = window.slice(end, end + BESIDE).split(/[!?\n]/)[0] ?? ''
     const said = before + loot[0] + after
     // POST and PUT in capitals are requests of a program, not orders.
-    if (!AWAY_PLACE.test(said) || !SENDS.test((before + after).replace(/\b(?:POST|PUT)\b/g, '')))
+    if (
+      !AWAY.some((one) => one.test(said)) ||
+      !SENDS.test((before + after).replace(/\b(?:POST|PUT)\b/g, ''))
+    )
       continue
     const start = from + loot.index - before.length
     const stop = from + end + after.length
