@@ -184,6 +184,24 @@ test('block: the name of a nested key is not repeated', async () => {
   assert.ok(!JSON.stringify(answer).includes('curl'))
 })
 
+test('block: of very many findings every detector is named, with the line that allows it', async () => {
+  const metadata = Object.fromEntries(
+    Array.from({ length: 30 }, (_, at) => [`field_${at}`, `${HOSTILE} ../../../../etc/shadow`]),
+  )
+  const answer = await call(blocking.client, 'put_secret', { path: 'm/n', value: 'v', metadata })
+  const lines = answer.text.split('\n')
+  const ids = new Set(
+    lines.flatMap((line) => /^- ([\w-]+)(?: \(|: \d+ more$)/.exec(line)?.[1] ?? []),
+  )
+  assert.ok(ids.has('download-and-run') && ids.has('path-traversal'), answer.text)
+  assert.ok(lines.some((line) => /^- [\w-]+: \d+ more$/.test(line)))
+  for (const id of ids)
+    assert.ok(
+      answer.text.includes(`sallyport inspection allow ${id} --tool put_secret --reason`),
+      id,
+    )
+})
+
 test('surgical: the call goes on with the cleaned argument and is recorded as changed', async () => {
   const description = `Keys of${HIDDEN} the pay team`
   const answer = await call(surgical.client, 'create_vault', { name: 'clean', description })

@@ -339,6 +339,34 @@ test('the scanner alone: one tool, and no vault, key or folder is made', async (
   }
 })
 
+test('detectors of the inspection file count in inspect and scan-files, what it lets through does not', async () => {
+  const tree = join(folder, 'own')
+  mkdirSync(tree)
+  writeFileSync(join(tree, 'a.txt'), 'see ACME-123456\nand ../../../../etc/passwd\n')
+  const rules = join(folder, 'rules.json')
+  const acme = { id: 'acme-ticket', category: 'pii', severity: 'medium', confidence: 0.7 }
+  const env = { SALLYPORT_INSPECTION_FILE: rules }
+  writeFileSync(
+    rules,
+    JSON.stringify({
+      off: ['path-traversal'],
+      detectors: [{ ...acme, summary: 'A ticket of ACME.', pattern: 'ACME-[0-9]{6}' }],
+    }),
+  )
+  const told = await run(['inspect', 'own/a.txt'], { env })
+  assert.match(told.stdout, /^ {2}1:5 {2}acme-ticket {2}medium, 0\.70, pii$/m)
+  assert.match(told.stdout, /^ {2}acme-ticket: A ticket of ACME$/m)
+  assert.match(told.stdout, /path-traversal {2}high/)
+  const scanned = await run(['scan-files', '--sarif', 'own'], { env })
+  const [first] = (JSON.parse(scanned.stdout) as Sarif).runs
+  const result = first?.results.find(({ ruleId }) => ruleId === 'acme-ticket')
+  assert.equal(first?.tool.driver.rules[result?.ruleIndex ?? -1]?.id, 'acme-ticket')
+  writeFileSync(rules, JSON.stringify({ detectors: [{ ...acme, pattern: '(' }] }))
+  const refused = await run(['inspect', 'own/a.txt'], { env })
+  assert.equal(refused.exit, 2)
+  assert.match(refused.stderr, /rules\.json: 'detectors\.0\.pattern': missing closing \)/)
+})
+
 test('switched off, the server says so on standard error', async () => {
   const { stderr } = await run(['mcp'], { env: { ONECLAW_MCP_SECURITY_ENABLED: 'false' } })
   const line = stderr.split('\n').find((one) => one.includes('switched off')) ?? '{}'
