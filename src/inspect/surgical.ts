@@ -11,8 +11,12 @@ const STAYS_MEANINGFUL: ReadonlySet<Kind> = new Set(['text', 'prose', 'descripti
 
 /** How far a cut may grow to the end of the sentence or line that the finding is a part of. */
 const MAX_GROWTH = 400
+/** A mark ends a sentence and belongs to it; a line end, the end of a JSON string or an escape stays. */
 const SENTENCE_END = /[.!?\n\r]/
 const LINE_END = /[\n\r]/
+const SENTENCE_END_IN_JSON = /[.!?"\\]/
+const LINE_END_IN_JSON = /["\\]/
+const MARK = /[.!?]/
 
 interface Span {
   readonly start: number
@@ -24,24 +28,37 @@ const UNITS_OF_REST = /[\p{L}\p{N}]{2}/u
 function growEnd(text: string, end: number, stop: RegExp): number {
   const last = Math.min(text.length, end + MAX_GROWTH)
   for (let at = end; at < last; at++)
-    if (stop.test(text[at] ?? '')) return LINE_END.test(text[at] ?? '') ? at : at + 1
+    if (stop.test(text[at] ?? '')) return MARK.test(text[at] ?? '') ? at + 1 : at
   return last === text.length ? last : end
 }
 
 function growStart(text: string, start: number, stop: RegExp): number {
   const first = Math.max(0, start - MAX_GROWTH)
-  for (let at = start; at > first; at--) if (stop.test(text[at - 1] ?? '')) return at
+  for (let at = start; at > first; at--) {
+    const before = text[at - 1] ?? ''
+    if (!stop.test(before)) continue
+    // An escape of JSON is not cut in two.
+    return before === '\\' ? Math.min(start, at + (text[at] === 'u' ? 5 : 1)) : at
+  }
   return first === 0 ? 0 : start
 }
 
-/** An instruction is cut with its sentence, a command to the end of its line: the half that is left may still be obeyed. */
-function grown(text: string, { start, end, category }: Finding): Span {
+/**
+ * An instruction is cut with its sentence, a command to the end of its line: the half that is left may still be obeyed.
+ *
+ * @param isJson - whether the text is JSON and the finding stands in one of its strings
+ */
+function grown(text: string, { start, end, category }: Finding, isJson: boolean): Span {
+  const sentence = isJson ? SENTENCE_END_IN_JSON : SENTENCE_END
   const categories: Partial<Record<Category, () => Span>> = {
     social_engineering: () => ({
-      start: growStart(text, start, SENTENCE_END),
-      end: SENTENCE_END.test(text[end - 1] ?? '') ? end : growEnd(text, end, SENTENCE_END),
+      start: growStart(text, start, sentence),
+      end: sentence.test(text[end - 1] ?? '') ? end : growEnd(text, end, sentence),
     }),
-    command_injection: () => ({ start, end: growEnd(text, end, LINE_END) }),
+    command_injection: () => ({
+      start,
+      end: growEnd(text, end, isJson ? LINE_END_IN_JSON : LINE_END),
+    }),
   }
   return categories[category]?.() ?? { start, end }
 }
@@ -88,7 +105,7 @@ function cleanedText(
         .filter(
           (one) => isCounted(one) && STAYS_MEANINGFUL.has(one.kind) && !one.via.includes('joined'),
         )
-        .map((one) => (one.path === inPlace ? grown(text, one) : one))
+        .map((one) => grown(text, one, one.path !== inPlace))
     : []
   const clean = without(text, [...hidden, ...cuts])
   const isStillJson = readJsonText(text) === null || readJsonText(clean) !== null
