@@ -208,7 +208,8 @@ for (const era of eras) {
 
   test(`${era}: a client without pages gets the dialog, with the whole question`, async () => {
     const path = newPath()
-    atDialog = async () => 'from the dialog'
+    const value = randomBytes(24).toString('base64url')
+    atDialog = async () => value
     asked.length = 0
     const client = await server.connect(era, { as: 'agent-in:/srv/shop' })
     const answer = await ask(client, { name: path, prompt: 'why' })

@@ -71,6 +71,9 @@ const folder = (): string => {
   return `t${folders}`
 }
 
+/** One that is redacted: answers about others carry a warning. */
+const strong = (): string => randomBytes(24).toString('base64url')
+
 const eras: readonly Era[] = ['legacy', 'modern']
 for (const era of eras) {
   const person = await server.connect(era)
@@ -190,7 +193,7 @@ for (const era of eras) {
   test(`${era}: rotation keeps type and metadata, and versions are listed`, async () => {
     const path = `${folder()}/rotated`
     await call(person, 'put_secret', { path, value: 'one', type: 'password', metadata: { a: 1 } })
-    const second = await call(person, 'rotate_and_store', { path, value: 'two' })
+    const second = await call(person, 'rotate_and_store', { path, value: strong() })
     assert.equal(second.text, `Rotated secret at '${path}'. New version: 2.`)
     const third = await call(person, 'rotate_generate', { path, length: 40, charset: 'hex' })
     assert.equal(third.structured['version'], 3)
@@ -263,7 +266,7 @@ for (const era of eras) {
 
   test(`${era}: an agent without an approved project lists and stores where nothing is`, async () => {
     const path = `${folder()}/fresh`
-    const stored = await call(agent, 'set_secret', { name: path, value: 'mine' })
+    const stored = await call(agent, 'set_secret', { name: path, value: strong() })
     assert.equal(stored.text, `OK: '${path}' stored (version 1).`)
     const again = await call(agent, 'set_secret', { name: path, value: 'other' })
     assert.equal(again.isError, true)

@@ -1,7 +1,7 @@
 import { type EpochMs, toIso } from '../core/time.ts'
 import type { ListedSecret, SecretInfo, SecretList, VersionInfo } from '../core/vault-port.ts'
 import type { Io, Json } from './command.ts'
-import { instant, plural, table } from './text.ts'
+import { instant, plural, table, visible } from './text.ts'
 
 /** A secret without its value, as `--json` shows it: snake case as on the wire, times as RFC 3339. */
 export function secretJson(info: SecretInfo): { readonly [name: string]: Json } {
@@ -75,4 +75,13 @@ export async function answerList(io: Io, { total, secrets }: SecretList): Promis
   )
   if (!io.json && secrets.length < total)
     await io.say(`Shown: ${secrets.length} of ${plural(total, 'secret')} in the vault.`)
+}
+
+/** What the person should know of a value that was stored and that redaction will miss. */
+export function notRedactableLine(path: string, isMeantToBe: boolean): string {
+  if (isMeantToBe) return 'Not remembered all the same: redaction needs eight characters at least.'
+  return (
+    'Warning: this value can be guessed, so nothing is remembered of it and it is not redacted where it shows up. ' +
+    `Use a longer random value, or have it remembered all the same: sallyport secret put ${visible(path)} --remember-weak`
+  )
 }

@@ -91,6 +91,11 @@ export interface PutRequest {
   readonly ifVersion?: number
   /** True where the person typed the value and saw what it replaces (`input_secret`). */
   readonly asked?: boolean
+  /**
+   * The person's word that fingerprints are kept even of a value that can be guessed: redaction recognises it then, and
+   * whoever holds the key of the fingerprints can try guesses against them. Refused to everybody else.
+   */
+  readonly rememberWeak?: boolean
 }
 
 export interface StoredVersion {

@@ -70,6 +70,10 @@ export const storedShape = z.strictObject({
   type: z.enum(SECRET_TYPES),
   version: z.int(),
   replaced: z.int().nullable().describe('The version that was current before.'),
+  not_redactable: z
+    .literal(true)
+    .describe('The value can be guessed, so nothing is remembered of it and redaction misses it.')
+    .optional(),
 })
 
 export function storedFields(stored: StoredVersion): z.output<typeof storedShape> {
@@ -80,7 +84,18 @@ export function storedFields(stored: StoredVersion): z.output<typeof storedShape
     type: stored.type,
     version: stored.version,
     replaced: stored.replaced,
+    ...(stored.notRedactable === true && { not_redactable: true as const }),
   }
+}
+
+/** What was done, and beneath it what the caller should know of the value that was stored. */
+export function storedText(done: string, { path, notRedactable }: StoredVersion): string {
+  if (notRedactable !== true) return done
+  return (
+    `${done}\nWarning: this value can be guessed, so nothing is remembered of it and it is not redacted where it ` +
+    `shows up (not_redactable). Use a longer random value, or have the person run: ` +
+    `sallyport secret put ${path} --remember-weak`
+  )
 }
 
 export const versionShape = z.strictObject({

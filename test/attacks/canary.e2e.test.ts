@@ -474,13 +474,33 @@ test('between calls no reachable string or buffer holds a value', async () => {
   assert.ok(url !== undefined, server.err())
   const memory = await lookInto(url)
   try {
+    // What is remembered of values is there, too: the value is recognised.
+    for (const [id, name, args] of [
+      [5, 'inspect_content', { content: `see ${btoa(value)} and ${value}`, context: 'output' }],
+      [6, 'list_secrets', {}],
+    ] as const) {
+      const request = {
+        jsonrpc: '2.0',
+        id,
+        method: 'tools/call',
+        params: { name, arguments: args },
+      }
+      server.child.stdin?.write(`${JSON.stringify(request)}\n`)
+      await until(`answer ${id}`, () => server.out().includes(`"id":${id}`))
+    }
+    assert.ok(server.out().includes('see [REDACTED:api/value] and [REDACTED:api/value]'))
     // What is there is found: the path, which the list has just named.
     const snapshot = await memory.snapshot()
     assert.ok(snapshot.includes('tools/call'))
     assert.deepEqual(canaries.find(snapshot), [])
     for (const [name, marker] of Object.entries({ value, member, given, passphrase, token }))
-      for (const text of [marker, Buffer.from(marker).toString('base64')])
-        assert.deepEqual(await memory.buffersWith(Buffer.from(text)), [], `${name} is in a buffer`)
+      for (const bytes of [
+        Buffer.from(marker),
+        Buffer.from(btoa(marker)),
+        Buffer.from(marker, 'utf16le'),
+        Buffer.from(btoa(marker), 'utf16le'),
+      ])
+        assert.deepEqual(await memory.buffersWith(bytes), [], `${name} is in a buffer`)
   } finally {
     memory.close()
     process.kill(server.child.pid!, 'SIGKILL')

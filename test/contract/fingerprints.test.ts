@@ -141,6 +141,29 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(rows.length, 4)
     })
 
+    test('by the word of the person, and of nobody else, a value that can be guessed is remembered', async () => {
+      const vault = await open.fresh(store)
+      const request = { path: 'weak', value: secret('hunter2-hunter2'), rememberWeak: true }
+      for (const asked of [false, true])
+        await assert.rejects(vault.vault.put(AGENT, V, { ...request, asked }), {
+          code: 'ACCESS_DENIED',
+          message: 'Only the person may have a value remembered that can be guessed.',
+        })
+      const { notRedactable } = await vault.vault.put(PERSON, V, request)
+      assert.equal(notRedactable, undefined)
+      const text = `a ${Buffer.from('hunter2-hunter2').toString('base64')} b`
+      assert.equal(await redacted(vault, 'person:local', text), 'a [REDACTED:weak] b')
+      const [entry] = await vault.audit.query({ action: 'secret.put' })
+      assert.match(entry?.body ?? '', /"detail":\{"remember_weak":true\}/)
+      // Eight characters are the least that a window takes.
+      const short = await vault.vault.put(PERSON, V, {
+        path: 'short',
+        value: secret('1234567'),
+        rememberWeak: true,
+      })
+      assert.equal(short.notRedactable, true)
+    })
+
     test('the values inside a bundle are known one by one, and by generated rotation', async () => {
       const vault = await open.fresh(store)
       const [one, two] = [strong(), strong()]

@@ -330,6 +330,36 @@ test('the audit is whole, and says who did what', async () => {
   assert.ok(![...exported, tail].join().includes(value))
 })
 
+test('a value that can be guessed is stored with a warning, and remembered only by the person', {
+  skip,
+}, async () => {
+  const weak = 'hunter2-hunter2'
+  const put = await piped(['secret', 'put', 'weak/one'], { stdin: weak })
+  assert.deepEqual(
+    [put.exit, put.stdout.toString(), put.stderr],
+    [
+      0,
+      'Stored weak/one as version 1.\n',
+      'Warning: this value can be guessed, so nothing is remembered of it and it is not redacted where it shows up. ' +
+        'Use a longer random value, or have it remembered all the same: ' +
+        'sallyport secret put weak/one --remember-weak\n',
+    ],
+  )
+  assert.equal((await json(['secret', 'put', 'weak/two'], { stdin: weak }))['not_redactable'], true)
+  const strong = { stdin: randomBytes(24).toString('hex') }
+  assert.ok(!('not_redactable' in (await json(['secret', 'put', 'weak/three'], strong))))
+  const agent = await piped(['secret', 'put', 'weak/four', '--remember-weak'], { stdin: weak })
+  assert.notEqual(agent.exit, 0)
+  assert.match(agent.stderr, /presence/i)
+  assert.equal((await piped(['secret', 'describe', 'weak/four'])).exit, 4, 'nothing is stored')
+  const file = join(folder, 'weak')
+  writeFileSync(file, weak)
+  const person = await proven(['secret', 'put', 'weak/one', '--file', file, '--remember-weak'])
+  assert.equal(person.exit, 0, person.output)
+  assert.match(person.output, /Stored weak\/one as version 2/)
+  assert.doesNotMatch(person.output, /Warning/)
+})
+
 test('doctor fails on a folder that others can write', {
   skip: process.platform === 'win32',
 }, async () => {

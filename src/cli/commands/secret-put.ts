@@ -10,7 +10,8 @@ import {
   VAULT_OPTION,
   wholeNumber,
 } from '../options.ts'
-import { asAgentOrPerson } from '../presence.ts'
+import { asAgentOrPerson, asPerson } from '../presence.ts'
+import { notRedactableLine } from '../secret-view.ts'
 import { visible } from '../text.ts'
 import { NOT_IN_ARGUMENTS, readValue, VALUE_OPTIONS } from '../value-input.ts'
 
@@ -23,6 +24,8 @@ export const secretPut = command({
     'The value never comes from an argument: other processes can read those, and the shell remembers them. ' +
       'One newline at the end of piped input is taken off.',
     'Where a secret is replaced and this folder is not allowed to, the presence passphrase is asked for.',
+    'Of a value that can be guessed nothing is remembered, so it is not redacted where it shows up: whoever had the ' +
+      'key of the fingerprints could try guesses. With --remember-weak it is remembered all the same.',
   ],
   arguments: [PATH_ARGUMENT],
   options: {
@@ -35,6 +38,10 @@ export const secretPut = command({
     metadata: { summary: 'a fact about it', value: 'KEY=VALUE', repeats: true },
     expiresAt: { summary: 'when it stops being readable: 2027-01-31T12:00:00Z', value: 'TIME' },
     maxAccessCount: { summary: 'how often this version may be read', value: 'N' },
+    rememberWeak: {
+      summary:
+        'let redaction recognise it even if it can be guessed; asks for the presence passphrase',
+    },
     ...IF_VERSION_OPTION,
     ...VAULT_OPTION,
   },
@@ -50,13 +57,18 @@ export const secretPut = command({
     const facts = factsOf(args)
     const value = await readValue(args, io, deps, `Value for ${visible(args.path)}`)
     const vault = await deps.openVault()
-    const stored = await asAgentOrPerson(
-      deps,
-      io,
-      { action: `store the secret ${args.path}`, detail: null },
-      (caller) =>
-        vault.put(caller, args.vault ?? deps.defaultVault(), { path: args.path, value, ...facts }),
-    )
+    const name = args.vault ?? deps.defaultVault()
+    const action = `store the secret ${args.path}`
+    const request = { path: args.path, value, ...facts }
+    const stored = args.rememberWeak
+      ? await vault.put(
+          await asPerson(deps, io, { action, detail: 'remembered even if it can be guessed' }),
+          name,
+          { ...request, rememberWeak: true },
+        )
+      : await asAgentOrPerson(deps, io, { action, detail: null }, (caller) =>
+          vault.put(caller, name, request),
+        )
     value.wipe()
     await io.answer(
       {
@@ -66,11 +78,14 @@ export const secretPut = command({
         type: stored.type,
         version: stored.version,
         replaced: stored.replaced,
+        ...(stored.notRedactable === true && { not_redactable: true }),
       },
       () =>
         `Stored ${stored.path} as version ${stored.version}` +
         `${stored.replaced === null ? '' : `, in place of version ${stored.replaced}`}.`,
     )
+    if (stored.notRedactable === true)
+      await io.say(notRedactableLine(stored.path, args.rememberWeak))
   },
 })
 

@@ -5,6 +5,7 @@ import { command, type Io } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { IF_VERSION_OPTION, PATH_ARGUMENT, VAULT_OPTION, wholeNumber } from '../options.ts'
 import { asAgentOrPerson } from '../presence.ts'
+import { notRedactableLine } from '../secret-view.ts'
 import { visible } from '../text.ts'
 import { NOT_IN_ARGUMENTS, readValue, VALUE_OPTIONS } from '../value-input.ts'
 
@@ -40,9 +41,16 @@ export const secretRotate = command({
       (caller) => work(vault, caller, args.vault ?? deps.defaultVault()),
     )
     await io.answer(
-      { path: stored.path, id: stored.id, version: stored.version, replaced: stored.replaced },
+      {
+        path: stored.path,
+        id: stored.id,
+        version: stored.version,
+        replaced: stored.replaced,
+        ...(stored.notRedactable === true && { not_redactable: true }),
+      },
       () => `Rotated ${stored.path}; version ${stored.version} is the current one.`,
     )
+    if (stored.notRedactable === true) await io.say(notRedactableLine(stored.path, false))
   },
 })
 

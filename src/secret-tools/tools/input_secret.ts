@@ -15,7 +15,7 @@ import {
 } from '../arguments.ts'
 import type { SecretCall } from '../context.ts'
 import { REPLACES, secretTool } from '../secret-tool.ts'
-import { storedFields, storedShape } from '../shapes.ts'
+import { storedFields, storedShape, storedText } from '../shapes.ts'
 
 const WAITING = 'Waiting for the person to enter the secret.'
 
@@ -144,6 +144,6 @@ function stored(version: StoredVersion): {
 } {
   return {
     structured: storedFields(version),
-    text: `OK: '${version.path}' stored (version ${version.version}).`,
+    text: storedText(`OK: '${version.path}' stored (version ${version.version}).`, version),
   }
 }

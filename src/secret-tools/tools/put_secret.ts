@@ -13,7 +13,7 @@ import {
   withValue,
 } from '../arguments.ts'
 import { REPLACES, secretTool } from '../secret-tool.ts'
-import { storedFields, storedShape } from '../shapes.ts'
+import { storedFields, storedShape, storedText } from '../shapes.ts'
 
 export const putSecret = secretTool({
   name: 'put_secret',
@@ -43,7 +43,10 @@ export const putSecret = secretTool({
     )
     return {
       structured: storedFields(stored),
-      text: `Secret stored at '${stored.path}' (version ${stored.version}, type: ${stored.type}).`,
+      text: storedText(
+        `Secret stored at '${stored.path}' (version ${stored.version}, type: ${stored.type}).`,
+        stored,
+      ),
     }
   },
 })

@@ -8,7 +8,7 @@ import {
   withValue,
 } from '../arguments.ts'
 import { REPLACES, secretTool } from '../secret-tool.ts'
-import { storedFields, storedShape } from '../shapes.ts'
+import { storedFields, storedShape, storedText } from '../shapes.ts'
 
 export const rotateAndStore = secretTool({
   name: 'rotate_and_store',
@@ -33,7 +33,10 @@ export const rotateAndStore = secretTool({
     )
     return {
       structured: storedFields(stored),
-      text: `Rotated secret at '${stored.path}'. New version: ${stored.version}.`,
+      text: storedText(
+        `Rotated secret at '${stored.path}'. New version: ${stored.version}.`,
+        stored,
+      ),
     }
   },
 })

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { CHARSETS } from '../../core/vault-port.ts'
 import { ifVersionField, pathFields, pathOf } from '../arguments.ts'
 import { REPLACES, secretTool } from '../secret-tool.ts'
-import { storedFields, storedShape } from '../shapes.ts'
+import { storedFields, storedShape, storedText } from '../shapes.ts'
 
 export const rotateGenerate = secretTool({
   name: 'rotate_generate',
@@ -26,7 +26,10 @@ export const rotateGenerate = secretTool({
     })
     return {
       structured: storedFields(stored),
-      text: `Rotated secret at '${stored.path}'. New version: ${stored.version}.`,
+      text: storedText(
+        `Rotated secret at '${stored.path}'. New version: ${stored.version}.`,
+        stored,
+      ),
     }
   },
 })

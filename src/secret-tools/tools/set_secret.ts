@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { pathFields, pathOf, valueField, withValue } from '../arguments.ts'
 import { REPLACES, secretTool } from '../secret-tool.ts'
-import { storedFields, storedShape } from '../shapes.ts'
+import { storedFields, storedShape, storedText } from '../shapes.ts'
 
 export const setSecret = secretTool({
   name: 'set_secret',
@@ -16,7 +16,7 @@ export const setSecret = secretTool({
     const stored = await withValue(args, (value) => vault.put(caller, vaultName, { path, value }))
     return {
       structured: storedFields(stored),
-      text: `OK: '${stored.path}' stored (version ${stored.version}).`,
+      text: storedText(`OK: '${stored.path}' stored (version ${stored.version}).`, stored),
     }
   },
 })
