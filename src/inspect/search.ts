@@ -12,17 +12,18 @@ export type Cursor = (from: number) => Match | null
 /** A pattern with the flag `g`, or what is put together of several and takes linear time like each of them. */
 export type Search = RegExp | ((text: string) => Cursor)
 
-/** Begins a search. A pattern has one cursor at a time. */
-export function cursorOf(search: Search, text: string): Cursor {
-  if (typeof search === 'function') return search(text)
-  return (from) => {
-    // In the middle of a pair, a pattern with the flag `u` begins before it.
-    for (let at = from; ; at += 1) {
-      search.lastIndex = at
-      const match = search.exec(text)
-      if (match === null || match.index >= from) return match
-    }
+function matchFrom(pattern: RegExp, text: string, from: number): RegExpExecArray | null {
+  // In the middle of a pair, a pattern with the flag `u` begins before it.
+  for (let at = from; ; at += 1) {
+    pattern.lastIndex = at
+    const match = pattern.exec(text)
+    if (match === null || match.index >= from) return match
   }
+}
+
+/** Begins a search. */
+export function cursorOf(search: Search, text: string): Cursor {
+  return typeof search === 'function' ? search(text) : (from) => matchFrom(search, text, from)
 }
 
 /** Stops of a `Step`: what ends a sentence, and a line. */
@@ -63,20 +64,28 @@ export function nextOf(
   searches: readonly Search[],
   text: string,
 ): (from: number) => { readonly match: Match; readonly which: number } | null {
-  const cursors = searches.map((one) => cursorOf(one, text))
-  const pending: (Match | null | undefined)[] = cursors.map(() => undefined)
+  const cursors: Cursor[] = []
+  const pending: (Match | null | undefined)[] = []
+  const find = (which: number, from: number): Match | null => {
+    const search = searches[which] as Search
+    if (typeof search !== 'function') return matchFrom(search, text, from)
+    return (cursors[which] ??= search(text))(from)
+  }
   return (from) => {
-    let first: { readonly match: Match; readonly which: number } | null = null
-    for (const [which, cursor] of cursors.entries()) {
-      let match = pending[which]
+    let first: Match | null = null
+    let which = -1
+    for (let at = 0; at < searches.length; at += 1) {
+      let match = pending[at]
       if (match === undefined || (match !== null && match.index < from)) {
-        match = cursor(from)
-        pending[which] = match
+        match = find(at, from)
+        pending[at] = match
       }
-      if (match !== null && (first === null || match.index < first.match.index))
-        first = { match, which }
+      if (match !== null && (first === null || match.index < first.index)) {
+        first = match
+        which = at
+      }
     }
-    return first
+    return first === null ? null : { match: first, which }
   }
 }
 
