@@ -13,7 +13,7 @@ import {
   mergeSettings,
   strictest,
 } from '../inspect/index.ts'
-import { layersOf, MAX_FILE_BYTES, NO_RULES, type Rules, readRules } from './inspection-file.ts'
+import { layersOf, MAX_FILE_BYTES, NO_RULES, type Rules } from './call-layers.ts'
 
 /** Asks what of a file the person approved. */
 export type Approved = (file: string) => Promise<ApprovedFile | null>
@@ -53,7 +53,7 @@ async function countingRules(
 ): Promise<CountingRules> {
   const text = await textOf(file)
   const isApproved = text === (approved?.text ?? null)
-  const now = text === null ? NO_RULES : await readRules(file, text)
+  const now = text === null ? NO_RULES : await rulesIn(file, text)
   const before = isApproved ? now : await rulesBefore(file, approved)
   // What was approved keeps its id: another pattern under it could find less.
   const added = now.detectors.filter(({ id }) => !before.detectors.some((one) => one.id === id))
@@ -71,11 +71,17 @@ async function countingRules(
   }
 }
 
+/** Most have no file: what reads it is loaded when there is one. */
+async function rulesIn(file: string, text: string): Promise<Rules> {
+  const { readRules } = await import('./inspection-file.ts')
+  return readRules(file, text)
+}
+
 /** What was approved may name what a newer version of the program no longer has: then it loosens nothing. */
 async function rulesBefore(file: string, approved: ApprovedFile | null): Promise<Rules> {
   if (approved === null) return NO_RULES
   try {
-    return await readRules(file, approved.text)
+    return await rulesIn(file, approved.text)
   } catch (error) {
     if (!isFault(error, 'BAD_INPUT')) throw error
     return NO_RULES
