@@ -105,6 +105,9 @@ export interface StoredVersion {
   readonly type: SecretType
   readonly version: number
   readonly replaced: number | null
+  readonly metadata: Metadata
+  readonly createdAt: EpochMs
+  readonly expiresAt: EpochMs | null
   /** True when the value is too easy to guess for a fingerprint of it to be kept: redaction will not recognise it. */
   readonly notRedactable?: boolean
 }

@@ -25,15 +25,17 @@ const type = z
   .string()
   .transform((text): SecretType => SECRET_TYPES.find((one) => one === text) ?? 'generic')
 
+const metadataOf = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+  .nullish()
+  .catch(null)
+
 const secretFields = {
   id: z.string(),
   path: z.string(),
   type,
   version: z.number().int(),
-  metadata: z
-    .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
-    .nullish()
-    .catch(null),
+  metadata: metadataOf,
   created_at: instant,
   expires_at: optionalInstant,
   updated_at: optionalInstant,
@@ -74,6 +76,9 @@ const createdSchema = z.object({
   path: z.string(),
   type,
   version: z.number().int(),
+  metadata: metadataOf,
+  created_at: instant,
+  expires_at: optionalInstant,
   not_redactable: z.boolean().nullish(),
 })
 

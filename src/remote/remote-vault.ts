@@ -293,7 +293,8 @@ export class RemoteVault implements VaultPort {
   }
 
   #stored(body: unknown, vaultId: VaultId): StoredVersion {
-    const { id, path, type, version, not_redactable } = readCreated(body)
+    const { id, path, type, version, metadata, created_at, expires_at, not_redactable } =
+      readCreated(body)
     this.#changed()
     return {
       id: id as SecretId,
@@ -302,6 +303,9 @@ export class RemoteVault implements VaultPort {
       type,
       version,
       replaced: version > 1 ? version - 1 : null,
+      metadata: metadata ?? {},
+      createdAt: created_at,
+      expiresAt: expires_at,
       ...(not_redactable === true ? { notRedactable: true } : {}),
     }
   }

@@ -156,6 +156,9 @@ async function write(
       type,
       version,
       replaced: isLive(current) ? current.version : null,
+      metadata: JSON.parse(row.metadata) as Metadata,
+      createdAt: row.updated_at,
+      expiresAt: row.expires_at,
       ...(isRecognised ? {} : { notRedactable: true }),
     },
     record: {
