@@ -115,6 +115,8 @@ export interface TokenExchange {
   readonly token: SecretText
   readonly expiresInSeconds: number
   readonly agent: AgentInfo
+  /** Thumbprint (RFC 7638) of the key that the token is bound to, or null. */
+  readonly boundTo: string | null
 }
 
 /** Where a request came from, for conditions, throttles and audit. */
@@ -123,6 +125,18 @@ export interface Origin {
   readonly address: string | null
   readonly channel: 'http' | 'mcp-http' | 'page'
   readonly client?: string
+  /** What came with the request to prove that its sender holds the key that the token is bound to (RFC 9449). */
+  readonly proof?: RequestProof
+}
+
+export interface RequestProof {
+  /** The `DPoP` header; empty when the scheme asks for one and none came. */
+  readonly jwt: string
+  readonly method: string
+  /** The address of the request as its client named it; query and fragment do not count. */
+  readonly url: string
+  /** With `DPoP` the proof must name the token (`ath`). Clients of 1claw show a `Bearer` and leave that out. */
+  readonly scheme: 'Bearer' | 'DPoP'
 }
 
 export interface AuthenticationPort {
@@ -130,9 +144,15 @@ export interface AuthenticationPort {
    * Changes an agent's key for a signed token.
    *
    * @param agentId when given, the key must be this agent's
-   * @throws {Fault} `UNAUTHENTICATED`, the same text whatever was wrong; `THROTTLED`
+   * @param boundTo a public JWK that the token is bound to; a proof of `origin` binds it too, to the same key
+   * @throws {Fault} `UNAUTHENTICATED`, the same text whatever was wrong; `THROTTLED`; `BAD_INPUT` for another JWK
    */
-  exchange(key: string, agentId: string | null, origin: Origin): Promise<TokenExchange>
+  exchange(
+    key: string,
+    agentId: string | null,
+    origin: Origin,
+    boundTo?: unknown,
+  ): Promise<TokenExchange>
   /**
    * Who shows this bearer: an agent's token or key, a person's key. Cached until it ends, because what may have
    * changed since is read again in each transaction.

@@ -21,6 +21,8 @@ export interface AgentClaims {
   readonly tokenId: string
   /** The agent's key that it was changed for. */
   readonly keyId: string
+  /** Thumbprint of the key whose holder alone may show it, or null. */
+  readonly boundTo: string | null
   readonly issuedAt: EpochMs
   readonly expiresAt: EpochMs
 }
@@ -34,6 +36,7 @@ export function signToken(key: SigningKey, claims: AgentClaims): Promise<string>
     scopes: [...(claims.scopes ?? [])],
     vault_ids: [...(claims.vaultIds ?? [])],
     kver: claims.keyId,
+    ...(claims.boundTo === null ? {} : { cnf: { jkt: claims.boundTo } }),
   })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.id })
     .setIssuer(issuerOf(claims.orgId))
@@ -114,7 +117,9 @@ function claimsOf(payload: JWTPayload, orgId: OrgId): AgentClaims | null {
   const keyId = payload['kver']
   const agentId = sub.startsWith('agent:') ? sub.slice('agent:'.length) : ''
   if (payload['org'] !== orgId || !isUuid(agentId) || !isUuid(jti)) return null
+  const boundTo = boundToOf(payload['cnf'])
   if (scopes === null || vaultIds === null || typeof keyId !== 'string') return null
+  if (boundTo === undefined) return null
   return {
     agentId: agentId as AgentId,
     orgId,
@@ -122,9 +127,17 @@ function claimsOf(payload: JWTPayload, orgId: OrgId): AgentClaims | null {
     vaultIds: vaultIds.length === 0 ? null : (vaultIds as readonly VaultId[]),
     tokenId: jti,
     keyId,
+    boundTo,
     issuedAt: epochMs(iat * 1000),
     expiresAt: epochMs(exp * 1000),
   }
+}
+
+/** @returns undefined when it is bound in a way that is not understood */
+function boundToOf(cnf: unknown): string | null | undefined {
+  if (cnf === undefined) return null
+  if (typeof cnf !== 'object' || cnf === null || !('jkt' in cnf)) return undefined
+  return typeof cnf.jkt === 'string' ? cnf.jkt : undefined
 }
 
 function texts(claim: unknown): readonly string[] | null {

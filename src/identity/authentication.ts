@@ -22,11 +22,13 @@ import {
 import { ensureOrganisation, organisationOf } from './organisation.ts'
 import type { Refusals } from './refusals.ts'
 import { type RefusedBy, unauthenticated } from './refused.ts'
+import type { ShownProofs } from './shown-proofs.ts'
 import type { SigningKey, SigningKeys } from './signing-keys.ts'
 import { earliest, hasEnded, type Judged, type Standing } from './standing.ts'
 
 /** Whoever has no tokens loads nothing that signs them. */
 const agentToken = () => import('./agent-token.ts')
+const proofs = () => import('./proofs.ts')
 
 export const USER_KEY_PREFIX = '1ck_'
 
@@ -44,6 +46,7 @@ export interface AuthenticationParts {
   readonly lookupKey: () => Promise<Uint8Array>
   readonly signingKeys: SigningKeys
   readonly refusals: Refusals
+  readonly shownProofs: ShownProofs
 }
 
 type Refused = { readonly by: RefusedBy; readonly caller: Caller | null }
@@ -51,6 +54,7 @@ type Refused = { readonly by: RefusedBy; readonly caller: Caller | null }
 interface Exchange {
   readonly digest: Uint8Array
   readonly agentId: string | null
+  readonly boundTo: string | null
   readonly origin: Origin
 }
 
@@ -89,7 +93,13 @@ export class Authentication implements AuthenticationPort {
     this.#changes += 1
   }
 
-  async exchange(key: string, agentId: string | null, origin: Origin): Promise<TokenExchange> {
+  async exchange(
+    key: string,
+    agentId: string | null,
+    origin: Origin,
+    jwk?: unknown,
+  ): Promise<TokenExchange> {
+    const named = jwk === undefined ? null : await (await proofs()).thumbprintOf(jwk)
     const parsed = key.length > MAX_BEARER_CHARACTERS ? null : parseToken(key)
     if (parsed === null || parsed.prefix !== AGENT_KEY_PREFIX)
       return this.#refuse({ by: 'malformed', caller: null }, origin, true)
@@ -100,7 +110,15 @@ export class Authentication implements AuthenticationPort {
       agentByKey(this.#parts.tables, reader, digest),
     )
     if (row === null) return this.#refuse({ by: 'unknown', caller: null }, origin, true)
-    const { value } = await this.#parts.ledger.commit(this.#exchange, { digest, agentId, origin })
+    const proved = await this.#prove(origin, null, named)
+    if ('by' in proved) return this.#refuse({ by: proved.by, caller: null }, origin, true)
+    const boundTo = proved.boundTo ?? named
+    const { value } = await this.#parts.ledger.commit(this.#exchange, {
+      digest,
+      agentId,
+      boundTo,
+      origin,
+    })
     if ('by' in value) return this.#refuse(value, origin, true)
     const { signToken } = await agentToken()
     const token = SecretText.fromText(await signToken(value.key, value.claims))
@@ -108,6 +126,7 @@ export class Authentication implements AuthenticationPort {
       token,
       expiresInSeconds: Math.floor((value.claims.expiresAt - value.claims.issuedAt) / 1000),
       agent: agentInfo(value.row),
+      boundTo,
     }
   }
 
@@ -130,6 +149,11 @@ export class Authentication implements AuthenticationPort {
         return this.#refuse({ by, caller }, origin, false)
       }
       this.#bearers.keep(name, verified)
+    }
+    if (verified.boundTo !== null || origin.proof?.scheme === 'DPoP') {
+      const proved = await this.#prove(origin, bearer, verified.boundTo)
+      const by = 'by' in proved ? proved.by : proved.boundTo === null ? 'no-proof' : null
+      if (by !== null) return this.#refuse({ by, caller }, origin, false)
     }
     return caller
   }
@@ -158,6 +182,29 @@ export class Authentication implements AuthenticationPort {
       this.#org = orgInfo(row ?? (await ledger.commit(this.#makeOrg, null)).value)
     }
     return this.#org
+  }
+
+  /**
+   * The key that the sender of the request proved to hold.
+   *
+   * @param token what the proof must name; null in an exchange
+   * @param expected thumbprint of the key that it must be; null in an exchange: any
+   * @returns a thumbprint, or null when no proof came
+   */
+  async #prove(
+    { proof }: Origin,
+    token: string | null,
+    expected: string | null,
+  ): Promise<{ readonly boundTo: string | null } | { readonly by: RefusedBy }> {
+    if (proof === undefined) return { boundTo: null }
+    // A proof says who holds a key, and that must be the key of this token.
+    if (token !== null && expected === null) return { by: 'bad-proof' }
+    const { checkedProof } = await proofs()
+    const checked = await checkedProof(proof, token, this.#parts.clock())
+    if (checked === null) return { by: 'bad-proof' }
+    if (expected !== null && checked.keyThumbprint !== expected) return { by: 'bad-proof' }
+    const isFirst = await this.#parts.shownProofs.isFirst(checked.shown)
+    return isFirst ? { boundTo: checked.keyThumbprint } : { by: 'replayed-proof' }
   }
 
   #validKeys() {
@@ -236,6 +283,7 @@ export class Authentication implements AuthenticationPort {
         vaultIds: claims.vaultIds,
         expiresAt: claims.expiresAt,
       },
+      claims.boundTo,
     )
   }
 
@@ -245,7 +293,7 @@ export class Authentication implements AuthenticationPort {
 
   async #exchanged(
     tx: Tx,
-    { digest, agentId, origin }: Exchange,
+    { digest, agentId, boundTo, origin }: Exchange,
     at: EpochMs,
   ): Promise<Settled<Exchanged | Refused>> {
     const { tables, signingKeys } = this.#parts
@@ -262,7 +310,7 @@ export class Authentication implements AuthenticationPort {
     if ('by' in judged) return { value: { by: judged.by, caller }, record: null }
     if (hasEnded(judged.endsAt, at)) return { value: { by: 'expired', caller }, record: null }
     const { key, rows } = await signingKeys.signing(tx, at)
-    const claims = claimsFor(row, judged.standing.orgId, judged.endsAt, at)
+    const claims = claimsFor(row, judged.standing.orgId, boundTo, judged.endsAt, at)
     return {
       value: { row, claims, key },
       record: {
@@ -322,6 +370,7 @@ async function agentByKey(
 function claimsFor(
   row: AgentRow,
   orgId: AgentClaims['orgId'],
+  boundTo: string | null,
   endsAt: EpochMs | null,
   at: EpochMs,
 ): AgentClaims {
@@ -333,6 +382,7 @@ function claimsFor(
     vaultIds: listOf<VaultId>(row.vault_ids),
     tokenId: newId(),
     keyId: row.key_id ?? '',
+    boundTo,
     issuedAt: at,
     expiresAt: earliest(own, endsAt) ?? own,
   }

@@ -11,6 +11,8 @@ const MAX_ORIGINS = 64
 export class VerifiedBearer {
   readonly principal: RegisteredPrincipal
   readonly access: Omit<Access, 'address'>
+  /** Thumbprint of the key whose holder alone may show it, or null. */
+  readonly boundTo: string | null
   /** Monotonic milliseconds at which the store last said that it counts. */
   confirmedAt = Number.NEGATIVE_INFINITY
   /** The count of changes made here, as of then. */
@@ -19,9 +21,14 @@ export class VerifiedBearer {
   confirming: { readonly changes: number; readonly answer: Promise<RefusedBy | null> } | null = null
   readonly #callers = new Map<string, Caller>()
 
-  constructor(principal: RegisteredPrincipal, access: Omit<Access, 'address'>) {
+  constructor(
+    principal: RegisteredPrincipal,
+    access: Omit<Access, 'address'>,
+    boundTo: string | null = null,
+  ) {
     this.principal = principal
     this.access = access
+    this.boundTo = boundTo
   }
 
   /** The same object for the same origin: what is remembered of a caller is remembered by it. */

@@ -9,6 +9,7 @@ import { Authentication } from './authentication.ts'
 import { createFreezes } from './freezes.ts'
 import { type IdentityTables, identityTables } from './identity-rows.ts'
 import { Refusals, refusalLane } from './refusals.ts'
+import { ShownProofs } from './shown-proofs.ts'
 import { SigningKeys } from './signing-keys.ts'
 import { Standing } from './standing.ts'
 
@@ -61,6 +62,7 @@ export function createIdentity(
     lookupKey,
     signingKeys: new SigningKeys(keys),
     refusals,
+    shownProofs: new ShownProofs(db, clock),
   })
   const changed = (): void => authentication.noteChange()
   const refusal = refusalLane(ledger)

@@ -14,6 +14,9 @@ export type RefusedBy =
   | 'disabled'
   | 'deleted'
   | 'frozen'
+  | 'no-proof'
+  | 'bad-proof'
+  | 'replayed-proof'
 
 /** One text for every reason: what is wrong with a bearer is nobody's business but the audit's. */
 export function unauthenticated(): Fault {

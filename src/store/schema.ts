@@ -110,6 +110,8 @@ export const MIGRATIONS: readonly Migration[] = [
       `create table ended_tokens (
         id text primary key, ends_at bigint not null, revision bigint not null, mac bytea not null)`,
       `create index ended_tokens_by_end on ended_tokens (ends_at)`,
+      `create table shown_proofs (id text primary key, ends_at bigint not null)`,
+      `create index shown_proofs_by_end on shown_proofs (ends_at)`,
       `create table freezes (
         id text primary key, state text not null, at bigint not null, set_by text not null, reason text,
         revision bigint not null, mac bytea not null)`,
@@ -145,6 +147,7 @@ export const TABLES = [
   'user_keys',
   'agents',
   'ended_tokens',
+  'shown_proofs',
   'freezes',
   'path_policies',
   'audit_tree',
