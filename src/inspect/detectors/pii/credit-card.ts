@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 
 const SAYS_SO =
   /card|visa|master|amex|american express|discover|diners|jcb|maestro|\bcc\b|credit|debit|\bpan\b|payment/i
@@ -66,6 +67,8 @@ export const creditCard: Detector = {
   confidence: 0.85,
   summary: 'Number of a payment card: an issuer’s range, its length and the check digit are right.',
   needs: [],
+  marks: MARK.digits,
+  reach: { before: 64, after: 64 },
   source: 'ISO/IEC 7812-1 and the ranges the card schemes publish.',
   find: matchesOf(
     /(?=\d)(?<![\w.,/$+-])\d(?:\d{11,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{3}([ -])\d{6}\2\d{4,5}|\d{3}([ -])\d{4}\3\d{5})(?![\w/-]|\.\d|,\d{3}\b)/g,

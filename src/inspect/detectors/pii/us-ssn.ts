@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 
 const SAYS_SO = /ssn|social[ -]?security|soc\.? ?sec|tax(?:payer)?[ -]?id|\btin\b/i
 /** Numbers that were printed for show and given to nobody. */
@@ -24,6 +25,8 @@ export const usSsn: Detector = {
   summary:
     'United States social security number, written with separators, or bare beside its name.',
   needs: [],
+  marks: MARK.digits,
+  reach: { before: 64, after: 64 },
   source:
     'Social Security Administration, POMS RM 10201: no area 000, 666 or 900–999, no group 00, no serial 0000.',
   find: matchesOf(
