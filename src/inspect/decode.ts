@@ -18,7 +18,7 @@ export const findEncoded: FindEncoded = (text, scene) => {
   escapeRuns(text, marks, runs)
   numberRuns(text, marks, runs)
   wideRuns(text, marks, runs)
-  rotatedRuns(text, runs)
+  rotatedRuns(text, scene.via, runs)
   smuggledRuns(text, marks, runs)
   foldedRuns(text, marks, scene, runs)
   return runs

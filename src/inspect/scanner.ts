@@ -30,12 +30,23 @@ function appliesTo(detector: Detector, kind: Kind): boolean {
 
 /** Windows of one detector while a text is scanned: pairs of from and to, ascending, none touching the next. */
 function mergeInto(windows: number[], from: number, to: number): void {
-  let start = from
-  while (windows.length > 0 && start <= (windows.at(-1) ?? 0)) {
-    windows.pop()
-    start = Math.min(start, windows.pop() ?? start)
+  const last = windows.length - 1
+  if (last < 0 || from > (windows[last] as number)) {
+    windows.push(from, to)
+    return
   }
-  windows.push(start, to)
+  // Mostly it begins inside the last one.
+  if (from >= (windows[last - 1] as number)) {
+    if (to > (windows[last] as number)) windows[last] = to
+    return
+  }
+  let start = from
+  let end = to
+  while (windows.length > 0 && start <= (windows.at(-1) as number)) {
+    end = Math.max(end, windows.pop() as number)
+    start = Math.min(start, windows.pop() as number)
+  }
+  windows.push(start, end)
 }
 
 function collect(

@@ -1,20 +1,42 @@
 import type { EncodedRun } from '../decoder.ts'
 import { MARK, type Marks } from '../marks.ts'
 import { textOfBytes } from './bytes.ts'
+import { textOfUnits } from './mapped-text.ts'
 
 const DIGIT = 1
 const HEX = 2
 const WORD = 4
 const SPACE = 8
+const UNDERSCORE = 16
+const LETTER_H = 32
 /** By ASCII unit: what it is. */
 const classes = new Uint8Array(128)
 for (let unit = 0; unit < 128; unit += 1) {
   const sign = String.fromCharCode(unit)
   if (/[0-9]/.test(sign)) classes[unit] = DIGIT | HEX | WORD
   else if (/[A-Fa-f]/.test(sign)) classes[unit] = HEX | WORD
+  else if (sign === '_') classes[unit] = WORD | UNDERSCORE
+  else if (/h/i.test(sign)) classes[unit] = WORD | LETTER_H
   else if (/\w/.test(sign)) classes[unit] = WORD
   else if (/\s/.test(sign)) classes[unit] = SPACE
 }
+
+/** What may begin at a unit, by its class and that of the unit before. */
+const PAIR = 1
+const NUMBER = 2
+/** `&H63`, of which the digits begin here. */
+const CALL_HEX = 4
+const CLASS_BITS = 6
+const beginnings = new Uint8Array(1 << (2 * CLASS_BITS))
+for (let before = 0; before < 1 << CLASS_BITS; before += 1)
+  for (let own = 0; own < 1 << CLASS_BITS; own += 1) {
+    const isBehindWord = (before & WORD) !== 0
+    let begins = 0
+    if ((own & HEX) !== 0 && (!isBehindWord || (before & UNDERSCORE) !== 0)) begins |= PAIR
+    if ((own & DIGIT) !== 0 && !isBehindWord) begins |= NUMBER
+    if ((own & DIGIT) !== 0 && (before & LETTER_H) !== 0) begins |= CALL_HEX
+    beginnings[(before << CLASS_BITS) | own] = begins
+  }
 
 function classAt(text: string, at: number): number {
   const unit = text.charCodeAt(at)
@@ -31,9 +53,7 @@ const SEMICOLON = 0x3b
 const COLON = 0x3a
 const HYPHEN = 0x2d
 const BLANK = 0x20
-const UNDERSCORE = 0x5f
 const LETTER_X = 0x78
-const LETTER_H = 0x68
 const OPEN = 0x28
 const CLOSED = 0x5d
 const AMPERSAND = 0x26
@@ -72,26 +92,19 @@ export function numberRuns(text: string, marks: Marks, into: EncodedRun[]): void
     let before = from === 0 ? 0 : classAt(text, from - 1)
     for (let at = from; at < to; at += 1) {
       const own = classAt(text, at)
-      if ((own & HEX) !== 0) {
-        const isBehindWord = (before & WORD) !== 0
-        if (at >= pairsEnd && (!isBehindWord || isUnit(text, at - 1, UNDERSCORE)))
-          if ((classAt(text, at + 1) & HEX) !== 0 && isBetweenPairs(text.charCodeAt(at + 2)))
-            pairsEnd = pairs(text, at, into)
-        if ((own & DIGIT) !== 0 && !isBehindWord) {
-          if (at >= callsEnd && mayBeArgument(text.charCodeAt(at - 1)))
-            callsEnd = calls(text, at, into)
-          if (at >= numbersEnd && !isUnit(text, at - 1, DOT)) numbersEnd = numbers(text, at, into)
-        } else if ((own & DIGIT) !== 0 && at >= callsEnd && isCallHex(text, at))
-          callsEnd = calls(text, at - 2, into)
-      }
+      const begins = beginnings[(before << CLASS_BITS) | own] as number
       before = own
+      if (begins === 0) continue
+      if ((begins & PAIR) !== 0 && at >= pairsEnd && (classAt(text, at + 1) & HEX) !== 0)
+        if (isBetweenPairs(text.charCodeAt(at + 2))) pairsEnd = pairs(text, at, into)
+      if ((begins & NUMBER) !== 0) {
+        if (at >= callsEnd && mayBeArgument(text.charCodeAt(at - 1)))
+          callsEnd = calls(text, at, into)
+        if (at >= numbersEnd && !isUnit(text, at - 1, DOT)) numbersEnd = numbers(text, at, into)
+      } else if ((begins & CALL_HEX) !== 0 && at >= callsEnd && isUnit(text, at - 2, AMPERSAND))
+        callsEnd = calls(text, at - 2, into)
     }
   }
-}
-
-/** `&H63`, of which the digits begin at `at`. */
-function isCallHex(text: string, at: number): boolean {
-  return (text.charCodeAt(at - 1) | 0x20) === LETTER_H && isUnit(text, at - 2, AMPERSAND)
 }
 
 /** What may stand right before the number in a call. */
@@ -104,7 +117,7 @@ function isBetweenPairs(unit: number): boolean {
 }
 
 function isAlphanumeric(text: string, at: number): boolean {
-  return (classAt(text, at) & WORD) !== 0 && !isUnit(text, at, UNDERSCORE)
+  return (classAt(text, at) & (WORD | UNDERSCORE)) === WORD
 }
 
 /** Returns where the pairs end that begin at `first`. */
@@ -240,8 +253,9 @@ const ROT13_SIGNS = ['gur', 'lbh', 'naq']
 const ROT13_WORD =
   /\b(?:gur|naq|lbhe?|sebz|jvgu|guvf|gung|sbe|cyrnfr|nyy|bs|gb|nf|vf|vg|ng|zl|zr)\b/gi
 
-/** ROT13, where the text names it or has English words in it. */
-export function rotatedRuns(text: string, into: EncodedRun[]): void {
+/** ROT13, where the text names it or has English words in it; of ROT13 it is no other text. */
+export function rotatedRuns(text: string, via: readonly string[], into: EncodedRun[]): void {
+  if (via.includes('rot13')) return
   const run = text.slice(0, MAX_ROTATED)
   const isNamed = ROT13_HINTS.some((hint) => run.includes(hint))
   if (!isNamed && !ROT13_SIGNS.some((sign) => run.includes(sign))) return
@@ -253,12 +267,18 @@ export function rotatedRuns(text: string, into: EncodedRun[]): void {
     start: 0,
     end: run.length,
     encoding: 'rot13',
-    decoded: run.replace(/[A-Za-z]/g, rotated),
+    decoded: rotated(run),
     sourceOffset: (offset) => Math.min(offset, run.length),
   })
 }
 
-function rotated(letter: string): string {
-  const unit = letter.charCodeAt(0)
-  return String.fromCharCode((unit | 0x20) > 0x6d ? unit - 13 : unit + 13)
+function rotated(text: string): string {
+  const units = new Uint16Array(text.length)
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at)
+    const small = unit | 0x20
+    const isLetter = small >= 0x61 && small <= 0x7a
+    units[at] = isLetter ? unit + (small > 0x6d ? -13 : 13) : unit
+  }
+  return textOfUnits(units, units.length)
 }
