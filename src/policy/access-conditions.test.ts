@@ -148,6 +148,8 @@ const crons: readonly [expression: string, instant: string, open: boolean][] = [
   ['* * * * * 5-7', '2026-11-19T12:00:00Z', false],
   ['* * * * * */2', '2026-11-22T12:00:00Z', true],
   ['* * * * * */2', '2026-11-20T12:00:00Z', false],
+  ['* * * * * 1/2', '2026-11-22T12:00:00Z', false],
+  ['* * * * * 1/2', '2026-11-20T12:00:00Z', true],
   ['* */15 * * * *', '2026-11-20T12:45:10Z', true],
   ['* */15 * * * *', '2026-11-20T12:46:10Z', false],
   ['* 50/5 * * * *', '2026-11-20T12:55:00Z', true],
@@ -249,9 +251,9 @@ test('a zone that is not known here, and an instant that is none, are unknown', 
 })
 
 const bad: readonly [what: string, conditions: unknown, field: string, says: string][] = [
-  ['text', 'always', 'conditions', 'must be an object'],
-  ['a list', [], 'conditions', 'must be an object'],
-  ['nothing said', undefined, 'conditions', 'must be an object'],
+  ['text', 'always', 'conditions', 'must be null or an object'],
+  ['a list', [], 'conditions', 'must be null or an object'],
+  ['nothing said', undefined, 'conditions', 'must be null or an object'],
   ['an unknown field', { ip_allowlist: [] }, 'conditions', "unknown field 'ip_allowlist'"],
   ['a prototype', JSON.parse('{"__proto__": {}}'), 'conditions', "unknown field '__proto__'"],
   ['no list', { ipAllowlist: '10.0.0.0/8' }, 'ipAllowlist', 'must be a list'],

@@ -256,7 +256,7 @@ function fieldsOf<K extends string>(
   known: readonly K[],
 ): Partial<Record<K, unknown>> {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
-    return refuse(name, 'must be an object')
+    return refuse(name, name === 'conditions' ? 'must be null or an object' : 'must be an object')
   const fields: Partial<Record<K, unknown>> = {}
   for (const [key, value] of Object.entries(input)) {
     const own = known.find((one) => one === key)

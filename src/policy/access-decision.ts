@@ -4,10 +4,11 @@ import type { AccessMoment } from './access-conditions.ts'
 import {
   type AccessPolicy,
   type PolicyStanding,
+  pathMatcher,
   type ReadPolicy,
   readPolicy,
 } from './access-policy.ts'
-import { compileGlob, type GlobMatch } from './glob.ts'
+import type { GlobMatch } from './glob.ts'
 import { isPath } from './path.ts'
 import { quoted } from './quoted.ts'
 
@@ -99,6 +100,8 @@ interface Outlook {
   readonly candidates: readonly Candidate[]
 }
 
+const settle = (decision: AccessDecision): Outlook => ({ settled: decision, candidates: [] })
+
 const MAX_REMEMBERED = 1024
 const NO_OUTLOOKS: readonly (Outlook | undefined)[] = []
 
@@ -134,12 +137,25 @@ export function compileAccess(
 function compileFor(caller: ReadSubject, policies: readonly AccessPolicy[]): CompiledAccess {
   const { own, broken } = ownPolicies(caller.subject, policies)
   const { orgId } = caller.subject
+  const byPlace = new Map<number, readonly Candidate[]>()
   const memory = new Map<string, Map<string, (Outlook | undefined)[]>>()
   let remembered = 0
 
+  function outlookOn({ vaultId, path, permission }: AccessQuestion, place: number): Outlook {
+    if (!isPath(path)) return settle(NOT_ASKABLE)
+    if (!caller.inScope(path)) return settle(OUT_OF_SCOPE)
+    if (broken !== null) return settle(broken)
+    const all = byPlace.get(place) ?? candidatesOf(own, permission)
+    byPlace.set(place, all)
+    const candidates = all.filter(
+      ({ read }) => read.policy.vaultId === vaultId && read.matches(path),
+    )
+    return { settled: null, candidates }
+  }
+
   function outlookFor(question: AccessQuestion, place: number): Outlook {
     const { vaultId, path } = question
-    const outlook = outlookOn(caller, own, broken, question)
+    const outlook = outlookOn(question, place)
     // What is no path has no place in memory: callers choose these texts.
     if (outlook.settled === NOT_ASKABLE) return outlook
     if (remembered >= MAX_REMEMBERED) {
@@ -147,8 +163,7 @@ function compileFor(caller: ReadSubject, policies: readonly AccessPolicy[]): Com
       remembered = 0
     }
     const vault = memory.get(vaultId) ?? new Map<string, (Outlook | undefined)[]>()
-    const places =
-      vault.get(path) ?? new Array<undefined>(ACCESS_PERMISSIONS.length).fill(undefined)
+    const places = vault.get(path) ?? []
     places[place] = outlook
     vault.set(path, places)
     memory.set(vaultId, vault)
@@ -189,7 +204,7 @@ export function readSubject(subject: AccessSubject): ReadSubject | null {
   const bound = vaultIds === null ? null : new Set(vaultIds)
   let globs: readonly (readonly GlobMatch[])[]
   try {
-    globs = scopes.map((list) => list.map(compileGlob))
+    globs = scopes.map((list) => list.map(pathMatcher))
   } catch (error) {
     if (isFault(error, 'BAD_INPUT')) return null
     throw error
@@ -248,23 +263,14 @@ function byRank({ policy: a }: ReadPolicy, { policy: b }: ReadPolicy): number {
   return a.id < b.id ? -1 : Number(a.id > b.id)
 }
 
-function outlookOn(
-  caller: ReadSubject,
+/** What each policy decides for one permission, in the order of their ranks. */
+function candidatesOf(
   own: readonly ReadPolicy[],
-  broken: AccessDecision | null,
-  { vaultId, path, permission }: AccessQuestion,
-): Outlook {
-  const settled = (decision: AccessDecision): Outlook => ({ settled: decision, candidates: [] })
-  if (!isPath(path)) return settled(NOT_ASKABLE)
-  if (!caller.inScope(path)) return settled(OUT_OF_SCOPE)
-  if (broken !== null) return settled(broken)
-  const candidates = own
-    .filter(
-      ({ policy, matches }) =>
-        policy.vaultId === vaultId && policy.permissions.includes(permission) && matches(path),
-    )
-    .map((read): Candidate => ({ read, decision: decisionBy(read.policy, permission) }))
-  return { settled: null, candidates }
+  permission: AccessPermission,
+): readonly Candidate[] {
+  return own
+    .filter(({ policy }) => policy.permissions.includes(permission))
+    .map((read) => ({ read, decision: decisionBy(read.policy, permission) }))
 }
 
 function decisionBy(policy: AccessPolicy, permission: AccessPermission): AccessDecision {

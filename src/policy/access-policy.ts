@@ -98,7 +98,7 @@ export function readPolicy(row: unknown): ReadPolicy | null {
     const check = policy.conditions === null ? null : compileConditions(policy.conditions)
     return {
       policy,
-      matches: matcherOf(policy.pattern),
+      matches: pathMatcher(policy.pattern),
       isTimeless: check === null && policy.expiresAt === null,
       standingAt: (moment) => standingOf(policy, check, moment),
     }
@@ -132,8 +132,12 @@ function standingOf(
   return standing === 'fails' ? { state: 'fails', counts: false, because } : unknown(because)
 }
 
-/** The shapes that most patterns have are compared as text; the answers are those of the glob. */
-function matcherOf(pattern: string): GlobMatch {
+/**
+ * `compileGlob` for well-formed paths only: the shapes that most patterns have are compared as text.
+ *
+ * @throws {Fault} `BAD_INPUT`
+ */
+export function pathMatcher(pattern: string): GlobMatch {
   const match = compileGlob(pattern)
   if (pattern === '**') return () => true
   const folder = pattern.endsWith('/**') ? pattern.slice(0, -2) : null
@@ -172,14 +176,13 @@ function readTerms(row: Row, conditionsOf: ReadConditions): AccessTerms {
       `is ${quoted(pattern)}, which matches nothing; paths have letters, digits, '_', '.', '-' and '/'`,
     )
   if (effect !== 'allow' && effect !== 'deny') return refuse('effect', "must be 'allow' or 'deny'")
-  // What is not written down may be a condition that was lost on the way: only null is none.
-  if (conditions === undefined) refuse('conditions', 'must be null or an object')
   if (expiresAt !== null && (typeof expiresAt !== 'number' || !Number.isFinite(expiresAt)))
     return refuse('expiresAt', 'must be null or milliseconds since 1970')
   return {
     pattern,
     effect,
     permissions: readPermissions(permissions),
+    // Not written down is not none: it may have been lost on the way.
     conditions: conditionsOf(conditions),
     expiresAt: expiresAt as EpochMs | null,
   }

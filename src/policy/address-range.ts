@@ -13,14 +13,23 @@ const MAX_ADDRESS_CHARS = 45
 const PREFIX = /^(?:0|[1-9]\d{0,2})$/
 const DOTTED_TAIL = /:([^:]*\.[^:]*)$/
 const MAPPED_BITS = 96
+const MAX_KNOWN = 1024
+const known = new Map<string, AddressBytes | null>()
 
 /**
  * Reads an address strictly: four decimal numbers, or IPv6. Shortened, octal and hexadecimal IPv4, brackets, ports and
  * zone ids (`fe80::1%eth0`: a zone means something on one machine only) are no address.
  */
 export function parseAddress(text: string): AddressBytes | null {
-  const bytes = wireBytes(text)
-  return bytes !== null && isMapped(bytes) ? bytes.slice(12) : bytes
+  if (text.length > MAX_ADDRESS_CHARS) return null
+  // The same callers come again and again, and reading an address costs more than all else in a decision.
+  const before = known.get(text)
+  if (before !== undefined) return before
+  const written = wireBytes(text)
+  const bytes = written !== null && isMapped(written) ? written.slice(12) : written
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(text, bytes)
+  return bytes
 }
 
 /**
