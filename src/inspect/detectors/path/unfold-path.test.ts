@@ -8,6 +8,8 @@ const cases: readonly [what: string, run: string, plain: string, isEvasive: bool
   ['backslashes', '..\\..\\a', '../../a', false],
   ['one layer', '..%2f..%2Fa', '../../a', false],
   ['two layers', '%252e%252e%252fa', '../a', true],
+  ['a noncharacter is no percent sign', '\ufffe2e\ufffe2e/a', '\ufffe2e\ufffe2e/a', false],
+  ['a noncharacter among escapes', '%252e\ufffe2e%2fa', '.\ufffe2e/a', true],
   ['a percent sign that stays', '100%', '100%', false],
   ['overlong in two bytes', '%c0%ae%c0%ae%c0%afa', '../a', true],
   ['overlong in three bytes', '%e0%80%ae%e0%80%ae/a', '../a', true],

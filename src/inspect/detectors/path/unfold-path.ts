@@ -111,9 +111,11 @@ export function unfoldPath(run: string): UnfoldedPath {
         })
     // Most of many layers is percent signs, of which nothing is to be noted.
     text = text
-      .replaceAll('%25', '\ufffe')
-      .replace(PERCENT, (_all, hex: string) => note(byteOf(hex)))
-      .replaceAll('\ufffe', '%')
+      .split('%25')
+      .map((part) =>
+        part.includes('%') ? part.replace(PERCENT, (_all, hex: string) => note(byteOf(hex))) : part,
+      )
+      .join('%')
     if (text === before) break
     if (layers > 0 && (hidesDots || hidesSeparator)) isEvasive = true
   }
