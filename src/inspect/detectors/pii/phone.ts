@@ -1,8 +1,26 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { MARK } from '../../marks.ts'
 
 /** Words that a telephone number follows, within what is said just before it. */
 const SAYS_SO =
-  /(?:phone|telephone|\btel\b|mobile|\bcell|\bcall|\bfax|\bsms|whats ?app|contact|\breach|\bdial|\boffice|\bdesk|answering at|messages? to|hot ?line|help ?line|\bring\b|\bmob\b|handset|\btext (?:me|him|her|us|them)|(?:us|uk|my|his|her|your) number|telef[oó]n|handy|t[ée]l[ée]phone|numru|puhelin)[^\d\n]{0,28}\n{0,2}$/i
+  /phone|telephone|\btel\b|mobile|\bcell|\bcall|\bfax|\bsms|whats ?app|contact|\breach|\bdial|\boffice|\bdesk|answering at|messages? to|hot ?line|help ?line|\bring\b|\bmob\b|handset|\btext (?:me|him|her|us|them)|(?:us|uk|my|his|her|your) number|telef[oó]n|handy|t[ée]l[ée]phone|numru|puhelin/gi
+const MAX_BETWEEN = 28
+
+/** A word says that a number follows: on its line, or two line ends before, with no digit between. */
+function isSaidBefore(before: string): boolean {
+  let end = before.length
+  while (end > 0 && before.length - end < 2 && before[end - 1] === '\n') end -= 1
+  let first = end
+  while (first > 0 && end - first < MAX_BETWEEN && !/[\d\n]/.test(before[first - 1] ?? ''))
+    first -= 1
+  SAYS_SO.lastIndex = 0
+  for (let word = SAYS_SO.exec(before); word !== null; word = SAYS_SO.exec(before)) {
+    const wordEnd = word.index + word[0].length
+    if (wordEnd >= first && wordEnd <= end) return true
+  }
+  return false
+}
+
 /** Words right behind it: `… office`, `…-Fax`. */
 const SAID_AFTER = /^[\s\-,(\\]{0,4}(?:office|fax|mobile|mob\b|cell|home|work|phone|tel\b|desk)/i
 /** What a number is that no one calls. */
@@ -20,7 +38,7 @@ function sureness(written: string, before: string, after: string): number | null
   const core = written.replace(/\s?(?:x|ext\.?) ?\d{1,5}$/i, '')
   const digits = core.replaceAll(/\D/g, '')
   if (digits.length < 7 || digits.length > 15 || new Set(digits).size < 3) return null
-  const isSaid = SAYS_SO.test(before) || SAID_AFTER.test(after)
+  const isSaid = isSaidBefore(before) || SAID_AFTER.test(after)
   if (DATE.test(core)) return null
   if (INTERNATIONAL.test(core)) return digits.length >= 8 ? (isSaid ? 0.9 : 0.75) : null
   if (SSN.test(core) && !/phone|call|fax|mobile/i.test(before)) return null
@@ -39,6 +57,8 @@ export const phone: Detector = {
   confidence: 0.7,
   summary: 'Telephone number: international, North American, or beside a word that says so.',
   needs: [],
+  marks: MARK.digits,
+  reach: { before: 64, after: 64 },
   source: 'ITU-T E.164 and E.123; North American Numbering Plan.',
   find: matchesOf(
     /(?=[+(\d])(?<![\w.$€£#/@+%-]|\d[ ,:-])(?:\+|00)?\(?\d(?:[ .()-]{0,2}\d){6,14}(?:\s?(?:x|ext\.?) ?\d{1,5})?(?![\w%€/]|[-.,:]\d)/gi,

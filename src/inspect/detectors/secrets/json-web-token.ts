@@ -1,5 +1,25 @@
-import { type Detector, matchesOf } from '../../detector.ts'
+import type { Detector, Hit } from '../../detector.ts'
 import { sampleOf } from './token-shape.ts'
+import { isIn, runEnd } from './unit-classes.ts'
+
+const HEADER = { min: 16, max: 1_002 } as const
+const PAYLOAD = { min: 10, max: 4_000 } as const
+const MAX_PART = 2_000
+const MAX_PARTS = 5
+const SIGNATURE = 20
+
+/** The token whose header stands from `start` to `headerEnd`, where a dot follows. */
+function tokenAt(text: string, start: number, headerEnd: number): Hit | null {
+  const signatureStart = runEnd('base64url', text, headerEnd + 1, PAYLOAD.max) + 1
+  if (signatureStart - 1 - (headerEnd + 1) < PAYLOAD.min) return null
+  if (!isHeader(text.slice(start, headerEnd))) return null
+  let end = signatureStart - 1
+  for (let parts = 2; parts < MAX_PARTS && text[end] === '.'; parts++)
+    end = runEnd('base64url', text, end + 1, MAX_PART)
+  const signatureEnd = runEnd('base64url', text, signatureStart, MAX_PART)
+  const isSigned = end > signatureStart && signatureEnd - signatureStart >= SIGNATURE
+  return isSigned ? { start, end } : { start, end, confidence: 0.6 }
+}
 
 /** `{"alg` and `{"typ`, `{"kid` … with or without a space after the brace, read from the base64 of the header. */
 function isHeader(part: string): boolean {
@@ -37,14 +57,23 @@ export const jsonWebToken: Detector = {
   needs: ['eyj', 'ewog', 'eya'],
   reach: { before: 2, after: 1_200 },
   source: 'RFC 7519 and RFC 7515, compact serialisation.',
-  find: matchesOf(
-    /(?<![A-Za-z0-9+/=])e[yw][A-Za-z0-9_-]{14,1000}\.[A-Za-z0-9_-]{10,4000}(?:\.[A-Za-z0-9_-]{0,2000}){0,3}/g,
-    (match) => {
-      const parts = match[0].split('.')
-      if (!isHeader(parts[0] ?? '')) return null
-      return (parts[2] ?? '').length >= 20 ? {} : { confidence: 0.6 }
-    },
-  ),
+  find(text, from, to) {
+    const hits: Hit[] = []
+    // Headers that begin in one run of units end where it ends.
+    let headerEnd = -1
+    for (let at = text.indexOf('e', from); at >= 0 && at < to; at = text.indexOf('e', at + 1)) {
+      const next = text[at + 1]
+      if ((next !== 'y' && next !== 'w') || isIn('base64', text.charCodeAt(at - 1))) continue
+      if (at >= headerEnd) headerEnd = runEnd('base64url', text, at, text.length)
+      const length = headerEnd - at
+      if (length < HEADER.min || length > HEADER.max || text[headerEnd] !== '.') continue
+      const token = tokenAt(text, at, headerEnd)
+      if (token !== null) hits.push(token)
+      // What begins later in this run has the same payload, and no header either.
+      at = (token?.end ?? headerEnd) - 1
+    }
+    return hits
+  },
   catches: [
     `Authorization: Bearer ${token(sampleOf('{w43}'))}`,
     `token = "${token(sampleOf('{w86}'))}"`,

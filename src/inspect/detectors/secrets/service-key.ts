@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { startingWith } from '../../search.ts'
 import { distinctUnits, entropyOf } from './entropy.ts'
 import { wordliness } from './letter-pairs.ts'
 import { isPlaceholder } from './placeholder.ts'
@@ -35,16 +36,19 @@ const QUOTED_NEXT =
   /[A-Za-z\d]{4,24}["'`]?\s{0,2}[:=]{0,2}\s{0,2}["'`]([A-Za-z\d][\w+/-]{23,127}={0,2})(?=["'`])/y
 const MIN_ENTROPY = 3.4
 
-const beside = matchesOf(
-  /(?:key|token|secret|private|access|(?<![a-z])api|auth|pat(?![a-z])|login|password|credential|(?<![a-z])sid|client_?id)[\w.-]{0,24}?["'`\])]{0,3}(?:\s{0,3}(?::=|=>|[:=(,>|.?-]){1,4}\s{0,6}|\s{1,3}(?:[a-z]{2,8}\s)?|[-_.])["'`]?(?<value>[A-Za-z\d](?:[\w+/-]|\.(?=[A-Za-z\d])){14,200}={0,2})/gi,
-  (match, start, text) => {
-    const value = match.groups?.['value'] ?? ''
-    const end = start + match[0].length
-    // Asked here and not in the pattern, which would give back a long run unit by unit.
-    if (/[\w+/]/.test(text[end] ?? '') || !couldBeKey(value)) return null
-    return { start: end - value.length, end }
-  },
-)
+const SAYS_KEY =
+  /key|token|secret|private|access|(?<![a-z])api|auth|pat(?![a-z])|login|password|credential|(?<![a-z])sid|client_?id/gi
+/** From such a word on: the rest of the name, what stands between, the value. */
+const WITH_VALUE =
+  /(?:key|token|secret|private|access|api|auth|pat|login|password|credential|sid|client_?id)[\w.-]{0,24}?["'`\])]{0,3}(?:\s{0,3}(?::=|=>|[:=(,>|.?-]){1,4}\s{0,6}|\s{1,3}(?:[a-z]{2,8}\s)?|[-_.])["'`]?([A-Za-z\d](?:[\w+/-]|\.(?=[A-Za-z\d])){14,200}={0,2})/iy
+
+const beside = matchesOf(startingWith(SAYS_KEY, WITH_VALUE), (match, start, text) => {
+  const value = match[1] ?? ''
+  const end = start + match[0].length
+  // Asked here and not in the pattern, which would give back a long run unit by unit.
+  if (/[\w+/]/.test(text[end] ?? '') || !couldBeKey(value)) return null
+  return { start: end - value.length, end }
+})
 
 export const serviceKey: Detector = {
   id: 'service-key',

@@ -1,4 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
+import { startingWith } from '../../search.ts'
 import { wordliness } from './letter-pairs.ts'
 import { isPlaceholder } from './placeholder.ts'
 import { sampleOf } from './token-shape.ts'
@@ -9,30 +10,32 @@ const WRITTEN_FOR =
 const TEMPLATE = /[${}<>[\]()|^]|^%[A-Z_]+%?$|^:|^\+|\s/
 const NO_HOST = /^(?:\d{1,5}\/|$)/
 
-const findCredentials = matchesOf(
-  /(?<![A-Za-z\d])([a-z][a-z\d+.-]{1,20}):\/\/([^\s:/?#"'`<>@,\\]{0,80}):([^\s/"'`<>\\]{3,120})@([\w.[\]-]{1,120}|%[sdv])/gi,
-  (match, start) => {
-    const [whole, scheme = '', user = '', password = '', host = ''] = match
-    if (TEMPLATE.test(password) || TEMPLATE.test(user) || NO_HOST.test(host)) return null
-    const word = /^[A-Za-z_]{3,24}$/.test(password) ? (wordliness(password) ?? 0) : 0
-    if (
-      password === user ||
-      word > 16 ||
-      /(?:password|passwd|secret)$/i.test(password) ||
-      /^[A-Z]{2,20}(?:_[A-Z]{2,20}){1,4}$/.test(password) ||
-      WRITTEN_FOR.test(password) ||
-      isPlaceholder(password)
-    )
-      return { confidence: 0.4 }
-    const at = start + scheme.length + 3 + user.length + 1
-    const isLong = password.length >= 12 && /\d/.test(password)
-    return {
-      start: at,
-      end: at + password.length,
-      confidence: isLong && whole.length > 24 ? 0.8 : 0.65,
-    }
-  },
-)
+/** A scheme and what follows it: asked only where a scheme begins. */
+const SCHEME = /(?<![A-Za-z\d])[a-z][a-z\d+.-]{1,20}:\/\//gi
+const CREDENTIALS =
+  /([a-z][a-z\d+.-]{1,20}):\/\/([^\s:/?#"'`<>@,\\]{0,80}):([^\s/"'`<>\\]{3,120})@([\w.[\]-]{1,120}|%[sdv])/iy
+
+const findCredentials = matchesOf(startingWith(SCHEME, CREDENTIALS), (match, start) => {
+  const { 0: whole, 1: scheme = '', 2: user = '', 3: password = '', 4: host = '' } = match
+  if (TEMPLATE.test(password) || TEMPLATE.test(user) || NO_HOST.test(host)) return null
+  const word = /^[A-Za-z_]{3,24}$/.test(password) ? (wordliness(password) ?? 0) : 0
+  if (
+    password === user ||
+    word > 16 ||
+    /(?:password|passwd|secret)$/i.test(password) ||
+    /^[A-Z]{2,20}(?:_[A-Z]{2,20}){1,4}$/.test(password) ||
+    WRITTEN_FOR.test(password) ||
+    isPlaceholder(password)
+  )
+    return { confidence: 0.4 }
+  const at = start + scheme.length + 3 + user.length + 1
+  const isLong = password.length >= 12 && /\d/.test(password)
+  return {
+    start: at,
+    end: at + password.length,
+    confidence: isLong && whole.length > 24 ? 0.8 : 0.65,
+  }
+})
 
 export const urlCredentials: Detector = {
   id: 'url-credentials',
