@@ -1,12 +1,14 @@
 import { createServer, type Server } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { type ApiServer, isApiTarget, serveApi } from '../api/index.ts'
 import type { PageDesk } from '../ask/index.ts'
 import type { TokenPort } from '../core/admin-port.ts'
 import { packageVersion, type Settings } from '../core/config.ts'
-import { Fault } from '../core/faults.ts'
+import { Fault, isFault } from '../core/faults.ts'
+import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
-import { localAgent } from '../core/principals.ts'
-import type { McpEndpoint, ServerDefinition } from '../mcp/index.ts'
+import { type Caller, localAgent, principalName } from '../core/principals.ts'
+import type { AuthenticatedPeer, McpEndpoint, ServerDefinition } from '../mcp/index.ts'
 import { openMcpEndpoint } from '../mcp/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 
@@ -15,6 +17,8 @@ export interface ServeOptions {
   readonly port: number
   readonly log: Log
   readonly tokens: TokenPort
+  readonly api: ApiServer
+  readonly authentication: AuthenticationPort
   readonly definition: ServerDefinition<SecretSession>
   /** Told the address as soon as it is known, because pages name it; answers the desk to mount. */
   readonly deskAt: (baseUrl: string) => PageDesk
@@ -37,17 +41,9 @@ const MAX_CONNECTIONS = 512
 export async function serveHttp(options: ServeOptions): Promise<Serving> {
   const { log, settings } = options
   const endpoint = await openMcpEndpoint(options.definition, {
-    authenticate: async (bearer, vault) => {
-      const token = await options.tokens.verify(bearer)
-      if (token === null) return null
-      return {
-        owner: token.id,
-        session: {
-          caller: { principal: localAgent(token.project), channel: 'mcp-http' },
-          vault: vault ?? settings.vault,
-        },
-      }
-    },
+    authenticate: async (bearer, vault, address) =>
+      (await localPeer(options, bearer, vault)) ??
+      registeredPeer(options.authentication, bearer, vault, address),
     log,
   })
   const desks: { desk: PageDesk | null } = { desk: null }
@@ -63,7 +59,11 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       requestTimeout: REQUEST_MS,
       keepAliveTimeout: HEADERS_MS,
     },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    (incoming, outgoing) => {
+      const address = incoming.socket.remoteAddress ?? null
+      if (isApiTarget(incoming.url ?? '')) void serveApi(options.api, incoming, outgoing, address)
+      else void listener(incoming, outgoing)
+    },
   )
   server.maxConnections = MAX_CONNECTIONS
   const baseUrl = `http://127.0.0.1:${await listen(server, options.port)}`
@@ -84,6 +84,40 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       await stopped
     },
   }
+}
+
+/** The bearer of a person on this machine: the local agent, on the default vault. */
+async function localPeer(
+  { tokens, settings }: ServeOptions,
+  bearer: string,
+  vault: string | null,
+): Promise<AuthenticatedPeer<SecretSession> | null> {
+  const token = await tokens.verify(bearer)
+  if (token === null) return null
+  const caller: Caller = { principal: localAgent(token.project), channel: 'mcp-http' }
+  return { owner: token.id, session: { caller, vault: vault ?? settings.vault } }
+}
+
+/** An agent or a person of the organisation, who says with every connection which vault is meant. */
+async function registeredPeer(
+  authentication: AuthenticationPort,
+  bearer: string,
+  vault: string | null,
+  address: string | null,
+): Promise<AuthenticatedPeer<SecretSession> | null> {
+  let caller: Caller
+  try {
+    caller = await authentication.authenticate(bearer, { address, channel: 'mcp-http' })
+  } catch (error) {
+    if (isFault(error, 'UNAUTHENTICATED')) return null
+    throw error
+  }
+  if (vault === null)
+    throw new Fault('BAD_INPUT', 'X-Vault-ID must name the vault that paths refer to.', {
+      details: { field: 'X-Vault-ID' },
+    })
+  // A token that is exchanged anew goes on with the sessions of its agent.
+  return { owner: principalName(caller.principal), session: { caller, vault } }
 }
 
 async function route(

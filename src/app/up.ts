@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { createApi } from '../api/index.ts'
 import { createPageDesk, type PageDesk } from '../ask/index.ts'
 import type { Served } from '../cli/index.ts'
 import type { PresenceStatus, ProjectStanding, TokenPort } from '../core/admin-port.ts'
@@ -9,6 +10,7 @@ import type { Log } from '../core/log.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { ServerDefinition } from '../mcp/index.ts'
 import type { AskDoors, SecretSession } from '../secret-tools/index.ts'
+import type { Stack } from './open-stack.ts'
 import { serveHttp } from './serve.ts'
 
 export interface UpOptions {
@@ -16,6 +18,7 @@ export interface UpOptions {
   readonly port: number
   readonly log: Log
   readonly tokens: TokenPort
+  readonly stack: Stack
   readonly secretTools: (doors: () => Promise<AskDoors>) => Promise<ServerDefinition<SecretSession>>
   readonly doors: () => Promise<AskDoors>
   readonly presence: PresenceStatus
@@ -27,7 +30,8 @@ export interface UpOptions {
 
 /** Serves HTTP clients with the pages of `input_secret` on the same address, and tells what a person pastes. */
 export async function serveUp(options: UpOptions): Promise<Served> {
-  const { settings, port, log, tokens } = options
+  const { settings, port, log, tokens, stack } = options
+  const { authentication } = stack.identity
   const desk: { mounted: PageDesk | null } = { mounted: null }
   const doors = async (): Promise<AskDoors> => {
     if (desk.mounted === null) throw new Fault('INTERNAL', 'The server is not up yet.')
@@ -38,6 +42,8 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     port,
     log,
     tokens,
+    api: createApi({ vault: stack.vault, authentication, log }),
+    authentication,
     definition: await options.secretTools(doors),
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })

@@ -150,6 +150,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         port: port ?? settings.port,
         log,
         tokens: await tokens(),
+        stack: opened,
         secretTools,
         doors,
         presence: await (await presence()).status(),

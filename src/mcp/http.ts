@@ -23,9 +23,14 @@ export interface McpEndpointOptions<S> {
    * Whose bearer this is.
    *
    * @param vault the `X-Vault-ID` header, or null
+   * @param address of the client, or null
    * @returns null when the bearer is unknown or revoked
    */
-  authenticate(bearer: string, vault: string | null): Promise<AuthenticatedPeer<S> | null>
+  authenticate(
+    bearer: string,
+    vault: string | null,
+    address: string | null,
+  ): Promise<AuthenticatedPeer<S> | null>
   readonly log: Log
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames?: readonly string[]
@@ -106,7 +111,7 @@ export function createMcpEndpoint<S>(
     const found =
       bearer === undefined
         ? null
-        : await options.authenticate(bearer, request.headers.get('x-vault-id'))
+        : await options.authenticate(bearer, request.headers.get('x-vault-id'), remoteAddress)
     if (found === null) {
       options.log.warn('request without a valid bearer', { from: remoteAddress })
       return unauthenticated(bearer !== undefined)

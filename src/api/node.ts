@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Fault } from '../core/faults.ts'
+import type { ApiRequest, ApiServer } from './server.ts'
+
+/** Whether a target belongs to the API. */
+export function isApiTarget(target: string): boolean {
+  return (
+    target.startsWith('/v1/') ||
+    target.startsWith('/.well-known/jwks.json') ||
+    target.startsWith('/openapi.json')
+  )
+}
+
+/**
+ * Answers one request of node's HTTP server. Straight on it: every hop costs, and nothing of a request may be decoded
+ * before it is matched.
+ *
+ * @param address of the client, after trusted proxies
+ */
+export async function serveApi(
+  api: ApiServer,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  address: string | null,
+): Promise<void> {
+  const { status, headers, body } = await api.answer(requestOf(incoming, address))
+  if (outgoing.destroyed) return
+  // What was not read would be taken for the next request.
+  if (!incoming.complete) outgoing.setHeader('Connection', 'close')
+  if (body === null) {
+    outgoing.writeHead(status, withoutType(headers)).end()
+    return
+  }
+  outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
+}
+
+function requestOf(incoming: IncomingMessage, address: string | null): ApiRequest {
+  return {
+    method: incoming.method ?? '',
+    target: incoming.url ?? '',
+    address,
+    header(name) {
+      const value = incoming.headers[name]
+      return typeof value === 'string' ? value : null
+    },
+    body: (maxBytes) => readBody(incoming, maxBytes),
+  }
+}
+
+async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let size = 0
+  const declared = Number(incoming.headers['content-length'] ?? '0')
+  if (declared > maxBytes) throw tooLarge(maxBytes)
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      size += chunk.byteLength
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    throw new Fault('BAD_INPUT', 'The request was cut off; nothing was changed.', { cause: error })
+  }
+  const body = Buffer.concat(chunks)
+  for (const chunk of chunks) chunk.fill(0)
+  return body
+}
+
+function tooLarge(maxBytes: number): Fault {
+  return new Fault('TOO_LARGE', `The body is larger than ${maxBytes} bytes.`, {
+    details: { field: 'body' },
+  })
+}
+
+function withoutType(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const { 'Content-Type': _type, ...rest } = headers
+  return rest
+}

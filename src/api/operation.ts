@@ -1,0 +1,78 @@
+import type * as z from 'zod'
+import type { Caller } from '../core/principals.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** What one status means and carries. */
+export interface AnswerContract {
+  readonly description: string
+  /** Left out: no body. */
+  readonly schema?: z.ZodType
+}
+
+/** What a handler is given: everything was checked against the contract. */
+export interface Call<Q = unknown, B = unknown> {
+  /** Of operations that are not public. */
+  readonly caller: Caller
+  /** Segments named in the path, percent-decoded; `path` is a secret's path, parsed. */
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Q
+  readonly body: B
+  /** Address of the client after trusted proxies, or null. */
+  readonly address: string | null
+  /** The bearer as it was sent, or null. */
+  readonly bearer: string | null
+  header(name: string): string | null
+}
+
+export interface Answered {
+  readonly status: number
+  /** Becomes JSON. Left out: no body. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** One call of the API: the contract, from which routes and the OpenAPI document are made, and what answers it. */
+export interface Operation {
+  /** `operationId` of the document. */
+  readonly id: string
+  readonly method: Method
+  /** `{name}` is one segment; `{path}` is the path of a secret, with its slashes; it may be followed by one segment. */
+  readonly path: string
+  readonly tag: string
+  readonly summary: string
+  /** Answered without a bearer. */
+  readonly isPublic: boolean
+  readonly query: z.ZodType | null
+  readonly body: z.ZodType | null
+  readonly answers: Readonly<Record<number, AnswerContract>>
+  handle(call: Call): Promise<Answered>
+}
+
+interface Declared<Q extends z.ZodType, B extends z.ZodType>
+  extends Pick<Operation, 'id' | 'method' | 'path' | 'tag' | 'summary' | 'answers'> {
+  readonly isPublic?: true
+  readonly query?: Q
+  readonly body?: B
+  handle(call: Call<z.output<Q>, z.output<B>>): Promise<Answered>
+}
+
+/** Ties the types of a handler to the schemas it was declared with. */
+export function operation<Q extends z.ZodType, B extends z.ZodType>(
+  declared: Declared<Q, B>,
+): Operation {
+  const { id, method, path, tag, summary, answers } = declared
+  return {
+    id,
+    method,
+    path,
+    tag,
+    summary,
+    answers,
+    isPublic: declared.isPublic ?? false,
+    query: declared.query ?? null,
+    body: declared.body ?? null,
+    // The server parsed both with these schemas.
+    handle: (call) => declared.handle(call as Call<z.output<Q>, z.output<B>>),
+  }
+}

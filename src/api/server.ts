@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto'
+import type * as z from 'zod'
+import { Fault } from '../core/faults.ts'
+import type { AuthenticationPort } from '../core/identity-port.ts'
+import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
+import { Router } from './match.ts'
+import type { Answered, Method, Operation } from './operation.ts'
+import { problemOf } from './problem.ts'
+
+/** A request as any HTTP server has it: nothing decoded, the body not yet read. */
+export interface ApiRequest {
+  readonly method: string
+  /** Path and query as they were sent. */
+  readonly target: string
+  /** Address of the client after trusted proxies, or null. */
+  readonly address: string | null
+  header(name: string): string | null
+  /** @throws {Fault} `TOO_LARGE` when there are more bytes */
+  body(maxBytes: number): Promise<Uint8Array>
+}
+
+export interface ApiAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON text, or null for no body. */
+  readonly body: string | null
+}
+
+export interface ApiServerOptions {
+  readonly operations: readonly Operation[]
+  readonly authentication: Pick<AuthenticationPort, 'authenticate'>
+  readonly log: Log
+}
+
+const MAX_BODY_BYTES = 1_048_576
+const MAX_TARGET_CHARS = 8_192
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
+const BEARER = /^Bearer ([\x21-\x7e]{1,4096})$/i
+
+/** Answers requests of the API: finds the operation, asks who calls, checks what was sent, and says what went wrong. */
+export class ApiServer {
+  readonly #router: Router
+  readonly #options: ApiServerOptions
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options
+    this.#router = new Router(options.operations)
+  }
+
+  async answer(request: ApiRequest): Promise<ApiAnswer> {
+    const requestId = requestIdOf(request)
+    try {
+      const answered = await this.#handle(request)
+      return {
+        status: answered.status,
+        headers: { ...BASE_HEADERS, ...answered.headers, 'X-Request-Id': requestId },
+        body: answered.body === undefined ? null : JSON.stringify(answered.body),
+      }
+    } catch (error) {
+      return this.#refused(error, requestId, isConditional(request))
+    }
+  }
+
+  #refused(error: unknown, requestId: string, isConditional: boolean): ApiAnswer {
+    const problem = problemOf(error, requestId, isConditional)
+    if (problem.status >= 500)
+      this.#options.log.error('api request failed', { code: problem.code, request: requestId })
+    const { status } = problem
+    return {
+      status,
+      headers: {
+        ...BASE_HEADERS,
+        'Content-Type': 'application/problem+json',
+        'X-Request-Id': requestId,
+        ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="sallyport"' } : {}),
+        ...(error instanceof MethodNotAllowed ? { Allow: error.allow.join(', ') } : {}),
+      },
+      body: JSON.stringify(problem),
+    }
+  }
+
+  async #handle(request: ApiRequest): Promise<Answered> {
+    const { target } = request
+    if (target.length > MAX_TARGET_CHARS)
+      throw new Fault('TOO_LARGE', `The target is longer than ${MAX_TARGET_CHARS} characters.`)
+    const mark = target.indexOf('?')
+    const path = mark === -1 ? target : target.slice(0, mark)
+    const matched = this.#router.match(request.method, path)
+    if ('allow' in matched) {
+      if (matched.allow.length > 0) throw new MethodNotAllowed(matched.allow)
+      throw new Fault('NOT_OFFERED', 'Not offered by this server.')
+    }
+    const { operation, params } = matched
+    const bearer = bearerOf(request)
+    const caller = operation.isPublic ? NOBODY : await this.#caller(request, bearer)
+    return operation.handle({
+      caller,
+      params,
+      query:
+        operation.query === null
+          ? null
+          : checked(operation.query, queryOf(mark === -1 ? '' : target.slice(mark + 1)), 'query'),
+      body: operation.body === null ? null : await bodyOf(request, operation.body),
+      address: request.address,
+      bearer,
+      header: (name) => request.header(name),
+    })
+  }
+
+  #caller(request: ApiRequest, bearer: string | null): Promise<Caller> {
+    if (bearer === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
+    return this.#options.authentication.authenticate(bearer, {
+      address: request.address,
+      channel: 'http',
+    })
+  }
+}
+
+/** A known target asked with another method. */
+class MethodNotAllowed extends Fault {
+  readonly allow: readonly Method[]
+
+  constructor(allow: readonly Method[]) {
+    super('METHOD_NOT_ALLOWED', `Only ${allow.join(', ')} is answered here.`)
+    this.allow = [...new Set(allow)]
+  }
+}
+
+/** Public operations know no caller and must not use one. */
+const NOBODY: Caller = { principal: { kind: 'agent', id: 'local', project: null }, channel: 'http' }
+
+const BASE_HEADERS = {
+  'Cache-Control': 'no-store',
+  'Content-Type': 'application/json',
+  'X-Content-Type-Options': 'nosniff',
+} as const
+
+function isConditional(request: ApiRequest): boolean {
+  return request.header('if-match') !== null || request.header('if-none-match') !== null
+}
+
+function requestIdOf(request: ApiRequest): string {
+  const given = request.header('x-request-id')
+  return given !== null && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+function bearerOf(request: ApiRequest): string | null {
+  const header = request.header('authorization')
+  return header === null ? null : (BEARER.exec(header)?.[1] ?? null)
+}
+
+function queryOf(text: string): Readonly<Record<string, string>> {
+  if (text === '') return NOTHING
+  const query: Record<string, string> = {}
+  for (const [name, value] of new URLSearchParams(text)) query[name] = value
+  return query
+}
+
+const NOTHING: Readonly<Record<string, string>> = {}
+
+async function bodyOf(request: ApiRequest, schema: z.ZodType): Promise<unknown> {
+  const bytes = await request.body(MAX_BODY_BYTES)
+  const type = request.header('content-type') ?? ''
+  if (bytes.byteLength > 0 && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type))
+    throw new Fault('UNSUPPORTED_MEDIA', 'The body must be sent as application/json.')
+  let value: unknown = {}
+  if (bytes.byteLength > 0)
+    try {
+      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    } catch (cause) {
+      throw new Fault('BAD_INPUT', 'The body is not JSON.', { cause, details: { field: 'body' } })
+    } finally {
+      bytes.fill(0)
+    }
+  return checked(schema, value, 'body')
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the field; what stood there may be a value and is not repeated */
+function checked(schema: z.ZodType, value: unknown, place: 'query' | 'body'): unknown {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const field = issue === undefined || issue.path.length === 0 ? place : issue.path.join('.')
+  throw new Fault('BAD_INPUT', `${field}: ${issue?.message ?? 'does not fit'}.`, {
+    details: { field },
+  })
+}

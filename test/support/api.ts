@@ -1,0 +1,126 @@
+import { createServer, request } from 'node:http'
+import { createApi, serveApi } from '../../src/api/index.ts'
+import type { AgentRequest } from '../../src/core/identity-port.ts'
+import { silentLog } from '../../src/core/log.ts'
+import type { AccessPermission, PathPolicyRequest } from '../../src/core/policy-port.ts'
+import { PERSON, type TestVault } from './vault.ts'
+
+export interface ApiReply {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed, or null when there was none. */
+  readonly body: unknown
+}
+
+export interface ApiAsk {
+  readonly method?: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly bearer?: string
+}
+
+export interface TestApi {
+  readonly baseUrl: string
+  ask(target: string, ask?: ApiAsk): Promise<ApiReply>
+  stop(): Promise<void>
+}
+
+/** The API of a test's vault on a real listener of loopback. */
+export async function serveTestApi(vault: TestVault): Promise<TestApi> {
+  const api = createApi({
+    vault: vault.vault,
+    authentication: vault.identity.authentication,
+    log: silentLog,
+  })
+  const server = createServer((incoming, outgoing) => {
+    void serveApi(api, incoming, outgoing, incoming.socket.remoteAddress ?? null)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const baseUrl = `http://127.0.0.1:${port}`
+  return {
+    baseUrl,
+    ask: (target, ask = {}) => send(port, target, ask),
+    stop: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections()
+        server.close(() => resolve())
+      }),
+  }
+}
+
+/** Sends the target as it is: a URL would be tidied first. */
+function send(
+  port: number,
+  path: string,
+  { method = 'GET', body, headers, bearer }: ApiAsk,
+): Promise<ApiReply> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? null : JSON.stringify(body)
+    const outgoing = request({
+      host: '127.0.0.1',
+      port,
+      path,
+      method,
+      headers: {
+        ...(text === null
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+        ...headers,
+      },
+    })
+    outgoing.on('error', reject)
+    outgoing.on('response', (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const answer = Buffer.concat(chunks).toString('utf8')
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: new Headers(
+            Object.entries(response.headers).flatMap(([name, value]): [string, string][] =>
+              value === undefined ? [] : [[name, [value].flat().join(', ')]],
+            ),
+          ),
+          body: answer === '' ? null : (JSON.parse(answer) as unknown),
+        })
+      })
+    })
+    outgoing.end(text ?? undefined)
+  })
+}
+
+/** A registered agent with policies on the default vault. @returns its id and key */
+export async function registerAgent(
+  vault: TestVault,
+  policies: readonly (readonly [pattern: string, permissions: readonly AccessPermission[]])[],
+  rest: {
+    readonly agent?: Partial<AgentRequest>
+    readonly policy?: Partial<PathPolicyRequest>
+  } = {},
+): Promise<{ readonly id: string; readonly key: string }> {
+  const { agent, key } = await vault.identity.agents.create(PERSON, { name: 'ci', ...rest.agent })
+  for (const [pattern, permissions] of policies)
+    await vault.policies.create(PERSON, 'default', {
+      pattern,
+      permissions,
+      principalType: 'agent',
+      principalId: agent.id,
+      ...rest.policy,
+    })
+  return { id: agent.id, key: key.reveal() }
+}
+
+/** The token that an agent's key is exchanged for. */
+export async function exchangedToken(api: TestApi, key: string): Promise<string> {
+  const { status, body } = await api.ask('/v1/auth/agent-token', {
+    method: 'POST',
+    body: { api_key: key },
+  })
+  if (status !== 200) throw new Error(`the exchange answered ${status}`)
+  return (body as { access_token: string }).access_token
+}
