@@ -64,45 +64,63 @@ function unpack(table: string): Map<number, string> {
   return found
 }
 
-const strict = unpack(LOOK_ALIKES)
-const loose = unpack(LOOSE_LOOK_ALIKES)
-
-/** The ASCII text that a sign beyond ASCII looks like, `undefined` when it looks like none. */
-export function lookAlikeOf(code: number): string | undefined {
-  return strict.get(code)
-}
-
-/** The same for small letters that look alike only as capitals: `к` for `k`. */
-export function looseLookAlikeOf(code: number): string | undefined {
-  return loose.get(code)
-}
-
 /** How a sign looks like one or two ASCII letters: not at all, as it is, or as a capital only. */
 export const NOT_ALIKE = 0
 export const ALIKE = 1
 export const LOOSELY_ALIKE = 2
 
-const likeness = new Uint8Array(BMP)
-for (const code of loose.keys()) if (code < BMP) likeness[code] = LOOSELY_ALIKE
-for (const [code, target] of strict)
-  if (code < BMP && /^[A-Za-z]{1,2}$/.test(target)) likeness[code] = ALIKE
+interface Likenesses {
+  readonly strict: ReadonlyMap<number, string>
+  readonly loose: ReadonlyMap<number, string>
+  /** By unit. */
+  readonly likeness: Uint8Array
+  /** ASCII letters that a Cyrillic or a Greek letter looks like. */
+  readonly twins: ReadonlyMap<ScriptId, Set<string>>
+}
+
+let known: Likenesses | null = null
+
+/** Made for the first text with letters of other scripts: most programs see none. */
+function likenesses(): Likenesses {
+  known ??= readLikenesses()
+  return known
+}
+
+function readLikenesses(): Likenesses {
+  const strict = unpack(LOOK_ALIKES)
+  const loose = unpack(LOOSE_LOOK_ALIKES)
+  const likeness = new Uint8Array(BMP)
+  for (const code of loose.keys()) if (code < BMP) likeness[code] = LOOSELY_ALIKE
+  for (const [code, target] of strict)
+    if (code < BMP && /^[A-Za-z]{1,2}$/.test(target)) likeness[code] = ALIKE
+  const twins = new Map<ScriptId, Set<string>>([
+    [CYRILLIC, new Set()],
+    [GREEK, new Set()],
+  ])
+  for (const [code, target] of strict)
+    if (/^[A-Za-z]$/.test(target)) twins.get(scriptOf(code))?.add(target)
+  return { strict, loose, likeness, twins }
+}
+
+/** The ASCII text that a sign beyond ASCII looks like, `undefined` when it looks like none. */
+export function lookAlikeOf(code: number): string | undefined {
+  return likenesses().strict.get(code)
+}
+
+/** The same for small letters that look alike only as capitals: `к` for `k`. */
+export function looseLookAlikeOf(code: number): string | undefined {
+  return likenesses().loose.get(code)
+}
 
 export function likenessOf(code: number): number {
+  const { likeness, strict } = likenesses()
   if (code < BMP) return likeness[code] ?? NOT_ALIKE
   return /^[A-Za-z]{1,2}$/.test(strict.get(code) ?? '') ? ALIKE : NOT_ALIKE
 }
 
-/** ASCII letters that a Cyrillic or a Greek letter looks like. */
-const twins = new Map<ScriptId, Set<string>>([
-  [CYRILLIC, new Set()],
-  [GREEK, new Set()],
-])
-for (const [code, target] of strict)
-  if (/^[A-Za-z]$/.test(target)) twins.get(scriptOf(code))?.add(target)
-
 /** Whether an ASCII letter could be read as one of that script: `c` in a Cyrillic word. */
 export function hasTwinIn(script: ScriptId, letter: string): boolean {
-  return twins.get(script)?.has(letter) ?? false
+  return likenesses().twins.get(script)?.has(letter) ?? false
 }
 
 /**

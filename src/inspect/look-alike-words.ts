@@ -146,17 +146,25 @@ function readWord(text: string, start: number, end: number): Reading {
   return { kind: latin === 1 && switches === 1 ? 'edge' : 'mixed' }
 }
 
-/** Units that are part of a word: letters of any script, marks on them, and signs that stand for letters. */
-const inWords = new Uint8Array(0x10000)
-for (let unit = 0; unit < inWords.length; unit += 1) {
-  const isMark = unit >= 0x300 && unit < 0x370
-  const isSign = unit >= 0x2100 && unit < 0x2c00 && likenessOf(unit) === ALIKE
-  if (scriptOf(unit) !== NO_SCRIPT || isMark || isSign) inWords[unit] = 1
+let inWords: Uint8Array | null = null
+
+/** By unit whether it is part of a word: letters of any script, marks on them, and signs that stand for letters. */
+function unitsInWords(): Uint8Array {
+  const units = new Uint8Array(0x10000)
+  for (let unit = 0; unit < units.length; unit += 1) {
+    const isMark = unit >= 0x300 && unit < 0x370
+    const isSign = unit >= 0x2100 && unit < 0x2c00 && likenessOf(unit) === ALIKE
+    if (scriptOf(unit) !== NO_SCRIPT || isMark || isSign) units[unit] = 1
+  }
+  return units
 }
 
 function isPartOfWord(text: string, at: number): boolean {
   const unit = text.charCodeAt(at)
-  if (unit < 0xd800 || unit > 0xdfff) return inWords[unit] === 1
+  if (unit < 0xd800 || unit > 0xdfff) {
+    inWords ??= unitsInWords()
+    return inWords[unit] === 1
+  }
   const first = unit >= 0xdc00 ? at - 1 : at
   return scriptOf(text.codePointAt(Math.max(first, 0)) ?? 0) !== NO_SCRIPT
 }

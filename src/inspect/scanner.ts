@@ -153,10 +153,14 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
   /** The first texts are short, and building the automaton takes longer than looking for each keyword in them. */
   function lookWithout(text: string): Marks {
     const folded = text.toLowerCase()
-    for (const [word, keyword] of keywords.entries())
+    // Plain loops: this runs once or twice in a process, before anything is compiled.
+    for (let word = 0; word < keywords.length; word++) {
+      const keyword = keywords[word] as string
+      if (keyword.length > folded.length) continue
       for (let at = folded.indexOf(keyword); at !== -1; at = folded.indexOf(keyword, at + 1))
         for (const [index, back, ahead] of wantedBy[word] ?? [])
           wake(index, at + keyword.length - back, at + keyword.length + ahead)
+    }
     return marksOf(text)
   }
 
