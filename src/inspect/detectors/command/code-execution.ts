@@ -152,7 +152,17 @@ export const systemCall: Detector = {
   }),
 }
 
-const INNERMOST = /\$\{(?:[^{}]{0,60}:-|(?:lower|upper):)([^{}]{0,12})\}/gi
+const INNERMOST = /\$\{[^{}]{0,74}\}/g
+const LONGEST_VALUE = 12
+
+/** What a lookup without lookups inside it stands for: `${::-j}` and `${lower:j}` are `j`. */
+function resolved(lookup: string): string {
+  const inner = lookup.slice(2, -1)
+  const fallback = inner.lastIndexOf(':-')
+  const value =
+    fallback === -1 ? /^(?:lower|upper):(.*)$/is.exec(inner)?.[1] : inner.slice(fallback + 2)
+  return value === undefined || value.length > LONGEST_VALUE ? lookup : value
+}
 const LOOKUP = /\$\{jndi:\s?(?:ldaps?|rmi|dns|iiop|corba|nds|nis|https?|\$)/i
 
 export const jndiLookup: Detector = {
@@ -182,7 +192,7 @@ export const jndiLookup: Detector = {
     if (start === -1 || start >= to) return []
     let window = text.slice(start, Math.min(to, start + 2_000))
     for (let round = 0; round < 8; round += 1) {
-      const plain = window.replace(INNERMOST, '$1')
+      const plain = window.replace(INNERMOST, resolved)
       if (plain === window) break
       window = plain
     }

@@ -18,15 +18,21 @@ const FORMS = either(
       'iy',
     ),
   ),
-  new RegExp(
-    `\\bch(?:mod|own)\\s{1,3}(?:-[a-zA-Z]{0,4}R[a-zA-Z]{0,4}|--recursive)\\s{1,3}[\\w:.+-]{1,40}\\s{1,3}["']?/(?:etc|usr|bin|\\*)?${STOP}`,
-    'gi',
+  startingWith(
+    /\bch(?:mod|own)\s/gi,
+    new RegExp(
+      `ch(?:mod|own)\\s{1,3}(?:-[a-zA-Z]{0,4}R[a-zA-Z]{0,4}|--recursive)\\s{1,3}[\\w:.+-]{1,40}\\s{1,3}["']?/(?:etc|usr|bin|\\*)?${STOP}`,
+      'iy',
+    ),
   ),
   inOrder(/\bdd\s/gi, far(120, COMMAND, new RegExp(`\\bof=${DISK}`, 'gi'))),
   inOrder(/\b(?:mkfs(?:\.\w{2,8})?|shred)\s/gi, far(60, COMMAND, new RegExp(DISK, 'gi'))),
   new RegExp(`>\\s{0,3}${DISK}`, 'gi'),
   /(?:^|[;&|]\s{0,3}|\s:|\becho\s["']{0,2})>\s{0,3}\/etc\/(?:passwd|shadow|sudoers|hosts)\b/gi,
-  /\bdel\s{1,3}(?:\/[a-z]{1,2}\s{1,3}){1,5}["']?(?:[a-z]:\\(?:\*(?:\.\*)?|windows[^\s]{0,40})?|%systemroot%|%userprofile%)/gi,
+  startingWith(
+    /\bdel\s/gi,
+    /del\s{1,3}(?:\/[a-z]{1,2}\s{1,3}){1,5}["']?(?:[a-z]:\\(?:\*(?:\.\*)?|windows[^\s]{0,40})?|%systemroot%|%userprofile%)/iy,
+  ),
   new RegExp(
     `\\b(?:rd|rmdir)\\s{1,3}(?:/[sq]\\s{1,3}){1,2}["']?(?:[a-z]:\\\\(?:windows|users)?|%systemroot%|%userprofile%)${STOP}`,
     'gi',

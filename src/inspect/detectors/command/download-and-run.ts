@@ -17,9 +17,12 @@ function isInstaller(command: string): boolean {
 const HAS_URL = /(?:https?|ftp):\/\//i
 
 /** A pipe and what runs what comes through it. */
-const INTO_RUNNER = new RegExp(
-  `\\|\\s{0,4}(?:sudo\\s{1,3}(?:-[\\w]{1,6}\\s{1,3}){0,3})?(?:env\\s[^\\n|]{1,80}\\s)?(?:/(?:usr/)?bin/)?${RUNNER}\\b(?!\\s{0,3}[-\\w]{0,20}\\s{0,3}(?:-c|-m json))`,
-  'gi',
+const INTO_RUNNER = startingWith(
+  /\|/g,
+  new RegExp(
+    `\\|\\s{0,4}(?:sudo\\s{1,3}(?:-[\\w]{1,6}\\s{1,3}){0,3})?(?:env\\s[^\\n|]{1,80}\\s)?(?:/(?:usr/)?bin/)?${RUNNER}\\b(?!\\s{0,3}[-\\w]{0,20}\\s{0,3}(?:-c|-m json))`,
+    'iy',
+  ),
 )
 const PIPE = /\|/g
 /** One command of a pipeline. */

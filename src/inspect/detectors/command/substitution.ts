@@ -46,6 +46,12 @@ function judgeParen(text: string, at: number): number {
   return isNested || PROBE.test(word?.name ?? '') || word?.kind === 'distinct' ? 0.85 : 0.6
 }
 
+/** `https://…?name=` */
+function endsWithParameter(line: string): boolean {
+  const mark = Math.max(line.lastIndexOf('?'), line.lastIndexOf('&'))
+  return mark !== -1 && /^[\w-]{1,40}=$/.test(line.slice(mark + 1))
+}
+
 /** A span between backticks: code in prose, unless it is glued to a value or is the value. */
 function judgeTicks(text: string, start: number, end: number): number {
   const inner = text.slice(start + 1, end - 1)
@@ -58,7 +64,7 @@ function judgeTicks(text: string, start: number, end: number): number {
   const isGlued = start > 1 && text.charAt(start - 2) !== '`' && /[\w=/.?$&|;:%+{]/.test(before)
   if (!isGlued) return 0
   const line = lineBefore(text, start)
-  if (isShellLine(line) && !/[?&][\w-]{1,40}=$/.test(line)) return 0.4
+  if (isShellLine(line) && !endsWithParameter(line)) return 0.4
   return isProbe ? 0.8 : 0.45
 }
 

@@ -25,7 +25,10 @@ const COMMAND = either(
   /(?:^|[\s"'=])(?:javascript|vbscript):\s{0,4}[\w(]/gi,
   inOrder(/<script\b/gi, far(80, '>\n', />/g)),
   /\b(?:subprocess|child_process|os)\.(?:Popen|popen|call|run|system|exec\w{0,4})\s{0,4}\(/gi,
-  /\b(?:alias|export)\s{1,4}(?:-p\s{1,4})?\w{1,30}=['"]?(?:id|sh|bash|\$\()/gi,
+  startingWith(
+    /\b(?:alias|export)\s/gi,
+    /(?:alias|export)\s{1,4}(?:-p\s{1,4})?\w{1,30}=['"]?(?:id|sh|bash|\$\()/iy,
+  ),
 )
 
 const inDecoded = findOf(COMMAND, undefined, 1)

@@ -7,10 +7,14 @@ const IMAGE = startingWith(
   /(?:!\[[^\]\n]{0,200}\]\(\s?<?|<img\b[^>\n]{0,200}?\bsrc\s{0,3}=\s{0,3}["']?)(https?:\/\/[^\s)"'>]{4,1500})/iy,
 )
 /** A place to fill in: the text is a template for whoever renders it. */
-const TEMPLATE =
-  /[?&/=][\w.-]{0,40}=?(?:\{\{?[^{}\n]{1,60}\}\}?|\$\{[^}\n]{1,60}\}|\[[A-Za-z_ -]{3,60}\]|<[A-Za-z_ -]{3,60}|%7B[^%\n]{1,60}%7D|%5B[A-Za-z_%0-9-]{3,60}%5D|(?:DATA|SECRET|BASE64|ENCODED|CONTENT|SUMMARY|HISTORY|KEYS?|TOKENS?|PASSWORDS?|CONVERSATION)(?:_[A-Z0-9_]{1,30})?(?:[&#]|$))/
-const CARRIER =
-  /[?&](?:d|q|x|data|info|exfil\w{0,8}|leak|dump|loot|steal|secrets?|env|payload|content|context|conversation|history|chat|prompt|keys?|token|passw\w{0,6}|cookie|p|c|s|b|msg|text)=([^&#\s]{1,1500})/gi
+const TEMPLATE = startingWith(
+  /[?&/=]/g,
+  /[?&/=][\w.-]{0,40}=?(?:\{\{?[^{}\n]{1,60}\}\}?|\$\{[^}\n]{1,60}\}|\[[A-Za-z_ -]{3,60}\]|<[A-Za-z_ -]{3,60}|%7B[^%\n]{1,60}%7D|%5B[A-Za-z_%0-9-]{3,60}%5D|(?:DATA|SECRET|BASE64|ENCODED|CONTENT|SUMMARY|HISTORY|KEYS?|TOKENS?|PASSWORDS?|CONVERSATION)(?:_[A-Z0-9_]{1,30})?(?:[&#]|$))/y,
+)
+const CARRIER = startingWith(
+  /[?&]/g,
+  /[?&](?:d|q|x|data|info|exfil\w{0,8}|leak|dump|loot|steal|secrets?|env|payload|content|context|conversation|history|chat|prompt|keys?|token|passw\w{0,6}|cookie|p|c|s|b|msg|text)=([^&#\s]{1,1500})/iy,
+)
 /** A line of code that makes addresses. */
 const CODE_TEMPLATE = /^[^{}]{0,80}\$\{/
 const CARRIED_TEMPLATE =
@@ -29,12 +33,13 @@ const isMixed = (value: string): boolean =>
 /** How surely an address carries something away, 0 if it does not. */
 function carried(url: string): number {
   const query = url.indexOf('?')
-  if (query !== -1 && TEMPLATE.test(url.slice(query)) && !CODE_TEMPLATE.test(url)) return 0.7
+  if (query !== -1 && cursorOf(TEMPLATE, url)(query) !== null && !CODE_TEMPLATE.test(url))
+    return 0.7
   if (CARRIED_TEMPLATE.test(url)) return 0.7
   if (query === -1 && /\{\{|\[[A-Z_ ]{3,60}\]/.test(url)) return 0.5
   if (query === -1 || SIGNED.test(url)) return 0
-  CARRIER.lastIndex = 0
-  for (let match = CARRIER.exec(url); match !== null; match = CARRIER.exec(url)) {
+  const next = cursorOf(CARRIER, url)
+  for (let match = next(0); match !== null; match = next(match.index + match[0].length)) {
     const value = match[1] ?? ''
     if (PACKED.test(value) && isMixed(value)) return 0.7
     if (cursorOf(TELLING, value)(0) !== null) return 0.6
@@ -75,7 +80,10 @@ const LOOT_PARAMETER = inOrder(
   far(
     296,
     ' \t\r\n"\'<>`)',
-    /[?&](?:exfil\w{0,8}|leak(?:ed)?|stolen|loot|dump|system_?prompt|chat_?history|conversation|passwords?|env_?vars?|secrets?)=(?:\{\{?|\$\{|\[|<|%7B|[A-Za-z0-9+/_-]{40})/gi,
+    startingWith(
+      /[?&]/g,
+      /[?&](?:exfil\w{0,8}|leak(?:ed)?|stolen|loot|dump|system_?prompt|chat_?history|conversation|passwords?|env_?vars?|secrets?)=(?:\{\{?|\$\{|\[|<|%7B|[A-Za-z0-9+/_-]{40})/iy,
+    ),
   ),
 )
 

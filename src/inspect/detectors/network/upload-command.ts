@@ -47,7 +47,10 @@ const UPLOADS = either(
     near(
       REACH,
       COMMAND,
-      /\s(?:(?:-F|--form)[ =]?["']?[\w.-]{1,60}=[@<]|(?:-d|--data(?:-binary|-raw|-ascii|-urlencode)?)[ =]?["']?(?:[\w.-]{1,40})?@|(?:-[a-zA-Z]{0,4}T[ ]|--upload-file[ =])["']?[\w/~.{$*-])/gi,
+      startingWith(
+        /\s-/g,
+        /\s(?:(?:-F|--form)[ =]?["']?[\w.-]{1,60}=[@<]|(?:-d|--data(?:-binary|-raw|-ascii|-urlencode)?)[ =]?["']?(?:[\w.-]{1,40})?@|(?:-[a-zA-Z]{0,4}T[ ]|--upload-file[ =])["']?[\w/~.{$*-])/iy,
+      ),
     ),
     rest(REACH, COMMAND),
   ),
@@ -195,11 +198,20 @@ export const dnsExfiltration: Detector = {
   }),
 }
 
+const INTO_DEVICE = startingWith(
+  />/g,
+  />(?:&\s{0,2})?\s{0,2}\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[0-9]{1,5}/iy,
+)
+
 /** Programs with an unusual way to send: the form of the call is enough. */
 const ODD_SENDERS: readonly Search[] = [
   inOrder(
     /\b(?:tftp|ftp|sftp|smbclient)\s[^\n]/gi,
-    far(119, LINE, /(?:\n|-c\s{0,2}["'])[ \t]{0,4}(?:put|mput|send)\s\S{1,160}/gi),
+    far(
+      119,
+      LINE,
+      startingWith(/\n|-c/gi, /(?:\n|-c\s{0,2}["'])[ \t]{0,4}(?:put|mput|send)\s\S{1,160}/iy),
+    ),
   ),
   startingWith(
     /\b(?:scp|rsync|pscp)\s/gi,
@@ -212,25 +224,25 @@ const ODD_SENDERS: readonly Search[] = [
       LINE,
       either(
         inOrder(/\|\s{0,3}ssh\s/gi, far(100, LINE, />|dd of=|cat/gi)),
-        /\|\s{0,3}(?:nc|ncat|netcat|telnet)\s[^\n]{3,100}/gi,
+        inOrder(/\|\s{0,3}(?:nc|ncat|netcat|telnet)\s[^\n]{3}/gi, rest(97, LINE)),
         inOrder(/\|\s{0,3}curl\s/gi, far(160, LINE, /@-/g)),
       ),
     ),
   ),
-  inOrder(
-    either(
-      /\bcat\s[^\n|>]{1,80}/gi,
-      /<\s{0,2}[/~.$][^\n>]{1,100}/g,
-      inOrder(/\$\(</g, near(102, ')\n', /\)["']?/g)),
-    ),
-    far(3, '>', />(?:&\s{0,2})?\s{0,2}\/dev\/(?:tcp|udp)\/[^\s/]{1,120}\/[0-9]{1,5}/gi),
+  either(
+    inOrder(/\bcat\s[^\n|>]/gi, far(82, '\n|>', INTO_DEVICE)),
+    inOrder(/<\s{0,2}[/~.$][^\n>]/g, far(102, '\n>', INTO_DEVICE)),
+    inOrder(/\$\(</g, near(102, ')\n', /\)/g), far(4, '>', INTO_DEVICE)),
   ),
-  inOrder(/\bwhois\s/gi, far(60, LINE, /-h\s\S{3,120}\s-p\s[0-9]{1,5}\s\S/gi)),
+  inOrder(
+    /\bwhois\s/gi,
+    far(60, LINE, startingWith(/-h\s/gi, /-h\s\S{3,120}\s-p\s[0-9]{1,5}\s\S/iy)),
+  ),
   startingWith(
     /\b(?:cancel|lp|ab)\s-/gi,
     /(?:cancel|lp|ab)\s(?:-h\s\S{3,120}\s-u\s|-p\s\/?\S{2,160}\shttps?:\/\/)\S{1,160}/iy,
   ),
-  inOrder(/\bhping3\s/gi, far(120, LINE, /--file\s\S{1,160}/gi)),
+  inOrder(/\bhping3\s/gi, far(120, LINE, startingWith(/--file\s/gi, /--file\s\S{1,160}/iy))),
   startingWith(/\bsshfs\s/gi, /sshfs\s\S{3,160}\s\S{1,120}\n?\s{0,4}cp\s\S{1,120}\s\S{1,120}/iy),
   startingWith(/\bztcp\s/gi, /ztcp\s\S{3,120}\s[0-9]{1,5}[^\n]{0,40}\$\(<[^\n]{1,120}>&/iy),
   inOrder(/\burlopen\(/gi, far(120, LINE, /\bopen\([^\n]/gi), far(159, LINE, /\.read\(/gi)),

@@ -35,8 +35,10 @@ const NOT_FOLLOW = inOrder(
 )
 const WHOSE =
   /\b(?:above|previous|prior|earlier|preceding|original|initial|system|your|developer'?s?|any of|all)\b/i
-const SET_ASIDE =
-  /\b(?:pay no (?:attention|heed|mind) to|take no notice of|set aside|throw (?:out|away)|put aside|leave aside|get rid of|move on from|start (?:over|fresh|anew)|clear your (?:memory|context|mind)|(?:erase|wipe|reset|clear) your (?:memory|context|instructions|programming))\b[^!?\n]{0,70}/gi
+const SET_ASIDE = inOrder(
+  /\b(?:pay no (?:attention|heed|mind) to|take no notice of|set aside|throw (?:out|away)|put aside|leave aside|get rid of|move on from|start (?:over|fresh|anew)|clear your (?:memory|context|mind)|(?:erase|wipe|reset|clear) your (?:memory|context|instructions|programming))\b/gi,
+  rest(70, '!?\n'),
+)
 const WHAT =
   /\b(?:above|previous|prior|earlier|preceding|before (?:this|it|now|here)|came before|so far|instructions?|prompt|directives?|assignment|conversation|(?:erase|wipe|reset|clear) your (?:memory|context|instructions|programming))\b/i
 /** One text claims to stand above the others. */

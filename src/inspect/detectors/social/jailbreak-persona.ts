@@ -1,5 +1,5 @@
 import { type Detector, matchesOf } from '../../detector.ts'
-import { either, far, inOrder, LINE, near, SENTENCE } from '../../search.ts'
+import { either, far, inOrder, LINE, near, rest, SENTENCE } from '../../search.ts'
 import { unlessMentioned } from './mention.ts'
 
 const BECOME =
@@ -23,12 +23,31 @@ const SAFETY_OFF = inOrder(
   ),
 )
 /** Told as a fact: "all safety filters have been suspended". */
-const SAFETY_GONE =
-  /\b(safety|ethical|content|moderation)[ -](?:restrictions?|filters?|filtering|guidelines?|protocols?|guardrails?|rules|checks?)\b[^.!?\n]{0,30}\b(?:disabled|suspended|lifted|deactivated|removed|inactive|turned off|off)\b/gi
-const COMPLY =
-  /\b(?:must|will|shall|should|have to)\b[^.!?\n]{0,16}\b(?:comply with|obey|fulfil{1,2}|follow|answer)\b[^.!?\n]{0,16}\b(?:all|every|any|whatever|my every)\b[^.!?\n]{0,30}\b(?:requests?|commands?|orders?|instructions?|questions?|prompts?)\b[^.!?\n]{0,60}/gi
-const OBEY_CONTENT =
-  /\b(?:obey|execute|treat|follow|carry out)\b[^.!?\n]{0,16}\b(?:any|all|whatever|every)\b[^.!?\n]{0,24}\b(?:instructions?|commands?|directives?)\b[^.!?\n]{0,30}\b(?:embedded|inside|found|contained|within|from the page|in the (?:page|content|document|text|response))\b/gi
+const SAFETY_GONE = inOrder(
+  /\b(safety|ethical|content|moderation)[ -](?:restrictions?|filters?|filtering|guidelines?|protocols?|guardrails?|rules|checks?)\b/gi,
+  far(
+    30,
+    SENTENCE,
+    /\b(?:disabled|suspended|lifted|deactivated|removed|inactive|turned off|off)\b/gi,
+  ),
+)
+const COMPLY = inOrder(
+  /\b(?:must|will|shall|should|have to)\b/gi,
+  far(16, SENTENCE, /\b(?:comply with|obey|fulfil{1,2}|follow|answer)\b/gi),
+  far(16, SENTENCE, /\b(?:all|every|any|whatever|my every)\b/gi),
+  far(30, SENTENCE, /\b(?:requests?|commands?|orders?|instructions?|questions?|prompts?)\b/gi),
+  rest(60, SENTENCE),
+)
+const OBEY_CONTENT = inOrder(
+  /\b(?:obey|execute|treat|follow|carry out)\b/gi,
+  far(16, SENTENCE, /\b(?:any|all|whatever|every)\b/gi),
+  far(24, SENTENCE, /\b(?:instructions?|commands?|directives?)\b/gi),
+  far(
+    30,
+    SENTENCE,
+    /\b(?:embedded|inside|found|contained|within|from the page|in the (?:page|content|document|text|response))\b/gi,
+  ),
+)
 const NAMED_MODE =
   /\b(?:DAN|developer|god|jailbr\w{1,5}|do anything now|unrestricted|unfiltered|uncensored|sudo|evil)\b/i
 

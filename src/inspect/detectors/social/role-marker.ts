@@ -24,8 +24,10 @@ const AGENT_ORDER =
   /^[^\n]{0,110}\b(?:you (?:must|are|should|will|have|need|now)|ignore|disregard|forget|override|requires? you|the (?:user|assistant|agent|model)|do not|never|call|mandatory|from now on|(?:must|shall) be (?:sent|forwarded|included|posted))\b|^(?:please )?(?:send|forward|execute|output|reveal|transfer|post|email|delete)\b/i
 
 /** `<SYSTEM MODE>`, `[modo dios]`: a switch that no program has, in many languages. */
-const MODE =
-  /[<[({][^<>[\](){}\n]{0,24}(?:mode|modus|modo|modalit|kip|mod\b|tryb|режим|模式|モード|모드|وضع|मोड|chế độ|โหมด|λειτουργία)[^<>[\](){}\n]{0,24}[>\])}]/giu
+const MODE = startingWith(
+  /[<[({]/g,
+  /[<[({][^<>[\](){}\n]{0,24}(?:mode|modus|modo|modalit|kip|mod\b|tryb|режим|模式|モード|모드|وضع|मोड|chế độ|โหมด|λειτουργία)[^<>[\](){}\n]{0,24}[>\])}]/iuy,
+)
 const OF_POWER =
   /s[iy]st[eèé]m|admin|dieu|gott|dios|deus|\bdio\b|tuhan|tanrı|\bgod\b|систем|бог|系统|系統|システム|시스템|النظام|सिस्टम|hệ thống|神|ईश्वर|भगवान|ระบบ/iu
 
@@ -39,10 +41,12 @@ const mode = matchesOf(MODE, (match, start, text) =>
 )
 
 /** A banner in capitals: `[SYSTEM NOTICE - PRIORITY]`, `---ADMIN OVERRIDE---`. */
-const BANNER =
-  /(?:[[<({]{1,3}|[-=*]{2,6}|["'`])\s?[A-Z /_-]{0,24}\b(?:SYSTEM|ADMIN|ADMINISTRATOR|DEVELOPER|MAINTENANCE|ROOT|INTERNAL|PRIORITY|SECURITY)\b[A-Z0-9 /:_-]{0,30}\b(?:NOTICE|UPDATE|OVERRIDE|DIRECTIVE|MODE|NOTE|PROTOCOL|COMMAND|INSTRUCTIONS?|ALERT|MESSAGE)\b[A-Z0-9 /,_-]{0,40}(?:[\])>}:]|[-=*]{2,6})/g
+const BANNER = startingWith(
+  /[[<({"'`=*-]/g,
+  /(?:[[<({]{1,3}|[-=*]{2,6}|["'`])\s?[A-Z /_-]{0,24}\b(?:SYSTEM|ADMIN|ADMINISTRATOR|DEVELOPER|MAINTENANCE|ROOT|INTERNAL|PRIORITY|SECURITY)\b[A-Z0-9 /:_-]{0,30}\b(?:NOTICE|UPDATE|OVERRIDE|DIRECTIVE|MODE|NOTE|PROTOCOL|COMMAND|INSTRUCTIONS?|ALERT|MESSAGE)\b[A-Z0-9 /,_-]{0,40}(?:[\])>}:]|[-=*]{2,6})/y,
+)
 const BANNER_ORDER =
-  /\b(?:you (?:are|must|should|will)|requires? you|ignore|disregard|supersedes?|send|forward|execute|reveal|output|disable|must|use [a-z]+_[a-z]+|do not|diagnostic|respond)\b/i
+  /\b(?:you (?:are|must|should|will)|requires? you|ignore|disregard|supersedes?|send|forward|execute|reveal|output|disable|must|use [a-z]{1,24}_[a-z]|do not|diagnostic|respond)\b/i
 /** The same announcement in other languages. */
 const ANNOUNCED =
   /\b(?:SYSTEM(?:ANWEISUNG|NACHRICHT|MELDUNG)|INSTRUC(?:CIONES|ÇÕES|TIONS) D(?:EL|O|U) SIST?[EÈ]M[AE]|(?:AVISO|MENSAJE|MENSAGEM|MESSAGE|ORDEN|ISTRUZIONI|MESSAGGIO) D(?:EL|O|U|I) SIST[EÈ]M[AE]|SİSTEM (?:MESAJI|TALİMATI)|СИСТЕМН(?:ОЕ СООБЩЕНИЕ|АЯ ИНСТРУКЦИЯ))\s{0,2}:|(?:系统|系統)(?:指令|消息|提示|命令)\s{0,2}(?:[:：/]|\n)|システム(?:指示|メッセージ|命令)\s{0,2}[:：]|시스템 (?:지시|메시지|명령)\s{0,2}[:：]/g

@@ -6,9 +6,26 @@ const DO =
   '(?:do|complete|perform|execute|follow|carry out|handle|send|call|read|say|print|answer|respond|write|delete|create|make|get|make sure|visit|tell)'
 
 /** The agent is stopped on its way to the task it was given. */
-const BEFORE_TASK = new RegExp(
-  `\\b(?:before|prior to|instead of|rather than|in addition to|besides|along with|beyond|apart from)\\b[^.!?\\n]{0,24}\\b(?:solv\\w{1,3}|do(?:ing)?|complet\\w{1,3}|fulfil\\w{0,5}|finish\\w{0,3}|answer\\w{0,3}|perform\\w{0,3}|continu\\w{1,3}|proceed\\w{0,3}|start\\w{0,3}|follow\\w{0,3}|process\\w{0,3}|summari[sz]\\w{1,3}|execut\\w{1,3})\\b[^.!?\\n]{0,16}\\b(?:the|your|this|that|my|any|its|these) (?:\\w{1,14} ){0,2}(?:task|request|question|query|job|work|prompt|instructions?|assignment|summary|tasks|document|email|text)\\b[^.!?]{0,70}[,:.]\\s{0,3}(?:you (?:must|should|need to|have to)|please|your (?:next|new|real)|make sure|be sure|first|also|now|${DO})\\b`,
-  'gi',
+const BEFORE_TASK = inOrder(
+  /\b(?:before|prior to|instead of|rather than|in addition to|besides|along with|beyond|apart from)\b/gi,
+  far(
+    24,
+    SENTENCE,
+    /\b(?:solv\w{1,3}|do(?:ing)?|complet\w{1,3}|fulfil\w{0,5}|finish\w{0,3}|answer\w{0,3}|perform\w{0,3}|continu\w{1,3}|proceed\w{0,3}|start\w{0,3}|follow\w{0,3}|process\w{0,3}|summari[sz]\w{1,3}|execut\w{1,3})\b/gi,
+  ),
+  far(
+    16,
+    SENTENCE,
+    /\b(?:the|your|this|that|my|any|its|these) (?:\w{1,14} ){0,2}(?:task|request|question|query|job|work|prompt|instructions?|assignment|summary|tasks|document|email|text)\b/gi,
+  ),
+  far(
+    70,
+    '.!?',
+    new RegExp(
+      `[,:.]\\s{0,3}(?:you (?:must|should|need to|have to)|please|your (?:next|new|real)|make sure|be sure|first|also|now|${DO})\\b`,
+      'gi',
+    ),
+  ),
 )
 /** A message that names the model it is for. */
 const TO_MODEL = inOrder(

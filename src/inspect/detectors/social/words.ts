@@ -16,7 +16,7 @@ export interface Word {
 }
 
 const WORD = /[a-z\u00c0-\u024f\u1e00-\u1eff]{1,40}(?:['’][a-z]{1,6})?/gi
-const SENTENCE_END = /[.!?;]|\n\s{0,40}\n/
+const SENTENCE_END = /[.!?;]|\n[ \t\r]{0,40}\n/
 const CLAUSE = /[^\s\u0300-\u036f]|\n/
 
 /** The words between `from` and `to`. One pass; a word of more than 40 letters is cut. */
