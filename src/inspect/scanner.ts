@@ -97,25 +97,16 @@ function buildWaking(keywords: readonly string[], wantedBy: readonly Wanted[]): 
   const before: number[] = []
   const after: number[] = []
   for (const [ending, words] of automaton.endings.entries()) {
-    const [word, ...others] = words
-    const [only, ...more] = others.length === 0 && word !== undefined ? (wantedBy[word] ?? []) : []
-    if (only !== undefined && more.length === 0) {
-      woken.push(only[0])
-      before.push(only[1])
-      after.push(only[2])
-      firstOf[ending + 1] = woken.length
-      continue
-    }
-    const widest = new Map<number, [before: number, after: number]>()
-    for (const [index, back, ahead] of words.flatMap((word) => wantedBy[word] ?? [])) {
-      const known = widest.get(index) ?? [0, 0]
-      widest.set(index, [Math.max(known[0], back), Math.max(known[1], ahead)])
-    }
-    for (const [index, [back, ahead]] of widest) {
-      woken.push(index)
-      before.push(back)
-      after.push(ahead)
-    }
+    const first = woken.length
+    for (const word of words)
+      for (const [index, back, ahead] of wantedBy[word] ?? []) {
+        let at = first
+        while (at < woken.length && woken[at] !== index) at++
+        woken[at] = index
+        // Of keywords that end at one place the widest look counts.
+        before[at] = Math.max(before[at] ?? 0, back)
+        after[at] = Math.max(after[at] ?? 0, ahead)
+      }
     firstOf[ending + 1] = woken.length
   }
   return { automaton, firstOf, woken, before, after }
