@@ -39,6 +39,7 @@ import {
   type VaultTables,
   vaultTables,
 } from '../vault/index.ts'
+import { lazily } from './lazily.ts'
 
 export interface StackOptions {
   readonly settings: Settings
@@ -99,7 +100,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     })
     await heads.begin()
     const ledger = new Ledger({ db, keys, heads, clock, log })
-    const identity = createIdentity({ db, ledger, keys, clock, log })
+    const outgoing = lazily(async () =>
+      (await import('../net/index.ts')).outgoing({ allow: settings.netAllow }),
+    )
+    const identity = createIdentity({ db, ledger, keys, clock, log, net: outgoing })
     const rights = new VaultRights(tables, new ProjectEvidenceReader(), identity.standing)
     const vaultKeys = new VaultKeys(keys)
     const fingerprints = await Fingerprints.open(db, keys)
@@ -155,6 +159,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
           await ledger.close()
         } finally {
           await db.close()
+          await (await outgoing.made())?.close()
         }
       },
     }

@@ -111,6 +111,33 @@ export interface AgentPort {
   remove(caller: Caller, id: string): Promise<void>
 }
 
+/** Workloads that need no key: what another issuer says of them is enough. */
+export interface WorkloadRule {
+  readonly id: string
+  readonly agentId: AgentId
+  /** `https://token.actions.githubusercontent.com`, exactly as its tokens say. */
+  readonly issuer: string
+  /** For whom its tokens must be. */
+  readonly audience: string
+  /** The subject, in pieces between `:` and `/`; `*` stands for one whole piece, never for one of the first two. */
+  readonly subject: string
+  readonly createdAt: EpochMs
+  readonly createdBy: string
+}
+
+/** Which workloads are which agents. Who may call this is who may change agents; looking is as it is there. */
+export interface WorkloadPort {
+  list(caller: Caller): Promise<readonly WorkloadRule[]>
+  /** @param rule its audience defaults to the issuer of this organisation's tokens: what is for us is for nobody else */
+  add(
+    caller: Caller,
+    agentId: string,
+    rule: { readonly issuer: string; readonly audience?: string; readonly subject: string },
+  ): Promise<WorkloadRule>
+  /** Tokens that were given out by the rule are dead at once. */
+  remove(caller: Caller, id: string): Promise<void>
+}
+
 export interface TokenExchange {
   readonly token: SecretText
   readonly expiresInSeconds: number
@@ -149,6 +176,18 @@ export interface AuthenticationPort {
    */
   exchange(
     key: string,
+    agentId: string | null,
+    origin: Origin,
+    boundTo?: unknown,
+  ): Promise<TokenExchange>
+  /**
+   * Changes what another issuer signed for a workload for a token of the agent that the workload is (RFC 8693).
+   *
+   * @param agentId which agent, where the workload is several
+   * @throws {Fault} as `exchange`; `NET_FAILED` and the like when the issuer's keys cannot be had
+   */
+  exchangeWorkload(
+    subjectToken: string,
     agentId: string | null,
     origin: Origin,
     boundTo?: unknown,

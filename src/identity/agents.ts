@@ -215,6 +215,11 @@ async function removeAgent(
   { caller, id }: Removal,
 ): Promise<Settled<null>> {
   const row = await findAgent(tables, tx, id)
+  const rows: RowRevision[] = [['agents', row.id, null]]
+  for (const rule of await tables.workloadRules.select(tx, 'agent_id = ?', [row.id])) {
+    await tables.workloadRules.remove(tx, rule)
+    rows.push(['workload_rules', rule.id, null])
+  }
   await tables.agents.remove(tx, row)
   await bumpRights(tx)
   return {
@@ -223,7 +228,7 @@ async function removeAgent(
       kind: 'change',
       action: 'agent.remove',
       caller,
-      rows: [['agents', row.id, null]],
+      rows,
       detail: { agent: row.id, name: row.name },
     },
   }

@@ -2,38 +2,27 @@ import { changeLane, type Ledger, type RowRevision, type Settled } from '../audi
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { AuthenticationPort, OrgInfo, Origin, TokenExchange } from '../core/identity-port.ts'
-import { isUuid, newId, type VaultId } from '../core/ids.ts'
+import { isUuid } from '../core/ids.ts'
 import type { Access, Caller, RegisteredPrincipal } from '../core/principals.ts'
-import { SecretText } from '../core/secret-text.ts'
-import { type Clock, type EpochMs, epochMs, monotonicMs } from '../core/time.ts'
+import { type Clock, type EpochMs, monotonicMs } from '../core/time.ts'
 import { parseToken, sameTokenHash, tokenHash } from '../crypto/index.ts'
 import { bumpRights, rightsRevision } from '../keys/index.ts'
-import type { AgentClaims } from './agent-token.ts'
 import { AGENT_KEY_PREFIX } from './agents.ts'
 import { VerifiedBearer, VerifiedBearers } from './bearers.ts'
-import {
-  type AgentRow,
-  agentInfo,
-  type IdentityTables,
-  listOf,
-  type OrganisationRow,
-  orgInfo,
-} from './identity-rows.ts'
+import { agentByKey, type Exchanges, MAX_BEARER_CHARACTERS, type Refused } from './exchanges.ts'
+import { type IdentityTables, type OrganisationRow, orgInfo } from './identity-rows.ts'
 import { ensureOrganisation, organisationOf } from './organisation.ts'
 import type { Refusals } from './refusals.ts'
 import { type RefusedBy, unauthenticated } from './refused.ts'
-import type { ShownProofs } from './shown-proofs.ts'
-import type { SigningKey, SigningKeys } from './signing-keys.ts'
-import { earliest, hasEnded, type Judged, type Standing } from './standing.ts'
+import type { RequestProofs } from './request-proofs.ts'
+import type { SigningKeys } from './signing-keys.ts'
+import { hasEnded, type Judged, type Standing } from './standing.ts'
 
 /** Whoever has no tokens loads nothing that signs them. */
 const agentToken = () => import('./agent-token.ts')
-const proofs = () => import('./proofs.ts')
 
 export const USER_KEY_PREFIX = '1ck_'
 
-/** No bearer of ours is longer. */
-const MAX_BEARER_CHARACTERS = 8192
 /** How long a verified bearer is taken without asking the store, which every transaction does again anyway. */
 const CONFIRM_MS = 250
 
@@ -46,31 +35,14 @@ export interface AuthenticationParts {
   readonly lookupKey: () => Promise<Uint8Array>
   readonly signingKeys: SigningKeys
   readonly refusals: Refusals
-  readonly shownProofs: ShownProofs
-}
-
-type Refused = { readonly by: RefusedBy; readonly caller: Caller | null }
-
-interface Exchange {
-  readonly digest: Uint8Array
-  readonly agentId: string | null
-  readonly boundTo: string | null
-  readonly origin: Origin
-}
-
-interface Exchanged {
-  readonly row: AgentRow
-  readonly claims: AgentClaims
-  readonly key: SigningKey
+  readonly proofs: RequestProofs
+  readonly exchanges: Exchanges
 }
 
 /** Who shows a bearer. */
 export class Authentication implements AuthenticationPort {
   readonly #parts: AuthenticationParts
   readonly #bearers = new VerifiedBearers()
-  readonly #exchange = changeLane('auth.exchange', (tx, member: Exchange, at) =>
-    this.#exchanged(tx, member, at),
-  )
   readonly #revoke = changeLane('auth.revoke', (tx, member: Ending, at) =>
     endToken(this.#parts.tables, tx, member, at),
   )
@@ -97,37 +69,20 @@ export class Authentication implements AuthenticationPort {
     key: string,
     agentId: string | null,
     origin: Origin,
-    jwk?: unknown,
+    boundTo?: unknown,
   ): Promise<TokenExchange> {
-    const named = jwk === undefined ? null : await (await proofs()).thumbprintOf(jwk)
-    const parsed = key.length > MAX_BEARER_CHARACTERS ? null : parseToken(key)
-    if (parsed === null || parsed.prefix !== AGENT_KEY_PREFIX)
-      return this.#refuse({ by: 'malformed', caller: null }, origin, true)
-    const digest = tokenHash(await this.#parts.lookupKey(), parsed.token)
-    parsed.token.wipe()
-    // A key that nobody has must not open a write transaction.
-    const row = await this.#parts.db.read((reader) =>
-      agentByKey(this.#parts.tables, reader, digest),
-    )
-    if (row === null) return this.#refuse({ by: 'unknown', caller: null }, origin, true)
-    const proved = await this.#prove(origin, null, named)
-    if ('by' in proved) return this.#refuse({ by: proved.by, caller: null }, origin, true)
-    const boundTo = proved.boundTo ?? named
-    const { value } = await this.#parts.ledger.commit(this.#exchange, {
-      digest,
-      agentId,
-      boundTo,
-      origin,
-    })
-    if ('by' in value) return this.#refuse(value, origin, true)
-    const { signToken } = await agentToken()
-    const token = SecretText.fromText(await signToken(value.key, value.claims))
-    return {
-      token,
-      expiresInSeconds: Math.floor((value.claims.expiresAt - value.claims.issuedAt) / 1000),
-      agent: agentInfo(value.row),
-      boundTo,
-    }
+    return this.#given(await this.#parts.exchanges.ofKey(key, agentId, origin, boundTo), origin)
+  }
+
+  async exchangeWorkload(
+    subjectToken: string,
+    agentId: string | null,
+    origin: Origin,
+    boundTo?: unknown,
+  ): Promise<TokenExchange> {
+    const { exchanges } = this.#parts
+    const given = await exchanges.ofWorkload(subjectToken, agentId, origin, boundTo)
+    return this.#given(given, origin)
   }
 
   async authenticate(bearer: string, origin: Origin): Promise<Caller> {
@@ -151,8 +106,7 @@ export class Authentication implements AuthenticationPort {
       this.#bearers.keep(name, verified)
     }
     if (verified.boundTo !== null || origin.proof?.scheme === 'DPoP') {
-      const proved = await this.#prove(origin, bearer, verified.boundTo)
-      const by = 'by' in proved ? proved.by : proved.boundTo === null ? 'no-proof' : null
+      const by = await this.#parts.proofs.problemOf(origin, bearer, verified.boundTo)
       if (by !== null) return this.#refuse({ by, caller }, origin, false)
     }
     return caller
@@ -184,27 +138,8 @@ export class Authentication implements AuthenticationPort {
     return this.#org
   }
 
-  /**
-   * The key that the sender of the request proved to hold.
-   *
-   * @param token what the proof must name; null in an exchange
-   * @param expected thumbprint of the key that it must be; null in an exchange: any
-   * @returns a thumbprint, or null when no proof came
-   */
-  async #prove(
-    { proof }: Origin,
-    token: string | null,
-    expected: string | null,
-  ): Promise<{ readonly boundTo: string | null } | { readonly by: RefusedBy }> {
-    if (proof === undefined) return { boundTo: null }
-    // A proof says who holds a key, and that must be the key of this token.
-    if (token !== null && expected === null) return { by: 'bad-proof' }
-    const { checkedProof } = await proofs()
-    const checked = await checkedProof(proof, token, this.#parts.clock())
-    if (checked === null) return { by: 'bad-proof' }
-    if (expected !== null && checked.keyThumbprint !== expected) return { by: 'bad-proof' }
-    const isFirst = await this.#parts.shownProofs.isFirst(checked.shown)
-    return isFirst ? { boundTo: checked.keyThumbprint } : { by: 'replayed-proof' }
+  #given(given: TokenExchange | Refused, origin: Origin): TokenExchange | Promise<never> {
+    return 'by' in given ? this.#refuse(given, origin, true) : given
   }
 
   #validKeys() {
@@ -291,38 +226,6 @@ export class Authentication implements AuthenticationPort {
     return this.#parts.refusals.refuse(unauthenticated(), by, caller, origin, throttles)
   }
 
-  async #exchanged(
-    tx: Tx,
-    { digest, agentId, boundTo, origin }: Exchange,
-    at: EpochMs,
-  ): Promise<Settled<Exchanged | Refused>> {
-    const { tables, signingKeys } = this.#parts
-    const row = await agentByKey(tables, tx, digest)
-    if (row === null || row.key_id === null)
-      return { value: { by: 'unknown', caller: null }, record: null }
-    const access = accessOf('agent-key', row.key_id)
-    const caller = new VerifiedBearer({ kind: 'registered-agent', id: row.id }, access).callerFrom(
-      origin,
-    )
-    if (agentId !== null && agentId !== row.id)
-      return { value: { by: 'other-agent', caller }, record: null }
-    const judged = await this.#judge(tx, caller)
-    if ('by' in judged) return { value: { by: judged.by, caller }, record: null }
-    if (hasEnded(judged.endsAt, at)) return { value: { by: 'expired', caller }, record: null }
-    const { key, rows } = await signingKeys.signing(tx, at)
-    const claims = claimsFor(row, judged.standing.orgId, boundTo, judged.endsAt, at)
-    return {
-      value: { row, claims, key },
-      record: {
-        kind: 'event',
-        action: 'auth.exchange',
-        caller,
-        ...(rows.length === 0 ? {} : { rows }),
-        detail: { token: claims.tokenId, key: claims.keyId, address: origin.address },
-      },
-    }
-  }
-
   async #organisationMade(tx: Tx, at: EpochMs): Promise<Settled<OrganisationRow>> {
     const { org, rows } = await ensureOrganisation(this.#parts.tables, tx, at)
     return {
@@ -356,36 +259,6 @@ function bearerOf(
   id: string,
 ): VerifiedBearer {
   return new VerifiedBearer(principal, accessOf(kind, id))
-}
-
-async function agentByKey(
-  tables: IdentityTables,
-  reader: Reader,
-  digest: Uint8Array,
-): Promise<AgentRow | null> {
-  const row = await tables.agents.get(reader, 'key_digest = ?', [digest])
-  return row?.key_digest != null && sameTokenHash(digest, row.key_digest) ? row : null
-}
-
-function claimsFor(
-  row: AgentRow,
-  orgId: AgentClaims['orgId'],
-  boundTo: string | null,
-  endsAt: EpochMs | null,
-  at: EpochMs,
-): AgentClaims {
-  const own = epochMs(at + row.token_ttl * 1000)
-  return {
-    agentId: row.id,
-    orgId,
-    scopes: listOf(row.scopes),
-    vaultIds: listOf<VaultId>(row.vault_ids),
-    tokenId: newId(),
-    keyId: row.key_id ?? '',
-    boundTo,
-    issuedAt: at,
-    expiresAt: earliest(own, endsAt) ?? own,
-  }
 }
 
 interface Ending {

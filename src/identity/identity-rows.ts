@@ -61,6 +61,18 @@ export interface AgentRow {
   readonly revision: number
 }
 
+/** Which workload of which issuer is which agent. */
+export interface WorkloadRuleRow {
+  readonly id: string
+  readonly agent_id: AgentId
+  readonly issuer: string
+  readonly audience: string
+  readonly subject: string
+  readonly created_at: EpochMs
+  readonly created_by: string
+  readonly revision: number
+}
+
 /** A token that was ended before its time, kept until then. */
 export interface EndedTokenRow {
   readonly id: string
@@ -84,6 +96,7 @@ export interface IdentityTables {
   readonly users: MacTable<UserRow>
   readonly userKeys: MacTable<UserKeyRow>
   readonly agents: MacTable<AgentRow>
+  readonly workloadRules: MacTable<WorkloadRuleRow>
   readonly endedTokens: MacTable<EndedTokenRow>
   readonly freezes: MacTable<FreezeRow>
 }
@@ -99,6 +112,7 @@ export function identityTables(mac: RowMac): IdentityTables {
     users: new MacTable<UserRow>(mac, 'users', USER_COLUMNS, ['id']),
     userKeys: new MacTable<UserKeyRow>(mac, 'user_keys', USER_KEY_COLUMNS, ['id']),
     agents: new MacTable<AgentRow>(mac, 'agents', AGENT_COLUMNS, ['id']),
+    workloadRules: new MacTable<WorkloadRuleRow>(mac, 'workload_rules', RULE_COLUMNS, ['id']),
     endedTokens: new MacTable<EndedTokenRow>(
       mac,
       'ended_tokens',
@@ -138,6 +152,17 @@ const USER_KEY_COLUMNS = [
   'revoked_at',
   'revision',
 ] as const satisfies readonly (keyof UserKeyRow)[]
+
+const RULE_COLUMNS = [
+  'id',
+  'agent_id',
+  'issuer',
+  'audience',
+  'subject',
+  'created_at',
+  'created_by',
+  'revision',
+] as const satisfies readonly (keyof WorkloadRuleRow)[]
 
 const AGENT_COLUMNS = [
   'id',

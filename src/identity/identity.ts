@@ -1,23 +1,34 @@
 import type { Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
-import type { AgentPort, AuthenticationPort, FreezePort } from '../core/identity-port.ts'
+import type {
+  AgentPort,
+  AuthenticationPort,
+  FreezePort,
+  WorkloadPort,
+} from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
 import type { StoreKeys } from '../keys/index.ts'
+import type { Outgoing } from '../net/index.ts'
 import { createAgents } from './agents.ts'
 import { Authentication } from './authentication.ts'
+import { Exchanges } from './exchanges.ts'
 import { createFreezes } from './freezes.ts'
 import { type IdentityTables, identityTables } from './identity-rows.ts'
 import { Refusals, refusalLane } from './refusals.ts'
+import { RequestProofs } from './request-proofs.ts'
 import { ShownProofs } from './shown-proofs.ts'
 import { SigningKeys } from './signing-keys.ts'
 import { Standing } from './standing.ts'
+import { createWorkloadRules } from './workload-rules.ts'
+import type { Workloads } from './workloads.ts'
 
 /** Who is calling and whether it still counts. */
 export interface Identity {
   readonly agents: AgentPort
   readonly authentication: AuthenticationPort
   readonly freezes: FreezePort
+  readonly workloads: WorkloadPort
   readonly standing: Standing
   readonly tables: IdentityTables
   /** Before the ledger closes: writes down what is only counted yet. */
@@ -30,6 +41,8 @@ export interface IdentityParts {
   readonly keys: StoreKeys
   readonly clock: Clock
   readonly log: Log
+  /** The way out, opened when another issuer's keys are asked for. */
+  readonly net: () => Promise<Outgoing>
 }
 
 /** @param standing one that was made before, over the same tables, because the vault asks it too */
@@ -53,23 +66,24 @@ export function createIdentity(
     return key
   }
   const refusals = new Refusals({ ledger, clock, log: parts.log })
-  const authentication = new Authentication({
-    db,
-    ledger,
-    clock,
-    tables,
-    standing,
-    lookupKey,
-    signingKeys: new SigningKeys(keys),
-    refusals,
-    shownProofs: new ShownProofs(db, clock),
-  })
+  const signingKeys = new SigningKeys(keys)
+  const proofs = new RequestProofs(new ShownProofs(db, clock), clock)
+  let workloads: Workloads | null = null
+  const openWorkloads = async (): Promise<Workloads> => {
+    const { Workloads } = await import('./workloads.ts')
+    workloads ??= new Workloads({ db, tables, clock, net: parts.net })
+    return workloads
+  }
+  const common = { db, ledger, clock, tables, standing, lookupKey, signingKeys, proofs }
+  const exchanges = new Exchanges({ ...common, workloads: openWorkloads })
+  const authentication = new Authentication({ ...common, exchanges, refusals })
   const changed = (): void => authentication.noteChange()
   const refusal = refusalLane(ledger)
   return {
     agents: createAgents({ db, ledger, clock, tables, standing, lookupKey, refusal, changed }),
     authentication,
     freezes: createFreezes({ db, ledger, clock, tables, standing, refusal, changed }),
+    workloads: createWorkloadRules({ db, ledger, clock, tables, standing, refusal, changed }),
     standing,
     tables,
     close: () => refusals.close(),

@@ -8,6 +8,7 @@ export {
   type OrganisationRow,
   type UserKeyRow,
   type UserRow,
+  type WorkloadRuleRow,
 } from './identity-rows.ts'
 export { AUDIENCE, issuerOf } from './issuer.ts'
 export { Standing } from './standing.ts'

@@ -7,6 +7,7 @@ export type RefusedBy =
   | 'bad-signature'
   | 'other-organisation'
   | 'other-agent'
+  | 'other-subject'
   | 'not-yet-valid'
   | 'expired'
   | 'revoked'

@@ -143,7 +143,11 @@ export class StandingOfRevision implements StandingAt {
     const by = await this.#agentProblem(reader, row, access)
     if (by !== null) return { by }
     return {
-      endsAt: earliest(access?.expiresAt ?? null, row.expires_at, row.key_expires_at),
+      endsAt: earliest(
+        access?.expiresAt ?? null,
+        row.expires_at,
+        isOfKey(row, access) ? row.key_expires_at : null,
+      ),
       standing: {
         type: 'agent',
         orgId,
@@ -165,7 +169,12 @@ export class StandingOfRevision implements StandingAt {
     const { credential } = access
     if (credential.kind === 'agent-key') return row.key_id === credential.id ? null : 'rotated'
     if (credential.kind !== 'token') return 'unknown'
-    if (row.key_id === null || row.key_id !== credential.keyId) return 'rotated'
+    if (credential.keyId === undefined) return 'unknown'
+    if (row.key_id !== credential.keyId) {
+      const rules = this.#tables.workloadRules
+      const rule = await rules.get(reader, 'id = ?', [credential.keyId])
+      if (rule?.agent_id !== row.id) return 'rotated'
+    }
     const ended = await this.#tables.endedTokens.get(reader, 'id = ?', [credential.id])
     return ended === null ? null : 'revoked'
   }
@@ -193,6 +202,12 @@ export class StandingOfRevision implements StandingAt {
       },
     }
   }
+}
+
+/** Whether what was shown dies with the agent's key, and not with the rule of a workload. */
+function isOfKey(row: AgentRow, access: Access | null): boolean {
+  if (access === null || access.credential.kind !== 'token') return true
+  return access.credential.keyId === row.key_id
 }
 
 /** @throws {Fault} `UNAUTHENTICATED` */

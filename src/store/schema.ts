@@ -107,6 +107,12 @@ export const MIGRATIONS: readonly Migration[] = [
         key_id text, key_prefix text, key_digest bytea unique, key_expires_at bigint,
         created_at bigint not null, created_by text not null,
         revision bigint not null, mac bytea not null)`,
+      `create table workload_rules (
+        id text primary key, agent_id text not null, issuer text not null, audience text not null,
+        subject text not null, created_at bigint not null, created_by text not null,
+        revision bigint not null, mac bytea not null)`,
+      `create index workload_rules_by_issuer on workload_rules (issuer)`,
+      `create index workload_rules_by_agent on workload_rules (agent_id)`,
       `create table ended_tokens (
         id text primary key, ends_at bigint not null, revision bigint not null, mac bytea not null)`,
       `create index ended_tokens_by_end on ended_tokens (ends_at)`,
@@ -146,6 +152,7 @@ export const TABLES = [
   'users',
   'user_keys',
   'agents',
+  'workload_rules',
   'ended_tokens',
   'shown_proofs',
   'freezes',
