@@ -79,7 +79,7 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
           [row.id],
         )
         // Whoever may not administer the vault sees what is about himself.
-        return rows.filter((one) => granter.holdsAll || isAbout(one, caller)).map(pathPolicyInfo)
+        return rows.filter((one) => granter.seesAll || isAbout(one, caller)).map(pathPolicyInfo)
       })
     },
     async create(caller, vault, request) {
@@ -100,7 +100,7 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
         const row = await findVault(tables, reader, vault)
         const granter = await granterOf(parts, reader, caller, row, clock())
         const isSelf = nameOfCaller(caller) === `${question.principalType}:${question.principalId}`
-        if (!granter.holdsAll && !isSelf) throw accessDenied(null, null)
+        if (!granter.seesAll && !isSelf) throw accessDenied(null, null)
         const asked = askedPrincipal(question)
         const standings = parts.standing.atRevision(await rightsRevision(reader))
         const standing = await standings.ofPrincipal(reader, asked, clock())
@@ -137,12 +137,26 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
   }
 }
 
-/** What the one who grants holds in a vault. */
+/** What the one who asks holds in a vault. */
 interface Granter {
-  /** Nothing is asked of him: the person at this machine, or who made the vault. */
-  readonly holdsAll: boolean
+  /** May see what is granted to others: who administers the vault or the organisation, and auditors. */
+  readonly seesAll: boolean
+  /** May change what others granted. */
+  readonly administers: boolean
+  /** Nothing more is asked: the person at this machine. */
+  readonly isPerson: boolean
+  readonly isMaker: boolean
   readonly standing: CallerStanding | null
   readonly policies: readonly AccessPolicy[]
+}
+
+const PERSON: Granter = {
+  seesAll: true,
+  administers: true,
+  isPerson: true,
+  isMaker: true,
+  standing: null,
+  policies: [],
 }
 
 /** @throws {Fault} `ACCESS_DENIED` to the local agent, `UNAUTHENTICATED` */
@@ -153,7 +167,7 @@ async function granterOf(
   vault: VaultRow,
   at: EpochMs,
 ): Promise<Granter> {
-  if (caller.principal.kind === 'person') return { holdsAll: true, standing: null, policies: [] }
+  if (caller.principal.kind === 'person') return PERSON
   if (!isRegistered(caller.principal)) throw accessDenied(null, null)
   const standings = parts.standing.atRevision(await rightsRevision(reader))
   const standing = await standings.standingOf(reader, caller, at)
@@ -162,9 +176,14 @@ async function granterOf(
     'principal_type = ? and principal_id = ?',
     [standing.type, caller.principal.id],
   )
+  const maker = isMaker(caller.principal, standing, vault.created_by)
+  const isAdmin = standing.role === 'owner' || standing.role === 'admin'
+  const administers = (maker || isAdmin) && isUnnarrowed(standing, vault.id)
   return {
-    holdsAll:
-      isMaker(caller.principal, standing, vault.created_by) && isUnnarrowed(standing, vault.id),
+    seesAll: administers || standing.role === 'auditor',
+    administers,
+    isPerson: false,
+    isMaker: maker,
     standing,
     policies: rows.map(accessPolicy),
   }
@@ -182,12 +201,14 @@ function grantProblem(
   wanted: AccessPolicy,
   at: EpochMs,
 ): Fault | null {
-  if (granter.holdsAll) return null
+  if (granter.isPerson) return null
   if (granter.standing === null) return accessDenied(null, null)
+  const { standing, policies, isMaker: isOwner } = granter
   const checked = checkGrant(
-    { subject: subjectOf(caller.principal, granter.standing), policies: granter.policies },
+    { subject: subjectOf(caller.principal, standing), policies, isOwner },
     wanted,
     at,
+    { address: caller.access?.address ?? null, environment: standing.environment },
   )
   if (checked.ok) return null
   return new Fault('ACCESS_DENIED', checked.reason, { details: { field: 'secret_path_pattern' } })
@@ -238,7 +259,7 @@ async function editPolicy(
   const current = isUuid(id)
     ? await tables.pathPolicies.get(tx, 'id = ? and vault_id = ?', [id, row.id])
     : null
-  if (current === null || (!granter.holdsAll && current.created_by !== nameOfCaller(caller)))
+  if (current === null || (!granter.administers && current.created_by !== nameOfCaller(caller)))
     return { fault: unknownPolicy(id), record: null }
   if (change === null) {
     await tables.pathPolicies.remove(tx, current)
