@@ -87,9 +87,9 @@ const PROBED = 10
 export function dumpsIn(units: Uint16Array, length: number): readonly number[] {
   const dumps: number[] = []
   for (let probe = 0; probe + PROBED <= length; probe += DUMP_STEP) {
-    const at = separatorAt(units, probe)
-    if (at === -1) continue
-    const to = dumpAround(units, at, length, dumps)
+    let to = 0
+    for (let marks = separatorsAt(units, probe); marks !== 0 && to === 0; marks &= marks - 1)
+      to = dumpAround(units, probe + (31 - Math.clz32(marks & -marks)) / 3, length, dumps)
     if (to > probe) probe += Math.floor((to - probe) / DUMP_STEP) * DUMP_STEP
   }
   return dumps
@@ -99,8 +99,8 @@ export function dumpsIn(units: Uint16Array, length: number): readonly number[] {
 const FIRST_OF_TWOS = 0o111
 const FIRST_OF_FOURS = 0o11111
 
-/** The first of ten units that has a group of hex digits between itself and another separator, or -1. */
-function separatorAt(units: Uint16Array, probe: number): number {
+/** Which of ten units have a group of hex digits between themselves and another separator: a bit of three for each. */
+function separatorsAt(units: Uint16Array, probe: number): number {
   // Three bits of class for each unit: what is asked of all of them is asked at once.
   const classes =
     (CLASSES[units[probe] as number] as number) |
@@ -116,8 +116,7 @@ function separatorAt(units: Uint16Array, probe: number): number {
   const pairs = (classes >>> 2) & (classes >>> 3) & (classes >>> 6)
   const twos = pairs & (classes >>> 11) & FIRST_OF_TWOS
   const fours = pairs & (classes >>> 9) & (classes >>> 12) & (classes >>> 17) & FIRST_OF_FOURS
-  const found = twos | fours
-  return found === 0 ? -1 : probe + (31 - Math.clz32(found & -found)) / 3
+  return twos | fours
 }
 
 /** How the digits of a dump stand together. */
@@ -156,17 +155,23 @@ function dumpStart(
 ): number {
   let start = from
   for (;;) {
-    let end = start
-    if (units[end - 1] !== separator) {
-      while (isBlank(units[end - 1])) end -= 1
-      if (units[end - 1] === 0x0a) end -= 1
-      if (units[end - 1] === 0x0d) end -= 1
-      if (units[end - 1] === separator) end -= 1
-    } else end -= 1
-    const before = end - group
-    if (end === start || before < first || !isGroup(units, before, group, start)) return start
-    start = before
+    const isBehind = (end: number): boolean =>
+      end - group >= first && isGroup(units, end - group, group, start)
+    const line = lineBefore(units, start, separator)
+    if (units[start - 1] === separator && isBehind(start - 1)) start -= group + 1
+    else if (line !== -1 && isBehind(line)) start = line - group
+    else return start
   }
+}
+
+/** The end of what stands in the line before, when `at` begins its line; -1 when it does not. */
+function lineBefore(units: Uint16Array, at: number, separator: number): number {
+  let end = at
+  while (isBlank(units[end - 1])) end -= 1
+  if (units[end - 1] !== 0x0a) return -1
+  end -= 1
+  if (units[end - 1] === 0x0d) end -= 1
+  return units[end - 1] === separator ? end - 1 : end
 }
 
 /** Groups go on behind a separator, a line end, or both. The last one may be shorter. */

@@ -325,6 +325,39 @@ test('known values: a stream redacts as if it came in one, cut at every offset',
   }
 })
 
+test('known values: any value, broken into lines of any width and into groups', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 24, maxLength: 60 }),
+      fc.integer({ min: 24, max: 90 }),
+      fc.constantFrom('\n', '\r\n', '\n  ', '\r\n\t'),
+      fc.constantFrom(':', ' ', '-'),
+      fc.constantFrom(2, 4),
+      fc.string({ maxLength: 70 }),
+      (seed, width, lineEnd, separator, group, before) => {
+        // Not the seed itself: one that shrinks is too weak to be remembered.
+        const value = createHmac('sha512', 'v')
+          .update(seed)
+          .digest('base64url')
+          .slice(0, seed.length)
+        fc.pre(fingerprintsOf(KEY, Buffer.from(value)).fingerprints.length > 0)
+        const known = knowing(value)
+        for (const encoded of [
+          wrapped(base64(`${before}${value};`), width, lineEnd),
+          wrapped(Buffer.from(`${before}${value}`).toString('hex'), width, lineEnd),
+          wrapped(Buffer.from(value).toString('hex'), group, separator),
+          wrapped(Buffer.from(value).toString('hex').toUpperCase(), group, separator),
+        ]) {
+          const { text } = known.redact(PRINCIPAL, `a ${encoded} b`)
+          assert.ok(text.includes(MARKER), encoded)
+          assert.deepEqual(known.scan(PRINCIPAL, text), [])
+        }
+      },
+    ),
+    { numRuns: 150 },
+  )
+})
+
 test('known values: a stream redacts as if it came in one, in pieces of any size', () => {
   const value = SECRETS['symbols']!
   const known = knowing(value)
