@@ -30,7 +30,9 @@ const MIN_ENTROPY = 2.6
 const MIN_DISTINCT = 6
 /** Said of a token that stands in for one: shown as a hint, and counted as nothing. */
 const STAND_IN = 0.3
-const REACH_NEAR = 96
+/** A token begins where its beginning does, and is read on however far it goes. */
+const AT_BEGINNING = { before: 0, after: 0 } as const
+const NEAR_BY = { before: 96, after: 512 } as const
 
 /** What a token is made of after the part that all tokens of its kind share. */
 function isDrawn(body: string): boolean {
@@ -56,7 +58,6 @@ export function tokenDetector(kind: TokenKind): Detector {
     throw new RangeError(`tokens of kind '${kind.id}' begin with nothing to look for: give 'near'`)
   const near = kind.near?.[0]
   const written = (token: string): string => (near === undefined ? token : `${near} = '${token}'`)
-  const reaches = kind.near === undefined ? 16 : REACH_NEAR
   return {
     id: kind.id,
     category: 'secret',
@@ -64,7 +65,7 @@ export function tokenDetector(kind: TokenKind): Detector {
     confidence,
     summary: `${kind.what}.`,
     needs: kind.near ?? beginnings,
-    reach: { before: reaches, after: 512 },
+    reach: kind.near === undefined ? AT_BEGINNING : NEAR_BY,
     source: `The provider's own documentation of its tokens, and public rule sets for prefix, length and alphabet.`,
     find(text, from, to) {
       const hits: Hit[] = []
