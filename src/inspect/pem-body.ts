@@ -24,7 +24,8 @@ export function pemBodyOf(text: string): PemBody | null {
     .replaceAll(/\\[nr]/g, '  ')
     .matchAll(/\S+/g)) {
     if (!LINE.test(line)) continue
-    const own = line.replace(/=+$/, '')
+    const padding = line.indexOf('=')
+    const own = padding === -1 ? line : line.slice(0, padding)
     lines.push([start + index, start + index + own.length])
     digits += own
   }
