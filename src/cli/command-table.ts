@@ -50,6 +50,9 @@ export const COMMANDS = {
   'agent disable': () => import('./commands/agent-state.ts').then((m) => m.agentDisable),
   'agent enable': () => import('./commands/agent-state.ts').then((m) => m.agentEnable),
   'agent rm': () => import('./commands/agent-rm.ts').then((m) => m.agentRm),
+  'workload ls': () => import('./commands/workload-ls.ts').then((m) => m.workloadLs),
+  'workload add': () => import('./commands/workload-add.ts').then((m) => m.workloadAdd),
+  'workload rm': () => import('./commands/workload-rm.ts').then((m) => m.workloadRm),
   freeze: () => import('./commands/freeze.ts').then((m) => m.freeze),
   unfreeze: () => import('./commands/unfreeze.ts').then((m) => m.unfreeze),
   'audit tail': () => import('./commands/audit-tail.ts').then((m) => m.auditTail),
@@ -104,7 +107,10 @@ export const TOPICS: readonly TopicNames[] = [
     names: [...under('presence'), ...under('setting'), 'unlock', 'lock', ...under('key')],
   },
   { title: 'Tokens of HTTP clients', names: under('token') },
-  { title: 'Agents with keys of their own', names: [...under('agent'), 'freeze', 'unfreeze'] },
+  {
+    title: 'Agents with keys of their own',
+    names: [...under('agent'), ...under('workload'), 'freeze', 'unfreeze'],
+  },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
@@ -120,6 +126,7 @@ export const HIDDEN_NAMES: ReadonlyMap<string, CommandName> = new Map<string, Co
   ['vault list', 'vault ls'],
   ['token list', 'token ls'],
   ['agent list', 'agent ls'],
+  ['workload list', 'workload ls'],
 ])
 
 export function loadCommand(name: CommandName): Promise<Command<CliDeps>> {

@@ -12,7 +12,7 @@ import type {
 import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
-import type { AgentPort, FreezePort } from '../core/identity-port.ts'
+import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
@@ -58,6 +58,7 @@ export interface Served {
 /** Agents with keys, what they may do, and what is stopped. */
 export interface IdentityDoors {
   readonly agents: AgentPort
+  readonly workloads: WorkloadPort
   readonly policies: PolicyPort
   readonly freezes: FreezePort
 }

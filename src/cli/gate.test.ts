@@ -39,6 +39,8 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'agent disable': { argv: ['name'], before: [] },
   'agent enable': { argv: ['name'], before: [] },
   'agent rm': { argv: ['name'], before: [] },
+  'workload add': { argv: ['name', 'https://idp.example.org', 'a:b'], before: [] },
+  'workload rm': { argv: ['id'], before: [] },
   unfreeze: { argv: [], before: [] },
   'inspection approve': { argv: [], before: ['inspectionRules'] },
   'inspection allow': {

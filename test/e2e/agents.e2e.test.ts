@@ -113,8 +113,17 @@ test('a preset makes an agent that can do its work and nothing besides', { skip 
   ).trim()
   const ci = await provenJson<Made>(['agent', 'create', 'pipeline', '--preset', 'ci'])
   const rotation = await provenJson<Made>([
-    ...['agent', 'create', 'rotator', '--preset', 'rotation', '--path', 'api-keys/*'],
-    ...['--expires', '90d', '--environment', 'production'],
+    'agent',
+    'create',
+    'rotator',
+    '--preset',
+    'rotation',
+    '--path',
+    'api-keys/*',
+    '--expires',
+    '90d',
+    '--environment',
+    'production',
   ])
   assert.match(reader, /^ocv_[A-Za-z0-9_-]{49}$/)
   assert.equal(ci.agent.token_ttl_seconds, 900)
@@ -161,7 +170,13 @@ test('agents are listed, changed, given new keys and removed', { skip }, async (
   assert.equal((await piped(['agent', 'show', 'nobody'])).exit, 4)
 
   const changed = await provenJson<{ scopes: string[]; description: string }>([
-    ...['agent', 'update', 'reader', '--scope', 'api-keys/stripe', '--description', 'reads'],
+    'agent',
+    'update',
+    'reader',
+    '--scope',
+    'api-keys/stripe',
+    '--description',
+    'reads',
   ])
   assert.deepEqual([changed.scopes, changed.description], [['api-keys/stripe'], 'reads'])
   const wide = await provenJson<{ scopes: null }>(['agent', 'update', 'reader', '--any-scope'])
@@ -210,4 +225,23 @@ test('a freeze holds in every process at once, without a gate; lifting it has on
     assert.equal(await read(), 'next')
     assert.equal((await piped(['freeze', '--list'])).stdout.trim(), '')
   })
+})
+
+test('a workload is let in as an agent, and no longer', { skip }, async () => {
+  const rule = [
+    ...['workload', 'add', 'pipeline', 'https://token.actions.githubusercontent.com'],
+    'repo:acme/app:ref:refs/heads/main',
+  ]
+  assert.equal((await piped(rule)).exit, 5)
+  const { id, audience } = await provenJson<{ id: string; audience: string }>(rule)
+  assert.match(audience, /^urn:sallyport:org:[0-9a-f-]{36}$/)
+  const listed = await piped(['workload', 'ls'])
+  assert.deepEqual(listed.stdout.split('\n')[1]?.trim().split(/ +/).slice(0, 4), [
+    id,
+    'pipeline',
+    'https://token.actions.githubusercontent.com',
+    'repo:acme/app:ref:refs/heads/main',
+  ])
+  await proven(['workload', 'rm', id])
+  assert.equal((await piped(['workload', 'ls'])).stdout.trim(), '')
 })
