@@ -39,7 +39,37 @@ export interface Access {
   readonly expiresAt: EpochMs | null
   /** Address of the client, after trusted proxies, or null when there is none. */
   readonly address: string | null
+  /** Of a session: when the person last proved to be there, or null. */
+  readonly steppedUpAt?: EpochMs | null
 }
+
+/** How long a proof that the person is there counts. */
+export const STEP_UP_MS = 300_000
+
+/**
+ * Whether a person decides here and now: the one at this machine, who is only reached through the presence gate, or a
+ * session of somebody who proved within the last five minutes to be there. No key and no token is a person.
+ */
+export function isPersonPresent({ principal, access }: Caller, at: EpochMs): boolean {
+  if (principal.kind === 'person') return true
+  if (!isSession({ principal, access })) return false
+  const age = at - (access?.steppedUpAt ?? Number.NEGATIVE_INFINITY)
+  // Nodes' clocks are not quite the same; a proof from further ahead is none.
+  return age <= STEP_UP_MS && age >= -CLOCK_SKEW_MS
+}
+
+/** Whether somebody who signed in is calling. */
+export function isSession({
+  principal,
+  access,
+}: {
+  readonly principal: Principal
+  readonly access?: Access | undefined
+}): boolean {
+  return principal.kind === 'user' && access?.credential.kind === 'session'
+}
+
+const CLOCK_SKEW_MS = 60_000
 
 /** A principal at work: what policy judges and audit records. */
 export interface Caller {
