@@ -30,6 +30,7 @@ const SAME: readonly (readonly [name: string, search: Search, pattern: RegExp])[
     inOrder(/a/g, far(5, '.', /[bc]/g), far(2, '', /b/g)),
     /a[^.]{0,5}[bc][^]{0,2}b/g,
   ],
+  ['a list of which two begin at one place', either(/ab/g, /a[bc]x/g, /a/g), /ab|a[bc]x|a/g],
   ['a list', either(/ab?/g, /bc/g, /c\./g), /ab?|bc|c\./g],
   ['a list with parts in order', either(inOrder(/a/g, far(2, '.', /b/g)), /c/g), /a[^.]{0,2}b|c/g],
   ['a beginning', startingWith(/a/g, /a[bc]{1,3}\./y), /a[bc]{1,3}\./g],
