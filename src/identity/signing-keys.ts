@@ -1,7 +1,8 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { RowRevision } from '../audit/index.ts'
 import type { Reader, Tx } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
+import { ed25519Pair } from '../crypto/index.ts'
 import type { StoreKeys } from '../keys/index.ts'
 
 /** The longest life of a token, seconds. */
@@ -10,8 +11,6 @@ export const MAX_TOKEN_SECONDS = 86_400
 const PURPOSE = 'jwt-signing'
 /** A key that signs for ever is worth stealing for ever. */
 const MAX_AGE_MS = 90 * 86_400_000
-/** DER of a PKCS #8 private key for Ed25519 up to its 32 bytes. @see RFC 8410, section 7 */
-const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 export interface SigningKey {
   readonly id: string
@@ -68,12 +67,7 @@ export class SigningKeys {
   #hold(id: string, seed: Uint8Array): Held {
     const known = this.#held.get(id)
     if (known !== undefined) return known
-    const privateKey = createPrivateKey({
-      key: Buffer.concat([PKCS8_ED25519, seed]),
-      format: 'der',
-      type: 'pkcs8',
-    })
-    const publicKey = createPublicKey(privateKey)
+    const { privateKey, publicKey } = ed25519Pair(seed)
     const { x = '' } = publicKey.export({ format: 'jwk' })
     const jwk = { kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig', kid: id, x }
     const held: Held = { privateKey, publicKey, jwk }

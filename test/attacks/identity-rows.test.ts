@@ -91,7 +91,7 @@ describe('rows of identity', () => {
   test('an agent put back as it was before it was disabled is found by verify', async () => {
     const { vault } = await peopled()
     const [before] = rows(vault, "select * from agents where name = 'narrow'")
-    await vault.identity.agents.update(PERSON, String(before?.['id']), { isActive: false })
+    await vault.identity.agents.update(PERSON, before?.['id'] as string, { isActive: false })
     await vault.ledger.flush()
     restore(vault, 'agents', before ?? {})
     assert.deepEqual(await kinds(vault), ['row-rolled-back'])

@@ -398,3 +398,36 @@ test('identity: addresses without number fill the audit no faster', async () => 
   const entries = await vault.audit.query({ limit: 1000 })
   assert.equal(entries.filter(({ action }) => action === 'auth.refused').length, 120)
 })
+
+test('identity: a token that was ended is forgotten when it would have ended anyway', async () => {
+  const { clock, step } = steppedClock()
+  const vault = await open.fresh(SQLITE, clock)
+  const { agents, authentication, tables } = vault.identity
+  const { key } = await agents.create(PERSON, { name: 'a' })
+  const exchange = async () =>
+    (await authentication.exchange(key.reveal(), null, ORIGIN)).token.reveal()
+  const left = async () =>
+    (await vault.db.read((reader) => tables.endedTokens.stored(reader))).length
+  for (let i = 0; i < 3; i++) await authentication.revoke(await exchange(), ORIGIN)
+  assert.equal(await left(), 3)
+  step(HOUR)
+  const [last, next] = [await exchange(), await exchange()]
+  await authentication.revoke(last, ORIGIN)
+  assert.equal(await left(), 1)
+  await assert.rejects(authentication.revoke(last, ORIGIN), REFUSED)
+  await assert.rejects(authentication.revoke(key.reveal(), ORIGIN), fault('BAD_INPUT'))
+  await authentication.authenticate(next, ORIGIN)
+})
+
+test('identity: of a rotation and exchanges at once, no token of the old key is left over', async () => {
+  const vault = await open.fresh(SQLITE)
+  const elsewhere = await open.twin(vault)
+  const { agents } = vault.identity
+  const { agent, key } = await agents.create(PERSON, { name: 'a' })
+  const exchanges = Array.from({ length: 40 }, (_, i) =>
+    [vault, elsewhere][i % 2]!.identity.authentication.exchange(key.reveal(), null, originOf(i)),
+  )
+  const [{ values }] = await Promise.all([race(exchanges), agents.rotateKey(PERSON, agent.id)])
+  for (const { token } of values)
+    await assert.rejects(elsewhere.identity.authentication.authenticate(token.reveal(), ORIGIN))
+})

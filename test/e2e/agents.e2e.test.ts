@@ -228,10 +228,8 @@ test('a freeze holds in every process at once, without a gate; lifting it has on
 })
 
 test('a workload is let in as an agent, and no longer', { skip }, async () => {
-  const rule = [
-    ...['workload', 'add', 'pipeline', 'https://token.actions.githubusercontent.com'],
-    'repo:acme/app:ref:refs/heads/main',
-  ]
+  const issuer = 'https://token.actions.githubusercontent.com'
+  const rule = ['workload', 'add', 'pipeline', issuer, 'repo:acme/app:ref:refs/heads/main']
   assert.equal((await piped(rule)).exit, 5)
   const { id, audience } = await provenJson<{ id: string; audience: string }>(rule)
   assert.match(audience, /^urn:sallyport:org:[0-9a-f-]{36}$/)
@@ -239,7 +237,7 @@ test('a workload is let in as an agent, and no longer', { skip }, async () => {
   assert.deepEqual(listed.stdout.split('\n')[1]?.trim().split(/ +/).slice(0, 4), [
     id,
     'pipeline',
-    'https://token.actions.githubusercontent.com',
+    issuer,
     'repo:acme/app:ref:refs/heads/main',
   ])
   await proven(['workload', 'rm', id])
