@@ -1,5 +1,6 @@
 import { buildAutomaton } from '../../src/inspect/automaton.ts'
 import { type Engine, KINDS, type Kind } from '../../src/inspect/index.ts'
+import { keywordsOf } from '../../src/inspect/scanner.ts'
 import type { Row } from './corpus.ts'
 import { ORDINARY_SETS } from './quality.ts'
 
@@ -62,7 +63,7 @@ export interface Speed {
 /** Both take turns, and the middle round counts. */
 export function throughput(engine: Engine, text: string, width: 'one byte' | 'two bytes'): Speed {
   const flat = width === 'one byte' ? asOneByte(text) : asTwoByte(text)
-  const automaton = buildAutomaton([...new Set(engine.detectors.flatMap((one) => one.needs))])
+  const automaton = buildAutomaton(keywordsOf(engine.detectors))
   const megabytes = flat.length / MEGABYTE
   const whole: number[] = []
   const bare: number[] = []
@@ -108,7 +109,7 @@ export function callP99(engine: Engine, text: string): number {
 /** Texts made to cost time: half matches, keywords in a row, encodings within encodings, unclosed everything. */
 function hostileTexts(engine: Engine): readonly (readonly [name: string, text: string])[] {
   const fill = (seed: string): string => seed.repeat(Math.ceil(HOSTILE_UNITS / seed.length))
-  const keywords = [...new Set(engine.detectors.flatMap((one) => one.needs))]
+  const keywords = keywordsOf(engine.detectors)
   const layered = (seed: string, layer: (text: string) => string): string => {
     let text = fill(seed).slice(0, HOSTILE_UNITS / 16)
     while (text.length * 2 < HOSTILE_UNITS * 2) text = layer(text)

@@ -40,6 +40,8 @@ export interface Detector {
    * Empty: the detector looks at every text itself and must be cheap (one linear pass with an early way out).
    */
   readonly needs: readonly string[]
+  /** Keywords, of the same form, in which every match that they give away begins: nothing around them is looked at. */
+  readonly starts?: readonly string[]
   /** Without keywords: bits of `MARK`, of which one must be near. Where they stand is known to blocks of 64 units. */
   readonly marks?: number
   /** How many units before and after a keyword or a block are looked at. Default 256 each. */

@@ -60,7 +60,8 @@ test('detectors are told apart by their ids, and their fields make sense', () =>
     assert.match(one.id, /^[a-z0-9]+(?:-[a-z0-9]+)*$/)
     assert.ok(one.confidence > 0 && one.confidence <= 1, one.id)
     assert.ok(one.summary.length > 5 && one.source.length > 3, one.id)
-    for (const keyword of one.needs) assert.match(keyword, KEYWORD, one.id)
+    for (const keyword of [...one.needs, ...(one.starts ?? [])])
+      assert.match(keyword, KEYWORD, one.id)
   }
 })
 

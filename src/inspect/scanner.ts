@@ -112,9 +112,14 @@ function buildWaking(keywords: readonly string[], wantedBy: readonly Wanted[]): 
   return { automaton, firstOf, woken, before, after }
 }
 
+/** Every keyword of some detectors once. */
+export function keywordsOf(detectors: readonly Detector[]): readonly string[] {
+  return [...new Set(detectors.flatMap(({ needs, starts = [] }) => [...needs, ...starts]))]
+}
+
 /** One automaton for all keywords; around each keyword its detectors look at a window. */
 export function createScanner(detectors: readonly Detector[]): Scanner {
-  const keywords = [...new Set(detectors.flatMap((one) => one.needs))]
+  const keywords = keywordsOf(detectors)
   const indexOf = new Map(keywords.map((keyword, index) => [keyword, index]))
   const wantedBy: (readonly [detector: number, before: number, after: number])[][] = keywords.map(
     () => [],
@@ -124,10 +129,15 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       const { before, after } = one.reach ?? DEFAULT_REACH
       wantedBy[indexOf.get(keyword) ?? 0]?.push([index, keyword.length + before, after])
     }
+  for (const [index, one] of detectors.entries())
+    for (const keyword of one.starts ?? [])
+      wantedBy[indexOf.get(keyword) ?? 0]?.push([index, keyword.length, 0])
 
   let waking: Waking | null = null
 
-  const unconditional = detectors.flatMap((one, index) => (one.needs.length === 0 ? [index] : []))
+  const unconditional = detectors.flatMap((one, index) =>
+    one.needs.length + (one.starts?.length ?? 0) === 0 ? [index] : [],
+  )
   const appliesByKind = new Map(
     KINDS.map((kind) => [kind, detectors.map((one) => appliesTo(one, kind))] as const),
   )

@@ -17,6 +17,8 @@ export interface TokenKind {
    * shapes begin with.
    */
   readonly near?: readonly string[]
+  /** Beside `near`: how most tokens of the kind begin, lower case, a unit before the token included. */
+  readonly begins?: readonly string[]
   /** Default critical; what opens little is high. */
   readonly severity?: Severity
   /** Default 0.9; less for shapes that other things have too. */
@@ -30,10 +32,6 @@ const MIN_ENTROPY = 2.6
 const MIN_DISTINCT = 6
 /** Said of a token that stands in for one: shown as a hint, and counted as nothing. */
 const STAND_IN = 0.3
-/** A token begins where its beginning does, and is read on however far it goes. */
-const AT_BEGINNING = { before: 0, after: 0 } as const
-const NEAR_BY = { before: 96, after: 512 } as const
-
 /** What a token is made of after the part that all tokens of its kind share. */
 function isDrawn(body: string): boolean {
   return distinctUnits(body) >= MIN_DISTINCT && entropyOf(body) >= MIN_ENTROPY
@@ -64,8 +62,9 @@ export function tokenDetector(kind: TokenKind): Detector {
     severity: kind.severity ?? 'critical',
     confidence,
     summary: `${kind.what}.`,
-    needs: kind.near ?? beginnings,
-    reach: kind.near === undefined ? AT_BEGINNING : NEAR_BY,
+    needs: kind.near ?? [],
+    starts: kind.begins ?? (kind.near === undefined ? beginnings : []),
+    reach: { before: 96, after: 512 },
     source: `The provider's own documentation of its tokens, and public rule sets for prefix, length and alphabet.`,
     find(text, from, to) {
       const hits: Hit[] = []

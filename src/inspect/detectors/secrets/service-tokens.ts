@@ -46,8 +46,8 @@ export const SERVICE_TOKENS: readonly TokenKind[] = [
     id: 'discord-bot-token',
     what: 'Discord bot token',
     shapes: ['(M|N|O)(T|D|j|z|A|C|Q|E|I|g|k|U|M|Y|c){A21-26}.{w6}.{w27-38}'],
-    near: [
-      'discord',
+    near: ['discord'],
+    begins: [
       'mta',
       'mtm',
       'mte',
@@ -87,7 +87,8 @@ export const SERVICE_TOKENS: readonly TokenKind[] = [
     id: 'twilio-key',
     what: 'Twilio API key',
     shapes: ['SK{x32}'],
-    near: ['twilio', "'sk", '"sk', '=sk', ' sk'],
+    near: ['twilio'],
+    begins: ["'sk", '"sk', '=sk', ' sk'],
   },
   {
     id: 'twilio-account',
