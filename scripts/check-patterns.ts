@@ -6,8 +6,9 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { monotonicMs } from '../src/core/time.ts'
 import {
-  type Checked,
+  type Answer,
   checked,
+  isSafe,
   keyOf,
   type OwnPattern,
   ownPatterns,
@@ -27,46 +28,42 @@ const AT_ONCE = 2
 const isAskedFor = ({ files }: OwnPattern): boolean =>
   words.length === 0 || files.some((file) => words.some((word) => file.includes(word)))
 
-function knownAsSafe(): ReadonlyMap<string, Checked> {
+function knownAsSafe(): Map<string, Answer> {
   const record = values.new ? readRecord() : null
-  const isSame = record !== null && record.recheck === recheckVersion()
-  return new Map(
-    (isSame ? record.patterns : [])
-      .filter((one) => one.status === 'safe')
-      .map((one) => [keyOf(one), one]),
-  )
+  if (record === null || record.recheck !== recheckVersion()) return new Map()
+  return new Map(Object.entries(record.patterns).filter(([, answer]) => isSafe(answer)))
 }
 
-function say(pattern: OwnPattern, { status, checker }: Checked, ms: number): void {
+function say(pattern: OwnPattern, answer: Answer, ms: number): void {
   const where = pattern.files.length === 0 ? 'built when loaded' : pattern.files.join(', ')
-  const how = `${status} (${checker}, ${(ms / 1_000).toFixed(1)} s)`
-  process.stdout.write(`${how}: ${where}\n  ${keyOf(pattern)}\n`)
+  process.stdout.write(`${answer}, ${(ms / 1_000).toFixed(1)} s: ${where}\n  ${keyOf(pattern)}\n`)
 }
 
 const patterns = ownPatterns().filter(isAskedFor)
-const results = new Map(knownAsSafe())
-const waiting = patterns.filter((one) => !results.has(keyOf(one)))
+const answers = knownAsSafe()
+const waiting = patterns.filter((one) => !answers.has(keyOf(one)))
 const asked = waiting.length
 
 async function work(): Promise<void> {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const start = monotonicMs()
-    const result = await checked(next)
-    results.set(keyOf(next), result)
-    if (result.status !== 'safe') say(next, result, monotonicMs() - start)
+    const answer = await checked(next)
+    answers.set(keyOf(next), answer)
+    if (!isSafe(answer)) say(next, answer, monotonicMs() - start)
   }
 }
 
 await Promise.all(Array.from({ length: AT_ONCE }, work))
 
-const inOrder = patterns.flatMap((one) => results.get(keyOf(one)) ?? [])
-const bad = inOrder.filter((one) => one.status !== 'safe').length
+const inOrder = patterns.flatMap((one) => {
+  const key = keyOf(one)
+  const answer = answers.get(key)
+  return answer === undefined ? [] : [[key, answer] as const]
+})
+const bad = inOrder.filter(([, answer]) => !isSafe(answer)).length
 process.stdout.write(`${inOrder.length} patterns, ${asked} asked, ${bad} not safe\n`)
 if (words.length === 0) {
-  const lines = inOrder.map((one) => `    ${JSON.stringify(one)}`).join(',\n')
-  writeFileSync(
-    RECORD_FILE,
-    `{\n  "recheck": "${recheckVersion()}",\n  "patterns": [\n${lines}\n  ]\n}\n`,
-  )
+  const record = { recheck: recheckVersion(), patterns: Object.fromEntries(inOrder) }
+  writeFileSync(RECORD_FILE, `${JSON.stringify(record, null, 2)}\n`)
 }
 process.exitCode = bad === 0 ? 0 : 1

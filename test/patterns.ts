@@ -11,8 +11,6 @@ const root = resolve(import.meta.dirname, '..')
 export interface Pattern {
   readonly source: string
   readonly flags: string
-  /** The longest text it is given, in UTF-16 units, where `boundedTo` sees to that. */
-  readonly window?: number
 }
 
 export interface OwnPattern extends Pattern {
@@ -20,15 +18,20 @@ export interface OwnPattern extends Pattern {
   readonly files: readonly string[]
 }
 
-/** What recheck says of a pattern. Only `safe` is good; what it cannot decide within its time is not. */
-export interface Checked extends Pattern {
-  readonly status: 'safe' | 'vulnerable' | 'unknown'
-  readonly checker: string
-}
+/**
+ * What recheck says of a pattern, and by which of its ways. `safe …` alone is good; what it cannot decide within its
+ * time is `unknown`.
+ */
+export type Answer = `${'safe' | 'vulnerable' | 'unknown'} by ${'automaton' | 'fuzz' | 'nothing'}`
 
 export interface PatternRecord {
   readonly recheck: string
-  readonly patterns: readonly Checked[]
+  /** By `/source/flags`. */
+  readonly patterns: Readonly<Record<string, Answer>>
+}
+
+export function isSafe(answer: Answer): boolean {
+  return answer.startsWith('safe ')
 }
 
 export const RECORD_FILE = join(root, 'test', 'patterns.json')
@@ -43,9 +46,9 @@ export function readRecord(): PatternRecord {
   return JSON.parse(readFileSync(RECORD_FILE, 'utf8')) as PatternRecord
 }
 
-/** `/source/flags`, and the window where it has one: what tells patterns apart. */
-export function keyOf({ source, flags, window }: Pattern): string {
-  return `/${source}/${flags}${window === undefined ? '' : ` ${window}`}`
+/** `/source/flags` */
+export function keyOf({ source, flags }: Pattern): string {
+  return `/${source}/${flags}`
 }
 
 interface Node {
@@ -66,18 +69,6 @@ function patternOf(node: Node): Pattern | null {
     : null
 }
 
-/** `boundedTo(limit, /pattern/)` */
-function boundedIn(node: Node): Pattern | null {
-  const { callee, arguments: given } = node as { callee?: Node; arguments?: readonly Node[] }
-  if (node.type !== 'CallExpression' || callee?.['name'] !== 'boundedTo') return null
-  const [limit, literal] = given ?? []
-  const pattern = literal === undefined ? null : patternOf(literal)
-  const window = limit?.['value']
-  if (pattern === null || typeof window !== 'number')
-    throw new Error('boundedTo takes a number and a pattern, both as literals')
-  return { ...pattern, window }
-}
-
 /** The patterns that are literals of a source. */
 export function literalsOf(text: string): readonly Pattern[] {
   const found: Pattern[] = []
@@ -87,7 +78,7 @@ export function literalsOf(text: string): readonly Pattern[] {
       return
     }
     if (!isNode(value)) return
-    const pattern = boundedIn(value) ?? patternOf(value)
+    const pattern = patternOf(value)
     if (pattern !== null) {
       found.push(pattern)
       return
@@ -132,34 +123,13 @@ export function ownPatterns(): readonly OwnPattern[] {
     .map(([, { pattern, files }]) => ({ ...pattern, files }))
 }
 
-/** Steps of matching that take about a millisecond: what a pattern with a window may cost at the worst. */
-const STEPS_OF_A_WINDOW = 100_000
-
-async function answerOf({ source, flags, window }: Pattern): ReturnType<typeof check> {
-  if (window === undefined) return check(source, flags)
-  return check(source, flags, {
-    checker: 'fuzz',
-    maxAttackStringSize: window,
-    maxRecallStringSize: window,
-    maxGeneStringSize: window,
-    attackLimit: STEPS_OF_A_WINDOW,
-  })
-}
-
 /**
- * Asks recheck, with its own defaults but for patterns with a window.
+ * Asks recheck, with its own defaults.
  *
  * @param times - it goes by the clock, too, and on a busy machine everything takes long; `safe` is said by the work done
  */
-export async function checked(pattern: Pattern, times = 3): Promise<Checked> {
-  const { source, flags, window } = pattern
-  const { status, checker } = await answerOf(pattern)
-  if (status !== 'safe' && times > 1) return checked(pattern, times - 1)
-  return {
-    source,
-    flags,
-    ...(window === undefined ? {} : { window }),
-    status,
-    checker: checker ?? 'none',
-  }
+export async function checked({ source, flags }: Pattern, times = 3): Promise<Answer> {
+  const { status, checker } = await check(source, flags)
+  if (status !== 'safe' && times > 1) return checked({ source, flags }, times - 1)
+  return `${status} by ${checker ?? 'nothing'}`
 }
