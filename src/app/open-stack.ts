@@ -8,6 +8,8 @@ import {
   type HeadPlace,
   keychainHeadPlace,
   Ledger,
+  Sinks,
+  sinksTable,
 } from '../audit/index.ts'
 import type { AuditPort } from '../core/admin-port.ts'
 import type { KeySourceKind, Settings } from '../core/config.ts'
@@ -99,10 +101,20 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       log,
     })
     await heads.begin()
-    const ledger = new Ledger({ db, keys, heads, clock, log })
+    const sinksOfStore = sinksTable(keys.rowMac)
     const outgoing = lazily(async () =>
       (await import('../net/index.ts')).outgoing({ allow: settings.netAllow }),
     )
+    const sinks = await Sinks.open({
+      db,
+      keys,
+      table: sinksOfStore,
+      storeId: keys.storeId,
+      clock,
+      log,
+      outgoing,
+    })
+    const ledger = new Ledger({ db, keys, heads, clock, log, sinks })
     const identity = createIdentity({ db, ledger, keys, clock, log, net: outgoing })
     const rights = new VaultRights(tables, new ProjectEvidenceReader(), identity.standing)
     const vaultKeys = new VaultKeys(keys)
@@ -124,18 +136,23 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       ledger,
       heads,
       clock,
+      sinks,
+      sinksTable: sinksOfStore,
       storeId: keys.storeId,
       get place() {
         return heads.place
       },
       headKey,
       storeChecks: [sealedValueCheck(keys, tables)],
-      rowChecks: [keys.rows.table, ...Object.values(tables), ...Object.values(identity.tables)].map(
-        (table) => ({
-          table: table.name,
-          rows: (reader) => table.checkedRows(reader),
-        }),
-      ),
+      rowChecks: [
+        keys.rows.table,
+        sinksOfStore,
+        ...Object.values(tables),
+        ...Object.values(identity.tables),
+      ].map((table) => ({
+        table: table.name,
+        rows: (reader) => table.checkedRows(reader),
+      })),
     })
     return {
       db,
@@ -158,7 +175,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
           await identity.close()
           await ledger.close()
         } finally {
-          await db.close()
+          await sinks.close().finally(() => db.close())
           await (await outgoing.made())?.close()
         }
       },

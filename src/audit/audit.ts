@@ -8,6 +8,9 @@ import type { Lane, Ledger } from './ledger.ts'
 import { Prover } from './prove.ts'
 import { queryRecords, recordsSince } from './query.ts'
 import type { RecordDraft } from './record.ts'
+import { SinkSetting } from './sinks/set-sinks.ts'
+import type { SinksTable } from './sinks/sink-repository.ts'
+import type { Sinks } from './sinks/sinks.ts'
 import { type VerifyOptions, verifyAudit } from './verify.ts'
 
 const FOLLOW_MS = 250
@@ -22,12 +25,15 @@ export interface AuditParts extends VerifyOptions {
   readonly ledger: Ledger
   readonly heads: HeadKeeper
   readonly clock: Clock
+  readonly sinks: Sinks
+  readonly sinksTable: SinksTable
 }
 
 /** Reading the audit. Every reader waits first for what this process still has to record. */
 export function createAuditPort(options: AuditParts): AuditPort {
   const settle = (): Promise<void> => options.ledger.flush()
   const checkpointKeys = new CheckpointKeys(options.db, options.keys, options.ledger)
+  const setting = new SinkSetting(options)
   const prover = new Prover({ ...options, checkpointKeys })
   return {
     async acceptHead(caller) {
@@ -66,6 +72,11 @@ export function createAuditPort(options: AuditParts): AuditPort {
     async proveConsistency(first, second) {
       await settle()
       return prover.consistency(first, second)
+    },
+    sinks: () => setting.standing(),
+    async setSinks(caller, text) {
+      await setting.set(caller, text)
+      return setting.standing()
     },
     async *export() {
       await settle()

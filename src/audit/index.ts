@@ -14,5 +14,7 @@ export {
 export { HeadKeeper, type HeadTrouble } from './head-keeper.ts'
 export { type Committed, type Lane, Ledger, type Settled } from './ledger.ts'
 export type { Outcome, RecordDraft, RowRevision, StoredRecord } from './record.ts'
+export { sinksTable } from './sinks/sink-repository.ts'
+export { Sinks } from './sinks/sinks.ts'
 export { Frontier } from './tree.ts'
 export { type RowCheck, type StoreCheck, type VerifyOptions, verifyAudit } from './verify.ts'

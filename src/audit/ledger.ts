@@ -36,12 +36,29 @@ export interface Committed<R> {
   readonly seq: number
 }
 
+/** Where records go besides the store. */
+export interface LedgerSinks {
+  /** Why nothing may be released or changed now; null when it may. */
+  refusal(): Fault | null | Promise<Fault | null>
+  /** Whether members of this lane are let through all the same. */
+  admits(lane: string): boolean
+  /** Takes part in the batch's transaction, before anything is appended. */
+  within(tx: Tx): Promise<void>
+  /**
+   * Resolves when every sink that must have the records has them.
+   *
+   * @throws {Fault} `AUDIT_UNAVAILABLE`
+   */
+  deliver(rows: readonly RecordRow[]): Promise<void>
+}
+
 export interface LedgerOptions {
   readonly db: Db
   readonly keys: StoreKeys
   readonly heads: HeadKeeper
   readonly clock: Clock
   readonly log: Log
+  readonly sinks?: LedgerSinks
   /** How long a member waits for its record, milliseconds. */
   readonly deadlineMs?: number
 }
@@ -207,14 +224,17 @@ export class Ledger {
     batch: readonly Waiting[],
     ends: readonly (readonly [seq: number, result: Outcome])[],
   ): Promise<void> {
-    const { db, heads, log } = this.#options
+    const { db, heads, log, sinks } = this.#options
+    const admitted = sinks === undefined ? batch : await admittedBy(sinks, batch)
+    if (admitted.length === 0 && ends.length === 0) return
     try {
-      const done = await db.write((tx) => this.#transact(tx, batch, ends), {
+      const done = await db.write((tx) => this.#transact(tx, admitted, ends), {
         deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
       })
       this.#isFailing = false
       if (done.after !== null) heads.appended(done.before, done.after, done.size)
-      for (const placed of done.placed) this.#answer(placed)
+      const missing = sinks === undefined ? null : await missingFrom(sinks, done.rows)
+      for (const placed of done.placed) this.#answer(placed, missing)
     } catch (error) {
       this.#isFailing = true
       const fault = asFault(error)
@@ -223,13 +243,16 @@ export class Ledger {
         reason: fault.message,
       })
       this.#ends.unshift(...ends.slice(0, 10_000))
-      for (const waiting of batch) waiting.reject(unrecorded(fault))
+      for (const waiting of admitted) waiting.reject(unrecorded(fault))
     }
   }
 
-  #answer(placed: Placed): void {
+  /** @param missing why a sink that must have the record does not */
+  #answer(placed: Placed, missing: Fault | null): void {
     const { waiting, settled, seq } = placed
-    if (waiting.isAbandoned) {
+    const isHeldBack = missing !== null && this.#options.sinks?.admits(waiting.lane.name) === false
+    if (isHeldBack) waiting.reject(undelivered(missing))
+    if (waiting.isAbandoned || isHeldBack) {
       // Spent and recorded, but the caller was already told that nothing would come.
       if ('value' in settled && settled.record?.kind === 'intent') this.outcome(seq, 'dropped')
       return
@@ -247,10 +270,12 @@ export class Ledger {
     readonly before: Buffer
     readonly after: Buffer | null
     readonly size: number
+    readonly rows: readonly RecordRow[]
   }> {
-    const { clock } = this.#options
+    const { clock, sinks } = this.#options
     const at = clock()
     const stored = await lockTree(tx)
+    if (sinks !== undefined) await sinks.within(tx)
     // Whoever gave up while the lock was waited for was told that nothing changed.
     const live = batch.filter((waiting) => !waiting.isAbandoned)
     const settled = await settle(tx, live, at)
@@ -264,9 +289,9 @@ export class Ledger {
     }
     if (ends.length > 0) drafts.push({ kind: 'outcome', action: 'outcome', caller: null, ends })
     const before = Buffer.from(tree.frontier)
-    if (drafts.length === 0) return { placed, before, after: null, size: tree.size }
-    const after = await this.#append(tx, tree, at, drafts)
-    return { placed, before, after, size: tree.size + drafts.length }
+    if (drafts.length === 0) return { placed, before, after: null, size: tree.size, rows: [] }
+    const { after, rows } = await this.#append(tx, tree, at, drafts)
+    return { placed, before, after, size: tree.size + drafts.length, rows }
   }
 
   async #append(
@@ -274,7 +299,7 @@ export class Ledger {
     tree: TreeRow,
     at: EpochMs,
     drafts: readonly RecordDraft[],
-  ): Promise<Buffer> {
+  ): Promise<{ readonly after: Buffer; readonly rows: readonly RecordRow[] }> {
     const mac = await this.#mac(tx, tree.epochKeyId)
     const frontier = new Frontier(tree.size, tree.frontier)
     const rows: RecordRow[] = drafts.map((draft) => {
@@ -289,7 +314,7 @@ export class Ledger {
       insertRecords(tx, rows),
       saveTree(tx, { ...tree, size: frontier.size, frontier: packed }),
     ])
-    return packed
+    return { after: packed, rows }
   }
 
   /** The tree with the epoch that new records belong to; a new epoch begins with a record of its key. */
@@ -386,6 +411,44 @@ async function settleGroup(
   const results: Settled<unknown>[] = []
   for (const member of members) results.push(...(await settleGroup(tx, lane, [member], at)))
   return results
+}
+
+/** Members that may go on; the others are told why not. */
+async function admittedBy(
+  sinks: LedgerSinks,
+  batch: readonly Waiting[],
+): Promise<readonly Waiting[]> {
+  const refusal = await sinks.refusal()
+  if (refusal === null) return batch
+  const admitted: Waiting[] = []
+  for (const waiting of batch)
+    if (sinks.admits(waiting.lane.name)) admitted.push(waiting)
+    else waiting.reject(unexported(refusal))
+  return admitted
+}
+
+async function missingFrom(sinks: LedgerSinks, rows: readonly RecordRow[]): Promise<Fault | null> {
+  try {
+    await sinks.deliver(rows)
+    return null
+  } catch (error) {
+    return asFault(error)
+  }
+}
+
+function unexported(fault: Fault): Fault {
+  return new Fault('AUDIT_UNAVAILABLE', `${fault.message} Nothing was released or changed.`, {
+    cause: fault,
+    details: fault.details,
+  })
+}
+
+/** The batch is committed: what was to be released is not, what was to be changed is. */
+function undelivered(fault: Fault): Fault {
+  return new Fault('AUDIT_UNAVAILABLE', `${fault.message} It is recorded; nothing was released.`, {
+    cause: fault,
+    details: fault.details,
+  })
 }
 
 function unrecorded(fault: Fault): Fault {

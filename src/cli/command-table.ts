@@ -66,6 +66,8 @@ export const COMMANDS = {
   'audit proof': () => import('./commands/audit-proof.ts').then((m) => m.auditProof),
   'audit check-proof': () =>
     import('./commands/audit-check-proof.ts').then((m) => m.auditCheckProof),
+  'audit sinks': () => import('./commands/audit-sinks.ts').then((m) => m.auditSinks),
+  'audit set-sinks': () => import('./commands/audit-set-sinks.ts').then((m) => m.auditSetSinks),
   'audit export': () => import('./commands/audit-export.ts').then((m) => m.auditExport),
   inspect: () => import('./commands/inspect.ts').then((m) => m.inspect),
   'scan-files': () => import('./commands/scan-files.ts').then((m) => m.scanFiles),

@@ -25,6 +25,7 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'secret get': { argv: ['a/b'], before: [] },
   'secret destroy': { argv: ['a/b'], before: [] },
   'audit accept-head': { argv: [], before: [] },
+  'audit set-sinks': { argv: ['-'], before: [] },
   'env export': { argv: [], before: [] },
   'setting exempt': { argv: ['secret get', 'on'], before: [] },
   'key rotate': { argv: [], before: [] },

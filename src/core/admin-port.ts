@@ -82,6 +82,21 @@ export interface AuditReport {
   readonly findings: readonly AuditFinding[]
 }
 
+/** A place outside that gets records, as it stands. */
+export interface SinkStanding {
+  readonly name: string
+  readonly kind: string
+  readonly mode: 'required' | 'best-effort'
+  /** A path, a host or an origin. */
+  readonly place: string
+  /** Every record up to this one is there. */
+  readonly delivered: number
+  readonly lacking: number
+  /** As far as this process has tried. */
+  readonly state: 'untried' | 'working' | 'failing'
+  readonly problem: string | null
+}
+
 export interface AuditPort {
   query(filter: AuditFilter): Promise<readonly AuditEntry[]>
   /** Records as they come, oldest first, beginning after `afterSeq`. Ends when the signal aborts. */
@@ -100,6 +115,14 @@ export interface AuditPort {
   /** @param size of the tree that holds the record; without, the tree as it is now */
   proveInclusion(seq: number, size?: number): Promise<InclusionProof>
   proveConsistency(first: number, second?: number): Promise<ConsistencyProof>
+  sinks(): Promise<readonly SinkStanding[]>
+  /**
+   * Replaces all sinks.
+   *
+   * @param text JSON, see docs/audit-sinks.md
+   * @throws {Fault} `BAD_INPUT` naming the field
+   */
+  setSinks(caller: Caller, text: string): Promise<readonly SinkStanding[]>
   /** JSON lines of stored bytes with MAC and epoch, oldest first, then one line with the head. */
   export(): AsyncIterable<string>
 }

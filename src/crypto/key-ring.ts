@@ -13,6 +13,7 @@ export const KEY_PURPOSES = [
   'cursor',
   'jwt-signing',
   'checkpoint-signing',
+  'sink-config',
 ] as const
 export type KeyPurpose = (typeof KEY_PURPOSES)[number]
 

@@ -10,3 +10,4 @@ export {
   outgoing,
 } from './outgoing.ts'
 export type { Audience } from './rules.ts'
+export { isSignedWebhook, type SignatureHeaders, signWebhook } from './webhook-signature.ts'

@@ -130,6 +130,17 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index path_policies_by_vault on path_policies (vault_id)`,
     ],
   },
+  {
+    version: 4,
+    name: 'sinks of the audit, and how far each is',
+    statements: [
+      `create table audit_sinks (
+        id text primary key, key_id text not null, sealed bytea not null, set_at bigint not null,
+        revision bigint not null, mac bytea not null)`,
+      `create table audit_sink_cursors (
+        sink text primary key, delivered bigint not null, follower text, follows_until bigint not null)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -157,6 +168,8 @@ export const TABLES = [
   'shown_proofs',
   'freezes',
   'path_policies',
+  'audit_sinks',
+  'audit_sink_cursors',
   'audit_tree',
   'audit_records',
 ] as const
