@@ -13,28 +13,43 @@ export interface Unmatched {
   readonly allow: readonly Method[]
 }
 
+/** What may follow one segment. */
+interface Place {
+  readonly literals: Map<string, Place>
+  /** One segment of any text. */
+  any: Place | null
+  readonly ends: Route[]
+  /** Routes whose path of a secret begins here. */
+  readonly wild: Route[]
+}
+
 interface Route {
   readonly operation: Operation
   readonly segments: readonly string[]
-  /** Where `{path}` stands, or -1. */
-  readonly wild: number
+  /** How many segments stand before the path of a secret, or all of them. */
+  readonly before: number
+  /** How many follow it; -1 when there is no such path. */
+  readonly after: number
 }
 
 /**
  * Finds operations by the raw target, before anything is decoded, so that an encoded slash is never taken for a
- * boundary. Routes are kept by their first literal segments, so a look-up compares few of them.
+ * boundary. A literal segment is preferred to one that may be anything.
  */
 export class Router {
-  readonly #routes = new Map<string, Route[]>()
+  readonly #root: Place = place()
 
   constructor(operations: readonly Operation[]) {
     for (const operation of operations) {
       const segments = operation.path.slice(1).split('/')
-      const route = { operation, segments, wild: segments.indexOf('{path}') }
-      const key = keyOf(segments, segments.length)
-      const group = this.#routes.get(key)
-      if (group === undefined) this.#routes.set(key, [route])
-      else group.push(route)
+      const wild = segments.indexOf('{path}')
+      const before = wild === -1 ? segments.length : wild
+      const after = wild === -1 ? -1 : segments.length - wild - 1
+      let at = this.#root
+      for (const segment of segments.slice(0, before)) at = entered(at, segment)
+      const route = { operation, segments, before, after }
+      if (wild === -1) at.ends.push(route)
+      else at.wild.push(route)
     }
   }
 
@@ -44,49 +59,55 @@ export class Router {
    */
   match(method: string, path: string): Matched | Unmatched {
     const parts = path.slice(1).split('/')
-    const allow: Method[] = []
-    for (const route of this.#routes.get(keyOf(parts, parts.length)) ?? []) {
-      if (!fits(route, parts)) continue
+    const routes = routesAt(this.#root, parts, 0)
+    for (const route of routes)
       if (route.operation.method === method)
         return { operation: route.operation, params: paramsOf(route, parts) }
-      allow.push(route.operation.method)
-    }
-    return { allow }
+    return { allow: [...new Set(routes.map(({ operation }) => operation.method))] }
   }
 }
 
-/** The literal segments that any route of the API begins with: the version, the noun, and below vaults the inner noun. */
-function keyOf(segments: readonly string[], length: number): string {
-  const inner = length > 3 ? (segments[3] ?? '') : ''
-  return `${segments[0] ?? ''}/${segments[1] ?? ''}/${inner.startsWith('{') ? '' : inner}`
+function place(): Place {
+  return { literals: new Map(), any: null, ends: [], wild: [] }
 }
 
-function fits({ segments, wild }: Route, parts: readonly string[]): boolean {
-  if (wild === -1) {
-    if (parts.length !== segments.length) return false
-    return segments.every((segment, index) => segment.startsWith('{') || segment === parts[index])
+function entered(at: Place, segment: string): Place {
+  if (segment.startsWith('{')) {
+    at.any ??= place()
+    return at.any
   }
-  const after = segments.length - wild - 1
-  if (parts.length < wild + 1 + after) return false
-  return segments
-    .slice(0, wild)
-    .every((segment, index) => segment.startsWith('{') || segment === parts[index])
+  const known = at.literals.get(segment)
+  if (known !== undefined) return known
+  const made = place()
+  at.literals.set(segment, made)
+  return made
 }
 
-function paramsOf({ segments, wild }: Route, parts: readonly string[]): Record<string, string> {
+const NONE: readonly Route[] = []
+
+function routesAt(at: Place, parts: readonly string[], index: number): readonly Route[] {
+  const left = parts.length - index
+  if (left === 0) return at.ends
+  const literal = at.literals.get(parts[index] ?? '')
+  const exact = literal === undefined ? NONE : routesAt(literal, parts, index + 1)
+  if (exact.length > 0) return exact
+  const any = at.any === null ? NONE : routesAt(at.any, parts, index + 1)
+  if (any.length > 0) return any
+  return at.wild.filter(({ after }) => left > after)
+}
+
+function paramsOf({ segments, before, after }: Route, parts: readonly string[]) {
   const params: Record<string, string> = {}
-  const end = wild === -1 ? segments.length : wild
-  for (let index = 0; index < end; index += 1) {
+  for (let index = 0; index < before; index += 1) {
     const segment = segments[index] ?? ''
     if (segment.startsWith('{')) params[segment.slice(1, -1)] = decoded(parts[index] ?? '')
   }
-  if (wild === -1) return params
-  const after = segments.length - wild - 1
-  const rest = parts.slice(wild, parts.length - after)
-  params['path'] = parsePath(rest.map(decoded).join('/'))
+  if (after === -1) return params
+  const end = parts.length - after
+  params['path'] = parsePath(parts.slice(before, end).map(decoded).join('/'))
   for (let index = 0; index < after; index += 1) {
-    const segment = segments[wild + 1 + index] ?? ''
-    params[segment.slice(1, -1)] = decoded(parts[parts.length - after + index] ?? '')
+    const segment = segments[before + 1 + index] ?? ''
+    params[segment.slice(1, -1)] = decoded(parts[end + index] ?? '')
   }
   return params
 }

@@ -3,6 +3,7 @@ import { createApi, serveApi } from '../../src/api/index.ts'
 import type { AgentRequest } from '../../src/core/identity-port.ts'
 import { silentLog } from '../../src/core/log.ts'
 import type { AccessPermission, PathPolicyRequest } from '../../src/core/policy-port.ts'
+import { ApiContract, type OpenApi } from './api-contract.ts'
 import { PERSON, type TestVault } from './vault.ts'
 
 export interface ApiReply {
@@ -22,6 +23,8 @@ export interface ApiAsk {
 
 export interface TestApi {
   readonly baseUrl: string
+  readonly document: OpenApi
+  /** The answer is held to the OpenAPI document. */
   ask(target: string, ask?: ApiAsk): Promise<ApiReply>
   stop(): Promise<void>
 }
@@ -40,9 +43,16 @@ export async function serveTestApi(vault: TestVault): Promise<TestApi> {
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const baseUrl = `http://127.0.0.1:${port}`
+  const document = await send(port, '/openapi.json', {})
+  const contract = new ApiContract(document.body as OpenApi)
   return {
     baseUrl,
-    ask: (target, ask = {}) => send(port, target, ask),
+    document: contract.document,
+    async ask(target, ask = {}) {
+      const reply = await send(port, target, ask)
+      contract.check(ask.method ?? 'GET', target, reply)
+      return reply
+    },
     stop: () =>
       new Promise((resolve) => {
         server.closeAllConnections()

@@ -1,0 +1,164 @@
+import * as z from 'zod'
+import { problemSchema } from './contract/schemas.ts'
+import type { AnswerContract, Operation } from './operation.ts'
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+export type JsonObject = { readonly [name: string]: Json }
+
+/**
+ * The OpenAPI 3.1 document of the operations.
+ *
+ * @param version of this program
+ */
+export function openApiDocument(operations: readonly Operation[], version: string): JsonObject {
+  const named = new Map<string, JsonObject>()
+  const problem = jsonSchema(problemSchema, 'output', named)
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const operation of operations) {
+    const methods = paths[operation.path] ?? {}
+    paths[operation.path] = methods
+    methods[operation.method.toLowerCase()] = operationObject(operation, named, problem)
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Sallyport',
+      version,
+      summary: 'A vault for people and agents.',
+      description:
+        'Paths of secrets stand in targets as they are, each segment percent-encoded or not; an encoded slash is refused. ' +
+        'Errors are problem details (RFC 9457) with a stable code.',
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }],
+    paths,
+    components: {
+      schemas: Object.fromEntries([...named].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: "An agent's token or key, or a person's key.",
+        },
+      },
+    },
+  }
+}
+
+function operationObject(
+  operation: Operation,
+  named: Map<string, JsonObject>,
+  problem: JsonObject,
+): JsonObject {
+  const parameters = [
+    ...pathParameters(operation),
+    ...(operation.query === null
+      ? []
+      : queryParameters(jsonSchema(operation.query, 'input', named))),
+  ]
+  return {
+    operationId: operation.id,
+    tags: [operation.tag],
+    summary: operation.summary,
+    ...(operation.isPublic ? { security: [] } : {}),
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(operation.body === null
+      ? {}
+      : {
+          requestBody: {
+            required: !operation.body.safeParse({}).success,
+            content: {
+              'application/json': { schema: jsonSchema(operation.body, 'input', named) },
+            },
+          },
+        }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(operation.answers).map(([status, answer]) => [
+          status,
+          responseObject(Number(status), answer, named, problem),
+        ]),
+      ),
+      default: problemResponse('Refused.', problem),
+    },
+  }
+}
+
+function responseObject(
+  status: number,
+  { description, schema }: AnswerContract,
+  named: Map<string, JsonObject>,
+  problem: JsonObject,
+): JsonObject {
+  if (status >= 400 && schema === undefined) return problemResponse(description, problem)
+  if (schema === undefined) return { description }
+  return {
+    description,
+    content: { 'application/json': { schema: jsonSchema(schema, 'output', named) } },
+  }
+}
+
+function problemResponse(description: string, problem: JsonObject): JsonObject {
+  return { description, content: { 'application/problem+json': { schema: problem } } }
+}
+
+function pathParameters({ path }: Operation): readonly JsonObject[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    ...(name === 'path'
+      ? { description: 'Path of a secret; its slashes stand as they are.' }
+      : name === 'vault'
+        ? { description: 'Id or name of a vault.' }
+        : {}),
+    schema: { type: 'string' },
+  }))
+}
+
+function queryParameters(schema: JsonObject): readonly JsonObject[] {
+  const required = Array.isArray(schema['required']) ? (schema['required'] as unknown[]) : []
+  return Object.entries((schema['properties'] ?? {}) as JsonObject).map(([name, one]) => {
+    const { description, ...rest } = one as JsonObject
+    return {
+      name,
+      in: 'query',
+      ...(required.includes(name) ? { required: true } : {}),
+      ...(description === undefined ? {} : { description }),
+      schema: rest,
+    }
+  })
+}
+
+/** A schema as the document writes it: what has an id stands among the components. */
+function jsonSchema(
+  schema: z.ZodType,
+  io: 'input' | 'output',
+  named: Map<string, JsonObject>,
+): JsonObject {
+  // A schema that is not the root of what is asked for becomes a definition when it has an id.
+  const made = z.toJSONSchema(z.object({ root: schema }), {
+    io,
+    target: 'draft-2020-12',
+    unrepresentable: 'any',
+  }) as unknown as JsonObject
+  const definitions = (made['$defs'] ?? {}) as JsonObject
+  for (const [name, definition] of Object.entries(definitions)) {
+    const { id: _id, ...rest } = definition as JsonObject
+    named.set(name, relocated(rest) as JsonObject)
+  }
+  return relocated((made['properties'] as JsonObject)['root'] ?? {}) as JsonObject
+}
+
+function relocated(value: Json): Json {
+  if (Array.isArray(value)) return value.map((one) => relocated(one as Json))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).map(([name, one]) => [
+      name,
+      name === '$ref' && typeof one === 'string'
+        ? one.replace('#/$defs/', '#/components/schemas/')
+        : relocated(one),
+    ]),
+  )
+}
