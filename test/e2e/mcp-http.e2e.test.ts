@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { SecretText } from '../../src/core/secret-text.ts'
@@ -13,6 +14,8 @@ after(async () => {
   await remove()
 })
 const token = serving.token ?? ''
+/** Not to be guessed, so that no warning is added to what is answered. */
+const STRONG = randomBytes(24).toString('base64url')
 
 async function connect(
   era: 'legacy' | 'modern',
@@ -46,7 +49,7 @@ for (const era of ['legacy', 'modern'] as const) {
     const path = `http/${era}`
     const stored = await client.callTool({
       name: 'put_secret',
-      arguments: { path, value: 'x', type: 'note' },
+      arguments: { path, value: STRONG, type: 'note' },
     })
     assert.deepEqual(stored.content, [
       { type: 'text', text: `Secret stored at '${path}' (version 1, type: note).` },
@@ -62,7 +65,7 @@ for (const era of ['legacy', 'modern'] as const) {
     let opened = ''
     const client = await connect(era, async (url) => {
       opened = url
-      await submitPage(url, { value: 'typed over http' })
+      await submitPage(url, { value: STRONG })
     })
     const path = `asked-http/${era}`
     const answer = await client.callTool({ name: 'input_secret', arguments: { path } })

@@ -23,6 +23,8 @@ export interface Serving {
   log(): string
   /** Ends it with SIGTERM. @returns its exit code */
   stop(): Promise<number | null>
+  /** Ends it with SIGKILL. */
+  kill(): Promise<void>
 }
 
 /** A folder of its own, removed when the test is over. */
@@ -38,10 +40,13 @@ export function homeEnvironment(home: string): Record<string, string> {
 }
 
 /** Starts `sallyport up` on a free port of loopback and waits until it serves. */
-export async function startServing(home: string): Promise<Serving> {
+export async function startServing(
+  home: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Serving> {
   const child = spawn(process.execPath, [LAUNCHER, 'up', '--json', '--port', '0'], {
     cwd: home,
-    env: homeEnvironment(home),
+    env: { ...homeEnvironment(home), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''
@@ -79,6 +84,10 @@ export async function startServing(home: string): Promise<Serving> {
     url: new URL(url),
     token,
     log: () => err,
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
     async stop() {
       const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
       child.kill('SIGTERM')
