@@ -3,6 +3,7 @@ import type { AgentId, OrgId, UserId, VaultId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
 import { MacTable } from '../keys/index.ts'
+import { type PeopleTables, peopleTables } from './people-rows.ts'
 
 export interface OrganisationRow {
   readonly id: OrgId
@@ -91,7 +92,7 @@ export interface FreezeRow {
 }
 
 /** The tables of identity; all of their rows carry rights. */
-export interface IdentityTables {
+export interface IdentityTables extends PeopleTables {
   readonly organisation: MacTable<OrganisationRow>
   readonly users: MacTable<UserRow>
   readonly userKeys: MacTable<UserKeyRow>
@@ -103,6 +104,7 @@ export interface IdentityTables {
 
 export function identityTables(mac: RowMac): IdentityTables {
   return {
+    ...peopleTables(mac),
     organisation: new MacTable<OrganisationRow>(
       mac,
       'organisation',

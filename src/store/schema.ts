@@ -141,6 +141,62 @@ export const MIGRATIONS: readonly Migration[] = [
         sink text primary key, delivered bigint not null, follower text, follows_until bigint not null)`,
     ],
   },
+  {
+    version: 5,
+    name: 'people: one-time links, sessions, passkeys, sign-in elsewhere',
+    statements: [
+      `create table user_links (
+        id text primary key, kind text not null, email text, role text not null, user_id text,
+        digest bytea not null unique, created_at bigint not null, created_by text not null,
+        expires_at bigint not null, used_at bigint, revision bigint not null, mac bytea not null)`,
+      `create table user_sessions (
+        id text primary key, user_id text not null, digest bytea not null unique, via text not null,
+        address text, agent text, created_at bigint not null, seen_at bigint not null,
+        stepped_up_at bigint, ends_at bigint not null, revision bigint not null, mac bytea not null)`,
+      `create index user_sessions_by_user on user_sessions (user_id)`,
+      `create table passkeys (
+        id text primary key, user_id text not null, credential_id text not null unique,
+        public_key bytea not null, counter bigint not null, transports text not null, label text not null,
+        created_at bigint not null, used_at bigint, revision bigint not null, mac bytea not null)`,
+      `create index passkeys_by_user on passkeys (user_id)`,
+      `create table user_identities (
+        id text primary key, user_id text not null, issuer text not null, subject text not null,
+        created_at bigint not null, revision bigint not null, mac bytea not null)`,
+      `create unique index user_identities_by_subject on user_identities (issuer, subject)`,
+      `create table sign_in_failures (
+        id text primary key, failures bigint not null, last_at bigint not null, blocked_until bigint not null)`,
+      `create table sign_in_challenges (
+        id text primary key, kind text not null, data text not null, ends_at bigint not null)`,
+      `create index sign_in_challenges_by_end on sign_in_challenges (ends_at)`,
+    ],
+  },
+  {
+    version: 6,
+    name: 'approvals, webhooks and what is still to be sent to them',
+    statements: [
+      `create table approvals (
+        id text primary key, kind text not null, requester text not null, project text, client text,
+        act_digest text not null, action text not null, target_type text not null, target_id text not null,
+        arguments_digest text not null, policy_revision text not null, preview text not null, reason text,
+        place text, permission text, pattern text, grant_seconds bigint, grant_uses bigint,
+        used bigint not null, needed bigint not null, votes text not null, status text not null,
+        created_at bigint not null, expires_at bigint not null, decided_at bigint, consumed_at bigint,
+        revision bigint not null, mac bytea not null)`,
+      `create index approvals_by_act on approvals (requester, act_digest, status)`,
+      `create index approvals_by_grant on approvals (requester, kind, status)`,
+      `create index approvals_by_time on approvals (created_at, id)`,
+      `create table webhooks (
+        id text primary key, url text not null, events text not null, description text,
+        key_id text not null, sealed bytea not null, state text not null,
+        created_at bigint not null, created_by text not null, revision bigint not null, mac bytea not null)`,
+      `create table webhook_deliveries (
+        id text primary key, webhook_id text not null, event text not null, body text not null,
+        attempts bigint not null, next_at bigint not null, state text not null, last_problem text,
+        created_at bigint not null, revision bigint not null, mac bytea not null)`,
+      `create index webhook_deliveries_by_time on webhook_deliveries (state, next_at)`,
+      `create index webhook_deliveries_by_webhook on webhook_deliveries (webhook_id)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -162,6 +218,12 @@ export const TABLES = [
   'organisation',
   'users',
   'user_keys',
+  'user_links',
+  'user_sessions',
+  'passkeys',
+  'user_identities',
+  'sign_in_failures',
+  'sign_in_challenges',
   'agents',
   'workload_rules',
   'ended_tokens',
@@ -170,6 +232,9 @@ export const TABLES = [
   'path_policies',
   'audit_sinks',
   'audit_sink_cursors',
+  'approvals',
+  'webhooks',
+  'webhook_deliveries',
   'audit_tree',
   'audit_records',
 ] as const
