@@ -15,7 +15,14 @@ const HEADER_BYTES = 1 + NONCE_BYTES
 
 /** What a ciphertext belongs to. Every field is authenticated: a value moved to another row does not open. */
 export interface SealContext {
-  readonly purpose: 'value' | 'version-key' | 'purpose-key' | 'root-key' | 'backup' | 'sink-config'
+  readonly purpose:
+    | 'value'
+    | 'version-key'
+    | 'purpose-key'
+    | 'root-key'
+    | 'backup'
+    | 'sink-config'
+    | 'webhook'
   /** The store that this belongs to. */
   readonly tenant: string
   readonly vault: string | null

@@ -14,6 +14,7 @@ export const KEY_PURPOSES = [
   'jwt-signing',
   'checkpoint-signing',
   'sink-config',
+  'webhook',
 ] as const
 export type KeyPurpose = (typeof KEY_PURPOSES)[number]
 

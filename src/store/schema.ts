@@ -197,6 +197,41 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index webhook_deliveries_by_webhook on webhook_deliveries (webhook_id)`,
     ],
   },
+  {
+    version: 7,
+    name: 'quotas, canaries, shares, env vars',
+    statements: [
+      `create table quotas (
+        id text primary key, reads bigint, writes bigint, set_at bigint not null, set_by text not null,
+        revision bigint not null, mac bytea not null)`,
+      `create table quota_use (
+        id text primary key, month text not null, reads bigint not null, writes bigint not null,
+        revision bigint not null, mac bytea not null)`,
+      `create table canaries (
+        id text primary key, vault_id text not null, path text not null, freezes bigint not null, notes text,
+        created_at bigint not null, created_by text not null, triggered bigint not null, last_at bigint,
+        revision bigint not null, mac bytea not null)`,
+      `create unique index canaries_by_path on canaries (vault_id, path)`,
+      `create table shares (
+        id text primary key, vault_id text not null, secret_id text not null, path text not null,
+        recipient_type text not null, recipient text, email text, digest bytea, passphrase text,
+        failures bigint not null, state text not null, reads bigint not null, max_reads bigint,
+        ip_allowlist text, expires_at bigint not null, accepted_at bigint, created_at bigint not null,
+        created_by text not null, created_from text, revision bigint not null, mac bytea not null)`,
+      `create index shares_by_maker on shares (created_by)`,
+      `create index shares_by_recipient on shares (recipient)`,
+      `create table env_vars (
+        id text primary key, vault_id text not null, key text not null, environments text not null,
+        git_branch text, sensitive bigint not null, comment text, linked_vaults text,
+        created_at bigint not null, created_by text not null, updated_at bigint not null,
+        revision bigint not null, mac bytea not null)`,
+      `create index env_vars_by_vault on env_vars (vault_id, key)`,
+      `create table environments (
+        id text primary key, vault_id text not null, slug text not null, description text, copied_from text,
+        created_at bigint not null, created_by text not null, revision bigint not null, mac bytea not null)`,
+      `create unique index environments_by_slug on environments (vault_id, slug)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -230,6 +265,12 @@ export const TABLES = [
   'shown_proofs',
   'freezes',
   'path_policies',
+  'quotas',
+  'quota_use',
+  'canaries',
+  'shares',
+  'env_vars',
+  'environments',
   'audit_sinks',
   'audit_sink_cursors',
   'approvals',
