@@ -64,8 +64,8 @@ const FROM_HIGH = gravityOf({ severity: 'high', confidence: 0 })
 interface Budget {
   /** How much decoded text may still come, UTF-16 units. */
   units: number
-  /** Decoded texts that were looked at, and where in the leaf they begin. */
-  readonly seen: Map<string, number>
+  /** Decoded texts that were looked at, and where in the leaf they begin; most texts have none. */
+  seen: Map<string, number> | null
 }
 
 /** Shorter texts are looked at again sooner than they are found. */
@@ -206,8 +206,11 @@ export function createEngine(
           continue
         }
         // Two encodings undone in either order give the same text.
-        if (decoded.length >= MIN_SEEN && budget.seen.get(decoded) === from) continue
-        if (decoded.length >= MIN_SEEN) budget.seen.set(decoded, from)
+        if (decoded.length >= MIN_SEEN) {
+          budget.seen ??= new Map()
+          if (budget.seen.get(decoded) === from) continue
+          budget.seen.set(decoded, from)
+        }
         budget.units -= decoded.length
         if (budget.units < 0) {
           addOwn(view, INSPECTION_LIMIT, { start: from, end: to, via: inner })
@@ -259,7 +262,7 @@ export function createEngine(
       if (kind === 'secret') return
       inspectNamed(view)
       const budget: Budget = {
-        seen: new Map(),
+        seen: null,
         units: Math.max(DECODE_LIMITS.minUnits, DECODE_LIMITS.maxGrowth * text.length),
       }
       decode(view, text, scene, (start, end) => [view.at(start), view.at(end)], visible, budget)

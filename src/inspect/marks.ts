@@ -96,12 +96,15 @@ export class Marks {
 
   /**
    * @param blocks - by block of the text its marks, without that of digits, which is added
-   * @param digits - by block how many digits there are
+   * @param digits - by block how many digits there are; it may be longer
    */
   constructor(blocks: Uint8Array, digits: Uint8Array, length: number) {
     let all = 0
-    for (let block = 0; block < blocks.length; block++) {
-      const around = Math.max(digits[block - 1] ?? 0, digits[block + 1] ?? 0)
+    const last = blocks.length - 1
+    for (let block = 0; block <= last; block++) {
+      const before = block === 0 ? 0 : (digits[block - 1] as number)
+      const after = block === last ? 0 : (digits[block + 1] as number)
+      const around = Math.max(before, after)
       const own = (blocks[block] as number) & ~MARK.digits
       const marks = (digits[block] as number) + around < DENSE ? own : own | MARK.digits
       blocks[block] = marks

@@ -88,6 +88,8 @@ interface Waking {
 
 /** Texts up to this length, of ASCII, are looked at without the automaton while there is none. */
 const SHORT = 512
+/** So often, and then there seem to be more. */
+const MANY_LOOKS = 24
 const ASCII = /^[ -~\t\r\n]*$/
 
 function buildWaking(keywords: readonly string[], wantedBy: readonly Wanted[]): Waking {
@@ -134,12 +136,20 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       wantedBy[indexOf.get(keyword) ?? 0]?.push([index, keyword.length, 0])
 
   let waking: Waking | null = null
+  let looks = 0
+  let digits = new Uint8Array(64)
 
   const unconditional = detectors.flatMap((one, index) =>
     one.needs.length + (one.starts?.length ?? 0) === 0 ? [index] : [],
   )
   const appliesByKind = new Map(
     KINDS.map((kind) => [kind, detectors.map((one) => appliesTo(one, kind))] as const),
+  )
+  const unconditionalByKind = new Map(
+    [...appliesByKind].map(([kind, applies]) => [
+      kind,
+      unconditional.filter((index) => applies[index] === true),
+    ]),
   )
   // Scratch of one scan; no detector scans in turn, so one set is enough.
   const windows: number[][] = detectors.map(() => [])
@@ -165,34 +175,34 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
     return marksOf(text)
   }
 
-  function look(text: string): Marks {
-    if (waking === null && text.length <= SHORT && ASCII.test(text)) return lookWithout(text)
-    const { automaton, firstOf, woken, before, after } = (waking ??= buildWaking(
-      keywords,
-      wantedBy,
-    ))
-    const count = Math.ceil(text.length / BLOCK)
-    const noted = { blocks: new Uint8Array(count), digits: new Uint8Array(count) }
-    automaton.scan(
-      text,
-      (ending, end) => {
-        const last = firstOf[ending + 1] as number
-        for (let at = firstOf[ending] as number; at < last; at++)
-          wake(woken[at] as number, end - (before[at] as number), end + (after[at] as number))
-      },
-      noted,
-    )
-    return new Marks(noted.blocks, noted.digits, text.length)
+  function wakeAll(ending: number, end: number): void {
+    const { firstOf, woken, before, after } = waking as Waking
+    const last = firstOf[ending + 1] as number
+    for (let at = firstOf[ending] as number; at < last; at++)
+      wake(woken[at] as number, end - (before[at] as number), end + (after[at] as number))
   }
 
-  /** Where a detector without keywords looks. */
-  function windowsByMarks({ marks, reach }: Detector, found: Marks, length: number): number[] {
-    if (marks === undefined) return [0, length]
-    const { before, after } = reach ?? DEFAULT_REACH
-    return found.stretches(marks, before, after)
+  function look(text: string): Marks {
+    if (waking === null && text.length <= SHORT && looks < MANY_LOOKS && ASCII.test(text)) {
+      looks += 1
+      return lookWithout(text)
+    }
+    waking ??= buildWaking(keywords, wantedBy)
+    const count = Math.ceil(text.length / BLOCK)
+    const blocks = new Uint8Array(count)
+    // No reading keeps the counts of digits; a message of many short texts would make as many arrays.
+    if (digits.length < count) digits = new Uint8Array(count)
+    waking.automaton.scan(text, wakeAll, { blocks, digits })
+    return new Marks(blocks, digits, text.length)
+  }
+
+  /** Where a detector looks that looks for marks. */
+  function windowsByMarks({ marks = 0, reach = DEFAULT_REACH }: Detector, found: Marks): number[] {
+    return found.stretches(marks, reach.before, reach.after)
   }
 
   function forget(): void {
+    if (touched.length === 0) return
     for (const index of touched) windows[index] = []
     touched = []
   }
@@ -205,12 +215,14 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       const found: FoundHit[] = []
       forget()
       const marks = look(text)
-      const scene = { ...given, marks }
-      for (const index of unconditional) {
-        const one = detectors[index]
-        if (one === undefined || !isWanted(index)) continue
-        if (one.marks !== undefined && !marks.has(one.marks)) continue
-        collect(one, index, text, scene, windowsByMarks(one, marks, text.length), found)
+      const scene: Scene = { kind: given.kind, via: given.via, marks }
+      const whole = [0, text.length]
+      for (const index of unconditionalByKind.get(given.kind) ?? []) {
+        if (only !== undefined && !only.has(index)) continue
+        const one = detectors[index] as Detector
+        if (one.marks === undefined) collect(one, index, text, scene, whole, found)
+        else if (marks.has(one.marks))
+          collect(one, index, text, scene, windowsByMarks(one, marks), found)
       }
       for (const index of touched) {
         const one = detectors[index]

@@ -246,6 +246,8 @@ function wideFrom(text: string, start: number, first: 0 | 1, into: EncodedRun[])
 
 /** Long texts are not read as ROT13. */
 const MAX_ROTATED = 65_536
+/** Three words, or what names it and something. */
+const MIN_ROTATED = 8
 const ROT13_HINTS = ['rot13', 'ROT13', 'rot-13', 'ROT-13']
 /** The, you, and: without one of them a text is too short to tell. */
 const ROT13_SIGNS = ['gur', 'lbh', 'naq']
@@ -255,7 +257,7 @@ const ROT13_WORD =
 
 /** ROT13, where the text names it or has English words in it; of ROT13 it is no other text. */
 export function rotatedRuns(text: string, via: readonly string[], into: EncodedRun[]): void {
-  if (via.includes('rot13')) return
+  if (text.length < MIN_ROTATED || via.includes('rot13')) return
   const run = text.slice(0, MAX_ROTATED)
   const isNamed = ROT13_HINTS.some((hint) => run.includes(hint))
   if (!isNamed && !ROT13_SIGNS.some((sign) => run.includes(sign))) return
