@@ -105,12 +105,16 @@ for (const store of [SQLITE, POSTGRES])
 test('workloads: nothing else that an issuer or anybody signs is changed for one', async () => {
   const { vault, agent } = await freshVault()
   const { authentication, agents, workloads } = vault.identity
+  const prod = 'repo:acme/app:environment:prod'
+  const { url } = issuer
+  await workloads.add(PERSON, agent.id, { issuer: url, audience: 'theirs', subject: prod })
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
   const now = Math.floor(systemClock() / 1000)
   const refused: readonly [what: string, token: string][] = [
     ['another key', await issuer.sign({}, {}, stranger)],
     ['another key, unknown kid', await issuer.sign({}, { kid: 'two' }, stranger)],
     ['another audience', await issuer.sign({ aud: 'theirs' })],
+    ['a subject of another audience', await issuer.sign({ sub: prod })],
     ['no audience', await issuer.sign({ aud: undefined })],
     ['another subject', await issuer.sign({ sub: 'repo:evil/app:ref:refs/heads/main' })],
     ['a branch', await issuer.sign({ sub: 'repo:acme/app:ref:refs/heads/other' })],
