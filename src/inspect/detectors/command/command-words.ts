@@ -65,6 +65,12 @@ function withoutVersion(name: string): string {
   return name.slice(0, end)
 }
 
+/** Without the ending of a program of Windows, and a mark behind the word. */
+function nameOf(word: string): string {
+  const name = word.endsWith('.exe') ? word.slice(0, -4) : word
+  return name.endsWith('.') || name.endsWith('-') ? name.slice(0, -1) : name
+}
+
 const MAX_PREFIXES = 3
 
 /** Reads the word in command position at `at`, past white space and prefixes such as `sudo`. */
@@ -75,11 +81,8 @@ export function readCommand(text: string, at: number, prefixes = 0): CommandWord
   const match = WORD.exec(text)
   if (match === null) return null
   const raw = match[2] ?? ''
-  const name = raw
-    .replace(MARKS, '')
-    .toLowerCase()
-    .replace(/\.exe$/, '')
-    .replace(/[.-]$/, '')
+  const plain = raw.replace(MARKS, '')
+  const name = nameOf(plain.toLowerCase())
   const end = WORD.lastIndex
   if (prefixes < MAX_PREFIXES && PREFIXES.has(name) && /[ \t+]/.test(text.charAt(end))) {
     const inner = readCommand(text, end, prefixes + 1)
@@ -91,8 +94,8 @@ export function readCommand(text: string, at: number, prefixes = 0): CommandWord
   return {
     name,
     kind: isDistinct ? 'distinct' : COMMON.has(name) ? 'common' : 'unknown',
-    hasPath: /\/(?:s?bin|usr|system32)\//.test(match[1] ?? ''),
-    isBroken: raw.replace(MARKS, '') !== raw,
+    hasPath: match[1] !== undefined && /\/(?:s?bin|usr|system32)\//.test(match[1]),
+    isBroken: plain !== raw,
     end,
   }
 }

@@ -143,6 +143,9 @@ export const globbedPath: Detector = {
   }),
 }
 
+/** Every trick has one of these. */
+const TRICK_SIGN = /[{<$|;#]|-c/
+
 const TRICKS: readonly (readonly [pattern: RegExp, confidence: number])[] = [
   // {cat,/etc/hosts} and {,ip,a}
   [
@@ -190,7 +193,7 @@ export const shellTrick: Detector = {
   ],
   ignores: ['{id, name}', '{a,b}', '<<<<<<< HEAD', 'x=1; y=2', 'const {get, set} = box'],
   find(text): readonly Hit[] {
-    if (text.length > MAX_ARGUMENT || isDocument(text)) return []
+    if (text.length > MAX_ARGUMENT || !TRICK_SIGN.test(text) || isDocument(text)) return []
     const hits: Hit[] = []
     for (const [pattern, confidence] of TRICKS) {
       pattern.lastIndex = 0
