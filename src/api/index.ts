@@ -1,10 +1,23 @@
 import { packageVersion } from '../core/config.ts'
-import type { AuthenticationPort } from '../core/identity-port.ts'
+import type {
+  AgentPort,
+  AuthenticationPort,
+  CallerPort,
+  FreezePort,
+} from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
+import type { PolicyPort } from '../core/policy-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
+import { Cursors } from './cursor.ts'
 import { type JsonObject, openApiDocument } from './openapi.ts'
 import type { Operation } from './operation.ts'
+import { agentOperations } from './routes/agents.ts'
+import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
+import { freezeOperations } from './routes/freezes.ts'
+import { healthOperations } from './routes/health.ts'
+import { type InspectContent, inspectionOperations } from './routes/inspection.ts'
+import { policyOperations } from './routes/policies.ts'
 import { secretOperations } from './routes/secrets.ts'
 import { tokenOperations } from './routes/tokens.ts'
 import { vaultOperations } from './routes/vaults.ts'
@@ -16,7 +29,17 @@ export { ApiServer } from './server.ts'
 
 export interface ApiParts {
   readonly vault: VaultPort
+  readonly audit: AuditRouteParts['audit']
+  readonly policies: PolicyPort
   readonly authentication: AuthenticationPort
+  readonly agents: AgentPort
+  readonly freezes: FreezePort
+  readonly callers: CallerPort
+  readonly inspectContent: InspectContent
+  /** Whether the store answers. */
+  readonly isHealthy: () => Promise<boolean>
+  /** The key of the purpose `cursor`. */
+  readonly cursorKey: () => Promise<Uint8Array>
   readonly log: Log
 }
 
@@ -30,9 +53,15 @@ export function createApi(parts: ApiParts): ApiServer {
   }
   const operations: readonly Operation[] = [
     documentOperation(document),
+    ...healthOperations(parts.isHealthy, packageVersion()),
     ...tokenOperations(parts.authentication),
     ...vaultOperations(parts.vault),
     ...secretOperations(parts.vault),
+    ...policyOperations(parts.policies),
+    ...agentOperations(parts),
+    ...freezeOperations(parts.freezes),
+    ...auditOperations({ ...parts, cursors: new Cursors(parts.cursorKey) }),
+    ...inspectionOperations(parts),
   ]
   const { authentication, log } = parts
   return new ApiServer({ operations, authentication, log })

@@ -1,6 +1,5 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { createApi } from '../api/index.ts'
 import { createPageDesk, type PageDesk } from '../ask/index.ts'
 import type { Served } from '../cli/index.ts'
 import type { PresenceStatus, ProjectStanding, TokenPort } from '../core/admin-port.ts'
@@ -9,7 +8,8 @@ import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { ServerDefinition } from '../mcp/index.ts'
-import type { AskDoors, SecretSession } from '../secret-tools/index.ts'
+import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
+import { openApi } from './open-api.ts'
 import type { Stack } from './open-stack.ts'
 import { serveHttp } from './serve.ts'
 
@@ -20,6 +20,7 @@ export interface UpOptions {
   readonly tokens: TokenPort
   readonly stack: Stack
   readonly secretTools: (doors: () => Promise<AskDoors>) => Promise<ServerDefinition<SecretSession>>
+  readonly inspection: CallInspection
   readonly doors: () => Promise<AskDoors>
   readonly presence: PresenceStatus
   readonly project: ProjectStanding
@@ -42,7 +43,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     port,
     log,
     tokens,
-    api: createApi({ vault: stack.vault, authentication, log }),
+    api: openApi(stack, { log, inspection: options.inspection }),
     authentication,
     definition: await options.secretTools(doors),
     deskAt(mountedAt) {

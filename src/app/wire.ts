@@ -145,21 +145,21 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     async up({ port }) {
       const { serveUp } = await import('./up.ts')
       const opened = await stack()
-      const up = await serveUp({
+      serving = await serveUp({
         settings,
         port: port ?? settings.port,
         log,
         tokens: await tokens(),
         stack: opened,
         secretTools,
+        inspection: await inspecting(),
         doors,
         presence: await (await presence()).status(),
         project: await (await trust()).standing(projectDirectory()),
         folder: projectDirectory(),
         notes: opened.isNew ? notes : [],
       })
-      serving = up
-      return up
+      return serving
     },
     async doctor() {
       const { examine } = await import('./doctor.ts')

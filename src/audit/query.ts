@@ -1,6 +1,7 @@
 import type { AuditEntry, AuditFilter } from '../core/admin-port.ts'
 import type { Db } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
+import { isUuid } from '../core/ids.ts'
 import { type RecordRow, readTree, recordsAfter, recordsBefore } from './audit-repository.ts'
 import { decodeRecord, type Outcome, type StoredRecord } from './record.ts'
 
@@ -57,10 +58,15 @@ function matches(record: StoredRecord, filter: AuditFilter): boolean {
   if (record.kind === 'outcome') return false
   return (
     (filter.action === undefined || isOfAction(record.action, filter.action)) &&
-    (filter.actor === undefined || record.actor === filter.actor) &&
+    (filter.actor === undefined || isOfActor(record.actor, filter.actor)) &&
     (filter.path === undefined || record.path === filter.path) &&
     (filter.to === undefined || record.at <= filter.to)
   )
+}
+
+/** An id alone is that of an agent or of a person. */
+function isOfActor(actor: string | undefined, wanted: string): boolean {
+  return actor === wanted || (isUuid(wanted) && actor?.endsWith(`:${wanted}`) === true)
 }
 
 /** `inspection.*` is every action of inspection. */

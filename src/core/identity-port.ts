@@ -206,6 +206,21 @@ export interface AuthenticationPort {
   org(): Promise<OrgInfo>
 }
 
+/** What a request is judged by that no vault judges. */
+export interface CallerPort {
+  /** @throws {Fault} `UNAUTHENTICATED` when the caller no longer counts */
+  check(caller: Caller): Promise<void>
+  /**
+   * How much of the audit a caller may read: people who own, administer or audit the organisation all of it, with a
+   * credential that is not narrowed; everybody else what they did themselves.
+   *
+   * @throws {Fault} `UNAUTHENTICATED`
+   */
+  auditReach(caller: Caller): Promise<'all' | 'own'>
+  /** @throws {Fault} `ACCESS_DENIED` when that is not all of it; the refusal is recorded as `action` */
+  demandAudit(caller: Caller, action: string): Promise<void>
+}
+
 /** What a freeze stops: everything, everything one agent does, or one grant. */
 export type FreezeTarget =
   | { readonly kind: 'all' }

@@ -3,6 +3,7 @@ import type { Db } from '../core/db-port.ts'
 import type {
   AgentPort,
   AuthenticationPort,
+  CallerPort,
   FreezePort,
   WorkloadPort,
 } from '../core/identity-port.ts'
@@ -12,6 +13,7 @@ import type { StoreKeys } from '../keys/index.ts'
 import type { Outgoing } from '../net/index.ts'
 import { createAgents } from './agents.ts'
 import { Authentication } from './authentication.ts'
+import { createCallers } from './callers.ts'
 import { Exchanges } from './exchanges.ts'
 import { createFreezes } from './freezes.ts'
 import { type IdentityTables, identityTables } from './identity-rows.ts'
@@ -27,6 +29,7 @@ import type { Workloads } from './workloads.ts'
 export interface Identity {
   readonly agents: AgentPort
   readonly authentication: AuthenticationPort
+  readonly callers: CallerPort
   readonly freezes: FreezePort
   readonly workloads: WorkloadPort
   readonly standing: Standing
@@ -82,6 +85,7 @@ export function createIdentity(
   return {
     agents: createAgents({ db, ledger, clock, tables, standing, lookupKey, refusal, changed }),
     authentication,
+    callers: createCallers({ db, clock, standing, refusal }),
     freezes: createFreezes({ db, ledger, clock, tables, standing, refusal, changed }),
     workloads: createWorkloadRules({ db, ledger, clock, tables, standing, refusal, changed }),
     standing,

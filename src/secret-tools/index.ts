@@ -13,9 +13,11 @@ import { explainFailure } from './failures.ts'
 import { type CallInspection, PLAIN_INSPECTION } from './inspection.ts'
 import { PageQuestions } from './page-questions.ts'
 import { createPipeline, type Pipeline } from './pipeline.ts'
+import type { InspectedContent } from './tools/inspect_content.ts'
 
 export type { AskDoors, PageDoor, SecretSession, SecretToolsOptions } from './context.ts'
 export type { CallInspection, KnownSpan, KnownValues } from './inspection.ts'
+export type { InspectedContent } from './tools/inspect_content.ts'
 
 const SECRETS_URI = 'vault://secrets'
 
@@ -148,6 +150,22 @@ export function createScanner(options: {
     explain: async (error) => plainFailure(error),
     onResourceChange: () => () => {},
     warmUp: () => pipeline.warmUp(),
+  }
+}
+
+/** What `inspect_content` answers, for doors that are no MCP server. */
+export function createContentInspection(options: {
+  readonly log: SecretToolsOptions['log']
+  readonly inspection?: CallInspection
+}): (caller: Caller, content: string, context: 'input' | 'output') => Promise<InspectedContent> {
+  const pipeline = createPipeline({
+    inspection: options.inspection ?? PLAIN_INSPECTION,
+    log: options.log,
+    note: async () => {},
+  })
+  return async (caller, content, context) => {
+    const { inspected } = await import('./tools/inspect_content.ts')
+    return inspected(pipeline, caller, content, context)
   }
 }
 

@@ -1,5 +1,7 @@
 import { createServer, request } from 'node:http'
-import { createApi, serveApi } from '../../src/api/index.ts'
+import { serveApi } from '../../src/api/index.ts'
+import { callInspection } from '../../src/app/call-inspection.ts'
+import { openApi } from '../../src/app/open-api.ts'
 import type { AgentRequest } from '../../src/core/identity-port.ts'
 import { silentLog } from '../../src/core/log.ts'
 import type { AccessPermission, PathPolicyRequest } from '../../src/core/policy-port.ts'
@@ -31,10 +33,9 @@ export interface TestApi {
 
 /** The API of a test's vault on a real listener of loopback. */
 export async function serveTestApi(vault: TestVault): Promise<TestApi> {
-  const api = createApi({
-    vault: vault.vault,
-    authentication: vault.identity.authentication,
+  const api = openApi(vault, {
     log: silentLog,
+    inspection: callInspection(vault.settings, async () => null, silentLog),
   })
   const server = createServer((incoming, outgoing) => {
     void serveApi(api, incoming, outgoing, incoming.socket.remoteAddress ?? null)

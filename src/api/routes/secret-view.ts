@@ -1,5 +1,6 @@
 import { toIso } from '../../core/time.ts'
 import type { ListedSecret, SecretInfo, VaultInfo, VersionInfo } from '../../core/vault-port.ts'
+import { isoOrNull, madeBy } from './moments.ts'
 
 export function secretFields(info: SecretInfo) {
   return {
@@ -11,7 +12,7 @@ export function secretFields(info: SecretInfo) {
     metadata: info.metadata,
     created_at: toIso(info.createdAt),
     updated_at: toIso(info.updatedAt),
-    expires_at: info.expiresAt === null ? null : toIso(info.expiresAt),
+    expires_at: isoOrNull(info.expiresAt),
     is_disabled: info.isDisabled,
     max_access_count: info.maxAccessCount,
     access_count: info.accessCount,
@@ -31,7 +32,7 @@ export function versionFields(info: VersionInfo) {
     is_disabled: info.state !== 'active',
     created_at: toIso(info.createdAt),
     created_by: info.createdBy,
-    expires_at: info.expiresAt === null ? null : toIso(info.expiresAt),
+    expires_at: isoOrNull(info.expiresAt),
     max_access_count: info.maxAccessCount,
     access_count: info.accessCount,
     byte_length: info.byteLength,
@@ -39,14 +40,11 @@ export function versionFields(info: VersionInfo) {
 }
 
 export function vaultFields(info: VaultInfo) {
-  const [kind = '', id = ''] = info.createdBy.split(':')
   return {
     id: info.id,
     name: info.name,
     description: info.description ?? '',
-    created_by: id === '' ? kind : id,
-    created_by_type:
-      kind === 'agent' ? ('agent' as const) : id === '' ? ('system' as const) : ('user' as const),
+    ...madeBy(info.createdBy),
     created_at: toIso(info.createdAt),
   }
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Fault } from '../../core/faults.ts'
 import { SecretText } from '../../core/secret-text.ts'
-import { type EpochMs, parseInstant, toIso } from '../../core/time.ts'
+import { toIso } from '../../core/time.ts'
 import type { SecretInfo, StoredVersion, VaultPort } from '../../core/vault-port.ts'
 import {
   charsetSchema,
@@ -14,6 +14,7 @@ import {
   versionSchema,
 } from '../contract/schemas.ts'
 import { type Answered, type Call, type Operation, operation } from '../operation.ts'
+import { isoOrNull, optionalMoment } from './moments.ts'
 import { listedFields, secretFields, versionFields } from './secret-view.ts'
 
 const NOT_THERE = {
@@ -165,7 +166,7 @@ function changes(vault: VaultPort): readonly Operation[] {
             ...(body.metadata === undefined || body.metadata === null
               ? {}
               : { metadata: body.metadata }),
-            expiresAt: expiryFrom(body.expires_at),
+            expiresAt: optionalMoment('expires_at', body.expires_at) ?? null,
             maxAccessCount: body.max_access_count ?? null,
             ...ifVersion(call),
           })
@@ -314,7 +315,7 @@ function storedAnswer(version: StoredVersion): Answered {
       version: version.version,
       metadata: version.metadata,
       created_at: toIso(version.createdAt),
-      expires_at: version.expiresAt === null ? null : toIso(version.expiresAt),
+      expires_at: isoOrNull(version.expiresAt),
       ...(version.notRedactable === true ? { not_redactable: true } : {}),
     },
   }
@@ -325,16 +326,6 @@ function valueFrom(text: string, encoding: 'utf8' | 'base64' | undefined): Secre
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0)
     throw new Fault('BAD_INPUT', 'value is not base64.', { details: { field: 'value' } })
   return new SecretText(Buffer.from(text, 'base64'))
-}
-
-function expiryFrom(text: string | null | undefined): EpochMs | null {
-  if (text === null || text === undefined) return null
-  const instant = parseInstant(text)
-  if (instant === null)
-    throw new Fault('BAD_INPUT', 'expires_at is not an instant with a zone.', {
-      details: { field: 'expires_at' },
-    })
-  return instant
 }
 
 function versionOf({ params }: Call): number {

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import type { Caller } from '../../core/principals.ts'
 import type { Category, Severity, Verdict } from '../../inspect/index.ts'
 import type { ToolDefinition } from '../../mcp/index.ts'
 import { callerOf, type SecretSession } from '../context.ts'
@@ -69,35 +70,43 @@ export function inspectContent(pipeline: Pipeline): ToolDefinition<SecretSession
     async run(given, { session, client }) {
       // The wire parsed them with `input`.
       const { content, context = 'output' } = given as z.output<typeof input>
-      const { verdict, counted, known, redacted } = await pipeline.examine(
-        content,
-        callerOf(session, client),
-        context,
-      )
-      const all: readonly Threat[] = [
-        ...known.map(({ detector, category, severity, start, end }) => ({
-          type: category,
-          pattern: detector,
-          severity,
-          start,
-          end,
-        })),
-        ...counted.flatMap(({ category, detector, severity, start, end }): Threat[] => {
-          const threat = { type: category, pattern: detector, severity, start, end }
-          return pipeline.detectsPii && ALSO_PII.has(detector)
-            ? [threat, { ...threat, type: 'pii' }]
-            : [threat]
-        }),
-      ]
-      const structured = {
-        verdict,
-        safe: verdict === 'clean',
-        threat_count: all.length,
-        threats: all.slice(0, MAX_THREATS),
-        unicode_normalized: counted.some((one) => one.category === 'unicode_obfuscation'),
-        ...(redacted !== null && { redacted_content: redacted }),
-      }
+      const structured = await inspected(pipeline, callerOf(session, client), content, context)
       return { structured, text: JSON.stringify(structured) }
     },
+  }
+}
+
+export type InspectedContent = z.output<typeof output>
+
+/** The answer of the tool, for any door. */
+export async function inspected(
+  pipeline: Pipeline,
+  caller: Caller,
+  content: string,
+  context: 'input' | 'output',
+): Promise<InspectedContent> {
+  const { verdict, counted, known, redacted } = await pipeline.examine(content, caller, context)
+  const all: readonly Threat[] = [
+    ...known.map(({ detector, category, severity, start, end }) => ({
+      type: category,
+      pattern: detector,
+      severity,
+      start,
+      end,
+    })),
+    ...counted.flatMap(({ category, detector, severity, start, end }): Threat[] => {
+      const threat = { type: category, pattern: detector, severity, start, end }
+      return pipeline.detectsPii && ALSO_PII.has(detector)
+        ? [threat, { ...threat, type: 'pii' }]
+        : [threat]
+    }),
+  ]
+  return {
+    verdict,
+    safe: verdict === 'clean',
+    threat_count: all.length,
+    threats: all.slice(0, MAX_THREATS),
+    unicode_normalized: counted.some((one) => one.category === 'unicode_obfuscation'),
+    ...(redacted !== null && { redacted_content: redacted }),
   }
 }

@@ -1,0 +1,140 @@
+import * as z from 'zod'
+import { ACCESS_PERMISSIONS } from '../../core/policy-port.ts'
+import { instant, nullableInstant, uuid } from './schemas.ts'
+
+export const permissionSchema = z.enum(ACCESS_PERMISSIONS)
+
+export const conditionsSchema = z
+  .strictObject({
+    ip_allowlist: z.array(z.string()).optional().describe('Addresses and CIDR ranges.'),
+    time_window: z
+      .strictObject({
+        start_hour: z.int().optional(),
+        end_hour: z.int().optional(),
+        days_of_week: z.array(z.int()).optional().describe('0 is Sunday.'),
+        timezone: z.string().optional().describe('IANA name.'),
+        cron_expr: z.string().optional().describe('Six fields, seconds first.'),
+      })
+      .optional(),
+    environment_in: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'PolicyConditions' })
+
+const terms = {
+  permissions: z.array(permissionSchema),
+  conditions: conditionsSchema.nullish(),
+  expires_at: instant.nullish(),
+  effect: z.enum(['allow', 'deny']).optional(),
+  priority: z.int().optional(),
+  policy_schema_version: z.int().optional().describe('Read past.'),
+  exact_permissions: z
+    .boolean()
+    .optional()
+    .describe('Without it, read brings list with it where only read, write and delete are named.'),
+}
+
+/** Strict: a condition that is not known here and was read past would widen what is allowed. */
+export const policyBody = z.strictObject({
+  secret_path_pattern: z.string(),
+  principal_type: z.enum(['user', 'agent']),
+  principal_id: z.string(),
+  ...terms,
+})
+
+export const policyChangeBody = z.strictObject({
+  ...terms,
+  permissions: terms.permissions.optional(),
+})
+
+export const policySchema = z
+  .object({
+    id: uuid,
+    vault_id: uuid,
+    secret_path_pattern: z.string(),
+    principal_type: z.enum(['user', 'agent']),
+    principal_id: z.string(),
+    permissions: z.array(permissionSchema),
+    conditions: conditionsSchema,
+    expires_at: nullableInstant,
+    effect: z.enum(['allow', 'deny']),
+    priority: z.int(),
+    created_by: z.string(),
+    created_by_type: z.enum(['user', 'agent', 'system']),
+    created_at: instant,
+  })
+  .meta({ id: 'PolicyResponse' })
+
+export const explanationSchema = z
+  .object({
+    allowed: z.boolean(),
+    layer: z.string().describe('What decided: organisation, vault binding, scope, policy, owner.'),
+    policy_id: uuid.nullable(),
+    reason: z.string(),
+    without_it: z
+      .object({ allowed: z.boolean(), reason: z.string() })
+      .nullable()
+      .describe('What it would be if the deciding policy went.'),
+    considered: z.array(z.object({ policy: policySchema, outcome: z.string() })),
+  })
+  .meta({ id: 'AccessExplanation' })
+
+const agentFields = {
+  name: z.string(),
+  description: z.string().nullish(),
+  scopes: z
+    .array(z.string())
+    .nullish()
+    .describe('Path globs that its tokens are narrowed to; none: only policies decide.'),
+  vault_ids: z.array(z.string()).nullish().describe('Vaults it is bound to; none: any.'),
+  token_ttl_seconds: z.int().optional(),
+  environment: z.string().nullish(),
+  expires_at: instant.nullish(),
+  api_key_expires_at: instant.nullish(),
+}
+
+export const agentBody = z.object({
+  ...agentFields,
+  auth_method: z.literal('api_key').optional(),
+})
+
+export const agentChangeBody = z.object({
+  ...agentFields,
+  name: z.string().optional(),
+  is_active: z.boolean().optional(),
+})
+
+export const agentSchema = z
+  .object({
+    id: uuid,
+    name: z.string(),
+    description: z.string(),
+    org_id: uuid,
+    auth_method: z.enum(['api_key', 'oidc_client_credentials']),
+    scopes: z.array(z.string()),
+    is_active: z.boolean(),
+    token_ttl_seconds: z.int(),
+    vault_ids: z.array(uuid),
+    environment: z.string().nullable(),
+    key_prefix: z.string().nullable(),
+    api_key_expires_at: nullableInstant,
+    created_by: z.string(),
+    created_by_type: z.enum(['user', 'agent', 'system']),
+    created_at: instant,
+    expires_at: nullableInstant,
+    intents_api_enabled: z.literal(false),
+    shroud_enabled: z.literal(false),
+  })
+  .meta({ id: 'AgentResponse' })
+
+export const agentKeySchema = z
+  .object({ agent: agentSchema, api_key: z.string().describe('Shown this once.') })
+  .meta({ id: 'AgentCreatedResponse' })
+
+export const freezeSchema = z
+  .object({
+    target: z.string().describe('all, agent:ID, agent:local, user:ID or grant:ID.'),
+    reason: z.string().nullable(),
+    frozen_by: z.string(),
+    frozen_at: instant,
+  })
+  .meta({ id: 'Freeze' })
