@@ -2,7 +2,13 @@ import type { Reader } from '../core/db-port.ts'
 import { type Fault, isFault } from '../core/faults.ts'
 import type { CallerStanding, StandingAt } from '../core/identity-port.ts'
 import type { VaultId } from '../core/ids.ts'
-import { type Caller, type Principal, principalName } from '../core/principals.ts'
+import {
+  type Access,
+  type Caller,
+  type Principal,
+  principalName,
+  type RegisteredPrincipal,
+} from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import {
   type AccessPermission,
@@ -33,23 +39,27 @@ const ASKED_AS: Readonly<Record<Permission, AccessPermission>> = {
   delete: 'delete',
   use: 'use',
   ask: 'write',
+  share: 'share',
+}
+
+const ABSENT: Access = {
+  credential: { kind: 'token', id: '' },
+  scopes: null,
+  vaultIds: null,
+  expiresAt: null,
+  address: null,
 }
 
 /** Rights of people and agents with an account: identity's part, then the path policies, then who made the vault. */
 export class RegisteredRights {
   readonly #tables: VaultTables
-  /** Judges by the standing they were made for, which identity keeps until rights change. */
-  #access = new WeakMap<CallerStanding, CompiledAccess>()
+  /** Judges by the standing they were made for: identity makes a new one with every revision of the rights. */
+  readonly #access = new WeakMap<CallerStanding, CompiledAccess>()
   /** Who made a vault never changes. */
   readonly #makers = new Map<VaultId, string>()
 
   constructor(tables: VaultTables) {
     this.#tables = tables
-  }
-
-  /** Policies changed: what was compiled of them no longer counts. */
-  forget(): void {
-    this.#access = new WeakMap()
   }
 
   of(
@@ -68,6 +78,21 @@ export class RegisteredRights {
     } catch (error) {
       return ended(error)
     }
+  }
+
+  /** Of a principal that is not calling, whatever it could call with; null when it no longer counts. */
+  async ofAbsent(
+    reader: Reader,
+    standings: StandingAt,
+    principal: RegisteredPrincipal,
+    vaultId: VaultId,
+    address: string | null,
+    at: EpochMs,
+  ): Promise<RegisteredJudge | null> {
+    const standing = await standings.ofPrincipal(reader, principal, at)
+    if (standing === null) return null
+    const access = { ...ABSENT, address }
+    return this.#judge(reader, { principal, channel: 'http', access }, standing, vaultId, at)
   }
 
   #judge(

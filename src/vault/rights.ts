@@ -3,7 +3,7 @@ import type { Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingAt, StandingPort } from '../core/identity-port.ts'
 import type { VaultId } from '../core/ids.ts'
-import { type Caller, isRegistered, projectOf } from '../core/principals.ts'
+import { type Caller, isRegistered, principalNamed, projectOf } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import { bumpRights, rightsRevision } from '../keys/index.ts'
 import {
@@ -76,6 +76,11 @@ function remembering(judge: PathJudge): PathJudge {
 }
 
 const PERSON: CallerRights = { judge: () => BY_PERSON, standing: 'person' }
+/** Whoever opens a link has no rights of his own. */
+const GUEST: CallerRights = {
+  judge: () => ({ allowed: false, by: 'guest' }),
+  standing: 'no-project',
+}
 const FROZEN: CallerRights = {
   judge: () => ({ allowed: false, by: 'frozen' }),
   standing: 'no-project',
@@ -127,12 +132,12 @@ export class VaultRights {
     const revision = await rightsRevision(reader)
     if (revision !== this.#revision) {
       this.#judges = new Map()
-      this.#registered.forget()
       this.#revision = revision
     }
     const standings = this.#standing.atRevision(revision)
     const frozen = await standings.frozen(reader)
     return new RightsAt(reader, now, this.#tables, this.#judges, {
+      revision,
       registered: this.#registered,
       standings,
       isLocalFrozen: frozen.has('all') || frozen.has('agent:local'),
@@ -142,6 +147,8 @@ export class VaultRights {
 
 /** What identity says as of the same snapshot. */
 interface Identities {
+  /** Of the rights. */
+  readonly revision: number
   readonly registered: RegisteredRights
   readonly standings: StandingAt
   /** Nothing the local agent does counts until a person lifts the freeze. */
@@ -169,6 +176,33 @@ export class RightsAt {
     this.#identities = identities
   }
 
+  /** Of the rights, as of this transaction. */
+  get revision(): number {
+    return this.#identities.revision
+  }
+
+  /**
+   * Rights of somebody who is not there: of the sharer when his link is opened.
+   *
+   * @param name of a principal, as audit records it
+   * @param address from which he shared
+   */
+  async ofAbsent(name: string, vaultId: VaultId, address: string | null): Promise<CallerRights> {
+    const principal = principalNamed(name)
+    if (principal?.kind === 'person') return PERSON
+    if (principal === null || !isRegistered(principal)) return GUEST
+    const { registered, standings } = this.#identities
+    const judge = await registered.ofAbsent(
+      this.#reader,
+      standings,
+      principal,
+      vaultId,
+      address,
+      this.#now,
+    )
+    return judge === null ? GUEST : registeredRights(judge)
+  }
+
   /** At once when nothing has to be read: a batch asks for each of its members. */
   of({ caller, evidence, vaultId }: Asking): CallerRights | Promise<CallerRights> {
     if (caller.principal.kind === 'person') return PERSON
@@ -177,6 +211,7 @@ export class RightsAt {
       const judge = registered.of(this.#reader, standings, caller, vaultId, this.#now)
       return judge instanceof Promise ? judge.then(registeredRights) : registeredRights(judge)
     }
+    if (caller.principal.kind === 'guest') return GUEST
     if (this.#identities.isLocalFrozen) return FROZEN
     if (caller.principal.project === null || evidence === null) return NO_PROJECT
     const known = this.#judges.get(evidence.project)
@@ -186,6 +221,7 @@ export class RightsAt {
 
   /** Those of the vaults that the caller may know of. */
   async visible(caller: Caller, vaults: readonly VaultRow[]): Promise<readonly VaultRow[]> {
+    if (caller.principal.kind === 'guest') return []
     if (!isRegistered(caller.principal)) return vaults
     const { registered, standings } = this.#identities
     return registered.visible(this.#reader, standings, caller, vaults, this.#now)
