@@ -181,7 +181,8 @@ function checked(schema: z.ZodType, value: unknown, place: 'query' | 'body'): un
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const [issue] = result.error.issues
-  const field = issue === undefined || issue.path.length === 0 ? place : issue.path.join('.')
+  const inner = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+  const field = [...(issue?.path ?? []), ...inner].join('.').slice(0, 100) || place
   throw new Fault('BAD_INPUT', `${field}: ${issue?.message ?? 'does not fit'}.`, {
     details: { field },
   })

@@ -11,7 +11,6 @@ import type { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
 import { agentBody, agentChangeBody, agentKeySchema, agentSchema } from '../contract/access.ts'
 import { type Answered, type Call, type Operation, operation } from '../operation.ts'
-import { withWireNames } from '../wire-names.ts'
 import { isoOrNull, madeBy, optionalMoment } from './moments.ts'
 
 const NOT_ALLOWED = { description: 'Only owners and admins may do this.' }
@@ -64,7 +63,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       answers: { 201: { description: 'Made.', schema: agentKeySchema }, 403: NOT_ALLOWED },
       async handle({ caller, body }) {
         const request = { ...requestFrom(body), name: body.name }
-        return withKey(201, await withWireNames({}, () => agents.create(caller, request)))
+        return withKey(201, await agents.create(caller, request))
       },
     }),
     operation({
@@ -117,9 +116,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
           ...(body.name === undefined ? {} : { name: body.name }),
           ...(body.is_active === undefined ? {} : { isActive: body.is_active }),
         }
-        const changed = await withWireNames({}, () =>
-          agents.update(call.caller, agentOf(call), change),
-        )
+        const changed = await agents.update(call.caller, agentOf(call), change)
         return { status: 200, body: await shown(changed) }
       },
     }),

@@ -24,6 +24,13 @@ const WIRE = {
   ipAllowlist: 'conditions.ip_allowlist',
   timeWindow: 'conditions.time_window',
   environmentIn: 'conditions.environment_in',
+  startHour: 'start_hour',
+  endHour: 'end_hour',
+  daysOfWeek: 'days_of_week',
+  cronExpr: 'cron_expr',
+  expiresAt: 'expires_at',
+  principalType: 'principal_type',
+  principalId: 'principal_id',
 } as const
 
 const NOT_ALLOWED = { description: 'More than the caller holds, or may hand on.' }
@@ -232,7 +239,10 @@ function explanationFields(explained: AccessExplanation) {
     layer: explained.layer,
     policy_id: explained.by,
     reason: explained.reason,
-    without_it: explained.withoutIt,
+    without_it:
+      explained.withoutIt === null
+        ? null
+        : { allowed: explained.withoutIt.allowed, reason: explained.withoutIt.reason },
     considered: explained.considered.map(({ policy, outcome }) => ({
       policy: policyFields(policy),
       outcome,
