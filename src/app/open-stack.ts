@@ -42,6 +42,7 @@ import {
   vaultTables,
 } from '../vault/index.ts'
 import { lazily } from './lazily.ts'
+import { type OpenApprovals, openApprovals } from './open-approvals.ts'
 
 export interface StackOptions {
   readonly settings: Settings
@@ -66,6 +67,8 @@ export interface Stack {
   readonly heads: HeadKeeper
   readonly vault: LocalVault
   readonly identity: Identity
+  /** What people are asked before something is done, and who else is told. */
+  readonly approvals: OpenApprovals
   readonly audit: AuditPort
   /** Path policies of registered principals. */
   readonly policies: PolicyPort
@@ -116,6 +119,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     })
     const ledger = new Ledger({ db, keys, heads, clock, log, sinks })
     const identity = createIdentity({ db, ledger, keys, clock, log, net: outgoing })
+    const approvals = openApprovals({ db, ledger, keys, clock, log, identity, net: outgoing })
     const rights = new VaultRights(tables, new ProjectEvidenceReader(), identity.standing)
     const vaultKeys = new VaultKeys(keys)
     const fingerprints = await Fingerprints.open(db, keys)
@@ -149,6 +153,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
         sinksOfStore,
         ...Object.values(tables),
         ...Object.values(identity.tables),
+        approvals.tables.approvals,
+        approvals.tables.webhooks,
       ].map((table) => ({
         table: table.name,
         rows: (reader) => table.checkedRows(reader),
@@ -162,6 +168,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       heads,
       vault,
       identity,
+      approvals,
       rights,
       vaultKeys,
       fingerprints,
@@ -173,6 +180,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
         knownTo.close()
         try {
           await identity.close()
+          await approvals.deliveries.close()
           await ledger.close()
         } finally {
           await sinks.close().finally(() => db.close())

@@ -1,0 +1,478 @@
+import { changeLane, type Ledger, type Settled } from '../audit/index.ts'
+import type {
+  ApprovalAct,
+  ApprovalFilter,
+  ApprovalInfo,
+  ApprovalPort,
+  ApprovalRequest,
+  ConsumedApproval,
+  Consumption,
+  OwnRequest,
+} from '../core/approval-port.ts'
+import type { Db, Reader, SqlValue, Tx } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import { isUuid } from '../core/ids.ts'
+import { type Caller, principalName } from '../core/principals.ts'
+import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
+import { type ApprovalRow, approvalInfo, statusOf, votesOf } from './approval-rows.ts'
+import { changedOr } from './changed-or.ts'
+import {
+  type Consumed,
+  type ConsumptionParts,
+  changeRecord,
+  consumeWithin,
+  givenBack,
+  isUpheld,
+  openFor,
+} from './consumption.ts'
+import { decisionProblem, frozenProblem, personProblem, type Sight, sightOf } from './deciders.ts'
+import {
+  checkedReason,
+  type Filing,
+  filedAct,
+  filedGrant,
+  filedOwn,
+  type GrantRequest,
+  newRow,
+} from './filing.ts'
+
+export interface ApprovalsParts extends ConsumptionParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly clock: Clock
+  /** @throws {Fault} `BAD_INPUT` when it is no glob over paths */
+  readonly checkPattern: (pattern: string) => void
+  /** Takes part in the transaction of what it tells of. */
+  readonly announce: (
+    tx: Tx,
+    event: 'requested' | 'approved' | 'denied' | 'cancelled' | 'consumed',
+    approval: ApprovalInfo,
+    at: EpochMs,
+  ) => Promise<void>
+}
+
+/** What may be waiting for people of one requester: they are not to be buried in questions. */
+const MAX_PENDING = 50
+const MAX_LIMIT = 500
+/** A grant without an end in time ends all the same. */
+const GRANT_SECONDS = 86_400
+
+interface Deciding {
+  readonly caller: Caller
+  readonly id: string
+  readonly decision: 'approve' | 'deny'
+  readonly reason: string | null
+  readonly expected: string | null
+}
+
+interface About {
+  readonly caller: Caller
+  readonly id: string
+  readonly reason: string | null
+}
+
+/** Requests to people and their answers, as rows that the transactions of what they are about read and use up. */
+export class Approvals implements ApprovalPort {
+  readonly #parts: ApprovalsParts
+  readonly #listeners = new Set<(approval: ApprovalInfo) => void>()
+  readonly #returned = new WeakSet<ConsumedApproval>()
+  readonly #request = changeLane('approval.request', (tx, filing: Filing, at) =>
+    this.#file(tx, filing, at),
+  )
+  readonly #decide = changeLane('approval.decide', (tx, member: Deciding, at) =>
+    this.#settle(tx, member, at),
+  )
+  readonly #cancel = changeLane('approval.cancel', (tx, member: About, at) =>
+    this.#withdraw(tx, member, at),
+  )
+  readonly #consume = changeLane(
+    'approval.consume',
+    (tx, { caller, act }: { caller: Caller; act: ApprovalAct }, at) =>
+      this.#takeOne(tx, caller, act, at),
+  )
+  readonly #giveBack = changeLane(
+    'approval.give-back',
+    (tx, { caller, taken }: { caller: Caller; taken: ConsumedApproval }, at) =>
+      this.#putBack(tx, caller, taken, at),
+  )
+
+  constructor(parts: ApprovalsParts) {
+    this.#parts = parts
+  }
+
+  async request(caller: Caller, request: ApprovalRequest): Promise<ApprovalInfo> {
+    return this.#filed(filedAct(caller, request))
+  }
+
+  async ask(caller: Caller, request: OwnRequest): Promise<ApprovalInfo> {
+    return this.#filed(filedOwn(caller, request))
+  }
+
+  async askGrant(caller: Caller, request: GrantRequest): Promise<ApprovalInfo> {
+    return this.#filed(filedGrant(caller, request, this.#parts.checkPattern))
+  }
+
+  async consume(caller: Caller, act: ApprovalAct): Promise<Consumption> {
+    return (await this.#parts.ledger.commit(this.#consume, { caller, act })).value
+  }
+
+  /** As `consume`, in the transaction of the act itself; its record must name `rows`. */
+  async consumeWithin(tx: Tx, caller: Caller, act: ApprovalAct, at: EpochMs): Promise<Consumed> {
+    const consumed = await consumeWithin(this.#parts, tx, caller, act, at)
+    if (consumed.consumption.outcome === 'granted')
+      await this.#parts.announce(tx, 'consumed', consumed.consumption.taken.approval, at)
+    return consumed
+  }
+
+  async giveBack(caller: Caller, taken: ConsumedApproval): Promise<void> {
+    if (this.#returned.has(taken)) return
+    this.#returned.add(taken)
+    await this.#parts.ledger.commit(this.#giveBack, { caller, taken })
+  }
+
+  async pass(caller: Caller, request: ApprovalRequest): Promise<ConsumedApproval> {
+    const consumption = await this.consume(caller, request)
+    if (consumption.outcome === 'granted') return consumption.taken
+    const approval =
+      consumption.outcome === 'none' ? await this.request(caller, request) : consumption.approval
+    if (approval.status === 'denied') throw denied(approval)
+    throw required(approval)
+  }
+
+  async status(caller: Caller, id: string): Promise<ApprovalInfo> {
+    const at = this.#parts.clock()
+    return this.#parts.db.read(async (reader) => {
+      const row = await this.#row(reader, id)
+      const sight = await sightOf(this.#parts, reader, caller, at)
+      if (row === null || !sees(sight, row)) throw unknown(id)
+      return approvalInfo(row, at)
+    })
+  }
+
+  async list(caller: Caller, filter: ApprovalFilter = {}): Promise<readonly ApprovalInfo[]> {
+    const limit = filter.limit ?? 50
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+      throw badField('limit', `must be a whole number from 1 to ${MAX_LIMIT}`)
+    const at = this.#parts.clock()
+    return this.#parts.db.read(async (reader) => {
+      const sight = await sightOf(this.#parts, reader, caller, at)
+      const conditions = new Conditions()
+      if (sight.kind === 'of') conditions.oneOf('requester', sight.requesters)
+      if (filter.requester !== undefined) conditions.oneOf('requester', [filter.requester])
+      if (filter.kinds !== undefined) conditions.oneOf('kind', filter.kinds)
+      if (filter.status !== undefined) conditions.status(filter.status, at)
+      if (filter.before !== undefined) {
+        const before = await this.#row(reader, filter.before)
+        if (before === null || !sees(sight, before)) throw unknown(filter.before)
+        conditions.before(before)
+      }
+      const rows = await this.#parts.approvals.select(
+        reader,
+        `${conditions.text} order by created_at desc, id desc limit ${limit}`,
+        conditions.params,
+      )
+      return rows.map((row) => approvalInfo(row, at))
+    })
+  }
+
+  async cancel(caller: Caller, id: string, reason?: string): Promise<ApprovalInfo> {
+    const member = { caller, id, reason: checkedReason(reason) }
+    return (await this.#parts.ledger.commit(this.#cancel, member)).value
+  }
+
+  async decide(
+    caller: Caller,
+    id: string,
+    decision: 'approve' | 'deny',
+    options: { readonly reason?: string; readonly expected?: string } = {},
+  ): Promise<ApprovalInfo> {
+    const { value } = await this.#parts.ledger.commit(this.#decide, {
+      caller,
+      id,
+      decision,
+      reason: checkedReason(options.reason),
+      expected: options.expected ?? null,
+    })
+    return value
+  }
+
+  async decided(caller: Caller, id: string, signal: AbortSignal): Promise<ApprovalInfo> {
+    const { db, clock } = this.#parts
+    for (;;) {
+      const change = changedOr(db, signal)
+      try {
+        const approval = await this.status(caller, id)
+        if (approval.status !== 'pending') return approval
+        await change.wait(Math.max(1, approval.expiresAt - clock()))
+      } finally {
+        change.end()
+      }
+    }
+  }
+
+  onPending(listener: (approval: ApprovalInfo) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  async #filed(filing: Filing): Promise<ApprovalInfo> {
+    const { approval, isNew } = (await this.#parts.ledger.commit(this.#request, filing)).value
+    if (isNew) for (const listener of this.#listeners) listener(approval)
+    return approval
+  }
+
+  async #file(
+    tx: Tx,
+    filing: Filing,
+    at: EpochMs,
+  ): Promise<Settled<{ readonly approval: ApprovalInfo; readonly isNew: boolean }>> {
+    const { approvals } = this.#parts
+    const { caller, row } = filing
+    const problem = await frozenProblem(this.#parts, tx, caller, at)
+    if (problem !== null) return refused('approval.request', caller, problem)
+    const open = await openFor(approvals, tx, caller, row.act_digest, at)
+    const isStale = open?.status === 'approved' && !(await isUpheld(this.#parts, tx, open, at))
+    if (open !== null && !isStale)
+      return { value: { approval: approvalInfo(open, at), isNew: false }, record: null }
+    const pending = await approvals.select(
+      tx,
+      `requester = ? and status = 'pending' and expires_at > ? limit ${MAX_PENDING}`,
+      [row.requester, at],
+    )
+    if (pending.length >= MAX_PENDING)
+      return refused(
+        'approval.request',
+        caller,
+        new Fault('THROTTLED', `${MAX_PENDING} requests of this caller wait for a person already.`),
+      )
+    const next = newRow(filing, at)
+    await approvals.save(tx, [next])
+    const approval = approvalInfo(next, at)
+    await this.#parts.announce(tx, 'requested', approval, at)
+    return {
+      value: { approval, isNew: true },
+      record: changeRecord('approval.request', caller, next, at),
+    }
+  }
+
+  async #settle(tx: Tx, member: Deciding, at: EpochMs): Promise<Settled<ApprovalInfo>> {
+    const { caller, id, decision, reason, expected } = member
+    const action = `approval.${decision}`
+    const notPerson = personProblem(caller, at)
+    if (notPerson !== null) return refused(action, caller, notPerson, id)
+    const row = await this.#row(tx, id, ' /*lock*/')
+    const sight = await sightOf(this.#parts, tx, caller, at)
+    if (row === null || !sees(sight, row)) return refused(action, caller, unknown(id), id)
+    const problem =
+      (await decisionProblem(this.#parts, tx, caller, row, at)) ??
+      settledProblem(row, caller, expected, at)
+    if (problem !== null) return refused(action, caller, problem, id)
+    const vote = { by: principalName(caller.principal), decision, reason, at }
+    const voted: ApprovalRow = {
+      ...row,
+      votes: JSON.stringify([...votesOf(row), vote]),
+      revision: row.revision + 1,
+    }
+    const next = await this.#counted(tx, voted, decision, at)
+    await this.#parts.approvals.save(tx, [next])
+    const approval = approvalInfo(next, at)
+    if (next.status === 'approved' || next.status === 'denied')
+      await this.#parts.announce(tx, next.status, approval, at)
+    return { value: approval, record: changeRecord(action, caller, next, at) }
+  }
+
+  async #counted(
+    tx: Tx,
+    voted: ApprovalRow,
+    decision: 'approve' | 'deny',
+    at: EpochMs,
+  ): Promise<ApprovalRow> {
+    if (decision === 'deny') return { ...voted, status: 'denied', decided_at: at }
+    if (!(await isUpheld(this.#parts, tx, voted, at))) return voted
+    const next = { ...voted, status: 'approved' as const, decided_at: at }
+    return voted.kind === 'grant'
+      ? { ...next, expires_at: epochMs(at + (voted.grant_seconds ?? GRANT_SECONDS) * 1000) }
+      : next
+  }
+
+  async #withdraw(
+    tx: Tx,
+    { caller, id, reason }: About,
+    at: EpochMs,
+  ): Promise<Settled<ApprovalInfo>> {
+    const row = await this.#row(tx, id, ' /*lock*/')
+    const sight = await sightOf(this.#parts, tx, caller, at)
+    if (row === null || !sees(sight, row))
+      return refused('approval.cancel', caller, unknown(id), id)
+    const isHis = row.requester === principalName(caller.principal)
+    const problem =
+      (isHis
+        ? null
+        : (personProblem(caller, at) ??
+          (await decisionProblem(this.#parts, tx, caller, row, at)))) ?? openProblem(row, at)
+    if (problem !== null) return refused('approval.cancel', caller, problem, id)
+    const next: ApprovalRow = {
+      ...row,
+      status: 'cancelled',
+      decided_at: at,
+      revision: row.revision + 1,
+    }
+    await this.#parts.approvals.save(tx, [next])
+    const approval = approvalInfo(next, at)
+    await this.#parts.announce(tx, 'cancelled', approval, at)
+    const record = changeRecord('approval.cancel', caller, next, at)
+    return { value: approval, record: { ...record, detail: { ...record.detail, reason } } }
+  }
+
+  async #takeOne(
+    tx: Tx,
+    caller: Caller,
+    act: ApprovalAct,
+    at: EpochMs,
+  ): Promise<Settled<Consumption>> {
+    const { consumption, rows } = await this.consumeWithin(tx, caller, act, at)
+    if (consumption.outcome !== 'granted') return { value: consumption, record: null }
+    const { approval } = consumption.taken
+    return {
+      value: consumption,
+      record: {
+        kind: 'change',
+        action: 'approval.consume',
+        caller,
+        by: approval.id,
+        rows,
+        detail: {
+          approval: approval.id,
+          what: act.action,
+          target: `${act.target.type}:${act.target.id}`,
+          arguments: act.argumentsDigest,
+        },
+      },
+    }
+  }
+
+  async #putBack(
+    tx: Tx,
+    caller: Caller,
+    { approval, revision }: ConsumedApproval,
+    at: EpochMs,
+  ): Promise<Settled<null>> {
+    const row = await this.#row(tx, approval.id, ' /*lock*/')
+    const isHis = row?.requester === principalName(caller.principal)
+    const next = row === null || !isHis ? null : givenBack(row, revision, at)
+    if (next === null) return { value: null, record: null }
+    await this.#parts.approvals.save(tx, [next])
+    return { value: null, record: changeRecord('approval.give-back', caller, next, at) }
+  }
+
+  #row(reader: Reader, id: string, lock = ''): Promise<ApprovalRow | null> {
+    if (!isUuid(id)) return Promise.resolve(null)
+    return this.#parts.approvals.get(reader, `id = ?${lock}`, [id])
+  }
+}
+
+/** Conditions of a list, all of which must hold. */
+class Conditions {
+  readonly #all: string[] = ['1 = 1']
+  readonly params: SqlValue[] = []
+
+  get text(): string {
+    return this.#all.join(' and ')
+  }
+
+  oneOf(column: 'requester' | 'kind', values: readonly string[]): void {
+    if (values.length === 0) this.#add('1 = 0')
+    else this.#add(`${column} in (${values.map(() => '?').join(', ')})`, ...values)
+  }
+
+  status(status: ApprovalInfo['status'], at: EpochMs): void {
+    if (status === 'expired') this.#add("status in ('pending', 'approved') and expires_at <= ?", at)
+    else if (status === 'pending' || status === 'approved')
+      this.#add('status = ? and expires_at > ?', status, at)
+    else this.#add('status = ?', status)
+  }
+
+  before({ created_at, id }: ApprovalRow): void {
+    this.#add('(created_at < ? or (created_at = ? and id < ?))', created_at, created_at, id)
+  }
+
+  #add(condition: string, ...params: readonly SqlValue[]): void {
+    this.#all.push(condition)
+    this.params.push(...params)
+  }
+}
+
+function sees(sight: Sight, row: ApprovalRow): boolean {
+  return sight.kind === 'all' || sight.requesters.includes(row.requester)
+}
+
+function settledProblem(
+  row: ApprovalRow,
+  caller: Caller,
+  expected: string | null,
+  at: EpochMs,
+): Fault | null {
+  const status = statusOf(row, at)
+  if (status !== 'pending') return conflict(row, `is ${status}; nothing more is decided`)
+  const self = principalName(caller.principal)
+  if (votesOf(row).some(({ by }) => by === self))
+    return conflict(row, 'has your word already; another person has to decide')
+  if (expected !== null && expected !== row.arguments_digest)
+    return conflict(row, 'is of other arguments than those that were shown')
+  return null
+}
+
+function openProblem(row: ApprovalRow, at: EpochMs): Fault | null {
+  const status = statusOf(row, at)
+  return status === 'pending' || status === 'approved'
+    ? null
+    : conflict(row, `is ${status}; nothing is left to cancel`)
+}
+
+function conflict(row: ApprovalRow, what: string): Fault {
+  return new Fault('CONFLICT', `The approval ${row.id} ${what}.`, { details: { approval: row.id } })
+}
+
+function refused(
+  action: string,
+  caller: Caller,
+  fault: Fault,
+  id: string | null = null,
+): { readonly fault: Fault; readonly record: Settled<never>['record'] } {
+  return {
+    fault,
+    record: {
+      kind: 'refusal',
+      action,
+      caller,
+      by: fault.code,
+      ...(id === null ? {} : { detail: { approval: id.slice(0, 64) } }),
+    },
+  }
+}
+
+function unknown(id: string): Fault {
+  return new Fault('NOT_FOUND', `There is no approval '${id.slice(0, 64)}'.`)
+}
+
+function required({ id, expiresAt }: ApprovalInfo): Fault {
+  return new Fault(
+    'APPROVAL_REQUIRED',
+    `A person has to approve this first. It waits as ${id}: sallyport approvals approve ${id}. Then make the same call again.`,
+    { details: { approval: id, expiresAt } },
+  )
+}
+
+function denied(approval: ApprovalInfo): Fault {
+  const { id, votes } = approval
+  const reason = votes.find(({ decision }) => decision === 'deny')?.reason ?? null
+  return new Fault(
+    'ACCESS_DENIED',
+    `A person denied this (${id})${reason === null ? '.' : `: ${reason}`}`,
+    { details: { approval: id } },
+  )
+}
+
+function badField(field: string, what: string): Fault {
+  return new Fault('BAD_INPUT', `${field} ${what}.`, { details: { field } })
+}

@@ -1,0 +1,243 @@
+import type {
+  ApprovalAct,
+  ApprovalInfo,
+  ApprovalPreview,
+  ApprovalRequest,
+  ApprovalTarget,
+  GrantScope,
+  OwnRequest,
+} from '../core/approval-port.ts'
+import { jsonDigest } from '../core/canonical-json.ts'
+import { Fault } from '../core/faults.ts'
+import { newId } from '../core/ids.ts'
+import { type Caller, principalName, projectOf } from '../core/principals.ts'
+import { type EpochMs, epochMs } from '../core/time.ts'
+import type { ApprovalRow } from './approval-rows.ts'
+
+/** What is to be written of a request, checked and complete but for when. */
+export interface Filing {
+  readonly caller: Caller
+  readonly lifeMs: number
+  readonly row: Omit<ApprovalRow, 'id' | 'created_at' | 'expires_at' | 'revision'>
+}
+
+const DEFAULT_SECONDS = 900
+const MIN_SECONDS = 30
+const MAX_SECONDS = 604_800
+const MAX_NEEDED = 10
+const MAX_USES = 1_000
+const MAX_FIELDS = 32
+/** What would not show as itself, or would make the text around it show otherwise. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/u
+const HEX_DIGEST = /^[0-9a-f]{64}$/
+
+/**
+ * What an approval is bound to. The kind is part of it: words in which an agent asks for something itself never stand
+ * for an act that is enforced.
+ */
+export function actDigest(
+  caller: Caller,
+  kind: ApprovalInfo['kind'],
+  act: Pick<ApprovalAct, 'action' | 'target' | 'argumentsDigest' | 'policyRevision'>,
+): string {
+  return jsonDigest({
+    v: 1,
+    kind,
+    who: principalName(caller.principal),
+    project: projectOf(caller.principal),
+    action: act.action,
+    target: [act.target.type, act.target.id],
+    arguments: act.argumentsDigest,
+    policy: act.policyRevision,
+  })
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the field */
+export function filedAct(caller: Caller, request: ApprovalRequest): Filing {
+  if (!HEX_DIGEST.test(request.argumentsDigest))
+    throw badField('arguments_digest', 'must be 64 hexadecimal digits')
+  return filed(caller, 'act', request, checkedPreview(request.preview))
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the field */
+export function filedOwn(caller: Caller, request: OwnRequest): Filing {
+  const preview = checkedPreview(request.preview)
+  const { payload = null, reason = null } = request
+  // Another preview is another request: what was approved is what was shown.
+  const argumentsDigest = jsonDigest({ payload, preview, reason })
+  const act = { ...request, argumentsDigest, policyRevision: 'own' }
+  return filed(caller, 'own', act, preview)
+}
+
+export interface GrantRequest extends GrantScope {
+  readonly policyRevision: string
+  readonly reason?: string
+  readonly expiresInSeconds?: number
+  readonly needed?: number
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the field */
+export function filedGrant(
+  caller: Caller,
+  request: GrantRequest,
+  checkPattern: (pattern: string) => void,
+): Filing {
+  const { place, permission, pattern, seconds, uses } = request
+  checkPattern(pattern)
+  wholeNumber('seconds', seconds, MIN_SECONDS, MAX_SECONDS)
+  wholeNumber('uses', uses, 1, MAX_USES)
+  if (seconds === null && uses === null)
+    throw badField('seconds', 'or uses must limit what is granted')
+  const scope = {
+    place: checkedText('place', place, 256),
+    permission: checkedText('permission', permission, 64),
+    pattern: checkedText('pattern', pattern, 512),
+  }
+  const filing = filed(
+    caller,
+    'grant',
+    {
+      ...request,
+      action: `grant.${permission}`,
+      target: { type: 'place', id: place },
+      argumentsDigest: jsonDigest({ ...scope, seconds, uses }),
+    },
+    // In our words: what is granted is what is shown.
+    { title: grantTitle(request) },
+  )
+  return {
+    ...filing,
+    row: { ...filing.row, ...scope, grant_seconds: seconds, grant_uses: uses },
+  }
+}
+
+/** `read api-keys/** for 15 minutes, 5 uses` */
+function grantTitle({ permission, pattern, seconds, uses }: GrantScope): string {
+  const limits = [
+    ...(seconds === null ? [] : [`for ${duration(seconds)}`]),
+    ...(uses === null ? [] : [uses === 1 ? '1 use' : `${uses} uses`]),
+  ]
+  return `${permission} ${pattern} ${limits.join(', ')}`
+}
+
+function duration(seconds: number): string {
+  for (const [length, unit] of UNITS) {
+    const count = seconds / length
+    if (Number.isInteger(count)) return `${count} ${unit}${count === 1 ? '' : 's'}`
+  }
+  return `${seconds} seconds`
+}
+
+const UNITS: readonly (readonly [length: number, unit: string])[] = [
+  [86_400, 'day'],
+  [3_600, 'hour'],
+  [60, 'minute'],
+]
+
+interface Common {
+  readonly action: string
+  readonly target: ApprovalTarget
+  readonly argumentsDigest: string
+  readonly policyRevision: string
+  readonly reason?: string
+  readonly expiresInSeconds?: number
+  readonly needed?: number
+}
+
+function filed(
+  caller: Caller,
+  kind: ApprovalInfo['kind'],
+  request: Common,
+  preview: ApprovalPreview,
+): Filing {
+  const { reason, expiresInSeconds = DEFAULT_SECONDS, needed = 1 } = request
+  wholeNumber('expires_in_seconds', expiresInSeconds, MIN_SECONDS, MAX_SECONDS)
+  wholeNumber('needed', needed, 1, MAX_NEEDED)
+  const { principal, client } = caller
+  return {
+    caller,
+    lifeMs: expiresInSeconds * 1000,
+    row: {
+      kind,
+      requester: principalName(principal),
+      project: projectOf(principal),
+      client: client === undefined ? null : shownClient(client),
+      act_digest: actDigest(caller, kind, request),
+      action: checkedText('action', request.action, 128),
+      target_type: checkedText('target_type', request.target.type, 64),
+      target_id: checkedText('target_id', request.target.id, 1024),
+      arguments_digest: request.argumentsDigest,
+      policy_revision: checkedText('policy_revision', request.policyRevision, 128),
+      preview: JSON.stringify(preview),
+      reason: checkedReason(reason),
+      place: null,
+      permission: null,
+      pattern: null,
+      grant_seconds: null,
+      grant_uses: null,
+      used: 0,
+      needed,
+      votes: '[]',
+      status: 'pending',
+      decided_at: null,
+      consumed_at: null,
+    },
+  }
+}
+
+export function newRow({ row, lifeMs }: Filing, at: EpochMs): ApprovalRow {
+  return {
+    ...row,
+    id: newId<string>(),
+    created_at: at,
+    expires_at: epochMs(at + lifeMs),
+    revision: 1,
+  }
+}
+
+function checkedPreview({ title, body, fields = [] }: ApprovalPreview): ApprovalPreview {
+  if (fields.length > MAX_FIELDS) throw badField('summary.fields', `has more than ${MAX_FIELDS}`)
+  return {
+    title: checkedText('summary.title', title, 200),
+    ...(body === undefined || body === ''
+      ? {}
+      : { body: checkedLines('summary.body', body, 4000) }),
+    ...(fields.length === 0
+      ? {}
+      : {
+          fields: fields.map(({ label, value }) => ({
+            label: checkedText('summary.fields.label', label, 100),
+            value: value === '' ? '' : checkedLines('summary.fields.value', value, 1000),
+          })),
+        }),
+  }
+}
+
+export function checkedReason(reason: string | undefined): string | null {
+  return reason === undefined || reason === '' ? null : checkedLines('reason', reason, 1000)
+}
+
+/** What a client says of itself is no reason to refuse what it asks for. */
+function shownClient(client: string): string {
+  return client.replaceAll(new RegExp(UNSEEN, 'gu'), '?').slice(0, 100)
+}
+
+function checkedText(field: string, text: string, max: number): string {
+  if (text === '' || text.length > max || UNSEEN.test(text) || !text.isWellFormed())
+    throw badField(field, `must have 1 to ${max} characters, all of them visible`)
+  return text
+}
+
+function checkedLines(field: string, text: string, max: number): string {
+  checkedText(field, text.replaceAll(/[\n\t]/g, ' '), max)
+  return text
+}
+
+function wholeNumber(field: string, value: number | null, min: number, max: number): void {
+  if (value !== null && (!Number.isSafeInteger(value) || value < min || value > max))
+    throw badField(field, `must be a whole number from ${min} to ${max}`)
+}
+
+function badField(field: string, what: string): Fault {
+  return new Fault('BAD_INPUT', `${field} ${what}.`, { details: { field } })
+}
