@@ -19,6 +19,7 @@ const MEANING: Readonly<Record<Permission, string>> = {
   create: 'store at a path that holds nothing',
   delete: 'delete softly (`secret destroy` stands behind the gate besides)',
   use: 'have the value put into a child process: `sallyport run`',
+  share: 'hand it on: a share, by people and registered agents only',
   ask: 'have the person asked for a value: `input_secret`, which may replace one, because the person sees that it does',
 }
 

@@ -26,15 +26,17 @@ import {
   readChoice,
   writeChoice,
 } from '../crypto/index.ts'
-import { createIdentity, type Identity } from '../identity/index.ts'
+import { createIdentity, freezeWithin, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
 import { MIGRATIONS, migrate, openPostgres, openSqlite } from '../store/index.ts'
 import {
+  Canaries,
   createPathPolicies,
   Fingerprints,
   KnownTo,
   LocalVault,
   ProjectEvidenceReader,
+  Quotas,
   sealedValueCheck,
   VaultKeys,
   VaultRights,
@@ -72,6 +74,9 @@ export interface Stack {
   readonly audit: AuditPort
   /** Path policies of registered principals. */
   readonly policies: PolicyPort
+  /** The limits, and what is spent of them; `Sharing` sets them. */
+  readonly quotas: Quotas
+  readonly canaries: Canaries
   readonly isNew: boolean
   close(): Promise<void>
 }
@@ -124,6 +129,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     const vaultKeys = new VaultKeys(keys)
     const fingerprints = await Fingerprints.open(db, keys)
     const knownTo = new KnownTo({ db, clock, key: fingerprints.key })
+    const quotas = new Quotas(tables, settings.billingUrl)
+    const canaries = new Canaries(tables, log, (tx, caller, reason, at) =>
+      freezeWithin(identity.tables, tx, caller, reason, at),
+    )
     const vault = await LocalVault.open({
       db,
       ledger,
@@ -132,6 +141,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       rights,
       vaultKeys,
       fingerprints,
+      quotas,
+      canaries,
       clock,
     })
     const audit = createAuditPort({
@@ -173,6 +184,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       vaultKeys,
       fingerprints,
       knownTo,
+      quotas,
+      canaries,
       audit,
       policies: createPathPolicies({ db, ledger, tables, standing: identity.standing, clock }),
       isNew: keys.isNew,

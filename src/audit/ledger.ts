@@ -17,9 +17,13 @@ import { encodeRecord, type Outcome, type RecordDraft } from './record.ts'
 import { Frontier, leafHash } from './tree.ts'
 
 /** How one member of a batch ended: what its caller gets, and what is recorded of it either way. */
-export type Settled<R> =
+export type Settled<R> = (
   | { readonly value: R; readonly record: RecordDraft | null }
   | { readonly fault: Fault; readonly record: RecordDraft | null }
+) & {
+  /** Recorded right after it. */
+  readonly also?: readonly RecordDraft[]
+}
 
 /**
  * Work of one kind, done for all its members in a batch at once. It may change rows through `tx`; what it throws
@@ -286,6 +290,7 @@ export class Ledger {
     for (const [waiting, result] of settled) {
       placed.push({ waiting, settled: result, seq: first + drafts.length })
       if (result.record !== null) drafts.push(result.record)
+      if (result.also !== undefined) drafts.push(...result.also)
     }
     if (ends.length > 0) drafts.push({ kind: 'outcome', action: 'outcome', caller: null, ends })
     const before = Buffer.from(tree.frontier)

@@ -96,6 +96,10 @@ export const SETTINGS = {
     summary:
       'What is let through: detectors that are off, thresholds, allowed findings. Default: inspection.json in the configuration folder.',
   },
+  billingUrl: {
+    env: ['SALLYPORT_BILLING_URL'],
+    summary: 'Address that a refusal names when a quota is exhausted.',
+  },
   netAllow: {
     env: ['SALLYPORT_NET_ALLOW'],
     summary:
@@ -159,6 +163,7 @@ export interface Settings {
   readonly inspectionFile: string
   /** Entries of the allow list of outgoing requests, not yet read. */
   readonly netAllow: readonly string[]
+  readonly billingUrl: string | null
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -187,6 +192,7 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     remote: remoteFrom(env),
     inspection: switchesFrom(env),
     inspectionFile: resolve(read(env, 'inspectionFile') ?? join(configDir, 'inspection.json')),
+    billingUrl: read(env, 'billingUrl') ?? null,
     netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   }
 }

@@ -1,4 +1,4 @@
-import type { AgentId, UserId, VaultId } from './ids.ts'
+import { type AgentId, isUuid, type UserId, type VaultId } from './ids.ts'
 import type { EpochMs } from './time.ts'
 
 /**
@@ -10,11 +10,18 @@ export type Principal =
   | { readonly kind: 'person'; readonly id: 'local' }
   | { readonly kind: 'agent'; readonly id: 'local'; readonly project: string | null }
   | RegisteredPrincipal
+  | GuestPrincipal
 
 /** Somebody whom identity knows by an id. */
 export type RegisteredPrincipal =
   | { readonly kind: 'user'; readonly id: UserId }
   | { readonly kind: 'registered-agent'; readonly id: AgentId }
+
+/** Whoever opens the link of a share: nothing is known of him but the share, by its id. */
+export interface GuestPrincipal {
+  readonly kind: 'guest'
+  readonly id: string
+}
 
 /** How a request came in. */
 export type Channel = 'mcp-stdio' | 'mcp-http' | 'cli' | 'page' | 'http'
@@ -97,8 +104,18 @@ export function isRegistered(principal: Principal): principal is RegisteredPrinc
   return principal.kind === 'user' || principal.kind === 'registered-agent'
 }
 
-/** `person:local`, `agent:local`, `agent:<uuid>` or `user:<uuid>`; what audit records and fingerprints are keyed by. */
+/** `person:local`, `agent:local`, `agent:<uuid>`, `user:<uuid>` or `guest:<share>`; what audit records and fingerprints are keyed by. */
 export function principalName(principal: Principal): string {
   const kind = principal.kind === 'registered-agent' ? 'agent' : principal.kind
   return `${kind}:${principal.id}`
+}
+
+/** The principal that `principalName` gave this name; of the local agent without its project. Null for guests. */
+export function principalNamed(name: string): Principal | null {
+  const [kind, id] = name.split(':')
+  if (name === 'person:local') return LOCAL_PERSON
+  if (name === 'agent:local') return localAgent(null)
+  if (id === undefined || !isUuid(id)) return null
+  if (kind === 'user') return { kind, id: id as UserId }
+  return kind === 'agent' ? { kind: 'registered-agent', id: id as AgentId } : null
 }

@@ -1,4 +1,4 @@
-import { changeLane, type Ledger, type Settled } from '../audit/index.ts'
+import { changeLane, type Ledger, type RowRevision, type Settled } from '../audit/index.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { Freeze, FreezePort, FreezeTarget, StandingPort } from '../core/identity-port.ts'
@@ -161,6 +161,28 @@ async function freezeOne(
       detail: { target: id, reason },
     },
   }
+}
+
+/**
+ * Freezes whoever did what the caller of this watches for, in the transaction that records it.
+ *
+ * @returns the rows that its record must name
+ */
+export async function freezeWithin(
+  tables: IdentityTables,
+  tx: Tx,
+  caller: Caller,
+  reason: string,
+  at: EpochMs,
+): Promise<readonly RowRevision[]> {
+  const id = principalName(caller.principal)
+  const frozen = await freezeOne(
+    tables,
+    tx,
+    { caller, id, reason: reason.slice(0, MAX_REASON) },
+    at,
+  )
+  return frozen.record?.rows ?? []
 }
 
 async function liftOne(

@@ -1,3 +1,4 @@
+export { freezeWithin } from './freezes.ts'
 export { createIdentity, type Identity, type IdentityParts } from './identity.ts'
 export {
   type AgentRow,
@@ -11,4 +12,5 @@ export {
   type WorkloadRuleRow,
 } from './identity-rows.ts'
 export { AUDIENCE, issuerOf } from './issuer.ts'
+export type { People } from './people.ts'
 export { Standing } from './standing.ts'

@@ -66,6 +66,7 @@ const OF_LOCAL: Readonly<Record<Permission, AccessPermission>> = {
   use: 'use',
   // A value that a person types for the caller may replace one.
   ask: 'write',
+  share: 'share',
 }
 
 /** The permission of a server that covers one of the local agent. */

@@ -95,3 +95,16 @@ function wireBytes(text: string): AddressBytes | null {
   }
   return ipaddr.IPv6.parse(text).toByteArray()
 }
+
+/** Whether an address, as a listener or a trusted proxy names it, is in a range that was read before. */
+export function addressIn(range: string, address: string): boolean {
+  const bytes = parseAddress(address)
+  const read = parseRange(range)
+  return bytes !== null && typeof read !== 'string' && rangeHas(read, bytes)
+}
+
+/** @returns what is wrong with a range as the end of a sentence, or null */
+export function rangeProblem(range: string): string | null {
+  const read = parseRange(range)
+  return typeof read === 'string' ? read : null
+}

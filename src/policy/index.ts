@@ -40,6 +40,7 @@ export {
   accessPermissionFor,
   checkAccessPolicy,
 } from './access-policy.ts'
+export { addressIn, rangeProblem } from './address-range.ts'
 export { type FoundProject, findProject } from './find-project.ts'
 export { compileGlob, type GlobMatch } from './glob.ts'
 export { isPath, MAX_PATH_CHARS, parsePath, parsePathFromUrl, parsePrefix } from './path.ts'

@@ -4,9 +4,18 @@ import { isPath } from './path.ts'
 
 /**
  * `write` replaces a value and implies `create`, which stores at paths that hold nothing yet. `use` puts a value into
- * a child process or a template, `ask` has the person type one.
+ * a child process or a template, `ask` has the person type one, `share` hands it on.
  */
-export const PERMISSIONS = ['list', 'read', 'write', 'create', 'delete', 'use', 'ask'] as const
+export const PERMISSIONS = [
+  'list',
+  'read',
+  'write',
+  'create',
+  'delete',
+  'use',
+  'ask',
+  'share',
+] as const
 export type Permission = (typeof PERMISSIONS)[number]
 
 export interface PathPolicy {

@@ -27,6 +27,7 @@ import type {
 import type { StoreKeys } from '../keys/index.ts'
 import { compileGlob, isPath, parsePath, parsePrefix } from '../policy/index.ts'
 import { type Request } from './access.ts'
+import type { Canaries } from './canaries.ts'
 import { changeLane } from './change-lane.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { isRedactable } from './fingerprints-repository.ts'
@@ -42,10 +43,12 @@ import { Looks } from './looks.ts'
 import type { ProjectEvidence } from './project-evidence.ts'
 import { checkIfVersion, checkVersion } from './put-checks.ts'
 import { type PutParts, type StoreRequest, storeVersion } from './put-lane.ts'
-import { ReadLane, type SpentRead } from './read-lane.ts'
+import type { Quotas } from './quotas.ts'
+import { ReadLane, type ReadRequest, type SpentRead } from './read-lane.ts'
 import { VaultRights } from './rights.ts'
 import { type VaultTables } from './rows-repository.ts'
 import { ValueOpener, type ValuePlace } from './sealing.ts'
+import type { ShareClaim } from './share-book.ts'
 import { type VaultKeys } from './vault-keys.ts'
 import { beginStore, checkNewVault, createVault, findVault, type NewVault } from './vaults.ts'
 import { infoOfVersion, listedSecret, secretInfo, vaultInfo, versionInfo } from './views.ts'
@@ -58,6 +61,8 @@ export interface LocalVaultParts {
   readonly rights: VaultRights
   readonly vaultKeys: VaultKeys
   readonly fingerprints: Fingerprints
+  readonly quotas: Quotas
+  readonly canaries: Canaries
   readonly clock: Clock
 }
 
@@ -81,7 +86,7 @@ export class LocalVault implements VaultPort {
 
   private constructor(parts: LocalVaultParts) {
     this.#parts = parts
-    this.#reads = new ReadLane(parts.tables, parts.rights, parts.keys, parts.fingerprints)
+    this.#reads = new ReadLane(parts.tables, parts.rights, parts.keys, parts.fingerprints, parts)
     this.#looks = new Looks(parts)
     this.#lanes = lanesOf(parts)
     this.#opener = new ValueOpener(parts.keys.storeId)
@@ -148,6 +153,16 @@ export class LocalVault implements VaultPort {
     const evidence = this.#parts.rights.evidenceThisTurn(caller)
     const request = await this.#request(caller, vault, path, 'secret.read', evidence)
     return this.#read(request, 'read', version ?? null)
+  }
+
+  /** Reads by a share: its sharer must be allowed to, and whoever reads must be the one it is for. */
+  async getShared(
+    caller: Caller,
+    place: { readonly vaultId: VaultId; readonly path: string },
+    share: ShareClaim,
+  ): Promise<SecretRead> {
+    const request = { caller, evidence: null, ...place, action: 'share.read' }
+    return this.#read(request, 'read', null, share)
   }
 
   async getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
@@ -338,9 +353,10 @@ export class LocalVault implements VaultPort {
     request: Request,
     permission: 'read' | 'use',
     version: number | null,
+    share?: ShareClaim,
   ): Promise<SecretRead> {
-    const { ledger } = this.#parts
-    const committed: Committed<SpentRead> = await ledger.commit(this.#reads, {
+    const { ledger, canaries } = this.#parts
+    const member: ReadRequest = {
       caller: request.caller,
       evidence: request.evidence,
       vaultId: request.vaultId,
@@ -348,7 +364,14 @@ export class LocalVault implements VaultPort {
       action: request.action,
       permission,
       version,
-    })
+      ...(share === undefined ? {} : { share }),
+    }
+    let committed: Committed<SpentRead>
+    try {
+      committed = await ledger.commit(this.#reads, member)
+    } finally {
+      canaries.tell(member)
+    }
     const spent = committed.value
     let value: SecretText
     try {

@@ -6,6 +6,7 @@ import type { Clock } from '../core/time.ts'
 import type { PathStanding, SecretList, VaultInfo } from '../core/vault-port.ts'
 import type { Permission } from '../policy/index.ts'
 import { accessDenied, type Request, revokeSeen, secretNotFound } from './access.ts'
+import { type Canaries, placeOf } from './canaries.ts'
 import { changeLane } from './change-lane.ts'
 import { countersOfCurrent, whyUnreadable } from './read-lane.ts'
 import {
@@ -23,6 +24,7 @@ export interface LookParts {
   readonly ledger: Ledger
   readonly tables: VaultTables
   readonly rights: VaultRights
+  readonly canaries: Canaries
   readonly clock: Clock
 }
 
@@ -36,10 +38,15 @@ const NOTES = changeLane<RecordDraft, null>('note', async (_tx, record) => ({
 export class Looks {
   readonly #parts: LookParts
   readonly #endChangedLane
+  readonly #canaryLane
 
   constructor(parts: LookParts) {
     this.#parts = parts
     const { tables } = parts
+    this.#canaryLane = changeLane('canary', async (tx, request: Request, at) => ({
+      value: null,
+      record: await parts.canaries.trip(tx, request, false, at),
+    }))
     this.#endChangedLane = changeLane('project.revoke', async (tx, asking: Asking) => {
       const { caller, evidence } = asking
       const rows = await revokeSeen(tx, tables, { evidence }, { standing: 'changed' })
@@ -95,13 +102,17 @@ export class Looks {
     const { db, tables } = this.#parts
     const { caller, vaultId, path, action } = request
     const found = await db.read(async (reader) => {
-      const rights = await this.#rightsOf(reader, request)
+      const rightsAt = await this.#parts.rights.at(reader, this.#parts.clock())
+      const canaries = await this.#parts.canaries.load(reader, rightsAt.revision)
+      const isCanary = canaries?.has(placeOf(request)) === true
+      const rights = await rightsAt.of(request)
       const judgement = rights.judge(path, 'list')
-      if (!judgement.allowed) return { rights, judgement, row: null }
+      if (!judgement.allowed) return { rights, judgement, row: null, isCanary }
       const row = await tables.secrets.get(reader, 'vault_id = ? and path = ?', [vaultId, path])
-      return { rights, judgement, row }
+      return { rights, judgement, row, isCanary }
     })
     await this.#endChanged(request, found.rights)
+    if (found.isCanary) await this.#tripped(request)
     if (!found.judgement.allowed) {
       await this.note(refusalRecord(caller, action, vaultId, path, found.judgement))
       throw found.rights.ended ?? accessDenied(path, remedyFor(found.rights.standing, 'read'))
@@ -156,6 +167,14 @@ export class Looks {
 
   async note(record: RecordDraft): Promise<void> {
     await this.#parts.ledger.commit(NOTES, record)
+  }
+
+  async #tripped(request: Request): Promise<void> {
+    try {
+      await this.#parts.ledger.commit(this.#canaryLane, request)
+    } finally {
+      this.#parts.canaries.tell(request)
+    }
   }
 
   async #rightsOf(reader: Reader, asking: Asking): Promise<CallerRights> {

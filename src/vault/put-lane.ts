@@ -11,6 +11,7 @@ import type { Permission } from '../policy/index.ts'
 import { type Request, refuse, refused, revokeSeen, secretNotFound } from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { checkExpiry, checkMaxReads, checkMetadata, checkType, checkValue } from './put-checks.ts'
+import { payersOf, type Quotas } from './quotas.ts'
 import type { CallerRights, VaultRights } from './rights.ts'
 import {
   insertSealed,
@@ -43,6 +44,7 @@ export interface PutParts {
   readonly keys: StoreKeys
   readonly vaultKeys: VaultKeys
   readonly fingerprints: Fingerprints
+  readonly quotas: Quotas
 }
 
 /** Stores one new version. The version it replaces keeps its own counters from then on. */
@@ -53,7 +55,8 @@ export async function storeVersion(
   at: EpochMs,
 ): Promise<Settled<StoredVersion>> {
   const { tables } = parts
-  const rights = await (await parts.rights.at(tx, at)).of(request)
+  const rightsAt = await parts.rights.at(tx, at)
+  const rights = await rightsAt.of(request)
   const allowed = storingAllowed(rights, request)
   if (!allowed.any) return refuse(tx, tables, request, rights, 'write')
   const current = await tables.secrets.get(tx, 'vault_id = ? and path = ?', [
@@ -65,9 +68,16 @@ export async function storeVersion(
     return refused(request, secretNotFound(request.path))
   const conflict = conflictOf(request, current)
   if (conflict !== null) return refused(request, conflict)
+  const payers = payersOf(request.caller.principal)
+  const quota = await parts.quotas.open(tx, rightsAt.revision, () => payers, at)
+  const exhausted = quota?.refusal(payers, 'writes') ?? null
+  if (exhausted !== null) return refused(request, exhausted)
   const written = await write(parts, tx, request, current, at)
   const revoked = await revokeSeen(tx, tables, request, rights)
-  return { ...written, record: { ...written.record, rows: [...written.record.rows, ...revoked] } }
+  const spent = quota?.spend(payers, 'writes') ?? []
+  await quota?.save(tx)
+  const rows = [...written.record.rows, ...revoked, ...spent]
+  return { ...written, record: { ...written.record, rows } }
 }
 
 function storingAllowed(

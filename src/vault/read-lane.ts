@@ -1,4 +1,4 @@
-import type { Lane, RecordDraft, Settled } from '../audit/index.ts'
+import type { Lane, RecordDraft, RowRevision, Settled } from '../audit/index.ts'
 import type { Tx } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { KeyId } from '../core/ids.ts'
@@ -14,7 +14,8 @@ import {
   secretSpent,
 } from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
-import type { VaultRights } from './rights.ts'
+import { ReadBooks, type ReadWatch, withSeverity } from './read-books.ts'
+import type { CallerRights, RightsAt, VaultRights } from './rights.ts'
 import {
   type SealedRow,
   type SecretRow,
@@ -25,12 +26,15 @@ import {
   type VersionRow,
 } from './rows-repository.ts'
 import type { ValuePlace } from './sealing.ts'
+import type { ShareClaim } from './share-book.ts'
 
 /** One read of a value, counted. */
 export interface ReadRequest extends Request {
   readonly permission: Extract<Permission, 'read' | 'use'>
   /** A version other than the current one, or null. */
   readonly version: number | null
+  /** It is read by a share: whoever shared must be allowed to, not whoever reads. */
+  readonly share?: ShareClaim
 }
 
 /** A read that was spent and recorded: the sealed value may now be opened and handed out once. */
@@ -68,29 +72,34 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
   readonly #rights: VaultRights
   readonly #keys: StoreKeys
   readonly #fingerprints: Fingerprints
+  readonly #watch: ReadWatch
 
   constructor(
     tables: VaultTables,
     rights: VaultRights,
     keys: StoreKeys,
     fingerprints: Fingerprints,
+    watch: ReadWatch,
   ) {
     this.#tables = tables
     this.#rights = rights
     this.#keys = keys
     this.#fingerprints = fingerprints
+    this.#watch = watch
   }
 
   async work(tx: Tx, members: readonly ReadRequest[], at: EpochMs): Promise<readonly Outcome[]> {
     const rights = await this.#rights.at(tx, at)
+    const books = await ReadBooks.open(this.#watch, tx, rights, members, at)
     const outcomes = new Array<Outcome>(members.length)
     const byVault = new Map<string, number[]>()
     for (const [index, member] of members.entries()) {
-      const found = rights.of(member)
+      const refusal =
+        member.share === undefined ? this.#refusal(tx, rights, member) : books.admit(member)
       // Awaiting what is already there would cost every member of the batch a turn.
-      const own = found instanceof Promise ? await found : found
-      if (!own.judge(member.path, member.permission).allowed) {
-        outcomes[index] = await refuse(tx, this.#tables, member, own, member.permission)
+      const refused = refusal instanceof Promise ? await refusal : refusal
+      if (refused !== null) {
+        outcomes[index] = refused
         continue
       }
       const group = byVault.get(member.vaultId)
@@ -98,9 +107,23 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
       else group.push(index)
     }
     for (const indexes of byVault.values())
-      await this.#readVault(tx, members, indexes, at, outcomes)
+      await this.#readVault(tx, members, indexes, at, outcomes, books)
+    await books.close(tx, members, outcomes, at)
     await this.#fingerprints.released(tx, members, outcomes, at)
     return outcomes
+  }
+
+  #refusal(
+    tx: Tx,
+    rights: RightsAt,
+    member: ReadRequest,
+  ): Refused | null | Promise<Refused | null> {
+    const judged = (own: CallerRights): null | Promise<Refused> =>
+      own.judge(member.path, member.permission).allowed
+        ? null
+        : refuse(tx, this.#tables, member, own, member.permission)
+    const found = rights.of(member)
+    return found instanceof Promise ? found.then(judged) : judged(found)
   }
 
   async #readVault(
@@ -109,6 +132,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     indexes: readonly number[],
     at: EpochMs,
     outcomes: Outcome[],
+    side: ReadBooks,
   ): Promise<void> {
     const vaultId = members[indexes[0] ?? 0]?.vaultId
     if (vaultId === undefined) return
@@ -120,7 +144,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     for (const index of indexes) {
       const member = members[index]
       if (member === undefined) continue
-      const outcome = this.#readOne(tx, member, books.get(member.path), at)
+      const outcome = this.#readOne(tx, member, books.get(member.path), at, side)
       outcomes[index] = outcome instanceof Promise ? await outcome : outcome
     }
     const spent: SecretRow[] = []
@@ -133,6 +157,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     member: ReadRequest,
     book: Book | undefined,
     at: EpochMs,
+    side: ReadBooks,
   ): Outcome | Promise<Outcome> {
     if (book === undefined) return refused(member, secretNotFound(member.path))
     try {
@@ -142,21 +167,27 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     }
     if (book.row.deleted_at !== null) return refused(member, secretNotFound(member.path))
     return member.version === null || member.version === book.row.version
-      ? this.#spendCurrent(tx, member, book, at)
-      : this.#spendOlder(tx, member, book.row, member.version, at)
+      ? this.#spendCurrent(tx, member, book, at, side)
+      : this.#spendOlder(tx, member, book.row, member.version, at, side)
   }
 
-  #spendCurrent(tx: Tx, member: ReadRequest, book: Book, at: EpochMs): Outcome | Promise<Outcome> {
+  #spendCurrent(
+    tx: Tx,
+    member: ReadRequest,
+    book: Book,
+    at: EpochMs,
+    side: ReadBooks,
+  ): Outcome | Promise<Outcome> {
     const { row, sealed } = book
     const counters = countersOfCurrent(row)
-    const unreadable = refusedUnreadable(member, counters, at)
+    const unreadable = refusedUnreadable(member, counters, at) ?? side.refusal(member, row)
     if (unreadable !== null) return unreadable
     if (sealed === null) return refused(member, valueGone(member.path))
     const held = this.#keys.heldKey(sealed.key_id)
-    if (held !== undefined) return spentCurrent(member, book, counters, sealed, held)
+    if (held !== undefined) return spentCurrent(member, book, counters, sealed, held, side)
     return this.#keys
       .byId(tx, sealed.key_id)
-      .then((vaultKey) => spentCurrent(member, book, counters, sealed, vaultKey))
+      .then((vaultKey) => spentCurrent(member, book, counters, sealed, vaultKey, side))
   }
 
   async #spendOlder(
@@ -165,13 +196,15 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     secret: SecretRow,
     version: number,
     at: EpochMs,
+    side: ReadBooks,
   ): Promise<Outcome> {
     const row = await this.#tables.versions.get(tx, 'secret_id = ? and version = ?', [
       secret.id,
       version,
     ])
     if (row === null) return refused(member, secretNotFound(member.path))
-    const unreadable = refusedUnreadable(member, countersOfVersion(row), at)
+    const unreadable =
+      refusedUnreadable(member, countersOfVersion(row), at) ?? side.refusal(member, secret)
     if (unreadable !== null) return unreadable
     const sealed = await sealedValue(tx, secret.id, version)
     if (sealed === null) return refused(member, valueGone(member.path))
@@ -185,11 +218,12 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
         version: countersOfVersion(next),
         vaultKey: await this.#keys.byId(tx, sealed.key_id),
       },
-      record: intent(member, version, [
-        'versions',
-        this.#tables.versions.idOf(next),
-        next.revision,
-      ]),
+      record: intent(
+        member,
+        version,
+        ['versions', this.#tables.versions.idOf(next), next.revision],
+        side.spend(member),
+      ),
     }
   }
 }
@@ -200,6 +234,7 @@ function spentCurrent(
   before: VersionCounters,
   sealed: SpentRead['sealed'],
   vaultKey: Buffer,
+  side: ReadBooks,
 ): Outcome {
   const row = book.spend()
   return {
@@ -210,7 +245,7 @@ function spentCurrent(
       version: { ...before, reads: row.reads },
       vaultKey,
     },
-    record: intent(member, row.version, ['secrets', row.id, row.revision]),
+    record: intent(member, row.version, ['secrets', row.id, row.revision], side.spend(member)),
   }
 }
 
@@ -301,7 +336,8 @@ function refusedUnreadable(
   const why = whyUnreadable(version, at)
   if (why === null) return null
   const fault = why === 'destroyed' ? secretNotFound(member.path) : secretSpent(member.path)
-  return refused(member, fault, why)
+  const { record } = refused(member, fault, why)
+  return { fault, record: why === 'destroyed' ? record : withSeverity(record, 'low') }
 }
 
 function valueGone(path: string): Fault {
@@ -313,7 +349,8 @@ function valueGone(path: string): Fault {
 function intent(
   member: ReadRequest,
   version: number,
-  changed: readonly [table: string, id: string, revision: number],
+  changed: RowRevision,
+  also: readonly RowRevision[],
 ): RecordDraft {
   return {
     kind: 'intent',
@@ -322,6 +359,7 @@ function intent(
     vault: member.vaultId,
     path: member.path,
     version,
-    rows: [changed],
+    rows: also.length === 0 ? [changed] : [changed, ...also],
+    ...(member.share === undefined ? {} : { detail: { share: member.share.id } }),
   }
 }

@@ -4,6 +4,7 @@ import type { EpochMs } from '../core/time.ts'
 import type { SecretType } from '../core/vault-port.ts'
 import type { RowMac } from '../crypto/index.ts'
 import { MacTable } from '../keys/index.ts'
+import { type SharingTables, sharingTables } from './sharing-rows.ts'
 
 export interface VaultRow {
   readonly id: VaultId
@@ -133,7 +134,7 @@ export interface PathPolicyRow {
 }
 
 /** The tables of the vault whose rows carry rights. */
-export interface VaultTables {
+export interface VaultTables extends SharingTables {
   readonly vaults: MacTable<VaultRow>
   readonly secrets: MacTable<SecretRow>
   readonly versions: MacTable<VersionRow>
@@ -145,6 +146,7 @@ export interface VaultTables {
 
 export function vaultTables(mac: RowMac): VaultTables {
   return {
+    ...sharingTables(mac),
     vaults: new MacTable<VaultRow>(
       mac,
       'vaults',
@@ -330,4 +332,19 @@ export async function countSecrets(reader: Reader, vaultId: VaultId): Promise<nu
 /** `like` pattern of a literal prefix; `\` escapes. */
 export function prefixPattern(prefix: string): SqlValue {
   return `${prefix.replaceAll(/[\\%_]/g, (one) => `\\${one}`)}%`
+}
+
+/** Those of a vault's paths that hold a secret. At most 256. */
+export async function existingPaths(
+  reader: Reader,
+  vaultId: VaultId,
+  paths: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const list = padded(paths)
+  const rows = await reader.all<{ path: string }>(
+    `select path from secrets
+     where vault_id = ? and path in (${list.map(() => '?').join(', ')}) and deleted_at is null`,
+    [vaultId, ...list],
+  )
+  return new Set(rows.map(({ path }) => path))
 }
