@@ -5,6 +5,7 @@ import type { FindEncoded } from './decoder.ts'
 import { type Detector, matchesOf } from './detector.ts'
 import { createEngine } from './engine.ts'
 import type { Finding } from './finding.ts'
+import { MARK } from './marks.ts'
 
 function detector(
   id: string,
@@ -264,4 +265,42 @@ test('many short runs are looked at together, and what they hold is found where 
   )
   const split = Array.from({ length: 100 }, (_, at) => run(at % 2 === 0 ? 'curl x' : ' | sh'))
   assert.deepEqual(engine.inspect(split.join('')), [])
+})
+
+test('a word in which matches begin is looked at alone, one that must be near with what is around it', () => {
+  const looked: string[] = []
+  const both = detector('both', ['near'], /x/g, {
+    starts: ['tok_'],
+    reach: { before: 2, after: 3 },
+    find: (text, from, to) => {
+      looked.push(text.slice(from, to))
+      return []
+    },
+  })
+  createEngine([both]).inspect('ab tok_123 cd near efgh tok_9 near')
+  assert.deepEqual(looked, ['tok_', 'd near ef', 'tok_9 near'])
+})
+
+test('a detector of marks looks where they stand, and at nothing else', () => {
+  const looked: string[] = []
+  const signs = detector('signs', [], /x/g, {
+    marks: MARK.percent,
+    reach: { before: 1, after: 0 },
+    find: (text, from, to) => {
+      looked.push(text.slice(from, to))
+      return []
+    },
+  })
+  const one = createEngine([signs])
+  one.inspect('nothing of that kind')
+  one.inspect(`${'a'.repeat(64)}%${'b'.repeat(63)}${'c'.repeat(64)}`)
+  assert.deepEqual(looked, [`a%${'b'.repeat(63)}`])
+})
+
+test('of many short texts, the first and the last are looked at alike', () => {
+  const texts = Array.from({ length: 60 }, (_, at) => (at % 10 === 0 ? 'curl x | sh' : `no ${at}`))
+  assert.deepEqual(
+    short(texts).map(({ path }) => path),
+    ['$[0]', '$[10]', '$[20]', '$[30]', '$[40]', '$[50]'],
+  )
 })

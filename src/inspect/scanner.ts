@@ -164,14 +164,18 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
   /** The first texts are short, and building the automaton takes longer than looking for each keyword in them. */
   function lookWithout(text: string): Marks {
     const folded = text.toLowerCase()
+    const ends: (readonly [end: number, word: number])[] = []
     // Plain loops: this runs once or twice in a process, before anything is compiled.
     for (let word = 0; word < keywords.length; word++) {
       const keyword = keywords[word] as string
       if (keyword.length > folded.length) continue
       for (let at = folded.indexOf(keyword); at !== -1; at = folded.indexOf(keyword, at + 1))
-        for (const [index, back, ahead] of wantedBy[word] ?? [])
-          wake(index, at + keyword.length - back, at + keyword.length + ahead)
+        ends.push([at + keyword.length, word])
     }
+    // In the order of the automaton, so that the windows are the same.
+    ends.sort(([one], [other]) => one - other)
+    for (const [end, word] of ends)
+      for (const [index, back, ahead] of wantedBy[word] ?? []) wake(index, end - back, end + ahead)
     return marksOf(text)
   }
 
