@@ -17,6 +17,7 @@ import { createCallers } from './callers.ts'
 import { Exchanges } from './exchanges.ts'
 import { createFreezes } from './freezes.ts'
 import { type IdentityTables, identityTables } from './identity-rows.ts'
+import type { People } from './people.ts'
 import { Refusals, refusalLane } from './refusals.ts'
 import { RequestProofs } from './request-proofs.ts'
 import { ShownProofs } from './shown-proofs.ts'
@@ -34,6 +35,8 @@ export interface Identity {
   readonly workloads: WorkloadPort
   readonly standing: Standing
   readonly tables: IdentityTables
+  /** People with accounts; loaded when a door for them is opened. */
+  people(): Promise<People>
   /** Before the ledger closes: writes down what is only counted yet. */
   close(): Promise<void>
 }
@@ -82,6 +85,11 @@ export function createIdentity(
   const authentication = new Authentication({ ...common, exchanges, refusals })
   const changed = (): void => authentication.noteChange()
   const refusal = refusalLane(ledger)
+  const people = async (): Promise<People> => {
+    const { createPeople } = await import('./people.ts')
+    return createPeople({ ...common, refusals, refusal, changed })
+  }
+  let opened: Promise<People> | null = null
   return {
     agents: createAgents({ db, ledger, clock, tables, standing, lookupKey, refusal, changed }),
     authentication,
@@ -90,6 +98,10 @@ export function createIdentity(
     workloads: createWorkloadRules({ db, ledger, clock, tables, standing, refusal, changed }),
     standing,
     tables,
+    people() {
+      opened ??= people()
+      return opened
+    },
     close: () => refusals.close(),
   }
 }

@@ -1,7 +1,7 @@
 import type { Role } from '../core/identity-port.ts'
 import type { UserId } from '../core/ids.ts'
 import type { SessionVia } from '../core/people-port.ts'
-import type { EpochMs } from '../core/time.ts'
+import { type EpochMs, epochMs } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
 import { MacTable } from '../keys/index.ts'
 
@@ -35,6 +35,14 @@ export interface UserSessionRow {
   readonly stepped_up_at: EpochMs | null
   readonly ends_at: EpochMs
   readonly revision: number
+}
+
+/** How long a session lives that nobody uses. */
+const IDLE_MS = 8 * 3_600_000
+
+/** When a session ends if nobody uses it any more. */
+export function sessionEnd(row: UserSessionRow): EpochMs {
+  return epochMs(Math.min(row.ends_at, row.seen_at + IDLE_MS))
 }
 
 export interface PasskeyRow {

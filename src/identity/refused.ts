@@ -18,6 +18,7 @@ export type RefusedBy =
   | 'no-proof'
   | 'bad-proof'
   | 'replayed-proof'
+  | 'wrong-password'
 
 /** One text for every reason: what is wrong with a bearer is nobody's business but the audit's. */
 export function unauthenticated(): Fault {

@@ -13,12 +13,19 @@ import { rightsRevision } from '../keys/index.ts'
 import { freezesOf } from './freezes.ts'
 import { type AgentRow, type IdentityTables, listOf } from './identity-rows.ts'
 import { organisationOf } from './organisation.ts'
+import { sessionEnd } from './people-rows.ts'
 import { type RefusedBy, unauthenticated } from './refused.ts'
 
 /** Whether a credential counts as of one revision of the rights; time alone is judged anew each time. */
 export type Judged =
   | { readonly standing: CallerStanding; readonly endsAt: EpochMs | null }
   | { readonly by: RefusedBy }
+
+const USER_CREDENTIALS: ReadonlySet<Access['credential']['kind']> = new Set([
+  'user-key',
+  'session',
+  'token',
+] as const)
 
 /** Credentials that are remembered for one revision. */
 const MAX_JUDGED = 20_000
@@ -175,8 +182,7 @@ export class StandingOfRevision implements StandingAt {
       const rule = await rules.get(reader, 'id = ?', [credential.keyId])
       if (rule?.agent_id !== row.id) return 'rotated'
     }
-    const ended = await this.#tables.endedTokens.get(reader, 'id = ?', [credential.id])
-    return ended === null ? null : 'revoked'
+    return (await this.#isEnded(reader, credential.id)) ? 'revoked' : null
   }
 
   async #judgeUser(
@@ -189,8 +195,22 @@ export class StandingOfRevision implements StandingAt {
     if (user === null) return { by: 'deleted' }
     if (user.state !== 'active') return { by: 'disabled' }
     if (access === null) return { endsAt: null, standing: userStanding(orgId, user.role) }
-    if (access.credential.kind !== 'user-key') return { by: 'unknown' }
-    const key = await this.#tables.userKeys.get(reader, 'id = ?', [access.credential.id])
+    const { kind, id: shownId, keyId } = access.credential
+    if (kind === 'token' && (await this.#isEnded(reader, shownId))) return { by: 'revoked' }
+    // A token lives with what it was changed for: a key, or the session of the password.
+    const heldId = kind === 'token' ? keyId : shownId
+    if (heldId === undefined || !USER_CREDENTIALS.has(kind)) return { by: 'unknown' }
+    const session =
+      kind === 'user-key' ? null : await this.#tables.userSessions.get(reader, 'id = ?', [heldId])
+    if (session !== null)
+      return session.user_id === user.id && (session.via === 'token') === (kind === 'token')
+        ? {
+            endsAt: earliest(access.expiresAt, sessionEnd(session)),
+            standing: userStanding(orgId, user.role),
+          }
+        : { by: 'unknown' }
+    if (kind === 'session') return { by: 'revoked' }
+    const key = await this.#tables.userKeys.get(reader, 'id = ?', [heldId])
     if (key === null || key.user_id !== user.id) return { by: 'deleted' }
     if (key.revoked_at !== null) return { by: 'revoked' }
     return {
@@ -201,6 +221,10 @@ export class StandingOfRevision implements StandingAt {
         scopes: scopesOf(listOf(key.scopes), access.scopes),
       },
     }
+  }
+
+  async #isEnded(reader: Reader, tokenId: string): Promise<boolean> {
+    return (await this.#tables.endedTokens.get(reader, 'id = ?', [tokenId])) !== null
   }
 }
 

@@ -1,0 +1,47 @@
+import type { PeoplePort, SignInPort } from '../core/people-port.ts'
+import { createOwnAccount } from './own-account.ts'
+import { PasskeySignIn } from './passkeys.ts'
+import {
+  createPeopleAdministration,
+  type PeopleAdministrationParts,
+} from './people-administration.ts'
+import type { Refusals } from './refusals.ts'
+import { Sessions } from './sessions.ts'
+import { SignIn } from './sign-in.ts'
+import { SignInThrottle } from './sign-in-throttle.ts'
+
+/** People with accounts: who they are, and how they come in. */
+export interface People {
+  readonly people: PeoplePort
+  readonly signIn: SignInPort
+  /** For the ways in that other files hold. */
+  readonly entrance: SignIn
+}
+
+export function createPeople(
+  parts: Omit<PeopleAdministrationParts, 'sessions'> & { readonly refusals: Refusals },
+): People {
+  const sessions = new Sessions(parts)
+  const throttle = new SignInThrottle(parts)
+  const common = { ...parts, sessions, throttle }
+  const entrance = new SignIn(common)
+  const passkeys = new PasskeySignIn({ ...common, entrance })
+  return {
+    people: { ...createPeopleAdministration(common), ...createOwnAccount(common) },
+    signIn: {
+      hasPeople: () => entrance.hasPeople(),
+      link: (token) => entrance.link(token),
+      acceptLink: (...given) => entrance.acceptLink(...given),
+      withPassword: (...given) => entrance.withPassword(...given),
+      signedIn: (...given) => entrance.signedIn(...given),
+      stepUp: (...given) => entrance.stepUp(...given),
+      signOut: (cookie) => entrance.signOut(cookie),
+      passkeyQuestion: (...given) => passkeys.question(...given),
+      addPasskey: (...given) => passkeys.add(...given),
+      acceptLinkWithPasskey: (...given) => passkeys.acceptLink(...given),
+      withPasskey: (...given) => passkeys.signIn(...given),
+      stepUpWithPasskey: (...given) => passkeys.stepUp(...given),
+    },
+    entrance,
+  }
+}
