@@ -53,7 +53,7 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 }
 
 async function stored(vault: TestVault, path = 'a'): Promise<void> {
-  await vault.vault.put(PERSON, 'default', { path, value: secret('value'), maxAccessCount: 50 })
+  await vault.vault.put(PERSON, 'default', { path, value: secret('value'), maxAccessCount: 200 })
 }
 
 const read = (vault: TestVault): Promise<string> =>
@@ -292,6 +292,27 @@ describe('a best-effort sink', () => {
     const all = await sizeOf(vault)
     await until('the whole', () => kept(other).length === all)
     assert.deepEqual(arrivedAt(other), upTo(all))
+  })
+
+  test('of two processes one brings it everything, and the other when the first has gone', async () => {
+    const vault = await open.fresh(SQLITE)
+    const siem = await server()
+    await stored(vault)
+    await vault.audit.setSinks(PERSON, webhook(siem, 'best-effort'))
+    const twin = await open.twin(vault)
+    for (let i = 0; i < 40; i++) {
+      await Promise.all([read(vault), read(twin)])
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await twin.ledger.flush()
+    const size = await sizeOf(vault)
+    await until('everything', () => kept(siem).length === size)
+    assert.deepEqual(arrivedAt(siem), upTo(size), 'in order, each once')
+    await open.shut(vault)
+    await read(twin)
+    const grown = await sizeOf(twin)
+    await until('the rest', () => kept(siem).length === grown)
+    assert.deepEqual(arrivedAt(siem), upTo(grown))
   })
 
   test('of many records each comes once and in order', async () => {

@@ -71,7 +71,11 @@ export const FAULTS = {
     exit: 7,
     help: 'upgrade sallyport; this store was written by a newer one',
   },
-  AUDIT_UNAVAILABLE: { http: 503, exit: 7, help: 'restore the audit store; nothing was released' },
+  AUDIT_UNAVAILABLE: {
+    http: 503,
+    exit: 7,
+    help: 'restore the audit store, or the sink that is named; nothing was released',
+  },
   AUDIT_BROKEN: { http: 500, exit: 9, help: 'compare with a checkpoint or backup kept elsewhere' },
   INSPECTION_REFUSED: {
     http: 422,
