@@ -7,6 +7,7 @@ export {
   type HiddenAnswer,
 } from './ask-hidden.ts'
 export { createAskSecret } from './ask-secret.ts'
+export { createDesktopNotice } from './desktop-notice.ts'
 export type {
   Dialog,
   DialogAnswer,
@@ -21,8 +22,10 @@ export {
   type PageDesk,
   type PageDeskOptions,
 } from './page-desk.ts'
+export { isLoopbackAddress, mayBeSubmitted, mayBeViewed } from './page-guards.ts'
 export { createAskPassphrase } from './passphrase.ts'
 export { readFd } from './read-fd.ts'
+export { newNonce, pageResponse, pageShell } from './shell.ts'
 export { MAX_AGENT_TEXT, questionLines, shownText } from './shown-text.ts'
 export {
   findSystemPresence,

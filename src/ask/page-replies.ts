@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { MAX_VALUE_BYTES } from '../core/vault-port.ts'
 import { formPage, notePage } from './page.ts'
+import { newNonce, pageResponse } from './shell.ts'
 import type { ShownQuestion } from './shown-text.ts'
 
 /** What a page says once there is nothing more to answer. */
@@ -49,9 +49,9 @@ export async function form(
   problem: string | null,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const nonce = randomBytes(16).toString('base64')
+  const nonce = newNonce()
   const body = await formPage(nonce, page.shown, { csrf: page.csrf, problem })
-  return respond(status, nonce, body, headers)
+  return pageResponse(status, nonce, body, headers)
 }
 
 export function ended(ending: Ending, isFresh = false): Promise<Response> {
@@ -64,29 +64,6 @@ export async function note(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const nonce = randomBytes(16).toString('base64')
-  return respond(status, nonce, await notePage(nonce, title, text), headers)
-}
-
-function respond(
-  status: number,
-  nonce: string,
-  body: string,
-  headers: Readonly<Record<string, string>>,
-): Response {
-  return new Response(body, {
-    status,
-    headers: {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `default-src 'none'; style-src 'nonce-${nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`,
-      'cache-control': 'no-store',
-      // Not `no-referrer`: under it browsers send `Origin: null` with the form, and the origin could not be checked.
-      'referrer-policy': 'same-origin',
-      'x-content-type-options': 'nosniff',
-      'x-frame-options': 'DENY',
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-resource-policy': 'same-origin',
-      ...headers,
-    },
-  })
+  const nonce = newNonce()
+  return pageResponse(status, nonce, await notePage(nonce, title, text), headers)
 }
