@@ -33,12 +33,9 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
 
   const stack = lazily<Stack>(async () => {
     const { openStack } = await import('./open-stack.ts')
-    return openStack({
-      settings,
-      log,
-      sourceOf: await sourceOf(),
-      onFirstRun: (reason) => notes.push('A new vault was made.', reason),
-    })
+    const onFirstRun = (reason: string) => notes.push('A new vault was made.', reason)
+    const opened = await openStack({ settings, log, sourceOf: await sourceOf(), onFirstRun })
+    return (await import('./tell-of-approvals.ts')).tellOfApprovals(opened)
   })
   const vaultDomain = lazily(() => import('../vault/index.ts'))
   const presence = lazily(async () => {
@@ -111,6 +108,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     presence,
     tokens,
     identity: async () => doorsOf(await stack()),
+    approvals: async () => (await stack()).approvals.approvals,
     trust,
     askPassphrase: async (request, signal) => (await ask()).createAskPassphrase()(request, signal),
     promptHidden: async (text, signal) => (await ask()).promptHidden(text, { signal }),

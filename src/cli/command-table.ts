@@ -55,6 +55,11 @@ export const COMMANDS = {
   'workload rm': () => import('./commands/workload-rm.ts').then((m) => m.workloadRm),
   freeze: () => import('./commands/freeze.ts').then((m) => m.freeze),
   unfreeze: () => import('./commands/unfreeze.ts').then((m) => m.unfreeze),
+  'approvals list': () => import('./commands/approvals-list.ts').then((m) => m.approvalsList),
+  'approvals show': () => import('./commands/approvals-show.ts').then((m) => m.approvalsShow),
+  'approvals approve': () =>
+    import('./commands/approvals-decide.ts').then((m) => m.approvalsApprove),
+  'approvals deny': () => import('./commands/approvals-decide.ts').then((m) => m.approvalsDeny),
   'audit tail': () => import('./commands/audit-tail.ts').then((m) => m.auditTail),
   'audit query': () => import('./commands/audit-query.ts').then((m) => m.auditQuery),
   'audit verify': () => import('./commands/audit-verify.ts').then((m) => m.auditVerify),
@@ -113,6 +118,7 @@ export const TOPICS: readonly TopicNames[] = [
     title: 'Agents with keys of their own',
     names: [...under('agent'), ...under('workload'), 'freeze', 'unfreeze'],
   },
+  { title: 'What waits for a person', names: under('approvals') },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
@@ -129,6 +135,7 @@ export const HIDDEN_NAMES: ReadonlyMap<string, CommandName> = new Map<string, Co
   ['token list', 'token ls'],
   ['agent list', 'agent ls'],
   ['workload list', 'workload ls'],
+  ['approvals ls', 'approvals list'],
 ])
 
 export function loadCommand(name: CommandName): Promise<Command<CliDeps>> {

@@ -9,6 +9,7 @@ import type {
   TokenPort,
   TrustPort,
 } from '../core/admin-port.ts'
+import type { ApprovalPort } from '../core/approval-port.ts'
 import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
@@ -220,6 +221,7 @@ export interface CliDeps {
   keys(): Promise<KeyPort>
   tokens(): Promise<TokenPort>
   identity(): Promise<IdentityDoors>
+  approvals(): Promise<ApprovalPort>
   trust(): Promise<TrustPort>
   backups(): Promise<BackupPort>
   presence(): Promise<PresenceGate>

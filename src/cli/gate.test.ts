@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryStreams } from '../../test/support/streams.ts'
 import type { PresenceStatus } from '../core/admin-port.ts'
+import type { ApprovalInfo } from '../core/approval-port.ts'
 import { Fault } from '../core/faults.ts'
 import { type Caller, localAgent } from '../core/principals.ts'
+import { epochMs } from '../core/time.ts'
 import { allCommands } from './command-table.ts'
 import type { CliDeps } from './deps.ts'
 import { asAgentOrPerson } from './presence.ts'
@@ -43,6 +45,8 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'workload add': { argv: ['name', 'https://idp.example.org', 'a:b'], before: [] },
   'workload rm': { argv: ['id'], before: [] },
   unfreeze: { argv: [], before: [] },
+  'approvals approve': { argv: ['id'], before: ['approvals', 'caller'] },
+  'approvals deny': { argv: ['id'], before: ['approvals', 'caller'] },
   'inspection approve': { argv: [], before: ['inspectionRules'] },
   'inspection allow': {
     argv: ['shell-chain', '--reason', 'x', '--until', '1d'],
@@ -52,6 +56,28 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'inspection mode': { argv: ['log_only'], before: ['inspectionRules'] },
   backup: { argv: ['file'], before: [] },
   restore: { argv: ['file'], before: ['storeState'] },
+}
+
+const ASKED: ApprovalInfo = {
+  id: 'id',
+  kind: 'act',
+  requester: 'agent:local',
+  project: null,
+  client: null,
+  action: 'gateway.call',
+  target: { type: 'tool', id: 'files/write' },
+  argumentsDigest: '0'.repeat(64),
+  policyRevision: 'r',
+  preview: { title: 'Write a file' },
+  reason: null,
+  status: 'pending',
+  needed: 1,
+  votes: [],
+  grant: null,
+  createdAt: epochMs(0),
+  expiresAt: epochMs(1),
+  decidedAt: null,
+  consumedAt: null,
 }
 
 test('every gated command is tried here', async () => {
@@ -78,6 +104,11 @@ for (const [name, { argv, before }] of Object.entries(GATED))
         standing: async () => ({ project: null, file: null, state: 'none', allow: [], run: [] }),
       }),
       storeState: async () => 'empty',
+      caller: async () => AGENT,
+      approvals: async () => ({
+        status: async () => ASKED,
+        decide: () => assert.fail('something was decided'),
+      }),
       inspectionRules: async () => ({
         standing: async () => ({ file: '/f', state: 'unapproved' }),
         draft: async () => ({ text: '{}', before: null, lines: [] }),
