@@ -203,8 +203,12 @@ export interface VaultPort {
   rotateAndStore(caller: Caller, vault: string, request: RotateRequest): Promise<StoredVersion>
   /** The new value is made here and not answered. Keeps type and metadata. */
   rotateGenerated(caller: Caller, vault: string, request: GenerateRequest): Promise<StoredVersion>
-  /** Soft: undelete brings it back. */
-  delete(caller: Caller, vault: string, path: string): Promise<SecretInfo>
+  /**
+   * Soft: undelete brings it back.
+   *
+   * @param ifVersion compare-and-set: the version that must be current
+   */
+  delete(caller: Caller, vault: string, path: string, ifVersion?: number): Promise<SecretInfo>
   undelete(caller: Caller, vault: string, path: string): Promise<SecretInfo>
   /** For ever: the wrapped keys are deleted, of one version or of all. */
   destroy(

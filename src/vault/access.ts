@@ -18,6 +18,14 @@ export interface Request {
   readonly action: string
 }
 
+export function versionConflict(path: string, version: number, expected: number): Fault {
+  return new Fault(
+    'VERSION_CONFLICT',
+    `The current version of '${path}' is ${version}, not ${expected}.`,
+    { details: { path, version } },
+  )
+}
+
 export interface Refused {
   readonly fault: Fault
   readonly record: RecordDraft

@@ -3,7 +3,14 @@ import type { Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { Permission } from '../policy/index.ts'
-import { type Refused, type Request, refuse, refused, secretNotFound } from './access.ts'
+import {
+  type Refused,
+  type Request,
+  refuse,
+  refused,
+  secretNotFound,
+  versionConflict,
+} from './access.ts'
 import { bumpKnown, endVersion } from './fingerprints-repository.ts'
 import type { VaultRights } from './rights.ts'
 import {
@@ -21,6 +28,11 @@ export interface LifecycleParts {
 /** A request for one version of a secret. */
 export interface VersionRequest extends Request {
   readonly version: number
+}
+
+export interface DeleteRequest extends Request {
+  /** The version that must be current; undefined: any. */
+  readonly ifVersion: number | undefined
 }
 
 /** The secret's row for a caller with the permission, deleted or not; else the refusal. */
@@ -76,12 +88,14 @@ async function saveSecret(
 export async function softDelete(
   parts: LifecycleParts,
   tx: Tx,
-  request: Request,
+  request: DeleteRequest,
   at: EpochMs,
 ): Promise<Settled<SecretRow>> {
   const row = await admitted(parts, tx, request, 'delete', at)
   if (isRefused(row)) return row
   if (row.deleted_at !== null) return refused(request, secretNotFound(request.path))
+  if (request.ifVersion !== undefined && request.ifVersion !== row.version)
+    return refused(request, versionConflict(request.path, row.version, request.ifVersion))
   const { next, revision } = await saveSecret(parts, tx, row, { deleted_at: at, updated_at: at })
   await endVersion(tx, { secretId: row.id, version: row.version }, at)
   return { value: next, record: changed(request, row.version, [revision]) }

@@ -33,6 +33,7 @@ import type { Fingerprints } from './fingerprints.ts'
 import { isRedactable } from './fingerprints-repository.ts'
 import { generateValue } from './generate.ts'
 import {
+  type DeleteRequest,
   destroyVersions,
   setVersionEnabled,
   softDelete,
@@ -268,9 +269,18 @@ export class LocalVault implements VaultPort {
     }
   }
 
-  async delete(caller: Caller, vault: string, path: string): Promise<SecretInfo> {
+  async delete(
+    caller: Caller,
+    vault: string,
+    path: string,
+    ifVersion?: number,
+  ): Promise<SecretInfo> {
+    checkIfVersion(ifVersion)
     const request = await this.#request(caller, vault, path, 'secret.delete')
-    const { value } = await this.#parts.ledger.commit(this.#lanes.softDelete, request)
+    const { value } = await this.#parts.ledger.commit(this.#lanes.softDelete, {
+      ...request,
+      ifVersion,
+    })
     return secretInfo(value)
   }
 
@@ -456,7 +466,7 @@ function lanesOf(parts: LocalVaultParts) {
     store: changeLane('store', (tx, request: StoreRequest, at) =>
       storeVersion(put, tx, request, at),
     ),
-    softDelete: changeLane('delete', (tx, request: Request, at) =>
+    softDelete: changeLane('delete', (tx, request: DeleteRequest, at) =>
       softDelete(parts, tx, request, at),
     ),
     undelete: changeLane('undelete', (tx, request: Request, at) =>

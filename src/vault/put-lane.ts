@@ -8,7 +8,14 @@ import type { EpochMs } from '../core/time.ts'
 import type { Metadata, SecretType, StoredVersion } from '../core/vault-port.ts'
 import type { StoreKeys } from '../keys/index.ts'
 import type { Permission } from '../policy/index.ts'
-import { type Request, refuse, refused, revokeSeen, secretNotFound } from './access.ts'
+import {
+  type Request,
+  refuse,
+  refused,
+  revokeSeen,
+  secretNotFound,
+  versionConflict,
+} from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { checkExpiry, checkMaxReads, checkMetadata, checkType, checkValue } from './put-checks.ts'
 import { payersOf, type Quotas } from './quotas.ts'
@@ -97,11 +104,7 @@ function conflictOf(request: StoreRequest, current: SecretRow | null): Fault | n
   if (request.ifVersion === undefined) return null
   const version = isLive(current) ? current.version : 0
   if (version === request.ifVersion) return null
-  return new Fault(
-    'VERSION_CONFLICT',
-    `The current version of '${request.path}' is ${version}, not ${request.ifVersion}.`,
-    { details: { path: request.path, version } },
-  )
+  return versionConflict(request.path, version, request.ifVersion)
 }
 
 interface Written {

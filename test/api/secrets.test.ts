@@ -185,7 +185,17 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(disabled.status, 204)
       assert.equal((await api.ask(`${at}/secret-version/app/key/1`, { bearer })).status, 410)
 
-      const deleted = await api.ask(`${at}/secrets/app/key`, { method: 'DELETE', bearer })
+      const late = await api.ask(`${at}/secrets/app/key`, {
+        method: 'DELETE',
+        bearer,
+        headers: { 'if-match': '"1"' },
+      })
+      assert.equal(late.status, 412)
+      const deleted = await api.ask(`${at}/secrets/app/key`, {
+        method: 'DELETE',
+        bearer,
+        headers: { 'if-match': '"2"' },
+      })
       assert.equal(deleted.status, 204)
       assert.equal(deleted.body, null)
       assert.equal((await api.ask(`${at}/secrets/app/key`, { bearer })).status, 404)

@@ -216,10 +216,10 @@ function changes(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secrets/{path}',
       tag: 'secrets',
       summary: 'Deletes a secret softly: every version stays, none is answered.',
-      answers: { 204: { description: 'Deleted.' }, ...NOT_THERE },
+      answers: { 204: { description: 'Deleted.' }, ...NOT_THERE, ...CONFLICT },
       async handle(call) {
         const { vault: name, path } = at(call)
-        await vault.delete(call.caller, name, path)
+        await vault.delete(call.caller, name, path, ifMatch(call))
         return { status: 204 }
       },
     }),
@@ -339,14 +339,18 @@ function versionOf({ params }: Call): number {
 
 /** `If-Match: "3"` and `If-None-Match: *` as compare-and-set. */
 function ifVersion(call: Call): { readonly ifVersion?: number } {
-  const match = call.header('if-match')
-  if (match !== null) {
-    const version = /^"(\d{1,10})"$/.exec(match)?.[1]
-    if (version === undefined)
-      throw new Fault('BAD_INPUT', 'If-Match must be one ETag of the secret, such as "3".', {
-        details: { field: 'If-Match' },
-      })
-    return { ifVersion: Number(version) }
-  }
+  const version = ifMatch(call)
+  if (version !== undefined) return { ifVersion: version }
   return call.header('if-none-match') === '*' ? { ifVersion: 0 } : {}
+}
+
+function ifMatch(call: Call): number | undefined {
+  const match = call.header('if-match')
+  if (match === null) return undefined
+  const version = /^"(\d{1,10})"$/.exec(match)?.[1]
+  if (version === undefined)
+    throw new Fault('BAD_INPUT', 'If-Match must be one ETag of the secret, such as "3".', {
+      details: { field: 'If-Match' },
+    })
+  return Number(version)
 }
