@@ -41,7 +41,6 @@ export const MAP: Readonly<Record<string, Place>> = {
   },
   scan: { domains: ['mcp', 'inspect', 'catalog', 'policy', 'net'] },
   clients: { domains: [], packages: ['jsonc-parser', 'smol-toml', 'yaml'] },
-  pages: { domains: ['ask'], packages: ['hono'] },
   api: { domains: 'every domain below', packages: ['hono', '@hono/node-server'] },
   cli: { domains: [], packages: ['commander', '@clack/prompts'] },
   app: { domains: 'every domain below', packages: ['@hono/node-server'] },
@@ -51,6 +50,9 @@ export const MAP: Readonly<Record<string, Place>> = {
 const BESIDE_API: readonly string[] = ['scan', 'clients', 'cli', 'app']
 
 const PACKAGES_ANYWHERE: readonly string[] = ['zod']
+
+/** Beside a domain's index.ts: whoever only reads frames need not load the SDK. */
+const SIDE_DOORS: ReadonlySet<string> = new Set(['src/mcp/wire/index.ts'])
 
 interface OnlyIn {
   readonly what: string
@@ -86,7 +88,7 @@ export const ONLY_IN: readonly OnlyIn[] = [
     what: 'revealing a secret',
     pattern: /\.\s*reveal(?:Bytes)?\b|\[\s*['"`]reveal|\breveal(?:Bytes)?\b[^{}()]*\}\s*=(?!=|>)/,
     where:
-      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|env-vars|tokens|agents)|pages\/account|cli\/print-secret)\.ts$/,
+      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|env-vars|tokens|agents)|cli\/print-secret)\.ts$/,
   },
   {
     what: 'SQL',
@@ -152,7 +154,8 @@ function importProblem(path: string, domain: string, specifier: string): string 
   if (other === 'core') return domain === 'inspect' ? 'inspect may not import core' : null
   const allowed = place.domains === 'every domain below' ? domainsBelow(domain) : place.domains
   if (!allowed.includes(other)) return `${domain} may not import ${other}`
-  return rest.join('/') === 'index.ts' ? null : `${other} is entered through its index.ts`
+  const isDoor = rest.join('/') === 'index.ts' || SIDE_DOORS.has(target)
+  return isDoor ? null : `${other} is entered through its index.ts`
 }
 
 function lineOf(text: string, offset: number): number {

@@ -1,0 +1,241 @@
+import { isUtf8 } from 'node:buffer'
+import { foldedName } from '../../core/folded-name.ts'
+import {
+  kindOfNumber,
+  type Member,
+  membersIn,
+  membersOf,
+  parseExactly,
+  type Span,
+  surveyed,
+} from './json-text.ts'
+
+export const RPC_ERRORS = {
+  parse: -32700,
+  request: -32600,
+  method: -32601,
+  params: -32602,
+  internal: -32603,
+} as const
+
+/** A message of JSON-RPC as it came. `text` is what is forwarded when nothing had to be changed. */
+interface Envelope {
+  readonly text: string
+}
+
+export interface Request extends Envelope {
+  readonly kind: 'request'
+  /** As it was written, for the answer. */
+  readonly idText: string
+  /** Equal for ids that are equal as JSON values. */
+  readonly idKey: string
+  readonly method: string
+  readonly params: Part | null
+}
+
+export interface Notification extends Envelope {
+  readonly kind: 'notification'
+  readonly method: string
+  readonly params: Part | null
+}
+
+export interface Response extends Envelope {
+  readonly kind: 'response'
+  readonly idText: string
+  /** Null for an error that belongs to no request. */
+  readonly idKey: string | null
+  /** `result` or `error`. */
+  readonly outcome: 'result' | 'error'
+  readonly body: Part
+}
+
+/** The value of one member of the envelope: parsed as by JSON.parse, and where it stands. */
+export interface Part extends Span {
+  readonly value: unknown
+}
+
+export type Message = Request | Notification | Response
+
+/** Why a frame is not forwarded. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly code: number
+  /** Repeats nothing of the frame. */
+  readonly message: string
+  /** Of the request, as it was written, where it can be told; else `null`. */
+  readonly idText: string
+}
+
+const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
+
+/**
+ * Reads one frame strictly: whatever another parser could read differently is refused. At the top level no name twice
+ * and no two that fold to one, nothing that folds to a name of the envelope without being it.
+ */
+export function readFrame(bytes: Buffer): Message | Refused {
+  if (!isUtf8(bytes)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
+  return readMessage(bytes.toString('utf8'))
+}
+
+export function readMessage(text: string): Message | Refused {
+  const stray = text.indexOf('\r')
+  // Some readers of lines end one at a carriage return: what follows would be a message of its own.
+  if (stray !== -1 && stray < text.length - 1)
+    return refused(RPC_ERRORS.request, 'The message holds a carriage return between its tokens.')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return refused(RPC_ERRORS.parse, 'The message is not JSON.')
+  }
+  if (Array.isArray(value))
+    return refused(RPC_ERRORS.request, 'Batches are not served: send one message at a time.')
+  if (typeof value !== 'object' || value === null)
+    return refused(RPC_ERRORS.request, 'The message is not a JSON-RPC 2.0 message.')
+  const members = membersOf(text)
+  const problem = problemOfNames(members)
+  if (problem !== null) return refused(RPC_ERRORS.request, problem)
+  return messageOf(text, value as Readonly<Record<string, unknown>>, members)
+}
+
+function problemOfNames(members: readonly Member[]): string | null {
+  const seen = new Set<string>()
+  for (const { key } of members) {
+    if (!key.isWellFormed()) return 'A name at the top level of the message holds half a character.'
+    const folded = FIXED.has(key) ? key : foldedName(key)
+    if (folded !== key && FIXED.has(folded))
+      return `A name at the top level of the message could be read as '${folded}'.`
+    if (seen.has(folded)) return 'A name at the top level of the message stands there twice.'
+    seen.add(folded)
+  }
+  return null
+}
+
+function messageOf(
+  text: string,
+  value: Readonly<Record<string, unknown>>,
+  members: readonly Member[],
+): Message | Refused {
+  const spans = new Map(members.map((member) => [member.key, member]))
+  const partOf = (name: string): Part | null => {
+    const span = spans.get(name)
+    return span === undefined ? null : { start: span.start, end: span.end, value: value[name] }
+  }
+  const id = partOf('id')
+  const idText = id === null ? 'null' : text.slice(id.start, id.end)
+  const idKey = id === null ? null : keyOfId(id.value, idText)
+  const bad = (problem: string): Refused => ({
+    kind: 'refused',
+    code: RPC_ERRORS.request,
+    message: problem,
+    idText: idKey === null ? 'null' : idText,
+  })
+  if (value['jsonrpc'] !== '2.0') return bad('\'jsonrpc\' must be "2.0".')
+  const result = partOf('result')
+  const error = partOf('error')
+  if (spans.has('method')) {
+    const method = value['method']
+    if (typeof method !== 'string' || method === '' || !method.isWellFormed())
+      return bad("'method' must be a text.")
+    if (result !== null || error !== null) return bad('A request has neither result nor error.')
+    const params = partOf('params')
+    if (params !== null && (typeof params.value !== 'object' || params.value === null))
+      return bad("'params' must be an object.")
+    if (id === null) return { kind: 'notification', text, method, params }
+    if (idKey === null) return bad("'id' must be a text or a number that every reader keeps.")
+    return { kind: 'request', text, idText, idKey, method, params }
+  }
+  if (spans.has('params')) return bad("There is 'params' without 'method'.")
+  if (result !== null && error === null && idKey !== null)
+    return { kind: 'response', text, idText, idKey, outcome: 'result', body: result }
+  if (error !== null && result === null && (idKey !== null || id?.value === null))
+    return isError(error.value)
+      ? { kind: 'response', text, idText, idKey, outcome: 'error', body: error }
+      : bad("'error' must have a code and a message.")
+  return bad('The message is neither a request nor an answer.')
+}
+
+function isError(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { code, message } = value as { readonly code?: unknown; readonly message?: unknown }
+  return Number.isSafeInteger(code) && typeof message === 'string'
+}
+
+/** @returns null for what is no id: equal keys would not mean equal ids at the other end */
+function keyOfId(value: unknown, text: string): string | null {
+  if (typeof value === 'string') return value.isWellFormed() ? `s${value}` : null
+  if (typeof value !== 'number' || kindOfNumber(text) !== 'exact') return null
+  return `n${value}`
+}
+
+function refused(code: number, message: string): Refused {
+  return { kind: 'refused', code, message, idText: 'null' }
+}
+
+/** Deeper values are not looked at by the inspection, so they do not pass. */
+export const MAX_DEPTH = 256
+
+/** The value of a part for whoever judges it. */
+export interface JudgedPart {
+  /** Numbers that a double changes are `bigint` or `ExactNumber`. */
+  readonly value: unknown
+  /** One name stands twice in an object: another reader may have taken the other value. */
+  readonly hasTwins: boolean
+  /** Null when it can be judged. */
+  readonly problem: string | null
+}
+
+/** Reads a part for judging. */
+export function judgedPart({ text }: Envelope, part: Part): JudgedPart {
+  const survey = surveyed(text, part)
+  const { value } = part
+  if (survey.depth > MAX_DEPTH)
+    return { value, hasTwins: false, problem: `is nested deeper than ${MAX_DEPTH} levels` }
+  const hasTwins = survey.members !== membersIn(value)
+  if (survey.hasUnusableNumber)
+    return { value, hasTwins, problem: 'holds a number that no reader can keep' }
+  if (!survey.hasInexactNumber) return { value, hasTwins, problem: null }
+  return { value: parseExactly(text.slice(part.start, part.end)), hasTwins, problem: null }
+}
+
+export type JudgedParams =
+  | { readonly params: Readonly<Record<string, unknown>> }
+  | { readonly refused: Refused }
+
+/** Names of the members of `params` that decide what is called. */
+const PARAMETERS: ReadonlySet<string> = new Set(
+  'name arguments uri _meta ref argument context cursor task inputResponses requestState'.split(
+    ' ',
+  ),
+)
+
+/**
+ * The parameters of an inspected message: an object in which no name stands twice, at any depth, no number is lost,
+ * and no name of the object itself could be taken for another.
+ *
+ * @returns a refusal with −32602 otherwise
+ */
+export function judgedParams(message: Request | Notification): JudgedParams {
+  const bad = (problem: string): JudgedParams => ({
+    refused: {
+      kind: 'refused',
+      code: RPC_ERRORS.params,
+      message: problem,
+      idText: message.kind === 'request' ? message.idText : 'null',
+    },
+  })
+  if (message.params === null) return { params: {} }
+  if (Array.isArray(message.params.value)) return bad("'params' must be an object.")
+  const { value, hasTwins, problem } = judgedPart(message, message.params)
+  if (problem !== null) return bad(`'params' ${problem}.`)
+  if (hasTwins) return bad("A name stands twice in an object of 'params'.")
+  const params = value as Readonly<Record<string, unknown>>
+  const seen = new Set<string>()
+  for (const name of Object.keys(params)) {
+    const folded = PARAMETERS.has(name) ? name : foldedName(name)
+    if (seen.has(folded) || (folded !== name && PARAMETERS.has(folded)))
+      return bad("A name of 'params' could be taken for another.")
+    seen.add(folded)
+  }
+  return { params }
+}

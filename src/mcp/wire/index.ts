@@ -1,0 +1,19 @@
+// A door of its own: whoever only reads and writes frames does not load the SDK.
+export { errorAnswer, refusalAnswer, resultAnswer, withPart } from './answers.ts'
+export {
+  type JudgedParams,
+  type JudgedPart,
+  judgedParams,
+  judgedPart,
+  type Message,
+  type Notification,
+  type Part,
+  type Refused,
+  type Request,
+  type Response,
+  RPC_ERRORS,
+  readFrame,
+  readMessage,
+} from './envelope.ts'
+export { parseExactly, writeExactly } from './json-text.ts'
+export { LineReader, type LineReaderOptions } from './line-reader.ts'
