@@ -39,7 +39,7 @@ const MAX_CONNECTIONS = 512
 
 /** Serves MCP and the one-time pages on loopback. */
 export async function serveHttp(options: ServeOptions): Promise<Serving> {
-  const { log, settings } = options
+  const { log } = options
   const endpoint = await openMcpEndpoint(options.definition, {
     authenticate: async (bearer, vault, address) =>
       (await localPeer(options, bearer, vault)) ??
