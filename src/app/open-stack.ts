@@ -196,7 +196,11 @@ export async function openStack(options: StackOptions): Promise<Stack> {
           await approvals.deliveries.close()
           await ledger.close()
         } finally {
-          await sinks.close().finally(() => db.close())
+          try {
+            await sinks.close()
+          } finally {
+            await db.close()
+          }
           await (await outgoing.made())?.close()
         }
       },
