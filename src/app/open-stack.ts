@@ -26,7 +26,7 @@ import {
   readChoice,
   writeChoice,
 } from '../crypto/index.ts'
-import { createIdentity, freezeWithin, type Identity } from '../identity/index.ts'
+import { createIdentity, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
 import { MIGRATIONS, migrate, openPostgres, openSqlite } from '../store/index.ts'
 import {
@@ -45,6 +45,7 @@ import {
 } from '../vault/index.ts'
 import { lazily } from './lazily.ts'
 import { type OpenApprovals, openApprovals } from './open-approvals.ts'
+import { canaryHooks, openSharing, type Sharing } from './open-sharing.ts'
 
 export interface StackOptions {
   readonly settings: Settings
@@ -77,6 +78,7 @@ export interface Stack {
   /** The limits, and what is spent of them; `Sharing` sets them. */
   readonly quotas: Quotas
   readonly canaries: Canaries
+  readonly sharing: Sharing
   readonly isNew: boolean
   close(): Promise<void>
 }
@@ -130,9 +132,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     const fingerprints = await Fingerprints.open(db, keys)
     const knownTo = new KnownTo({ db, clock, key: fingerprints.key })
     const quotas = new Quotas(tables, settings.billingUrl)
-    const canaries = new Canaries(tables, log, (tx, caller, reason, at) =>
-      freezeWithin(identity.tables, tx, caller, reason, at),
-    )
+    const canaries = new Canaries(tables, log, canaryHooks(identity, approvals))
     const vault = await LocalVault.open({
       db,
       ledger,
@@ -145,6 +145,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       canaries,
       clock,
     })
+    const standing = identity.standing
+    const opened = { db, ledger, keys, tables, rights, quotas, canaries, vault, standing, clock }
+    const sharing = openSharing({ ...opened, identity, approvals })
     const audit = createAuditPort({
       db,
       keys,
@@ -186,6 +189,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       knownTo,
       quotas,
       canaries,
+      sharing,
       audit,
       policies: createPathPolicies({ db, ledger, tables, standing: identity.standing, clock }),
       isNew: keys.isNew,

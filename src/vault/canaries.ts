@@ -17,13 +17,13 @@ import { findVault } from './vaults.ts'
 
 const MAX_NOTES = 500
 
-/** Freezes whoever asked for a canary, in the transaction that records it. @returns the rows that it changed */
-export type FreezeWithin = (
-  tx: Tx,
-  caller: Caller,
-  reason: string,
-  at: EpochMs,
-) => Promise<readonly RowRevision[]>
+/** What happens with an alarm, in the transaction that records it. */
+export interface CanaryHooks {
+  /** Freezes whoever asked. @returns the rows that it changed */
+  freeze(tx: Tx, caller: Caller, reason: string, at: EpochMs): Promise<readonly RowRevision[]>
+  /** Makes sure that those who want to know of alarms are told. */
+  announce(tx: Tx, alarm: CanaryAlarm, at: EpochMs): Promise<void>
+}
 
 /** What was asked for at a path. */
 export interface Asked {
@@ -37,17 +37,17 @@ export interface Asked {
 export class Canaries {
   readonly #tables: VaultTables
   readonly #log: Log
-  readonly #freeze: FreezeWithin
+  readonly #hooks: CanaryHooks
   readonly #listeners = new Set<(alarm: CanaryAlarm) => void>()
   /** Alarms of requests that are not yet committed. */
   readonly #pending = new WeakMap<Asked, CanaryAlarm>()
   #set: ReadonlySet<string> | null = null
   #revision = -1
 
-  constructor(tables: VaultTables, log: Log, freeze: FreezeWithin) {
+  constructor(tables: VaultTables, log: Log, hooks: CanaryHooks) {
     this.#tables = tables
     this.#log = log
-    this.#freeze = freeze
+    this.#hooks = hooks
   }
 
   /**
@@ -82,10 +82,10 @@ export class Canaries {
     await this.#tables.canaries.save(tx, [next])
     const frozen =
       row.freezes === 1 && isFreezable(asked.caller)
-        ? await this.#freeze(tx, asked.caller, `canary ${asked.path}`, at)
+        ? await this.#hooks.freeze(tx, asked.caller, `canary ${asked.path}`, at)
         : []
     const address = asked.caller.access?.address ?? null
-    this.#pending.set(asked, {
+    const alarm: CanaryAlarm = {
       vaultId: asked.vaultId,
       path: asked.path,
       action: asked.action,
@@ -95,7 +95,9 @@ export class Canaries {
       released,
       frozen: frozen.length > 0,
       at,
-    })
+    }
+    await this.#hooks.announce(tx, alarm, at)
+    this.#pending.set(asked, alarm)
     return {
       kind: 'event',
       action: 'canary.triggered',

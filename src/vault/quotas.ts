@@ -195,15 +195,17 @@ interface Setting {
   readonly writes: number | null
 }
 
-/** Sets and shows quotas. */
-export function createQuotas(parts: {
+export interface QuotaParts {
   readonly db: Db
   readonly ledger: Ledger
   readonly tables: VaultTables
   readonly standing: StandingPort
   readonly quotas: Quotas
   readonly clock: Clock
-}): QuotaPort {
+}
+
+/** Sets and shows quotas. */
+export function createQuotas(parts: QuotaParts): QuotaPort {
   const { db, ledger, tables, standing, quotas, clock } = parts
   const set = changeLane('quota.set', async (tx, setting: Setting, at) => {
     const problem = await settingProblem(standing, tx, setting.caller, at)

@@ -360,6 +360,8 @@ function intent(
     path: member.path,
     version,
     rows: also.length === 0 ? [changed] : [changed, ...also],
-    ...(member.share === undefined ? {} : { detail: { share: member.share.id } }),
+    ...(member.share === undefined
+      ? {}
+      : { detail: { share: member.share.id, address: member.share.address } }),
   }
 }

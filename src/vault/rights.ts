@@ -203,6 +203,29 @@ export class RightsAt {
     return judge === null ? GUEST : registeredRights(judge)
   }
 
+  /** Whether the name is that of somebody who counts. */
+  async isSomebody(name: string): Promise<boolean> {
+    const principal = principalNamed(name)
+    if (principal === null || !isRegistered(principal)) return principal?.kind === 'person'
+    const { standings } = this.#identities
+    return (await standings.ofPrincipal(this.#reader, principal, this.#now)) !== null
+  }
+
+  /** @throws {Fault} `UNAUTHENTICATED` when a registered caller no longer counts */
+  async counted(caller: Caller): Promise<true> {
+    await this.#identities.standings.standingOf(this.#reader, caller, this.#now)
+    return true
+  }
+
+  /** Whether the caller may undo what others did in the whole organisation. */
+  async administers(caller: Caller): Promise<boolean> {
+    if (!isRegistered(caller.principal)) return caller.principal.kind === 'person'
+    const { standings } = this.#identities
+    const own = await standings.standingOf(this.#reader, caller, this.#now)
+    const isAdmin = own.role === 'owner' || own.role === 'admin'
+    return isAdmin && own.scopes.length === 0 && own.vaultIds === null
+  }
+
   /** At once when nothing has to be read: a batch asks for each of its members. */
   of({ caller, evidence, vaultId }: Asking): CallerRights | Promise<CallerRights> {
     if (caller.principal.kind === 'person') return PERSON
