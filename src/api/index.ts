@@ -1,3 +1,4 @@
+import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
 import { packageVersion } from '../core/config.ts'
 import type {
   AgentPort,
@@ -12,15 +13,18 @@ import { Cursors } from './cursor.ts'
 import { type JsonObject, openApiDocument } from './openapi.ts'
 import type { Operation } from './operation.ts'
 import { agentOperations } from './routes/agents.ts'
+import { approvalOperations } from './routes/approvals.ts'
 import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
 import { freezeOperations } from './routes/freezes.ts'
 import { healthOperations } from './routes/health.ts'
 import { type InspectContent, inspectionOperations } from './routes/inspection.ts'
+import { pendingApprovalOperations } from './routes/pending-approvals.ts'
 import { policyOperations } from './routes/policies.ts'
 import { secretOperations } from './routes/secrets.ts'
 import { tokenOperations } from './routes/tokens.ts'
 import { vaultOperations } from './routes/vaults.ts'
+import { webhookOperations } from './routes/webhooks.ts'
 import { ApiServer } from './server.ts'
 
 export { isApiTarget, serveApi } from './node.ts'
@@ -34,6 +38,8 @@ export interface ApiParts {
   readonly authentication: AuthenticationPort
   readonly agents: AgentPort
   readonly freezes: FreezePort
+  readonly approvals: ApprovalPort
+  readonly webhooks: WebhookPort
   readonly callers: CallerPort
   readonly inspectContent: InspectContent
   /** Whether the store answers. */
@@ -51,6 +57,7 @@ export function createApi(parts: ApiParts): ApiServer {
     made ??= openApiDocument(operations, packageVersion())
     return made
   }
+  const cursors = new Cursors(parts.cursorKey)
   const operations: readonly Operation[] = [
     documentOperation(document),
     ...healthOperations(parts.isHealthy, packageVersion()),
@@ -60,7 +67,10 @@ export function createApi(parts: ApiParts): ApiServer {
     ...policyOperations(parts.policies),
     ...agentOperations(parts),
     ...freezeOperations(parts.freezes),
-    ...auditOperations({ ...parts, cursors: new Cursors(parts.cursorKey) }),
+    ...auditOperations({ ...parts, cursors }),
+    ...approvalOperations({ ...parts, cursors }),
+    ...pendingApprovalOperations({ ...parts, cursors }),
+    ...webhookOperations(parts.webhooks),
     ...inspectionOperations(parts),
   ]
   const { authentication, log } = parts

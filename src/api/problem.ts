@@ -11,6 +11,8 @@ export interface Problem {
   readonly help: string
   readonly request_id: string
   readonly field?: string
+  /** What a person has to decide before the same call passes. */
+  readonly approval_request_id?: string
 }
 
 /** Words that clients of the older API look for in `type`. */
@@ -27,7 +29,7 @@ export function problemOf(error: unknown, requestId: string, isConditional: bool
 }
 
 function problem(fault: Fault, status: number, requestId: string): Problem {
-  const { field, remedy } = fault.details
+  const { field, remedy, approval } = fault.details
   return {
     type: TYPES[fault.code] ?? 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
@@ -37,5 +39,8 @@ function problem(fault: Fault, status: number, requestId: string): Problem {
     help: typeof remedy === 'string' ? remedy : fault.help,
     request_id: requestId,
     ...(typeof field === 'string' ? { field } : {}),
+    ...(fault.code === 'APPROVAL_REQUIRED' && typeof approval === 'string'
+      ? { approval_request_id: approval }
+      : {}),
   }
 }

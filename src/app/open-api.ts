@@ -20,6 +20,8 @@ export function openApi(stack: Stack, { log, inspection }: OpenApiOptions): ApiS
     authentication: identity.authentication,
     agents: identity.agents,
     freezes: identity.freezes,
+    approvals: stack.approvals.approvals,
+    webhooks: stack.approvals.webhooks,
     callers: identity.callers,
     inspectContent: createContentInspection({
       log,

@@ -9,11 +9,22 @@ import type {
   Consumption,
   OwnRequest,
 } from '../core/approval-port.ts'
-import type { Db, Reader, SqlValue, Tx } from '../core/db-port.ts'
+import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
+import {
+  badField,
+  conflict,
+  denied,
+  expectationProblem,
+  openProblem,
+  refused,
+  required,
+  settledProblem,
+  unknown,
+} from './approval-faults.ts'
 import { type ApprovalRow, approvalInfo, statusOf, votesOf } from './approval-rows.ts'
 import { changedOr } from './changed-or.ts'
 import {
@@ -25,7 +36,7 @@ import {
   isUpheld,
   openFor,
 } from './consumption.ts'
-import { decisionProblem, frozenProblem, personProblem, type Sight, sightOf } from './deciders.ts'
+import { decisionProblem, frozenProblem, personProblem, sightOf } from './deciders.ts'
 import {
   checkedReason,
   type Filing,
@@ -35,6 +46,7 @@ import {
   type GrantRequest,
   newRow,
 } from './filing.ts'
+import { Conditions, sees } from './listing.ts'
 
 export interface ApprovalsParts extends ConsumptionParts {
   readonly db: Db
@@ -65,6 +77,12 @@ interface Deciding {
   readonly expected: string | null
 }
 
+interface OwnUse {
+  readonly caller: Caller
+  readonly id: string
+  readonly expected: string | null
+}
+
 interface About {
   readonly caller: Caller
   readonly id: string
@@ -89,6 +107,9 @@ export class Approvals implements ApprovalPort {
     'approval.consume',
     (tx, { caller, act }: { caller: Caller; act: ApprovalAct }, at) =>
       this.#takeOne(tx, caller, act, at),
+  )
+  readonly #useOwn = changeLane('approval.use', (tx, member: OwnUse, at) =>
+    this.#takeOwn(tx, member, at),
   )
   readonly #giveBack = changeLane(
     'approval.give-back',
@@ -137,6 +158,11 @@ export class Approvals implements ApprovalPort {
       consumption.outcome === 'none' ? await this.request(caller, request) : consumption.approval
     if (approval.status === 'denied') throw denied(approval)
     throw required(approval)
+  }
+
+  async useOwn(caller: Caller, id: string, expected?: string): Promise<ApprovalInfo> {
+    const member = { caller, id, expected: expected ?? null }
+    return (await this.#parts.ledger.commit(this.#useOwn, member)).value
   }
 
   async status(caller: Caller, id: string): Promise<ApprovalInfo> {
@@ -351,6 +377,35 @@ export class Approvals implements ApprovalPort {
     }
   }
 
+  async #takeOwn(
+    tx: Tx,
+    { caller, id, expected }: OwnUse,
+    at: EpochMs,
+  ): Promise<Settled<ApprovalInfo>> {
+    const stopped = await frozenProblem(this.#parts, tx, caller, at)
+    if (stopped !== null) return refused('approval.use', caller, stopped, id)
+    const row = await this.#row(tx, id, ' /*lock*/')
+    if (row === null || row.kind !== 'own' || row.requester !== principalName(caller.principal))
+      return refused('approval.use', caller, unknown(id), id)
+    const status = statusOf(row, at)
+    const problem =
+      status !== 'approved' || !(await isUpheld(this.#parts, tx, row, at))
+        ? conflict(row, `is ${status}; only what is approved is used`)
+        : expectationProblem(row, expected)
+    if (problem !== null) return refused('approval.use', caller, problem, id)
+    const next: ApprovalRow = {
+      ...row,
+      status: 'consumed',
+      consumed_at: at,
+      used: 1,
+      revision: row.revision + 1,
+    }
+    await this.#parts.approvals.save(tx, [next])
+    const approval = approvalInfo(next, at)
+    await this.#parts.announce(tx, 'consumed', approval, at)
+    return { value: approval, record: changeRecord('approval.use', caller, next, at) }
+  }
+
   async #putBack(
     tx: Tx,
     caller: Caller,
@@ -369,110 +424,4 @@ export class Approvals implements ApprovalPort {
     if (!isUuid(id)) return Promise.resolve(null)
     return this.#parts.approvals.get(reader, `id = ?${lock}`, [id])
   }
-}
-
-/** Conditions of a list, all of which must hold. */
-class Conditions {
-  readonly #all: string[] = ['1 = 1']
-  readonly params: SqlValue[] = []
-
-  get text(): string {
-    return this.#all.join(' and ')
-  }
-
-  oneOf(column: 'requester' | 'kind', values: readonly string[]): void {
-    if (values.length === 0) this.#add('1 = 0')
-    else this.#add(`${column} in (${values.map(() => '?').join(', ')})`, ...values)
-  }
-
-  status(status: ApprovalInfo['status'], at: EpochMs): void {
-    if (status === 'expired') this.#add("status in ('pending', 'approved') and expires_at <= ?", at)
-    else if (status === 'pending' || status === 'approved')
-      this.#add('status = ? and expires_at > ?', status, at)
-    else this.#add('status = ?', status)
-  }
-
-  before({ created_at, id }: ApprovalRow): void {
-    this.#add('(created_at < ? or (created_at = ? and id < ?))', created_at, created_at, id)
-  }
-
-  #add(condition: string, ...params: readonly SqlValue[]): void {
-    this.#all.push(condition)
-    this.params.push(...params)
-  }
-}
-
-function sees(sight: Sight, row: ApprovalRow): boolean {
-  return sight.kind === 'all' || sight.requesters.includes(row.requester)
-}
-
-function settledProblem(
-  row: ApprovalRow,
-  caller: Caller,
-  expected: string | null,
-  at: EpochMs,
-): Fault | null {
-  const status = statusOf(row, at)
-  if (status !== 'pending') return conflict(row, `is ${status}; nothing more is decided`)
-  const self = principalName(caller.principal)
-  if (votesOf(row).some(({ by }) => by === self))
-    return conflict(row, 'has your word already; another person has to decide')
-  if (expected !== null && expected !== row.arguments_digest)
-    return conflict(row, 'is of other arguments than those that were shown')
-  return null
-}
-
-function openProblem(row: ApprovalRow, at: EpochMs): Fault | null {
-  const status = statusOf(row, at)
-  return status === 'pending' || status === 'approved'
-    ? null
-    : conflict(row, `is ${status}; nothing is left to cancel`)
-}
-
-function conflict(row: ApprovalRow, what: string): Fault {
-  return new Fault('CONFLICT', `The approval ${row.id} ${what}.`, { details: { approval: row.id } })
-}
-
-function refused(
-  action: string,
-  caller: Caller,
-  fault: Fault,
-  id: string | null = null,
-): { readonly fault: Fault; readonly record: Settled<never>['record'] } {
-  return {
-    fault,
-    record: {
-      kind: 'refusal',
-      action,
-      caller,
-      by: fault.code,
-      ...(id === null ? {} : { detail: { approval: id.slice(0, 64) } }),
-    },
-  }
-}
-
-function unknown(id: string): Fault {
-  return new Fault('NOT_FOUND', `There is no approval '${id.slice(0, 64)}'.`)
-}
-
-function required({ id, expiresAt }: ApprovalInfo): Fault {
-  return new Fault(
-    'APPROVAL_REQUIRED',
-    `A person has to approve this first. It waits as ${id}: sallyport approvals approve ${id}. Then make the same call again.`,
-    { details: { approval: id, expiresAt } },
-  )
-}
-
-function denied(approval: ApprovalInfo): Fault {
-  const { id, votes } = approval
-  const reason = votes.find(({ decision }) => decision === 'deny')?.reason ?? null
-  return new Fault(
-    'ACCESS_DENIED',
-    `A person denied this (${id})${reason === null ? '.' : `: ${reason}`}`,
-    { details: { approval: id } },
-  )
-}
-
-function badField(field: string, what: string): Fault {
-  return new Fault('BAD_INPUT', `${field} ${what}.`, { details: { field } })
 }

@@ -184,6 +184,12 @@ export interface ApprovalPort {
    * @throws {Fault} `APPROVAL_REQUIRED` with `details.approval`; `ACCESS_DENIED` when people said no
    */
   pass(caller: Caller, request: ApprovalRequest): Promise<ConsumedApproval>
+  /**
+   * Uses up what the caller asked for in his own words, so that he does it once.
+   *
+   * @throws {Fault} `NOT_FOUND`; `CONFLICT` when it is not approved, used up or of another digest
+   */
+  useOwn(caller: Caller, id: string, expected?: string): Promise<ApprovalInfo>
   /** @throws {Fault} `NOT_FOUND`, also where it is none of the caller's business */
   status(caller: Caller, id: string): Promise<ApprovalInfo>
   /** The newest first. */

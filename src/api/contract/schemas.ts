@@ -15,6 +15,7 @@ export const problemSchema = z
     help: z.string().describe('What to do about it.'),
     request_id: z.string(),
     field: z.string().optional().describe('The argument that is wrong.'),
+    approval_request_id: uuid.optional().describe('What a person has to decide first.'),
   })
   .meta({ id: 'ProblemDetails' })
 

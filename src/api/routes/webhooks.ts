@@ -1,0 +1,111 @@
+import * as z from 'zod'
+import type { WebhookInfo, WebhookPort } from '../../core/approval-port.ts'
+import { toIso } from '../../core/time.ts'
+import {
+  webhookBody,
+  webhookChangeBody,
+  webhookCreatedSchema,
+  webhookSchema,
+} from '../contract/approvals.ts'
+import { type Call, type Operation, operation } from '../operation.ts'
+
+const TAG = 'webhooks'
+const NOT_ALLOWED = {
+  description: 'Owners and admins, signed in and with a fresh proof; a key changes nothing here.',
+}
+const GONE = { description: 'There is no such webhook.' }
+
+export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
+  return [
+    operation({
+      id: 'listWebhooks',
+      method: 'GET',
+      path: '/v1/webhooks',
+      tag: TAG,
+      summary: 'Addresses that are told what happens.',
+      answers: {
+        200: {
+          description: 'The oldest first.',
+          schema: z.object({ webhooks: z.array(webhookSchema) }),
+        },
+        403: NOT_ALLOWED,
+      },
+      async handle({ caller }) {
+        const list = await webhooks.list(caller)
+        return { status: 200, body: { webhooks: list.map(webhookFields) } }
+      },
+    }),
+    operation({
+      id: 'createWebhook',
+      method: 'POST',
+      path: '/v1/webhooks',
+      tag: TAG,
+      summary: 'Adds an address. What its requests are signed with is shown this once.',
+      body: webhookBody,
+      answers: { 201: { description: 'Added.', schema: webhookCreatedSchema }, 403: NOT_ALLOWED },
+      async handle({ caller, body }) {
+        const { webhook, secret } = await webhooks.create(caller, {
+          url: body.url,
+          events: body.events,
+          description: body.description ?? null,
+        })
+        try {
+          return { status: 201, body: { ...webhookFields(webhook), secret: secret.reveal() } }
+        } finally {
+          secret.wipe()
+        }
+      },
+    }),
+    operation({
+      id: 'updateWebhook',
+      method: 'PATCH',
+      path: '/v1/webhooks/{webhook}',
+      tag: TAG,
+      summary: 'Changes what is named; one that is not active is told nothing.',
+      body: webhookChangeBody,
+      answers: {
+        200: { description: 'Changed.', schema: webhookSchema },
+        403: NOT_ALLOWED,
+        404: GONE,
+      },
+      async handle(call) {
+        const { url, events, description, is_active } = call.body
+        const changed = await webhooks.update(call.caller, webhookOf(call), {
+          ...(url === undefined ? {} : { url }),
+          ...(events === undefined ? {} : { events }),
+          ...(description === undefined ? {} : { description }),
+          ...(is_active === undefined ? {} : { isActive: is_active }),
+        })
+        return { status: 200, body: webhookFields(changed) }
+      },
+    }),
+    operation({
+      id: 'deleteWebhook',
+      method: 'DELETE',
+      path: '/v1/webhooks/{webhook}',
+      tag: TAG,
+      summary: 'Tells it nothing more.',
+      answers: { 204: { description: 'Gone.' }, 403: NOT_ALLOWED, 404: GONE },
+      async handle(call) {
+        await webhooks.remove(call.caller, webhookOf(call))
+        return { status: 204 }
+      },
+    }),
+  ]
+}
+
+function webhookOf({ params }: Pick<Call, 'params'>): string {
+  return params['webhook'] ?? ''
+}
+
+function webhookFields(webhook: WebhookInfo) {
+  return {
+    id: webhook.id,
+    url: webhook.url,
+    events: webhook.events,
+    is_active: webhook.isActive,
+    description: webhook.description ?? '',
+    created_by: webhook.createdBy,
+    created_at: toIso(webhook.createdAt),
+  }
+}
