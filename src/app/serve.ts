@@ -4,13 +4,14 @@ import { type ApiServer, isApiTarget, serveApi } from '../api/index.ts'
 import type { PageDesk } from '../ask/index.ts'
 import type { TokenPort } from '../core/admin-port.ts'
 import { packageVersion, type Settings } from '../core/config.ts'
-import { Fault, isFault } from '../core/faults.ts'
+import { Fault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
-import { type Caller, localAgent, principalName } from '../core/principals.ts'
-import type { AuthenticatedPeer, McpEndpoint, ServerDefinition } from '../mcp/index.ts'
-import { openMcpEndpoint } from '../mcp/index.ts'
+import type { McpEndpoint, ServerDefinition } from '../mcp/index.ts'
+import { isResourceMetadataPath, openMcpEndpoint } from '../mcp/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
+import type { ReachedVault } from '../vault/index.ts'
+import { mcpPeer } from './mcp-peer.ts'
 
 export interface ServeOptions {
   readonly settings: Settings
@@ -19,6 +20,7 @@ export interface ServeOptions {
   readonly tokens: TokenPort
   readonly api: ApiServer
   readonly authentication: AuthenticationPort
+  readonly vaultOf: ReachedVault
   readonly definition: ServerDefinition<SecretSession>
   /** Told the address as soon as it is known, because pages name it; answers the desk to mount. */
   readonly deskAt: (baseUrl: string) => PageDesk
@@ -41,9 +43,7 @@ const MAX_CONNECTIONS = 512
 export async function serveHttp(options: ServeOptions): Promise<Serving> {
   const { log } = options
   const endpoint = await openMcpEndpoint(options.definition, {
-    authenticate: async (bearer, vault, address) =>
-      (await localPeer(options, bearer, vault)) ??
-      registeredPeer(options.authentication, bearer, vault, address),
+    authenticate: (shown) => mcpPeer(options, shown),
     log,
   })
   const desks: { desk: PageDesk | null } = { desk: null }
@@ -86,40 +86,6 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
   }
 }
 
-/** The bearer of a person on this machine: the local agent, on the default vault. */
-async function localPeer(
-  { tokens, settings }: ServeOptions,
-  bearer: string,
-  vault: string | null,
-): Promise<AuthenticatedPeer<SecretSession> | null> {
-  const token = await tokens.verify(bearer)
-  if (token === null) return null
-  const caller: Caller = { principal: localAgent(token.project), channel: 'mcp-http' }
-  return { owner: token.id, session: { caller, vault: vault ?? settings.vault } }
-}
-
-/** An agent or a person of the organisation, who says with every connection which vault is meant. */
-async function registeredPeer(
-  authentication: AuthenticationPort,
-  bearer: string,
-  vault: string | null,
-  address: string | null,
-): Promise<AuthenticatedPeer<SecretSession> | null> {
-  let caller: Caller
-  try {
-    caller = await authentication.authenticate(bearer, { address, channel: 'mcp-http' })
-  } catch (error) {
-    if (isFault(error, 'UNAUTHENTICATED')) return null
-    throw error
-  }
-  if (vault === null)
-    throw new Fault('BAD_INPUT', 'X-Vault-ID must name the vault that paths refer to.', {
-      details: { field: 'X-Vault-ID' },
-    })
-  // A token that is exchanged anew goes on with the sessions of its agent.
-  return { owner: principalName(caller.principal), session: { caller, vault } }
-}
-
 async function route(
   request: Request,
   remoteAddress: string | null,
@@ -127,7 +93,8 @@ async function route(
   desk: PageDesk | null,
 ): Promise<Response> {
   const { pathname } = new URL(request.url)
-  if (pathname === '/mcp') return endpoint.fetch(request, { remoteAddress })
+  if (pathname === '/mcp' || isResourceMetadataPath(pathname))
+    return endpoint.fetch(request, { remoteAddress })
   if (pathname === '/health')
     return Response.json({ status: 'ok', version: packageVersion() }, { headers: NO_STORE })
   const page = (await desk?.fetch(request, { remoteAddress })) ?? null

@@ -7,8 +7,10 @@ import { placeVariables, type Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { SecretText } from '../core/secret-text.ts'
+import { systemClock } from '../core/time.ts'
 import type { ServerDefinition } from '../mcp/index.ts'
 import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
+import { createReach } from '../vault/index.ts'
 import { openApi } from './open-api.ts'
 import type { Stack } from './open-stack.ts'
 import { serveHttp } from './serve.ts'
@@ -45,6 +47,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     tokens,
     api: openApi(stack, { log, inspection: options.inspection }),
     authentication,
+    vaultOf: createReach({ ...stack, standing: stack.identity.standing, clock: systemClock }),
     definition: await options.secretTools(doors),
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })

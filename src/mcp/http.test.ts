@@ -10,11 +10,15 @@ const definition = fixtureServer()
 const endpoint = await openMcpEndpoint(definition, {
   log: silentLog,
   maxBodyBytes: 2000,
-  async authenticate(bearer, vault) {
+  async authenticate({ bearer, scheme, vault, url }) {
     if (bearer === 'locked') throw new Fault('VAULT_LOCKED', 'The vault is locked.')
     if (bearer === 'broken') throw new Error('a message that must not get out')
+    if (bearer === 'unsaid') throw new Fault('BAD_INPUT', 'X-Vault-ID must name the vault.')
     if (!bearer.startsWith('good-')) return null
-    return { owner: bearer, session: { who: `${bearer}@${vault ?? 'default'}` } }
+    // `good-1.second` is another token of the holder of `good-1`.
+    const [owner = ''] = bearer.split('.')
+    if (scheme === 'DPoP') return { owner, session: { who: `DPoP for ${url}` } }
+    return { owner, session: { who: `${bearer}@${vault ?? 'default'}` } }
   },
 })
 after(() => endpoint.close())
@@ -104,6 +108,7 @@ const refused: readonly [
   ['another scheme', 401, { Authorization: 'Basic Z29vZC0xOg==' }],
   ['a bearer that cannot be looked up', 503, { Authorization: 'Bearer locked' }],
   ['a bearer whose look-up breaks', 500, { Authorization: 'Bearer broken' }],
+  ['a bearer that does not say which vault', 400, { Authorization: 'Bearer unsaid' }],
   ['a form', 415, { 'Content-Type': 'application/x-www-form-urlencoded' }],
 ]
 for (const [what, status, headers, url] of refused)
@@ -114,6 +119,103 @@ for (const [what, status, headers, url] of refused)
     if (status === 401)
       assert.match(response.headers.get('www-authenticate') ?? '', /^Bearer realm="sallyport"/)
   })
+
+const METADATA = 'http://127.0.0.1:4747/.well-known/oauth-protected-resource'
+const challenges: readonly [what: string, authorization: string, expected: string][] = [
+  ['nothing', '', `Bearer realm="sallyport", resource_metadata="${METADATA}/mcp"`],
+  [
+    'a bearer nobody made',
+    'Bearer bad',
+    `Bearer realm="sallyport", error="invalid_token", resource_metadata="${METADATA}/mcp"`,
+  ],
+]
+for (const [what, Authorization, expected] of challenges)
+  test(`whoever shows ${what} is told where it says what tokens must be`, async () => {
+    const response = await post(PING, { Authorization })
+    assert.equal(response.headers.get('www-authenticate'), expected)
+  })
+
+for (const [suffix, resource] of [
+  ['', 'http://127.0.0.1:4747'],
+  ['/mcp', 'http://127.0.0.1:4747/mcp'],
+])
+  test(`the metadata of the protected resource at ${resource} names that resource`, async () => {
+    const response = await endpoint.fetch(
+      new Request(`${METADATA}${suffix}`, { headers: { Host: '127.0.0.1:4747' } }),
+      { remoteAddress: '192.0.2.1' },
+    )
+    assert.equal(response.status, 200)
+    assert.deepEqual(await response.json(), {
+      resource,
+      resource_name: 'Sallyport',
+      authorization_servers: ['http://127.0.0.1:4747'],
+      bearer_methods_supported: ['header'],
+      scopes_supported: [],
+      dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA'],
+    })
+  })
+
+for (const name of ['access_token', 'ACCESS_TOKEN', 'token', 'api_key'])
+  test(`a token in the query is refused, beside a good header too: ${name}`, async () => {
+    for (const headers of [{ Authorization: '' }, {}]) {
+      const response = await post(PING, headers, `${URL_OF_MCP}?${name}=good-1`)
+      assert.equal(response.status, 400)
+      assert.match(response.headers.get('www-authenticate') ?? '', /error="invalid_request"/)
+      assert.ok(!(await response.text()).includes('good-1'))
+    }
+  })
+
+test('a bearer as long as a signed token is taken', async () => {
+  const response = await post(INITIALIZE, { Authorization: `Bearer good-1.${'x'.repeat(2000)}` })
+  assert.equal(response.status, 200)
+})
+
+test('the DPoP scheme reaches whoever authenticates, with the address it is for', async () => {
+  const call = { name: 'echo', arguments: { text: 'a' } }
+  const answer = await callModern(call, { Authorization: 'DPoP good-1', 'Mcp-Name': 'echo' })
+  assert.deepEqual(answer.result?.structuredContent, {
+    text: 'a',
+    who: `DPoP for ${URL_OF_MCP}`,
+    client: null,
+  })
+})
+
+test('each call of a session is the call of the token that came with it', async () => {
+  const opened = await post(INITIALIZE)
+  const id = opened.headers.get('mcp-session-id') ?? ''
+  await opened.text()
+  let calls = 1
+  const says = async (bearer: string): Promise<string> => {
+    calls += 1
+    const params = { name: 'echo', arguments: { text: 'a' } }
+    const call = { jsonrpc: '2.0', id: calls, method: 'tools/call', params }
+    const headers = { 'Mcp-Session-Id': id, Authorization: `Bearer ${bearer}` }
+    return (await post(call, headers)).text()
+  }
+  const answers = await Promise.all([says('good-1'), says('good-1.second'), says('good-1')])
+  assert.match(answers[0] ?? '', /"who":"good-1@default"/)
+  assert.match(answers[1] ?? '', /"who":"good-1.second@default"/)
+  assert.match(answers[2] ?? '', /"who":"good-1@default"/)
+})
+
+test('whoever opens sessions without end loses the own oldest and nobody else does', async () => {
+  const open = async (bearer: string): Promise<string> => {
+    const response = await post(INITIALIZE, { Authorization: `Bearer ${bearer}` })
+    await response.text()
+    return response.headers.get('mcp-session-id') ?? ''
+  }
+  const status = async (bearer: string, id: string): Promise<number> => {
+    const headers = { 'Mcp-Session-Id': id, Authorization: `Bearer ${bearer}` }
+    const response = await post(PING, headers)
+    await response.text()
+    return response.status
+  }
+  const other = await open('good-other')
+  const first = await open('good-many')
+  for (let count = 0; count < 64; count += 1) await open('good-many')
+  assert.equal(await status('good-many', first), 404)
+  assert.equal(await status('good-other', other), 200)
+})
 
 test('an Origin on this machine is let in', async () => {
   const response = await post(INITIALIZE, { Origin: 'http://localhost:3000' })

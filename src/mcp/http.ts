@@ -14,27 +14,41 @@ import type { Log } from '../core/log.ts'
 import type { ServerDefinition } from './definition.ts'
 import { createLegacySessions } from './legacy-sessions.ts'
 import { readJsonBody } from './request-body.ts'
+import { challengeOf, isResourceMetadataPath, resourceMetadata } from './resource-metadata.ts'
 import { createServerBuilder, type Peer } from './server.ts'
 
 const MAX_BODY_BYTES = 1_048_576
 
 export interface McpEndpointOptions<S> {
   /**
-   * Whose bearer this is.
+   * Whose bearer this is. Asked for every request, also of a session.
    *
-   * @param vault the `X-Vault-ID` header, or null
-   * @param address of the client, or null
-   * @returns null when the bearer is unknown or revoked
+   * @returns null when the bearer is unknown, revoked or not for this server
    */
-  authenticate(
-    bearer: string,
-    vault: string | null,
-    address: string | null,
-  ): Promise<AuthenticatedPeer<S> | null>
+  authenticate(shown: ShownBearer): Promise<AuthenticatedPeer<S> | null>
   readonly log: Log
+  /** Origin under which the client reached this server. Default: that of the request, whose host was checked. */
+  originOf?(request: Request): string
+  /** Issuers whose tokens count here. Default: this server. */
+  readonly authorizationServers?: readonly string[]
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames?: readonly string[]
   readonly maxBodyBytes?: number
+}
+
+/** What came in `Authorization`, with what it is judged by. */
+export interface ShownBearer {
+  readonly bearer: string
+  readonly scheme: 'Bearer' | 'DPoP'
+  /** The `DPoP` header, or null. */
+  readonly proof: string | null
+  readonly method: string
+  /** Address of this endpoint, as the client named it. */
+  readonly url: string
+  /** The `X-Vault-ID` header, or null. */
+  readonly vault: string | null
+  /** Address of the client, or null. */
+  readonly address: string | null
 }
 
 export interface AuthenticatedPeer<S> {
@@ -105,16 +119,35 @@ export function createMcpEndpoint<S>(
     const rejected =
       hostHeaderValidationResponse(request, hostnames) ?? originValidationResponse(request, origins)
     if (rejected !== undefined) return rejected
-    const bearer = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(
-      request.headers.get('authorization') ?? '',
-    )?.[1]
+    const url = new URL(request.url)
+    const origin = options.originOf?.(request) ?? url.origin
+    if (isResourceMetadataPath(url.pathname))
+      return resourceMetadata(request, origin, options.authorizationServers ?? [origin])
+    // What stands in an address is in logs, histories and referrers: it is refused even beside a good header.
+    if ([...url.searchParams.keys()].some((name) => QUERY_TOKENS.has(name.toLowerCase())))
+      return challenged(
+        refusal(400, 'BAD_INPUT', 'A token is sent in the Authorization header, never in a query.'),
+        origin,
+        'invalid_request',
+      )
+    const [, scheme = '', bearer] =
+      /^(Bearer|DPoP) ([\x21-\x7e]{1,8192})$/i.exec(request.headers.get('authorization') ?? '') ??
+      []
     const found =
       bearer === undefined
         ? null
-        : await options.authenticate(bearer, request.headers.get('x-vault-id'), remoteAddress)
+        : await options.authenticate({
+            bearer,
+            scheme: scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
+            proof: request.headers.get('dpop'),
+            method: request.method,
+            url: origin + url.pathname,
+            vault: request.headers.get('x-vault-id'),
+            address: remoteAddress,
+          })
     if (found === null) {
       options.log.warn('request without a valid bearer', { from: remoteAddress })
-      return unauthenticated(bearer !== undefined)
+      return unauthenticated(bearer !== undefined, origin)
     }
     return await serve(request, { owner: found.owner, session: async () => found.session })
   }
@@ -126,7 +159,7 @@ export function createMcpEndpoint<S>(
       } catch (error) {
         // A store that does not answer lets nobody in.
         const fault = asFault(error)
-        options.log.error('mcp request failed', { code: fault.code })
+        if (fault.http >= 500) options.log.error('mcp request failed', { code: fault.code })
         return refusal(fault.http, fault.code, fault.message)
       }
     },
@@ -137,16 +170,30 @@ export function createMcpEndpoint<S>(
   }
 }
 
-function unauthenticated(sentOne: boolean): Response {
-  const response = refusal(
-    401,
-    'UNAUTHENTICATED',
-    sentOne ? 'The bearer token is not valid.' : 'A bearer token is required.',
+/** Names under which clients put tokens into addresses. */
+const QUERY_TOKENS: ReadonlySet<string> = new Set([
+  'access_token',
+  'token',
+  'bearer',
+  'authorization',
+  'api_key',
+  'apikey',
+])
+
+function unauthenticated(sentOne: boolean, origin: string): Response {
+  return challenged(
+    refusal(
+      401,
+      'UNAUTHENTICATED',
+      sentOne ? 'The bearer token is not valid.' : 'A bearer token is required.',
+    ),
+    origin,
+    sentOne ? 'invalid_token' : null,
   )
-  response.headers.set(
-    'WWW-Authenticate',
-    sentOne ? 'Bearer realm="sallyport", error="invalid_token"' : 'Bearer realm="sallyport"',
-  )
+}
+
+function challenged(response: Response, origin: string, error: string | null): Response {
+  response.headers.set('WWW-Authenticate', challengeOf(origin, error))
   return response
 }
 

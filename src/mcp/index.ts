@@ -13,7 +13,8 @@ export type {
   Visit,
   VisitRequest,
 } from './definition.ts'
-export type { AuthenticatedPeer, McpEndpoint, McpEndpointOptions } from './http.ts'
+export type { AuthenticatedPeer, McpEndpoint, McpEndpointOptions, ShownBearer } from './http.ts'
+export { isResourceMetadataPath } from './resource-metadata.ts'
 export { type StdioConnection, type StdioOptions, serveOverStdio } from './stdio.ts'
 export { type JsonObjectSchema, type ListedTool, listedTool } from './tool-schemas.ts'
 

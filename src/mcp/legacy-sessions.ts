@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import {
   isInitializeRequest,
@@ -9,8 +10,10 @@ import type { BuildServer, BuiltServer, Peer } from './server.ts'
 
 /** A session that no request touched for so long is closed; its client starts a new one. */
 const IDLE_MS = 8 * 60 * 60_000
-/** The session that was idle longest gives way to one more. */
-const MAX_SESSIONS = 256
+/** Of all bearers together; whoever has most of them gives way to one more. */
+const MAX_SESSIONS = 1024
+/** Of one bearer: beyond that its own oldest gives way, never somebody else's. */
+const MAX_OF_OWNER = 64
 const SWEEP_MS = 60_000
 
 interface LegacySession {
@@ -37,6 +40,8 @@ export function createLegacySessions<S>(
   report: (error: Error) => void,
 ): LegacySessions<S> {
   const sessions = new Map<string, LegacySession>()
+  /** Who sent the request that is being handled: a token that was exchanged anew goes on with the session. */
+  const sender = new AsyncLocalStorage<Peer<S>>()
   const stopListening = definition.onResourceChange((uri) => {
     for (const session of sessions.values()) session.built.resourceChanged(uri)
   })
@@ -51,14 +56,21 @@ export function createLegacySessions<S>(
     session.built.server.close().catch(report)
   }
 
-  function makeRoom(): void {
+  function makeRoom(owner: string): void {
+    const ofOwner = Map.groupBy(sessions.values(), (session) => session.owner)
+    const own = ofOwner.get(owner) ?? []
+    if (own.length >= MAX_OF_OWNER) endIdlest(own)
     if (sessions.size < MAX_SESSIONS) return
-    const idlest = [...sessions.values()].toSorted((a, b) => a.lastUsed - b.lastUsed)[0]
+    endIdlest([...ofOwner.values()].toSorted((a, b) => b.length - a.length)[0] ?? [])
+  }
+
+  function endIdlest(among: readonly LegacySession[]): void {
+    const idlest = among.toSorted((a, b) => a.lastUsed - b.lastUsed)[0]
     if (idlest !== undefined) end(idlest)
   }
 
   async function open(request: Request, body: unknown, peer: Peer<S>): Promise<Response> {
-    makeRoom()
+    makeRoom(peer.owner)
     const id = randomUUID()
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
@@ -66,7 +78,10 @@ export function createLegacySessions<S>(
         sessions.delete(id)
       },
     })
-    const built = build(peer, 'legacy')
+    const built = build(
+      { owner: peer.owner, session: () => (sender.getStore() ?? peer).session() },
+      'legacy',
+    )
     built.server.onerror = report
     await built.server.connect(transport)
     const session: LegacySession = {
@@ -78,7 +93,7 @@ export function createLegacySessions<S>(
       lastUsed: monotonicMs(),
     }
     sessions.set(id, session)
-    const response = await handle(session, request, body)
+    const response = await handle(session, request, body, peer)
     // A handshake that was refused leaves nothing behind.
     if (response.status >= 400) end(session)
     return response
@@ -88,9 +103,12 @@ export function createLegacySessions<S>(
     session: LegacySession,
     request: Request,
     body: unknown,
+    peer: Peer<S>,
   ): Promise<Response> {
     session.lastUsed = monotonicMs()
-    return await session.transport.handleRequest(request, { parsedBody: body })
+    return await sender.run(peer, () =>
+      session.transport.handleRequest(request, { parsedBody: body }),
+    )
   }
 
   return {
@@ -106,7 +124,7 @@ export function createLegacySessions<S>(
         return refuse(404, 'There is no such session.')
       if (session.vault !== request.headers.get('x-vault-id'))
         return refuse(400, 'X-Vault-ID is not the one the session was opened with.')
-      return await handle(session, request, body)
+      return await handle(session, request, body, peer)
     },
     async close() {
       clearInterval(sweep)

@@ -18,11 +18,15 @@ export async function findVault(
   name: string,
 ): Promise<VaultRow> {
   const row = await tables.vaults.get(reader, isUuid(name) ? 'id = ?' : 'name = ?', [name])
-  if (row === null)
-    throw new Fault('VAULT_NOT_FOUND', `There is no vault '${name.slice(0, 100)}'.`, {
-      details: { field: 'vault' },
-    })
+  if (row === null) throw unknownVault(name)
   return row
+}
+
+/** Also said of a vault that is none of the caller's business. */
+export function unknownVault(name: string): Fault {
+  return new Fault('VAULT_NOT_FOUND', `There is no vault '${name.slice(0, 100)}'.`, {
+    details: { field: 'vault' },
+  })
 }
 
 export interface NewVault {

@@ -52,7 +52,7 @@ export async function openSecretServer(
   })
   const endpoint = await openMcpEndpoint(definition, {
     log,
-    async authenticate(bearer, vaultName) {
+    async authenticate({ bearer, vault: vaultName }) {
       const caller = callerNamed(bearer)
       return caller === null
         ? null

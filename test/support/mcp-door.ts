@@ -1,0 +1,96 @@
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { callInspection } from '../../src/app/call-inspection.ts'
+import { openApi } from '../../src/app/open-api.ts'
+import { serveHttp } from '../../src/app/serve.ts'
+import { createPageDesk, createTurnstile } from '../../src/ask/index.ts'
+import { Fault } from '../../src/core/faults.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { systemClock } from '../../src/core/time.ts'
+import { createSecretTools, type SecretToolsOptions } from '../../src/secret-tools/index.ts'
+import { createReach, createTokens } from '../../src/vault/index.ts'
+import type { TestVault } from './vault.ts'
+
+export type Era = 'legacy' | 'modern'
+export const ERAS: readonly Era[] = ['legacy', 'modern']
+
+export interface McpDoor {
+  readonly baseUrl: string
+  /** A client of the protocol's own SDK. */
+  connect(era: Era, bearer: string, vault?: string): Promise<McpClient>
+  /** One request as it is. */
+  post(body: unknown, headers: Readonly<Record<string, string>>, path?: string): Promise<Response>
+  stop(): Promise<void>
+}
+
+export interface McpClient extends Client {
+  readonly sessionId: string | undefined
+}
+
+/** `/mcp` of a test's vault on a real listener of loopback, as `sallyport up` serves it. */
+export async function serveMcpDoor(
+  vault: TestVault,
+  tools: Partial<SecretToolsOptions> = {},
+): Promise<McpDoor> {
+  const { settings, identity } = vault
+  const turnstile = createTurnstile()
+  const inspection = callInspection(settings, async () => null, silentLog)
+  const pages = createPageDesk()
+  const serving = await serveHttp({
+    settings,
+    port: 0,
+    log: silentLog,
+    tokens: await createTokens(vault),
+    api: openApi(vault, { log: silentLog, inspection }),
+    authentication: identity.authentication,
+    vaultOf: createReach({ ...vault, standing: identity.standing, clock: systemClock }),
+    definition: createSecretTools({
+      version: '0.0.0-test',
+      log: silentLog,
+      inspection,
+      openVault: async () => vault.vault,
+      openDoors: async () => ({
+        pages,
+        askSecret: async () => {
+          throw new Fault('INPUT_UNAVAILABLE', 'Nobody is there in this test.')
+        },
+        pass: turnstile.pass,
+      }),
+      ...tools,
+    }),
+    deskAt: () => pages,
+  })
+  const clients: Client[] = []
+  return {
+    baseUrl: serving.baseUrl,
+    async connect(era, bearer, named) {
+      const client = new Client(
+        { name: `${era}-test`, version: '1' },
+        { versionNegotiation: { mode: era === 'modern' ? { pin: '2026-07-28' } : 'legacy' } },
+      )
+      const headers = {
+        Authorization: `Bearer ${bearer}`,
+        ...(named !== undefined && { 'X-Vault-ID': named }),
+      }
+      const transport = new StreamableHTTPClientTransport(new URL(`${serving.baseUrl}/mcp`), {
+        requestInit: { headers },
+      })
+      await client.connect(transport)
+      clients.push(client)
+      return Object.assign(client, { sessionId: transport.sessionId })
+    },
+    post: (body, headers, path = '/mcp') =>
+      fetch(serving.baseUrl + path, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/json',
+          Accept: 'application/json, text/event-stream',
+          ...headers,
+        },
+        body: JSON.stringify(body),
+      }),
+    async stop() {
+      await Promise.all(clients.map((client) => client.close()))
+      await serving.stop()
+    },
+  }
+}
