@@ -41,6 +41,7 @@ export const MAP: Readonly<Record<string, Place>> = {
   },
   scan: { domains: ['mcp', 'inspect', 'catalog', 'policy', 'net'] },
   clients: { domains: [], packages: ['jsonc-parser', 'smol-toml', 'yaml'] },
+  pages: { domains: ['ask'], packages: ['hono'] },
   api: { domains: 'every domain below', packages: ['hono', '@hono/node-server'] },
   cli: { domains: [], packages: ['commander', '@clack/prompts'] },
   app: { domains: 'every domain below', packages: ['@hono/node-server'] },
@@ -88,7 +89,7 @@ export const ONLY_IN: readonly OnlyIn[] = [
     what: 'revealing a secret',
     pattern: /\.\s*reveal(?:Bytes)?\b|\[\s*['"`]reveal|\breveal(?:Bytes)?\b[^{}()]*\}\s*=(?!=|>)/,
     where:
-      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|env-vars|webhooks|tokens|agents)|cli\/print-secret)\.ts$/,
+      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|env-vars|webhooks|tokens|agents)|pages\/account|cli\/print-secret)\.ts$/,
   },
   {
     what: 'SQL',

@@ -51,6 +51,33 @@ export const SETTINGS = {
     summary: 'With a base URL: a token, used as it is until it ends, instead of a key.',
   },
   port: { env: ['SALLYPORT_PORT'], summary: 'Port of sallyport up on loopback. Default: 4747.' },
+  publicUrl: {
+    env: ['SALLYPORT_PUBLIC_URL'],
+    summary:
+      'https://… where browsers find this server: its pages, links and passkeys are for this name. Default: http://localhost:PORT, for this machine alone.',
+  },
+  oidcIssuer: {
+    env: ['SALLYPORT_OIDC_ISSUER'],
+    summary: 'https://… of an OpenID Connect provider at which people may sign in.',
+  },
+  oidcClientId: {
+    env: ['SALLYPORT_OIDC_CLIENT_ID'],
+    summary:
+      'With an issuer: the client that this server is there; its redirect address is PUBLIC_URL/sign-in/back.',
+  },
+  oidcClientSecret: {
+    env: ['SALLYPORT_OIDC_CLIENT_SECRET'],
+    summary: 'With an issuer: the secret of that client, if it has one.',
+  },
+  oidcLabel: {
+    env: ['SALLYPORT_OIDC_LABEL'],
+    summary: 'How the sign-in page names the provider. Default: the host of the issuer.',
+  },
+  oidcDomains: {
+    env: ['SALLYPORT_OIDC_DOMAINS'],
+    summary:
+      'Who may come without an invitation: example.org=member, example.net=auditor; the provider must say that the address is verified. Default: nobody.',
+  },
   logLevel: {
     env: ['SALLYPORT_LOG_LEVEL'],
     summary: 'debug, info, warn, error or silent. JSON lines on stderr. Default: info.',
@@ -164,6 +191,19 @@ export interface Settings {
   /** Entries of the allow list of outgoing requests, not yet read. */
   readonly netAllow: readonly string[]
   readonly billingUrl: string | null
+  /** Origin of the server's pages, or null: this machine alone. */
+  readonly publicUrl: string | null
+  readonly oidc: OidcSettings | null
+}
+
+/** An OpenID Connect provider at which people may sign in. */
+export interface OidcSettings {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string | null
+  readonly label: string
+  /** Roles of those who come uninvited, by the domain of their address. */
+  readonly domains: ReadonlyMap<string, 'admin' | 'member' | 'auditor'>
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -193,6 +233,8 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     inspection: switchesFrom(env),
     inspectionFile: resolve(read(env, 'inspectionFile') ?? join(configDir, 'inspection.json')),
     billingUrl: read(env, 'billingUrl') ?? null,
+    publicUrl: publicUrlFrom(env),
+    oidc: oidcFrom(env),
     netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   }
 }
@@ -213,6 +255,51 @@ function remoteFrom(env: Environment): RemoteSettings | null {
     'baseUrl',
     `needs a credential: ${SETTINGS.agentKey.env.join(' or ')}, else ${SETTINGS.agentToken.env.join(' or ')}.`,
   )
+}
+
+function publicUrlFrom(env: Environment): string | null {
+  const text = read(env, 'publicUrl')
+  if (text === undefined) return null
+  const url = URL.parse(text)
+  const isHere = url !== null && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isHere)))
+    throw refusedSetting('publicUrl', 'must be a URL that begins with https://.')
+  if (url.pathname !== '/' || url.search !== '' || url.username !== '')
+    throw refusedSetting('publicUrl', 'must be a name and a port, without a path.')
+  return url.origin
+}
+
+const OIDC_ROLES = ['admin', 'member', 'auditor'] as const
+
+function oidcFrom(env: Environment): OidcSettings | null {
+  const issuer = read(env, 'oidcIssuer')
+  if (issuer === undefined) return null
+  const url = URL.parse(issuer)
+  const isHere = url !== null && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isHere)))
+    throw refusedSetting('oidcIssuer', 'must be a URL that begins with https://.')
+  const clientId = read(env, 'oidcClientId')
+  if (clientId === undefined)
+    throw refusedSetting('oidcIssuer', `needs ${SETTINGS.oidcClientId.env[0]} as well.`)
+  const domains = new Map<string, (typeof OIDC_ROLES)[number]>()
+  for (const entry of (read(env, 'oidcDomains') ?? '').split(/[\s,]+/)) {
+    if (entry === '') continue
+    const [domain = '', text] = entry.toLowerCase().split('=')
+    const role = OIDC_ROLES.find((one) => one === text)
+    if (!/^[a-z0-9.-]+\.[a-z0-9-]+$/.test(domain) || role === undefined)
+      throw refusedSetting(
+        'oidcDomains',
+        `must list entries such as example.org=member; roles are ${OIDC_ROLES.join(', ')}.`,
+      )
+    domains.set(domain, role)
+  }
+  return {
+    issuer,
+    clientId,
+    clientSecret: read(env, 'oidcClientSecret') ?? null,
+    label: read(env, 'oidcLabel') ?? url.host,
+    domains,
+  }
 }
 
 function refusedSetting(name: keyof typeof SETTINGS, rest: string): Fault {

@@ -87,7 +87,7 @@ export function createIdentity(
   const refusal = refusalLane(ledger)
   const people = async (): Promise<People> => {
     const { createPeople } = await import('./people.ts')
-    return createPeople({ ...common, refusals, refusal, changed })
+    return createPeople({ ...common, refusals, refusal, changed, net: parts.net })
   }
   let opened: Promise<People> | null = null
   return {

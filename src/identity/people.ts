@@ -1,4 +1,6 @@
-import type { PeoplePort, SignInPort } from '../core/people-port.ts'
+import type { OidcSettings } from '../core/config.ts'
+import type { OidcSignInPort, PeoplePort, SignInPort } from '../core/people-port.ts'
+import type { Outgoing } from '../net/index.ts'
 import { createOwnAccount } from './own-account.ts'
 import { PasskeySignIn } from './passkeys.ts'
 import {
@@ -14,12 +16,15 @@ import { SignInThrottle } from './sign-in-throttle.ts'
 export interface People {
   readonly people: PeoplePort
   readonly signIn: SignInPort
-  /** For the ways in that other files hold. */
-  readonly entrance: SignIn
+  /** Signing in at a provider that the settings name. */
+  oidc(settings: OidcSettings): Promise<OidcSignInPort>
 }
 
 export function createPeople(
-  parts: Omit<PeopleAdministrationParts, 'sessions'> & { readonly refusals: Refusals },
+  parts: Omit<PeopleAdministrationParts, 'sessions'> & {
+    readonly refusals: Refusals
+    readonly net: () => Promise<Outgoing>
+  },
 ): People {
   const sessions = new Sessions(parts)
   const throttle = new SignInThrottle(parts)
@@ -42,6 +47,9 @@ export function createPeople(
       withPasskey: (...given) => passkeys.signIn(...given),
       stepUpWithPasskey: (...given) => passkeys.stepUp(...given),
     },
-    entrance,
+    async oidc(settings) {
+      const { OidcSignIn } = await import('./oidc-sign-in.ts')
+      return new OidcSignIn({ ...common, entrance, settings, net: parts.net })
+    },
   }
 }

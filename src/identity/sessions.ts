@@ -54,7 +54,7 @@ export class Sessions {
   /** Opens one for somebody who was just recognised, and drops those of his that have ended. */
   async open(
     tx: Tx,
-    { user, digest, via, browser, lifeMs = ABSOLUTE_MS }: Opening,
+    { user, digest, via, browser, lifeMs = ABSOLUTE_MS, provedAt }: Opening,
     at: EpochMs,
   ): Promise<{ readonly row: UserSessionRow; readonly rows: readonly RowRevision[] }> {
     const { userSessions } = this.#parts.tables
@@ -74,7 +74,7 @@ export class Sessions {
       agent: shownAgent(browser.agent),
       created_at: at,
       seen_at: at,
-      stepped_up_at: at,
+      stepped_up_at: provedAt === undefined ? at : provedAt,
       ends_at: epochMs(at + lifeMs),
       revision: 1,
     }
@@ -184,6 +184,8 @@ interface Opening {
   readonly via: SessionVia
   readonly browser: Browser
   readonly lifeMs?: number
+  /** When the person was last there, where that is not now; null: nobody knows. */
+  readonly provedAt?: EpochMs | null
 }
 
 interface Seen {

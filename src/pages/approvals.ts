@@ -1,0 +1,104 @@
+import { html } from 'hono/html'
+import type { ApprovalInfo, ApprovalPort } from '../core/approval-port.ts'
+import { asFault, type Fault, isFault } from '../core/faults.ts'
+import type { SignedIn } from '../core/people-port.ts'
+import { toIso } from '../core/time.ts'
+import { note, onward, reply } from './reply.ts'
+import { notThisForm, ownFields, problem } from './sign-in.ts'
+import { formOf, type Visit } from './visit.ts'
+
+/** Where people decide what somebody wants to do. */
+export function createApprovalPage(approvals: ApprovalPort) {
+  return async (visit: Visit, signedIn: SignedIn, id: string): Promise<Response> => {
+    const { caller } = signedIn
+    try {
+      const approval = await approvals.status(caller, id)
+      if (visit.request.method !== 'POST') return await show(visit, signedIn, approval, null)
+      const fields = await ownFields(visit)
+      if (fields === null) return await notThisForm()
+      const decision = fields.get('decision')
+      const reason = fields.get('reason')?.trim() ?? ''
+      if (decision !== 'approve' && decision !== 'deny') return await notThisForm()
+      try {
+        const decided = await approvals.decide(caller, id, decision, {
+          expected: fields.get('digest') ?? '',
+          ...(reason === '' ? {} : { reason }),
+        })
+        return await show(visit, signedIn, decided, null)
+      } catch (error) {
+        if (isFault(error, 'STEP_UP_REQUIRED')) return onward(`/step-up?to=/approvals/${id}`)
+        const fault = asFault(error)
+        if (fault.code === 'INTERNAL') throw error
+        return await show(visit, signedIn, await approvals.status(caller, id), fault)
+      }
+    } catch (error) {
+      if (isFault(error, 'NOT_FOUND'))
+        return note(404, 'Nothing to decide', 'There is no such question, or none for you.')
+      throw error
+    }
+  }
+}
+
+const SAID = {
+  pending: 'Waiting for an answer',
+  approved: 'Approved',
+  denied: 'Denied',
+  expired: 'Nobody answered in time',
+  cancelled: 'Withdrawn',
+  consumed: 'Approved, and done',
+} as const
+
+function show(
+  visit: Visit,
+  signedIn: SignedIn,
+  approval: ApprovalInfo,
+  fault: Fault | null,
+): Promise<Response> {
+  const { preview, status, id } = approval
+  const form = formOf(visit)
+  const rows = [
+    ['Asked by', approval.requester],
+    ...(approval.client === null ? [] : [['Through', approval.client]]),
+    ['Wants to', approval.action],
+    ['On', `${approval.target.type} ${approval.target.id}`],
+    ...(preview.fields ?? []).map(({ label, value }) => [label, value]),
+    ...(approval.grant === null ? [] : grantRows(approval.grant)),
+    ['Until', `${toIso(approval.expiresAt).slice(0, 16).replace('T', ' ')} UTC`],
+    ...(approval.needed > 1
+      ? [['Yes so far', `${approval.votes.length} of ${approval.needed}`]]
+      : []),
+  ]
+  const words =
+    preview.body === undefined && approval.reason === null && approval.kind !== 'own'
+      ? ''
+      : html`<section class="agent"><h2>In the words of whoever asks</h2>
+<blockquote>${approval.kind === 'own' ? `${preview.title} ` : ''}${preview.body ?? ''} ${approval.reason ?? ''}</blockquote>
+<p>These are not Sallyport’s words. Trust what stands above.</p></section>`
+  const isPending = status === 'pending'
+  const decide = signedIn.isSteppedUp
+    ? html`<form method="post" action="/approvals/${id}">
+<input type="hidden" name="csrf" value="${form.token}">
+<input type="hidden" name="digest" value="${approval.argumentsDigest}">
+<label for="reason">Why (optional)</label>
+<input type="text" id="reason" name="reason" maxlength="500">
+<div class="buttons"><button class="store" name="decision" value="approve">Approve</button>
+<button name="decision" value="deny">Deny</button></div></form>`
+    : html`<div class="buttons"><a class="button" href="/step-up?to=/approvals/${id}">Show that it is you, to answer</a></div>`
+  return reply({
+    status: fault?.http ?? 200,
+    title: isPending ? 'May this be done?' : SAID[status],
+    cookies: [form.cookie],
+    body: html`<h1>${isPending ? 'May this be done?' : SAID[status]}</h1>
+<dl>${rows.map(([label, value]) => html`<dt>${label}</dt><dd>${value}</dd>`)}</dl>
+${words}${problem(fault)}
+${isPending ? decide : ''}`,
+  })
+}
+
+function grantRows(grant: NonNullable<ApprovalInfo['grant']>): string[][] {
+  return [
+    ['May', `${grant.permission} ${grant.pattern}`],
+    ...(grant.seconds === null ? [] : [['For', `${Math.ceil(grant.seconds / 60)} minutes`]]),
+    ...(grant.uses === null ? [] : [['At most', `${grant.uses} times`]]),
+  ]
+}

@@ -1,0 +1,125 @@
+import { mayBeSubmitted, mayBeViewed } from '../ask/index.ts'
+import type { ApprovalPort } from '../core/approval-port.ts'
+import { asFault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import type { OidcSignInPort, PeoplePort, SignedIn, SignInPort } from '../core/people-port.ts'
+import { createAccountPages } from './account.ts'
+import { createApprovalPage } from './approvals.ts'
+import { createPasskeyPages } from './passkeys.ts'
+import { note, onward } from './reply.ts'
+import { createSignInPages } from './sign-in.ts'
+import { cookieOf, type From, originOf, type Visit } from './visit.ts'
+
+export interface PagesOptions {
+  /** Where browsers find the server: `https://vault.example.org`, or `http://localhost:4747` on one machine. */
+  readonly site: string
+  readonly people: PeoplePort
+  readonly signIn: SignInPort
+  readonly oidc: () => Promise<OidcSignInPort | null>
+  readonly approvals: () => Promise<ApprovalPort | null>
+  readonly log: Log
+}
+
+export interface Pages {
+  /** Answers requests for its pages; null for every other path. */
+  fetch(request: Request, from: From): Promise<Response | null>
+  /** Whose browser it is; null when nobody is signed in there. For other pages of the server. */
+  signedIn(request: Request, from: From): Promise<SignedIn | null>
+}
+
+const FIRST_SEGMENTS = new Set(
+  'setup join reset sign-in sign-out step-up account approvals passkeys'.split(' '),
+)
+const MAX_AGENT = 300
+
+export function createPages(options: PagesOptions): Pages {
+  const { signIn, people, log } = options
+  const site = new URL(options.site).origin
+  const entering = createSignInPages(signIn, options.oidc)
+  const account = createAccountPages(people)
+  const passkeys = createPasskeyPages(signIn)
+
+  async function visitOf(request: Request, origin: string, from: From): Promise<Visit> {
+    const url = new URL(request.url)
+    const browser = {
+      address: from.address,
+      agent: request.headers.get('user-agent')?.slice(0, MAX_AGENT) ?? null,
+    }
+    const cookie = cookieOf(request, 'session', from.isSecure)
+    return {
+      request,
+      origin,
+      path: url.pathname,
+      query: url.searchParams,
+      browser,
+      isSecure: from.isSecure,
+      cookie,
+      signedIn: cookie === '' ? null : await signIn.signedIn(cookie, browser),
+    }
+  }
+
+  async function route(visit: Visit): Promise<Response> {
+    const { path, signedIn } = visit
+    const [, first = '', second = '', ...rest] = path.split('/')
+    const depth = path.split('/').length - 1
+    if (depth === 2 && (first === 'setup' || first === 'join' || first === 'reset'))
+      return entering.link(visit, second)
+    switch (path) {
+      case '/sign-in':
+        return entering.signIn(visit)
+      case '/sign-in/elsewhere':
+        return entering.elsewhere(visit)
+      case '/sign-in/back':
+        return entering.back(visit)
+      case '/sign-out':
+        return entering.signOut(visit)
+      case '/step-up':
+        return entering.stepUp(visit)
+      case '/passkeys/question':
+        return passkeys.question(visit)
+      case '/passkeys/answer':
+        return passkeys.answer(visit)
+      default:
+    }
+    if (first !== 'account' && first !== 'approvals') return nothingHere()
+    if (signedIn === null) return onward(`/sign-in?to=${encodeURIComponent(path)}`)
+    if (first === 'account') {
+      if (visit.request.method !== 'POST')
+        return depth === 1 ? account.show(visit, signedIn) : onward('/account')
+      return account.act(visit, signedIn, [second, ...rest].join('/'))
+    }
+    const approvals = await options.approvals()
+    if (approvals === null || depth !== 2) return nothingHere()
+    return createApprovalPage(approvals)(visit, signedIn, second)
+  }
+
+  return {
+    async fetch(request, from) {
+      const { pathname } = new URL(request.url)
+      if (!FIRST_SEGMENTS.has(pathname.split('/')[1] ?? '')) return null
+      const origin = originOf(request, site, from)
+      if (origin === null)
+        return note(403, 'Not from here', `Open this page at ${site}: it goes over https only.`)
+      const { method } = request
+      if (method !== 'GET' && method !== 'POST') return note(405, 'Not possible', 'Open the page.')
+      const isScript = pathname.startsWith('/passkeys/')
+      if (method === 'GET' ? isScript || !mayBeViewed(request) : !mayBeSubmitted(request, origin))
+        return note(403, 'Not this way', 'Open the address of this page in a browser window.')
+      try {
+        return await route(await visitOf(request, origin, from))
+      } catch (error) {
+        const fault = asFault(error)
+        if (fault.http >= 500) log.error('page failed', { code: fault.code })
+        return note(fault.http, 'That did not work', fault.message)
+      }
+    },
+    async signedIn(request, from) {
+      const origin = originOf(request, site, from)
+      return origin === null ? null : (await visitOf(request, origin, from)).signedIn
+    },
+  }
+}
+
+function nothingHere(): Promise<Response> {
+  return note(404, 'No such page', 'There is nothing at this address.')
+}
