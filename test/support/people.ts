@@ -30,7 +30,10 @@ export async function invited(
 }
 
 /** The caller of a session. */
-export async function callerOf(vault: TestVault, { cookie }: OpenedSession): Promise<Caller> {
+export async function callerOf(
+  vault: TestVault,
+  { cookie }: Pick<OpenedSession, 'cookie'>,
+): Promise<Caller> {
   const { signIn } = await vault.identity.people()
   const signedIn = await signIn.signedIn(cookie, BROWSER)
   if (signedIn === null) throw new Error('the session does not count')
