@@ -18,6 +18,7 @@ export async function toolsPage(): Promise<string> {
     version: '',
     openVault: closed,
     openDoors: closed,
+    openPeople: closed,
     log: silentLog,
   })
   const tools = (await server.loadTools()).map(listedTool)

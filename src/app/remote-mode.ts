@@ -1,12 +1,15 @@
+import type { AskPeople } from '../core/approval-port.ts'
 import type { RemoteSettings, Settings } from '../core/config.ts'
 import { systemClock } from '../core/time.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import { outgoing } from '../net/index.ts'
-import { Connection, RemoteVault } from '../remote/index.ts'
+import { Connection, RemotePeople, RemoteVault } from '../remote/index.ts'
 import { KnownInMemory, type PrincipalValues } from '../vault/index.ts'
 
 export interface RemoteMode {
   readonly vault: VaultPort
+  /** Whom the server asks. */
+  readonly people: AskPeople
   /** What passed through this process, for redaction. */
   readonly known: { of(): Promise<PrincipalValues> }
   close(): Promise<void>
@@ -20,6 +23,7 @@ export function openRemoteMode(settings: Settings, remote: RemoteSettings): Remo
   const connection = new Connection({ baseUrl, credential, outgoing: way, clock: systemClock })
   return {
     vault: new RemoteVault(connection, (secret, value) => known.note(secret, value, secret.type)),
+    people: new RemotePeople(connection),
     known: { of: () => Promise.resolve(known.values) },
     close: () => way.close(),
   }

@@ -1,4 +1,4 @@
-import type { ApprovalInfo } from '../core/approval-port.ts'
+import type { ApprovalInfo, AskedState, AskPeople } from '../core/approval-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { toIso } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
@@ -39,7 +39,21 @@ export function createApprovals(parts: ApprovalDeskParts) {
     announce: (tx, event, approval, at) =>
       deliveries.enqueue(tx, `approval.${event}`, noticeOf(approval), at),
   })
-  return { approvals, webhooks: createWebhooks(parts), deliveries }
+  const people: AskPeople = {
+    ask: async (caller, request) => askedState(await approvals.ask(caller, request)),
+    state: async (caller, id) => askedState(await approvals.status(caller, id)),
+  }
+  return { approvals, people, webhooks: createWebhooks(parts), deliveries }
+}
+
+function askedState({ id, status, expiresAt, votes }: ApprovalInfo): AskedState {
+  const isDecided = status !== 'pending' && status !== 'cancelled'
+  return {
+    id,
+    status,
+    expiresAt,
+    decisionReason: isDecided ? (votes.at(-1)?.reason ?? null) : null,
+  }
 }
 
 /** What those are told who are not asked for their credentials: what it is about, and no reason in anybody's words. */

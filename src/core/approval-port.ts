@@ -220,6 +220,21 @@ export interface ApprovalPort {
   onPending(listener: (approval: ApprovalInfo) => void): () => void
 }
 
+/** What became of a request, for whoever asked. */
+export interface AskedState {
+  readonly id: string
+  readonly status: ApprovalStatus
+  readonly expiresAt: EpochMs | null
+  /** Of whoever said the last word, in his words. */
+  readonly decisionReason: string | null
+}
+
+/** People who can be asked, here or at a server. Throws as `ApprovalPort`. */
+export interface AskPeople {
+  ask(caller: Caller, request: OwnRequest): Promise<AskedState>
+  state(caller: Caller, id: string): Promise<AskedState>
+}
+
 /** What webhooks are told of. A name that ends in `.*` stands for all that begin so. */
 export const WEBHOOK_EVENTS = [
   'approval.requested',

@@ -1,2 +1,3 @@
 export { Connection, type ConnectionOptions, type Credential } from './connection.ts'
+export { RemotePeople } from './remote-people.ts'
 export { RemoteVault } from './remote-vault.ts'

@@ -1,3 +1,4 @@
+import type { AskPeople } from '../core/approval-port.ts'
 import type { AskSecret, AskVia, SecretQuestion } from '../core/ask-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -19,6 +20,8 @@ export interface SecretToolsOptions {
   readonly version: string
   openVault(): Promise<VaultPort>
   openDoors(): Promise<AskDoors>
+  /** People who decide; without them the tools that ask them are not listed. */
+  openPeople?(): Promise<AskPeople>
   readonly log: Log
   /** Without it calls are inspected as the defaults of the switches say. */
   readonly inspection?: CallInspection

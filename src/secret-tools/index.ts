@@ -69,9 +69,10 @@ export function createSecretTools(options: SecretToolsOptions): ServerDefinition
     version: options.version,
     instructions: INSTRUCTIONS,
     async loadTools() {
-      const { TOOLS, inspectContent } = await import('./tools/index.ts')
+      const { APPROVAL_TOOLS, TOOLS, inspectContent } = await import('./tools/index.ts')
+      const tools = options.openPeople === undefined ? TOOLS : [...TOOLS, ...APPROVAL_TOOLS]
       return [
-        ...TOOLS.map((tool) => atOnce(pipeline.guard(tool(bound, questions)))),
+        ...tools.map((tool) => atOnce(pipeline.guard(tool(bound, questions)))),
         inspectContent(pipeline),
       ]
     },

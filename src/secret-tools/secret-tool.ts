@@ -1,4 +1,7 @@
 import type * as z from 'zod'
+import type { AskPeople } from '../core/approval-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
 import type { ToolAnnotations, ToolDefinition, VisitRequest } from '../mcp/index.ts'
 import {
   callerOf,
@@ -50,6 +53,31 @@ export function secretTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
           openDoors: options.openDoors,
         },
       )
+    },
+  })
+}
+
+/** A tool that asks people and needs no vault. */
+export interface PeopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>
+  extends Omit<SecretTool<I, O>, 'run'> {
+  run(
+    args: z.output<I>,
+    call: { readonly people: AskPeople; readonly caller: Caller },
+  ): Promise<{ readonly structured: z.output<O>; readonly text: string }>
+}
+
+export function peopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
+  tool: PeopleTool<I, O>,
+): UnboundTool {
+  return ({ openPeople }) => ({
+    ...tool,
+    async run(args, { session, client }) {
+      if (openPeople === undefined) throw new Fault('NOT_OFFERED', 'There is nobody to ask here.')
+      // The wire parsed them with `input`.
+      return tool.run(args as z.output<I>, {
+        people: await openPeople(),
+        caller: callerOf(session, client),
+      })
     },
   })
 }

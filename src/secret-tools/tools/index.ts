@@ -2,6 +2,7 @@ import type { UnboundTool } from '../secret-tool.ts'
 import { createVault } from './create_vault.ts'
 import { deleteSecret } from './delete_secret.ts'
 import { describeSecret } from './describe_secret.ts'
+import { getApprovalStatus } from './get_approval_status.ts'
 import { getEnvBundle } from './get_env_bundle.ts'
 import { getSecret } from './get_secret.ts'
 import { inputSecret } from './input_secret.ts'
@@ -9,6 +10,7 @@ import { listSecrets } from './list_secrets.ts'
 import { listVaults } from './list_vaults.ts'
 import { listVersions } from './list_versions.ts'
 import { putSecret } from './put_secret.ts'
+import { requestApproval } from './request_approval.ts'
 import { rotateAndStore } from './rotate_and_store.ts'
 import { rotateGenerate } from './rotate_generate.ts'
 import { searchSecrets } from './search_secrets.ts'
@@ -33,3 +35,6 @@ export const TOOLS: readonly UnboundTool[] = [
   listVaults,
   createVault,
 ]
+
+/** Listed where there are people who can be asked. */
+export const APPROVAL_TOOLS: readonly UnboundTool[] = [requestApproval, getApprovalStatus]
