@@ -1,6 +1,7 @@
 // A process that serves the API of a vault in a folder, or the same API over values in memory.
 import { createServer } from 'node:http'
 import { serveApi } from '../../src/api/index.ts'
+import { arrivalOf } from '../../src/app/arrival.ts'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { openApi } from '../../src/app/open-api.ts'
 import { silentLog } from '../../src/core/log.ts'
@@ -69,7 +70,7 @@ const api = openApi(served, {
   inspection: callInspection(stack.settings, async () => null, silentLog),
 })
 const server = createServer((incoming, outgoing) => {
-  void serveApi(api, incoming, outgoing, incoming.socket.remoteAddress ?? null)
+  void serveApi(api, incoming, outgoing, arrivalOf(incoming, []))
 })
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()

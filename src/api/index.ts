@@ -27,7 +27,7 @@ import { vaultOperations } from './routes/vaults.ts'
 import { webhookOperations } from './routes/webhooks.ts'
 import { ApiServer } from './server.ts'
 
-export { isApiTarget, serveApi } from './node.ts'
+export { isApiTarget, type RequestFrom, refuseRequest, serveApi } from './node.ts'
 export type { ApiAnswer, ApiRequest } from './server.ts'
 export { ApiServer } from './server.ts'
 

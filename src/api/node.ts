@@ -1,12 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Fault } from '../core/faults.ts'
-import type { ApiRequest, ApiServer } from './server.ts'
+import { type ApiAnswer, type ApiRequest, type ApiServer, refusalOf } from './server.ts'
+
+/** Where a request came from and how. */
+export type RequestFrom = Pick<ApiRequest, 'address' | 'scheme'>
 
 /** Whether a target belongs to the API. */
 export function isApiTarget(target: string): boolean {
   return (
     target.startsWith('/v1/') ||
     target.startsWith('/.well-known/jwks.json') ||
+    target.startsWith('/.well-known/openid-configuration') ||
     target.startsWith('/openapi.json')
   )
 }
@@ -15,18 +19,28 @@ export function isApiTarget(target: string): boolean {
  * Answers one request of node's HTTP server. Straight on it: every hop costs, and nothing of a request may be decoded
  * before it is matched.
  *
- * @param address of the client, after trusted proxies
+ * @param from where the request came from, after trusted proxies
  */
 export async function serveApi(
   api: ApiServer,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  address: string | null,
+  from: RequestFrom,
 ): Promise<void> {
-  const { status, headers, body } = await api.answer(requestOf(incoming, address))
+  const answer = await api.answer(requestOf(incoming, from))
   if (outgoing.destroyed) return
   // What was not read would be taken for the next request.
   if (!incoming.complete) outgoing.setHeader('Connection', 'close')
+  write(outgoing, answer)
+}
+
+/** Answers a request that may not be answered at all, whatever it asks for. */
+export function refuseRequest(outgoing: ServerResponse, error: unknown): void {
+  outgoing.setHeader('Connection', 'close')
+  write(outgoing, refusalOf(error))
+}
+
+function write(outgoing: ServerResponse, { status, headers, body }: ApiAnswer): void {
   if (body === null) {
     outgoing.writeHead(status, withoutType(headers)).end()
     return
@@ -34,11 +48,12 @@ export async function serveApi(
   outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body)
 }
 
-function requestOf(incoming: IncomingMessage, address: string | null): ApiRequest {
+function requestOf(incoming: IncomingMessage, { address, scheme }: RequestFrom): ApiRequest {
   return {
     method: incoming.method ?? '',
     target: incoming.url ?? '',
     address,
+    scheme,
     header(name) {
       const value = incoming.headers[name]
       return typeof value === 'string' ? value : null

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type * as z from 'zod'
-import { Fault } from '../core/faults.ts'
+import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -15,6 +15,7 @@ export interface ApiRequest {
   readonly target: string
   /** Address of the client after trusted proxies, or null. */
   readonly address: string | null
+  readonly scheme: 'http' | 'https'
   header(name: string): string | null
   /** @throws {Fault} `TOO_LARGE` when there are more bytes */
   body(maxBytes: number): Promise<Uint8Array>
@@ -63,21 +64,13 @@ export class ApiServer {
   }
 
   #refused(error: unknown, requestId: string, isConditional: boolean): ApiAnswer {
-    const problem = problemOf(error, requestId, isConditional)
-    if (problem.status >= 500)
-      this.#options.log.error('api request failed', { code: problem.code, request: requestId })
-    const { status } = problem
-    return {
-      status,
-      headers: {
-        ...BASE_HEADERS,
-        'Content-Type': 'application/problem+json',
-        'X-Request-Id': requestId,
-        ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="sallyport"' } : {}),
-        ...(error instanceof MethodNotAllowed ? { Allow: error.allow.join(', ') } : {}),
-      },
-      body: JSON.stringify(problem),
-    }
+    const refusal = refusalOf(error, requestId, isConditional)
+    if (refusal.status >= 500)
+      this.#options.log.error('api request failed', {
+        code: asFault(error).code,
+        request: requestId,
+      })
+    return refusal
   }
 
   async #handle(request: ApiRequest): Promise<Answered> {
@@ -114,6 +107,29 @@ export class ApiServer {
       address: request.address,
       channel: 'http',
     })
+  }
+}
+
+/** @param isConditional the request named the version that must be current */
+export function refusalOf(
+  error: unknown,
+  requestId: string = randomUUID(),
+  isConditional = false,
+): ApiAnswer {
+  const problem = problemOf(error, requestId, isConditional)
+  const { status } = problem
+  const seconds = isFault(error) ? error.details['retryAfterSeconds'] : undefined
+  return {
+    status,
+    headers: {
+      ...BASE_HEADERS,
+      'Content-Type': 'application/problem+json',
+      'X-Request-Id': requestId,
+      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer realm="sallyport"' } : {}),
+      ...(error instanceof MethodNotAllowed ? { Allow: error.allow.join(', ') } : {}),
+      ...(typeof seconds === 'number' ? { 'Retry-After': String(Math.ceil(seconds)) } : {}),
+    },
+    body: JSON.stringify(problem),
   }
 }
 

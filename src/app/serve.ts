@@ -1,6 +1,6 @@
-import { createServer, type Server } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { type ApiServer, isApiTarget, serveApi } from '../api/index.ts'
+import { type ApiServer, isApiTarget, refuseRequest, serveApi } from '../api/index.ts'
 import type { PageDesk } from '../ask/index.ts'
 import type { TokenPort } from '../core/admin-port.ts'
 import { packageVersion, type Settings } from '../core/config.ts'
@@ -9,66 +9,82 @@ import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import type { McpEndpoint, ServerDefinition } from '../mcp/index.ts'
 import { isResourceMetadataPath, openMcpEndpoint } from '../mcp/index.ts'
+import type { From, Pages } from '../pages/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
+import { type Arrival, arrivalOf } from './arrival.ts'
+import { type Binding, openListener } from './listener.ts'
 import { mcpPeer } from './mcp-peer.ts'
 
 export interface ServeOptions {
   readonly settings: Settings
-  readonly port: number
+  readonly binding: Binding
   readonly log: Log
   readonly tokens: TokenPort
   readonly api: ApiServer
   readonly authentication: AuthenticationPort
+  /** Whether the store answers. */
+  readonly isReady: () => Promise<boolean>
   readonly vaultOf: ReachedVault
   readonly definition: ServerDefinition<SecretSession>
   /** Told the address as soon as it is known, because pages name it; answers the desk to mount. */
   readonly deskAt: (baseUrl: string) => PageDesk
+  /** The pages of people with accounts, for the same address. */
+  readonly pagesAt: (baseUrl: string) => Promise<Pages>
 }
 
 export interface Serving {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or where else it listens. */
   readonly baseUrl: string
   readonly stopped: Promise<void>
   stop(): Promise<void>
 }
 
-/** Long enough for a slow client to send a body of a few megabytes, short enough that idle ones do not pile up. */
-const HEADERS_MS = 10_000
-const REQUEST_MS = 60_000
-const MAX_HEADER_BYTES = 16_384
-const MAX_CONNECTIONS = 512
-
-/** Serves MCP and the one-time pages on loopback. */
+/** Serves the API, MCP and the one-time pages. */
 export async function serveHttp(options: ServeOptions): Promise<Serving> {
-  const { log } = options
+  const { log, settings, binding } = options
   const endpoint = await openMcpEndpoint(options.definition, {
     authenticate: (shown) => mcpPeer(options, shown),
     log,
+    hostnames: hostnamesOf(settings.publicUrl, binding.host),
+    originOf: (request) => new URL(settings.publicUrl ?? request.url).origin,
   })
-  const desks: { desk: PageDesk | null } = { desk: null }
-  const listener = getRequestListener(
-    (request, { incoming }) =>
-      route(request, incoming.socket.remoteAddress ?? null, endpoint, desks.desk),
+  const mounted: Mounted = { desk: null, pages: null }
+  const arrivals = new WeakMap<object, From>()
+  const other = getRequestListener(
+    (request, { incoming }) => {
+      const from = arrivals.get(incoming) ?? NOWHERE
+      return route(request, from, endpoint, mounted, options.isReady)
+    },
     { hostname: '127.0.0.1' },
   )
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      keepAliveTimeout: HEADERS_MS,
-    },
-    (incoming, outgoing) => {
-      const address = incoming.socket.remoteAddress ?? null
-      if (isApiTarget(incoming.url ?? '')) void serveApi(options.api, incoming, outgoing, address)
-      else void listener(incoming, outgoing)
-    },
-  )
-  server.maxConnections = MAX_CONNECTIONS
-  const baseUrl = `http://127.0.0.1:${await listen(server, options.port)}`
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const target = incoming.url ?? ''
+    let arrival: Arrival
+    try {
+      arrival = arrivalOf(incoming, binding.behindProxy)
+      if (!arrival.isPrivate && !isOpen(target)) throw notPrivate()
+    } catch (error) {
+      refuseRequest(outgoing, error)
+      return
+    }
+    if (isApiTarget(target)) void serveApi(options.api, incoming, outgoing, arrival)
+    else {
+      arrivals.set(incoming, {
+        peer: incoming.socket.remoteAddress ?? null,
+        address: arrival.address,
+        isSecure: arrival.scheme === 'https',
+      })
+      void other(incoming, outgoing)
+    }
+  }
+  const listening = await openListener(binding, answer, log)
+  const { server } = listening
+  const scheme = binding.tls === null ? 'http' : 'https'
+  const baseUrl = `${scheme}://${shownHost(binding.host)}:${listening.port}`
   const desk = options.deskAt(baseUrl)
-  desks.desk = desk
+  mounted.desk = desk
+  mounted.pages = await options.pagesAt(baseUrl)
   const { promise: stopped, resolve } = Promise.withResolvers<void>()
   server.once('close', resolve)
   return {
@@ -77,6 +93,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     async stop() {
       await desk.close()
       await endpoint.close()
+      listening.close()
       server.close()
       server.closeIdleConnections()
       // Streams that clients keep open would hold the server for ever.
@@ -86,39 +103,65 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
   }
 }
 
+/** What is served beside the API and MCP, once the address is known. */
+interface Mounted {
+  desk: PageDesk | null
+  pages: Pages | null
+}
+
+const NOWHERE: From = { peer: null, address: null, isSecure: false }
+
 async function route(
   request: Request,
-  remoteAddress: string | null,
+  from: From,
   endpoint: McpEndpoint,
-  desk: PageDesk | null,
+  { desk, pages }: Mounted,
+  isReady: () => Promise<boolean>,
 ): Promise<Response> {
   const { pathname } = new URL(request.url)
+  const { address: remoteAddress } = from
   if (pathname === '/mcp' || isResourceMetadataPath(pathname))
     return endpoint.fetch(request, { remoteAddress })
   if (pathname === '/health')
     return Response.json({ status: 'ok', version: packageVersion() }, { headers: NO_STORE })
-  const page = (await desk?.fetch(request, { remoteAddress })) ?? null
+  if (pathname === '/ready') {
+    const isUp = await isReady()
+    const status = isUp ? 'ready' : 'the store does not answer'
+    return Response.json({ status }, { status: isUp ? 200 : 503, headers: NO_STORE })
+  }
+  const page =
+    (await desk?.fetch(request, { remoteAddress })) ?? (await pages?.fetch(request, from)) ?? null
   return page ?? new Response('Not found.\n', { status: 404, headers: NO_STORE })
 }
 
 const NO_STORE = { 'Cache-Control': 'no-store' }
 
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        new Fault(
-          'STORE_UNAVAILABLE',
-          cause.code === 'EADDRINUSE'
-            ? `Port ${port} is taken: another sallyport may be running; choose one with --port.`
-            : `Port ${port} cannot be opened on 127.0.0.1.`,
-          { cause, details: { port } },
-        ),
-      )
-    })
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : port)
-    })
+/** Nothing secret goes there or comes from there. */
+function isOpen(target: string): boolean {
+  return OPEN.includes(target.split('?')[0] ?? '')
+}
+
+const OPEN = ['/health', '/ready', '/v1/health', '/openapi.json', '/.well-known/jwks.json']
+
+function notPrivate(): Fault {
+  return new Fault('ACCESS_DENIED', 'This server is not spoken to over plain HTTP.', {
+    details: {
+      remedy:
+        'use https; behind a proxy, have it send X-Forwarded-Proto and name it with --behind-proxy',
+    },
   })
+}
+
+function hostnamesOf(publicUrl: string | null, host: string): readonly string[] {
+  const named = publicUrl === null ? [] : [new URL(publicUrl).hostname]
+  return isWildcard(host) ? named : [...named, shownHost(host)]
+}
+
+function shownHost(host: string): string {
+  if (isWildcard(host) || host === 'localhost') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }

@@ -11,13 +11,15 @@ import { systemClock } from '../core/time.ts'
 import type { ServerDefinition } from '../mcp/index.ts'
 import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
 import { createReach } from '../vault/index.ts'
-import { openApi } from './open-api.ts'
+import type { Binding } from './listener.ts'
+import { openApi, storeAnswers } from './open-api.ts'
+import { firstSetupLink, openPages, siteOf } from './open-pages.ts'
 import type { Stack } from './open-stack.ts'
 import { serveHttp } from './serve.ts'
 
 export interface UpOptions {
   readonly settings: Settings
-  readonly port: number
+  readonly binding: Binding
   readonly log: Log
   readonly tokens: TokenPort
   readonly stack: Stack
@@ -33,7 +35,7 @@ export interface UpOptions {
 
 /** Serves HTTP clients with the pages of `input_secret` on the same address, and tells what a person pastes. */
 export async function serveUp(options: UpOptions): Promise<Served> {
-  const { settings, port, log, tokens, stack } = options
+  const { settings, binding, log, tokens, stack } = options
   const { authentication } = stack.identity
   const desk: { mounted: PageDesk | null } = { mounted: null }
   const doors = async (): Promise<AskDoors> => {
@@ -42,23 +44,27 @@ export async function serveUp(options: UpOptions): Promise<Served> {
   }
   const serving = await serveHttp({
     settings,
-    port,
+    binding,
     log,
     tokens,
     api: openApi(stack, { log, inspection: options.inspection }),
     authentication,
+    isReady: () => storeAnswers(stack),
     vaultOf: createReach({ ...stack, standing: stack.identity.standing, clock: systemClock }),
     definition: await options.secretTools(doors),
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })
       return desk.mounted
     },
+    pagesAt: (baseUrl) => openPages(stack, settings, baseUrl, log),
   })
+  const setup = await firstSetupLink(stack)
   return {
     url: `${serving.baseUrl}/mcp`,
     stdio: { command: process.execPath, args: [launcher(), 'mcp'], env: placeVariables() },
     token: await firstToken(tokens, options.project.project ?? realpathSync(options.folder)),
     notes: options.notes,
+    setupUrl: setup === null ? null : `${siteOf(settings, serving.baseUrl)}/setup/${setup.token}`,
     presence: options.presence,
     project: options.project,
     stopped: serving.stopped,

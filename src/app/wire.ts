@@ -142,12 +142,12 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         signal,
       )
     },
-    async up({ port }) {
+    async up(binding) {
       const { serveUp } = await import('./up.ts')
       const opened = await stack()
       serving = await serveUp({
         settings,
-        port: port ?? settings.port,
+        binding: { ...binding, port: binding.port ?? settings.port },
         log,
         tokens: await tokens(),
         stack: opened,

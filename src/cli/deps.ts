@@ -33,6 +33,17 @@ export interface Check {
 }
 
 /** A running `sallyport up`. */
+/** Where `up` listens. */
+export interface ServeAt {
+  /** Null is the setting's. */
+  readonly port: number | null
+  readonly host: string
+  /** Files with PEM; null: no TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+  /** Addresses and ranges of proxies whose word on the client counts. */
+  readonly behindProxy: readonly string[]
+}
+
 export interface Served {
   /** Where HTTP clients connect: `http://127.0.0.1:4747/mcp`. */
   readonly url: string
@@ -47,6 +58,8 @@ export interface Served {
   readonly token: SecretText | null
   /** One sentence each on what this start did or chose: where the keys live, that a vault was made. */
   readonly notes: readonly string[]
+  /** Where the first account is made: in the run that made the store, once and for 30 minutes. */
+  readonly setupUrl: string | null
   readonly presence: PresenceStatus
   /** The project that the working directory belongs to. */
   readonly project: ProjectStanding
@@ -243,8 +256,8 @@ export interface CliDeps {
   ): Promise<{ readonly records: number; readonly note: string }>
   /** The MCP secrets server on standard input and output, until the client leaves or the signal aborts. */
   serveMcp(signal: AbortSignal): Promise<void>
-  /** Opens or creates the vault and serves `/mcp` on loopback. `port` null is the setting's. */
-  up(options: { readonly port: number | null }): Promise<Served>
+  /** Opens or creates the vault and serves it over HTTP. */
+  up(binding: ServeAt): Promise<Served>
   doctor(): Promise<readonly Check[]>
   /** Opens the dialog that would ask for a secret here, stores nothing. @returns by which way it was answered */
   tryDialog(signal: AbortSignal): Promise<{ readonly via: string }>

@@ -1,5 +1,6 @@
 import { createServer, request } from 'node:http'
 import { serveApi } from '../../src/api/index.ts'
+import { arrivalOf } from '../../src/app/arrival.ts'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { openApi } from '../../src/app/open-api.ts'
 import type { AgentRequest } from '../../src/core/identity-port.ts'
@@ -38,7 +39,7 @@ export async function serveTestApi(vault: TestVault): Promise<TestApi> {
     inspection: callInspection(vault.settings, async () => null, silentLog),
   })
   const server = createServer((incoming, outgoing) => {
-    void serveApi(api, incoming, outgoing, incoming.socket.remoteAddress ?? null)
+    void serveApi(api, incoming, outgoing, arrivalOf(incoming, []))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

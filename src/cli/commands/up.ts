@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { isFault } from '../../core/faults.ts'
+import { Fault, isFault } from '../../core/faults.ts'
 import { approve, describeGlobs, makeAndApprove } from '../approve-project.ts'
 import { httpBlock, stdioBlock, TOKEN_PLACEHOLDER } from '../client-blocks.ts'
 import { command, type Io, type Json } from '../command.ts'
@@ -18,12 +18,21 @@ export const up = command({
   name: 'up',
   summary: 'Open the vault, serve MCP clients, print what to paste.',
   about: [
-    'Stays in the foreground until Ctrl-C. Listens on 127.0.0.1 only. ' +
+    'Stays in the foreground until Ctrl-C. Listens on 127.0.0.1, unless --host says otherwise. ' +
       'The bearer token of HTTP clients is shown in the run that makes it and never again.',
+    'Beyond this machine it is spoken to over TLS alone: its own, or that of a proxy in front.',
   ],
   arguments: [],
   options: {
-    port: { summary: 'port on 127.0.0.1; SALLYPORT_PORT, else 4747', short: 'p', value: 'N' },
+    port: { summary: 'port; SALLYPORT_PORT, else 4747', short: 'p', value: 'N' },
+    host: { summary: 'address to listen at; 127.0.0.1', value: 'ADDRESS' },
+    tlsCert: { summary: 'PEM file of the certificate, read anew when it changes', value: 'FILE' },
+    tlsKey: { summary: 'PEM file of its key', value: 'FILE' },
+    behindProxy: {
+      summary: 'address or range of a proxy whose word on the client counts',
+      value: 'CIDR',
+      repeats: true,
+    },
     ...PASSPHRASE_OPTION,
   },
   async run(args, io, deps: Deps) {
@@ -31,7 +40,12 @@ export const up = command({
     const port =
       args.port === undefined ? null : wholeNumber('--port', args.port, { min: 0, max: 65_535 })
     await takePassphrase(args.passphraseFd, deps)
-    const served = await deps.up({ port })
+    const served = await deps.up({
+      port,
+      host: args.host ?? '127.0.0.1',
+      tls: tlsFiles(args.tlsCert, args.tlsKey),
+      behindProxy: args.behindProxy,
+    })
     try {
       await announce(served, io)
       if (io.stdin.isTerminal && io.stderr.isTerminal && !io.json) await offer(served, io, deps)
@@ -43,6 +57,14 @@ export const up = command({
   },
 })
 
+function tlsFiles(cert: string | undefined, key: string | undefined) {
+  if (cert === undefined && key === undefined) return null
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  throw new Fault('BAD_USAGE', '--tls-cert and --tls-key are given together.', {
+    details: { field: cert === undefined ? '--tls-cert' : '--tls-key' },
+  })
+}
+
 async function announce(served: Served, io: Io): Promise<void> {
   const shape = (token: string | null): Json => ({
     url: served.url,
@@ -53,6 +75,7 @@ async function announce(served: Served, io: Io): Promise<void> {
     },
     token,
     notes: served.notes,
+    setup: served.setupUrl,
     presence: presenceJson(served.presence),
     project: { folder: served.project.project, state: served.project.state },
   })
@@ -79,6 +102,13 @@ function page(served: Served, token: string, { stdout }: Io): string {
     httpBlock(served.url, token),
     `  ${hint}`,
     '',
+    ...(served.setupUrl === null
+      ? []
+      : [
+          title('For a team: whoever opens this link owns the server (once, for 30 minutes):'),
+          `  ${served.setupUrl}`,
+          '',
+        ]),
     'Ctrl-C ends it.',
   ].join('\n')
 }

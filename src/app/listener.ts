@@ -1,0 +1,135 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { createSecureContext } from 'node:tls'
+import { Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import { rangeProblem } from '../policy/index.ts'
+import { isLoopback } from './arrival.ts'
+
+/** Where `sallyport up` listens. */
+export interface Binding {
+  readonly port: number
+  /** Address to listen at. */
+  readonly host: string
+  /** Files with PEM, read anew when they change; null: no TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+  /** Addresses and ranges of proxies in front, which speak TLS to clients. */
+  readonly behindProxy: readonly string[]
+}
+
+export interface Listening {
+  readonly server: Server
+  readonly port: number
+  /** Stops looking at the files. */
+  close(): void
+}
+
+/** Long enough for a slow client to send a body of a few megabytes, short enough that idle ones do not pile up. */
+const HEADERS_MS = 10_000
+const REQUEST_MS = 60_000
+const MAX_HEADER_BYTES = 16_384
+const MAX_CONNECTIONS = 512
+const LOOK_MS = 2_000
+
+/** @throws {Fault} `BAD_USAGE` for a binding that would let secrets travel in the clear */
+export function checkBinding({ host, tls, behindProxy }: Binding): void {
+  for (const range of behindProxy) {
+    const problem = rangeProblem(range)
+    if (problem !== null)
+      throw new Fault('BAD_USAGE', `--behind-proxy ${range} ${problem}.`, {
+        details: { field: '--behind-proxy' },
+      })
+  }
+  if (isLoopback(host) || host === 'localhost' || tls !== null || behindProxy.length > 0) return
+  throw new Fault(
+    'BAD_USAGE',
+    `Listening at ${host} without TLS would let secrets travel in the clear.`,
+    {
+      details: {
+        field: '--host',
+        remedy: 'give --tls-cert and --tls-key, or --behind-proxy with the addresses of the proxy',
+      },
+    },
+  )
+}
+
+/** @throws {Fault} `BAD_USAGE`, `BAD_INPUT` when a file of TLS is not usable, `STORE_UNAVAILABLE` when the port is taken */
+export async function openListener(
+  binding: Binding,
+  listener: RequestListener,
+  log: Log,
+): Promise<Listening> {
+  checkBinding(binding)
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: HEADERS_MS,
+  }
+  const { tls } = binding
+  const server =
+    tls === null
+      ? createServer(limits, listener)
+      : createTlsServer({ ...limits, ...pemOf(tls), minVersion: 'TLSv1.2' }, listener)
+  server.maxConnections = MAX_CONNECTIONS
+  const port = await listen(server, binding)
+  const stopLooking = tls === null ? () => {} : reload(server as TlsServer, tls, log)
+  return { server, port, close: stopLooking }
+}
+
+/** @throws {Fault} `BAD_INPUT` when a file cannot be read or key and certificate do not belong together */
+function pemOf({ cert, key }: { readonly cert: string; readonly key: string }) {
+  try {
+    const pem = { cert: readFileSync(cert), key: readFileSync(key) }
+    createSecureContext(pem)
+    return pem
+  } catch (cause) {
+    throw new Fault('BAD_INPUT', `'${cert}' and '${key}' are not a certificate and its key.`, {
+      cause,
+      details: { field: '--tls-cert', remedy: 'name PEM files that belong together' },
+    })
+  }
+}
+
+/** Takes new files as soon as they fit together: one is always written before the other. */
+function reload(
+  server: TlsServer,
+  files: { readonly cert: string; readonly key: string },
+  log: Log,
+): () => void {
+  const look = (): void => {
+    try {
+      server.setSecureContext({ ...pemOf(files), minVersion: 'TLSv1.2' })
+      log.info('the certificate was read anew', { file: files.cert })
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      log.error('the certificate is not usable; the one before stays', { file: files.cert })
+    }
+  }
+  const names = [files.cert, files.key]
+  for (const name of names) watchFile(name, { interval: LOOK_MS, persistent: false }, look)
+  return () => {
+    for (const name of names) unwatchFile(name, look)
+  }
+}
+
+function listen(server: Server, { port, host }: Binding): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      reject(
+        new Fault(
+          'STORE_UNAVAILABLE',
+          cause.code === 'EADDRINUSE'
+            ? `Port ${port} is taken: another sallyport may be running; choose one with --port.`
+            : `Port ${port} cannot be opened on ${host}.`,
+          { cause, details: { port } },
+        ),
+      )
+    })
+    server.listen(port, host, () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : port)
+    })
+  })
+}
