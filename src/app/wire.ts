@@ -185,6 +185,10 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     inspection: async () =>
       (await import('./inspection.ts')).createInspection(settings.inspectionFile),
     inspectionRules,
+    async policyProblems(bytes) {
+      const read = await (await import('../policy/index.ts')).readToolPolicy(bytes)
+      return 'problems' in read ? read.problems : []
+    },
     lock: async () => (await keySources()).lockKeys(settings),
     runWithSecrets: async (...given) =>
       (await import('../broker/index.ts')).runWithSecrets(...given),

@@ -85,6 +85,7 @@ export const COMMANDS = {
   'inspection allow': () => import('./commands/inspection-allow.ts').then((m) => m.inspectionAllow),
   'inspection set': () => import('./commands/inspection-set.ts').then((m) => m.inspectionSet),
   'inspection mode': () => import('./commands/inspection-mode.ts').then((m) => m.inspectionMode),
+  'policy validate': () => import('./commands/policy-validate.ts').then((m) => m.policyValidate),
   backup: () => import('./commands/backup.ts').then((m) => m.backup),
   restore: () => import('./commands/restore.ts').then((m) => m.restore),
   completion: () => import('./commands/completion.ts').then((m) => m.completion),
@@ -121,6 +122,7 @@ export const TOPICS: readonly TopicNames[] = [
   { title: 'What waits for a person', names: under('approvals') },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
+  { title: 'What agents may do on MCP servers', names: under('policy') },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
 ]
 

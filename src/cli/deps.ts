@@ -317,6 +317,12 @@ export interface CliDeps {
     use: UseSecrets,
     warn: (sentence: string) => Promise<void>,
   ): Promise<SecretText>
+  /** What is wrong with a policy on tools, lines and columns from 1. Opens no vault. */
+  policyProblems(
+    bytes: Uint8Array,
+  ): Promise<
+    readonly { readonly line: number; readonly column: number; readonly problem: string }[]
+  >
   inspection(): Promise<Inspection>
   inspectionRules(): Promise<InspectionRules>
   /** Closes what the command opened. Called once, after it ended or failed. */

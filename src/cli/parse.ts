@@ -1,7 +1,7 @@
 import { Command as CommanderCommand, CommanderError, type Command as Parser } from 'commander'
 import { Fault } from '../core/faults.ts'
+import { nearest } from '../core/nearest.ts'
 import { type Args, type Arguments, type Command, flagOf, type Options } from './command.ts'
-import { nearest } from './nearest.ts'
 
 export interface Parsed {
   readonly args: Args<Arguments, Options>

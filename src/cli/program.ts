@@ -1,5 +1,6 @@
 import { packageVersion, processEnvironment } from '../core/config.ts'
 import { asFault, Fault, isFault } from '../core/faults.ts'
+import { nearest } from '../core/nearest.ts'
 import type { Command, Io } from './command.ts'
 import {
   COMMANDS,
@@ -12,7 +13,6 @@ import {
 } from './command-table.ts'
 import type { CliDeps } from './deps.ts'
 import { renderCommand, renderGroup, renderOverview, type Topic } from './help.ts'
-import { nearest } from './nearest.ts'
 import { createIo, isClosedPipe, processStreams, type Streams } from './terminal.ts'
 import { visible } from './text.ts'
 

@@ -61,3 +61,13 @@ export {
   parseProjectFile,
   policiesOf,
 } from './project-file.ts'
+export { decideTool, isListed, type ToolDecision } from './tool-policy/decide.ts'
+export type { PolicyProblem } from './tool-policy/document-reader.ts'
+export type { LimitScope, ToolLimit, ToolPolicy } from './tool-policy/model.ts'
+export {
+  MAX_POLICY_BYTES,
+  type ReadToolPolicy,
+  readToolPolicy,
+  toolPolicyOf,
+} from './tool-policy/read-tool-policy.ts'
+export { type LimitWindow, windowAt } from './tool-policy/windows.ts'

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { judgedParams, readFrame } from '../../src/mcp/wire/index.ts'
+import { findArgument, parseArgumentPath } from '../../src/policy/tool-policy/argument-path.ts'
 import { READERS, type Written, written } from './careless-readers.ts'
 
 const ENVELOPE = ['jsonrpc', 'id', 'method', 'params', 'result', 'error']
@@ -25,8 +26,20 @@ export function disagreement(frame: string): string | null {
   for (const name of ENVELOPE) if (!agree(envelope, name)) return name
   if (read.text !== frame.toWellFormed()) return 'the bytes'
   if (read.kind === 'response') return null
-  if ('refused' in judgedParams(read)) return null
+  const judged = judgedParams(read)
+  if ('refused' in judged) return null
   for (const name of PARAMETERS)
     if (!agree(READERS.last(envelope, 'params'), name)) return `params.${name}`
-  return null
+  const args = READERS.last(READERS.last(envelope, 'params'), 'arguments')
+  return PATHS.find((path) => isTaken(judged.params['arguments'], args, path)) ?? null
+}
+
+const PATHS = ['args.amount', 'args.to.kind', 'args.skip', 'args.to', 'args.arguments.id']
+
+/** Whether a policy is sure of what stands at a path, and another reader finds something else there. */
+function isTaken(args: unknown, read: Written | undefined, text: string): boolean {
+  const path = parseArgumentPath(text)
+  if (path === null || findArgument(args, path) === 'doubt') return false
+  const [last, ...others] = Object.values(READERS).map((lookup) => path.steps.reduce(lookup, read))
+  return others.some((other) => !isDeepStrictEqual(other, last))
 }

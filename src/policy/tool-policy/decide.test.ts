@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ExactNumber } from '../../core/decimal.ts'
+import { decideTool, isListed } from './decide.ts'
+import { toolPolicyOf } from './read-tool-policy.ts'
+
+const policyOf = (policy: object) =>
+  toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', ...policy })))
+
+type Args = Readonly<Record<string, unknown>>
+
+async function outcome(condition: object, args: Args): Promise<readonly [boolean, boolean]> {
+  const clause = { conditions: [condition] }
+  const [required, refused] = await Promise.all([
+    policyOf({ default: 'deny', tools: { t: { require: [clause] } } }),
+    policyOf({ default: 'deny', tools: { t: { deny_if: [clause] } } }),
+  ])
+  return [decideTool(required, 't', args).allowed, decideTool(refused, 't', args).allowed]
+}
+
+// Each condition alone as a requirement and as a reason to deny. What is in doubt passes neither.
+const MET = [true, false] as const
+const NOT_MET = [false, true] as const
+const DOUBT = [false, false] as const
+const conditions: readonly [condition: object, args: Args, readonly [boolean, boolean]][] = [
+  [{ path: 'args.a', op: 'eq', value: 'x' }, { a: 'x' }, MET],
+  [{ path: 'args.a', op: 'eq', value: 'x' }, { a: 'X' }, NOT_MET],
+  [{ path: 'args.a', op: 'eq', value: 5 }, { a: 5.0 }, MET],
+  [{ path: 'args.a', op: 'eq', value: 5 }, { a: '5' }, NOT_MET],
+  [{ path: 'args.a', op: 'eq', value: null }, { a: null }, MET],
+  [{ path: 'args.a', op: 'eq', value: null }, {}, NOT_MET],
+  [
+    { path: 'args.a', op: 'eq', value: 0.1 },
+    { a: new ExactNumber('0.10000000000000000001') },
+    NOT_MET,
+  ],
+  [{ path: 'args.a', op: 'eq', value: true }, { a: true }, MET],
+  [{ path: 'args.a', op: 'neq', value: 'x' }, { a: 'y' }, MET],
+  [{ path: 'args.a', op: 'neq', value: 'x' }, {}, NOT_MET],
+  [{ path: 'args.a', op: 'lt', value: 5 }, { a: 4.999 }, MET],
+  [{ path: 'args.a', op: 'lt', value: 5 }, { a: 5 }, NOT_MET],
+  [{ path: 'args.a', op: 'lte', value: 5 }, { a: 5 }, MET],
+  [
+    { path: 'args.a', op: 'lte', value: 5 },
+    { a: new ExactNumber('5.00000000000000000001') },
+    NOT_MET,
+  ],
+  [{ path: 'args.a', op: 'lte', value: 5 }, { a: '5' }, DOUBT],
+  [{ path: 'args.a', op: 'lte', value: 5 }, { a: null }, DOUBT],
+  [{ path: 'args.a', op: 'gt', value: 5 }, { a: 12345678901234567890n }, MET],
+  [{ path: 'args.a', op: 'gt', value: 5 }, { a: 5 }, NOT_MET],
+  [{ path: 'args.a', op: 'gte', value: -5 }, { a: -5 }, MET],
+  [{ path: 'args.a', op: 'gte', value: 5 }, {}, NOT_MET],
+  [{ path: 'args.a', op: 'in', value: ['x', 1] }, { a: 1 }, MET],
+  [{ path: 'args.a', op: 'in', value: ['x', 1] }, { a: '1' }, NOT_MET],
+  [{ path: 'args.a', op: 'not_in', value: ['x', 1] }, { a: 'y' }, MET],
+  [{ path: 'args.a', op: 'not_in', value: ['x', 1] }, {}, NOT_MET],
+  [{ path: 'args.a', op: 'exists', value: true }, { a: 0 }, MET],
+  [{ path: 'args.a', op: 'exists', value: true }, { a: null }, NOT_MET],
+  [{ path: 'args.a', op: 'exists', value: false }, {}, MET],
+  [{ path: 'args.a', op: 'exists', value: false }, { a: 1 }, NOT_MET],
+  [{ path: 'args.a', op: 'regex', value: '^ma(in|ster)$' }, { a: 'main' }, MET],
+  [{ path: 'args.a', op: 'regex', value: 'in' }, { a: 'main' }, MET],
+  [{ path: 'args.a', op: 'regex', value: '^x' }, { a: 'main' }, NOT_MET],
+  [{ path: 'args.a', op: 'regex', value: '5' }, { a: 5 }, DOUBT],
+  [{ path: 'args.a', op: 'regex', value: 'b' }, { a: 'a'.repeat(10_000_000) }, DOUBT],
+  [{ path: 'args.a', op: 'contains', value: 'ai' }, { a: 'main' }, MET],
+  [{ path: 'args.a', op: 'contains', value: 1 }, { a: [2, 1] }, MET],
+  [{ path: 'args.a', op: 'contains', value: 1 }, { a: [2, '1'] }, NOT_MET],
+  [{ path: 'args.a', op: 'contains', value: '5' }, { a: 5 }, DOUBT],
+  [{ path: 'args.a.b', op: 'eq', value: 1 }, { a: { b: 1 } }, MET],
+  [{ path: 'args.a.b', op: 'eq', value: 1 }, { a: 'b' }, NOT_MET],
+  [{ path: 'args.a.0', op: 'eq', value: 1 }, { a: [1] }, NOT_MET],
+  [{ path: '/a/0/b.c', op: 'eq', value: 1 }, { a: [{ 'b.c': 1 }] }, MET],
+  [{ path: '/a~1b/~0', op: 'eq', value: 1 }, { 'a/b': { '~': 1 } }, MET],
+  [{ path: '/a/1', op: 'eq', value: 1 }, { a: [1] }, NOT_MET],
+  [{ path: 'args.constructor', op: 'exists', value: true }, {}, NOT_MET],
+  [{ path: 'args.amount', op: 'lte', value: 5 }, { amount: 1, Amount: 9 }, DOUBT],
+  [{ path: 'args.amount', op: 'gt', value: 5 }, { AMOUNT: 9 }, DOUBT],
+  [{ path: 'args.skip', op: 'exists', value: false }, { ſkip: 1 }, DOUBT],
+  [{ path: 'args.a.k', op: 'eq', value: 1 }, { a: { k: 1, '\u212a': 2 } }, DOUBT],
+]
+for (const [condition, args, expected] of conditions)
+  test(`${JSON.stringify(condition)} of ${Object.keys(args).join()} ${expected.join()}`, async () => {
+    assert.deepEqual(await outcome(condition, args), expected)
+  })
+
+const rules = await policyOf({
+  default: 'deny',
+  hide: ['secret_tool'],
+  all_tools: { limits: [{ counter: 'all', window: 'minute', max: 60 }] },
+  tools: {
+    open: {},
+    closed: { action: 'deny', reason: 'Not today.' },
+    gone: { action: 'hide' },
+    never: { deny_if: [{ conditions: [], on_deny: 'Requires a person.' }] },
+    pay: {
+      reason: 'Payments are small.',
+      require: [{ conditions: [{ path: 'args.amount', op: 'lte', value: 10 }] }],
+      deny_if: [
+        { conditions: [{ path: 'args.to', op: 'eq', value: 'x' }], on_deny: 'Never to x.' },
+        {
+          conditions: [
+            { path: 'args.a', op: 'eq', value: 1 },
+            { path: 'args.b', op: 'eq', value: 1 },
+          ],
+        },
+      ],
+      limits: [{ counter: 'pay', window: 'day', max: 3 }],
+    },
+  },
+})
+
+const decided: readonly [tool: string, args: Args, rule: string | number, reason?: string][] = [
+  ['open', {}, 1],
+  ['pay', { amount: 10 }, 2],
+  ['pay', { amount: 11 }, '/tools/pay/require/0', 'Payments are small.'],
+  ['pay', {}, '/tools/pay/require/0', 'Payments are small.'],
+  ['pay', { amount: 11, to: 'x' }, '/tools/pay/deny_if/0', 'Never to x.'],
+  ['pay', { amount: 1, a: 1 }, 2],
+  ['pay', { amount: 1, a: 1, b: 1 }, '/tools/pay/deny_if/1', 'Payments are small.'],
+  ['closed', {}, '/tools/closed/action', 'Not today.'],
+  ['never', {}, '/tools/never/deny_if/0', 'Requires a person.'],
+  ['secret_tool', {}, '(hidden)', 'There is no such tool.'],
+  ['gone', {}, '(hidden)', 'There is no such tool.'],
+  ['other', {}, '(default deny)', 'The policy does not allow this tool.'],
+  ['constructor', {}, '(default deny)', 'The policy does not allow this tool.'],
+]
+for (const [tool, args, expected, reason] of decided)
+  test(`${tool} with ${JSON.stringify(args)}: ${expected}`, () => {
+    const decision = decideTool(rules, tool, args)
+    if (decision.allowed) assert.equal(decision.limits.length, expected)
+    else assert.deepEqual([decision.rule, decision.reason], [expected, reason])
+  })
+
+test('what agents are shown is what they could call', () => {
+  const names = ['open', 'pay', 'closed', 'never', 'secret_tool', 'gone', 'other']
+  assert.deepEqual(
+    names.filter((name) => isListed(rules, name)),
+    ['open', 'pay'],
+  )
+})
+
+test('list_denied keeps what the policy names and denies, hidden tools never', async () => {
+  const policy = await policyOf({
+    default: 'allow',
+    hide: ['h'],
+    list_denied: true,
+    tools: { d: { action: 'deny' }, n: { deny_if: [{ conditions: [] }] } },
+  })
+  assert.deepEqual(
+    ['d', 'n', 'h', 'x'].map((name) => isListed(policy, name)),
+    [true, true, false, true],
+  )
+})
+
+test('another spelling of a tool with rules is not a tool without', async () => {
+  const policy = await policyOf({
+    default: 'allow',
+    hide: ['*x'],
+    tools: { task_rm: { action: 'deny' } },
+  })
+  for (const name of ['Task_rm', 'taſk_rm', 'tas\u212a_rm', '*X']) {
+    assert.equal(decideTool(policy, name, {}).allowed, false, name)
+    assert.equal(isListed(policy, name), false, name)
+  }
+  assert.equal(decideTool(policy, 'task_list', {}).allowed, true)
+})
+
+test('hide * leaves nothing', async () => {
+  const policy = await policyOf({ default: 'allow', hide: ['*'], tools: { a: {} } })
+  assert.equal(isListed(policy, 'a'), false)
+  assert.equal(decideTool(policy, 'a', {}).allowed, false)
+})

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
+
+const problemsOf = async (text: string): Promise<readonly string[]> => {
+  const read = await readToolPolicy(Buffer.from(text))
+  if ('policy' in read) return []
+  return read.problems.map(({ line, column, problem }) => `${line}:${column} ${problem}`)
+}
+const withTool = (rule: string): string =>
+  `{"version":"1","default":"deny","tools":{"t":\n${rule}}}`
+const withCondition = (condition: string): string =>
+  withTool(`{"require":[{"conditions":[\n${condition}]}]}`)
+const withLimit = (limit: string): string => withTool(`{"limits":[\n${limit}]}`)
+
+const bad: readonly [what: string, text: string, problems: readonly string[]][] = [
+  ['nothing', '', ['1:1 it is not JSON: a value was expected before the end of the file']],
+  [
+    'no JSON',
+    '{"version":"1",\n default:1}',
+    ['2:2 it is not JSON: a name in double quotes was expected'],
+  ],
+  ['two values', '{} {}', ['1:4 it is not JSON: the end was expected']],
+  ['a list', '[]', ['1:1 a policy must be an object']],
+  ['empty', '{}', ["1:1 a policy needs 'version'", "1:1 a policy needs 'default'"]],
+  ['version 2', '{"version":"2","default":"deny"}', [`1:12 'version' must be "1"`]],
+  ['version as a number', '{"version":1,"default":"deny"}', [`1:12 'version' must be "1"`]],
+  [
+    'another default',
+    '{"version":"1","default":"alow"}',
+    ["1:26 'default' must be one of allow, deny; did you mean 'allow'?"],
+  ],
+  [
+    'a mistyped default',
+    '{"version":"1",\n  "defualt":"deny"}',
+    ["2:3 there is no 'defualt'; did you mean 'default'?", "1:1 a policy needs 'default'"],
+  ],
+  [
+    'hidden for hide',
+    '{"version":"1","default":"deny","hidden":[]}',
+    ["1:33 there is no 'hidden'; did you mean 'hide'?"],
+  ],
+  [
+    'a name twice',
+    '{"version":"1","default":"deny","default":"allow"}',
+    ["1:33 'default' stands there twice"],
+  ],
+  [
+    'hide twice',
+    '{"version":"1","default":"deny","hide":["a","a"]}',
+    ["1:45 'hide' names the tool twice"],
+  ],
+  [
+    'an empty hide',
+    '{"version":"1","default":"deny","hide":[""]}',
+    ["1:41 'hide' lists names of tools"],
+  ],
+  [
+    'rules for *',
+    '{"version":"1","default":"deny","tools":{"*":{}}}',
+    ["1:42 'tools' has names of tools; what holds for all is 'default' and 'all_tools'"],
+  ],
+  [
+    'an unknown key of a tool',
+    withTool('{"denyIf":[]}'),
+    ["2:2 there is no 'denyIf'; did you mean 'deny_if'?"],
+  ],
+  [
+    'an unknown action',
+    withTool('{"action":"require_approval"}'),
+    ["2:11 'action' must be one of allow, deny, hide"],
+  ],
+  [
+    'limits beside deny',
+    withTool('{"action":"deny","limits":[]}'),
+    ["2:18 'limits' never counts beside the action 'deny'"],
+  ],
+  [
+    'require without conditions',
+    withTool('{"require":[{"conditions":[]}]}'),
+    ["2:27 'require' without conditions requires nothing"],
+  ],
+  [
+    'a clause without conditions',
+    withTool('{"deny_if":[{}]}'),
+    ["2:13 an entry of 'deny_if' needs 'conditions'"],
+  ],
+  [
+    'a path without args',
+    withCondition('{"path":"amount","op":"exists","value":true}'),
+    ["3:9 'path' must be 'args.' and names joined by dots, or a JSON Pointer such as '/to/0'"],
+  ],
+  [
+    'an unknown operator',
+    withCondition('{"path":"args.a","op":"gtt","value":1}'),
+    [
+      "3:23 'op' must be one of eq, neq, lt, lte, gt, gte, in, not_in, exists, regex, contains; did you mean 'gt'?",
+    ],
+  ],
+  [
+    'lt with a text',
+    withCondition('{"path":"args.a","op":"lt","value":"5"}'),
+    ["3:36 'lt' needs a number"],
+  ],
+  [
+    'in without a list',
+    withCondition('{"path":"args.a","op":"in","value":5}'),
+    ["3:36 'in' needs a list of texts, numbers, true, false or null"],
+  ],
+  [
+    'eq without a value',
+    withCondition('{"path":"args.a","op":"eq"}'),
+    ["3:1 'eq' needs a text, a number, true, false or null"],
+  ],
+  [
+    'exists with 1',
+    withCondition('{"path":"args.a","op":"exists","value":1}'),
+    ["3:40 'exists' needs true or false"],
+  ],
+  [
+    'a pattern that is none',
+    withCondition('{"path":"args.a","op":"regex","value":"(?=x)"}'),
+    ['3:39 the pattern is not RE2: invalid or unsupported Perl syntax: `(?=`'],
+  ],
+  [
+    'a huge pattern',
+    withCondition(`{"path":"args.a","op":"regex","value":"(a{100}){100}"}`),
+    ['3:39 the pattern is not RE2: invalid repeat count: `{100}`'],
+  ],
+  [
+    'a limit without max',
+    withLimit('{"counter":"c","window":"hour"}'),
+    ["3:1 a limit needs 'max'"],
+  ],
+  [
+    'half a call',
+    withLimit('{"counter":"c","window":"hour","max":1.5}'),
+    ["3:38 'max' must be a whole number from 0 to 9007199254740991"],
+  ],
+  [
+    'a window that is none',
+    withLimit('{"counter":"c","window":"hours","max":1}'),
+    ["3:25 'window' must be one of second, minute, hour, day, week, month; did you mean 'hour'?"],
+  ],
+  [
+    'a window of nothing',
+    withLimit('{"counter":"c","window":0,"max":1}'),
+    ["3:25 'window' must be a whole number from 1 to 31536000"],
+  ],
+  [
+    'a sliding month',
+    withLimit('{"counter":"c","window":"month","max":1,"algorithm":"sliding"}'),
+    ['3:53 a month has no length to slide'],
+  ],
+  [
+    'a counter with a space',
+    withLimit('{"counter":"a b","window":"hour","max":1}'),
+    ["3:12 'counter' has 1 to 100 letters, digits and the signs _ . : -"],
+  ],
+  [
+    'a rate limit in words',
+    withTool('{"rate_limit":"10/minute"}'),
+    ["2:15 'rate_limit' must be an object"],
+  ],
+]
+for (const [what, text, problems] of bad)
+  test(`a policy is refused: ${what}`, async () => {
+    assert.deepEqual(await problemsOf(text), problems)
+  })
+
+test('all that is wrong is told at once', async () => {
+  assert.deepEqual(
+    await problemsOf('{"version":"1","default":"x","tools":{"t":{"requires":[],"limits":1}}}'),
+    [
+      "1:26 'default' must be one of allow, deny",
+      "1:44 there is no 'requires'; did you mean 'require'?",
+      "1:67 'limits' must be a list",
+    ],
+  )
+})
+
+test('what nests deeply or is large is refused', async () => {
+  assert.match((await problemsOf('['.repeat(100)))[0] ?? '', /nested deeper than 64 levels$/)
+  assert.deepEqual(await problemsOf(' '.repeat(1_048_577)), [
+    '1:1 the file is larger than 1048576 bytes',
+  ])
+  const read = await readToolPolicy(Uint8Array.of(0xff))
+  assert.ok('problems' in read)
+})
+
+test('a fault names the file, the place and how much more there is', async () => {
+  await assert.rejects(toolPolicyOf('p.json', Buffer.from('{}')), {
+    code: 'BAD_INPUT',
+    message: "p.json:1:1: a policy needs 'version'. 1 more: sallyport policy validate.",
+  })
+})
+
+test('limits: the defaults, and the short form in seconds by session', async () => {
+  const policy = await toolPolicyOf(
+    'p.json',
+    Buffer.from(
+      '{"version":"1","default":"allow","list_denied":true,' +
+        '"all_tools":{"limits":[{"counter":"all","window":"day","max":0}]},' +
+        '"tools":{"a/b":{"limits":[{"counter":"c","window":"hour","max":5,"scope":"server","on_deny":"no"}],' +
+        '"rate_limit":{"max":10,"window":60}}}}',
+    ),
+  )
+  assert.equal(policy.listsDenied, true)
+  assert.deepEqual(policy.limits, [
+    {
+      counter: 'all',
+      window: 'day',
+      max: 0,
+      scope: 'grant',
+      algorithm: 'calendar',
+      onDeny: null,
+      pointer: '/all_tools/limits/0',
+    },
+  ])
+  assert.deepEqual(policy.tools.get('a/b')?.limits, [
+    {
+      counter: 'c',
+      window: 'hour',
+      max: 5,
+      scope: 'server',
+      algorithm: 'sliding',
+      onDeny: 'no',
+      pointer: '/tools/a~1b/limits/0',
+    },
+    {
+      counter: 'rate_limit of a/b',
+      window: 60,
+      max: 10,
+      scope: 'session',
+      algorithm: 'sliding',
+      onDeny: null,
+      pointer: '/tools/a~1b/rate_limit',
+    },
+  ])
+})
