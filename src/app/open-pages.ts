@@ -28,6 +28,7 @@ export async function openPages(
     signIn,
     oidc: provider,
     approvals: async () => stack.approvals.approvals,
+    nameOf: (principal) => nameOf(stack, principal),
     log,
   })
 }
@@ -41,4 +42,14 @@ export async function firstSetupLink(stack: Stack): Promise<NewLink | null> {
   const { people, signIn } = await stack.identity.people()
   if (await signIn.hasPeople()) return null
   return people.setupLink({ principal: LOCAL_PERSON, channel: 'cli' })
+}
+
+async function nameOf({ db, identity }: Stack, principal: string): Promise<string | null> {
+  const [kind, id = ''] = principal.split(':')
+  const { agents, users } = identity.tables
+  return db.read(async (reader) => {
+    if (kind === 'agent') return (await agents.get(reader, 'id = ?', [id]))?.name ?? null
+    if (kind === 'user') return (await users.get(reader, 'id = ?', [id]))?.email ?? null
+    return null
+  })
 }

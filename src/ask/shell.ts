@@ -23,7 +23,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .agent p{margin:.5rem 0 0;color:var(--soft);font-size:.8125rem}
 form{margin:1.5rem 0 0}
 label{display:block;margin:0 0 .35rem;font-weight:600}
-input,textarea{width:100%;padding:.7rem .8rem;border:1px solid var(--soft);border-radius:9px;background:var(--field);color:var(--ink);font:inherit}
+input,select,textarea{width:100%;padding:.7rem .8rem;border:1px solid var(--soft);border-radius:9px;background:var(--field);color:var(--ink);font:inherit}
 input[type=password],input.code,textarea{font:1rem ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .field{margin:1rem 0 0}
 textarea{min-height:9rem;resize:vertical;-webkit-text-security:disc}
@@ -44,7 +44,8 @@ a.button{display:inline-block;padding:.65rem 1.4rem;border:1px solid var(--soft)
 .good code{display:block;margin:.5rem 0 0;overflow-wrap:anywhere;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;user-select:all}
 section{margin:2rem 0 0;padding:1.5rem 0 0;border-top:1px solid var(--line)}
 section.agent{margin:1.25rem 0 0;padding:.85rem 1rem;border:1px dashed var(--line)}
-section h2{font-size:1.0625rem}
+section:not(.agent) h2{font-size:1.0625rem}
+h1+.say{margin:-.5rem 0 1.25rem}
 ul.rows{margin:.75rem 0 0;padding:0;list-style:none}
 ul.rows li{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem 1rem;padding:.6rem 0;border-top:1px solid var(--line)}
 ul.rows li>div{flex:1 1 14rem;min-width:0;overflow-wrap:anywhere}

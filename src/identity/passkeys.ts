@@ -28,6 +28,8 @@ const webauthn = () => import('@simplewebauthn/server')
 const CHALLENGE_MS = 300_000
 const MAX_PASSKEYS = 20
 const MAX_LABEL = 100
+/** COSE: Ed25519, ECDSA with P-256, RSA with SHA-256. Named, because otherwise the package tries what Node can do. */
+const ALGORITHMS = [-8, -7, -257]
 
 interface Asked {
   readonly challenge: string
@@ -168,6 +170,7 @@ export class PasskeySignIn {
       userDisplayName: who.name ?? who.email,
       timeout: CHALLENGE_MS,
       attestationType: 'none',
+      supportedAlgorithmIDs: ALGORITHMS,
       excludeCredentials: own.map((row) => ({ id: row.credential_id })),
       authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
     })
@@ -217,6 +220,7 @@ export class PasskeySignIn {
         expectedOrigin: asked.origin,
         expectedRPID: rpIdOf(asked),
         requireUserVerification: true,
+        supportedAlgorithmIDs: ALGORITHMS,
       }),
     )
     if (!verified.verified) throw notRecognised()

@@ -149,7 +149,7 @@ ${
 ${
   isSteppedUp
     ? html`<section><h2>${person.hasPassword ? 'Change the password' : 'Set a password'}</h2>
-<form method="post" action="/account/password">${csrf}<input type="hidden" name="username" value="${person.email}" autocomplete="username">
+<form method="post" action="/account/password">${csrf}<input type="email" name="username" value="${person.email}" autocomplete="username" readonly hidden>
 ${person.hasPassword ? html`<div class="field"><label for="current">Password now</label><input type="password" id="current" name="current" autocomplete="current-password" required></div>` : ''}
 <div class="field"><label for="password">New password, at least 12 characters</label><input type="password" id="password" name="password" autocomplete="new-password" minlength="12" required></div>
 <div class="buttons"><button>Set the password</button></div></form></section>`
@@ -165,7 +165,7 @@ ${
     : ''
 }
 <section><h2>Signed in</h2>
-<ul class="rows">${sessions.map((one) => html`<li><div>${one.agent ?? 'A browser'} <small>${VIA[one.via]} · ${one.address ?? 'unknown address'} · last seen ${minute(one.seenAt)}${one.id === session.id ? ' · this one' : ''}</small></div>${one.id === session.id ? '' : small('sessions/end', one.id, 'Sign out')}</li>`)}</ul>
+<ul class="rows">${sessions.map((one) => html`<li><div>${browserName(one.agent)} <small>${VIA[one.via]} · ${one.address ?? 'unknown address'} · last seen ${minute(one.seenAt)}${one.id === session.id ? ' · this one' : ''}</small></div>${one.id === session.id ? '' : small('sessions/end', one.id, 'Sign out')}</li>`)}</ul>
 <form method="post" action="/sign-out">${csrf}<div class="buttons"><button>Sign out here</button></div></form></section>`,
     })
   }
@@ -183,4 +183,17 @@ function day(at: EpochMs): string {
 
 function minute(at: EpochMs): string {
   return `${toIso(at).slice(0, 16).replace('T', ' ')} UTC`
+}
+
+const BROWSERS = ['Firefox', 'Edg', 'OPR', 'Chrome', 'Safari'] as const
+const SYSTEMS = ['Android', 'iPhone', 'iPad', 'Windows', 'Macintosh', 'Linux'] as const
+const SHOWN: Readonly<Record<string, string>> = { Edg: 'Edge', OPR: 'Opera', Macintosh: 'Mac' }
+
+/** What a browser calls itself, in two words where it is one of those that are known. */
+function browserName(agent: string | null): string {
+  if (agent === null) return 'A browser'
+  const name = BROWSERS.find((one) => agent.includes(`${one}/`))
+  const system = SYSTEMS.find((one) => agent.includes(one))
+  if (name === undefined || system === undefined) return agent.slice(0, 60)
+  return `${SHOWN[name] ?? name} on ${SHOWN[system] ?? system}`
 }

@@ -8,7 +8,19 @@ import { notThisForm, ownFields, problem } from './sign-in.ts'
 import { formOf, type Visit } from './visit.ts'
 
 /** Where people decide what somebody wants to do. */
-export function createApprovalPage(approvals: ApprovalPort) {
+export function createApprovalPage(
+  approvals: ApprovalPort,
+  nameOf: (principal: string) => Promise<string | null>,
+) {
+  async function show(
+    visit: Visit,
+    signedIn: SignedIn,
+    approval: ApprovalInfo,
+    fault: Fault | null,
+  ): Promise<Response> {
+    return approvalPage(visit, signedIn, approval, await nameOf(approval.requester), fault)
+  }
+
   return async (visit: Visit, signedIn: SignedIn, id: string): Promise<Response> => {
     const { caller } = signedIn
     try {
@@ -48,31 +60,44 @@ const SAID = {
   consumed: 'Approved, and done',
 } as const
 
-function show(
+function approvalPage(
   visit: Visit,
   signedIn: SignedIn,
   approval: ApprovalInfo,
+  name: string | null,
   fault: Fault | null,
 ): Promise<Response> {
   const { preview, status, id } = approval
   const form = formOf(visit)
-  const rows = [
-    ['Asked by', approval.requester],
-    ...(approval.client === null ? [] : [['Through', approval.client]]),
+  const isOwn = approval.kind === 'own'
+  const about = [
     ['Wants to', approval.action],
     ['On', `${approval.target.type} ${approval.target.id}`],
     ...(preview.fields ?? []).map(({ label, value }) => [label, value]),
+  ]
+  const rows = [
+    ['Asked by', name === null ? approval.requester : `${name} (${approval.requester})`],
+    ...(approval.client === null ? [] : [['Through', approval.client]]),
+    ...(isOwn ? [] : about),
     ...(approval.grant === null ? [] : grantRows(approval.grant)),
     ['Until', `${toIso(approval.expiresAt).slice(0, 16).replace('T', ' ')} UTC`],
     ...(approval.needed > 1
       ? [['Yes so far', `${approval.votes.length} of ${approval.needed}`]]
       : []),
   ]
-  const words =
-    preview.body === undefined && approval.reason === null && approval.kind !== 'own'
+  const facts = (of: readonly (readonly (string | undefined)[])[]) =>
+    html`<dl>${of.map(([label, value]) => html`<dt>${label}</dt><dd>${value}</dd>`)}</dl>`
+  const ours = isOwn
+    ? ''
+    : html`<p class="say">${preview.title}</p>${preview.body === undefined ? '' : html`<p class="say">${preview.body}</p>`}`
+  const said = isOwn ? [preview.title, preview.body, approval.reason] : [approval.reason]
+  const words = said.filter((text) => text !== undefined && text !== null)
+  const theirs =
+    words.length === 0
       ? ''
       : html`<section class="agent"><h2>In the words of whoever asks</h2>
-<blockquote>${approval.kind === 'own' ? `${preview.title} ` : ''}${preview.body ?? ''} ${approval.reason ?? ''}</blockquote>
+${isOwn ? facts(about) : ''}
+${words.map((text) => html`<blockquote>${text}</blockquote>`)}
 <p>These are not Sallyport’s words. Trust what stands above.</p></section>`
   const isPending = status === 'pending'
   const decide = signedIn.isSteppedUp
@@ -89,8 +114,8 @@ function show(
     title: isPending ? 'May this be done?' : SAID[status],
     cookies: [form.cookie],
     body: html`<h1>${isPending ? 'May this be done?' : SAID[status]}</h1>
-<dl>${rows.map(([label, value]) => html`<dt>${label}</dt><dd>${value}</dd>`)}</dl>
-${words}${problem(fault)}
+${ours}${facts(rows)}
+${theirs}${problem(fault)}
 ${isPending ? decide : ''}`,
   })
 }

@@ -17,6 +17,8 @@ export interface PagesOptions {
   readonly signIn: SignInPort
   readonly oidc: () => Promise<OidcSignInPort | null>
   readonly approvals: () => Promise<ApprovalPort | null>
+  /** What a principal is called, or null. */
+  readonly nameOf: (principal: string) => Promise<string | null>
   readonly log: Log
 }
 
@@ -90,7 +92,7 @@ export function createPages(options: PagesOptions): Pages {
     }
     const approvals = await options.approvals()
     if (approvals === null || depth !== 2) return nothingHere()
-    return createApprovalPage(approvals)(visit, signedIn, second)
+    return createApprovalPage(approvals, options.nameOf)(visit, signedIn, second)
   }
 
   return {

@@ -123,7 +123,7 @@ ${elsewhere}</div>
     const form = formOf(visit)
     const password =
       person?.hasPassword === true
-        ? html`<input type="hidden" name="username" value="${person.email}" autocomplete="username">
+        ? html`<input type="email" name="username" value="${person.email}" autocomplete="username" readonly hidden>
 <label for="password">Password</label>
 <input type="password" id="password" name="password" autocomplete="current-password" required autofocus>`
         : ''
