@@ -3,6 +3,7 @@ import { Fault, isFault } from '../core/faults.ts'
 import { isUuid, type SecretId, type VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
+import { isUseFault, requireEnvBundle, usedValues } from '../core/used-values.ts'
 import type {
   EnvBundle,
   GenerateRequest,
@@ -126,13 +127,7 @@ export class RemoteVault implements VaultPort {
   }
 
   async getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
-    const before = await this.describe(caller, vault, path)
-    if (before.type !== 'env_bundle')
-      throw new Fault(
-        'BAD_INPUT',
-        `The secret at '${path}' is of type ${before.type}, not env_bundle.`,
-        { details: { field: 'path', path } },
-      )
+    requireEnvBundle(await this.describe(caller, vault, path))
     const { info, value } = await this.get(caller, vault, path)
     try {
       return { info, entries: parseEnvBundle(value) }
@@ -154,19 +149,7 @@ export class RemoteVault implements VaultPort {
     const settled = await Promise.allSettled(
       wanted.map((path) => this.#read(id, path, undefined, '?purpose=use')),
     )
-    const results: UseResult[] = []
-    let failure: unknown = null
-    settled.forEach((one, index) => {
-      const path = wanted[index] ?? ''
-      if (one.status === 'fulfilled') results.push({ path, value: one.value.value })
-      else if (isUseFault(one.reason)) results.push({ path, fault: one.reason.code })
-      else failure = one.reason
-    })
-    if (failure !== null) {
-      for (const result of results) if ('value' in result) result.value.wipe()
-      throw failure
-    }
-    return results
+    return usedValues(wanted, settled)
   }
 
   /** Those that can't be read, found out without spending a read. */
@@ -373,16 +356,6 @@ function isNotOffered(error: unknown): boolean {
 
 function notHere(what: string): Fault {
   return new Fault('NOT_OFFERED', `${what} is not offered through a server; do it where it runs.`)
-}
-
-function isUseFault(
-  error: unknown,
-): error is Fault & { readonly code: 'ACCESS_DENIED' | 'SECRET_NOT_FOUND' | 'SECRET_SPENT' } {
-  return (
-    isFault(error, 'ACCESS_DENIED') ||
-    isFault(error, 'SECRET_NOT_FOUND') ||
-    isFault(error, 'SECRET_SPENT')
-  )
 }
 
 /** `*` and `?` are wildcards over the whole path; a plain text matches anywhere. Case does not matter. */

@@ -1,11 +1,12 @@
 import { type Committed, type Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
 import { parseEnvBundle } from '../core/env-bundle.ts'
-import { Fault, isFault } from '../core/faults.ts'
+import { Fault } from '../core/faults.ts'
 import type { VaultId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { Clock } from '../core/time.ts'
+import { requireEnvBundle, usedValues } from '../core/used-values.ts'
 import type {
   EnvBundle,
   GenerateRequest,
@@ -167,15 +168,7 @@ export class LocalVault implements VaultPort {
   }
 
   async getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
-    const before = await this.describe(caller, vault, path)
-    if (before.type !== 'env_bundle')
-      throw new Fault(
-        'BAD_INPUT',
-        `The secret at '${path}' is of type ${before.type}, not env_bundle.`,
-        {
-          details: { field: 'path', path },
-        },
-      )
+    requireEnvBundle(await this.describe(caller, vault, path))
     const { info, value } = await this.get(caller, vault, path)
     try {
       return { info, entries: parseEnvBundle(value) }
@@ -198,19 +191,13 @@ export class LocalVault implements VaultPort {
     const settled = await Promise.allSettled(
       asked.map((request) => this.#read(request, 'use', null)),
     )
-    const results: UseResult[] = [...malformed]
-    let failure: unknown = null
-    settled.forEach((one, index) => {
-      const path = asked[index]?.path ?? ''
-      if (one.status === 'fulfilled') results.push({ path, value: one.value.value })
-      else if (isUseFault(one.reason)) results.push({ path, fault: one.reason.code })
-      else failure = one.reason
-    })
-    if (failure !== null) {
-      for (const result of results) if ('value' in result) result.value.wipe()
-      throw failure
-    }
-    return results
+    return [
+      ...malformed,
+      ...usedValues(
+        asked.map(({ path }) => path),
+        settled,
+      ),
+    ]
   }
 
   /** A reference whose name can't be a path holds nothing; it must not hide the others. */
@@ -493,14 +480,4 @@ function searchMatcher(pattern: string): (path: string) => boolean {
   if (!/[*?]/.test(pattern)) return (path) => path.toLowerCase().includes(folded)
   const matches = compileGlob(folded)
   return (path) => matches(path.toLowerCase())
-}
-
-function isUseFault(
-  error: unknown,
-): error is Fault & { readonly code: 'ACCESS_DENIED' | 'SECRET_NOT_FOUND' | 'SECRET_SPENT' } {
-  return (
-    isFault(error, 'ACCESS_DENIED') ||
-    isFault(error, 'SECRET_NOT_FOUND') ||
-    isFault(error, 'SECRET_SPENT')
-  )
 }

@@ -11,9 +11,9 @@ import {
 } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import {
-  type AccessPermission,
   type AccessPolicy,
   type AccessSubject,
+  accessPermissionFor,
   type CompiledAccess,
   compileAccess,
   type Judgement,
@@ -28,18 +28,6 @@ export interface RegisteredJudge {
   readonly ended?: Fault
   readonly access?: CompiledAccess
   readonly isOwner: boolean
-}
-
-/** Creating is writing where nothing is yet; what a person types is written too. */
-const ASKED_AS: Readonly<Record<Permission, AccessPermission>> = {
-  list: 'list',
-  read: 'read',
-  write: 'write',
-  create: 'write',
-  delete: 'delete',
-  use: 'use',
-  ask: 'write',
-  share: 'share',
 }
 
 const ABSENT: Access = {
@@ -203,7 +191,7 @@ function judgeOf(
         orgId,
         vaultId,
         path,
-        permission: ASKED_AS[permission],
+        permission: accessPermissionFor(permission),
         at,
         address,
         environment,
