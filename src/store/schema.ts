@@ -232,6 +232,16 @@ export const MIGRATIONS: readonly Migration[] = [
       `create unique index environments_by_slug on environments (vault_id, slug)`,
     ],
   },
+  {
+    version: 8,
+    name: 'answers to requests that may come twice',
+    statements: [
+      `create table idempotent_requests (
+        id text primary key, request bytea not null, status bigint, answer text, mac bytea,
+        ends_at bigint not null)`,
+      `create index idempotent_requests_by_end on idempotent_requests (ends_at)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -276,6 +286,7 @@ export const TABLES = [
   'approvals',
   'webhooks',
   'webhook_deliveries',
+  'idempotent_requests',
   'audit_tree',
   'audit_records',
 ] as const
