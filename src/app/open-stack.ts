@@ -191,7 +191,11 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       canaries,
       sharing,
       audit,
-      policies: createPathPolicies({ db, ledger, tables, standing: identity.standing, clock }),
+      policies: createPathPolicies({
+        ...opened,
+        standing: identity.standing,
+        approvals: approvals.approvals,
+      }),
       isNew: keys.isNew,
       async close() {
         knownTo.close()

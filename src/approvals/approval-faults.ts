@@ -58,7 +58,12 @@ export function unknown(id: string): Fault {
   return new Fault('NOT_FOUND', `There is no approval '${id.slice(0, 64)}'.`)
 }
 
-export function required({ id, expiresAt }: ApprovalInfo): Fault {
+/** What a caller is told whose act does not pass. */
+export function refusalOf(approval: ApprovalInfo): Fault {
+  return approval.status === 'denied' ? denied(approval) : required(approval)
+}
+
+function required({ id, expiresAt }: ApprovalInfo): Fault {
   return new Fault(
     'APPROVAL_REQUIRED',
     `A person has to approve this first. It waits as ${id}: sallyport approvals approve ${id}. Then make the same call again.`,
@@ -66,7 +71,7 @@ export function required({ id, expiresAt }: ApprovalInfo): Fault {
   )
 }
 
-export function denied(approval: ApprovalInfo): Fault {
+function denied(approval: ApprovalInfo): Fault {
   const { id, votes } = approval
   const reason = votes.find(({ decision }) => decision === 'deny')?.reason ?? null
   return new Fault(

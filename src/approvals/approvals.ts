@@ -17,11 +17,10 @@ import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
 import {
   badField,
   conflict,
-  denied,
   expectationProblem,
   openProblem,
+  refusalOf,
   refused,
-  required,
   settledProblem,
   unknown,
 } from './approval-faults.ts'
@@ -137,7 +136,6 @@ export class Approvals implements ApprovalPort {
     return (await this.#parts.ledger.commit(this.#consume, { caller, act })).value
   }
 
-  /** As `consume`, in the transaction of the act itself; its record must name `rows`. */
   async consumeWithin(tx: Tx, caller: Caller, act: ApprovalAct, at: EpochMs): Promise<Consumed> {
     const consumed = await consumeWithin(this.#parts, tx, caller, act, at)
     if (consumed.consumption.outcome === 'granted')
@@ -154,10 +152,12 @@ export class Approvals implements ApprovalPort {
   async pass(caller: Caller, request: ApprovalRequest): Promise<ConsumedApproval> {
     const consumption = await this.consume(caller, request)
     if (consumption.outcome === 'granted') return consumption.taken
-    const approval =
-      consumption.outcome === 'none' ? await this.request(caller, request) : consumption.approval
-    if (approval.status === 'denied') throw denied(approval)
-    throw required(approval)
+    if (consumption.outcome === 'none') return this.demand(caller, request)
+    throw refusalOf(consumption.approval)
+  }
+
+  async demand(caller: Caller, request: ApprovalRequest): Promise<never> {
+    throw refusalOf(await this.request(caller, request))
   }
 
   async useOwn(caller: Caller, id: string, expected?: string): Promise<ApprovalInfo> {

@@ -1,3 +1,4 @@
+import type { Tx } from './db-port.ts'
 import type { Caller } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
 import type { EpochMs } from './time.ts'
@@ -184,6 +185,21 @@ export interface ApprovalPort {
    * @throws {Fault} `APPROVAL_REQUIRED` with `details.approval`; `ACCESS_DENIED` when people said no
    */
   pass(caller: Caller, request: ApprovalRequest): Promise<ConsumedApproval>
+  /** Asks for an act that has to wait. Always throws, as `pass` does when it does not pass. */
+  demand(caller: Caller, request: ApprovalRequest): Promise<never>
+  /**
+   * As `consume`, inside the transaction of the act itself, which undoes it when the act fails. The record of the act
+   * must name `rows`.
+   */
+  consumeWithin(
+    tx: Tx,
+    caller: Caller,
+    act: ApprovalAct,
+    at: EpochMs,
+  ): Promise<{
+    readonly consumption: Consumption
+    readonly rows: readonly (readonly [table: string, id: string, revision: number | null])[]
+  }>
   /**
    * Uses up what the caller asked for in his own words, so that he does it once.
    *

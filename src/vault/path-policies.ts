@@ -1,4 +1,4 @@
-import type { Ledger, Settled } from '../audit/index.ts'
+import type { Ledger, RowRevision, Settled } from '../audit/index.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { CallerStanding, StandingPort } from '../core/identity-port.ts'
@@ -28,6 +28,7 @@ import {
 } from '../policy/index.ts'
 import { accessDenied } from './access.ts'
 import { changeLane } from './change-lane.ts'
+import { askingPerson, consumeGrantApproval, type GrantApprovals } from './grant-approval.ts'
 import { accessPolicy, isMaker, subjectOf } from './registered-rights.ts'
 import type { PathPolicyRow, VaultRow, VaultTables } from './rows-repository.ts'
 import { findVault } from './vaults.ts'
@@ -38,6 +39,7 @@ export interface PathPolicyParts {
   readonly tables: VaultTables
   readonly standing: StandingPort
   readonly clock: Clock
+  readonly approvals: GrantApprovals
 }
 
 type Change = Partial<
@@ -84,12 +86,16 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
     },
     async create(caller, vault, request) {
       const wanted = requested(request)
-      const { value } = await ledger.commit(create, { caller, vault, wanted })
-      return pathPolicyInfo(value)
+      return askingPerson(parts.approvals, caller, async () => {
+        const { value } = await ledger.commit(create, { caller, vault, wanted })
+        return pathPolicyInfo(value)
+      })
     },
     async update(caller, vault, id, change) {
-      const { value } = await ledger.commit(edit, { caller, vault, id, change })
-      return pathPolicyInfo(value)
+      return askingPerson(parts.approvals, caller, async () => {
+        const { value } = await ledger.commit(edit, { caller, vault, id, change })
+        return pathPolicyInfo(value)
+      })
     },
     async remove(caller, vault, id) {
       await ledger.commit(edit, { caller, vault, id, change: null })
@@ -228,6 +234,7 @@ async function createPolicy(
   const problem = grantProblem(caller, granter, policy, at)
   if (problem !== null)
     return { fault: problem, record: refusal(caller, 'policy.create', row.id, problem) }
+  const used = await consumeGrantApproval(parts.approvals, tx, caller, row, policy, null, at)
   const next: PathPolicyRow = {
     id: newId<PolicyId>(),
     vault_id: row.id,
@@ -243,7 +250,7 @@ async function createPolicy(
     created_by: principalName(caller.principal),
     revision: 1,
   }
-  return saved(parts.tables, tx, caller, 'policy.create', next)
+  return saved(parts.tables, tx, caller, 'policy.create', next, used)
 }
 
 async function editPolicy(
@@ -287,7 +294,8 @@ async function editPolicy(
   })
   const problem = grantProblem(caller, granter, wanted, at)
   if (problem !== null) return { fault: problem, record: refusal(caller, action, row.id, problem) }
-  return saved(tables, tx, caller, action, {
+  const used = await consumeGrantApproval(parts.approvals, tx, caller, row, wanted, before, at)
+  const next = {
     ...current,
     permissions: JSON.stringify(wanted.permissions),
     conditions: wanted.conditions === null ? null : JSON.stringify(wanted.conditions),
@@ -295,7 +303,8 @@ async function editPolicy(
     priority: wanted.priority,
     expires_at: wanted.expiresAt,
     revision: current.revision + 1,
-  })
+  }
+  return saved(tables, tx, caller, action, next, used)
 }
 
 async function saved(
@@ -304,6 +313,7 @@ async function saved(
   caller: Caller,
   action: string,
   row: PathPolicyRow,
+  used: readonly RowRevision[],
 ): Promise<Settled<PathPolicyRow>> {
   await tables.pathPolicies.save(tx, [row])
   await bumpRights(tx)
@@ -314,7 +324,7 @@ async function saved(
       action,
       caller,
       vault: row.vault_id,
-      rows: [['path_policies', row.id, row.revision]],
+      rows: [['path_policies', row.id, row.revision], ...used],
       detail: {
         policy: row.id,
         pattern: row.pattern,

@@ -207,11 +207,37 @@ for (const store of [SQLITE, POSTGRES])
       await assert.rejects(grant('**', ['read'], soon), fault('ACCESS_DENIED'))
       await assert.rejects(grant('config/**', ['read'], null), fault('ACCESS_DENIED'))
       await assert.rejects(grant('api-keys/**', ['read'], soon), fault('ACCESS_DENIED'))
-      await grant('config/db', ['read'], soon)
+      const desk = vault.approvals.approvals
+      // Nobody is asked about what could not be granted anyway.
+      assert.deepEqual(await desk.list(PERSON), [])
+      await assert.rejects(grant('config/db', ['read'], soon), fault('APPROVAL_REQUIRED'))
+      await assert.rejects(vault.vault.get(other.caller, V, 'config/db'), fault('ACCESS_DENIED'))
+      const [asked] = await desk.list(PERSON)
+      assert.deepEqual(asked?.preview.fields?.slice(0, 4), [
+        { label: 'Paths', value: 'config/db' },
+        { label: 'In the vault', value: 'default' },
+        { label: 'Who', value: `agent ${other.id}` },
+        { label: 'May', value: 'may read' },
+      ])
+      await assert.rejects(
+        desk.decide(giver.caller, asked?.id ?? '', 'approve'),
+        fault('ACCESS_DENIED'),
+      )
+      await desk.decide(PERSON, asked?.id ?? '', 'approve')
+      // Another grant is another question, and the one that was approved is good for one.
+      await assert.rejects(grant('config/db', ['read', 'share'], soon), fault('APPROVAL_REQUIRED'))
+      const made = await grant('config/db', ['read'], soon)
       assert.equal(
         textOf(await vault.vault.get(other.caller, V, 'config/db')),
         'value of config/db',
       )
+      await assert.rejects(grant('config/db', ['read'], soon), fault('APPROVAL_REQUIRED'))
+      await assert.rejects(
+        vault.policies.update(giver.caller, V, made.id, { expiresAt: (soon + 1) as EpochMs }),
+        fault('APPROVAL_REQUIRED'),
+      )
+      // Taking back what one gave needs nobody's word.
+      await vault.policies.remove(giver.caller, V, made.id)
     })
 
     test('an explanation names the policy, and what would be without it', async () => {
