@@ -152,6 +152,8 @@ export interface Origin {
   readonly address: string | null
   readonly channel: 'http' | 'mcp-http' | 'page'
   readonly client?: string
+  /** Server of the gateway that is asked for. A grant counts at its own alone, and nowhere without one. */
+  readonly server?: string
   /** What came with the request to prove that its sender holds the key that the token is bound to (RFC 9449). */
   readonly proof?: RequestProof
 }

@@ -220,6 +220,10 @@ async function removeAgent(
     await tables.workloadRules.remove(tx, rule)
     rows.push(['workload_rules', rule.id, null])
   }
+  for (const grant of await tables.grants.select(tx, 'agent_id = ?', [row.id])) {
+    await tables.grants.remove(tx, grant)
+    rows.push(['grants', grant.id, null])
+  }
   await tables.agents.remove(tx, row)
   await bumpRights(tx)
   return {

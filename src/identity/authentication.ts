@@ -10,6 +10,8 @@ import { bumpRights, rightsRevision } from '../keys/index.ts'
 import { AGENT_KEY_PREFIX } from './agents.ts'
 import { VerifiedBearer, VerifiedBearers } from './bearers.ts'
 import { agentByKey, type Exchanges, MAX_BEARER_CHARACTERS, type Refused } from './exchanges.ts'
+import type { GrantRow } from './grant-rows.ts'
+import { GRANT_PREFIX } from './grants.ts'
 import { type IdentityTables, type OrganisationRow, orgInfo } from './identity-rows.ts'
 import { ensureOrganisation, organisationOf } from './organisation.ts'
 import type { Refusals } from './refusals.ts'
@@ -93,6 +95,8 @@ export class Authentication implements AuthenticationPort {
     const verified = known ?? (await this.#verify(bearer))
     if ('by' in verified) return this.#refuse({ by: verified.by, caller: null }, origin, false)
     const caller = verified.callerFrom(origin)
+    if (verified.server !== null && verified.server !== origin.server)
+      return this.#refuse({ by: 'other-server', caller }, origin, false)
     if (hasEnded(verified.access.expiresAt, this.#parts.clock())) {
       this.#bearers.drop(name)
       return this.#refuse({ by: 'expired', caller }, origin, false)
@@ -197,6 +201,12 @@ export class Authentication implements AuthenticationPort {
       if (row === null || row.key_id === null) return { by: 'unknown' }
       return bearerOf({ kind: 'registered-agent', id: row.id }, 'agent-key', row.key_id)
     }
+    if (parsed.prefix === GRANT_PREFIX) {
+      const row = await db.read((reader) => tables.grants.get(reader, 'digest = ?', [digest]))
+      return row === null || !sameTokenHash(digest, row.digest)
+        ? { by: 'unknown' }
+        : bearerOfGrant(row)
+    }
     if (parsed.prefix !== USER_KEY_PREFIX) return { by: 'unknown' }
     const row = await db.read((reader) => tables.userKeys.get(reader, 'digest = ?', [digest]))
     if (row === null || !sameTokenHash(digest, row.digest)) return { by: 'unknown' }
@@ -259,6 +269,17 @@ function bearerOf(
   id: string,
 ): VerifiedBearer {
   return new VerifiedBearer(principal, accessOf(kind, id))
+}
+
+function bearerOfGrant(row: GrantRow): VerifiedBearer {
+  const access = {
+    credential: { kind: 'grant', id: row.id, keyId: row.key_id },
+    scopes: null,
+    vaultIds: null,
+    expiresAt: row.expires_at,
+  } as const
+  const principal = { kind: 'registered-agent', id: row.agent_id } as const
+  return new VerifiedBearer(principal, access, null, row.server)
 }
 
 interface Ending {

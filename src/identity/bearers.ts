@@ -13,6 +13,8 @@ export class VerifiedBearer {
   readonly access: Omit<Access, 'address'>
   /** Thumbprint of the key whose holder alone may show it, or null. */
   readonly boundTo: string | null
+  /** Of a grant: the server of the gateway at which alone it counts. */
+  readonly server: string | null
   /** Monotonic milliseconds at which the store last said that it counts. */
   confirmedAt = Number.NEGATIVE_INFINITY
   /** The count of changes made here, as of then. */
@@ -25,10 +27,12 @@ export class VerifiedBearer {
     principal: RegisteredPrincipal,
     access: Omit<Access, 'address'>,
     boundTo: string | null = null,
+    server: string | null = null,
   ) {
     this.principal = principal
     this.access = access
     this.boundTo = boundTo
+    this.server = server
   }
 
   /** The same object for the same origin: what is remembered of a caller is remembered by it. */

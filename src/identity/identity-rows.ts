@@ -3,6 +3,7 @@ import type { AgentId, OrgId, UserId, VaultId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
 import { MacTable } from '../keys/index.ts'
+import { type GrantRow, grantTable } from './grant-rows.ts'
 import { type PeopleTables, peopleTables } from './people-rows.ts'
 
 export interface OrganisationRow {
@@ -98,6 +99,7 @@ export interface IdentityTables extends PeopleTables {
   readonly userKeys: MacTable<UserKeyRow>
   readonly agents: MacTable<AgentRow>
   readonly workloadRules: MacTable<WorkloadRuleRow>
+  readonly grants: MacTable<GrantRow>
   readonly endedTokens: MacTable<EndedTokenRow>
   readonly freezes: MacTable<FreezeRow>
 }
@@ -115,6 +117,7 @@ export function identityTables(mac: RowMac): IdentityTables {
     userKeys: new MacTable<UserKeyRow>(mac, 'user_keys', USER_KEY_COLUMNS, ['id']),
     agents: new MacTable<AgentRow>(mac, 'agents', AGENT_COLUMNS, ['id']),
     workloadRules: new MacTable<WorkloadRuleRow>(mac, 'workload_rules', RULE_COLUMNS, ['id']),
+    grants: grantTable(mac),
     endedTokens: new MacTable<EndedTokenRow>(
       mac,
       'ended_tokens',

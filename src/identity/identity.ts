@@ -1,5 +1,6 @@
 import type { Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
+import type { GrantPort } from '../core/grant-port.ts'
 import type {
   AgentPort,
   AuthenticationPort,
@@ -16,6 +17,7 @@ import { Authentication } from './authentication.ts'
 import { createCallers } from './callers.ts'
 import { Exchanges } from './exchanges.ts'
 import { createFreezes } from './freezes.ts'
+import { createGrants } from './grants.ts'
 import { type IdentityTables, identityTables } from './identity-rows.ts'
 import type { People } from './people.ts'
 import { Refusals, refusalLane } from './refusals.ts'
@@ -32,6 +34,7 @@ export interface Identity {
   readonly authentication: AuthenticationPort
   readonly callers: CallerPort
   readonly freezes: FreezePort
+  readonly grants: GrantPort
   readonly workloads: WorkloadPort
   readonly standing: Standing
   readonly tables: IdentityTables
@@ -95,6 +98,7 @@ export function createIdentity(
     authentication,
     callers: createCallers({ db, clock, standing, refusal }),
     freezes: createFreezes({ db, ledger, clock, tables, standing, refusal, changed }),
+    grants: createGrants({ db, ledger, clock, tables, standing, lookupKey, refusal, changed }),
     workloads: createWorkloadRules({ db, ledger, clock, tables, standing, refusal, changed }),
     standing,
     tables,

@@ -8,6 +8,7 @@ export type RefusedBy =
   | 'other-organisation'
   | 'other-agent'
   | 'other-subject'
+  | 'other-server'
   | 'not-yet-valid'
   | 'expired'
   | 'revoked'

@@ -136,7 +136,7 @@ export class StandingOfRevision implements StandingAt {
     if (this.#org === null) return { by: 'unknown' }
     return principal.kind === 'user'
       ? this.#judgeUser(reader, this.#org, principal.id, access)
-      : this.#judgeAgent(reader, this.#org, principal.id, access)
+      : this.#judgeAgent(reader, this.#org, principal.id, access, frozen)
   }
 
   async #judgeAgent(
@@ -144,10 +144,11 @@ export class StandingOfRevision implements StandingAt {
     orgId: OrgId,
     id: string,
     access: Access | null,
+    frozen: ReadonlySet<string>,
   ): Promise<Judged> {
     const row = await this.#tables.agents.get(reader, 'id = ?', [id])
     if (row === null) return { by: 'deleted' }
-    const by = await this.#agentProblem(reader, row, access)
+    const by = await this.#agentProblem(reader, row, access, frozen)
     if (by !== null) return { by }
     return {
       endsAt: earliest(
@@ -170,11 +171,19 @@ export class StandingOfRevision implements StandingAt {
     reader: Reader,
     row: AgentRow,
     access: Access | null,
+    frozen: ReadonlySet<string>,
   ): Promise<RefusedBy | null> {
     if (row.state !== 'active') return 'disabled'
     if (access === null) return null
     const { credential } = access
     if (credential.kind === 'agent-key') return row.key_id === credential.id ? null : 'rotated'
+    if (credential.kind === 'grant') {
+      if (frozen.has(`grant:${credential.id}`)) return 'frozen'
+      const grant = await this.#tables.grants.get(reader, 'id = ?', [credential.id])
+      if (grant === null || grant.agent_id !== row.id) return 'deleted'
+      if (grant.revoked_at !== null) return 'revoked'
+      return grant.key_id === credential.keyId ? null : 'rotated'
+    }
     if (credential.kind !== 'token') return 'unknown'
     if (credential.keyId === undefined) return 'unknown'
     if (row.key_id !== credential.keyId) {
@@ -230,6 +239,7 @@ export class StandingOfRevision implements StandingAt {
 
 /** Whether what was shown dies with the agent's key, and not with the rule of a workload. */
 function isOfKey(row: AgentRow, access: Access | null): boolean {
+  if (access?.credential.kind === 'grant') return false
   if (access === null || access.credential.kind !== 'token') return true
   return access.credential.keyId === row.key_id
 }

@@ -242,6 +242,18 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index idempotent_requests_by_end on idempotent_requests (ends_at)`,
     ],
   },
+  {
+    version: 9,
+    name: 'grants: bearers of agents for servers of the gateway',
+    statements: [
+      `create table grants (
+        id text primary key, agent_id text not null, label text not null, server text not null,
+        policies text not null, key_id text not null, prefix text not null, digest bytea not null unique,
+        created_at bigint not null, created_by text not null, rotated_at bigint, expires_at bigint,
+        revoked_at bigint, revision bigint not null, mac bytea not null)`,
+      `create index grants_by_agent on grants (agent_id)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -271,6 +283,7 @@ export const TABLES = [
   'sign_in_challenges',
   'agents',
   'workload_rules',
+  'grants',
   'ended_tokens',
   'shown_proofs',
   'freezes',

@@ -1,0 +1,263 @@
+import type { Committed, Ledger, Settled } from '../audit/index.ts'
+import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { GrantPort, GrantRequest, GrantWithBearer } from '../core/grant-port.ts'
+import type { StandingPort } from '../core/identity-port.ts'
+import { newId } from '../core/ids.ts'
+import { type Caller, isPersonPresent, isSession, principalName } from '../core/principals.ts'
+import type { Clock, EpochMs } from '../core/time.ts'
+import { newToken, tokenHash, tokenStart } from '../crypto/index.ts'
+import { bumpRights } from '../keys/index.ts'
+import {
+  type Asked,
+  administeredLane,
+  administrationProblem,
+  refusedRecord,
+} from './administration.ts'
+import { type GrantRow, grantInfo } from './grant-rows.ts'
+import type { IdentityTables } from './identity-rows.ts'
+import type { RefusalLane } from './refusals.ts'
+import { unauthenticated } from './refused.ts'
+
+export const GRANT_PREFIX = 'spt_grant_'
+
+const MAX_LABEL = 100
+const MAX_POLICIES = 32
+/** Of one agent, that count. */
+const MAX_GRANTS = 100
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
+
+export interface GrantParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly tables: IdentityTables
+  readonly standing: StandingPort
+  /** The key under which bearers are looked up. */
+  readonly lookupKey: () => Promise<Uint8Array>
+  readonly refusal: RefusalLane
+  /** Told after each change, so that what this process remembers of bearers is asked for anew. */
+  readonly changed: () => void
+}
+
+type BearerColumns = Pick<GrantRow, 'key_id' | 'prefix' | 'digest'>
+type ChosenColumns = Pick<GrantRow, 'label' | 'server' | 'policies' | 'expires_at'>
+
+interface Creation extends Asked {
+  readonly agentId: string
+  readonly chosen: ChosenColumns
+  readonly columns: BearerColumns
+}
+type Rotation = Asked & { readonly id: string; readonly columns: BearerColumns }
+type Revocation = Asked & { readonly id: string }
+
+export function createGrants(parts: GrantParts): GrantPort {
+  const { db, ledger, tables, standing, clock } = parts
+  const create = administeredLane(standing, 'grant.create', (tx, member: Creation, at) =>
+    steppedUp('grant.create', member.caller, at, () => createGrant(tables, tx, member, at)),
+  )
+  const rotate = administeredLane(standing, 'grant.rotate', (tx, member: Rotation, at) =>
+    steppedUp('grant.rotate', member.caller, at, () => rotateGrant(tables, tx, member, at)),
+  )
+  // Taking away asks for no proof that somebody is there.
+  const revoke = administeredLane(standing, 'grant.revoke', (tx, member: Revocation, at) =>
+    revokeGrant(tables, tx, member, at),
+  )
+
+  async function withBearer(
+    change: (columns: BearerColumns) => Promise<Committed<GrantRow>>,
+  ): Promise<GrantWithBearer> {
+    const bearer = newToken(GRANT_PREFIX)
+    const digest = tokenHash(await parts.lookupKey(), bearer)
+    const columns = { key_id: newId<string>(), prefix: tokenStart(bearer), digest }
+    try {
+      return { grant: grantInfo((await change(columns)).value), bearer }
+    } catch (error) {
+      bearer.wipe()
+      throw error
+    } finally {
+      parts.changed()
+    }
+  }
+
+  return {
+    async list(caller, agentId) {
+      const found = await db.read(async (reader) => {
+        const problem = await lookProblem(parts, reader, caller, agentId)
+        if (problem !== null) return problem
+        return agentId === null
+          ? tables.grants.select(reader, '1 = 1 order by created_at, id', [])
+          : tables.grants.select(reader, 'agent_id = ? order by created_at, id', [agentId])
+      })
+      if (!(found instanceof Fault)) return found.map(grantInfo)
+      return parts.refusal(found, refusedRecord('grant.list', caller, found))
+    },
+    async create(caller, agentId, request) {
+      const chosen = checkedRequest(request, clock())
+      return withBearer((columns) => ledger.commit(create, { caller, agentId, chosen, columns }))
+    },
+    rotate: (caller, id) => withBearer((columns) => ledger.commit(rotate, { caller, id, columns })),
+    async revoke(caller, id) {
+      try {
+        return grantInfo((await ledger.commit(revoke, { caller, id })).value)
+      } finally {
+        parts.changed()
+      }
+    },
+    async held(caller) {
+      const row = await db.read(async (reader) => {
+        await standing.standingOf(reader, caller, clock())
+        const { credential } = caller.access ?? {}
+        if (credential?.kind !== 'grant') throw unauthenticated()
+        return tables.grants.get(reader, 'id = ?', [credential.id])
+      })
+      if (row === null) throw unauthenticated()
+      return grantInfo(row)
+    },
+  }
+}
+
+async function lookProblem(
+  { standing, clock }: GrantParts,
+  reader: Reader,
+  caller: Caller,
+  agentId: string | null,
+): Promise<Fault | null> {
+  if (caller.principal.kind === 'agent') return null
+  if (caller.principal.kind === 'registered-agent' && caller.principal.id === agentId) {
+    await standing.standingOf(reader, caller, clock())
+    return null
+  }
+  return administrationProblem(standing, reader, caller, clock())
+}
+
+/** Whoever is signed in proves to be there before a bearer is made; at this machine the presence gate asked already. */
+async function steppedUp<R>(
+  action: string,
+  caller: Caller,
+  at: EpochMs,
+  change: () => Promise<Settled<R>>,
+): Promise<Settled<R>> {
+  if (!isSession(caller) || isPersonPresent(caller, at)) return change()
+  const fault = new Fault('STEP_UP_REQUIRED', 'A bearer is made by a person who is there.')
+  return { fault, record: refusedRecord(action, caller, fault) }
+}
+
+function bad(field: string, message: string): Fault {
+  return new Fault('BAD_INPUT', `${field} ${message}`, { details: { field } })
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the field */
+function checkedRequest(request: GrantRequest, at: EpochMs): ChosenColumns {
+  const { label, server, policies, expiresAt = null } = request
+  if (label.trim() === '' || label.length > MAX_LABEL || UNPRINTABLE.test(label))
+    throw bad('label', `must have 1 to ${MAX_LABEL} printable characters.`)
+  if (!NAME.test(server))
+    throw bad('server', 'must have 1 to 64 letters, digits, dots, dashes or underscores.')
+  if (policies.length === 0 || policies.length > MAX_POLICIES)
+    throw bad('policies', `must name 1 to ${MAX_POLICIES} policies.`)
+  if (!policies.every((name) => NAME.test(name)))
+    throw bad('policies', 'must be names of 1 to 64 letters, digits, dots, dashes or underscores.')
+  if (expiresAt !== null && (!Number.isSafeInteger(expiresAt) || expiresAt <= at))
+    throw bad('expires_at', 'must be in the future.')
+  return {
+    label,
+    server,
+    policies: JSON.stringify([...new Set(policies)]),
+    expires_at: expiresAt,
+  }
+}
+
+async function createGrant(
+  tables: IdentityTables,
+  tx: Tx,
+  { caller, agentId, chosen, columns }: Creation,
+  at: EpochMs,
+): Promise<Settled<GrantRow>> {
+  const agent = await tables.agents.get(tx, 'id = ?', [agentId.slice(0, 64)])
+  if (agent === null)
+    return {
+      fault: new Fault('NOT_FOUND', `There is no agent '${agentId.slice(0, 64)}'.`),
+      record: null,
+    }
+  const own = await tables.grants.select(tx, 'agent_id = ? and revoked_at is null', [agent.id])
+  if (own.some(({ label }) => label === chosen.label))
+    return {
+      fault: new Fault('CONFLICT', `The agent has a grant '${chosen.label}' already.`, {
+        details: { field: 'label' },
+      }),
+      record: null,
+    }
+  if (own.length >= MAX_GRANTS)
+    return {
+      fault: new Fault('CONFLICT', `An agent has at most ${MAX_GRANTS} grants; revoke one first.`),
+      record: null,
+    }
+  return saved(tables, tx, 'grant.create', caller, {
+    id: newId<string>(),
+    agent_id: agent.id,
+    ...chosen,
+    ...columns,
+    created_at: at,
+    created_by: principalName(caller.principal),
+    rotated_at: null,
+    revoked_at: null,
+    revision: 1,
+  })
+}
+
+async function rotateGrant(
+  tables: IdentityTables,
+  tx: Tx,
+  { caller, id, columns }: Rotation,
+  at: EpochMs,
+): Promise<Settled<GrantRow>> {
+  const row = await counting(tables, tx, id)
+  if (row === null) return { fault: unknownGrant(id), record: null }
+  const next = { ...row, ...columns, rotated_at: at, revision: row.revision + 1 }
+  return saved(tables, tx, 'grant.rotate', caller, next)
+}
+
+async function revokeGrant(
+  tables: IdentityTables,
+  tx: Tx,
+  { caller, id }: Revocation,
+  at: EpochMs,
+): Promise<Settled<GrantRow>> {
+  const row = await counting(tables, tx, id)
+  if (row === null) return { fault: unknownGrant(id), record: null }
+  const next = { ...row, revoked_at: at, revision: row.revision + 1 }
+  return saved(tables, tx, 'grant.revoke', caller, next)
+}
+
+async function counting(tables: IdentityTables, tx: Tx, id: string): Promise<GrantRow | null> {
+  const row = await tables.grants.get(tx, 'id = ?', [id.slice(0, 64)])
+  return row === null || row.revoked_at !== null ? null : row
+}
+
+function unknownGrant(id: string): Fault {
+  return new Fault('NOT_FOUND', `There is no grant '${id.slice(0, 64)}' that counts.`)
+}
+
+async function saved(
+  tables: IdentityTables,
+  tx: Tx,
+  action: string,
+  caller: Caller,
+  row: GrantRow,
+): Promise<Settled<GrantRow>> {
+  await tables.grants.save(tx, [row])
+  await bumpRights(tx)
+  const { id, agentId, label, server, policies, prefix } = grantInfo(row)
+  return {
+    value: row,
+    record: {
+      kind: 'change',
+      action,
+      caller,
+      rows: [['grants', id, row.revision]],
+      detail: { grant: id, agent: agentId, label, server, policies, prefix },
+    },
+  }
+}
