@@ -1,4 +1,5 @@
 import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
+import type { CanaryPort } from '../core/canary-port.ts'
 import { packageVersion } from '../core/config.ts'
 import type {
   AgentPort,
@@ -8,28 +9,42 @@ import type {
 } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
+import type { QuotaPort } from '../core/quota-port.ts'
+import type { SharePort } from '../core/share-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import { Cursors } from './cursor.ts'
 import { type JsonObject, openApiDocument } from './openapi.ts'
 import type { Operation } from './operation.ts'
+import type { RateLimits } from './rate-limits.ts'
 import { agentOperations } from './routes/agents.ts'
 import { approvalOperations } from './routes/approvals.ts'
 import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
 import { freezeOperations } from './routes/freezes.ts'
 import { healthOperations } from './routes/health.ts'
+import { honeytokenOperations } from './routes/honeytokens.ts'
 import { type InspectContent, inspectionOperations } from './routes/inspection.ts'
 import { pendingApprovalOperations } from './routes/pending-approvals.ts'
+import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { policyOperations } from './routes/policies.ts'
+import { quotaOperations } from './routes/quotas.ts'
 import { secretOperations } from './routes/secrets.ts'
+import { type ShareRouteParts, shareOperations } from './routes/shares.ts'
 import { tokenOperations } from './routes/tokens.ts'
 import { vaultOperations } from './routes/vaults.ts'
 import { webhookOperations } from './routes/webhooks.ts'
 import { ApiServer } from './server.ts'
 
 export { isApiTarget, type RequestFrom, refuseRequest, serveApi } from './node.ts'
+export { type RateLimit, RateLimits } from './rate-limits.ts'
 export type { ApiAnswer, ApiRequest } from './server.ts'
 export { ApiServer } from './server.ts'
+
+export interface Sharing {
+  readonly shares: SharePort
+  readonly quotas: QuotaPort
+  readonly canaries: CanaryPort
+}
 
 export interface ApiParts {
   readonly vault: VaultPort
@@ -41,6 +56,12 @@ export interface ApiParts {
   readonly approvals: ApprovalPort
   readonly webhooks: WebhookPort
   readonly callers: CallerPort
+  readonly people: () => Promise<PeopleDoors>
+  readonly sharing: Sharing
+  readonly limits: RateLimits | null
+  /** Where browsers find this server, or null: as each request names it. */
+  readonly site: string | null
+  readonly now: ShareRouteParts['now']
   readonly inspectContent: InspectContent
   /** Whether the store answers. */
   readonly isHealthy: () => Promise<boolean>
@@ -66,13 +87,22 @@ export function createApi(parts: ApiParts): ApiServer {
     ...secretOperations(parts.vault),
     ...policyOperations(parts.policies),
     ...agentOperations(parts),
+    ...peopleOperations(parts.people),
     ...freezeOperations(parts.freezes),
     ...auditOperations({ ...parts, cursors }),
     ...approvalOperations({ ...parts, cursors }),
     ...pendingApprovalOperations({ ...parts, cursors }),
     ...webhookOperations(parts.webhooks),
+    ...shareOperations({ ...parts.sharing, site: parts.site, now: parts.now }),
+    ...quotaOperations(parts.sharing.quotas),
+    ...honeytokenOperations({ ...parts, ...parts.sharing }),
     ...inspectionOperations(parts),
   ]
-  const { authentication, log } = parts
-  return new ApiServer({ operations, authentication, log })
+  const { authentication, log, limits, sharing } = parts
+  return new ApiServer({
+    operations,
+    authentication,
+    log,
+    meters: { limits, quotas: sharing.quotas },
+  })
 }

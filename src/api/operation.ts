@@ -20,6 +20,7 @@ export interface Call<Q = unknown, B = unknown> {
   readonly body: B
   /** Address of the client after trusted proxies, or null. */
   readonly address: string | null
+  readonly scheme: 'http' | 'https'
   /** The bearer as it was sent, or null. */
   readonly bearer: string | null
   header(name: string): string | null

@@ -5,6 +5,7 @@ import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { Router } from './match.ts'
+import { Metered, type Meters } from './metered.ts'
 import type { Answered, Method, Operation } from './operation.ts'
 import { problemOf } from './problem.ts'
 
@@ -32,6 +33,7 @@ export interface ApiServerOptions {
   readonly operations: readonly Operation[]
   readonly authentication: Pick<AuthenticationPort, 'authenticate'>
   readonly log: Log
+  readonly meters: Meters
 }
 
 const MAX_BODY_BYTES = 1_048_576
@@ -51,15 +53,22 @@ export class ApiServer {
 
   async answer(request: ApiRequest): Promise<ApiAnswer> {
     const requestId = requestIdOf(request)
+    const metered = new Metered(this.#options.meters)
     try {
-      const answered = await this.#handle(request)
+      const answered = await this.#handle(request, metered)
       return {
         status: answered.status,
-        headers: { ...BASE_HEADERS, ...answered.headers, 'X-Request-Id': requestId },
+        headers: {
+          ...BASE_HEADERS,
+          ...metered.headers(),
+          ...answered.headers,
+          'X-Request-Id': requestId,
+        },
         body: answered.body === undefined ? null : JSON.stringify(answered.body),
       }
     } catch (error) {
-      return this.#refused(error, requestId, isConditional(request))
+      const refusal = this.#refused(error, requestId, isConditional(request))
+      return { ...refusal, headers: { ...metered.headers(), ...refusal.headers } }
     }
   }
 
@@ -73,7 +82,7 @@ export class ApiServer {
     return refusal
   }
 
-  async #handle(request: ApiRequest): Promise<Answered> {
+  async #handle(request: ApiRequest, metered: Metered): Promise<Answered> {
     const { target } = request
     if (target.length > MAX_TARGET_CHARS)
       throw new Fault('TOO_LARGE', `The target is longer than ${MAX_TARGET_CHARS} characters.`)
@@ -85,8 +94,10 @@ export class ApiServer {
       throw new Fault('NOT_OFFERED', 'Not offered by this server.')
     }
     const { operation, params } = matched
+    metered.takeAddress(request.address)
     const bearer = bearerOf(request)
     const caller = operation.isPublic ? NOBODY : await this.#caller(request, bearer)
+    if (!operation.isPublic) metered.takeCaller(caller)
     return operation.handle({
       caller,
       params,
@@ -96,6 +107,7 @@ export class ApiServer {
           : checked(operation.query, queryOf(mark === -1 ? '' : target.slice(mark + 1)), 'query'),
       body: operation.body === null ? null : await bodyOf(request, operation.body),
       address: request.address,
+      scheme: request.scheme,
       bearer,
       header: (name) => request.header(name),
     })

@@ -1,5 +1,7 @@
-import { type ApiServer, createApi } from '../api/index.ts'
+import { type ApiServer, createApi, type RateLimit, RateLimits } from '../api/index.ts'
+import type { RequestLimits } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
+import { systemClock } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
 import { type CallInspection, createContentInspection } from '../secret-tools/index.ts'
 import { withKnownValues } from './known-values.ts'
@@ -8,10 +10,17 @@ import type { Stack } from './open-stack.ts'
 export interface OpenApiOptions {
   readonly log: Log
   readonly inspection: CallInspection
+  /** Where browsers find this server, where that is known. */
+  readonly site?: string
+  /** Requests a second; nothing is limited that is not in it. */
+  readonly limits?: RequestLimits
 }
 
 /** The HTTP API over an open store. */
-export function openApi(stack: Stack, { log, inspection }: OpenApiOptions): ApiServer {
+export function openApi(
+  stack: Stack,
+  { log, inspection, site, limits }: OpenApiOptions,
+): ApiServer {
   const { db, keys, identity } = stack
   return createApi({
     vault: stack.vault,
@@ -23,6 +32,11 @@ export function openApi(stack: Stack, { log, inspection }: OpenApiOptions): ApiS
     approvals: stack.approvals.approvals,
     webhooks: stack.approvals.webhooks,
     callers: identity.callers,
+    people: () => identity.people(),
+    sharing: stack.sharing,
+    site: site ?? null,
+    limits: limits === undefined ? null : limitsFrom(limits),
+    now: systemClock,
     inspectContent: createContentInspection({
       log,
       inspection: withKnownValues(inspection, async () => stack.knownTo),
@@ -30,6 +44,17 @@ export function openApi(stack: Stack, { log, inspection }: OpenApiOptions): ApiS
     isHealthy: () => storeAnswers(stack),
     cursorKey: async () => (await db.read((reader) => keys.active(reader, 'cursor'))).key,
     log,
+  })
+}
+
+/** Twice as many at once as in a second. */
+function limitsFrom({ token, agent, address }: RequestLimits): RateLimits {
+  const limit = (perSecond: number | null): RateLimit | null =>
+    perSecond === null ? null : { perSecond, burst: 2 * perSecond }
+  return new RateLimits({
+    token: limit(token),
+    principal: limit(agent),
+    address: limit(address),
   })
 }
 

@@ -47,7 +47,12 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     binding,
     log,
     tokens,
-    api: openApi(stack, { log, inspection: options.inspection }),
+    api: openApi(stack, {
+      log,
+      inspection: options.inspection,
+      ...(settings.publicUrl === null ? {} : { site: settings.publicUrl }),
+      ...(settings.rateLimits === null ? {} : { limits: settings.rateLimits }),
+    }),
     authentication,
     isReady: () => storeAnswers(stack),
     vaultOf: createReach({ ...stack, standing: stack.identity.standing, clock: systemClock }),

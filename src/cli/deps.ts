@@ -12,11 +12,14 @@ import type {
 import type { ApprovalPort } from '../core/approval-port.ts'
 import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
+import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
 import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
+import type { QuotaPort } from '../core/quota-port.ts'
 import type { SecretText } from '../core/secret-text.ts'
+import type { SharePort } from '../core/share-port.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { UseResult, VaultPort } from '../core/vault-port.ts'
 import type { Json } from './command.ts'
@@ -75,6 +78,9 @@ export interface IdentityDoors {
   readonly workloads: WorkloadPort
   readonly policies: PolicyPort
   readonly freezes: FreezePort
+  readonly quotas: QuotaPort
+  readonly canaries: CanaryPort
+  readonly shares: SharePort
 }
 
 /** The vault's `use`, bound to a caller and a vault. Not called when nothing refers to a secret. */

@@ -123,6 +123,11 @@ export const SETTINGS = {
     summary:
       'What is let through: detectors that are off, thresholds, allowed findings. Default: inspection.json in the configuration folder.',
   },
+  rateLimits: {
+    env: ['SALLYPORT_RATE_LIMITS'],
+    summary:
+      'Requests a second that one process of sallyport up answers, twice as many at once: token=50,agent=100,address=200. Default: no limits.',
+  },
   billingUrl: {
     env: ['SALLYPORT_BILLING_URL'],
     summary: 'Address that a refusal names when a quota is exhausted.',
@@ -172,6 +177,13 @@ export interface RemoteSettings {
     | { readonly kind: 'token'; readonly token: string }
 }
 
+/** Requests a second; null is without a limit. */
+export interface RequestLimits {
+  readonly token: number | null
+  readonly agent: number | null
+  readonly address: number | null
+}
+
 export interface Settings {
   readonly dataDir: string
   readonly stateDir: string
@@ -191,6 +203,7 @@ export interface Settings {
   /** Entries of the allow list of outgoing requests, not yet read. */
   readonly netAllow: readonly string[]
   readonly billingUrl: string | null
+  readonly rateLimits: RequestLimits | null
   /** Origin of the server's pages, or null: this machine alone. */
   readonly publicUrl: string | null
   readonly oidc: OidcSettings | null
@@ -233,10 +246,28 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     inspection: switchesFrom(env),
     inspectionFile: resolve(read(env, 'inspectionFile') ?? join(configDir, 'inspection.json')),
     billingUrl: read(env, 'billingUrl') ?? null,
+    rateLimits: rateLimitsFrom(env),
     publicUrl: publicUrlFrom(env),
     oidc: oidcFrom(env),
     netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   }
+}
+
+const MAX_PER_SECOND = 1_000_000
+
+function rateLimitsFrom(env: Environment): RequestLimits | null {
+  const text = read(env, 'rateLimits')
+  if (text === undefined) return null
+  const limits = { token: null, agent: null, address: null } as {
+    -readonly [K in keyof RequestLimits]: RequestLimits[K]
+  }
+  for (const entry of text.split(/[\s,]+/).filter((one) => one !== '')) {
+    const [, name, count] = /^(token|agent|address)=([1-9]\d{0,6})$/.exec(entry) ?? []
+    if (name === undefined || Number(count) > MAX_PER_SECOND)
+      throw refusedSetting('rateLimits', 'must be a list such as token=50,agent=100,address=200.')
+    limits[name as keyof RequestLimits] = Number(count)
+  }
+  return limits
 }
 
 function remoteFrom(env: Environment): RemoteSettings | null {

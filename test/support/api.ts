@@ -2,7 +2,7 @@ import { createServer, request } from 'node:http'
 import { serveApi } from '../../src/api/index.ts'
 import { arrivalOf } from '../../src/app/arrival.ts'
 import { callInspection } from '../../src/app/call-inspection.ts'
-import { openApi } from '../../src/app/open-api.ts'
+import { type OpenApiOptions, openApi } from '../../src/app/open-api.ts'
 import type { AgentRequest } from '../../src/core/identity-port.ts'
 import { silentLog } from '../../src/core/log.ts'
 import type { AccessPermission, PathPolicyRequest } from '../../src/core/policy-port.ts'
@@ -33,10 +33,14 @@ export interface TestApi {
 }
 
 /** The API of a test's vault on a real listener of loopback. */
-export async function serveTestApi(vault: TestVault): Promise<TestApi> {
+export async function serveTestApi(
+  vault: TestVault,
+  rest: Partial<OpenApiOptions> = {},
+): Promise<TestApi> {
   const api = openApi(vault, {
     log: silentLog,
     inspection: callInspection(vault.settings, async () => null, silentLog),
+    ...rest,
   })
   const server = createServer((incoming, outgoing) => {
     void serveApi(api, incoming, outgoing, arrivalOf(incoming, []))
