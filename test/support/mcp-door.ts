@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { openApi } from '../../src/app/open-api.ts'
+import { openPages } from '../../src/app/open-pages.ts'
 import { serveHttp } from '../../src/app/serve.ts'
 import { createPageDesk, createTurnstile } from '../../src/ask/index.ts'
 import { Fault } from '../../src/core/faults.ts'
@@ -37,7 +38,9 @@ export async function serveMcpDoor(
   const pages = createPageDesk()
   const serving = await serveHttp({
     settings,
-    port: 0,
+    binding: { host: '127.0.0.1', port: 0, tls: null, behindProxy: [] },
+    isReady: async () => true,
+    pagesAt: (baseUrl) => openPages(vault, settings, baseUrl, silentLog),
     log: silentLog,
     tokens: await createTokens(vault),
     api: openApi(vault, { log: silentLog, inspection }),
