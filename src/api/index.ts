@@ -26,6 +26,7 @@ import { honeytokenOperations } from './routes/honeytokens.ts'
 import { type InspectContent, inspectionOperations } from './routes/inspection.ts'
 import { pendingApprovalOperations } from './routes/pending-approvals.ts'
 import { type PeopleDoors, peopleOperations } from './routes/people.ts'
+import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { policyOperations } from './routes/policies.ts'
 import { quotaOperations } from './routes/quotas.ts'
 import { secretOperations } from './routes/secrets.ts'
@@ -57,6 +58,7 @@ export interface ApiParts {
   readonly webhooks: WebhookPort
   readonly callers: CallerPort
   readonly people: () => Promise<PeopleDoors>
+  readonly people: () => Promise<PeopleDoors>
   readonly sharing: Sharing
   readonly limits: RateLimits | null
   /** Where browsers find this server, or null: as each request names it. */
@@ -87,6 +89,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...secretOperations(parts.vault),
     ...policyOperations(parts.policies),
     ...agentOperations(parts),
+    ...peopleOperations(parts.people),
     ...peopleOperations(parts.people),
     ...freezeOperations(parts.freezes),
     ...auditOperations({ ...parts, cursors }),

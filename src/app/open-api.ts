@@ -33,6 +33,7 @@ export function openApi(
     webhooks: stack.approvals.webhooks,
     callers: identity.callers,
     people: () => identity.people(),
+    people: () => identity.people(),
     sharing: stack.sharing,
     site: site ?? null,
     limits: limits === undefined ? null : limitsFrom(limits),

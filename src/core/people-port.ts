@@ -102,6 +102,13 @@ export interface PasskeyQuestion {
   readonly options: Readonly<Record<string, unknown>>
 }
 
+/** A token that programs of a person show; never an interactive session. */
+export interface PersonToken {
+  readonly token: SecretText
+  readonly expiresInSeconds: number
+  readonly person: PersonInfo
+}
+
 /** The site that a browser is on, for passkeys: `https://vault.example.org`. */
 export interface Site {
   readonly origin: string
@@ -125,6 +132,10 @@ export interface SignInPort {
   /** Proves again that the person is there. The session goes on under a new cookie. */
   stepUp(cookie: string, password: string, browser: Browser): Promise<OpenedSession>
   signOut(cookie: string): Promise<void>
+  /** Changes a personal key for a token of 15 minutes, which dies with the key. */
+  exchangeKey(key: string, browser: Browser): Promise<PersonToken>
+  /** Changes e-mail and password for a token of 15 minutes. Counted and refused as `withPassword`. */
+  exchangePassword(email: string, password: string, browser: Browser): Promise<PersonToken>
 
   /** @param who what is asked for: a new passkey of an account or of a link, a sign-in, a step-up of a session */
   passkeyQuestion(

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
-import { type AgentId, isUuid, type OrgId, type VaultId } from '../core/ids.ts'
+import { type AgentId, isUuid, type OrgId, type UserId, type VaultId } from '../core/ids.ts'
+import { principalName, type RegisteredPrincipal } from '../core/principals.ts'
 import { type EpochMs, epochMs } from '../core/time.ts'
 import { AUDIENCE, issuerOf } from './issuer.ts'
 import type { RefusedBy } from './refused.ts'
@@ -12,14 +13,15 @@ const TYPE = 'JWT'
 const LEEWAY_SECONDS = 5
 
 /** What a token says, as far as Sallyport asks. */
-export interface AgentClaims {
-  readonly agentId: AgentId
+export interface TokenClaims {
+  /** Whose token it is. */
+  readonly principal: RegisteredPrincipal
   readonly orgId: OrgId
   /** Path globs; null when the token is not narrowed. */
   readonly scopes: readonly string[] | null
   readonly vaultIds: readonly VaultId[] | null
   readonly tokenId: string
-  /** The agent's key that it was changed for. */
+  /** The key, rule or session that it was changed for, and with which it dies. */
   readonly keyId: string
   /** Thumbprint of the key whose holder alone may show it, or null. */
   readonly boundTo: string | null
@@ -28,7 +30,7 @@ export interface AgentClaims {
 }
 
 /** @returns a compact JWS; instants are cut to whole seconds */
-export function signToken(key: SigningKey, claims: AgentClaims): Promise<string> {
+export function signToken(key: SigningKey, claims: TokenClaims): Promise<string> {
   const issuedAt = Math.floor(claims.issuedAt / 1000)
   return new SignJWT({
     org: claims.orgId,
@@ -41,7 +43,7 @@ export function signToken(key: SigningKey, claims: AgentClaims): Promise<string>
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.id })
     .setIssuer(issuerOf(claims.orgId))
     .setAudience(AUDIENCE)
-    .setSubject(`agent:${claims.agentId}`)
+    .setSubject(principalName(claims.principal))
     .setIssuedAt(issuedAt)
     .setNotBefore(issuedAt)
     .setExpirationTime(Math.floor(claims.expiresAt / 1000))
@@ -55,7 +57,7 @@ export async function verifyToken(
   orgId: OrgId,
   at: EpochMs,
   keyFor: (kid: string) => Promise<KeyObject | null>,
-): Promise<AgentClaims | { readonly by: RefusedBy }> {
+): Promise<TokenClaims | { readonly by: RefusedBy }> {
   if (!isOneSpelling(text)) return { by: 'malformed' }
   try {
     const { payload } = await jwtVerify(
@@ -110,18 +112,18 @@ function refusedBy(error: unknown): RefusedBy | null {
   return error instanceof errors.JOSEError ? 'malformed' : null
 }
 
-function claimsOf(payload: JWTPayload, orgId: OrgId): AgentClaims | null {
+function claimsOf(payload: JWTPayload, orgId: OrgId): TokenClaims | null {
   const { sub = '', jti = '', iat = 0, exp = 0 } = payload
   const scopes = texts(payload['scopes'])
   const vaultIds = texts(payload['vault_ids'])
   const keyId = payload['kver']
-  const agentId = sub.startsWith('agent:') ? sub.slice('agent:'.length) : ''
-  if (payload['org'] !== orgId || !isUuid(agentId) || !isUuid(jti)) return null
+  const principal = principalOf(sub)
+  if (payload['org'] !== orgId || principal === null || !isUuid(jti)) return null
   const boundTo = boundToOf(payload['cnf'])
   if (scopes === null || vaultIds === null || typeof keyId !== 'string') return null
   if (boundTo === undefined) return null
   return {
-    agentId: agentId as AgentId,
+    principal,
     orgId,
     scopes: scopes.length === 0 ? null : scopes,
     vaultIds: vaultIds.length === 0 ? null : (vaultIds as readonly VaultId[]),
@@ -131,6 +133,13 @@ function claimsOf(payload: JWTPayload, orgId: OrgId): AgentClaims | null {
     issuedAt: epochMs(iat * 1000),
     expiresAt: epochMs(exp * 1000),
   }
+}
+
+function principalOf(subject: string): RegisteredPrincipal | null {
+  const [kind, id = '', ...rest] = subject.split(':')
+  if (rest.length > 0 || !isUuid(id)) return null
+  if (kind === 'agent') return { kind: 'registered-agent', id: id as AgentId }
+  return kind === 'user' ? { kind: 'user', id: id as UserId } : null
 }
 
 /** @returns undefined when it is bound in a way that is not understood */

@@ -221,7 +221,7 @@ export class Authentication implements AuthenticationPort {
     )
     if ('by' in claims) return claims
     return new VerifiedBearer(
-      { kind: 'registered-agent', id: claims.agentId },
+      claims.principal,
       {
         credential: { kind: 'token', id: claims.tokenId, keyId: claims.keyId },
         scopes: claims.scopes,

@@ -7,7 +7,7 @@ import { SecretText } from '../core/secret-text.ts'
 import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
 import { parseToken, sameTokenHash, tokenHash } from '../crypto/index.ts'
 import { rightsRevision } from '../keys/index.ts'
-import type { AgentClaims } from './agent-token.ts'
+import type { TokenClaims } from './agent-token.ts'
 import { AGENT_KEY_PREFIX } from './agents.ts'
 import { type AgentRow, agentInfo, type IdentityTables, listOf } from './identity-rows.ts'
 import type { RefusedBy } from './refused.ts'
@@ -50,7 +50,7 @@ interface Exchange {
 
 interface Exchanged {
   readonly row: AgentRow
-  readonly claims: AgentClaims
+  readonly claims: TokenClaims
   readonly key: SigningKey
 }
 
@@ -130,8 +130,8 @@ export class Exchanges {
     if (hasEnded(judged.endsAt, at)) return { value: { by: 'expired', caller }, record: null }
     const { key, rows } = await this.#parts.signingKeys.signing(tx, at)
     const own = epochMs(at + row.token_ttl * 1000)
-    const claims: AgentClaims = {
-      agentId: row.id,
+    const claims: TokenClaims = {
+      principal: { kind: 'registered-agent', id: row.id },
       orgId: judged.standing.orgId,
       scopes: listOf(row.scopes),
       vaultIds: listOf<VaultId>(row.vault_ids),

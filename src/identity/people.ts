@@ -7,10 +7,12 @@ import {
   createPeopleAdministration,
   type PeopleAdministrationParts,
 } from './people-administration.ts'
+import { PersonTokens } from './person-tokens.ts'
 import type { Refusals } from './refusals.ts'
 import { Sessions } from './sessions.ts'
 import { SignIn } from './sign-in.ts'
 import { SignInThrottle } from './sign-in-throttle.ts'
+import type { SigningKeys } from './signing-keys.ts'
 
 /** People with accounts: who they are, and how they come in. */
 export interface People {
@@ -24,12 +26,14 @@ export function createPeople(
   parts: Omit<PeopleAdministrationParts, 'sessions'> & {
     readonly refusals: Refusals
     readonly net: () => Promise<Outgoing>
+    readonly signingKeys: SigningKeys
   },
 ): People {
   const sessions = new Sessions(parts)
   const throttle = new SignInThrottle(parts)
   const common = { ...parts, sessions, throttle }
   const entrance = new SignIn(common)
+  const tokens = new PersonTokens({ ...common, entrance })
   const passkeys = new PasskeySignIn({ ...common, entrance })
   return {
     people: { ...createPeopleAdministration(common), ...createOwnAccount(common) },
@@ -41,6 +45,8 @@ export function createPeople(
       signedIn: (...given) => entrance.signedIn(...given),
       stepUp: (...given) => entrance.stepUp(...given),
       signOut: (cookie) => entrance.signOut(cookie),
+      exchangeKey: (...given) => tokens.ofKey(...given),
+      exchangePassword: (...given) => tokens.ofPassword(...given),
       passkeyQuestion: (...given) => passkeys.question(...given),
       addPasskey: (...given) => passkeys.add(...given),
       acceptLinkWithPasskey: (...given) => passkeys.acceptLink(...given),
