@@ -62,8 +62,14 @@ export interface AccessExplanation {
 /** Path policies of registered principals. @throws {Fault} `ACCESS_DENIED`, `BAD_INPUT`, `NOT_FOUND` */
 export interface PolicyPort {
   list(caller: Caller, vault: string): Promise<readonly PathPolicyInfo[]>
-  /** Nobody grants more than he holds, longer than he holds it, or on a path he may not share. */
+  /**
+   * Nobody grants more than he holds, longer than he holds it, or on a path he may not share. What an agent hands on
+   * waits for a person's word, which is asked for here and used up in the transaction of the grant.
+   *
+   * @throws {Fault} `APPROVAL_REQUIRED` with `details.approval`; the same call passes once it is approved
+   */
   create(caller: Caller, vault: string, request: PathPolicyRequest): Promise<PathPolicyInfo>
+  /** Of an agent it waits as `create` does. */
   update(
     caller: Caller,
     vault: string,
