@@ -110,6 +110,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     presence,
     tokens,
     identity: async () => doorsOf(await stack()),
+    site: () => settings.publicUrl ?? `http://localhost:${settings.port}`,
     approvals: async () => (await stack()).approvals.approvals,
     trust,
     askPassphrase: async (request, signal) => (await ask()).createAskPassphrase()(request, signal),

@@ -15,6 +15,7 @@ import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
 import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
+import type { PeoplePort } from '../core/people-port.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
@@ -74,6 +75,8 @@ export interface Served {
 
 /** Agents with keys, what they may do, and what is stopped. */
 export interface IdentityDoors {
+  /** People with accounts; loaded when it is asked for. */
+  people(): Promise<{ readonly people: PeoplePort }>
   readonly agents: AgentPort
   readonly workloads: WorkloadPort
   readonly policies: PolicyPort
@@ -240,6 +243,8 @@ export interface CliDeps {
   keys(): Promise<KeyPort>
   tokens(): Promise<TokenPort>
   identity(): Promise<IdentityDoors>
+  /** Where browsers find the server: `http://localhost:4747`, or its public address. */
+  site(): string
   approvals(): Promise<ApprovalPort>
   trust(): Promise<TrustPort>
   backups(): Promise<BackupPort>
