@@ -19,6 +19,8 @@ export interface Serving {
   readonly url: URL
   /** Bearer of the first run, or null when this home has had one before. */
   readonly token: string | null
+  /** Where the first account is made, in the run that made the store. */
+  readonly setup: string | null
   /** What it wrote to standard error so far. */
   log(): string
   /** Ends it with SIGTERM. @returns its exit code */
@@ -78,11 +80,16 @@ export async function startServing(
       throw new Error(`sallyport up did not answer: ${err}`)
     }),
   ]).finally(() => abort.abort())
-  const { url, token } = answer as { url: string; token: string | null }
+  const { url, token, setup } = answer as {
+    url: string
+    token: string | null
+    setup: string | null
+  }
   return {
     home,
     url: new URL(url),
     token,
+    setup,
     log: () => err,
     async kill() {
       child.kill('SIGKILL')
