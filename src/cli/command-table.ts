@@ -62,6 +62,10 @@ export const COMMANDS = {
   'workload ls': () => import('./commands/workload-ls.ts').then((m) => m.workloadLs),
   'workload add': () => import('./commands/workload-add.ts').then((m) => m.workloadAdd),
   'workload rm': () => import('./commands/workload-rm.ts').then((m) => m.workloadRm),
+  'grant ls': () => import('./commands/grant-ls.ts').then((m) => m.grantLs),
+  'grant create': () => import('./commands/grant-create.ts').then((m) => m.grantCreate),
+  'grant rotate': () => import('./commands/grant-rotate.ts').then((m) => m.grantRotate),
+  'grant revoke': () => import('./commands/grant-revoke.ts').then((m) => m.grantRevoke),
   freeze: () => import('./commands/freeze.ts').then((m) => m.freeze),
   unfreeze: () => import('./commands/unfreeze.ts').then((m) => m.unfreeze),
   'quota set': () => import('./commands/quota-set.ts').then((m) => m.quotaSet),
@@ -132,7 +136,14 @@ export const TOPICS: readonly TopicNames[] = [
   { title: 'People with accounts on a server', names: under('people') },
   {
     title: 'Agents with keys of their own',
-    names: [...under('agent'), ...under('workload'), ...under('quota'), 'freeze', 'unfreeze'],
+    names: [
+      ...under('agent'),
+      ...under('workload'),
+      ...under('grant'),
+      ...under('quota'),
+      'freeze',
+      'unfreeze',
+    ],
   },
   { title: 'Handing on', names: under('share') },
   { title: 'What waits for a person', names: under('approvals') },
@@ -153,6 +164,7 @@ export const HIDDEN_NAMES: ReadonlyMap<string, CommandName> = new Map<string, Co
   ['token list', 'token ls'],
   ['agent list', 'agent ls'],
   ['workload list', 'workload ls'],
+  ['grant list', 'grant ls'],
   ['approvals ls', 'approvals list'],
 ])
 

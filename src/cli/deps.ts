@@ -14,6 +14,7 @@ import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
+import type { GrantPort } from '../core/grant-port.ts'
 import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
 import type { PeoplePort } from '../core/people-port.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
@@ -81,6 +82,7 @@ export interface IdentityDoors {
   readonly workloads: WorkloadPort
   readonly policies: PolicyPort
   readonly freezes: FreezePort
+  readonly grants: GrantPort
   readonly quotas: QuotaPort
   readonly canaries: CanaryPort
   readonly shares: SharePort

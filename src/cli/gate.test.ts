@@ -51,6 +51,12 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'agent rm': { argv: ['name'], before: [] },
   'workload add': { argv: ['name', 'https://idp.example.org', 'a:b'], before: [] },
   'workload rm': { argv: ['id'], before: [] },
+  'grant create': {
+    argv: ['name', '--server', 'github', '--policy', 'p', '--label', 'l'],
+    before: [],
+  },
+  'grant rotate': { argv: ['id'], before: [] },
+  'grant revoke': { argv: ['id'], before: [] },
   unfreeze: { argv: [], before: [] },
   'secret canary': { argv: ['a/b', '--on'], before: [] },
   'quota set': { argv: ['org', '--reads', '5'], before: [] },

@@ -1,0 +1,72 @@
+import { Fault } from '../../core/faults.ts'
+import { systemClock } from '../../core/time.ts'
+import { AGENT_ARGUMENT, agentNamed } from '../agent-view.ts'
+import { command } from '../command.ts'
+import type { CliDeps } from '../deps.ts'
+import { grantJson } from '../grant-view.ts'
+import { momentOption } from '../options.ts'
+import { asPerson } from '../presence.ts'
+import { printOnce } from '../print-secret.ts'
+
+type Deps = Pick<CliDeps, 'presence' | 'identity'>
+
+export const grantCreate = command({
+  name: 'grant create',
+  summary: 'Give an agent a bearer for one server of the gateway; shown once.',
+  about: [
+    'Whoever holds the bearer is the agent, at that server and under those policies alone. Each client gets one of its own, so that each is rotated, frozen and revoked alone.',
+  ],
+  gated: true,
+  arguments: [AGENT_ARGUMENT],
+  options: {
+    server: { summary: 'server behind the gateway', value: 'NAME' },
+    policy: {
+      summary: 'policy that its calls are judged by; may be repeated',
+      value: 'NAME',
+      repeats: true,
+    },
+    label: { summary: 'who holds it: a client, a machine', value: 'TEXT' },
+    expires: { summary: 'when it ends: 90d, or a date and time with a zone', value: 'TIME' },
+  },
+  examples: [
+    [
+      'sallyport grant create deploy --server github --policy read-only --label laptop',
+      'one client of one agent',
+    ],
+  ],
+  async run(args, io, deps: Deps) {
+    const server = required('--server', args.server)
+    const label = required('--label', args.label)
+    if (args.policy.length === 0) required('--policy', undefined)
+    const expiresAt =
+      args.expires === undefined
+        ? null
+        : momentOption('--expires', args.expires, 'ahead', systemClock())
+    const caller = await asPerson(deps, io, {
+      action: `give the agent ${args.agent} a bearer for ${server}`,
+      detail: `${label}: ${args.policy.join(' ')}`,
+    })
+    const { agents, grants } = await deps.identity()
+    const { id } = await agentNamed(agents, caller, args.agent)
+    const { grant, bearer } = await grants.create(caller, id, {
+      label,
+      server,
+      policies: args.policy,
+      expiresAt,
+    })
+    await printOnce(
+      bearer,
+      io,
+      (text) => ({ token: text, grant: grantJson(grant) }),
+      (text) => text,
+    )
+    if (!io.json) await io.say(`Grant ${grant.id}: its bearer is shown this once.`)
+  },
+})
+
+/** @throws {Fault} `BAD_USAGE` naming the option */
+function required(option: string, value: string | undefined): string {
+  if (value === undefined)
+    throw new Fault('BAD_USAGE', `${option} is missing.`, { details: { field: option } })
+  return value
+}
