@@ -7,5 +7,5 @@ if (first === UNLOCK_AGENT) {
   const { runUnlockAgent } = await import('./key-sources.ts')
   await runUnlockAgent(rest[0] ?? '', Number(rest[1]))
 } else {
-  process.exitCode = await runProgram(process.argv.slice(2), wire())
+  process.exitCode = await runProgram(process.argv.slice(2), () => wire())
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { memoryStreams } from '../../test/support/streams.ts'
 import { packageVersion } from '../core/config.ts'
+import { Fault } from '../core/faults.ts'
 import type { CliDeps } from './deps.ts'
 import { runProgram } from './program.ts'
 
@@ -150,6 +151,20 @@ test('what fails inside is not told, not even its text', async () => {
     streams.written.stderr(),
     'sallyport: Something failed inside Sallyport.\n  → report this with the request id\n',
   )
+})
+
+test('a setting that is wrong is told in a line, without a stack', async () => {
+  const streams = memoryStreams()
+  const exit = await runProgram(
+    ['mcp'],
+    () => {
+      throw new Fault('BAD_INPUT', 'SALLYPORT_MODE must be one of a, b.')
+    },
+    streams,
+  )
+  assert.equal(exit, 2)
+  assert.match(streams.written.stderr(), /^sallyport: SALLYPORT_MODE must be one of a, b\.\n/)
+  assert.doesNotMatch(streams.written.stderr(), /\n {4}at /)
 })
 
 const HELP = `

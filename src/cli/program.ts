@@ -24,22 +24,25 @@ import { visible } from './text.ts'
  * anything but an answer.
  *
  * @param argv - the words after the program's name
+ * @param given - what the commands ask for, or what makes it and throws a `Fault` where a setting is wrong
  */
 export async function runProgram(
   argv: readonly string[],
-  deps: CliDeps,
+  given: CliDeps | (() => CliDeps),
   streams: Streams = processStreams(),
 ): Promise<number> {
   // Before the words are understood, an error is JSON when anything before `--` asked for it.
   const end = argv.indexOf('--')
   const wantsJson = argv.slice(0, end === -1 ? argv.length : end).includes('--json')
   const io = createIo(streams, { json: wantsJson })
+  let deps: CliDeps | null = null
   try {
+    deps = typeof given === 'function' ? given() : given
     const code = await dispatch(argv, io, deps, streams)
     await deps.close()
     return code
   } catch (error) {
-    await deps.close().catch(() => {})
+    await deps?.close().catch(() => {})
     return isClosedPipe(error) ? 0 : report(error, io)
   }
 }
