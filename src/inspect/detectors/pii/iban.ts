@@ -123,8 +123,6 @@ export const iban: Detector = {
     /(?<![A-Za-z\d])[A-Z]{2}\d{2}(?:[ -]?[A-Z\d]{4}){2,7}(?:[ -]?[A-Z\d]{1,3})?(?![A-Za-z\d])/gi,
     (match, start) => {
       const units = match[0].replaceAll(/[ -]/g, '').toUpperCase()
-      const written = match[0].replaceAll(/[^A-Za-z]/g, '')
-      if (written !== written.toUpperCase() && written !== written.toLowerCase()) return null
       const length = LENGTHS[units.slice(0, 2)]
       if (length === undefined || units.length < length) return null
       // What follows an IBAN that is written in groups may look like one more group.
@@ -134,6 +132,8 @@ export const iban: Detector = {
       for (let left = length; left > 0; end++)
         if (!/[ -]/.test(match[0][end - start] ?? '')) left -= 1
       if (units.length > length && /[A-Za-z\d]/.test(match[0][end - start] ?? '')) return null
+      const written = match[0].slice(0, end - start)
+      if (written !== written.toUpperCase() && written !== written.toLowerCase()) return null
       return { end }
     },
   ),
@@ -141,6 +141,7 @@ export const iban: Detector = {
     'IBAN DE89 3704 0044 0532 0130 00',
     'from GB82WEST12345698765432 to',
     'NL91 ABNA 0417 1643 00 please',
+    'to ES91 2100 0418 4502 0005 1332 now',
   ],
   ignores: [
     'DE89 3704 0044 0532 0130 01',
