@@ -1,15 +1,17 @@
 import type { AskPeople } from '../core/approval-port.ts'
 import type { RemoteSettings, Settings } from '../core/config.ts'
+import type { HandOn } from '../core/share-port.ts'
 import { systemClock } from '../core/time.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import { outgoing } from '../net/index.ts'
-import { Connection, RemotePeople, RemoteVault } from '../remote/index.ts'
+import { Connection, RemoteHandOn, RemotePeople, RemoteVault } from '../remote/index.ts'
 import { KnownInMemory, type PrincipalValues } from '../vault/index.ts'
 
 export interface RemoteMode {
   readonly vault: VaultPort
   /** Whom the server asks. */
   readonly people: AskPeople
+  readonly handOn: HandOn
   /** What passed through this process, for redaction. */
   readonly known: { of(): Promise<PrincipalValues> }
   close(): Promise<void>
@@ -21,8 +23,12 @@ export function openRemoteMode(settings: Settings, remote: RemoteSettings): Remo
   const { baseUrl, credential } = remote
   const known = new KnownInMemory()
   const connection = new Connection({ baseUrl, credential, outgoing: way, clock: systemClock })
+  const vault = new RemoteVault(connection, (secret, value) =>
+    known.note(secret, value, secret.type),
+  )
   return {
-    vault: new RemoteVault(connection, (secret, value) => known.note(secret, value, secret.type)),
+    vault,
+    handOn: new RemoteHandOn(connection, vault),
     people: new RemotePeople(connection),
     known: { of: () => Promise.resolve(known.values) },
     close: () => way.close(),

@@ -86,13 +86,13 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   })
   const secretTools = async (openDoors: () => Promise<AskDoors>) => {
     const { createSecretTools } = await import('../secret-tools/index.ts')
-    const openVault = async () => (await remoteMode())?.vault ?? (await stack()).vault
-    const openPeople = async () => (await remoteMode())?.people ?? (await stack()).approvals.people
+    const { toolPorts } = await import('./tool-ports.ts')
+    const ports = toolPorts(settings, remoteMode, stack)
     const { withKnownValues } = await import('./known-values.ts')
     const knownTo = async () => (await remoteMode())?.known ?? (await stack()).knownTo
     const inspection = withKnownValues(await inspecting(), knownTo)
     const version = packageVersion()
-    return createSecretTools({ version, openVault, openDoors, openPeople, log, inspection })
+    return createSecretTools({ version, ...ports, openDoors, log, inspection })
   }
   const inspecting = async () => {
     const { callInspection } = await import('./call-inspection.ts')

@@ -105,3 +105,18 @@ export interface SharePort {
   /** The value, for whoever has the link. Counts and throws as `read`. */
   open(id: string, link: SecretText, opener: Opener, passphrase?: SecretText): Promise<SharedRead>
 }
+
+export interface HandedOn {
+  readonly id: string
+  /** Whole address; of a link it holds the secret part, shown this once. */
+  readonly url: SecretText
+  readonly recipientType: ShareRecipient
+  readonly email: string | null
+  readonly expiresAt: EpochMs
+  readonly maxAccessCount: number | null
+}
+
+/** Sharing as tools see it, of the vault here or of one at a server. Throws as `SharePort.create`. */
+export interface HandOn {
+  share(caller: Caller, target: ShareTarget, request: ShareRequest): Promise<HandedOn>
+}

@@ -3,6 +3,7 @@ import type { AskSecret, AskVia, SecretQuestion } from '../core/ask-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
+import type { HandOn } from '../core/share-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import type { ToolCall } from '../mcp/index.ts'
 import type { CallInspection } from './inspection.ts'
@@ -22,6 +23,8 @@ export interface SecretToolsOptions {
   openDoors(): Promise<AskDoors>
   /** People who decide; without them the tools that ask them are not listed. */
   openPeople?(): Promise<AskPeople>
+  /** Sharing; without it the tool that shares is not listed. */
+  openHandOn?(): Promise<HandOn>
   readonly log: Log
   /** Without it calls are inspected as the defaults of the switches say. */
   readonly inspection?: CallInspection

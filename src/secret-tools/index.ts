@@ -69,8 +69,14 @@ export function createSecretTools(options: SecretToolsOptions): ServerDefinition
     version: options.version,
     instructions: INSTRUCTIONS,
     async loadTools() {
-      const { APPROVAL_TOOLS, TOOLS, inspectContent } = await import('./tools/index.ts')
-      const tools = options.openPeople === undefined ? TOOLS : [...TOOLS, ...APPROVAL_TOOLS]
+      const { APPROVAL_TOOLS, SHARING_TOOLS, TOOLS, inspectContent } = await import(
+        './tools/index.ts'
+      )
+      const tools = [
+        ...TOOLS,
+        ...(options.openHandOn === undefined ? [] : SHARING_TOOLS),
+        ...(options.openPeople === undefined ? [] : APPROVAL_TOOLS),
+      ]
       return [
         ...tools.map((tool) => atOnce(pipeline.guard(tool(bound, questions)))),
         inspectContent(pipeline),

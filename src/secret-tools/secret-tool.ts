@@ -2,6 +2,7 @@ import type * as z from 'zod'
 import type { AskPeople } from '../core/approval-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
+import type { HandOn } from '../core/share-port.ts'
 import type { ToolAnnotations, ToolDefinition, VisitRequest } from '../mcp/index.ts'
 import {
   callerOf,
@@ -76,6 +77,32 @@ export function peopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
       // The wire parsed them with `input`.
       return tool.run(args as z.output<I>, {
         people: await openPeople(),
+        caller: callerOf(session, client),
+      })
+    },
+  })
+}
+
+/** A tool that hands secrets on without reading them. */
+export interface SharingTool<I extends z.ZodType, O extends z.ZodType<Fields>>
+  extends Omit<SecretTool<I, O>, 'run'> {
+  run(
+    args: z.output<I>,
+    call: { readonly handOn: HandOn; readonly vaultName: string; readonly caller: Caller },
+  ): Promise<{ readonly structured: z.output<O>; readonly text: string }>
+}
+
+export function sharingTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
+  tool: SharingTool<I, O>,
+): UnboundTool {
+  return ({ openHandOn }) => ({
+    ...tool,
+    async run(args, { session, client }) {
+      if (openHandOn === undefined) throw new Fault('NOT_OFFERED', 'Nothing is shared here.')
+      // The wire parsed them with `input`.
+      return tool.run(args as z.output<I>, {
+        handOn: await openHandOn(),
+        vaultName: session.vault,
         caller: callerOf(session, client),
       })
     },

@@ -4,6 +4,7 @@ export { type BackupHeader, type BackupReader, openBackup } from './backup-file.
 export { Canaries, type CanaryHooks, createCanaries } from './canaries.ts'
 export { Fingerprints } from './fingerprints.ts'
 export { createKeyAdmin } from './key-admin.ts'
+export { createHandOn } from './hand-on.ts'
 export { KnownInMemory } from './known-in-memory.ts'
 export { KnownTo, type PrincipalValues } from './known-to.ts'
 export { createTokens } from './local-tokens.ts'

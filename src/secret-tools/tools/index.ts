@@ -15,6 +15,7 @@ import { rotateAndStore } from './rotate_and_store.ts'
 import { rotateGenerate } from './rotate_generate.ts'
 import { searchSecrets } from './search_secrets.ts'
 import { setSecret } from './set_secret.ts'
+import { shareSecret } from './share_secret.ts'
 
 export { inspectContent } from './inspect_content.ts'
 
@@ -38,3 +39,6 @@ export const TOOLS: readonly UnboundTool[] = [
 
 /** Listed where there are people who can be asked. */
 export const APPROVAL_TOOLS: readonly UnboundTool[] = [requestApproval, getApprovalStatus]
+
+/** Listed where secrets can be shared. */
+export const SHARING_TOOLS: readonly UnboundTool[] = [shareSecret]
