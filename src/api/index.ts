@@ -1,6 +1,7 @@
 import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import { packageVersion } from '../core/config.ts'
+import type { Db } from '../core/db-port.ts'
 import type {
   AgentPort,
   AuthenticationPort,
@@ -13,6 +14,7 @@ import type { QuotaPort } from '../core/quota-port.ts'
 import type { SharePort } from '../core/share-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import { Cursors } from './cursor.ts'
+import { Idempotency } from './idempotency.ts'
 import { type JsonObject, openApiDocument } from './openapi.ts'
 import type { Operation } from './operation.ts'
 import type { RateLimits } from './rate-limits.ts'
@@ -25,7 +27,6 @@ import { healthOperations } from './routes/health.ts'
 import { honeytokenOperations } from './routes/honeytokens.ts'
 import { type InspectContent, inspectionOperations } from './routes/inspection.ts'
 import { pendingApprovalOperations } from './routes/pending-approvals.ts'
-import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { policyOperations } from './routes/policies.ts'
 import { quotaOperations } from './routes/quotas.ts'
@@ -58,7 +59,6 @@ export interface ApiParts {
   readonly webhooks: WebhookPort
   readonly callers: CallerPort
   readonly people: () => Promise<PeopleDoors>
-  readonly people: () => Promise<PeopleDoors>
   readonly sharing: Sharing
   readonly limits: RateLimits | null
   /** Where browsers find this server, or null: as each request names it. */
@@ -67,6 +67,8 @@ export interface ApiParts {
   readonly inspectContent: InspectContent
   /** Whether the store answers. */
   readonly isHealthy: () => Promise<boolean>
+  /** Where answers to requests with an `Idempotency-Key` are kept. */
+  readonly db: Db
   /** The key of the purpose `cursor`. */
   readonly cursorKey: () => Promise<Uint8Array>
   readonly log: Log
@@ -90,7 +92,6 @@ export function createApi(parts: ApiParts): ApiServer {
     ...policyOperations(parts.policies),
     ...agentOperations(parts),
     ...peopleOperations(parts.people),
-    ...peopleOperations(parts.people),
     ...freezeOperations(parts.freezes),
     ...auditOperations({ ...parts, cursors }),
     ...approvalOperations({ ...parts, cursors }),
@@ -105,6 +106,7 @@ export function createApi(parts: ApiParts): ApiServer {
   return new ApiServer({
     operations,
     authentication,
+    idempotency: new Idempotency({ db: parts.db, key: parts.cursorKey, clock: parts.now }),
     log,
     meters: { limits, quotas: sharing.quotas },
   })

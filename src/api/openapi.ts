@@ -60,7 +60,7 @@ function operationObject(
     operationId: operation.id,
     tags: [operation.tag],
     summary: operation.summary,
-    ...(operation.isPublic ? { security: [] } : {}),
+    ...(operation.authentication === 'none' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(operation.body === null
       ? {}
@@ -76,12 +76,27 @@ function operationObject(
       ...Object.fromEntries(
         Object.entries(operation.answers).map(([status, answer]) => [
           status,
-          responseObject(Number(status), answer, named, problem),
+          responseObject(Number(status), answerOf(operation, answer), named, problem),
         ]),
       ),
       default: problemResponse('Refused.', problem),
     },
   }
+}
+
+/** A replay leaves out what is shown once, and says so. */
+function answerOf({ withheld }: Operation, answer: AnswerContract): AnswerContract {
+  const { schema } = answer
+  if (withheld.length === 0 || !(schema instanceof z.ZodObject)) return answer
+  const rest = z.object({
+    ...Object.fromEntries(
+      Object.entries(schema.shape).filter(([name]) => !withheld.includes(name)),
+    ),
+    replayed_without: z
+      .array(z.enum(withheld))
+      .describe('What is shown once, with the first answer.'),
+  })
+  return { ...answer, schema: z.union([schema, rest]) }
 }
 
 function responseObject(

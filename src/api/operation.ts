@@ -12,7 +12,7 @@ export interface AnswerContract {
 
 /** What a handler is given: everything was checked against the contract. */
 export interface Call<Q = unknown, B = unknown> {
-  /** Of operations that are not public. */
+  /** Of operations with authentication `bearer`. */
   readonly caller: Caller
   /** Segments named in the path, percent-decoded; `path` is a secret's path, parsed. */
   readonly params: Readonly<Record<string, string>>
@@ -21,6 +21,9 @@ export interface Call<Q = unknown, B = unknown> {
   /** Address of the client after trusted proxies, or null. */
   readonly address: string | null
   readonly scheme: 'http' | 'https'
+  readonly method: Method
+  /** Path and query as they were sent. */
+  readonly target: string
   /** The bearer as it was sent, or null. */
   readonly bearer: string | null
   header(name: string): string | null
@@ -42,17 +45,21 @@ export interface Operation {
   readonly path: string
   readonly tag: string
   readonly summary: string
-  /** Answered without a bearer. */
-  readonly isPublic: boolean
+  /** `none`: answered without one. `itself`: the handler asks for it. */
+  readonly authentication: 'bearer' | 'none' | 'itself'
   readonly query: z.ZodType | null
   readonly body: z.ZodType | null
   readonly answers: Readonly<Record<number, AnswerContract>>
+  /** Members of the answer that are shown once: a replay by `Idempotency-Key` goes without them. */
+  readonly withheld: readonly string[]
   handle(call: Call): Promise<Answered>
 }
 
 interface Declared<Q extends z.ZodType, B extends z.ZodType>
   extends Pick<Operation, 'id' | 'method' | 'path' | 'tag' | 'summary' | 'answers'> {
   readonly isPublic?: true
+  readonly authenticates?: 'itself'
+  readonly withheld?: readonly string[]
   readonly query?: Q
   readonly body?: B
   handle(call: Call<z.output<Q>, z.output<B>>): Promise<Answered>
@@ -70,7 +77,8 @@ export function operation<Q extends z.ZodType, B extends z.ZodType>(
     tag,
     summary,
     answers,
-    isPublic: declared.isPublic ?? false,
+    authentication: declared.isPublic === true ? 'none' : (declared.authenticates ?? 'bearer'),
+    withheld: declared.withheld ?? [],
     query: declared.query ?? null,
     body: declared.body ?? null,
     // The server parsed both with these schemas.

@@ -3,10 +3,12 @@ import type * as z from 'zod'
 import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
-import type { Caller } from '../core/principals.ts'
+import { type Caller, principalName } from '../core/principals.ts'
+import type { Idempotency } from './idempotency.ts'
 import { Router } from './match.ts'
 import { Metered, type Meters } from './metered.ts'
-import type { Answered, Method, Operation } from './operation.ts'
+import type { Answered, Call, Method, Operation } from './operation.ts'
+import { originOf } from './origin.ts'
 import { problemOf } from './problem.ts'
 
 /** A request as any HTTP server has it: nothing decoded, the body not yet read. */
@@ -32,6 +34,7 @@ export interface ApiAnswer {
 export interface ApiServerOptions {
   readonly operations: readonly Operation[]
   readonly authentication: Pick<AuthenticationPort, 'authenticate'>
+  readonly idempotency: Pick<Idempotency, 'once'>
   readonly log: Log
   readonly meters: Meters
 }
@@ -39,7 +42,7 @@ export interface ApiServerOptions {
 const MAX_BODY_BYTES = 1_048_576
 const MAX_TARGET_CHARS = 8_192
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
-const BEARER = /^Bearer ([\x21-\x7e]{1,4096})$/i
+const BEARER = /^(?:Bearer|DPoP) ([\x21-\x7e]{1,4096})$/i
 
 /** Answers requests of the API: finds the operation, asks who calls, checks what was sent, and says what went wrong. */
 export class ApiServer {
@@ -96,31 +99,55 @@ export class ApiServer {
     const { operation, params } = matched
     metered.takeAddress(request.address)
     const bearer = bearerOf(request)
-    const caller = operation.isPublic ? NOBODY : await this.#caller(request, bearer)
-    if (!operation.isPublic) metered.takeCaller(caller)
-    return operation.handle({
-      caller,
+    const call: Asked = {
+      method: operation.method,
+      target,
       params,
-      query:
-        operation.query === null
-          ? null
-          : checked(operation.query, queryOf(mark === -1 ? '' : target.slice(mark + 1)), 'query'),
-      body: operation.body === null ? null : await bodyOf(request, operation.body),
       address: request.address,
       scheme: request.scheme,
       bearer,
       header: (name) => request.header(name),
-    })
+    }
+    const isKnown = operation.authentication === 'bearer'
+    const caller = isKnown ? await this.#caller(call, bearer) : NOBODY
+    if (isKnown) metered.takeCaller(caller)
+    const query =
+      operation.query === null
+        ? null
+        : checked(operation.query, queryOf(mark === -1 ? '' : target.slice(mark + 1)), 'query')
+    const body = operation.body === null ? null : await bytesOf(request)
+    const work = (): Promise<Answered> =>
+      operation.handle({
+        ...call,
+        caller,
+        query,
+        body: operation.body === null ? null : parsedBody(operation.body, body),
+      })
+    const key = operation.method === 'GET' ? null : request.header('idempotency-key')
+    if (key === null || !isKnown) return work()
+    return this.#options.idempotency.once(
+      {
+        who: principalName(caller.principal),
+        key,
+        method: operation.method,
+        target,
+        conditions: `${request.header('if-match') ?? ''} ${request.header('if-none-match') ?? ''}`,
+        body: body ?? NO_BYTES,
+      },
+      work,
+    )
   }
 
-  #caller(request: ApiRequest, bearer: string | null): Promise<Caller> {
+  #caller(call: Asked, bearer: string | null): Promise<Caller> {
     if (bearer === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
-    return this.#options.authentication.authenticate(bearer, {
-      address: request.address,
-      channel: 'http',
-    })
+    return this.#options.authentication.authenticate(bearer, originOf(call))
   }
 }
+
+/** A call before it is known who makes it. */
+type Asked = Omit<Call, 'caller' | 'query' | 'body'>
+
+const NO_BYTES = new Uint8Array()
 
 /** @param isConditional the request named the version that must be current */
 export function refusalOf(
@@ -187,20 +214,25 @@ function queryOf(text: string): Readonly<Record<string, string>> {
 
 const NOTHING: Readonly<Record<string, string>> = {}
 
-async function bodyOf(request: ApiRequest, schema: z.ZodType): Promise<unknown> {
+async function bytesOf(request: ApiRequest): Promise<Uint8Array> {
   const bytes = await request.body(MAX_BODY_BYTES)
   const type = request.header('content-type') ?? ''
   if (bytes.byteLength > 0 && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type))
     throw new Fault('UNSUPPORTED_MEDIA', 'The body must be sent as application/json.')
-  let value: unknown = {}
-  if (bytes.byteLength > 0)
-    try {
-      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-    } catch (cause) {
-      throw new Fault('BAD_INPUT', 'The body is not JSON.', { cause, details: { field: 'body' } })
-    } finally {
-      bytes.fill(0)
-    }
+  return bytes
+}
+
+/** What was sent is wiped once it is read. */
+function parsedBody(schema: z.ZodType, bytes: Uint8Array | null): unknown {
+  if (bytes === null || bytes.byteLength === 0) return checked(schema, {}, 'body')
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw new Fault('BAD_INPUT', 'The body is not JSON.', { cause, details: { field: 'body' } })
+  } finally {
+    bytes.fill(0)
+  }
   return checked(schema, value, 'body')
 }
 

@@ -1,7 +1,7 @@
 import { type ApiServer, createApi, type RateLimit, RateLimits } from '../api/index.ts'
 import type { RequestLimits } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
-import { systemClock } from '../core/time.ts'
+import { type Clock, systemClock } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
 import { type CallInspection, createContentInspection } from '../secret-tools/index.ts'
 import { withKnownValues } from './known-values.ts'
@@ -14,12 +14,13 @@ export interface OpenApiOptions {
   readonly site?: string
   /** Requests a second; nothing is limited that is not in it. */
   readonly limits?: RequestLimits
+  readonly clock?: Clock
 }
 
 /** The HTTP API over an open store. */
 export function openApi(
   stack: Stack,
-  { log, inspection, site, limits }: OpenApiOptions,
+  { log, inspection, site, limits, clock }: OpenApiOptions,
 ): ApiServer {
   const { db, keys, identity } = stack
   return createApi({
@@ -33,15 +34,15 @@ export function openApi(
     webhooks: stack.approvals.webhooks,
     callers: identity.callers,
     people: () => identity.people(),
-    people: () => identity.people(),
     sharing: stack.sharing,
     site: site ?? null,
     limits: limits === undefined ? null : limitsFrom(limits),
-    now: systemClock,
+    now: clock ?? systemClock,
     inspectContent: createContentInspection({
       log,
       inspection: withKnownValues(inspection, async () => stack.knownTo),
     }),
+    db,
     isHealthy: () => storeAnswers(stack),
     cursorKey: async () => (await db.read((reader) => keys.active(reader, 'cursor'))).key,
     log,

@@ -37,6 +37,11 @@ export const FAULTS = {
   SECRET_SPENT: { http: 410, exit: 4, help: 'store a new version of the secret' },
   VERSION_CONFLICT: { http: 409, exit: 6, help: 'read the current version and try again' },
   CONFLICT: { http: 409, exit: 6, help: 'choose another name or remove the one that exists' },
+  IDEMPOTENCY_MISMATCH: {
+    http: 422,
+    exit: 6,
+    help: 'use a new Idempotency-Key for a new request',
+  },
   INPUT_CANCELLED: { http: 409, exit: 8, help: 'ask again when the person is ready' },
   INPUT_EMPTY: { http: 422, exit: 8, help: 'type a value before confirming' },
   INPUT_TOO_LONG: { http: 413, exit: 8, help: 'values are limited to 65536 bytes' },

@@ -60,6 +60,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       tag: 'agents',
       summary: 'Makes an agent. Its key is shown this once.',
       body: agentBody,
+      withheld: ['api_key'],
       answers: { 201: { description: 'Made.', schema: agentKeySchema }, 403: NOT_ALLOWED },
       async handle({ caller, body }) {
         const request = { ...requestFrom(body), name: body.name }
@@ -126,6 +127,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents/{agent}/rotate-key',
       tag: 'agents',
       summary: 'A new key in place of the old one, which is dead at once with every token of it.',
+      withheld: ['api_key'],
       answers: {
         200: { description: 'The new key.', schema: agentKeySchema },
         403: NOT_ALLOWED,

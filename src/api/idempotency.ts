@@ -1,0 +1,176 @@
+import type { Db } from '../core/db-port.ts'
+import { asFault, Fault } from '../core/faults.ts'
+import { encodeFields } from '../core/fields.ts'
+import { type Clock, epochMs } from '../core/time.ts'
+import { MacKey } from '../crypto/index.ts'
+import {
+  deleteEndedRequests,
+  deleteRequest,
+  findRequest,
+  type IdempotentRow,
+  insertRequest,
+  saveAnswer,
+} from './idempotency-repository.ts'
+import type { Answered } from './operation.ts'
+
+export interface IdempotencyParts {
+  readonly db: Db
+  /** Keys of what is stored; that of the purpose `cursor`. */
+  readonly key: () => Promise<Uint8Array>
+  readonly clock: Clock
+}
+
+/** One request with a key: who asks, and for what. */
+export interface KeyedRequest {
+  /** Principal. */
+  readonly who: string
+  /** `Idempotency-Key`. */
+  readonly key: string
+  readonly method: string
+  readonly target: string
+  /** Header fields that change what is asked. */
+  readonly conditions: string
+  readonly body: Uint8Array
+}
+
+const KEPT_MS = 86_400_000
+const KEY = /^[\x21-\x7e]{1,255}$/
+/** Members of answers that are shown once: what is stored is the answer without them. */
+const SHOWN_ONCE: ReadonlySet<string> = new Set([
+  'value',
+  'api_key',
+  'access_token',
+  'refresh_token',
+  'token',
+  'secret',
+  'share_url',
+  'setup_url',
+  'url_secret',
+])
+
+/**
+ * Lets a request that comes again with the same key have the answer of the first one instead of being done twice, for
+ * 24 hours and in every process of the store. What is stored is keyed, because a body may hold a value that can be
+ * guessed, and holds no value and no key itself.
+ */
+export class Idempotency {
+  readonly #parts: IdempotencyParts
+  #mac: Promise<MacKey> | null = null
+
+  constructor(parts: IdempotencyParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * @throws {Fault} `BAD_INPUT` for a malformed key, `IDEMPOTENCY_MISMATCH` when the key came with another request,
+   *   `CONFLICT` while the first one is being answered or when it ended without an answer
+   */
+  async once(request: KeyedRequest, work: () => Promise<Answered>): Promise<Answered> {
+    if (!KEY.test(request.key))
+      throw new Fault('BAD_INPUT', 'Idempotency-Key must have 1 to 255 visible characters.', {
+        details: { field: 'Idempotency-Key' },
+      })
+    const mac = await this.#macKey()
+    const { who, key, method, target, conditions, body } = request
+    const id = mac.sign(encodeFields(['idempotency', who, key])).toString('base64url')
+    const asked = mac.sign(encodeFields([method, target, conditions, body]))
+    const before = await this.#begin(id, asked)
+    if (before !== null) return this.#replayed(mac, before, asked)
+    return this.#answered(mac, { id, request: asked }, work)
+  }
+
+  /** @returns what is there by this id already */
+  #begin(id: string, request: Uint8Array): Promise<IdempotentRow | null> {
+    const at = this.#parts.clock()
+    return this.#parts.db.write(async (tx) => {
+      await deleteEndedRequests(tx, at)
+      const isFirst = await insertRequest(tx, { id, request }, epochMs(at + KEPT_MS))
+      return isFirst ? null : findRequest(tx, id)
+    })
+  }
+
+  async #answered(
+    mac: MacKey,
+    { id, request }: Pick<IdempotentRow, 'id' | 'request'>,
+    work: () => Promise<Answered>,
+  ): Promise<Answered> {
+    const { db } = this.#parts
+    let answered: Answered
+    try {
+      answered = await work()
+    } catch (error) {
+      // A refusal changed nothing, so the same key may come again. Of anything else that is not known.
+      if (asFault(error).code !== 'INTERNAL') await db.write((tx) => deleteRequest(tx, id))
+      throw error
+    }
+    const { status, body } = answered
+    const answer = body === undefined ? null : JSON.stringify(withoutShownOnce(body))
+    const row = { id, status, answer, mac: mac.sign(fieldsOf(id, request, status, answer)) }
+    await db.write((tx) => saveAnswer(tx, row))
+    return answered
+  }
+
+  #replayed(mac: MacKey, row: IdempotentRow, asked: Uint8Array): Answered {
+    const { id, request, status, answer } = row
+    if (!Buffer.from(request).equals(asked))
+      throw new Fault(
+        'IDEMPOTENCY_MISMATCH',
+        'This Idempotency-Key came with another request before.',
+        { details: { field: 'Idempotency-Key' } },
+      )
+    if (status === null || row.mac === null)
+      throw new Fault(
+        'CONFLICT',
+        'The first request with this Idempotency-Key has not been answered.',
+        {
+          details: {
+            field: 'Idempotency-Key',
+            remedy:
+              'wait for its answer; if there never was one, see what it did and use a new key',
+          },
+        },
+      )
+    if (!mac.verify(fieldsOf(id, request, status, answer), row.mac))
+      throw new Fault('STORE_TAMPERED', 'A stored answer was changed.')
+    return {
+      status,
+      headers: { 'Idempotent-Replayed': 'true' },
+      ...(answer === null ? {} : { body: JSON.parse(answer) as unknown }),
+    }
+  }
+
+  #macKey(): Promise<MacKey> {
+    this.#mac ??= this.#parts.key().then(
+      (key) => new MacKey(key),
+      (error: unknown) => {
+        this.#mac = null
+        throw error
+      },
+    )
+    return this.#mac
+  }
+}
+
+function fieldsOf(id: string, request: Uint8Array, status: number, answer: string | null): Buffer {
+  return encodeFields(['idempotent-answer', id, request, status, answer])
+}
+
+/** The answer as a replay gives it, which names what it leaves out. */
+function withoutShownOnce(body: unknown): unknown {
+  const left = new Set<string>()
+  const strip = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(strip)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([name, inner]) => {
+        if (!SHOWN_ONCE.has(name)) return [[name, strip(inner)]]
+        left.add(name)
+        return []
+      }),
+    )
+  }
+  const stripped = strip(body)
+  return left.size === 0 || typeof stripped !== 'object'
+    ? stripped
+    : { ...stripped, replayed_without: [...left] }
+}
