@@ -2,7 +2,7 @@ import { changeLane, type Lane, type RecordDraft, type Settled } from '../audit/
 import type { Reader, Tx } from '../core/db-port.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
-import { type Caller, isRegistered } from '../core/principals.ts'
+import { type Caller, isPersonPresent, isRegistered, isSession } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 
 /** What every member of a lane here has: who wants it. */
@@ -39,6 +39,12 @@ function notAllowed(): Fault {
   )
 }
 
+/** Why a session's person may have gone away since; a key is judged by what it is. */
+function away(caller: Caller, at: EpochMs): Fault | null {
+  if (!isSession(caller) || isPersonPresent(caller, at)) return null
+  return new Fault('STEP_UP_REQUIRED', 'Prove again that it is you, then do the same once more.')
+}
+
 /** A lane of changes that only those who administer may make; what others ask for is recorded as refused. */
 export function administeredLane<M extends Asked, R>(
   standing: StandingPort,
@@ -46,7 +52,8 @@ export function administeredLane<M extends Asked, R>(
   change: (tx: Tx, member: M, at: EpochMs) => Promise<Settled<R>>,
 ): Lane<M, R> {
   return changeLane(action, async (tx, member: M, at) => {
-    const problem = await administrationProblem(standing, tx, member.caller, at)
+    const problem =
+      (await administrationProblem(standing, tx, member.caller, at)) ?? away(member.caller, at)
     return problem === null
       ? change(tx, member, at)
       : { fault: problem, record: refusedRecord(action, member.caller, problem) }

@@ -3,7 +3,7 @@ import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { Freeze, FreezePort, FreezeTarget, StandingPort } from '../core/identity-port.ts'
 import type { AgentId, UserId } from '../core/ids.ts'
-import { type Caller, principalName } from '../core/principals.ts'
+import { type Caller, isPersonPresent, principalName } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { bumpRights } from '../keys/index.ts'
 import { type Asked, administrationProblem, refusedRecord } from './administration.ts'
@@ -95,10 +95,10 @@ async function liftProblem(
 ): Promise<Fault | null> {
   const problem = await administrationProblem(standing, reader, caller, at)
   if (problem !== null || caller.principal.kind === 'person') return problem
-  if (caller.access?.credential.kind === 'session') return null
+  if (isPersonPresent(caller, at)) return null
   return new Fault(
     'STEP_UP_REQUIRED',
-    'A freeze is lifted by a person who signed in, not by a key.',
+    'A freeze is lifted by a person who signed in and just proved to be there, not by a key.',
   )
 }
 

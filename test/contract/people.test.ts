@@ -135,8 +135,19 @@ for (const store of [SQLITE, POSTGRES]) {
       await assert.rejects(people.invite(owner, bo), late)
       await assert.rejects(people.createKey(owner, { name: 'another' }), late)
       await assert.rejects(people.changePassword(owner, PASSWORD, 'another harbour'), late)
+      const { agents, freezes } = vault.identity
+      await assert.rejects(agents.create(owner, { name: 'ci' }), late)
+      assert.deepEqual(await agents.list(owner), [], 'looking is not changing')
+      await freezes.freeze(
+        owner,
+        { kind: 'user', id: auditor.person.id },
+        'stopping needs no proof',
+      )
+      await assert.rejects(freezes.lift(owner, { kind: 'user', id: auditor.person.id }), late)
       const again = await signIn.stepUp(adminSession.cookie, PASSWORD, BROWSER)
       const adminAgain = await callerOf(vault, again)
+      await freezes.lift(adminAgain, { kind: 'user', id: auditor.person.id })
+      await agents.create(adminAgain, { name: 'ci' })
 
       // A disabled account is dead in the next transaction of every process.
       const elsewhere = await open.twin(vault, clock)
