@@ -134,8 +134,12 @@ for (const store of [SQLITE, POSTGRES])
       const { action, target, argumentsDigest } = act()
       const preview = { title: 'Say hello' }
       for (const payload of [{ text: 'one' }, argumentsDigest]) {
-        const { id } = await approvals.ask(AGENT, { action, target, payload, preview })
-        await approvals.decide(PERSON, id, 'approve')
+        const own = await approvals.ask(AGENT, { action, target, payload, preview })
+        await approvals.decide(PERSON, own.id, 'approve')
+        // Not even if an act had the very digest of the words, under rules of that name.
+        const { argumentsDigest: ofWords, policyRevision } = own
+        const same = act('one', { argumentsDigest: ofWords, policyRevision })
+        assert.deepEqual(await approvals.consume(AGENT, same), { outcome: 'none' })
       }
       assert.deepEqual(await approvals.consume(AGENT, act()), { outcome: 'none' })
       assert.deepEqual(await approvals.consume(AGENT, act('one', { policyRevision: 'own' })), {

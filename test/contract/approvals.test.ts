@@ -210,6 +210,11 @@ for (const store of [SQLITE, POSTGRES])
         await read('api-keys/x', { within: undefined }),
       ]
       assert.deepEqual(new Set(outside.map(({ outcome }) => outcome)), new Set(['none']))
+      const elsewhere = await approvals.consume(agentIn('/elsewhere'), {
+        ...act('api-keys/x'),
+        within: { place: 'v1', permission: 'read', path: 'api-keys/x' },
+      })
+      assert.equal(elsewhere.outcome, 'none')
       assert.equal((await read('api-keys/a')).outcome, 'granted')
       const second = await read('api-keys/b/c')
       assert.ok(second.outcome === 'granted')
