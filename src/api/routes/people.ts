@@ -105,6 +105,7 @@ export function peopleOperations(open: () => Promise<PeopleDoors>): readonly Ope
       tag: 'auth',
       summary: 'A new key of the person who is asking, with the token of a password just typed.',
       body: personalKeyBody,
+      withheld: ['api_key'],
       answers: {
         201: { description: 'Made.', schema: newPersonalKeySchema },
         403: { description: 'A key makes no keys.' },

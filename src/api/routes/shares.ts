@@ -68,6 +68,7 @@ function making(parts: ShareRouteParts): readonly Operation[] {
       tag: 'shares',
       summary: 'Shares a secret by its id.',
       body: createShareSchema,
+      withheld: ['share_url'],
       answers,
       handle: (call) => create(call, { secretId: call.params['secret'] ?? '' }),
     }),
@@ -78,6 +79,7 @@ function making(parts: ShareRouteParts): readonly Operation[] {
       tag: 'shares',
       summary: 'Shares a secret by its path.',
       body: createShareSchema,
+      withheld: ['share_url'],
       answers,
       handle: (call) =>
         create(call, { vault: call.params['vault'] ?? '', path: call.params['path'] ?? '' }),
@@ -116,6 +118,7 @@ function reading({ shares }: ShareRouteParts): readonly Operation[] {
         secret: z.string().max(256).describe('What stands behind the # of the link.'),
         passphrase: z.string().nullish(),
       }),
+      withheld: ['value'],
       answers: OPENED,
       async handle(call) {
         const link = SecretText.fromText(call.body.secret)

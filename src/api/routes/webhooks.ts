@@ -42,6 +42,7 @@ export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
       tag: TAG,
       summary: 'Adds an address. What its requests are signed with is shown this once.',
       body: webhookBody,
+      withheld: ['secret'],
       answers: { 201: { description: 'Added.', schema: webhookCreatedSchema }, 403: NOT_ALLOWED },
       async handle({ caller, body }) {
         const { webhook, secret } = await webhooks.create(caller, {
