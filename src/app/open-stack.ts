@@ -193,6 +193,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       audit,
       policies: createPathPolicies({
         ...opened,
+        audit,
         standing: identity.standing,
         approvals: approvals.approvals,
       }),

@@ -49,6 +49,8 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'agent disable': { argv: ['name'], before: [] },
   'agent enable': { argv: ['name'], before: [] },
   'agent rm': { argv: ['name'], before: [] },
+  'access grant': { argv: ['name', '**'], before: [] },
+  'access rm': { argv: ['id'], before: [] },
   'workload add': { argv: ['name', 'https://idp.example.org', 'a:b'], before: [] },
   'workload rm': { argv: ['id'], before: [] },
   'grant create': {

@@ -79,6 +79,8 @@ export interface PolicyPort {
     >,
   ): Promise<PathPolicyInfo>
   remove(caller: Caller, vault: string, id: string): Promise<void>
+  /** Allowing policies, made before `since`, on whose paths their principal did nothing since then. */
+  unused(caller: Caller, vault: string, since: EpochMs): Promise<readonly PathPolicyInfo[]>
   explain(
     caller: Caller,
     vault: string,

@@ -1,4 +1,5 @@
 import type { Ledger, RowRevision, Settled } from '../audit/index.ts'
+import type { AuditPort } from '../core/admin-port.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { CallerStanding, StandingPort } from '../core/identity-port.ts'
@@ -23,6 +24,7 @@ import {
   type AccessPolicy,
   checkAccessPolicy,
   checkGrant,
+  compileGlob,
   explainAccess,
   parsePath,
 } from '../policy/index.ts'
@@ -40,6 +42,7 @@ export interface PathPolicyParts {
   readonly standing: StandingPort
   readonly clock: Clock
   readonly approvals: GrantApprovals
+  readonly audit: Pick<AuditPort, 'query'>
 }
 
 type Change = Partial<
@@ -100,6 +103,27 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
     async remove(caller, vault, id) {
       await ledger.commit(edit, { caller, vault, id, change: null })
     },
+    async unused(caller, vault, since) {
+      const { vaultId, rows } = await db.read(async (reader) => {
+        const row = await findVault(tables, reader, vault)
+        const granter = await granterOf(parts, reader, caller, row, clock())
+        if (!granter.seesAll) throw accessDenied(null, null)
+        const found = await tables.pathPolicies.select(
+          reader,
+          `vault_id = ? and effect = 'allow' and created_at < ? order by created_at, id`,
+          [row.id, since],
+        )
+        return { vaultId: row.id, rows: found }
+      })
+      const uses = new Uses(parts.audit, vaultId, since)
+      const unused: PathPolicyInfo[] = []
+      for (const row of rows) {
+        const isCovered = compileGlob(row.pattern)
+        const paths = await uses.of(`${row.principal_type}:${row.principal_id}`)
+        if (!paths.some(isCovered)) unused.push(pathPolicyInfo(row))
+      }
+      return unused
+    },
     async explain(caller, vault, question) {
       parsePath(question.path)
       return db.read(async (reader) => {
@@ -140,6 +164,44 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
         }
       })
     },
+  }
+}
+
+const AUDIT_PAGE = 1000
+
+/** At which paths of a vault principals did something, as the audit has it. */
+class Uses {
+  readonly #audit: Pick<AuditPort, 'query'>
+  readonly #vaultId: VaultId
+  readonly #since: EpochMs
+  readonly #paths = new Map<string, readonly string[]>()
+
+  constructor(audit: Pick<AuditPort, 'query'>, vaultId: VaultId, since: EpochMs) {
+    this.#audit = audit
+    this.#vaultId = vaultId
+    this.#since = since
+  }
+
+  async of(actor: string): Promise<readonly string[]> {
+    const known = this.#paths.get(actor)
+    if (known !== undefined) return known
+    const paths = new Set<string>()
+    for (let before: number | null = null; ; ) {
+      const page = await this.#audit.query({
+        actor,
+        from: this.#since,
+        limit: AUDIT_PAGE,
+        ...(before === null ? {} : { before }),
+      })
+      for (const { kind, path, vault } of page)
+        if (kind !== 'refusal' && path !== null && vault === this.#vaultId) paths.add(path)
+      const last = page.at(-1)
+      if (last === undefined || page.length < AUDIT_PAGE) break
+      before = last.seq
+    }
+    const found = [...paths]
+    this.#paths.set(actor, found)
+    return found
   }
 }
 

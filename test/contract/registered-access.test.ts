@@ -264,6 +264,29 @@ for (const store of [SQLITE, POSTGRES])
       )
     })
 
+    test('what was granted and not used since is told, new grants aside', async () => {
+      let now = Date.now()
+      const vault = await open.fresh(store, () => epochMs(now))
+      for (const path of ['config/db', 'api-keys/stripe'])
+        await vault.vault.put(PERSON, V, { path, value: secret('v') })
+      const agent = await register(vault)
+      const other = await register(vault, { name: 'other' })
+      await allow(vault, agent, 'config/**', ['read'])
+      const idle = await allow(vault, agent, 'api-keys/**', ['read'])
+      const never = await allow(vault, other, '**', ['read'])
+      now += 86_400_000
+      const since = epochMs(now)
+      now += 1000
+      const { token } = await vault.identity.authentication.exchange(agent.key, null, ORIGIN)
+      const caller = await vault.identity.authentication.authenticate(token.reveal(), ORIGIN)
+      await vault.vault.get(caller, V, 'config/db')
+      await assert.rejects(vault.vault.get(caller, V, 'other'), fault('ACCESS_DENIED'))
+      await allow(vault, agent, 'new/**', ['read'])
+      const unused = await vault.policies.unused(PERSON, V, since)
+      assert.deepEqual(new Set(unused.map(({ id }) => id)), new Set([idle, never]))
+      await assert.rejects(vault.policies.unused(caller, V, since), fault('ACCESS_DENIED'))
+    })
+
     test('every change and refusal is in the audit, and the rows verify', async () => {
       const vault = await fresh()
       const agent = await register(vault)

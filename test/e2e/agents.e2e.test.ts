@@ -1,81 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
+import { gatedHome, noGatedHome } from '../support/gated-home.ts'
 import { ORIGIN } from '../support/identity.ts'
-import { onTerminal } from '../support/pty.ts'
-import { programMissing } from '../support/require.ts'
-import { openTestVault, PERSON, type TestVault } from '../support/vault.ts'
+import { PERSON, type TestVault } from '../support/vault.ts'
 import { fault, secret, textOf } from '../support/vault-stores.ts'
 
-const root = resolve(import.meta.dirname, '../..')
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sallyport-agents-')))
-after(() => rmSync(folder, { recursive: true, force: true }))
-
-const home = join(folder, 'home')
-const project = join(folder, 'project')
-mkdirSync(project)
-const passphrase = `correct ${randomBytes(6).toString('hex')} staple`
-const skip = programMissing('script', 'apt-get install bsdutils')
-
-/** No display, no session bus, no colours. */
-const env = {
-  PATH: `${resolve(process.execPath, '..')}:/usr/bin:/bin`,
-  HOME: folder,
-  LANG: 'C.UTF-8',
-  SALLYPORT_HOME: home,
-  SALLYPORT_KEY_SOURCE: 'keyfile',
-}
-const sallyport = [process.execPath, join(root, 'bin/sallyport.mjs')] as const
-
-/** Runs a command as an agent's shell would, with no terminal that could be reached. */
-async function piped(argv: readonly string[]) {
-  const [node, launcher] = sallyport
-  const child = spawn(node, [launcher, ...argv], { cwd: project, env, detached: true })
-  const stdout: Buffer[] = []
-  const stderr: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
-  child.stdin.end()
-  const [exit] = (await once(child, 'close')) as [number]
-  return {
-    exit,
-    stdout: Buffer.concat(stdout).toString(),
-    stderr: Buffer.concat(stderr).toString(),
-  }
-}
-
-// oxlint-disable-next-line no-control-regex
-const PROMPT = /assphrase(?: again)?: \u001b/
-
-/** Runs a command on a terminal, where the person types the presence passphrase. @returns what it printed */
-async function proven(argv: readonly string[]): Promise<string> {
-  const file = join(folder, 'out')
-  const { exit, output } = await onTerminal(
-    ['sh', '-c', `"$@" > '${file}'`, 'sh', ...sallyport, ...argv],
-    { cwd: project, env, typed: [[PROMPT, passphrase]] },
-  )
-  assert.equal(exit, 0, output)
-  return readFileSync(file, 'utf8')
-}
-
-async function provenJson<T>(argv: readonly string[]): Promise<T> {
-  return JSON.parse(await proven([...argv, '--json'])) as T
-}
-
-/** The store that the commands work on, opened beside them as another process does. */
-async function beside<T>(work: (vault: TestVault) => Promise<T>): Promise<T> {
-  const vault = await openTestVault({ home })
-  try {
-    return await work(vault)
-  } finally {
-    await vault.close()
-  }
-}
+const place = gatedHome('agents')
+const { piped, proven, provenJson, beside } = place
+const skip = noGatedHome
+after(() => place.remove())
 
 /** Whoever comes with this key. */
 async function asAgent(vault: TestVault, key: string) {
@@ -90,14 +23,7 @@ interface Made {
 }
 
 test('a preset makes an agent that can do its work and nothing besides', { skip }, async () => {
-  await onTerminal([...sallyport, 'presence', 'set'], {
-    cwd: project,
-    env,
-    typed: [
-      [PROMPT, passphrase],
-      [PROMPT, passphrase],
-    ],
-  })
+  await place.setPresence()
   await beside(async ({ vault }) => {
     for (const path of ['api-keys/stripe', 'config/prod/url', 'internal/db'])
       await vault.put(PERSON, 'default', { path, value: secret(`value of ${path}`) })
