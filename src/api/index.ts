@@ -2,6 +2,7 @@ import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import { packageVersion } from '../core/config.ts'
 import type { Db } from '../core/db-port.ts'
+import type { GrantPort } from '../core/grant-port.ts'
 import type {
   AgentPort,
   AuthenticationPort,
@@ -23,6 +24,7 @@ import { approvalOperations } from './routes/approvals.ts'
 import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
 import { freezeOperations } from './routes/freezes.ts'
+import { grantOperations } from './routes/grants.ts'
 import { healthOperations } from './routes/health.ts'
 import { honeytokenOperations } from './routes/honeytokens.ts'
 import { type InspectContent, inspectionOperations } from './routes/inspection.ts'
@@ -55,6 +57,7 @@ export interface ApiParts {
   readonly authentication: AuthenticationPort
   readonly agents: AgentPort
   readonly freezes: FreezePort
+  readonly grants: GrantPort
   readonly approvals: ApprovalPort
   readonly webhooks: WebhookPort
   readonly callers: CallerPort
@@ -93,6 +96,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...agentOperations(parts),
     ...peopleOperations(parts.people),
     ...freezeOperations(parts.freezes),
+    ...grantOperations(parts.grants),
     ...auditOperations({ ...parts, cursors }),
     ...approvalOperations({ ...parts, cursors }),
     ...pendingApprovalOperations({ ...parts, cursors }),

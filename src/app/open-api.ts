@@ -30,6 +30,7 @@ export function openApi(
     authentication: identity.authentication,
     agents: identity.agents,
     freezes: identity.freezes,
+    grants: identity.grants,
     approvals: stack.approvals.approvals,
     webhooks: stack.approvals.webhooks,
     callers: identity.callers,

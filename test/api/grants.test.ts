@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, test } from 'node:test'
+import { registerAgent, serveTestApi, type TestApi } from '../support/api.ts'
+import { userWithKey } from '../support/identity.ts'
+import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
+
+type Body = Readonly<Record<string, unknown>>
+
+for (const store of [SQLITE, POSTGRES])
+  describe(`API: grants on ${store.name}`, { skip: store.skip }, () => {
+    const open = new OpenVaults()
+    const serving: TestApi[] = []
+    afterEach(async () => {
+      await Promise.all(serving.splice(0).map((api) => api.stop()))
+      await open.close(true)
+    })
+
+    async function fresh() {
+      const vault = await open.fresh(store)
+      const api = await serveTestApi(vault)
+      serving.push(api)
+      await vault.identity.authentication.org()
+      const admin = (await userWithKey(vault, 'admin')).key
+      const call = async (bearer: string, method: string, target: string, body?: unknown) => {
+        const reply = await api.ask(target, { method, bearer, body })
+        return { status: reply.status, body: reply.body as Body }
+      }
+      return { vault, call, admin, agent: await registerAgent(vault, []) }
+    }
+
+    test('a grant is made, listed without its bearer, rotated and revoked', async () => {
+      const { call, admin, agent } = await fresh()
+      const at = `/v1/agents/${agent.id}/grants`
+      const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
+      const made = await call(admin, 'POST', at, asked)
+      assert.equal(made.status, 201)
+      const { grant, token } = made.body as unknown as { grant: Body; token: string }
+      assert.match(token, /^spt_grant_/)
+      assert.deepEqual(
+        [grant['agent_id'], grant['label'], grant['server'], grant['policies'], grant['prefix']],
+        [agent.id, 'laptop', 'github', ['read-only'], token.slice(0, 18)],
+      )
+      assert.equal((await call(admin, 'POST', at, asked)).status, 409)
+      for (const [bearer, target] of [
+        [admin, '/v1/grants'],
+        [admin, at],
+        [agent.key, at],
+      ] as const) {
+        const listed = await call(bearer, 'GET', target)
+        assert.equal(listed.status, 200)
+        assert.deepEqual(listed.body['grants'], [grant])
+      }
+      const one = `/v1/grants/${String(grant['id'])}`
+      const rotated = await call(admin, 'POST', `${one}/rotate`)
+      assert.equal(rotated.status, 200)
+      assert.notEqual(rotated.body['token'], token)
+      assert.equal((await call(admin, 'DELETE', one)).status, 204)
+      assert.equal((await call(admin, 'DELETE', one)).status, 404)
+      assert.equal((await call(admin, 'POST', `${one}/rotate`)).status, 404)
+    })
+
+    test('a grant is nobody at the API, and an agent makes none', async () => {
+      const { call, admin, agent } = await fresh()
+      const at = `/v1/agents/${agent.id}/grants`
+      const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
+      const { token } = (await call(admin, 'POST', at, asked)).body as { token?: string }
+      for (const target of ['/v1/agents/me', '/v1/vaults', at])
+        assert.equal((await call(token ?? '', 'GET', target)).status, 401)
+      assert.equal((await call(agent.key, 'POST', at, asked)).status, 403)
+      assert.equal((await call(agent.key, 'GET', '/v1/grants')).status, 403)
+      for (const wrong of [{}, { ...asked, server: 'a/b' }, { ...asked, scope: 'x' }])
+        assert.equal((await call(admin, 'POST', at, wrong)).status, 400)
+    })
+  })
