@@ -2,11 +2,12 @@ import { mayBeSubmitted, mayBeViewed } from '../ask/index.ts'
 import type { ApprovalPort } from '../core/approval-port.ts'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import type { OidcSignInPort, PeoplePort, SignedIn, SignInPort } from '../core/people-port.ts'
+import type { OidcSignInPort, PeoplePort, SignInPort } from '../core/people-port.ts'
 import { createAccountPages } from './account.ts'
 import { createApprovalPage } from './approvals.ts'
 import { createPasskeyPages } from './passkeys.ts'
 import { note, onward } from './reply.ts'
+import { sharePage } from './share.ts'
 import { createSignInPages } from './sign-in.ts'
 import { cookieOf, type From, originOf, type Visit } from './visit.ts'
 
@@ -25,12 +26,15 @@ export interface PagesOptions {
 export interface Pages {
   /** Answers requests for its pages; null for every other path. */
   fetch(request: Request, from: From): Promise<Response | null>
-  /** Whose browser it is; null when nobody is signed in there. For other pages of the server. */
-  signedIn(request: Request, from: From): Promise<SignedIn | null>
+  /** For other pages of the server: on which origin of ours a browser is, and whose it is; null on none of them. */
+  visitor(
+    request: Request,
+    from: From,
+  ): Promise<{ readonly origin: string; readonly userId: string | null } | null>
 }
 
 const FIRST_SEGMENTS = new Set(
-  'setup join reset sign-in sign-out step-up account approvals passkeys'.split(' '),
+  'setup join reset sign-in sign-out step-up account approvals passkeys share'.split(' '),
 )
 const MAX_AGENT = 300
 
@@ -66,6 +70,8 @@ export function createPages(options: PagesOptions): Pages {
     const depth = path.split('/').length - 1
     if (depth === 2 && (first === 'setup' || first === 'join' || first === 'reset'))
       return entering.link(visit, second)
+    if (first === 'share')
+      return depth === 2 && visit.request.method === 'GET' ? sharePage() : nothingHere()
     switch (path) {
       case '/sign-in':
         return entering.signIn(visit)
@@ -115,9 +121,11 @@ export function createPages(options: PagesOptions): Pages {
         return note(fault.http, 'That did not work', fault.message)
       }
     },
-    async signedIn(request, from) {
+    async visitor(request, from) {
       const origin = originOf(request, site, from)
-      return origin === null ? null : (await visitOf(request, origin, from)).signedIn
+      if (origin === null) return null
+      const { signedIn } = await visitOf(request, origin, from)
+      return { origin, userId: signedIn?.person.id ?? null }
     },
   }
 }
