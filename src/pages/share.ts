@@ -41,6 +41,8 @@ find('share').addEventListener('submit', async (event) => {
     }
     find('path').textContent = answer.path
     find('value').textContent = answer.value
+    // Other pages hide what is typed into such a field; here it was asked for.
+    find('value').style.webkitTextSecurity = 'none'
     find('encoding').hidden = answer.encoding !== 'base64'
     find('shown').hidden = false
     find('share').hidden = true
