@@ -112,6 +112,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     identity: async () => doorsOf(await stack()),
     site: () => settings.publicUrl ?? `http://localhost:${settings.port}`,
     approvals: async () => (await stack()).approvals.approvals,
+    webhooks: async () => (await stack()).approvals.webhooks,
     trust,
     askPassphrase: async (request, signal) => (await ask()).createAskPassphrase()(request, signal),
     promptHidden: async (text, signal) => (await ask()).promptHidden(text, { signal }),

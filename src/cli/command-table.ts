@@ -83,6 +83,9 @@ export const COMMANDS = {
   'approvals approve': () =>
     import('./commands/approvals-decide.ts').then((m) => m.approvalsApprove),
   'approvals deny': () => import('./commands/approvals-decide.ts').then((m) => m.approvalsDeny),
+  'webhook ls': () => import('./commands/webhook-ls.ts').then((m) => m.webhookLs),
+  'webhook add': () => import('./commands/webhook-add.ts').then((m) => m.webhookAdd),
+  'webhook rm': () => import('./commands/webhook-rm.ts').then((m) => m.webhookRm),
   'audit tail': () => import('./commands/audit-tail.ts').then((m) => m.auditTail),
   'audit query': () => import('./commands/audit-query.ts').then((m) => m.auditQuery),
   'audit verify': () => import('./commands/audit-verify.ts').then((m) => m.auditVerify),
@@ -152,7 +155,7 @@ export const TOPICS: readonly TopicNames[] = [
     ],
   },
   { title: 'Handing on', names: under('share') },
-  { title: 'What waits for a person', names: under('approvals') },
+  { title: 'What waits for a person', names: [...under('approvals'), ...under('webhook')] },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   { title: 'What agents may do on MCP servers', names: under('policy') },
@@ -172,6 +175,7 @@ export const HIDDEN_NAMES: ReadonlyMap<string, CommandName> = new Map<string, Co
   ['workload list', 'workload ls'],
   ['grant list', 'grant ls'],
   ['approvals ls', 'approvals list'],
+  ['webhook list', 'webhook ls'],
 ])
 
 export function loadCommand(name: CommandName): Promise<Command<CliDeps>> {

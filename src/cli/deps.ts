@@ -9,7 +9,7 @@ import type {
   TokenPort,
   TrustPort,
 } from '../core/admin-port.ts'
-import type { ApprovalPort } from '../core/approval-port.ts'
+import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
 import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
@@ -248,6 +248,7 @@ export interface CliDeps {
   /** Where browsers find the server: `http://localhost:4747`, or its public address. */
   site(): string
   approvals(): Promise<ApprovalPort>
+  webhooks(): Promise<WebhookPort>
   trust(): Promise<TrustPort>
   backups(): Promise<BackupPort>
   presence(): Promise<PresenceGate>

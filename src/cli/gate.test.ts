@@ -66,6 +66,9 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'share ls': { argv: [], before: [] },
   'share revoke': { argv: ['id'], before: [] },
   'approvals approve': { argv: ['id'], before: ['approvals', 'caller'] },
+  'webhook ls': { argv: [], before: [] },
+  'webhook add': { argv: ['https://example.org'], before: [] },
+  'webhook rm': { argv: ['id'], before: [] },
   'approvals deny': { argv: ['id'], before: ['approvals', 'caller'] },
   'inspection approve': { argv: [], before: ['inspectionRules'] },
   'inspection allow': {

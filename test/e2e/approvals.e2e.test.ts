@@ -91,13 +91,13 @@ test('what an agent asks for is seen by everybody and decided by the person', {
     received.push(String(incoming.headers['x-sallyport-event']))
     outgoing.writeHead(204).end()
   })
-  const id = await beside(async ({ approvals: { approvals, webhooks } }) => {
-    await webhooks.create(PERSON, {
-      url: `http://127.0.0.1:${port}/`,
-      events: ['approval.approved', 'approval.denied'],
-    })
-    return (await approvals.request(agent, request('one', { reason: 'for the notes' }))).id
-  })
+  const url = `http://127.0.0.1:${port}/`
+  const added = await proven(['webhook', 'add', url, '--event', 'approval.approved', '--json'])
+  const webhook = JSON.parse(added.stdout) as { id: string; secret: string }
+  assert.match(webhook.secret, /^whsec_/)
+  const { id } = await beside(({ approvals: { approvals: desk } }) =>
+    desk.request(agent, request('one', { reason: 'for the notes' })),
+  )
   const listed = await piped(['approvals', 'list', '--json'])
   const { approvals } = JSON.parse(listed.stdout) as {
     approvals: { id: string; status: string }[]
@@ -133,4 +133,8 @@ test('what an agent asks for is seen by everybody and decided by the person', {
   const denied = await proven(['approvals', 'deny', second?.id ?? '', '--json'])
   assert.equal((JSON.parse(denied.stdout) as { status: string }).status, 'denied')
   assert.equal((await piped(['approvals', 'ls'])).stdout, '')
+  assert.equal(
+    (await proven(['webhook', 'rm', webhook.id, '--json'])).stdout.includes('true'),
+    true,
+  )
 })
