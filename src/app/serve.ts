@@ -129,8 +129,12 @@ async function route(
     const status = isUp ? 'ready' : 'the store does not answer'
     return Response.json({ status }, { status: isUp ? 200 : 503, headers: NO_STORE })
   }
-  const page =
-    (await desk?.fetch(request, { remoteAddress })) ?? (await pages?.fetch(request, from)) ?? null
+  const page = pathname.startsWith('/ask/')
+    ? await desk?.fetch(request, {
+        remoteAddress,
+        visitor: (await pages?.visitor(request, from)) ?? null,
+      })
+    : await pages?.fetch(request, from)
   return page ?? new Response('Not found.\n', { status: 404, headers: NO_STORE })
 }
 

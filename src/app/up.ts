@@ -16,6 +16,7 @@ import { openApi, storeAnswers } from './open-api.ts'
 import { firstSetupLink, openPages, siteOf } from './open-pages.ts'
 import type { Stack } from './open-stack.ts'
 import { serveHttp } from './serve.ts'
+import { serverDoors } from './server-doors.ts'
 
 export interface UpOptions {
   readonly settings: Settings
@@ -37,10 +38,10 @@ export interface UpOptions {
 export async function serveUp(options: UpOptions): Promise<Served> {
   const { settings, binding, log, tokens, stack } = options
   const { authentication } = stack.identity
-  const desk: { mounted: PageDesk | null } = { mounted: null }
+  const desk: { mounted: PageDesk | null; site: string } = { mounted: null, site: '' }
   const doors = async (): Promise<AskDoors> => {
     if (desk.mounted === null) throw new Fault('INTERNAL', 'The server is not up yet.')
-    return { ...(await options.doors()), pages: desk.mounted }
+    return serverDoors(stack, await options.doors(), desk.mounted, desk.site)
   }
   const serving = await serveHttp({
     settings,
@@ -59,6 +60,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     definition: await options.secretTools(doors),
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })
+      desk.site = siteOf(settings, mountedAt)
       return desk.mounted
     },
     pagesAt: (baseUrl) => openPages(stack, settings, baseUrl, log),

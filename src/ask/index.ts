@@ -16,11 +16,13 @@ export type {
   DialogText,
 } from './dialogs/dialog.ts'
 export {
+  type AskedOptions,
   createPageDesk,
   type OpenPage,
   type PageConclusion,
   type PageDesk,
   type PageDeskOptions,
+  type PageVisitor,
 } from './page-desk.ts'
 export { isLoopbackAddress, mayBeSubmitted, mayBeViewed } from './page-guards.ts'
 export { createAskPassphrase } from './passphrase.ts'

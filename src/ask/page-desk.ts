@@ -27,20 +27,31 @@ export interface OpenPage {
   cancel(): void
 }
 
-/** Asks for values on one-time pages that only a browser on this machine can open. */
+export interface AskedOptions {
+  readonly signal?: AbortSignal
+  readonly ttlMs?: number
+  /** Ids of the people who may open it, signed in, from anywhere. Left out: whoever is at this machine. */
+  readonly openers?: ReadonlySet<string>
+}
+
+/** Who opens a page. */
+export interface PageVisitor {
+  /** Address of the peer. */
+  readonly remoteAddress: string | null
+  /** On a server where people sign in: on which of its origins, and who; null when the request came to none of them. */
+  readonly visitor?: { readonly origin: string; readonly userId: string | null } | null
+}
+
+/** Asks for values on one-time pages that a browser on this machine can open, or the people who are named. */
 export interface PageDesk {
   /** Where pages are served, `http://127.0.0.1:PORT`, or null until the desk has started its own server. */
   readonly baseUrl: string | null
-  open(
-    question: SecretQuestion,
-    options?: { readonly signal?: AbortSignal; readonly ttlMs?: number },
-  ): Promise<OpenPage>
+  open(question: SecretQuestion, options?: AskedOptions): Promise<OpenPage>
   /**
-   * Answers requests below `/ask/`; null for every other path. For a server that mounts the desk.
-   *
-   * @param from address of the peer; only loopback is served
+   * Answers requests below `/ask/`; null for every other path. For a server that mounts the desk. Pages without
+   * `openers` are served to loopback only, the others to those whom they name.
    */
-  fetch(request: Request, from: { readonly remoteAddress: string | null }): Promise<Response | null>
+  fetch(request: Request, from: PageVisitor): Promise<Response | null>
   /** Withdraws all open questions and ends the desk's own server. */
   close(): Promise<void>
 }
@@ -67,6 +78,7 @@ interface AskedPage {
   /** Path of the secret. */
   readonly path: string
   readonly urlPath: string
+  readonly openers: ReadonlySet<string> | null
   readonly expiresAt: number
   /** Hash of the cookie of the browser that opened the page first. */
   browser: Buffer | null
@@ -104,7 +116,7 @@ export function createPageDesk(options: PageDeskOptions = {}): PageDesk {
 
   async function open(
     question: SecretQuestion,
-    { signal, ttlMs = options.ttlMs ?? TTL_MS }: { signal?: AbortSignal; ttlMs?: number } = {},
+    { signal, ttlMs = options.ttlMs ?? TTL_MS, openers }: AskedOptions = {},
   ): Promise<OpenPage> {
     const base = await startedUrl()
     const token = randomBytes(32).toString('base64url')
@@ -117,6 +129,7 @@ export function createPageDesk(options: PageDeskOptions = {}): PageDesk {
       shown: shownQuestion(question),
       path: question.path,
       urlPath,
+      openers: openers ?? null,
       expiresAt: clock() + ttlMs,
       browser: null,
       csrf: '',
@@ -156,10 +169,13 @@ export function createPageDesk(options: PageDeskOptions = {}): PageDesk {
 
   async function answerRequest(
     request: Request,
-    { remoteAddress }: { readonly remoteAddress: string | null },
+    { remoteAddress, visitor = null }: PageVisitor,
   ): Promise<Response | null> {
     const { pathname } = new URL(request.url)
     if (pathname !== '/ask' && !pathname.startsWith('/ask/')) return null
+    const named = pages.get(keyOf(pathname.slice('/ask/'.length)))
+    if (named !== undefined && named.openers !== null)
+      return answerNamed(request, named, named.openers, visitor)
     const host = hostOf(request)
     const own = baseUrl === null ? null : new URL(baseUrl).port
     if (!isLoopbackAddress(remoteAddress) || host === null || host.port !== (own || '80'))
@@ -167,14 +183,36 @@ export function createPageDesk(options: PageDeskOptions = {}): PageDesk {
     const page = pages.get(keyOf(pathname.slice('/ask/'.length)))
     if (page === undefined)
       return note(404, 'No such page', 'Sallyport has no open question at this address.')
-    if (request.method === 'GET') return await view(request, page)
-    if (request.method === 'POST') return await submit(request, page, host.origin)
+    return answer(request, page, host.origin)
+  }
+
+  async function answerNamed(
+    request: Request,
+    page: AskedPage,
+    openers: ReadonlySet<string>,
+    visitor: NonNullable<PageVisitor['visitor']> | null,
+  ): Promise<Response> {
+    if (visitor === null)
+      return note(403, 'Not from here', 'Open this page at the address of the server.')
+    if (visitor.userId === null)
+      return new Response(null, {
+        status: 303,
+        headers: { location: `/sign-in?to=${page.urlPath}`, 'cache-control': 'no-store' },
+      })
+    if (!openers.has(visitor.userId))
+      return note(403, 'Not for you', 'Only the people to whom the asking agent belongs answer it.')
+    return answer(request, page, visitor.origin)
+  }
+
+  async function answer(request: Request, page: AskedPage, origin: string): Promise<Response> {
+    if (request.method === 'GET') return await view(request, page, origin)
+    if (request.method === 'POST') return await submit(request, page, origin)
     return note(405, 'Not possible', 'This page can be opened and answered, nothing else.', {
       allow: 'GET, POST',
     })
   }
 
-  async function view(request: Request, page: AskedPage): Promise<Response> {
+  async function view(request: Request, page: AskedPage, origin: string): Promise<Response> {
     if (!mayBeViewed(request))
       return note(403, 'Not this way', 'Open the address of this page in a browser window.')
     if (page.ending !== null) return ended(page.ending)
@@ -185,7 +223,7 @@ export function createPageDesk(options: PageDeskOptions = {}): PageDesk {
     page.browser = hashOf(cookie)
     page.csrf = randomBytes(32).toString('base64url')
     return form(page, 200, null, {
-      'set-cookie': `${COOKIE}=${cookie}; Path=${page.urlPath}; HttpOnly; SameSite=Strict`,
+      'set-cookie': `${COOKIE}=${cookie}; Path=${page.urlPath}; HttpOnly; SameSite=Strict${origin.startsWith('https:') ? '; Secure' : ''}`,
     })
   }
 

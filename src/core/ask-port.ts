@@ -13,6 +13,8 @@ export interface SecretQuestion {
   readonly replacesVersion: number | null
   /** The agent's own words: data, at most 200 characters are shown. */
   readonly agentText: string | null
+  /** Principal that asks: `agent:<uuid>` of a registered one, whose people answer. Left out: whoever is at this machine. */
+  readonly asker?: string
 }
 
 export type AskVia = 'page' | 'dialog' | 'pinentry' | 'terminal'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { SecretQuestion } from '../../core/ask-port.ts'
 import { Fault, isFault } from '../../core/faults.ts'
-import { principalName, projectOf } from '../../core/principals.ts'
+import { isRegistered, principalName, projectOf } from '../../core/principals.ts'
 import type { SecretText } from '../../core/secret-text.ts'
 import type { StoredVersion } from '../../core/vault-port.ts'
 import {
@@ -54,6 +54,7 @@ export const inputSecret = secretTool({
       path: standing.path,
       replacesVersion: standing.currentVersion,
       agentText: args.prompt ?? null,
+      ...(isRegistered(caller.principal) && { asker: principalName(caller.principal) }),
     }
     const store = (value: SecretText): Promise<StoredVersion> =>
       vault.put(caller, vaultName, { path, value, asked: true, ...storage })
