@@ -11,7 +11,7 @@ type Deps = Pick<CliDeps, 'presence' | 'identity' | 'defaultVault'>
 
 export const secretCanary = command({
   name: 'secret canary',
-  summary: 'Have a path ring when it is asked for, or list those that do.',
+  summary: 'Have a path ring at any touch, or list those that do.',
   about: [
     'Store a value that opens nothing at a path that nobody has a reason to ask for. Reading, using, sharing or describing it is recorded as canary.triggered, logged as an error and told to webhooks.',
   ],
