@@ -12,7 +12,7 @@ type Deps = Pick<CliDeps, 'presence' | 'identity'>
 
 export const grantCreate = command({
   name: 'grant create',
-  summary: 'Give an agent a bearer for one server of the gateway; shown once.',
+  summary: 'Give an agent a bearer for one server; it is shown once.',
   about: [
     'Whoever holds the bearer is the agent, at that server and under those policies alone. Each client gets one of its own, so that each is rotated, frozen and revoked alone.',
   ],
