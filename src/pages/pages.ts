@@ -4,9 +4,10 @@ import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { OidcSignInPort, PeoplePort, SignInPort } from '../core/people-port.ts'
 import { createAccountPages } from './account.ts'
+import { AddressLimit } from './address-limit.ts'
 import { createApprovalPage } from './approvals.ts'
 import { createPasskeyPages } from './passkeys.ts'
-import { note, onward } from './reply.ts'
+import { json, note, onward } from './reply.ts'
 import { sharePage } from './share.ts'
 import { createSignInPages } from './sign-in.ts'
 import { cookieOf, type From, originOf, type Visit } from './visit.ts'
@@ -37,6 +38,8 @@ const FIRST_SEGMENTS = new Set(
   'setup join reset sign-in sign-out step-up account approvals passkeys share'.split(' '),
 )
 const MAX_AGENT = 300
+/** Questions to authenticators and ways to another provider, an address and minute. */
+const QUESTIONS_PER_MINUTE = 30
 
 export function createPages(options: PagesOptions): Pages {
   const { signIn, people, log } = options
@@ -44,6 +47,7 @@ export function createPages(options: PagesOptions): Pages {
   const entering = createSignInPages(signIn, options.oidc)
   const account = createAccountPages(people)
   const passkeys = createPasskeyPages(signIn)
+  const questions = new AddressLimit(QUESTIONS_PER_MINUTE)
 
   async function visitOf(request: Request, origin: string, from: From): Promise<Visit> {
     const url = new URL(request.url)
@@ -76,7 +80,7 @@ export function createPages(options: PagesOptions): Pages {
       case '/sign-in':
         return entering.signIn(visit)
       case '/sign-in/elsewhere':
-        return entering.elsewhere(visit)
+        return questions.take(visit.browser.address) ? entering.elsewhere(visit) : tooOften()
       case '/sign-in/back':
         return entering.back(visit)
       case '/sign-out':
@@ -84,7 +88,9 @@ export function createPages(options: PagesOptions): Pages {
       case '/step-up':
         return entering.stepUp(visit)
       case '/passkeys/question':
-        return passkeys.question(visit)
+        return questions.take(visit.browser.address)
+          ? passkeys.question(visit)
+          : json(429, { detail: TOO_OFTEN })
       case '/passkeys/answer':
         return passkeys.answer(visit)
       default:
@@ -132,4 +138,10 @@ export function createPages(options: PagesOptions): Pages {
 
 function nothingHere(): Promise<Response> {
   return note(404, 'No such page', 'There is nothing at this address.')
+}
+
+const TOO_OFTEN = 'That was asked too often from here; wait a minute.'
+
+function tooOften(): Promise<Response> {
+  return note(429, 'Wait a minute', TOO_OFTEN)
 }

@@ -272,3 +272,56 @@ test('pages: opened by a person in a window, not by a script, a frame or a prefe
   const out = await browser().get('/sign-in?to=https://evil.example')
   assert.match(await out.text(), /name="to" value="\/account"/)
 })
+
+test('pages: an address asks authenticators thirty times a minute, and others go on', async () => {
+  const from = (address: string) =>
+    new FormBrowser(served.pages, served.site, { ...LOCAL, address })
+  const ask = async (browser: FormBrowser): Promise<number> =>
+    (await browser.json('/passkeys/question', { passkey: 'sign-in' })).status
+  const eager = from('192.0.2.77')
+  const statuses = new Map<number, number>()
+  for (let n = 0; n < 34; n += 1) {
+    const status = await ask(eager)
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  }
+  assert.ok((statuses.get(200) ?? 0) <= 31 && (statuses.get(429) ?? 0) >= 3, String([...statuses]))
+  assert.equal(await ask(from('192.0.2.78')), 200)
+})
+
+test('pages: what is not ours to ask or not well-formed is refused, and says nothing of accounts', async () => {
+  const one = new FormBrowser(served.pages, served.site, { ...LOCAL, address: '192.0.2.79' })
+  const question = async (body: Readonly<Record<string, string>>, headers = {}) =>
+    one.json('/passkeys/question', body, headers)
+  const cases: readonly [body: Readonly<Record<string, string>>, status: number][] = [
+    [{ passkey: 'sign-in', csrf: 'x' }, 403],
+    [{ passkey: 'register' }, 401],
+    [{ passkey: 'step-up' }, 401],
+    [{ passkey: 'accept', token: 'x'.repeat(43) }, 404],
+    [{ passkey: 'everything' }, 400],
+  ]
+  for (const [body, status] of cases)
+    assert.equal((await question(body)).status, status, JSON.stringify(body))
+  assert.equal(
+    (await question({ passkey: 'sign-in' }, { origin: 'https://evil.example' })).status,
+    403,
+  )
+  assert.equal(
+    (await question({ passkey: 'sign-in' }, { 'content-type': 'text/plain' })).status,
+    403,
+  )
+  const asked = (await (await question({ passkey: 'sign-in' })).json()) as {
+    options: { allowCredentials?: readonly unknown[] }
+    handle: string
+  }
+  assert.deepEqual(asked.options.allowCredentials ?? [], [], 'names no keys of anybody')
+  const made = { id: 'x', rawId: 'x', type: 'public-key', response: {}, clientExtensionResults: {} }
+  for (const handle of [asked.handle, asked.handle, 'x'.repeat(43)]) {
+    const answer = await one.json('/passkeys/answer', {
+      passkey: 'sign-in',
+      handle,
+      response: made,
+    })
+    assert.equal(answer.status, 401)
+    assert.equal(answer.headers.getSetCookie().length, 0)
+  }
+})
