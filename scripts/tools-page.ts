@@ -19,6 +19,8 @@ export async function toolsPage(): Promise<string> {
     openVault: closed,
     openDoors: closed,
     openPeople: closed,
+    openPolicies: closed,
+    openHandOn: closed,
     log: silentLog,
   })
   const tools = (await server.loadTools()).map(listedTool)

@@ -1,10 +1,17 @@
 import type { AskPeople } from '../core/approval-port.ts'
 import type { RemoteSettings, Settings } from '../core/config.ts'
+import type { AccessGranting } from '../core/policy-port.ts'
 import type { HandOn } from '../core/share-port.ts'
 import { systemClock } from '../core/time.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import { outgoing } from '../net/index.ts'
-import { Connection, RemoteHandOn, RemotePeople, RemoteVault } from '../remote/index.ts'
+import {
+  Connection,
+  RemoteHandOn,
+  RemotePeople,
+  RemotePolicies,
+  RemoteVault,
+} from '../remote/index.ts'
 import { KnownInMemory, type PrincipalValues } from '../vault/index.ts'
 
 export interface RemoteMode {
@@ -12,6 +19,7 @@ export interface RemoteMode {
   /** Whom the server asks. */
   readonly people: AskPeople
   readonly handOn: HandOn
+  readonly policies: AccessGranting
   /** What passed through this process, for redaction. */
   readonly known: { of(): Promise<PrincipalValues> }
   close(): Promise<void>
@@ -30,6 +38,7 @@ export function openRemoteMode(settings: Settings, remote: RemoteSettings): Remo
     vault,
     handOn: new RemoteHandOn(connection, vault),
     people: new RemotePeople(connection),
+    policies: new RemotePolicies(connection, (name) => vault.idOf(name)),
     known: { of: () => Promise.resolve(known.values) },
     close: () => way.close(),
   }

@@ -1,5 +1,6 @@
 import type { AskPeople } from '../core/approval-port.ts'
 import type { Settings } from '../core/config.ts'
+import type { AccessGranting } from '../core/policy-port.ts'
 import type { HandOn } from '../core/share-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import type { Stack } from './open-stack.ts'
@@ -15,6 +16,8 @@ export function toolPorts(
     openVault: async (): Promise<VaultPort> => (await remoteMode())?.vault ?? (await stack()).vault,
     openPeople: async (): Promise<AskPeople> =>
       (await remoteMode())?.people ?? (await stack()).approvals.people,
+    openPolicies: async (): Promise<AccessGranting> =>
+      (await remoteMode())?.policies ?? (await stack()).policies,
     async openHandOn(): Promise<HandOn> {
       const remote = await remoteMode()
       if (remote !== null) return remote.handOn

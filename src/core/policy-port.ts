@@ -92,3 +92,13 @@ export interface PolicyPort {
     },
   ): Promise<AccessExplanation>
 }
+
+/** Granting as tools see it, in the vault here or in one at a server. Throws as `PolicyPort.create`. */
+export interface AccessGranting {
+  create(caller: Caller, vault: string, request: PathPolicyRequest): Promise<GrantedAccess>
+}
+
+export type GrantedAccess = Pick<
+  PathPolicyInfo,
+  'id' | 'vaultId' | 'pattern' | 'principalType' | 'principalId' | 'permissions' | 'expiresAt'
+>

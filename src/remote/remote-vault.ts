@@ -60,6 +60,11 @@ export class RemoteVault implements VaultPort {
     this.#passed = passed
   }
 
+  /** @throws {Fault} `VAULT_NOT_FOUND` */
+  idOf(vault: string): Promise<VaultId> {
+    return this.#vaultId(vault)
+  }
+
   async listVaults(_caller: Caller): Promise<readonly VaultInfo[]> {
     return readVaults(await this.#connection.ask({ method: 'GET', path: '/v1/vaults' }))
   }

@@ -1,6 +1,7 @@
 import type { AskPeople } from '../core/approval-port.ts'
 import type { AskSecret, AskVia, SecretQuestion } from '../core/ask-port.ts'
 import type { Log } from '../core/log.ts'
+import type { AccessGranting } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { HandOn } from '../core/share-port.ts'
@@ -23,6 +24,8 @@ export interface SecretToolsOptions {
   openDoors(): Promise<AskDoors>
   /** People who decide; without them the tools that ask them are not listed. */
   openPeople?(): Promise<AskPeople>
+  /** Granting; without it the tool that grants is not listed. */
+  openPolicies?(): Promise<AccessGranting>
   /** Sharing; without it the tool that shares is not listed. */
   openHandOn?(): Promise<HandOn>
   readonly log: Log

@@ -69,11 +69,12 @@ export function createSecretTools(options: SecretToolsOptions): ServerDefinition
     version: options.version,
     instructions: INSTRUCTIONS,
     async loadTools() {
-      const { APPROVAL_TOOLS, SHARING_TOOLS, TOOLS, inspectContent } = await import(
+      const { APPROVAL_TOOLS, GRANTING_TOOLS, SHARING_TOOLS, TOOLS, inspectContent } = await import(
         './tools/index.ts'
       )
       const tools = [
         ...TOOLS,
+        ...(options.openPolicies === undefined ? [] : GRANTING_TOOLS),
         ...(options.openHandOn === undefined ? [] : SHARING_TOOLS),
         ...(options.openPeople === undefined ? [] : APPROVAL_TOOLS),
       ]

@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import type { AskPeople } from '../core/approval-port.ts'
 import { Fault } from '../core/faults.ts'
+import type { AccessGranting } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { HandOn } from '../core/share-port.ts'
 import type { ToolAnnotations, ToolDefinition, VisitRequest } from '../mcp/index.ts'
@@ -77,6 +78,36 @@ export function peopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
       // The wire parsed them with `input`.
       return tool.run(args as z.output<I>, {
         people: await openPeople(),
+        caller: callerOf(session, client),
+      })
+    },
+  })
+}
+
+/** A tool that lets others do what its caller may. */
+export interface GrantingTool<I extends z.ZodType, O extends z.ZodType<Fields>>
+  extends Omit<SecretTool<I, O>, 'run'> {
+  run(
+    args: z.output<I>,
+    call: {
+      readonly policies: AccessGranting
+      readonly vaultName: string
+      readonly caller: Caller
+    },
+  ): Promise<{ readonly structured: z.output<O>; readonly text: string }>
+}
+
+export function grantingTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
+  tool: GrantingTool<I, O>,
+): UnboundTool {
+  return ({ openPolicies }) => ({
+    ...tool,
+    async run(args, { session, client }) {
+      if (openPolicies === undefined) throw new Fault('NOT_OFFERED', 'Nothing is granted here.')
+      // The wire parsed them with `input`.
+      return tool.run(args as z.output<I>, {
+        policies: await openPolicies(),
+        vaultName: session.vault,
         caller: callerOf(session, client),
       })
     },

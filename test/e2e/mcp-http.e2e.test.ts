@@ -45,7 +45,7 @@ for (const era of ['legacy', 'modern'] as const) {
   test(`${era}: tools are listed and called over HTTP`, async () => {
     const client = await connect(era)
     const { tools } = await client.listTools()
-    assert.equal(tools.length, 15)
+    assert.equal(tools.length, 19)
     const path = `http/${era}`
     const stored = await client.callTool({
       name: 'put_secret',
@@ -130,7 +130,7 @@ test('a body of a hundred megabytes is refused and the server lives on', async (
   const outcome = await request.then(({ status }) => status).catch(() => 'closed')
   assert.ok(outcome === 413 || outcome === 'closed', String(outcome))
   const client = await connect('modern')
-  assert.equal((await client.listTools()).tools.length, 15)
+  assert.equal((await client.listTools()).tools.length, 19)
   await client.close()
 })
 

@@ -60,7 +60,7 @@ for (const era of ['legacy', 'modern'] as const)
   test(`${era}: an approved project lists, reads, stores, and is refused elsewhere`, async () => {
     const { client, stderr } = await connect(era)
     const { tools } = await client.listTools()
-    assert.equal(tools.length, 15)
+    assert.equal(tools.length, 19)
     const listed = await client.callTool({ name: 'list_secrets', arguments: {} })
     const { names } = listed.structuredContent as { names: string[] }
     assert.ok(names.includes('api/key'))

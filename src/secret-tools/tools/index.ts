@@ -5,6 +5,7 @@ import { describeSecret } from './describe_secret.ts'
 import { getApprovalStatus } from './get_approval_status.ts'
 import { getEnvBundle } from './get_env_bundle.ts'
 import { getSecret } from './get_secret.ts'
+import { grantAccess } from './grant_access.ts'
 import { inputSecret } from './input_secret.ts'
 import { listSecrets } from './list_secrets.ts'
 import { listVaults } from './list_vaults.ts'
@@ -39,6 +40,9 @@ export const TOOLS: readonly UnboundTool[] = [
 
 /** Listed where there are people who can be asked. */
 export const APPROVAL_TOOLS: readonly UnboundTool[] = [requestApproval, getApprovalStatus]
+
+/** Listed where access can be granted. */
+export const GRANTING_TOOLS: readonly UnboundTool[] = [grantAccess]
 
 /** Listed where secrets can be shared. */
 export const SHARING_TOOLS: readonly UnboundTool[] = [shareSecret]
