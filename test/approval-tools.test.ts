@@ -4,8 +4,9 @@ import { systemClock } from '../src/core/time.ts'
 import { outgoing } from '../src/net/index.ts'
 import { Connection, RemotePeople } from '../src/remote/index.ts'
 import { registerAgent, serveTestApi } from './support/api.ts'
+import { request } from './support/approvals.ts'
 import { ERAS, serveMcpDoor } from './support/mcp-door.ts'
-import { PERSON, type TestVault } from './support/vault.ts'
+import { AGENT, openTestVault, PERSON, type TestVault } from './support/vault.ts'
 import { fault, OpenVaults, SQLITE } from './support/vault-stores.ts'
 
 const WANTED = {
@@ -82,6 +83,23 @@ describe('request_approval and get_approval_status', () => {
       const bad = await call('request_approval', { ...WANTED, summary: { title: 'a\u202eb' } })
       assert.ok(bad.isError)
     })
+
+  test('where a server has a public address, the page of the approval is named', async () => {
+    const vault = await openTestVault({
+      env: { SALLYPORT_PUBLIC_URL: 'https://vault.example.org' },
+    })
+    stops.push(() => vault.dispose())
+    const asked = await vault.approvals.people.ask(AGENT, {
+      action: 'a.b',
+      target: { type: 't', id: 'i' },
+      preview: { title: 'Something' },
+    })
+    assert.equal(asked.url, `https://vault.example.org/approvals/${asked.id}`)
+    await assert.rejects(
+      desk(vault).pass(AGENT, request()),
+      fault('APPROVAL_REQUIRED', /: https:\/\/vault\.example\.org\/approvals\/[0-9a-f-]{36}\. /),
+    )
+  })
 
   test('without people to ask the tools are not listed', async () => {
     const vault = await open.fresh(SQLITE)

@@ -59,6 +59,8 @@ export interface ApiParts {
   readonly freezes: FreezePort
   readonly grants: GrantPort
   readonly approvals: ApprovalPort
+  /** Page on which a person decides, where there is one. */
+  readonly approvalUrl: (id: string) => string | null
   readonly webhooks: WebhookPort
   readonly callers: CallerPort
   readonly people: () => Promise<PeopleDoors>

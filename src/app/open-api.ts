@@ -32,6 +32,7 @@ export function openApi(
     freezes: identity.freezes,
     grants: identity.grants,
     approvals: stack.approvals.approvals,
+    approvalUrl: stack.approvals.urlOf,
     webhooks: stack.approvals.webhooks,
     callers: identity.callers,
     people: () => identity.people(),

@@ -10,6 +10,8 @@ import { compileGlob } from '../policy/index.ts'
 
 export interface OpenApprovals extends ReturnType<typeof createApprovals> {
   readonly tables: ReturnType<typeof approvalTables>
+  /** Page on which a person decides, where there is a server with one. */
+  readonly urlOf: (id: string) => string | null
 }
 
 /** Approvals and webhooks over one open store. */
@@ -21,8 +23,11 @@ export function openApprovals(parts: {
   readonly log: Log
   readonly identity: Identity
   readonly net: () => Promise<Outgoing>
+  /** Where browsers find the server, or null when nobody has said. */
+  readonly site: string | null
 }): OpenApprovals {
-  const { identity, ...rest } = parts
+  const { identity, site, ...rest } = parts
+  const urlOf = (id: string) => (site === null ? null : `${site}/approvals/${id}`)
   const tables = approvalTables(parts.keys.rowMac)
   const desk = createApprovals({
     ...rest,
@@ -32,8 +37,9 @@ export function openApprovals(parts: {
       const agents = await identity.tables.agents.select(reader, 'created_by = ?', [maker])
       return agents.map(({ id }) => `agent:${id}`)
     },
+    urlOf,
     checkPattern: (pattern) => void compileGlob(pattern),
     covers: (pattern, path) => compileGlob(pattern)(path),
   })
-  return { ...desk, tables }
+  return { ...desk, tables, urlOf }
 }

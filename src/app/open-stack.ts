@@ -126,7 +126,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     })
     const ledger = new Ledger({ db, keys, heads, clock, log, sinks })
     const identity = createIdentity({ db, ledger, keys, clock, log, net: outgoing })
-    const approvals = openApprovals({ db, ledger, keys, clock, log, identity, net: outgoing })
+    const site = settings.publicUrl
+    const approvals = openApprovals({ db, ledger, keys, clock, log, identity, net: outgoing, site })
     const rights = new VaultRights(tables, new ProjectEvidenceReader(), identity.standing)
     const vaultKeys = new VaultKeys(keys)
     const fingerprints = await Fingerprints.open(db, keys)

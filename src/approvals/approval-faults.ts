@@ -59,15 +59,15 @@ export function unknown(id: string): Fault {
 }
 
 /** What a caller is told whose act does not pass. */
-export function refusalOf(approval: ApprovalInfo): Fault {
-  return approval.status === 'denied' ? denied(approval) : required(approval)
+export function refusalOf(approval: ApprovalInfo, url: string | null): Fault {
+  return approval.status === 'denied' ? denied(approval) : required(approval, url)
 }
 
-function required({ id, expiresAt }: ApprovalInfo): Fault {
+function required({ id, expiresAt }: ApprovalInfo, url: string | null): Fault {
   return new Fault(
     'APPROVAL_REQUIRED',
-    `A person has to approve this first. It waits as ${id}: sallyport approvals approve ${id}. Then make the same call again.`,
-    { details: { approval: id, expiresAt } },
+    `A person has to approve this first. It waits as ${id}: ${url ?? `sallyport approvals approve ${id}`}. Then make the same call again.`,
+    { details: { approval: id, expiresAt, ...(url === null ? {} : { url }) } },
   )
 }
 

@@ -51,6 +51,8 @@ export interface ApprovalsParts extends ConsumptionParts {
   readonly db: Db
   readonly ledger: Ledger
   readonly clock: Clock
+  /** Page on which a person decides, where there is a server with one. */
+  readonly urlOf: (id: string) => string | null
   /** @throws {Fault} `BAD_INPUT` when it is no glob over paths */
   readonly checkPattern: (pattern: string) => void
   /** Takes part in the transaction of what it tells of. */
@@ -153,16 +155,20 @@ export class Approvals implements ApprovalPort {
     const consumption = await this.consume(caller, request)
     if (consumption.outcome === 'granted') return consumption.taken
     if (consumption.outcome === 'none') return this.demand(caller, request)
-    throw refusalOf(consumption.approval)
+    throw this.#refusalOf(consumption.approval)
   }
 
   async demand(caller: Caller, request: ApprovalRequest): Promise<never> {
-    throw refusalOf(await this.request(caller, request))
+    throw this.#refusalOf(await this.request(caller, request))
   }
 
   async useOwn(caller: Caller, id: string, expected?: string): Promise<ApprovalInfo> {
     const member = { caller, id, expected: expected ?? null }
     return (await this.#parts.ledger.commit(this.#useOwn, member)).value
+  }
+
+  #refusalOf(approval: ApprovalInfo): Fault {
+    return refusalOf(approval, this.#parts.urlOf(approval.id))
   }
 
   async status(caller: Caller, id: string): Promise<ApprovalInfo> {

@@ -22,7 +22,7 @@ export function approvalTables(mac: RowMac): ApprovalTables {
 
 export type ApprovalDeskParts = Pick<
   ApprovalsParts,
-  'db' | 'ledger' | 'clock' | 'agentsOf' | 'checkPattern' | 'covers'
+  'db' | 'ledger' | 'clock' | 'agentsOf' | 'checkPattern' | 'covers' | 'urlOf'
 > &
   Pick<DeliveriesParts, 'keys' | 'log' | 'net'> & {
     readonly standing: StandingPort
@@ -37,27 +37,24 @@ export function createApprovals(parts: ApprovalDeskParts) {
     ...parts,
     approvals: tables.approvals,
     announce: (tx, event, approval, at) =>
-      deliveries.enqueue(tx, `approval.${event}`, noticeOf(approval), at),
+      deliveries.enqueue(tx, `approval.${event}`, noticeOf(approval, parts.urlOf), at),
   })
   const people: AskPeople = {
-    ask: async (caller, request) => askedState(await approvals.ask(caller, request)),
-    state: async (caller, id) => askedState(await approvals.status(caller, id)),
+    ask: async (caller, request) => askedState(await approvals.ask(caller, request), parts.urlOf),
+    state: async (caller, id) => askedState(await approvals.status(caller, id), parts.urlOf),
   }
   return { approvals, people, webhooks: createWebhooks(parts), deliveries }
 }
 
-function askedState({ id, status, expiresAt, votes }: ApprovalInfo): AskedState {
+function askedState(approval: ApprovalInfo, urlOf: ApprovalsParts['urlOf']): AskedState {
+  const { id, status, expiresAt, votes } = approval
   const isDecided = status !== 'pending' && status !== 'cancelled'
-  return {
-    id,
-    status,
-    expiresAt,
-    decisionReason: isDecided ? (votes.at(-1)?.reason ?? null) : null,
-  }
+  const decisionReason = isDecided ? (votes.at(-1)?.reason ?? null) : null
+  return { id, status, expiresAt, decisionReason, url: urlOf(id) }
 }
 
 /** What those are told who are not asked for their credentials: what it is about, and no reason in anybody's words. */
-function noticeOf(approval: ApprovalInfo): NoticeData {
+function noticeOf(approval: ApprovalInfo, urlOf: ApprovalsParts['urlOf']): NoticeData {
   const { grant, votes } = approval
   return {
     id: approval.id,
@@ -68,6 +65,7 @@ function noticeOf(approval: ApprovalInfo): NoticeData {
     target: approval.target,
     title: approval.preview.title,
     ...(grant === null ? {} : { place: grant.place, pattern: grant.pattern }),
+    url: urlOf(approval.id),
     needed: approval.needed,
     decided_by: votes.map(({ by }) => by),
     created_at: toIso(approval.createdAt),

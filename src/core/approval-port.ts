@@ -243,6 +243,8 @@ export interface AskedState {
   readonly expiresAt: EpochMs | null
   /** Of whoever said the last word, in his words. */
   readonly decisionReason: string | null
+  /** Page on which a person decides, where there is a server with one. */
+  readonly url: string | null
 }
 
 /** People who can be asked, here or at a server. Throws as `ApprovalPort`. */

@@ -19,6 +19,7 @@ const answer = z.object({
   state: z.string().nullish(),
   expires_at: z.string().nullish(),
   decision_reason: z.string().nullish(),
+  approval_url: z.string().nullish(),
 })
 
 /** People whom a server of the 1claw API asks. The server judges who asks and records it; the caller says nothing. */
@@ -57,12 +58,13 @@ function stateOf(body: unknown): AskedState {
   const read = answer.safeParse(body)
   if (!read.success)
     throw new Fault('NET_FAILED', 'The server answered with something that is no approval.')
-  const { id, status, state, expires_at, decision_reason } = read.data
+  const { id, status, state, expires_at, decision_reason, approval_url } = read.data
   return {
     id,
     status: statusFrom(state ?? status),
     expiresAt: typeof expires_at === 'string' ? parseInstant(expires_at) : null,
     decisionReason: decision_reason ?? null,
+    url: approval_url ?? null,
   }
 }
 

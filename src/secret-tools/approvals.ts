@@ -7,6 +7,7 @@ export const approvalShape = z.strictObject({
   approval_id: z.string(),
   status: z.enum(APPROVAL_STATUSES),
   expires_at: z.string().describe('RFC 3339, UTC.').nullable(),
+  approval_url: z.string().describe('Page on which the person decides.').nullable(),
   decision_reason: z.string().describe('In the words of the person.').nullable(),
 })
 
@@ -15,16 +16,17 @@ export function approvalFields(asked: AskedState): z.output<typeof approvalShape
     approval_id: asked.id,
     status: asked.status,
     expires_at: asked.expiresAt === null ? null : toIso(asked.expiresAt),
+    approval_url: asked.url,
     decision_reason: asked.decisionReason,
   }
 }
 
-export function approvalText({ id, status, expiresAt, decisionReason }: AskedState): string {
+export function approvalText({ id, status, expiresAt, decisionReason, url }: AskedState): string {
   const said = decisionReason === null ? '' : ` The person said: ${decisionReason}`
   switch (status) {
     case 'pending':
       return [
-        `Approval ${id} is pending: a person decides it with sallyport approvals approve ${id}, or where the server shows it.`,
+        `Approval ${id} is pending: a person decides it ${url === null ? `with sallyport approvals approve ${id}` : `at ${url}`}.`,
         ...(expiresAt === null ? [] : [`It ends at ${toIso(expiresAt)}.`]),
         'Ask again with get_approval_status, not more often than every few seconds.',
       ].join('\n')

@@ -83,6 +83,7 @@ for (const store of [SQLITE, POSTGRES])
         action: 'gateway.call',
         target: { type: 'tool', id: 'files/write_file' },
         title: 'Write a file',
+        url: null,
         needed: 1,
         decided_by: [],
         created_at: '2027-01-15T08:00:00.000Z',

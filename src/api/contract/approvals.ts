@@ -73,6 +73,7 @@ export const approvalSchema = z
     decided_by: uuid.nullable().describe('Null for the person at the machine of the server.'),
     decided_at: nullableInstant,
     consumed_at: nullableInstant,
+    approval_url: z.string().nullable().describe('Page on which a person decides.'),
     expires_at: instant,
     created_at: instant,
   })
@@ -86,7 +87,14 @@ export const requestedSchema = approvalSchema
   .meta({ id: 'ApprovalRequestedResponse' })
 
 export const approvalStatusSchema = approvalSchema
-  .pick({ id: true, status: true, state: true, expires_at: true, decision_reason: true })
+  .pick({
+    id: true,
+    status: true,
+    state: true,
+    expires_at: true,
+    decision_reason: true,
+    approval_url: true,
+  })
   .meta({ id: 'ApprovalStatusResponse' })
 
 export const pendingBody = z.object({

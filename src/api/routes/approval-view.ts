@@ -12,7 +12,7 @@ const WORDS = {
   consumed: 'approved',
 } as const satisfies Record<ApprovalStatus, string>
 
-export function approvalFields(approval: ApprovalInfo, orgId: string) {
+export function approvalFields(approval: ApprovalInfo, orgId: string, url: string | null) {
   const last = approval.votes.at(-1)
   const isDecided = approval.decidedAt !== null && approval.status !== 'cancelled'
   return {
@@ -38,6 +38,7 @@ export function approvalFields(approval: ApprovalInfo, orgId: string) {
     decided_by: isDecided ? idOf('user', last?.by ?? '') : null,
     decided_at: isoOrNull(approval.decidedAt),
     consumed_at: isoOrNull(approval.consumedAt),
+    approval_url: url,
     expires_at: toIso(approval.expiresAt),
     created_at: toIso(approval.createdAt),
   }

@@ -17,6 +17,7 @@ import { approvalFields, decisionFrom, STATE_WORDS, stateFrom } from './approval
 
 export interface ApprovalRouteParts {
   readonly approvals: ApprovalPort
+  readonly approvalUrl: (id: string) => string | null
   readonly authentication: Pick<AuthenticationPort, 'org'>
   readonly cursors: Cursors
 }
@@ -38,7 +39,7 @@ export const listQuery = z.object({
 export function approvalOperations(parts: ApprovalRouteParts): readonly Operation[] {
   const { approvals } = parts
   const shown = async (approval: ApprovalInfo) =>
-    approvalFields(approval, (await parts.authentication.org()).id)
+    approvalFields(approval, (await parts.authentication.org()).id, parts.approvalUrl(approval.id))
   return [
     operation({
       id: 'requestApproval',
@@ -113,8 +114,11 @@ export function approvalOperations(parts: ApprovalRouteParts): readonly Operatio
       answers: { 200: { description: 'Its state.', schema: approvalStatusSchema }, 404: GONE },
       async handle(call) {
         const all = await shown(await approvals.status(call.caller, approvalOf(call)))
-        const { id, status, state, expires_at, decision_reason } = all
-        return { status: 200, body: { id, status, state, expires_at, decision_reason } }
+        const { id, status, state, expires_at, decision_reason, approval_url } = all
+        return {
+          status: 200,
+          body: { id, status, state, expires_at, decision_reason, approval_url },
+        }
       },
     }),
     operation({
