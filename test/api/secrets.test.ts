@@ -220,6 +220,29 @@ for (const store of [SQLITE, POSTGRES])
         assert.equal((await api.ask(`${at}/secrets/${bad}`, { bearer })).status, 400, bad)
     })
 
+    test('a list comes page by page, in the order of its paths', async () => {
+      const { vault, api, at } = await fresh()
+      const paths = ['a/1', 'a/10', 'a/2', 'a_1', 'b']
+      for (const path of paths)
+        await vault.vault.put(PERSON, 'default', { path, value: secret('v') })
+      const { key: bearer } = await registerAgent(vault, [['**', ['list']]])
+      const whole = await api.ask(`${at}/secrets`, { bearer })
+      const order = (member(whole, 'secrets') as { path: string }[]).map(({ path }) => path)
+      assert.equal(member(whole, 'next_cursor'), null)
+      const seen: string[] = []
+      let cursor = ''
+      for (let page = 0; page < 3; page += 1) {
+        const reply = await api.ask(`${at}/secrets?limit=2${cursor}`, { bearer })
+        seen.push(...(member(reply, 'secrets') as { path: string }[]).map(({ path }) => path))
+        cursor = `&cursor=${String(member(reply, 'next_cursor'))}`
+      }
+      assert.equal(cursor, '&cursor=null')
+      assert.deepEqual(seen, order)
+      assert.deepEqual(seen.toSorted(), paths.toSorted())
+      const wrong = await api.ask(`${at}/secrets?limit=2&prefix=a&cursor=AAAA`, { bearer })
+      assert.deepEqual([wrong.status, member(wrong, 'field')], [400, 'cursor'])
+    })
+
     test('bytes that are no text travel as base64', async () => {
       const { vault, api, at } = await fresh()
       const agent = await registerAgent(vault, [['**', ALL]])

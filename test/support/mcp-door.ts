@@ -1,5 +1,6 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { callInspection } from '../../src/app/call-inspection.ts'
+import type { Binding } from '../../src/app/listener.ts'
 import { openApi } from '../../src/app/open-api.ts'
 import { openPages } from '../../src/app/open-pages.ts'
 import { serveHttp } from '../../src/app/serve.ts'
@@ -31,6 +32,7 @@ export interface McpClient extends Client {
 export async function serveMcpDoor(
   vault: TestVault,
   tools: Partial<SecretToolsOptions> = {},
+  binding: Partial<Binding> = {},
 ): Promise<McpDoor> {
   const { settings, identity } = vault
   const turnstile = createTurnstile()
@@ -38,7 +40,7 @@ export async function serveMcpDoor(
   const pages = createPageDesk()
   const serving = await serveHttp({
     settings,
-    binding: { host: '127.0.0.1', port: 0, tls: null, behindProxy: [] },
+    binding: { host: '127.0.0.1', port: 0, tls: null, behindProxy: [], ...binding },
     isReady: async () => true,
     pagesAt: (baseUrl) => openPages(vault, settings, baseUrl, silentLog),
     log: silentLog,

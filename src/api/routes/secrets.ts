@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { Fault } from '../../core/faults.ts'
+import { principalName } from '../../core/principals.ts'
 import { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
 import type { SecretInfo, StoredVersion, VaultPort } from '../../core/vault-port.ts'
@@ -13,6 +14,7 @@ import {
   storedSchema,
   versionSchema,
 } from '../contract/schemas.ts'
+import type { Cursors } from '../cursor.ts'
 import { type Answered, type Call, type Operation, operation } from '../operation.ts'
 import { isoOrNull, optionalMoment } from './moments.ts'
 import { listedFields, secretFields, versionFields } from './secret-view.ts'
@@ -54,11 +56,11 @@ function at({ params }: Call): At {
 }
 
 /** Secrets, their values and their versions. */
-export function secretOperations(vault: VaultPort): readonly Operation[] {
-  return [...listing(vault), ...values(vault), ...changes(vault), ...versions(vault)]
+export function secretOperations(vault: VaultPort, cursors: Cursors): readonly Operation[] {
+  return [...listing(vault, cursors), ...values(vault), ...changes(vault), ...versions(vault)]
 }
 
-function listing(vault: VaultPort): readonly Operation[] {
+function listing(vault: VaultPort, cursors: Cursors): readonly Operation[] {
   return [
     operation({
       id: 'listSecrets',
@@ -66,19 +68,41 @@ function listing(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secrets',
       tag: 'secrets',
       summary: 'The secrets that the caller may see, without their values.',
-      query: z.object({ prefix: z.string().optional() }),
+      query: z.object({
+        prefix: z.string().optional(),
+        limit: z.coerce.number().int().min(1).max(1000).optional().describe('Default: all.'),
+        cursor: z.string().optional().describe('next_cursor of the page before.'),
+      }),
       answers: {
         200: {
           description: 'By path.',
-          schema: z.object({ secrets: z.array(secretSchema), total: z.int() }),
+          schema: z.object({
+            secrets: z.array(secretSchema),
+            total: z.int().describe('How many there are in the vault, seen or not.'),
+            next_cursor: z.string().nullable(),
+          }),
         },
         404: { description: 'There is no such vault.' },
       },
       async handle(call) {
-        const list = await vault.list(call.caller, at(call).vault, call.query.prefix)
+        const { prefix, limit, cursor } = call.query
+        const { vault: name } = at(call)
+        const list = JSON.stringify(['secrets', principalName(call.caller.principal), name, prefix])
+        const after = cursor === undefined ? null : await cursors.read(list, cursor)
+        const listed = await vault.list(call.caller, name, prefix)
+        const { total } = listed
+        // Databases order text as their locale does; a cursor needs one order.
+        const secrets = listed.secrets.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+        const rest = after === null ? secrets : secrets.filter(({ path }) => path > after)
+        const page = limit === undefined ? rest : rest.slice(0, limit)
+        const last = page.length < rest.length ? page.at(-1) : undefined
         return {
           status: 200,
-          body: { secrets: list.secrets.map(listedFields), total: list.total },
+          body: {
+            secrets: page.map(listedFields),
+            total,
+            next_cursor: last === undefined ? null : await cursors.after(list, last.path),
+          },
         }
       },
     }),
