@@ -220,6 +220,11 @@ for (const store of [SQLITE, POSTGRES]) {
       const reset = await people.resetLink(PERSON, first.person.id)
       const anew = await signIn.acceptLink(reset.token, { password: PASSWORD }, BROWSER)
       assert.equal(anew.person.id, first.person.id)
+      await assert.rejects(
+        signIn.acceptLink(reset.token, { password: 'a thief of links' }, BROWSER),
+        NO_LINK,
+      )
+      await assert.rejects(signIn.link(reset.token), NO_LINK)
       assert.equal(await signIn.signedIn(renewed.cookie, BROWSER), null)
       for (const cookie of ['', 'x', `${anew.cookie}x`, anew.cookie.slice(1)])
         assert.equal(await signIn.signedIn(cookie, BROWSER), null)
