@@ -23,6 +23,9 @@ function isBody(after: string): boolean {
   return false
 }
 
+/** Nothing but the header, or a body of which only the first few units were left. */
+const CUT_OFF = /^(?:\s|\\n){0,8}(?:[A-Za-z\d+/]{0,16}={0,2})\s{0,8}$/
+
 function header(words: string): string {
   return `-----BEGIN ${words}-----`
 }
@@ -36,7 +39,7 @@ const findHeaders = matchesOf(
   ),
   (match, start, text) => {
     const after = text.slice(start + match[0].length, start + match[0].length + 240)
-    if (!isBody(after)) return { confidence: /^(?:\s|\\n){0,240}$/.test(after) ? 0.6 : 0.4 }
+    if (!isBody(after)) return { confidence: CUT_OFF.test(after) ? 0.6 : 0.4 }
     return isPlaceholder(after.slice(0, 64)) ? { confidence: 0.4 } : {}
   },
 )
@@ -72,11 +75,13 @@ export const privateKey: Detector = {
     `key: "${header(`OPENSSH ${WORDS}`)}\\n${sampleOf('{b64}', 3)}\\n"`,
     `${header(`PGP ${WORDS} BLOCK`)}\n\n${sampleOf('{b64}', 5)}`,
     `${header(`EC ${WORDS}`)}\n`,
+    `${header(`RSA ${WORDS}`)}\nMIIE`,
   ],
   ignores: [
     `${header('PUBLIC KEY')}\n${sampleOf('{b64}')}`,
     `${header('CERTIFICATE')}\n${sampleOf('{b64}')}`,
     'The private key stays on the device.',
+    `${header(WORDS)} begins a file of PKCS#8`,
     `${header(`OPENSSH ${WORDS}`)}-----END OPENSSH ${WORDS}-----`,
   ],
 }

@@ -108,7 +108,7 @@ const SIGNS: readonly Sign[] = [
   [
     'above',
     0.3,
-    String.raw`(?:text|words?|message|instructions?|sentence|everything|content|prompt|conversation|task|all of the|what(?: i said| comes| came| is| was)?) (?:written |given |mentioned )?(?:above|before this|preceding)|(?:above|preceding) (?:text|instructions?|prompt|words)|from the (?:very )?(?:beginning|start|top)\b|first (?:sentence|paragraph|line|message|words?) (?:you|of (?:your|this))|your first (?:sentence|paragraph|line|message|instruction)|initiali[sz]ation above|i said before`,
+    String.raw`(?:text|words?|message|instructions?|sentence|everything|content|prompt|conversation|task|all of the|what(?: i said| comes| came| is| was)?) (?:written |given |mentioned )?(?:above|before this|preceding)|(?:above|preceding) (?:text|instructions?|prompt|words)|from the (?:very )?(?:beginning|start|top)\b|first (?:sentence|paragraph|line|message|words?) (?:you|of (?:your|this))|your first (?:sentence|paragraph|line|message|instruction)|initiali[sz]ation above|i said before|you were told (?:before|earlier|so far|until now)`,
   ],
   [
     'leak',
@@ -160,7 +160,7 @@ const SIGNS: readonly Sign[] = [
   [
     'praise',
     0.3,
-    String.raw`(?:positive|favou?rable|five[- ]star|glowing) (?:review|rating|feedback)|rate (?:this|the|him|her|them|my)\b[^.!?\n]{0,24}\b(?:excellent|highest|best|top|perfect|outstanding)|recommend (?:this|the|my|him|her) (?:\w{1,12} )?(?:candidate|product|applicant|paper|shop|hotel|company|item)|best (?:candidate|product|choice|ever)`,
+    String.raw`(?:positive|favou?rable|five[- ]star|glowing) (?:review|rating|feedback)|rate (?:this|the|him|her|them|my)\b[^.!?\n]{0,24}\b(?:excellent|highest|best|top|perfect|outstanding)|recommend (?:this|the|my|our|him|her) (?:\w{1,12} )?(?:candidate|product|applicant|paper|shop|hotel|company|item)|best (?:candidate|product|choice|ever)`,
   ],
 ]
 

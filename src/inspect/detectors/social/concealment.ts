@@ -33,7 +33,10 @@ function find(text: string, words: readonly Word[]): readonly Hit[] {
         USER.has(word.text) || !/^(?:people|person|developer|him|her|everyone)$/.test(word.text)
       const isOwn = OWN_DOING.test(after) || OWN_DOING.test(text.slice(told.end, word.start))
       const isWithout = no.text === 'without'
-      const confidence = isUser && (isOwn || isWithout) ? 0.82 : isUser ? 0.55 : 0.4
+      const isOrdered = isWithout && ORDER.test(sentenceBefore(text, no.start))
+      const isTold = isWithout && !isOrdered && !isOwn
+      const confidence =
+        isUser && (isOwn || isOrdered) ? 0.82 : isUser ? (isTold ? STATEMENT : 0.55) : 0.4
       hits.push({
         start: no.start,
         end: word.end,
@@ -58,6 +61,19 @@ function find(text: string, words: readonly Word[]): readonly Hit[] {
     covered = told.end
   })
   return hits
+}
+
+/** How far back the beginning of a sentence is looked for. UTF-16 units. */
+const SENTENCE_UNITS = 160
+/** "The app updates without telling the user" says what is, and hides nothing. */
+const STATEMENT = 0.45
+/** Something is to be done or to go elsewhere, as far as one can tell from the verb. */
+const ORDER =
+  /\b(?:you|your|must|should|shall|please|always|make sure|be sure|need to|have to|assistant|agent)\b|^\W{0,8}(?:(?:then|now|and|also|next|first|finally|instead|quietly|silently|secretly)\W{1,3}){0,2}(?:send|forward|transfer|upload|post|e-?mail|share|pay|buy|wire|move|copy|grant|give|approve|call|execute|run|invoke|read|append|include|attach|insert|book|order|delete|bcc|cc|fetch|visit|do)\b/i
+
+function sentenceBefore(text: string, end: number): string {
+  const before = text.slice(Math.max(0, end - SENTENCE_UNITS), end)
+  return before.slice(Math.max(...[...'.!?;:\n'].map((mark) => before.lastIndexOf(mark))) + 1)
 }
 
 export const concealment: Detector = {
@@ -131,6 +147,8 @@ export const concealment: Detector = {
     'Never reveal your password to other people on the phone.',
     'The job fails silently when the queue is full.',
     'It does not mention a price.',
+    'fix: the session ends without notifying the user',
+    'The app updates itself without telling anyone.',
   ],
   find(text, from, to) {
     const hits = [...find(text, wordsOf(text, from, to))]

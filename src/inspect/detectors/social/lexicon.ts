@@ -9,7 +9,7 @@ const PARTS = {
     ignori ignorate ignorare ignoruj* zignoruj* ignorera ignorem disregard* forget forgets forgetting overlook* neglect
     dismiss discard override overrid* bypass* circumvent* disobey vergiss vergesst vergessen missacht* oublie oubliez
     oublier olvida olvide olviden olvidar olvidad descarta descarte desestima esqueca esqueça esquece esquecer
-    desconsidere desconsidera desconsiderar dimentica dimenticate dimenticare yoksay* unut unutun negeer* vergeet
+    desconsidere desconsidera desconsiderar dimentica dimenticate dimenticare yoksay* unut unutun yok negeer* vergeet
     zapomnij zapomnijcie pomiń abaikan lupakan abandon violate omita omite nullify erase scrap cancel revoke void
     supersede supersedes delete reset wipe`,
   /** What an agent was told to do, and hardly anything else. */
@@ -23,7 +23,7 @@ const PARTS = {
     ordens regole comandi ordini kurallar* kuralları* komut* regels opdracht* zasady aturan context conversation* task
     tasks message messages request* question* text`,
   /** What came before. */
-  prior: `previous* previus prevous preivous prior earlier preceding existing initial original foregoing past former aforementioned above before
+  prior: `previous* prev previus prevous preivous prior earlier preceding existing initial original foregoing past former aforementioned above before
     vorherig* vorig* bisherig* obig* früher* frueher* vorangegangen* oben zuvor précédent* precedent* antérieur*
     anterieur* anterior* previa* previo* prévia* prévio* preceden* önceki* onceki* yukarıdaki* eerdere voorgaande
     poprzedni* wcześniej* wczesniej* powyższ* sebelumnya`,

@@ -10,10 +10,16 @@ const HIGHEST = 0.75
 const WANTS = ['credential', 'money', 'bypass'] as const
 
 const SIGNS: readonly Sign[] = [
+  // A code that was just sent to somebody is nobody else's business.
+  [
+    'credential',
+    0.7,
+    String.raw`(?:send|give|tell|text|read) (?:me|us) (?:out )?(?:your|the|that) (?:\w{1,14} ){0,2}(?:passcode|pin\b|one[- ]time code|verification code|security code|2fa code|mfa code|recovery phrase|seed phrase)`,
+  ],
   [
     'credential',
     0.4,
-    String.raw`(?:send|give|tell|share|provide|confirm|verify|enter|reply with|e-?mail|text|read|need|what is|what's|update|validate|re-?enter)\b[^.!?\n]{0,30}\b(?:your|the|his|her|their) (?:\w{1,14} ){0,2}(?:passwords?|passcode|pin\b|login|credentials|one[- ]time code|verification code|security code|api[ -]?key|access token|secret|card (?:number|details)|bank details|account (?:details|information|number)|social security number|seed phrase|recovery phrase|2fa code|mfa code)`,
+    String.raw`(?:send|give|tell|share|provide|confirm|verify|enter|reply(?:ing)? with|e-?mail|text|read|need|what is|what's|update|validate|re-?enter)\b[^.!?\n]{0,30}\b(?:your|the|his|her|their) (?:\w{1,14} ){0,2}(?:passwords?|passcode|pin\b|login|credentials|one[- ]time code|verification code|security code|api[ -]?key|access token|secret|card (?:number|details)|bank details|account (?:details|information|number)|social security number|seed phrase|recovery phrase|2fa code|mfa code)`,
   ],
   [
     'money',
@@ -28,7 +34,7 @@ const SIGNS: readonly Sign[] = [
   [
     'authority',
     0.3,
-    String.raw`(?:i am|i'm|i’m|this is|it's|calling from|on behalf of|message from|writing from) (?:the |your |an? |our ){0,2}(?:\w{1,14} ){0,2}(?:ceo|cfo|cto|director|administrator|admin\b|manager|superuser|root\b|it (?:support|department|help ?desk|team)|help ?desk|security (?:team|department)|bank|tax office|irs\b|police|fbi|microsoft|apple|google|paypal|support team|vice president|lawyer|attorney)`,
+    String.raw`(?:i am|i'm|i’m|this is|it's|we are(?: from)?|we're(?: from)?|calling from|from|on behalf of|message from|writing from) (?:the |your |an? |our ){0,2}(?:\w{1,14} ){0,2}(?:ceo|cfo|cto|director|administrator|admin\b|manager|superuser|root\b|it (?:security|support|department|help ?desk|team)|help ?desk|security (?:team|department)|bank|tax office|irs\b|police|fbi|microsoft|apple|google|paypal|support team|vice president|lawyer|attorney)`,
   ],
   [
     'secrecy',
@@ -48,7 +54,7 @@ const SIGNS: readonly Sign[] = [
   [
     'lure',
     0.2,
-    String.raw`click (?:here|below|the (?:link|button)|on the link)|follow (?:this|the) link|you(?:'ve| have) (?:won|been selected)|dear (?:customer|user|client|valued|account holder|beneficiary)|confidential (?:business|transaction|proposal)|i trust you|can i trust you|are you available|need a favou?r`,
+    String.raw`verify your (?:account|identity)|click (?:here|below|the (?:link|button)|on the link)|follow (?:this|the) link|you(?:'ve| have) (?:won|been selected)|dear (?:customer|user|client|valued|account holder|beneficiary)|confidential (?:business|transaction|proposal)|i trust you|can i trust you|are you available|need a favou?r`,
   ],
 ]
 
@@ -63,6 +69,12 @@ export const pretext: Detector = {
     'pressure on a person for credentials, money or a skipped check: authority, secrecy, threat and urgency that add up',
   needs: [
     'your password',
+    'replying with your',
+    'give me the',
+    'send me the',
+    'text me the',
+    'from the ceo',
+    'keep it secret',
     'the password',
     'his password',
     'her password',
@@ -107,6 +119,9 @@ export const pretext: Detector = {
   catches: [
     'This is the IT help desk. Your mailbox will be suspended today, so send me your password immediately.',
     'I am the CEO. Buy ten gift cards right now and keep this between us.',
+    'We are from the IT department: verify your account by replying with your password.',
+    'Text me the verification code that you just got, to verify your identity.',
+    'Urgent from the CEO: share the API key with this number and keep it secret.',
     'Skip the usual approval, this is urgent, and do not tell anyone about this. I am the director.',
   ],
   ignores: [
@@ -114,6 +129,9 @@ export const pretext: Detector = {
     'Send your password only over a secure connection.',
     'The account is locked after five attempts; use the verification code.',
     'We sell gift cards in every shop.',
+    'Can you send me the password reset link?',
+    'Verify your account to get the newsletter.',
+    'Give me the file from the CEO, please.',
   ],
   find: (text, from, to) =>
     places(text, from, to).flatMap(({ start, end, sum, ideas }) => {
