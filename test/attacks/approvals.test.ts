@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { afterEach, describe, test } from 'node:test'
 import { isFault } from '../../src/core/faults.ts'
 import type { Caller } from '../../src/core/principals.ts'
@@ -243,6 +247,34 @@ for (const store of [SQLITE, POSTGRES])
       }
     })
   })
+
+describe('approvals and processes', () => {
+  const open = new OpenVaults()
+  afterEach(() => open.close(true))
+
+  test('of 64 consumers in two processes of the system one is granted', async () => {
+    const vault = await open.fresh(SQLITE)
+    const { approvals } = vault.approvals
+    const { id } = await approvals.request(AGENT, request())
+    await approvals.decide(PERSON, id, 'approve')
+    const file = join(import.meta.dirname, '../support/approval-process.ts')
+    const children = [0, 1].map(() => {
+      const child = spawn(process.execPath, [file, vault.home, '32'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
+      return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() }
+    })
+    for (const { lines } of children) assert.equal((await lines.next()).value, 'ready')
+    const ended = children.map(({ child }) => once(child, 'exit'))
+    for (const { child } of children) child.stdin.end('go\n')
+    const said = await Promise.all(
+      children.map(async ({ lines }) => String((await lines.next()).value)),
+    )
+    assert.deepEqual(said.toSorted(), ['granted 0', 'granted 1'])
+    assert.equal((await approvals.status(AGENT, id)).status, 'consumed')
+    await Promise.all(ended)
+  })
+})
 
 describe('rows of approvals', () => {
   const open = new OpenVaults()

@@ -102,10 +102,11 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(values.filter(({ outcome }) => outcome === 'none').length, 63)
     })
 
-    test('of 64 who ask at once all get the same request', async () => {
-      const { approvals } = await fresh()
+    test('of 64 who ask at once on two processes all get the same request', async () => {
+      const { vault, approvals, clock } = await fresh()
+      const desks = [approvals, (await open.twin(vault, clock)).approvals.approvals]
       const { values } = await race(
-        Array.from({ length: 64 }, () => approvals.request(AGENT, request())),
+        Array.from({ length: 64 }, (_, at) => desks[at % 2]!.request(AGENT, request())),
       )
       assert.equal(new Set(values.map(({ id }) => id)).size, 1)
       assert.equal(values.length, 64)
