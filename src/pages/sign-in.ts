@@ -118,8 +118,13 @@ ${elsewhere}</div>
     }
   }
 
-  function stepUpPage(visit: Visit, to: string, fault: Fault | null): Promise<Response> {
+  async function stepUpPage(visit: Visit, to: string, fault: Fault | null): Promise<Response> {
     const { person } = visit.signedIn ?? {}
+    const other = await oidc()
+    const elsewhere =
+      other === null
+        ? ''
+        : html`<a class="button" href="/sign-in/elsewhere?to=${to}">Sign in with ${other.label}</a>`
     const form = formOf(visit)
     const password =
       person?.hasPassword === true
@@ -141,7 +146,8 @@ ${problem(fault)}${PROBLEM}
 <input type="hidden" name="to" value="${to}">
 ${password}
 <div class="buttons">${confirm}
-<button type="button" data-passkey="step-up">Use a passkey</button></div>
+<button type="button" data-passkey="step-up">Use a passkey</button>
+${elsewhere}</div>
 </form>`,
     })
   }
