@@ -2,6 +2,7 @@ import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import { packageVersion } from '../core/config.ts'
 import type { Db } from '../core/db-port.ts'
+import type { EnvVarPort } from '../core/env-var-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type {
   AgentPort,
@@ -23,6 +24,7 @@ import { agentOperations } from './routes/agents.ts'
 import { approvalOperations } from './routes/approvals.ts'
 import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
+import { envVarOperations } from './routes/env-vars.ts'
 import { freezeOperations } from './routes/freezes.ts'
 import { grantOperations } from './routes/grants.ts'
 import { healthOperations } from './routes/health.ts'
@@ -48,6 +50,7 @@ export interface Sharing {
   readonly shares: SharePort
   readonly quotas: QuotaPort
   readonly canaries: CanaryPort
+  readonly envVars: EnvVarPort
 }
 
 export interface ApiParts {
@@ -104,6 +107,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...pendingApprovalOperations({ ...parts, cursors }),
     ...webhookOperations(parts.webhooks),
     ...shareOperations({ ...parts.sharing, site: parts.site, now: parts.now }),
+    ...envVarOperations(parts.sharing.envVars),
     ...quotaOperations(parts.sharing.quotas),
     ...honeytokenOperations({ ...parts, ...parts.sharing }),
     ...inspectionOperations(parts),

@@ -1,4 +1,5 @@
 import type { CanaryPort } from '../core/canary-port.ts'
+import type { EnvVarPort } from '../core/env-var-port.ts'
 import { isFault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
@@ -8,8 +9,10 @@ import { freezeWithin, type Identity } from '../identity/index.ts'
 import {
   type CanaryHooks,
   createCanaries,
+  createEnvVars,
   createQuotas,
   createShares,
+  type EnvVarParts,
   type QuotaParts,
   type ShareParts,
 } from '../vault/index.ts'
@@ -20,6 +23,7 @@ export interface Sharing {
   readonly shares: SharePort
   readonly quotas: QuotaPort
   readonly canaries: CanaryPort
+  readonly envVars: EnvVarPort
 }
 
 /** What an alarm does besides being recorded: the caller is frozen where that is asked for, webhooks are told. */
@@ -49,12 +53,14 @@ export function canaryHooks(identity: Identity, { deliveries }: OpenApprovals): 
 
 export function openSharing(
   parts: Omit<ShareParts, 'approvals' | 'creatorOf'> &
-    QuotaParts & { readonly identity: Identity; readonly approvals: OpenApprovals },
+    QuotaParts &
+    EnvVarParts & { readonly identity: Identity; readonly approvals: OpenApprovals },
 ): Sharing {
   const { identity, approvals } = parts
   return {
     quotas: createQuotas(parts),
     canaries: createCanaries(parts),
+    envVars: createEnvVars(parts),
     shares: createShares({
       ...parts,
       approvals: approvals.approvals,

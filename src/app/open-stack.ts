@@ -148,7 +148,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     })
     const standing = identity.standing
     const opened = { db, ledger, keys, tables, rights, quotas, canaries, vault, standing, clock }
-    const sharing = openSharing({ ...opened, identity, approvals })
+    const sharing = openSharing({ ...opened, vaultKeys, fingerprints, identity, approvals })
     const audit = createAuditPort({
       db,
       keys,

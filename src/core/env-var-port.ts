@@ -1,0 +1,100 @@
+import type { VaultId } from './ids.ts'
+import type { Caller } from './principals.ts'
+import type { SecretText } from './secret-text.ts'
+import type { EpochMs } from './time.ts'
+
+/** Every vault has these, and they stay. */
+export const BUILTIN_ENVIRONMENTS = ['production', 'preview', 'development'] as const
+
+/** Path of the secret that holds a variable's value: policies and audit know it by that. */
+export function envVarPath(key: string, id: string): string {
+  return `env-vars/${key}/${id}`
+}
+
+export interface EnvVarInfo {
+  readonly id: string
+  readonly vaultId: VaultId
+  readonly key: string
+  readonly environments: readonly string[]
+  /** Only on this branch, in place of what stands without one. */
+  readonly gitBranch: string | null
+  /** Its value is resolved and never shown by itself. It stays so. */
+  readonly isSensitive: boolean
+  readonly comment: string | null
+  readonly version: number
+  readonly createdAt: EpochMs
+  readonly createdBy: string
+  readonly updatedAt: EpochMs
+}
+
+export interface EnvVarRequest {
+  readonly key: string
+  readonly value: SecretText
+  /** Default: all that every vault has. */
+  readonly environments?: readonly string[]
+  readonly gitBranch?: string | null
+  readonly isSensitive?: boolean
+  readonly comment?: string | null
+}
+
+export interface EnvironmentInfo {
+  readonly id: string
+  readonly slug: string
+  readonly description: string | null
+  readonly isBuiltin: boolean
+  readonly createdAt: EpochMs
+}
+
+export interface ResolvedEnv {
+  /** By key. */
+  readonly vars: readonly (readonly [key: string, value: SecretText])[]
+  /** Where each value is from, by key. */
+  readonly sources: Readonly<Record<string, 'vault' | 'branch_override'>>
+  readonly environment: string
+  readonly gitBranch: string | null
+  readonly resolvedAt: EpochMs
+}
+
+/**
+ * Variables of a vault by environment and branch. Each value is a secret at `envVarPath`: what may be done with a
+ * variable is what policy allows at that path, and its value is sealed, counted and recorded as any other.
+ *
+ * @throws {Fault} as `VaultPort`; `NOT_FOUND`
+ */
+export interface EnvVarPort {
+  /** Those whose paths the caller may list, by key. */
+  list(caller: Caller, vault: string): Promise<readonly EnvVarInfo[]>
+  /** Counts one read. `value` is null for what is sensitive, which is not read at all. */
+  get(
+    caller: Caller,
+    vault: string,
+    id: string,
+  ): Promise<{ readonly info: EnvVarInfo; readonly value: SecretText | null }>
+  /** @throws {Fault} `CONFLICT` when the key has a value there already */
+  create(caller: Caller, vault: string, request: EnvVarRequest): Promise<EnvVarInfo>
+  update(
+    caller: Caller,
+    vault: string,
+    id: string,
+    change: Partial<Omit<EnvVarRequest, 'key'>>,
+  ): Promise<EnvVarInfo>
+  remove(caller: Caller, vault: string, id: string): Promise<void>
+  /**
+   * The variables of an environment. One of the branch stands before one without a branch. What the caller may not
+   * list is left out; of the others each must be readable, and counts one read.
+   */
+  resolve(
+    caller: Caller,
+    vault: string,
+    environment: string,
+    gitBranch: string | null,
+  ): Promise<ResolvedEnv>
+  environments(caller: Caller, vault: string): Promise<readonly EnvironmentInfo[]>
+  createEnvironment(
+    caller: Caller,
+    vault: string,
+    request: { readonly slug: string; readonly description?: string | null },
+  ): Promise<EnvironmentInfo>
+  /** @throws {Fault} `CONFLICT` while a variable is in it */
+  removeEnvironment(caller: Caller, vault: string, slug: string): Promise<void>
+}
