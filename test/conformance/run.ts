@@ -5,8 +5,10 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
+import { registerAgent } from '../support/api.ts'
 import { startBearerProxy } from '../support/bearer-proxy.ts'
 import { startServing, temporaryHome } from '../support/serving.ts'
+import { openTestVault } from '../support/vault.ts'
 
 /** The revisions a scenario exists in; the suite skips it elsewhere. */
 const SCENARIOS: readonly (readonly [name: string, revisions: readonly string[]])[] = [
@@ -35,7 +37,12 @@ async function main(): Promise<number> {
   const { home, remove } = await temporaryHome()
   const results = await mkdtemp(join(tmpdir(), 'sallyport-conformance-'))
   const serving = await startServing(home)
-  const proxy = await startBearerProxy(serving.url, serving.token ?? '')
+  const proxies = await Promise.all(
+    (await callers(home, serving.token ?? '')).map(async ({ who, bearer, headers }) => ({
+      who,
+      ...(await startBearerProxy(serving.url, bearer, headers)),
+    })),
+  )
   let passed = 0
   let failed = 0
   const complain = (line: string): void => {
@@ -43,29 +50,27 @@ async function main(): Promise<number> {
     print(`  ✗ ${line}`)
   }
   try {
-    for (const [scenario, revisions] of SCENARIOS) {
-      for (const revision of isSmoke ? newest(revisions) : revisions) {
-        const checks = await runScenario(scenario, revision, proxy.url, results)
-        const counts = { passed: 0, expected: 0 }
-        if (checks.length === 0) complain(`${scenario} ${revision}: no result`)
-        for (const [id, worst] of worstById(checks)) {
-          const key = `${scenario}:${id}`
-          if (worst.status === 'SUCCESS') counts.passed += 1
-          else if (worst.status === 'FAILURE' || worst.status === 'WARNING') {
-            seenFailing.add(key)
-            if (expected.has(key)) counts.expected += 1
-            else complain(`${scenario} ${revision} ${id}: ${worst.errorMessage ?? worst.status}`)
-          }
+    for (const { who, url, name, revision } of rounds(proxies, isSmoke)) {
+      const checks = await runScenario(name, revision, url, join(results, who.replaceAll(' ', '-')))
+      const counts = { passed: 0, expected: 0 }
+      if (checks.length === 0) complain(`${name} ${revision}, ${who}: no result`)
+      for (const [id, worst] of worstById(checks)) {
+        const key = `${name}:${id}`
+        if (worst.status === 'SUCCESS') counts.passed += 1
+        else if (worst.status === 'FAILURE' || worst.status === 'WARNING') {
+          seenFailing.add(key)
+          if (expected.has(key)) counts.expected += 1
+          else complain(`${name} ${revision} ${id}, ${who}: ${worst.errorMessage ?? worst.status}`)
         }
-        passed += counts.passed
-        const noted = counts.expected === 0 ? '' : `, ${counts.expected} expected to fail`
-        print(`${scenario} ${revision}: ${counts.passed} passed${noted}`)
       }
+      passed += counts.passed
+      const noted = counts.expected === 0 ? '' : `, ${counts.expected} expected to fail`
+      print(`${name} ${revision}, ${who}: ${counts.passed} passed${noted}`)
     }
     for (const key of expected)
       if (!seenFailing.has(key)) complain(`${key} is expected to fail and did not: remove it`)
   } finally {
-    await proxy.stop()
+    await Promise.all(proxies.map((proxy) => proxy.stop()))
     const code = await serving.stop()
     if (code !== 0) complain(`sallyport up ended with ${String(code)}`)
     await rm(results, { recursive: true, force: true })
@@ -73,6 +78,31 @@ async function main(): Promise<number> {
   }
   print(`${passed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1
+}
+
+/** The local bearer, and an agent with a token of its own. */
+async function callers(home: string, local: string) {
+  const store = await openTestVault({ home })
+  try {
+    const { key } = await registerAgent(store, [['**', ['list', 'read', 'write']]])
+    const from = { address: '127.0.0.1', channel: 'http' } as const
+    const { token } = await store.identity.authentication.exchange(key, null, from)
+    return [
+      { who: 'local bearer', bearer: local, headers: {} },
+      { who: 'token of an agent', bearer: token.reveal(), headers: { 'x-vault-id': 'default' } },
+    ]
+  } finally {
+    await store.close()
+  }
+}
+
+/** Every scenario in its revisions, for every caller. */
+function rounds(proxies: readonly { who: string; url: string }[], isSmoke: boolean) {
+  return proxies.flatMap((proxy) =>
+    SCENARIOS.flatMap(([name, revisions]) =>
+      (isSmoke ? newest(revisions) : revisions).map((revision) => ({ ...proxy, name, revision })),
+    ),
+  )
 }
 
 /** A check may be made several times in one scenario; one failure is enough. */

@@ -3,13 +3,23 @@ import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
+import { registerAgent } from '../support/api.ts'
 import { homeEnvironment, LAUNCHER, startServing, temporaryHome } from '../support/serving.ts'
+import { openTestVault } from '../support/vault.ts'
 
 const { home, remove } = await temporaryHome()
 const serving = await startServing(home)
 after(async () => {
   await serving.stop()
   await remove()
+})
+
+const store = await openTestVault({ home })
+after(() => store.close())
+const agent = await registerAgent(store, [['inspected/**', ['list', 'read', 'write']]])
+const { token } = await store.identity.authentication.exchange(agent.key, null, {
+  address: '127.0.0.1',
+  channel: 'http',
 })
 
 const manifest = createRequire(import.meta.url).resolve(
@@ -42,18 +52,16 @@ function inspect(args: readonly string[]): Promise<Inspected> {
   })
 }
 
+function overHttp(bearer: string, ...headers: readonly string[]): readonly string[] {
+  const all = [`Authorization: Bearer ${bearer}`, ...headers]
+  return [serving.url.href, '--transport', 'http', ...all.flatMap((header) => ['--header', header])]
+}
+
 const doors: readonly [name: string, target: readonly string[]][] = [
   ['stdio', [process.execPath, LAUNCHER, 'mcp']],
-  [
-    'HTTP',
-    [
-      serving.url.href,
-      '--transport',
-      'http',
-      '--header',
-      `Authorization: Bearer ${serving.token ?? ''}`,
-    ],
-  ],
+  ['HTTP', overHttp(serving.token ?? '')],
+  ['HTTP-key', overHttp(agent.key, 'X-Vault-ID: default')],
+  ['HTTP-token', overHttp(token.reveal(), 'X-Vault-ID: default')],
 ]
 for (const [name, target] of doors)
   for (const era of ['legacy', 'modern'] as const)
@@ -76,7 +84,18 @@ for (const [name, target] of doors)
         ...call,
         'describe_secret',
         '--tool-args-json',
-        '{"path":"no/such"}',
+        '{"path":"inspected/no-such"}',
       ])
       assert.equal(missing.code, 5, missing.err)
     })
+
+test('the Inspector says why an agent without a vault, or a bearer that nobody has, is refused', async () => {
+  for (const [target, what] of [
+    [overHttp(agent.key), /X-Vault-ID/],
+    [overHttp('ocv_nobody', 'X-Vault-ID: default'), /auth_required/],
+  ] as const) {
+    const listed = await inspect([...target, '--protocol-era', 'legacy', '--method', 'tools/list'])
+    assert.notEqual(listed.code, 0)
+    assert.match(listed.err + listed.out, what)
+  }
+})

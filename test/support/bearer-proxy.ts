@@ -1,10 +1,11 @@
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A loopback proxy that adds a bearer to every request and changes nothing else: `Host` and `Origin` pass as they came. */
+/** A loopback proxy that adds a bearer, and other headers, to every request: `Host` and `Origin` pass as they came. */
 export async function startBearerProxy(
   target: URL,
   token: string,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer((incoming, outgoing) => {
     const onward = request(
@@ -13,7 +14,7 @@ export async function startBearerProxy(
         port: target.port,
         method: incoming.method,
         path: incoming.url,
-        headers: { ...incoming.headers, authorization: `Bearer ${token}` },
+        headers: { ...incoming.headers, authorization: `Bearer ${token}`, ...more },
       },
       (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
