@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
+import { withAuthenticator } from '../support/authenticator.ts'
 import { startChromium } from '../support/chromium.ts'
 import { type ServedPages, servePages } from '../support/pages.ts'
 import { PASSWORD } from '../support/people.ts'
@@ -43,18 +44,7 @@ async function seat(): Promise<Seat> {
   const complaints: string[] = []
   page.on('console', (message) => complaints.push(message.text()))
   page.on('pageerror', (error) => complaints.push(String(error)))
-  const cdp = await context.newCDPSession(page)
-  await cdp.send('WebAuthn.enable')
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  })
+  const { cdp, authenticatorId } = await withAuthenticator(page)
   return { context, page, cdp, authenticatorId, complaints }
 }
 

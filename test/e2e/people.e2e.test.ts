@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { withAuthenticator } from '../support/authenticator.ts'
 import { startChromium } from '../support/chromium.ts'
-import { PASSWORD } from '../support/people.ts'
 import { programMissing } from '../support/require.ts'
 import { homeEnvironment, LAUNCHER, startServing, temporaryHome } from '../support/serving.ts'
 
@@ -22,8 +22,8 @@ test('people: the first run of up leads to the first account, later runs and age
     page.setDefaultTimeout(10_000)
     await page.goto(setup ?? '')
     await page.getByLabel('E-mail').fill('ada@example.org')
-    await page.getByLabel('Password').fill(PASSWORD)
-    await page.getByRole('button', { name: 'Make the account' }).click()
+    await withAuthenticator(page)
+    await page.getByRole('button', { name: 'Use a passkey instead' }).click()
     await page.getByRole('heading', { name: 'Your account' }).waitFor()
     assert.ok(!serving.log().includes(setup?.split('/').at(-1) ?? 'no link'))
 
