@@ -34,9 +34,10 @@ export interface Pages {
   ): Promise<{ readonly origin: string; readonly userId: string | null } | null>
 }
 
-const FIRST_SEGMENTS = new Set(
-  'setup join reset sign-in sign-out step-up account approvals passkeys share'.split(' '),
-)
+const FIRST_SEGMENTS = new Set([
+  '',
+  ...'setup join reset sign-in sign-out step-up account approvals passkeys share'.split(' '),
+])
 const MAX_AGENT = 300
 /** Questions to authenticators and ways to another provider, an address and minute. */
 const QUESTIONS_PER_MINUTE = 30
@@ -77,6 +78,8 @@ export function createPages(options: PagesOptions): Pages {
     if (first === 'share')
       return depth === 2 && visit.request.method === 'GET' ? sharePage() : nothingHere()
     switch (path) {
+      case '/':
+        return onward('/account')
       case '/sign-in':
         return entering.signIn(visit)
       case '/sign-in/elsewhere':

@@ -1,5 +1,6 @@
 import { html, raw } from 'hono/html'
 import { newNonce, pageResponse, pageShell } from '../ask/index.ts'
+import type { Fault } from '../core/faults.ts'
 import { PASSKEY_SCRIPT } from './passkey-script.ts'
 import { setCookie, type Visit } from './visit.ts'
 
@@ -11,15 +12,29 @@ export interface Page {
   readonly body: unknown
   /** Set-Cookie lines. */
   readonly cookies?: readonly (string | null)[]
+  /** Says in the headers how long to wait. */
+  readonly fault?: Fault | null
   /** It has buttons for passkeys. */
   readonly runs?: boolean
 }
 
-export async function reply({ status = 200, title, body, cookies = [], runs = false }: Page) {
+export async function reply({
+  status = 200,
+  title,
+  body,
+  cookies = [],
+  runs = false,
+  fault,
+}: Page) {
   const nonce = newNonce()
   const script = runs ? html`<script nonce="${nonce}">${raw(PASSKEY_SCRIPT)}</script>` : ''
   const text = await pageShell(nonce, title, html`${body}${script}`)
-  return withCookies(pageResponse(status, nonce, text, {}, runs), cookies)
+  return withCookies(pageResponse(status, nonce, text, waitOf(fault), runs), cookies)
+}
+
+function waitOf(fault: Fault | null | undefined): Readonly<Record<string, string>> {
+  const seconds = fault?.details['retryAfterSeconds']
+  return typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {}
 }
 
 /** A page that only says something. */

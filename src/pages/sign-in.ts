@@ -82,6 +82,7 @@ export function createSignInPages(
         : html`<a class="button" href="/sign-in/elsewhere?to=${to}">Sign in with ${other.label}</a>`
     return reply({
       status: fault === null ? 200 : fault.http,
+      fault,
       title: 'Sign in',
       cookies: [form.cookie],
       runs: true,
@@ -135,6 +136,7 @@ ${elsewhere}</div>
     const confirm = person?.hasPassword === true ? html`<button class="store">Confirm</button>` : ''
     return reply({
       status: fault === null ? 200 : fault.http,
+      fault,
       title: 'Is it you?',
       cookies: [form.cookie],
       runs: true,

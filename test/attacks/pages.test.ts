@@ -273,6 +273,20 @@ test('pages: opened by a person in a window, not by a script, a frame or a prefe
   assert.match(await out.text(), /name="to" value="\/account"/)
 })
 
+test('pages: whoever guesses too often is told how long to wait, on the page and in its headers', async () => {
+  let last: Response | null = null
+  for (let n = 0; n < 6; n += 1)
+    last = await browser().post('/sign-in', {
+      email: 'bo@example.org',
+      password: `guess ${n}`,
+      to: '',
+    })
+  assert.equal(last?.status, 429)
+  const seconds = Number(last.headers.get('retry-after'))
+  assert.ok(seconds > 0 && seconds <= 30, String(seconds))
+  assert.match(await last.text(), /Too many failed attempts; try again in \d+ s\./)
+})
+
 test('pages: an address asks authenticators thirty times a minute, and others go on', async () => {
   const from = (address: string) =>
     new FormBrowser(served.pages, served.site, { ...LOCAL, address })
