@@ -29,6 +29,7 @@ export interface ApprovalRow {
   readonly reason: string | null
   readonly place: string | null
   readonly permission: string | null
+  /** Of acts: the path itself. */
   readonly pattern: string | null
   readonly grant_seconds: number | null
   readonly grant_uses: number | null
@@ -111,6 +112,7 @@ export function approvalInfo(row: ApprovalRow, at: EpochMs): ApprovalInfo {
     needed: row.needed,
     votes: votesOf(row),
     grant: grantOf(row),
+    within: withinOf(row),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     decidedAt: row.decided_at,
@@ -118,9 +120,14 @@ export function approvalInfo(row: ApprovalRow, at: EpochMs): ApprovalInfo {
   }
 }
 
+function withinOf({ kind, place, permission, pattern }: ApprovalRow): ApprovalInfo['within'] {
+  if (kind !== 'act' || place === null || permission === null || pattern === null) return null
+  return { place, permission, path: pattern }
+}
+
 function grantOf(row: ApprovalRow): ApprovalInfo['grant'] {
   const { place, permission, pattern } = row
-  if (place === null || permission === null || pattern === null) return null
+  if (row.kind !== 'grant' || place === null || permission === null || pattern === null) return null
   const isOpen = row.status === 'approved' || row.status === 'consumed'
   return {
     place,

@@ -1,4 +1,4 @@
-import { changeLane, type Ledger, type Settled } from '../audit/index.ts'
+import { changeLane, type Ledger, type RowRevision, type Settled } from '../audit/index.ts'
 import type {
   ApprovalAct,
   ApprovalFilter,
@@ -8,10 +8,11 @@ import type {
   ConsumedApproval,
   Consumption,
   OwnRequest,
+  Widening,
 } from '../core/approval-port.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
-import { isUuid } from '../core/ids.ts'
+import { isUuid, newId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
 import {
@@ -44,6 +45,7 @@ import {
   filedOwn,
   type GrantRequest,
   newRow,
+  widened,
 } from './filing.ts'
 import { Conditions, sees } from './listing.ts'
 
@@ -76,6 +78,7 @@ interface Deciding {
   readonly decision: 'approve' | 'deny'
   readonly reason: string | null
   readonly expected: string | null
+  readonly widen: Widening | null
 }
 
 interface OwnUse {
@@ -216,14 +219,20 @@ export class Approvals implements ApprovalPort {
     caller: Caller,
     id: string,
     decision: 'approve' | 'deny',
-    options: { readonly reason?: string; readonly expected?: string } = {},
+    options: {
+      readonly reason?: string
+      readonly expected?: string
+      readonly widen?: Widening
+    } = {},
   ): Promise<ApprovalInfo> {
+    if (options.widen !== undefined) this.#parts.checkPattern(options.widen.pattern)
     const { value } = await this.#parts.ledger.commit(this.#decide, {
       caller,
       id,
       decision,
       reason: checkedReason(options.reason),
       expected: options.expected ?? null,
+      widen: options.widen ?? null,
     })
     return value
   }
@@ -306,11 +315,29 @@ export class Approvals implements ApprovalPort {
       revision: row.revision + 1,
     }
     const next = await this.#counted(tx, voted, decision, at)
-    await this.#parts.approvals.save(tx, [next])
+    const grant = member.widen === null ? null : this.#widened(next, member.widen, at)
+    await this.#parts.approvals.save(tx, grant === null ? [next] : [next, grant])
     const approval = approvalInfo(next, at)
     if (next.status === 'approved' || next.status === 'denied')
       await this.#parts.announce(tx, next.status, approval, at)
-    return { value: approval, record: changeRecord(action, caller, next, at) }
+    const record = changeRecord(action, caller, next, at)
+    if (grant === null) return { value: approval, record }
+    const rows: RowRevision[] = [...(record.rows ?? []), ['approvals', grant.id, grant.revision]]
+    const { place, pattern, grant_seconds: seconds, grant_uses: uses } = grant
+    const scope = { grant: grant.id, place, pattern, seconds, uses }
+    return { value: approval, record: { ...record, rows, detail: { ...record.detail, ...scope } } }
+  }
+
+  /** The scope that a person says yes to together with an act. */
+  #widened(row: ApprovalRow, scope: Widening, at: EpochMs): ApprovalRow {
+    if (row.status !== 'approved') throw badField('widen', 'goes with a yes')
+    return {
+      ...widened(row, scope, this.#parts.covers),
+      id: newId<string>(),
+      created_at: at,
+      expires_at: epochMs(at + (scope.seconds ?? GRANT_SECONDS) * 1000),
+      revision: 1,
+    }
   }
 
   async #counted(

@@ -6,6 +6,7 @@ import type {
   ApprovalTarget,
   GrantScope,
   OwnRequest,
+  Widening,
 } from '../core/approval-port.ts'
 import { jsonDigest } from '../core/canonical-json.ts'
 import { Fault } from '../core/faults.ts'
@@ -40,11 +41,20 @@ export function actDigest(
   kind: ApprovalInfo['kind'],
   act: Pick<ApprovalAct, 'action' | 'target' | 'argumentsDigest' | 'policyRevision'>,
 ): string {
+  return digestFor(principalName(caller.principal), projectOf(caller.principal), kind, act)
+}
+
+function digestFor(
+  who: string,
+  project: string | null,
+  kind: ApprovalInfo['kind'],
+  act: Pick<ApprovalAct, 'action' | 'target' | 'argumentsDigest' | 'policyRevision'>,
+): string {
   return jsonDigest({
     v: 1,
     kind,
-    who: principalName(caller.principal),
-    project: projectOf(caller.principal),
+    who,
+    project,
     action: act.action,
     target: [act.target.type, act.target.id],
     arguments: act.argumentsDigest,
@@ -56,7 +66,15 @@ export function actDigest(
 export function filedAct(caller: Caller, request: ApprovalRequest): Filing {
   if (!HEX_DIGEST.test(request.argumentsDigest))
     throw badField('arguments_digest', 'must be 64 hexadecimal digits')
-  return filed(caller, 'act', request, checkedPreview(request.preview))
+  const filing = filed(caller, 'act', request, checkedPreview(request.preview))
+  const { within } = request
+  if (within === undefined) return filing
+  const place = {
+    place: checkedText('place', within.place, 256),
+    permission: checkedText('permission', within.permission, 64),
+    pattern: checkedText('path', within.path, 1024),
+  }
+  return { ...filing, row: { ...filing.row, ...place } }
 }
 
 /** @throws {Fault} `BAD_INPUT` naming the field */
@@ -67,6 +85,46 @@ export function filedOwn(caller: Caller, request: OwnRequest): Filing {
   const argumentsDigest = jsonDigest({ payload, preview, reason })
   const act = { ...request, argumentsDigest, policyRevision: 'own' }
   return filed(caller, 'own', act, preview)
+}
+
+/**
+ * The request of a scope around an act, as if its requester had asked for it.
+ *
+ * @throws {Fault} `BAD_INPUT` naming the field when the act has no scope around it or the scope not the act in it
+ */
+export function widened(
+  row: ApprovalRow,
+  scope: Widening,
+  covers: (pattern: string, path: string) => boolean,
+): Omit<ApprovalRow, 'id' | 'created_at' | 'expires_at' | 'revision'> {
+  const { place, permission, pattern: path } = row
+  if (row.kind !== 'act' || place === null || permission === null || path === null)
+    throw badField('widen', 'is for acts on a path alone; this one is none')
+  if (row.needed > 1) throw badField('widen', 'is not for what several people must approve')
+  const grant = checkedScope({ place, permission, ...scope })
+  if (!covers(scope.pattern, path)) throw badField('pattern', 'must cover the path of the act')
+  const { seconds, uses } = scope
+  const argumentsDigest = jsonDigest({ ...grant, seconds, uses })
+  const act = {
+    action: `grant.${permission}`,
+    target: { type: 'place', id: place },
+    argumentsDigest,
+    policyRevision: row.policy_revision,
+  }
+  return {
+    ...row,
+    ...grant,
+    kind: 'grant',
+    act_digest: digestFor(row.requester, row.project, 'grant', act),
+    action: act.action,
+    target_type: act.target.type,
+    target_id: act.target.id,
+    arguments_digest: argumentsDigest,
+    preview: JSON.stringify({ title: grantTitle({ ...grant, seconds, uses }) }),
+    grant_seconds: seconds,
+    grant_uses: uses,
+    used: 0,
+  }
 }
 
 export interface GrantRequest extends GrantScope {
@@ -82,17 +140,9 @@ export function filedGrant(
   request: GrantRequest,
   checkPattern: (pattern: string) => void,
 ): Filing {
-  const { place, permission, pattern, seconds, uses } = request
-  checkPattern(pattern)
-  wholeNumber('seconds', seconds, MIN_SECONDS, MAX_SECONDS)
-  wholeNumber('uses', uses, 1, MAX_USES)
-  if (seconds === null && uses === null)
-    throw badField('seconds', 'or uses must limit what is granted')
-  const scope = {
-    place: checkedText('place', place, 256),
-    permission: checkedText('permission', permission, 64),
-    pattern: checkedText('pattern', pattern, 512),
-  }
+  const { place, permission, seconds, uses } = request
+  checkPattern(request.pattern)
+  const scope = checkedScope(request)
   const filing = filed(
     caller,
     'grant',
@@ -108,6 +158,18 @@ export function filedGrant(
   return {
     ...filing,
     row: { ...filing.row, ...scope, grant_seconds: seconds, grant_uses: uses },
+  }
+}
+
+function checkedScope({ place, permission, pattern, seconds, uses }: GrantScope) {
+  wholeNumber('seconds', seconds, MIN_SECONDS, MAX_SECONDS)
+  wholeNumber('uses', uses, 1, MAX_USES)
+  if (seconds === null && uses === null)
+    throw badField('seconds', 'or uses must limit what is granted')
+  return {
+    place: checkedText('place', place, 256),
+    permission: checkedText('permission', permission, 64),
+    pattern: checkedText('pattern', pattern, 512),
   }
 }
 

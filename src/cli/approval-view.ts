@@ -1,4 +1,4 @@
-import type { ApprovalInfo, ApprovalPort } from '../core/approval-port.ts'
+import type { ApprovalInfo, ApprovalPort, Widening } from '../core/approval-port.ts'
 import { toIso } from '../core/time.ts'
 import type { Io, Json } from './command.ts'
 import type { CliDeps } from './deps.ts'
@@ -112,23 +112,36 @@ export async function decide(
   deps: Pick<CliDeps, 'presence' | 'caller' | 'approvals'>,
   io: Io,
   decision: 'approve' | 'deny',
-  args: { readonly id: string; readonly reason: string | undefined },
+  args: {
+    readonly id: string
+    readonly reason: string | undefined
+    readonly widen?: Widening | undefined
+  },
 ): Promise<void> {
   const approvals: ApprovalPort = await deps.approvals()
   const shown = await approvals.status(await deps.caller(), args.id)
   await io.say(approvalText(shown))
   const { argumentsDigest: expected, preview } = shown
   const isOwn = shown.kind === 'own'
+  const { reason, widen } = args
   const caller = await asPerson(deps, io, {
     action: `${decision} for ${askedBy(shown)}${isOwn ? ', in its own words' : ''}: ${preview.title}`,
-    detail: `${shown.action} ${shown.target.type} ${shown.target.id}`,
+    detail: `${shown.action} ${shown.target.type} ${shown.target.id}${widen === undefined ? '' : `; also ${scopeText(widen)}`}`,
   })
-  const { reason } = args
   const decided = await approvals.decide(caller, shown.id, decision, {
     expected,
     ...(reason !== undefined && { reason }),
+    ...(widen !== undefined && { widen }),
   })
   await io.answer(approvalJson(decided), () => outcomeText(decided))
+}
+
+function scopeText({ pattern, seconds, uses }: Widening): string {
+  const limits = [
+    ...(seconds === null ? [] : [`for ${seconds} s`]),
+    ...(uses === null ? [] : [`${uses} times`]),
+  ]
+  return `the same at ${pattern} ${limits.join(', ')}`
 }
 
 function outcomeText({ status, needed, votes }: ApprovalInfo): string {

@@ -97,6 +97,7 @@ const ASKED: ApprovalInfo = {
   needed: 1,
   votes: [],
   grant: null,
+  within: null,
   createdAt: epochMs(0),
   expiresAt: epochMs(1),
   decidedAt: null,

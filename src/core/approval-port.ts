@@ -54,6 +54,9 @@ export interface GrantScope extends GrantedPlace {
   readonly uses: number | null
 }
 
+/** A scope around an act: its place and permission, these paths, until one of the limits is reached. */
+export type Widening = Pick<GrantScope, 'pattern' | 'seconds' | 'uses'>
+
 /** What the person is shown. Names, never a secret's value. */
 export interface ApprovalPreview {
   readonly title: string
@@ -118,6 +121,8 @@ export interface ApprovalInfo {
   readonly createdAt: EpochMs
   /** Until then it can be decided and used. */
   readonly expiresAt: EpochMs
+  /** Of acts: where a yes may be widened to a scope. */
+  readonly within: ApprovalAct['within'] | null
   /** When it was approved, denied or cancelled. */
   readonly decidedAt: EpochMs | null
   readonly consumedAt: EpochMs | null
@@ -216,7 +221,8 @@ export interface ApprovalPort {
    * What a person says to it. Only of a session that was stepped up within five minutes, or behind the presence gate;
    * never of the requester himself. One no is a no; `needed` different people make a yes.
    *
-   * @param expected when given, `argumentsDigest` must be this one
+   * @param options with `expected`, `argumentsDigest` must be that one; with `widen`, a yes to an act is also one to a
+   *   scope around it, for the same requester under the same rules: not where several people must say yes
    * @throws {Fault} `ACCESS_DENIED` to keys, tokens, the requester and who has no say in it; `STEP_UP_REQUIRED`;
    *   `NOT_FOUND`; `CONFLICT` when it is decided, expired or of another digest
    */
@@ -224,7 +230,7 @@ export interface ApprovalPort {
     caller: Caller,
     id: string,
     decision: 'approve' | 'deny',
-    options?: { readonly reason?: string; readonly expected?: string },
+    options?: { readonly reason?: string; readonly expected?: string; readonly widen?: Widening },
   ): Promise<ApprovalInfo>
   /**
    * Waits until it is no longer pending, also when another process decides.

@@ -51,6 +51,7 @@ for (const store of [SQLITE, POSTGRES])
         needed: 1,
         votes: [],
         grant: null,
+        within: null,
         createdAt: T0,
         expiresAt: T0 + 15 * MINUTE,
         decidedAt: null,
@@ -234,6 +235,49 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal((await read('api-keys/d')).outcome, 'granted')
       step(1)
       assert.equal((await read('api-keys/d')).outcome, 'none')
+    })
+
+    test('a person says yes to an act and to the same around it', async () => {
+      const { approvals, step } = await fresh()
+      const asking = (path: string) =>
+        request(path, { within: { place: 'v1', permission: 'share', path } })
+      const { id } = await approvals.request(AGENT, asking('a/one'))
+      const widen = { pattern: 'a/*', seconds: 60, uses: 2 }
+      const bad: readonly [string, object][] = [
+        ['pattern', { pattern: 'b/*' }],
+        ['uses', { uses: 0 }],
+        ['seconds', { seconds: null, uses: null }],
+      ]
+      for (const [field, change] of bad)
+        await assert.rejects(
+          approvals.decide(PERSON, id, 'approve', { widen: { ...widen, ...change } }),
+          fault('BAD_INPUT', new RegExp(`^${field} `)),
+        )
+      await assert.rejects(approvals.decide(PERSON, id, 'deny', { widen }), fault('BAD_INPUT'))
+      assert.equal((await approvals.status(AGENT, id)).status, 'pending')
+      const decided = await approvals.decide(PERSON, id, 'approve', { widen })
+      assert.deepEqual(decided.within, { place: 'v1', permission: 'share', path: 'a/one' })
+      const [grant] = await approvals.list(PERSON, { kinds: ['grant'] })
+      assert.deepEqual(
+        [grant?.preview.title, grant?.status, grant?.votes.length, grant?.policyRevision],
+        ['share a/* for 1 minute, 2 uses', 'approved', 1, 'r1'],
+      )
+      // The act itself uses its own yes.
+      for (const path of ['a/one', 'a/two', 'a/three']) await approvals.pass(AGENT, asking(path))
+      await assert.rejects(approvals.pass(AGENT, asking('a/four')), fault('APPROVAL_REQUIRED'))
+      const other = await approvals.request(AGENT, asking('b/one'))
+      await approvals.decide(PERSON, other.id, 'approve', {
+        widen: { pattern: 'b/**', seconds: 60, uses: null },
+      })
+      step(MINUTE)
+      await assert.rejects(approvals.pass(AGENT, asking('b/two')), fault('APPROVAL_REQUIRED'))
+      const several = await approvals.request(AGENT, { ...asking('c/one'), needed: 2 })
+      const plain = await approvals.request(AGENT, request('plain'))
+      for (const one of [several, plain])
+        await assert.rejects(
+          approvals.decide(PERSON, one.id, 'approve', { widen: { ...widen, pattern: '**' } }),
+          fault('BAD_INPUT'),
+        )
     })
 
     test('two of three people make a yes, and those who left do not count', async () => {
