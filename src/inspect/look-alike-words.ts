@@ -32,6 +32,7 @@ const TWIN_SCRIPTS: ReadonlySet<ScriptId> = new Set(
 )
 /** `Other`: scripts of few readers, whose letters in a Latin word are there for their looks. */
 const OTHER = scriptId('Other')
+const GREEK_NAME = /^[\u0391-\u03a9][a-z]{4,40}$/
 /** From here on letters can be look-alikes; below are Latin letters with accents. */
 const FOREIGN = /[\u0250-\uffff]/g
 /** Longer words are no words. */
@@ -133,7 +134,9 @@ function readWord(text: string, start: number, end: number): Reading {
   // A prefix of one letter is glued to foreign names in Hebrew and Arabic; inside them it is not.
   if (isWellRead && switches < 2) return { kind: 'plain' }
   if (strict === foreign) {
-    const isFormula = script === GREEK && foreign === 1 && switches === 1 && latin < 5
+    // A capital before small Latin letters begins a name, not a formula.
+    const isName = GREEK_NAME.test(text.slice(start, end))
+    const isFormula = script === GREEK && foreign === 1 && switches === 1 && latin < 5 && !isName
     return { kind: isFormula ? 'edge' : 'mixed' }
   }
   if (strict + loose === foreign && switches >= 2) return { kind: 'mixed' }

@@ -3,7 +3,7 @@ import { firstMatchesOf } from '../first-matches.ts'
 
 /** Holds secrets or password hashes: asked for by name there is rarely a good reason. */
 const SECRET_FILES =
-  /(?:\/etc\/(?:g?shadow|master\.passwd|sudoers)\b|\/proc\/(?:self|[0-9]{1,6})\/(?:environ|mem|fd\/)|(?:[/\\~]|^)\.(?:ssh[/\\](?:id_[a-z0-9]{2,12}|authorized_keys)|aws[/\\]credentials|git-credentials|netrc|pgpass|htpasswd|bash_history|zsh_history|kube[/\\]config|docker[/\\]config\.json)\b|\bsystem32[/\\]{1,2}config[/\\]{1,2}(?:sam|system|security)\b|\brepair[/\\]{1,2}(?:sam|system)\b|\bntds\.dit\b|\/etc\/passwd\b|\bboot\.ini\b|\bwin\.ini\b|\bweb-inf[/\\]web\.xml\b|[/\\]wp-config\.php\b)/gi
+  /(?:\/etc\/(?:\.?\/){0,8}(?:g?shadow|master\.passwd|sudoers)\b|\/proc\/(?:self|[0-9]{1,6})\/(?:environ|mem|fd\/)|(?:[/\\~]|^)\.(?:ssh[/\\](?:id_[a-z0-9]{2,12}|authorized_keys)|aws[/\\]credentials|git-credentials|netrc|pgpass|htpasswd|bash_history|zsh_history|kube[/\\]config|docker[/\\]config\.json)\b|\bsystem32[/\\]{1,2}config[/\\]{1,2}(?:sam|system|security)\b|\brepair[/\\]{1,2}(?:sam|system)\b|\bntds\.dit\b|\/etc\/(?:\.?\/){0,8}passwd\b|\bboot\.ini\b|\bwin\.ini\b|\bweb-inf[/\\]web\.xml\b|[/\\]wp-config\.php\b)/gi
 
 const HARD = /shadow|environ|credentials|sam$|system$|security$|id_|master|ntds/i
 const WHOLE_PATH = /^["']?(?:file:\/{0,3})?(?:[A-Za-z]:)?[/\\~.][^\s"'|;&<>]{3,200}["']?$/
@@ -58,6 +58,8 @@ export const sensitivePath: Detector = {
     '/home/eve/.ssh/id_ed25519',
     '/proc/4711/environ',
     'head -n 3 /etc/passwd',
+    '//etc//./passwd',
+    'file:///etc/././shadow',
   ],
   ignores: [
     'Users are listed in /etc/passwd and their hashes in /etc/shadow.',

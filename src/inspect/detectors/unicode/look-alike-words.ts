@@ -36,11 +36,12 @@ export const mixedScriptWord: Detector = {
     's\u03c5d\u03bf reboot',
     '\u146day the fee',
     'g\u05e1\u05e1gle',
+    'your \u0391pple account',
   ],
   ignores: [
     'HTML-код и USB-хаб',
     'USBхаб',
-    'Δt = 5 μs, 10 kΩ, αx + βy',
+    'Δt = 5 μs, 10 kΩ, αx + βy, αmin, Τmax',
     'Привет, world',
     '日本語Text',
     'naïve Übung Ångström',
