@@ -187,6 +187,15 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     inspection: async () =>
       (await import('./inspection.ts')).createInspection(settings.inspectionFile),
     inspectionRules,
+    async wrap(request, signal) {
+      mayAskUnlock = false
+      const { serveWrapped } = await import('./wrap.ts')
+      return serveWrapped(
+        { settings, log, stack, inspecting, agent: () => agent('mcp-stdio') },
+        request,
+        signal,
+      )
+    },
     async policyProblems(bytes) {
       const read = await (await import('../policy/index.ts')).readToolPolicy(bytes)
       return 'problems' in read ? read.problems : []

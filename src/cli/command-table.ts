@@ -111,6 +111,7 @@ export const COMMANDS = {
   'inspection allow': () => import('./commands/inspection-allow.ts').then((m) => m.inspectionAllow),
   'inspection set': () => import('./commands/inspection-set.ts').then((m) => m.inspectionSet),
   'inspection mode': () => import('./commands/inspection-mode.ts').then((m) => m.inspectionMode),
+  wrap: () => import('./commands/wrap.ts').then((m) => m.wrap),
   'policy validate': () => import('./commands/policy-validate.ts').then((m) => m.policyValidate),
   backup: () => import('./commands/backup.ts').then((m) => m.backup),
   restore: () => import('./commands/restore.ts').then((m) => m.restore),
@@ -158,7 +159,7 @@ export const TOPICS: readonly TopicNames[] = [
   { title: 'What waits for a person', names: [...under('approvals'), ...under('webhook')] },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
-  { title: 'What agents may do on MCP servers', names: under('policy') },
+  { title: 'What agents may do on MCP servers', names: ['wrap', ...under('policy')] },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
 ]
 

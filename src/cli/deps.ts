@@ -224,6 +224,22 @@ export interface InspectionRules {
   revoke(caller: Caller): Promise<void>
 }
 
+/** A server of MCP, and what stands before it. */
+export interface WrapRequest {
+  readonly command: readonly string[]
+  /** A file, or null. */
+  readonly policy: string | null
+  /** Without a policy nothing passes. */
+  readonly requiresPolicy: boolean
+  /** Null: as its package or program is called. */
+  readonly name: string | null
+  /** Names of variables that the server is given beyond the least. */
+  readonly variables: readonly string[]
+  readonly environment: Environment
+  /** A line for the person. */
+  readonly say: (line: string) => Promise<void>
+}
+
 export type BackupSeal = 'passphrase' | 'recovery-key'
 
 /**
@@ -331,6 +347,13 @@ export interface CliDeps {
     use: UseSecrets,
     warn: (sentence: string) => Promise<void>,
   ): Promise<SecretText>
+  /**
+   * A server behind its policy, for the client on standard input and output, until one of them goes.
+   *
+   * @returns the server's exit code
+   * @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, or a server that cannot be started
+   */
+  wrap(request: WrapRequest, signal: AbortSignal): Promise<number>
   /** What is wrong with a policy on tools, lines and columns from 1. Opens no vault. */
   policyProblems(
     bytes: Uint8Array,

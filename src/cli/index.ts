@@ -14,6 +14,7 @@ export type {
   ScannedFile,
   ScanRequest,
   Served,
+  WrapRequest,
 } from './deps.ts'
 export { type DetectorTally, tallied } from './inspection-tally.ts'
 export { runProgram } from './program.ts'

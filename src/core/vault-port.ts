@@ -150,6 +150,8 @@ export interface PathStanding {
 
 /** What inspection saw in one call and what was done about it: ids and places, never text. */
 export interface InspectionNote {
+  /** The MCP server behind the gateway; the secrets server when there is none. */
+  readonly server?: string
   readonly tool: string
   readonly direction: 'input' | 'output'
   /** `changed`: the call went on with cleaned arguments. `passed`: it went on as it was. */

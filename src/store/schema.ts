@@ -254,6 +254,16 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index grants_by_agent on grants (agent_id)`,
     ],
   },
+  {
+    version: 10,
+    name: 'counters of the limits on tool calls',
+    statements: [
+      `create table gateway_counters (
+        counter text not null, bucket bigint not null, used bigint not null, ends_at bigint not null,
+        primary key (counter, bucket))`,
+      `create index gateway_counters_by_end on gateway_counters (ends_at)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -300,6 +310,7 @@ export const TABLES = [
   'webhooks',
   'webhook_deliveries',
   'idempotent_requests',
+  'gateway_counters',
   'audit_tree',
   'audit_records',
 ] as const

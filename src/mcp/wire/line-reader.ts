@@ -4,7 +4,7 @@ const RETURN = 0x0d
 export interface LineReaderOptions {
   /** No more than this is ever held of a line, in bytes. */
   readonly maxBytes: number
-  /** One line without its newline; a carriage return before that is part of it. Only valid during the call. */
+  /** One line without its newline; a carriage return before that is part of it. */
   onLine(line: Buffer): void
   /** A longer line ended. Its bytes are gone. */
   onTooLong(): void

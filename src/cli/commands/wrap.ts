@@ -1,0 +1,56 @@
+import { processEnvironment } from '../../core/config.ts'
+import { command } from '../command.ts'
+import type { CliDeps } from '../deps.ts'
+import { visible } from '../text.ts'
+
+type Deps = Pick<CliDeps, 'wrap'>
+
+export const wrap = command({
+  name: 'wrap',
+  summary: 'Put a policy in front of an MCP server.',
+  about: [
+    'Speaks to the client on standard input and output and starts the server as its child. Every call of a tool is ' +
+      'judged before it reaches the server; what is denied is answered with the reason and never sent. Arguments and ' +
+      'answers are inspected, known values are taken out of answers, and each decision is in the audit.',
+    'The server is given PATH, HOME and the like of the environment, and the variables that --env names. Without ' +
+      '--policy no call is denied by a policy.',
+  ],
+  arguments: [{ name: 'command', summary: 'the server and its arguments', repeats: true }],
+  options: {
+    policy: { summary: 'the policy; read anew when it changes', value: 'FILE' },
+    requirePolicy: { summary: 'without a policy, deny every call of a tool' },
+    name: {
+      summary: 'what rules and limits know the server by; else its package or program',
+      value: 'NAME',
+    },
+    env: {
+      summary: 'a variable of this environment that the server may have',
+      short: 'e',
+      value: 'NAME',
+      repeats: true,
+    },
+  },
+  json: false,
+  passThrough: true,
+  examples: [
+    [
+      'sallyport wrap --policy files.json -- npx -y @modelcontextprotocol/server-filesystem .',
+      'what a client is configured to start',
+    ],
+    ['sallyport wrap -e GITHUB_TOKEN -- ./server', 'without a policy, with one variable'],
+  ],
+  async run(args, io, deps: Deps) {
+    return deps.wrap(
+      {
+        command: args.command,
+        policy: args.policy ?? null,
+        requiresPolicy: args.requirePolicy,
+        name: args.name ?? null,
+        variables: args.env,
+        environment: processEnvironment(),
+        say: (line) => io.say(`sallyport: ${visible(line)}`),
+      },
+      io.signal,
+    )
+  },
+})

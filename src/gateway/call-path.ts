@@ -1,0 +1,181 @@
+import { asFault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
+import { monotonicMs } from '../core/time.ts'
+import { withPart } from '../mcp/wire/index.ts'
+import { decideTool, type LimitScope, type ToolLimit, type ToolPolicy } from '../policy/index.ts'
+import type { CallEnd, CallRecord, RecordedCall } from './call-record.ts'
+import { counterOf, type Taken } from './counters-repository.ts'
+import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
+import type { MessageInspection } from './message-inspection.ts'
+import type { ToolCall } from './tool-call.ts'
+
+/** What holds for calls of one server right now. */
+export interface PolicyNow {
+  /** Null: no policy was given. */
+  readonly policy: ToolPolicy | null
+  readonly revision: string | null
+}
+
+export interface CallPathOptions {
+  readonly server: string
+  /** Without a policy: whether calls pass all the same. */
+  readonly isShadow: boolean
+  readonly policyNow: () => PolicyNow
+  readonly inspection: MessageInspection
+  /** Opened when the first call needs it. */
+  readonly record: () => Promise<CallRecord>
+  /** What `scope: session` counts by. */
+  readonly session: string
+}
+
+/** A call on its way. Each step may stop it or change what goes on. */
+interface Underway {
+  readonly call: ToolCall
+  readonly caller: Caller
+  readonly now: PolicyNow
+  args: ToolCall['args']
+  limits: readonly ToolLimit[]
+  passed: { readonly seq: number; readonly taken: readonly Taken[] } | null
+}
+
+type Step = (underway: Underway) => Denial | null | Promise<Denial | null>
+
+export type CallJudged =
+  | { readonly denial: Denial }
+  | {
+      /** The message that goes to the server. */
+      readonly text: string
+      /** Called once, when it is known how the call ended. */
+      settle(end: CallEnd): Promise<void>
+    }
+
+/**
+ * The path of one call: is it allowed, what do its arguments hold, does it fit its limits. The order is that of the
+ * steps below; a step that fails denies. A call that comes out is in the audit, and so is one that does not.
+ */
+export class CallPath {
+  readonly #options: CallPathOptions
+  readonly #steps: readonly Step[]
+
+  constructor(options: CallPathOptions) {
+    this.#options = options
+    this.#steps = [
+      (underway) => this.#decide(underway),
+      (underway) => this.#inspect(underway),
+      (underway) => this.#count(underway),
+    ]
+  }
+
+  async judge(call: ToolCall, caller: Caller): Promise<CallJudged> {
+    const { policyNow } = this.#options
+    const underway: Underway = {
+      call,
+      caller,
+      now: policyNow(),
+      args: call.args,
+      limits: [],
+      passed: null,
+    }
+    try {
+      for (const step of this.#steps) {
+        const denial = await step(underway)
+        if (denial === null) continue
+        if (!denial.isRecorded)
+          await (await this.#options.record()).refuse({
+            ...this.#recorded(underway),
+            rule: denial.rule,
+          })
+        return { denial }
+      }
+    } catch (error) {
+      const { code, message, help, details } = asFault(error)
+      const { remedy } = details
+      const cure = typeof remedy === 'string' ? remedy : help
+      return {
+        denial: { rule: code, kind: 'denied', text: `${message}\n${cure}`, isRecorded: true },
+      }
+    }
+    return this.#goingOn(underway)
+  }
+
+  #decide(underway: Underway): Denial | null {
+    const { policy } = underway.now
+    if (policy === null)
+      return this.#options.isShadow
+        ? null
+        : deniedByPolicy('(no policy)', 'There is no policy for this server.')
+    const decision = decideTool(policy, underway.call.tool, underway.args)
+    if (decision.allowed) {
+      underway.limits = decision.limits
+      return null
+    }
+    const denial = deniedByPolicy(decision.rule, decision.reason)
+    return decision.isHidden ? { ...denial, kind: 'unknown-tool' } : denial
+  }
+
+  async #inspect(underway: Underway): Promise<Denial | null> {
+    const { call, caller } = underway
+    const inspected = await this.#options.inspection.input(caller, call.tool, underway.args)
+    if ('refusal' in inspected)
+      return {
+        rule: 'INSPECTION_REFUSED',
+        kind: 'denied',
+        text: inspected.refusal,
+        isRecorded: false,
+      }
+    if (inspected.value === underway.args) return null
+    underway.args = inspected.value as ToolCall['args']
+    // What goes on is what has to be allowed.
+    return this.#decide(underway)
+  }
+
+  async #count(underway: Underway): Promise<Denial | null> {
+    const { server } = this.#options
+    const record = await this.#options.record()
+    const passed = await record.pass({
+      ...this.#recorded(underway),
+      charges: underway.limits.map((limit) => ({
+        limit,
+        counter: counterOf(server, this.#scopeId(limit.scope, underway.caller), limit),
+      })),
+    })
+    if ('exceeded' in passed) return deniedByLimit(passed)
+    underway.passed = passed
+    return null
+  }
+
+  /** On one machine the grant of a server is the agent of that machine. */
+  #scopeId(scope: LimitScope, { principal }: Caller): string {
+    if (scope === 'session') return this.#options.session
+    return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
+  }
+
+  #recorded({ call, caller, args, now }: Underway): RecordedCall {
+    const { server } = this.#options
+    const keys = Object.keys(args)
+    return { caller, server, tool: call.tool, keys, revision: now.revision }
+  }
+
+  #goingOn(underway: Underway): CallJudged {
+    const { call, args, passed } = underway
+    const { request, params } = call
+    const isChanged = args !== call.args && request.params !== null
+    const begun = monotonicMs()
+    return {
+      text:
+        isChanged && request.params !== null
+          ? withPart(request, request.params, { ...params, arguments: args })
+          : request.text,
+      settle: async (end) => {
+        if (passed === null) return
+        const record = await this.#options.record()
+        await record.settle({
+          ...this.#recorded(underway),
+          ...passed,
+          end,
+          ms: Math.round(monotonicMs() - begun),
+        })
+      },
+    }
+  }
+}

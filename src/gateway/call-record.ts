@@ -1,0 +1,147 @@
+import { changeLane, type Ledger, type RecordDraft } from '../audit/index.ts'
+import { Fault } from '../core/faults.ts'
+import type { StandingPort } from '../core/identity-port.ts'
+import { type Caller, principalName } from '../core/principals.ts'
+import type { EpochMs } from '../core/time.ts'
+import type { ToolLimit } from '../policy/index.ts'
+import {
+  type Charge,
+  dropEnded,
+  type Reserved,
+  refund,
+  reserve,
+  type Taken,
+} from './counters-repository.ts'
+
+/** A call as the audit knows it: names of arguments, never their values. */
+export interface RecordedCall {
+  readonly caller: Caller
+  readonly server: string
+  readonly tool: string
+  readonly keys: readonly string[]
+  /** First characters of the policy's digest, or null without one. */
+  readonly revision: string | null
+}
+
+interface Passing extends RecordedCall {
+  readonly charges: readonly Charge[]
+}
+
+interface Refused extends RecordedCall {
+  readonly rule: string
+}
+
+/** How a call ended that was written to the server. */
+export type CallEnd =
+  | 'answered'
+  | 'tool-error'
+  | 'refused-by-server'
+  | 'never-sent'
+  | 'cancelled'
+  | 'lost'
+
+/** Only then did the server provably not run the call. */
+const REFUNDED: ReadonlySet<CallEnd> = new Set(['refused-by-server', 'never-sent'])
+
+interface Settling extends RecordedCall {
+  readonly end: CallEnd
+  readonly seq: number
+  readonly ms: number
+  readonly taken: readonly Taken[]
+}
+
+export type Passed =
+  | { readonly seq: number; readonly taken: readonly Taken[] }
+  | { readonly exceeded: ToolLimit; readonly resetsAt: EpochMs | null }
+
+const MAX_KEYS = 100
+const MAX_KEY = 100
+
+/** Counts calls and records what was decided: both in one transaction, before the call goes on. */
+export class CallRecord {
+  readonly #ledger: Ledger
+  readonly #passing
+  readonly #refused
+  readonly #settling
+  readonly #tidying
+
+  constructor(ledger: Ledger, standing: StandingPort) {
+    this.#ledger = ledger
+    this.#passing = changeLane<Passing, Reserved>('gateway.call', async (tx, call, at) => {
+      const frozen = await standing.frozen(tx)
+      if (frozen.has('all') || frozen.has(principalName(call.caller.principal)))
+        return { fault: frozenFault(), record: recordOf(call, 'refusal', { by: 'frozen' }) }
+      const reserved = await reserve(tx, call.charges, at)
+      return 'taken' in reserved
+        ? { value: reserved, record: recordOf(call, 'intent', {}) }
+        : {
+            value: reserved,
+            record: recordOf(call, 'refusal', { by: reserved.exceeded.pointer }),
+          }
+    })
+    this.#tidying = changeLane('gateway.tidy', async (tx, _member: null, at) => {
+      await dropEnded(tx, at)
+      return { value: null, record: null }
+    })
+    this.#refused = changeLane('gateway.refusal', async (_tx, call: Refused) => ({
+      value: null,
+      record: recordOf(call, 'refusal', { by: call.rule }),
+    }))
+    this.#settling = changeLane('gateway.end', async (tx, call: Settling) => {
+      const isRefunded = REFUNDED.has(call.end) && call.taken.length > 0
+      if (isRefunded) await refund(tx, call.taken)
+      const { caller, server, tool, end, seq, ms } = call
+      const record: RecordDraft = {
+        kind: 'event',
+        action: 'tool.end',
+        caller,
+        detail: { server, tool, call: seq, end, ms, refunded: isRefunded },
+      }
+      return { value: null, record }
+    })
+  }
+
+  /** Drops what no limit counts any more: the counters of sessions that are over. */
+  async tidy(): Promise<void> {
+    await this.#ledger.commit(this.#tidying, null)
+  }
+
+  /**
+   * Counts a call that the policy allows.
+   *
+   * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `AUDIT_UNAVAILABLE` when nothing could be recorded
+   */
+  async pass(call: Passing): Promise<Passed> {
+    const { value, seq } = await this.#ledger.commit(this.#passing, call)
+    return 'taken' in value ? { taken: value.taken, seq } : value
+  }
+
+  async refuse(call: Refused): Promise<void> {
+    await this.#ledger.commit(this.#refused, call)
+  }
+
+  async settle(call: Settling): Promise<void> {
+    await this.#ledger.commit(this.#settling, call)
+  }
+}
+
+function recordOf(
+  { caller, server, tool, keys, revision }: RecordedCall,
+  kind: 'intent' | 'refusal',
+  more: { readonly by?: string },
+): RecordDraft {
+  const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
+  return {
+    kind,
+    action: 'tool.call',
+    caller,
+    ...more,
+    detail: { server, tool, keys: shown.toSorted(), policy: revision },
+  }
+}
+
+function frozenFault(): Fault {
+  return new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
+    details: { remedy: 'have the person run sallyport unfreeze' },
+  })
+}

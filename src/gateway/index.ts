@@ -1,0 +1,7 @@
+export { CallPath, type PolicyNow } from './call-path.ts'
+export { CallRecord } from './call-record.ts'
+export { type CallInspection, type KnownValues, MessageInspection } from './message-inspection.ts'
+export { PolicyFile } from './policy-file.ts'
+export { serverNameOf } from './server-name.ts'
+export { type ServerEnd, StdioServer } from './stdio-server.ts'
+export { wrapStdio } from './wrap-stdio.ts'

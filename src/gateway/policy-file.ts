@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import { toolPolicyOf } from '../policy/index.ts'
+import type { PolicyNow } from './call-path.ts'
+
+/** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
+const LOOK_MS = 500
+
+/** A policy as it stands in a file. One that becomes invalid, or goes away, leaves the last valid one in place. */
+export class PolicyFile {
+  readonly #file: string
+  readonly #log: Log
+  #now: PolicyNow
+  #reading: Promise<void> = Promise.resolve()
+
+  private constructor(file: string, now: PolicyNow, log: Log) {
+    this.#file = file
+    this.#now = now
+    this.#log = log
+    watchFile(file, { interval: LOOK_MS, persistent: false }, this.#onChange)
+  }
+
+  /** @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy */
+  static async open(file: string, log: Log): Promise<PolicyFile> {
+    return new PolicyFile(file, await read(file), log)
+  }
+
+  now(): PolicyNow {
+    return this.#now
+  }
+
+  close(): void {
+    unwatchFile(this.#file, this.#onChange)
+  }
+
+  readonly #onChange = (): void => {
+    this.#reading = this.#reading.then(() => this.#readAgain())
+  }
+
+  async #readAgain(): Promise<void> {
+    try {
+      const now = await read(this.#file)
+      if (now.revision === this.#now.revision) return
+      this.#now = now
+      this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision ?? '' })
+    } catch (error) {
+      const reason = error instanceof Fault ? error.message : 'it cannot be read'
+      this.#log.error('the policy was changed and is not valid: the last one stays in force', {
+        reason,
+      })
+    }
+  }
+}
+
+async function read(file: string): Promise<PolicyNow> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(file)
+  } catch (cause) {
+    throw new Fault('BAD_INPUT', `The policy '${file}' cannot be read.`, {
+      cause,
+      details: { field: '--policy' },
+    })
+  }
+  const policy = await toolPolicyOf(file, bytes)
+  return { policy, revision: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
+}

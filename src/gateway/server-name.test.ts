@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { serverNameOf } from './server-name.ts'
+
+const cases: readonly [command: string, name: string][] = [
+  ['npx -y @modelcontextprotocol/server-filesystem@1.2 /tmp', 'server-filesystem'],
+  ['npx server-filesystem', 'server-filesystem'],
+  ['/usr/bin/node --enable-source-maps ./dist/files.mjs', 'files'],
+  ['uvx mcp-server-git --repository x', 'mcp-server-git'],
+  ['./my server', 'my'],
+  ['C:\\tools\\server.exe', 'server'],
+  ['node', 'node'],
+  ['-x', '-x'],
+]
+for (const [command, name] of cases)
+  test(`the name of ${command}`, () => assert.equal(serverNameOf(command.split(' ')), name))

@@ -1,0 +1,148 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
+import { Fault } from '../core/faults.ts'
+
+export interface StdioServerRequest {
+  /** Program and arguments, handed over as they are: no shell reads them. */
+  readonly command: readonly string[]
+  /** All that the server may know of our environment. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export interface ServerEnd {
+  /** Exit code of the server, or 128 + the number of the signal that ended it. */
+  readonly exit: number
+  readonly how: string
+}
+
+/** How long a server may take to end by itself after its input ended, and after it was asked to. */
+const PATIENCE_MS = 3_000
+const SIGNAL_MS = 2_000
+
+/**
+ * A server as a child of this process, in a process group of its own: when it ends, or this process does, however it
+ * does, nothing of the group is left.
+ */
+export class StdioServer {
+  readonly stdin: Writable
+  readonly stdout: Readable
+  readonly ended: Promise<ServerEnd>
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  #timer: NodeJS.Timeout | undefined
+  #hasEnded = false
+
+  private constructor(child: ChildProcessByStdio<Writable, Readable, null>, guard: Guard) {
+    this.#child = child
+    this.stdin = child.stdin
+    this.stdout = child.stdout
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code, signal) => {
+        this.#hasEnded = true
+        clearTimeout(this.#timer)
+        // What it started and left behind.
+        this.#signal('SIGKILL')
+        guard.dismiss()
+        resolve({
+          exit: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
+          how: signal === null ? `exit code ${String(code)}` : signal,
+        })
+      })
+    })
+  }
+
+  /** @throws {Fault} `BAD_USAGE` without a command, `BAD_INPUT` when it cannot be started */
+  static async start({ command, environment }: StdioServerRequest): Promise<StdioServer> {
+    const [program, ...args] = command
+    if (program === undefined || program === '')
+      throw new Fault('BAD_USAGE', 'There is no server to start; write its command after --.')
+    const guard = startGuard()
+    const child = spawn(program, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      shell: false,
+      detached: process.platform !== 'win32',
+      env: { ...environment },
+    })
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve)
+      child.once('error', (cause) => {
+        guard.dismiss()
+        reject(
+          new Fault('BAD_INPUT', `The server's command '${program}' cannot be started.`, {
+            cause,
+            details: { field: 'command' },
+          }),
+        )
+      })
+    })
+    // A pipe that the server closed is told by its end.
+    child.stdin.on('error', () => {})
+    child.on('error', () => {})
+    if (child.pid !== undefined) guard.watch(child.pid)
+    return new StdioServer(child, guard)
+  }
+
+  /** Ends its input; it is asked to end, and then made to, when it does not end by itself. */
+  finish(): void {
+    if (this.#hasEnded || this.#timer !== undefined) return
+    this.stdin.end()
+    this.#timer = setTimeout(() => this.stop(), PATIENCE_MS)
+  }
+
+  /** Asks it to end now. */
+  stop(): void {
+    if (this.#hasEnded) return
+    clearTimeout(this.#timer)
+    this.stdin.end()
+    this.#signal('SIGTERM')
+    this.#timer = setTimeout(() => {
+      this.#signal('SIGKILL')
+      // A grandchild in a group of its own may hold our end of the pipe.
+      this.stdout.destroy()
+    }, SIGNAL_MS)
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child
+    if (pid === undefined) return
+    try {
+      if (process.platform === 'win32') this.#child.kill(signal)
+      else process.kill(-pid, signal)
+    } catch {
+      // Nothing of the group is left.
+    }
+  }
+}
+
+interface Guard {
+  watch(pid: number): void
+  dismiss(): void
+}
+
+/**
+ * A shell that waits for the end of a pipe: when this process is gone without a word, even by SIGKILL, it ends the
+ * server's group. Started before the server, so that there is no moment in which nobody would.
+ */
+function startGuard(): Guard {
+  if (process.platform === 'win32') return { watch() {}, dismiss() {} }
+  const script =
+    'read -r group || exit 0; read -r word && exit 0; kill -TERM "-$group"; sleep 1; kill -KILL "-$group"'
+  const shell = spawn('/bin/sh', ['-c', script], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    env: { PATH: '/usr/bin:/bin' },
+  })
+  shell.on('error', () => {})
+  shell.stdin.on('error', () => {})
+  shell.unref()
+  let isWatching = false
+  return {
+    watch(pid) {
+      isWatching = true
+      shell.stdin.write(`${pid}\n`)
+    },
+    dismiss() {
+      shell.stdin.end(isWatching ? 'done\n' : '')
+    },
+  }
+}

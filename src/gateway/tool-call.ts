@@ -1,0 +1,42 @@
+import { foldedName } from '../core/folded-name.ts'
+import { judgedParams, type Refused, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
+
+/** One call of a tool, read strictly. */
+export interface ToolCall {
+  readonly request: Request
+  readonly tool: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly args: Readonly<Record<string, unknown>>
+  /** Of a revision in which every answer says its type. */
+  readonly isModern: boolean
+}
+
+export function readToolCall(
+  request: Request,
+): { readonly call: ToolCall } | { readonly refused: Refused } {
+  const judged = judgedParams(request)
+  if ('refused' in judged) return judged
+  const { params } = judged
+  const bad = (message: string): { readonly refused: Refused } => ({
+    refused: { kind: 'refused', code: RPC_ERRORS.params, message, idText: request.idText },
+  })
+  const { name, arguments: args = {} } = params
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed())
+    return bad("'name' must be a text.")
+  if (!isObject(args)) return bad("'arguments' must be an object.")
+  return { call: { request, tool: name, params, args, isModern: isModern(params) } }
+}
+
+const VERSION = 'io.modelcontextprotocol/protocolVersion'
+
+/** Requests of 2026-07-28 and later name their revision themselves. */
+export function isModern(params: Readonly<Record<string, unknown>>): boolean {
+  const meta = params['_meta']
+  return (
+    isObject(meta) && Object.keys(meta).some((key) => foldedName(key) === VERSION.toLowerCase())
+  )
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,300 @@
+// `sallyport wrap` between real clients and real servers: processes, pipes, one vault.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { rename, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { sleep } from '../../src/core/time.ts'
+import { approvedProject } from '../support/approved-project.ts'
+import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+import { openTestVault } from '../support/vault.ts'
+import { saidBy, startWrapped, type Wrapped } from '../support/wrapped.ts'
+
+const { home, remove } = await temporaryHome()
+after(remove)
+const value = `tk_${randomBytes(24).toString('base64url')}`
+const project = await approvedProject(home, { 'api/key': value })
+
+let files = 0
+async function policyFile(policy: object): Promise<string> {
+  files += 1
+  const file = join(home, `policy-${files}.json`)
+  await writeFile(file, JSON.stringify({ version: '1', ...policy }))
+  return file
+}
+
+async function audit(action: string): Promise<readonly string[]> {
+  const vault = await openTestVault({ home })
+  try {
+    return (await vault.audit.query({ limit: 500, action })).map(({ body }) => body)
+  } finally {
+    await vault.close()
+  }
+}
+
+/** Whether a process still is, and is more than an entry that nobody has read yet. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return process.platform !== 'linux'
+  }
+}
+
+async function gone(pid: number, withinMs: number): Promise<boolean> {
+  for (let waited = 0; waited < withinMs; waited += 25) {
+    if (!isRunning(pid)) return true
+    await sleep(25)
+  }
+  return !isRunning(pid)
+}
+
+test('a call that is denied never reaches the server, and everything else goes through', async () => {
+  const policy = await policyFile({
+    default: 'deny',
+    tools: {
+      echo: {
+        require: [
+          { conditions: [{ path: 'args.text', op: 'neq', value: 'rm' }], on_deny: 'Not that.' },
+        ],
+      },
+      odd: {},
+    },
+  })
+  const wrapped = startWrapped(home, { flags: ['--policy', policy] })
+  const hello = await wrapped.ask('i', 'initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'hand', version: '1' },
+  })
+  assert.equal(hello.error, undefined)
+  const { result } = await wrapped.ask(1, 'tools/list')
+  assert.deepEqual(
+    result?.tools?.map(({ name }) => name),
+    ['echo', 'odd'],
+  )
+  assert.equal(saidBy(await wrapped.call(2, 'echo', { text: 'hello' })), 'hello')
+  assert.equal(
+    saidBy(await wrapped.call(3, 'echo', { text: 'rm' })),
+    '[POLICY DENIED] Not that.\nRule: /tools/echo/require/0',
+  )
+  assert.match(saidBy(await wrapped.call(4, 'delete_all')), /^\[POLICY DENIED\] /)
+  await wrapped.call(5, 'odd')
+  assert.equal(
+    wrapped.lines.find((line) => line.includes('"id":5')),
+    ' {"result" : {"n":12345678901234567890,"m":1.0,"e":"\\u00e9","content":[]} ,"id":5,"jsonrpc":"2.0"}',
+  )
+  assert.equal(await wrapped.end(), 0)
+  assert.doesNotMatch(wrapped.received(), /delete_all|"rm"/)
+  const [denied] = (await audit('tool.call')).filter((body) => body.includes('"refusal"'))
+  const { client, detail, by } = JSON.parse(denied ?? '') as Record<string, unknown>
+  assert.deepEqual(
+    [client, by, detail],
+    [
+      'hand',
+      '(default deny)',
+      {
+        server: 'lines',
+        tool: 'delete_all',
+        keys: [],
+        policy: (detail as { policy: string }).policy,
+      },
+    ],
+  )
+})
+
+test('several wraps of one server share a limit to the call', async () => {
+  const policy = await policyFile({
+    default: 'deny',
+    tools: { echo: { limits: [{ counter: 'shared', window: 'month', max: 25 }] } },
+  })
+  const all = [1, 2, 3].map(() => startWrapped(home, { flags: ['--policy', policy] }))
+  const answers = await Promise.all(
+    all.flatMap((one) =>
+      Array.from({ length: 15 }, (_, id) => one.call(id, 'echo', { text: 'passed' })),
+    ),
+  )
+  const passed = answers.filter((answer) => saidBy(answer) === 'passed')
+  assert.equal(passed.length, 25)
+  await Promise.all(all.map((one) => one.end()))
+})
+
+test('without a policy it says so, and calls pass; with --require-policy none does', async () => {
+  const shadow = startWrapped(home)
+  assert.equal(saidBy(await shadow.call(1, 'echo', { text: 'a' })), 'a')
+  assert.match(shadow.stderr(), /^sallyport: No policy for lines: .* --policy FILE\.\n/)
+  const strict = startWrapped(home, { flags: ['--require-policy'] })
+  assert.match(saidBy(await strict.call(1, 'echo', { text: 'a' })), /^\[POLICY DENIED\] /)
+  await Promise.all([shadow.end(), strict.end()])
+})
+
+test('a policy that is missing or invalid is an error at the start, and no server is started', async () => {
+  const bad = await policyFile({ defualt: 'deny' })
+  for (const file of [bad, join(home, 'none.json')]) {
+    const wrapped = startWrapped(home, { flags: ['--policy', file] })
+    assert.equal(await wrapped.exited, 2)
+    assert.equal(wrapped.received(), '')
+  }
+  const none = spawnSync(process.execPath, [LAUNCHER, 'wrap', '--', join(home, 'no-server')], {
+    env: homeEnvironment(home),
+    encoding: 'utf8',
+  })
+  assert.equal(none.status, 2)
+  assert.match(none.stderr, /cannot be started/)
+})
+
+test('a policy that is replaced holds within a second or two; one that is broken does not', async () => {
+  const closed = await policyFile({ default: 'deny' })
+  const open = await policyFile({ default: 'allow' })
+  const link = join(home, 'current.json')
+  await symlink(closed, link)
+  const wrapped = startWrapped(home, { flags: ['--policy', link] })
+  assert.match(saidBy(await wrapped.call(1, 'echo', { text: 'a' })), /^\[POLICY DENIED\]/)
+  // As a mounted map is exchanged: another link in its place.
+  await symlink(open, `${link}.new`)
+  await rename(`${link}.new`, link)
+  let id = 2
+  for (let waited = 0; waited < 5_000; waited += 100, id += 1) {
+    if (saidBy(await wrapped.call(id, 'echo', { text: 'a' })) === 'a') break
+    await sleep(100)
+  }
+  assert.equal(saidBy(await wrapped.call(1_000, 'echo', { text: 'b' })), 'b')
+  await writeFile(`${link}.bad`, '{')
+  await rename(`${link}.bad`, link)
+  for (let waited = 0; waited < 5_000 && !wrapped.stderr().includes('not valid'); waited += 50)
+    await sleep(50)
+  assert.match(wrapped.stderr(), /the last one stays in force/)
+  assert.equal(saidBy(await wrapped.call(1_001, 'echo', { text: 'c' })), 'c')
+  await wrapped.end()
+})
+
+test('the server is given what is named and no more', async () => {
+  const env = { SECRET_THING: 'x', WANTED: 'y', SALLYPORT_LOG_LEVEL: 'info' }
+  const wrapped = startWrapped(home, { env, flags: ['--env', 'WANTED'] })
+  const names = saidBy(await wrapped.call(1, 'environment')).split(' ')
+  assert.deepEqual(
+    names.filter((name) => !['HOME', 'PATH', 'PWD'].includes(name)),
+    ['WANTED'],
+  )
+  await wrapped.end()
+})
+
+test('a value that one process was given is taken out of what another one answers', async () => {
+  const reader = new Client({ name: 'reader', version: '1' })
+  await reader.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [LAUNCHER, 'mcp'],
+      cwd: project,
+      env: homeEnvironment(home),
+      stderr: 'ignore',
+    }),
+  )
+  await reader.callTool({ name: 'get_secret', arguments: { path: 'api/key' } })
+  const wrapped = startWrapped(home, { cwd: project })
+  const said = saidBy(await wrapped.call(1, 'echo', { text: `key: ${value}` }))
+  assert.match(said, /^key: /)
+  assert.ok(!said.includes(value))
+  await wrapped.call(2, 'twins', { text: value })
+  assert.ok(!wrapped.lines.join('\n').includes(value))
+  await wrapped.end()
+  await reader.close()
+  assert.ok((await audit('inspection.changed')).some((body) => body.includes('"server":"lines"')))
+})
+
+test('a server that dies answers its callers, and its exit code is ours', async () => {
+  const wrapped = startWrapped(home)
+  const [silent, died] = await Promise.all([wrapped.call(1, 'silent'), wrapped.call(2, 'die')])
+  for (const { error } of [silent, died])
+    assert.deepEqual(error, {
+      code: -32603,
+      message: 'The server ended before it answered (exit code 7).',
+    })
+  assert.equal(await wrapped.exited, 7)
+})
+
+const endings: readonly [what: string, end: (wrapped: Wrapped) => void][] = [
+  ['its client left', ({ child }) => child.stdin?.end()],
+  ['it was asked to end', ({ child }) => void child.kill('SIGTERM')],
+  ['it was killed', ({ child }) => void child.kill('SIGKILL')],
+  [
+    'the client took its pipes away',
+    ({ child }) => {
+      child.stdin?.destroy()
+      child.stdout?.destroy()
+    },
+  ],
+]
+for (const manner of ['plain', 'stubborn'])
+  test(`no ${manner} server is left, however it ends`, async () => {
+    await Promise.all(
+      endings.map(async ([what, end]) => {
+        const wrapped = startWrapped(home, { manner })
+        await wrapped.ask(1, 'ping')
+        const pid = wrapped.serverPid()
+        assert.ok(isRunning(pid))
+        end(wrapped)
+        assert.ok(await gone(pid, 10_000), `the server still runs after ${what}`)
+        await wrapped.exited
+      }),
+    )
+  })
+
+test('what a server started ends with it', async () => {
+  const script = 'sleep 300 & echo $! >&2; exec cat >/dev/null'
+  const child = spawn(process.execPath, [LAUNCHER, 'wrap', '--', '/bin/sh', '-c', script], {
+    env: homeEnvironment(home),
+    stdio: ['pipe', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  const exited = new Promise((resolve) => child.once('close', resolve))
+  for (let waited = 0; waited < 10_000 && !/^\d+$/m.test(said); waited += 25) await sleep(25)
+  const grandchild = Number(/^(\d+)$/m.exec(said)?.[1])
+  assert.ok(isRunning(grandchild))
+  child.kill('SIGKILL')
+  await exited
+  assert.ok(await gone(grandchild, 5_000), 'what the server started still runs')
+})
+
+const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
+for (const era of ['legacy', 'modern'] as const)
+  test(`${era}: a client and a server of the SDK meet through it`, async () => {
+    const policy = await policyFile({
+      default: 'deny',
+      tools: {
+        echo: { deny_if: [{ conditions: [{ path: 'args.text', op: 'regex', value: '^no' }] }] },
+      },
+    })
+    const client = new Client(
+      { name: `${era}-wrapped`, version: '1' },
+      { versionNegotiation: { mode: era === 'modern' ? { pin: '2026-07-28' } : 'legacy' } },
+    )
+    await client.connect(
+      new StdioClientTransport({
+        command: process.execPath,
+        args: [LAUNCHER, 'wrap', '--policy', policy, '--', process.execPath, ECHO],
+        cwd: home,
+        env: homeEnvironment(home),
+        stderr: 'ignore',
+      }),
+    )
+    assert.equal((await client.listTools()).tools.length, 1)
+    const said = await client.callTool({ name: 'echo', arguments: { text: 'hi' } })
+    assert.deepEqual(said.content, [{ type: 'text', text: 'hi' }])
+    const denied = await client.callTool({ name: 'echo', arguments: { text: 'no' } })
+    assert.equal(denied.isError, true)
+    await client.close()
+  })

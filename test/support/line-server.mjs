@@ -1,0 +1,96 @@
+// A server of MCP in plain lines, for tests of what stands before it: it writes down every line that reaches it, and
+// answers some in ways that no SDK would. Plain JavaScript, so that it starts at once.
+//   line-server.mjs LOG [stubborn]     stubborn: stays when its input ends or it is asked to end
+import { appendFileSync } from 'node:fs'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+
+const [log, manner] = process.argv.slice(2)
+const write = (line) => process.stdout.write(`${line}\n`)
+const text = (value) => ({ content: [{ type: 'text', text: value }] })
+const TOOLS = [
+  'echo',
+  'odd',
+  'twins',
+  'fail',
+  'refuse',
+  'delete_all',
+  'environment',
+  'die',
+  'silent',
+  'ask',
+]
+
+appendFileSync(log, `started ${process.pid}\n`)
+if (manner === 'stubborn') {
+  process.on('SIGTERM', () => {})
+  setInterval(() => {}, 60_000)
+}
+
+createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).on(
+  'line',
+  (line) => {
+    appendFileSync(log, `${line}\n`)
+    const message = JSON.parse(line)
+    const answer = (result) => write(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }))
+    const { method, params = {} } = message
+    if (method === 'initialize')
+      answer({
+        protocolVersion: params.protocolVersion ?? '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'lines', version: '1' },
+      })
+    else if (method === 'ping') answer({})
+    else if (method === 'tools/list')
+      answer({
+        tools: TOOLS.map((name) => ({
+          name,
+          description: `Does ${name}.`,
+          inputSchema: { type: 'object' },
+        })),
+        nextCursor: 'more',
+      })
+    else if (method === 'tools/call') call(message, answer)
+    else if (message.id === 'from-server')
+      write(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/got', params: message.result }))
+    else if (message.id !== undefined)
+      write(
+        `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"error":{"code":-32601,"message":"Method not found"}}`,
+      )
+  },
+)
+
+function call({ id, params }, answer) {
+  const args = params.arguments ?? {}
+  switch (params.name) {
+    case 'echo':
+      return answer(text(String(args.text)))
+    case 'odd':
+      return write(
+        ` {"result" : {"n":12345678901234567890,"m":1.0,"e":"\\u00e9","content":[]} ,"id":${JSON.stringify(id)},"jsonrpc":"2.0"}`,
+      )
+    case 'twins':
+      return write(
+        `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"content":[{"type":"text","text":${JSON.stringify(String(args.text))},"text":"plain"}]}}`,
+      )
+    case 'fail':
+      return answer({ ...text('no'), isError: true })
+    case 'refuse':
+      return write(
+        `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32000,"message":"no"}}`,
+      )
+    case 'environment':
+      return answer(text(Object.keys(process.env).toSorted().join(' ')))
+    case 'die':
+      return process.exit(7)
+    case 'ask':
+      write(
+        '{"jsonrpc":"2.0","id":"from-server","method":"sampling/createMessage","params":{"messages":[]}}',
+      )
+      return answer(text('asked'))
+    case 'silent':
+      return undefined
+    default:
+      return answer(text('done'))
+  }
+}
