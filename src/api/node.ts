@@ -27,11 +27,16 @@ export async function serveApi(
   outgoing: ServerResponse,
   from: RequestFrom,
 ): Promise<void> {
-  const answer = await api.answer(requestOf(incoming, from))
-  if (outgoing.destroyed) return
-  // What was not read would be taken for the next request.
-  if (!incoming.complete) outgoing.setHeader('Connection', 'close')
-  write(outgoing, answer)
+  try {
+    const answer = await api.answer(requestOf(incoming, from))
+    if (outgoing.destroyed) return
+    // What was not read would be taken for the next request.
+    if (!incoming.complete) outgoing.setHeader('Connection', 'close')
+    write(outgoing, answer)
+  } catch {
+    // Nobody waits for this promise: an answer that cannot be written ends its connection and no other.
+    outgoing.destroy()
+  }
 }
 
 /** Answers a request that may not be answered at all, whatever it asks for. */
