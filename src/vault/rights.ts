@@ -140,6 +140,7 @@ export class VaultRights {
       revision,
       registered: this.#registered,
       standings,
+      isAllFrozen: frozen.has('all'),
       isLocalFrozen: frozen.has('all') || frozen.has('agent:local'),
     })
   }
@@ -153,6 +154,7 @@ interface Identities {
   readonly standings: StandingAt
   /** Nothing the local agent does counts until a person lifts the freeze. */
   readonly isLocalFrozen: boolean
+  readonly isAllFrozen: boolean
 }
 
 export class RightsAt {
@@ -189,6 +191,7 @@ export class RightsAt {
    */
   async ofAbsent(name: string, vaultId: VaultId, address: string | null): Promise<CallerRights> {
     const principal = principalNamed(name)
+    if (this.#identities.isAllFrozen) return GUEST
     if (principal?.kind === 'person') return PERSON
     if (principal === null || !isRegistered(principal)) return GUEST
     const { registered, standings } = this.#identities
@@ -304,6 +307,9 @@ export async function revokeChanged(
 
 /** The sentence that tells how reading can be allowed, or null when nothing local helps. */
 export function remedyFor(standing: Standing, permission: Permission): string | null {
+  // No file of a project allows it.
+  if (permission === 'share' && standing !== 'person' && standing !== 'registered')
+    return 'have the person run sallyport share create'
   switch (standing) {
     case 'person':
       return null

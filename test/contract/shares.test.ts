@@ -264,6 +264,17 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(await reads(vault), 2)
     })
 
+    test('a freeze of everything stops links, whoever made them', async () => {
+      const vault = await fresh()
+      const { shares } = vault.sharing
+      const { id, link } = await linked(vault)
+      await vault.identity.freezes.freeze(PERSON, { kind: 'all' }, null)
+      await assert.rejects(shares.open(id, link, OPENER), fault('NOT_FOUND', /no such share/))
+      await vault.identity.freezes.lift(PERSON, { kind: 'all' })
+      assert.equal(textOf(await shares.open(id, link, OPENER)), 'the value')
+      assert.equal(await reads(vault), 1)
+    })
+
     test('from an agent a link needs an approval, and one approval makes one link', async () => {
       const vault = await fresh()
       const { shares } = vault.sharing
