@@ -5,6 +5,7 @@ import type { VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Permission } from '../policy/index.ts'
 import type { ProjectEvidence } from './project-evidence.ts'
+import { STEP_UP } from './registered-rights.ts'
 import { type CallerRights, refusalRecord, remedyFor, revokeChanged } from './rights.ts'
 import type { VaultTables } from './rows-repository.ts'
 
@@ -39,6 +40,10 @@ export function accessDenied(path: string | null, remedy: string | null): Fault 
       ...(remedy === null ? {} : { remedy }),
     },
   })
+}
+
+export function stepUpRequired(): Fault {
+  return new Fault('STEP_UP_REQUIRED', 'Prove again that it is you, then do the same once more.')
 }
 
 export function secretNotFound(path: string): Fault {
@@ -76,7 +81,11 @@ export async function refuse(
   const judgement = rights.judge(request.path, permission)
   const rows = await revokeSeen(tx, tables, request, rights)
   return {
-    fault: rights.ended ?? accessDenied(request.path, remedyFor(rights.standing, permission)),
+    fault:
+      rights.ended ??
+      (judgement.by === STEP_UP
+        ? stepUpRequired()
+        : accessDenied(request.path, remedyFor(rights.standing, permission))),
     record: refusalRecord(
       request.caller,
       request.action,

@@ -14,7 +14,9 @@ import {
 import type { PathPolicyInfo, PathPolicyRequest, PolicyPort } from '../core/policy-port.ts'
 import {
   type Caller,
+  isPersonPresent,
   isRegistered,
+  isSession,
   principalName,
   type RegisteredPrincipal,
 } from '../core/principals.ts'
@@ -28,7 +30,7 @@ import {
   explainAccess,
   parsePath,
 } from '../policy/index.ts'
-import { accessDenied } from './access.ts'
+import { accessDenied, stepUpRequired } from './access.ts'
 import { changeLane } from './change-lane.ts'
 import { askingPerson, consumeGrantApproval, type GrantApprovals } from './grant-approval.ts'
 import { accessPolicy, isMaker, subjectOf } from './registered-rights.ts'
@@ -66,11 +68,14 @@ interface Edit {
 /** Path policies as rows: who may do what at which paths, granted only by those who hold it. */
 export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
   const { db, ledger, tables, clock } = parts
-  const create = changeLane('policy.create', (tx, creation: Creation, at) =>
-    createPolicy(parts, tx, creation, at),
+  const create = changeLane('policy.create', async (tx, creation: Creation, at) =>
+    isAway(creation.caller, at) ? away() : createPolicy(parts, tx, creation, at),
   )
-  const edit = changeLane('policy.edit', (tx, request: Edit, at) =>
-    editPolicy(parts, tx, request, at),
+  const edit = changeLane('policy.edit', async (tx, request: Edit, at) =>
+    // Taking away needs no proof.
+    request.change !== null && isAway(request.caller, at)
+      ? away()
+      : editPolicy(parts, tx, request, at),
   )
 
   return {
@@ -165,6 +170,15 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
       })
     },
   }
+}
+
+/** Whether a session's person may have gone away since. */
+function isAway(caller: Caller, at: EpochMs): boolean {
+  return isSession(caller) && !isPersonPresent(caller, at)
+}
+
+function away(): Settled<PathPolicyRow> {
+  return { fault: stepUpRequired(), record: null }
 }
 
 const AUDIT_PAGE = 1000

@@ -5,6 +5,8 @@ import type { VaultId } from '../core/ids.ts'
 import {
   type Access,
   type Caller,
+  isPersonPresent,
+  isSession,
   type Principal,
   principalName,
   type RegisteredPrincipal,
@@ -172,6 +174,12 @@ export function isMaker(principal: Principal, standing: CallerStanding, maker: s
   return standing.role === 'owner' && (maker === 'sallyport' || maker.endsWith(':local'))
 }
 
+/** Why a session may not do what it could: nobody proved lately that its person is there. */
+export const STEP_UP = 'step-up'
+
+/** What shows a value, destroys it or hands it on. Whoever else may do it is judged by the policies alone. */
+const IN_PERSON: ReadonlySet<Permission> = new Set(['read', 'delete', 'share'] as const)
+
 function judgeOf(
   access: CompiledAccess,
   caller: Caller,
@@ -181,6 +189,7 @@ function judgeOf(
   at: EpochMs,
 ): RegisteredJudge {
   const isOwner = isMaker(caller.principal, standing, maker)
+  const isAway = isSession(caller) && !isPersonPresent(caller, at)
   const { orgId, environment } = standing
   const address = caller.access?.address ?? null
   return {
@@ -197,6 +206,7 @@ function judgeOf(
         environment,
         isOwner,
       })
+      if (allowed && isAway && IN_PERSON.has(permission)) return { allowed: false, by: STEP_UP }
       return { allowed, by: by ?? layer }
     },
   }

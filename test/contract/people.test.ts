@@ -5,7 +5,15 @@ import { type Clock, epochMs, monotonicMs } from '../../src/core/time.ts'
 import { ORIGIN, standingOf } from '../support/identity.ts'
 import { BROWSER, browserAt, callerOf, firstOwner, invited, PASSWORD } from '../support/people.ts'
 import { AGENT, PERSON } from '../support/vault.ts'
-import { fault, OpenVaults, POSTGRES, race, SQLITE } from '../support/vault-stores.ts'
+import {
+  fault,
+  OpenVaults,
+  POSTGRES,
+  race,
+  SQLITE,
+  secret,
+  textOf,
+} from '../support/vault-stores.ts'
 
 const T0 = 1_800_000_000_000
 const MINUTE = 60_000
@@ -355,4 +363,33 @@ test('people: how long a refusal takes says nothing about the account', async ()
   assert.ok(known > 20, `${known} ms is too fast for 64 MiB of Argon2id`)
   for (const other of [unknown, shut])
     assert.ok(other / known > 0.5 && other / known < 2, fastest.map(Math.round).join(' '))
+})
+
+test('people: a session sees, destroys and hands on what is its own only while its person is there', async () => {
+  const { clock, step } = steppedClock()
+  const vault = await open.fresh(SQLITE, clock)
+  const { signIn } = await vault.identity.people()
+  const session = await firstOwner(vault)
+  const owner = await callerOf(vault, session)
+  const { vault: door, policies } = vault
+  await door.put(PERSON, 'default', { path: 'api/key', value: secret('shown in person') })
+  const { agent } = await vault.identity.agents.create(owner, { name: 'ci' })
+  const policy = {
+    pattern: 'api/**',
+    permissions: ['list'],
+    principalType: 'agent',
+    principalId: agent.id,
+  } as const
+  const made = await policies.create(owner, 'default', policy)
+  assert.equal(textOf(await door.get(owner, 'default', 'api/key')), 'shown in person')
+  step(5 * MINUTE + 1)
+  const late = fault('STEP_UP_REQUIRED')
+  await assert.rejects(door.get(owner, 'default', 'api/key'), late)
+  await assert.rejects(door.delete(owner, 'default', 'api/key'), late)
+  await assert.rejects(policies.create(owner, 'default', policy), late)
+  await assert.rejects(policies.update(owner, 'default', made.id, { permissions: ['read'] }), late)
+  assert.equal((await door.list(owner, 'default')).secrets.length, 1, 'looking needs no proof')
+  await policies.remove(owner, 'default', made.id)
+  const again = await callerOf(vault, await signIn.stepUp(session.cookie, PASSWORD, BROWSER))
+  assert.equal(textOf(await door.get(again, 'default', 'api/key')), 'shown in person')
 })
