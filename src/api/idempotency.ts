@@ -100,13 +100,13 @@ export class Idempotency {
       answered = await work()
     } catch (error) {
       // A refusal changed nothing, so the same key may come again. Of anything else that is not known.
-      if (asFault(error).code !== 'INTERNAL') await db.write((tx) => deleteRequest(tx, id))
+      if (asFault(error).code !== 'INTERNAL') await quietly(db.write((tx) => deleteRequest(tx, id)))
       throw error
     }
     const { status, body } = answered
     const answer = body === undefined ? null : JSON.stringify(withoutShownOnce(body))
     const row = { id, status, answer, mac: mac.sign(fieldsOf(id, request, status, answer)) }
-    await db.write((tx) => saveAnswer(tx, row))
+    await quietly(db.write((tx) => saveAnswer(tx, row)))
     return answered
   }
 
@@ -148,6 +148,15 @@ export class Idempotency {
       },
     )
     return this.#mac
+  }
+}
+
+/** What was done is answered also when that cannot be kept: the key is then one that was never answered. */
+async function quietly(kept: Promise<void>): Promise<void> {
+  try {
+    await kept
+  } catch (error) {
+    if (asFault(error).code === 'INTERNAL') throw error
   }
 }
 
