@@ -5,12 +5,11 @@ import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { newId, type VaultId } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
-import { type Caller, isRegistered, principalName } from '../core/principals.ts'
+import { type Caller, principalName } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { bumpRights } from '../keys/index.ts'
 import { parsePath } from '../policy/index.ts'
-import { accessDenied } from './access.ts'
-import { isMaker } from './registered-rights.ts'
+import { administrationProblem } from './administration.ts'
 import type { VaultTables } from './rows-repository.ts'
 import type { CanaryRow } from './sharing-rows.ts'
 import { findVault } from './vaults.ts'
@@ -169,7 +168,7 @@ export function createCanaries(parts: CanaryParts): CanaryPort {
     const { caller, path } = setting
     const vault = await findVault(tables, tx, setting.vault)
     const action = setting.set === null ? 'canary.remove' : 'canary.set'
-    const problem = await problemOf(standing, tx, caller, vault.created_by, at)
+    const problem = await administrationProblem(standing, tx, caller, vault.created_by, at)
     if (problem !== null)
       return {
         fault: problem,
@@ -209,7 +208,9 @@ export function createCanaries(parts: CanaryParts): CanaryPort {
   const seeing = async (caller: Caller, vault: string | undefined): Promise<readonly CanaryRow[]> =>
     db.read(async (reader) => {
       const of = vault === undefined ? null : await findVault(tables, reader, vault)
-      const problem = await problemOf(standing, reader, caller, of?.created_by ?? '', clock())
+      // Where the canaries are is not for those whom they are to find out about.
+      const maker = of?.created_by ?? null
+      const problem = await administrationProblem(standing, reader, caller, maker, clock())
       if (problem !== null) throw problem
       return of === null
         ? tables.canaries.select(reader, '1 = 1 order by path, id', [])
@@ -236,23 +237,6 @@ export function createCanaries(parts: CanaryParts): CanaryPort {
     },
     onAlarm: (listener) => canaries.onAlarm(listener),
   }
-}
-
-/** Where the canaries are is not for those whom they are to find out about. */
-async function problemOf(
-  standing: StandingPort,
-  reader: Reader,
-  caller: Caller,
-  maker: string,
-  at: EpochMs,
-): Promise<Fault | null> {
-  if (caller.principal.kind === 'person') return null
-  if (!isRegistered(caller.principal)) return accessDenied(null, null)
-  const own = await standing.standingOf(reader, caller, at)
-  const isAdmin = own.role === 'owner' || own.role === 'admin'
-  const isUnnarrowed = own.scopes.length === 0 && own.vaultIds === null
-  const administers = isAdmin || (maker !== '' && isMaker(caller.principal, own, maker))
-  return administers && isUnnarrowed ? null : accessDenied(null, null)
 }
 
 function canaryInfo(row: CanaryRow): CanaryInfo {

@@ -7,7 +7,7 @@ import { type Caller, isRegistered, type Principal, principalName } from '../cor
 import type { QuotaInfo, QuotaKind, QuotaPort, QuotaSeen } from '../core/quota-port.ts'
 import { type Clock, type EpochMs, toIso } from '../core/time.ts'
 import { bumpRights, rightsRevision } from '../keys/index.ts'
-import { accessDenied } from './access.ts'
+import { administrationProblem } from './administration.ts'
 import type { VaultTables } from './rows-repository.ts'
 import type { QuotaRow, QuotaUseRow } from './sharing-rows.ts'
 
@@ -208,7 +208,7 @@ export interface QuotaParts {
 export function createQuotas(parts: QuotaParts): QuotaPort {
   const { db, ledger, tables, standing, quotas, clock } = parts
   const set = changeLane('quota.set', async (tx, setting: Setting, at) => {
-    const problem = await settingProblem(standing, tx, setting.caller, at)
+    const problem = await administrationProblem(standing, tx, setting.caller, null, at)
     if (problem === null) return setOne(tables, tx, setting, at)
     const { caller } = setting
     return {
@@ -286,19 +286,6 @@ function quotaInfo(row: QuotaRow, used: QuotaUseRow | undefined, at: EpochMs): Q
     used: isNow ? { reads: used.reads, writes: used.writes } : { reads: 0, writes: 0 },
     month,
   }
-}
-
-async function settingProblem(
-  standing: StandingPort,
-  reader: Reader,
-  caller: Caller,
-  at: EpochMs,
-): Promise<Fault | null> {
-  if (caller.principal.kind === 'person') return null
-  if (!isRegistered(caller.principal)) return accessDenied(null, null)
-  const { role, scopes, vaultIds } = await standing.standingOf(reader, caller, at)
-  const administers = role === 'owner' || role === 'admin'
-  return administers && scopes.length === 0 && vaultIds === null ? null : accessDenied(null, null)
 }
 
 async function seesAllQuotas(
