@@ -13,7 +13,7 @@ export {
 } from './head.ts'
 export { HeadKeeper, type HeadTrouble } from './head-keeper.ts'
 export { type Committed, type Lane, Ledger, type Settled } from './ledger.ts'
-export type { Outcome, RecordDraft, RowRevision, StoredRecord } from './record.ts'
+export type { CallOutcome, Outcome, RecordDraft, RowRevision, StoredRecord } from './record.ts'
 export { sinksTable } from './sinks/sink-repository.ts'
 export { Sinks } from './sinks/sinks.ts'
 export { Frontier } from './tree.ts'

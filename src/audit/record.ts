@@ -25,8 +25,23 @@ export interface RecordDraft {
   readonly ends?: readonly (readonly [seq: number, result: Outcome])[]
 }
 
-/** `released`: the value went out. `unopenable`: spent, but the value did not open. `dropped`: nobody waited for it. */
-export type Outcome = 'released' | 'unopenable' | 'dropped'
+/**
+ * `released`: the value went out. `unopenable`: spent, but the value did not open. `dropped`: nobody waited for it.
+ * The others are of calls of tools.
+ */
+export type Outcome = 'released' | 'unopenable' | 'dropped' | CallOutcome
+
+/**
+ * `tool-error`: an answer that says that the tool failed. `refused-by-server`: an error in place of an answer.
+ * `never-sent`: the server did not get it. `lost`: it did, and ended before it answered.
+ */
+export type CallOutcome =
+  | 'answered'
+  | 'tool-error'
+  | 'refused-by-server'
+  | 'never-sent'
+  | 'cancelled'
+  | 'lost'
 
 /** A record as it is stored, parsed back. */
 export interface StoredRecord {

@@ -1,9 +1,9 @@
+import type { CallOutcome } from '../audit/index.ts'
 import { asFault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
-import { monotonicMs } from '../core/time.ts'
 import { withPart } from '../mcp/wire/index.ts'
 import { decideTool, type LimitScope, type ToolLimit, type ToolPolicy } from '../policy/index.ts'
-import type { CallEnd, CallRecord, RecordedCall } from './call-record.ts'
+import type { CallRecord, RecordedCall } from './call-record.ts'
 import { counterOf, type Taken } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
@@ -46,7 +46,7 @@ export type CallJudged =
       /** The message that goes to the server. */
       readonly text: string
       /** Called once, when it is known how the call ended. */
-      settle(end: CallEnd): Promise<void>
+      settle(end: CallOutcome): Promise<void>
     }
 
 /**
@@ -160,7 +160,6 @@ export class CallPath {
     const { call, args, passed } = underway
     const { request, params } = call
     const isChanged = args !== call.args && request.params !== null
-    const begun = monotonicMs()
     return {
       text:
         isChanged && request.params !== null
@@ -169,12 +168,7 @@ export class CallPath {
       settle: async (end) => {
         if (passed === null) return
         const record = await this.#options.record()
-        await record.settle({
-          ...this.#recorded(underway),
-          ...passed,
-          end,
-          ms: Math.round(monotonicMs() - begun),
-        })
+        await record.settle({ ...this.#recorded(underway), ...passed }, end)
       },
     }
   }

@@ -1,4 +1,4 @@
-import { changeLane, type Ledger, type RecordDraft } from '../audit/index.ts'
+import { type CallOutcome, changeLane, type Ledger, type RecordDraft } from '../audit/index.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -31,22 +31,11 @@ interface Refused extends RecordedCall {
   readonly rule: string
 }
 
-/** How a call ended that was written to the server. */
-export type CallEnd =
-  | 'answered'
-  | 'tool-error'
-  | 'refused-by-server'
-  | 'never-sent'
-  | 'cancelled'
-  | 'lost'
-
 /** Only then did the server provably not run the call. */
-const REFUNDED: ReadonlySet<CallEnd> = new Set(['refused-by-server', 'never-sent'])
+const REFUNDED: ReadonlySet<CallOutcome> = new Set(['refused-by-server', 'never-sent'])
 
 interface Settling extends RecordedCall {
-  readonly end: CallEnd
   readonly seq: number
-  readonly ms: number
   readonly taken: readonly Taken[]
 }
 
@@ -62,7 +51,7 @@ export class CallRecord {
   readonly #ledger: Ledger
   readonly #passing
   readonly #refused
-  readonly #settling
+  readonly #refunding
   readonly #tidying
 
   constructor(ledger: Ledger, standing: StandingPort) {
@@ -73,7 +62,7 @@ export class CallRecord {
         return { fault: frozenFault(), record: recordOf(call, 'refusal', { by: 'frozen' }) }
       const reserved = await reserve(tx, call.charges, at)
       return 'taken' in reserved
-        ? { value: reserved, record: recordOf(call, 'intent', {}) }
+        ? { value: reserved, record: recordOf(call, 'intent', { by: policyOf(call) }) }
         : {
             value: reserved,
             record: recordOf(call, 'refusal', { by: reserved.exceeded.pointer }),
@@ -87,17 +76,18 @@ export class CallRecord {
       value: null,
       record: recordOf(call, 'refusal', { by: call.rule }),
     }))
-    this.#settling = changeLane('gateway.end', async (tx, call: Settling) => {
-      const isRefunded = REFUNDED.has(call.end) && call.taken.length > 0
-      if (isRefunded) await refund(tx, call.taken)
-      const { caller, server, tool, end, seq, ms } = call
-      const record: RecordDraft = {
-        kind: 'event',
-        action: 'tool.end',
-        caller,
-        detail: { server, tool, call: seq, end, ms, refunded: isRefunded },
+    this.#refunding = changeLane('gateway.refund', async (tx, call: Settling) => {
+      await refund(tx, call.taken)
+      const { caller, server, tool, seq } = call
+      return {
+        value: null,
+        record: {
+          kind: 'event',
+          action: 'tool.refund',
+          caller,
+          detail: { server, tool, call: seq },
+        },
       }
-      return { value: null, record }
     })
   }
 
@@ -120,8 +110,10 @@ export class CallRecord {
     await this.#ledger.commit(this.#refused, call)
   }
 
-  async settle(call: Settling): Promise<void> {
-    await this.#ledger.commit(this.#settling, call)
+  /** Records how a call ended, and gives back what it took when the server provably did not run it. */
+  async settle(call: Settling, end: CallOutcome): Promise<void> {
+    if (REFUNDED.has(end) && call.taken.length > 0) await this.#ledger.commit(this.#refunding, call)
+    this.#ledger.outcome(call.seq, end)
   }
 }
 
@@ -138,6 +130,10 @@ function recordOf(
     ...more,
     detail: { server, tool, keys: shown.toSorted(), policy: revision },
   }
+}
+
+function policyOf({ revision }: RecordedCall): string {
+  return revision === null ? '(no policy)' : `policy ${revision}`
 }
 
 function frozenFault(): Fault {

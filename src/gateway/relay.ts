@@ -1,3 +1,4 @@
+import type { CallOutcome } from '../audit/index.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -16,7 +17,6 @@ import {
   withPart,
 } from '../mcp/wire/index.ts'
 import type { CallPath, PolicyNow } from './call-path.ts'
-import type { CallEnd } from './call-record.ts'
 import { denialAnswer } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { INSPECTED_REQUESTS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
@@ -44,7 +44,7 @@ interface Asked {
   judged: Promise<void>
   isWritten: boolean
   isCancelled: boolean
-  settle: (end: CallEnd) => Promise<void>
+  settle: (end: CallOutcome) => Promise<void>
 }
 
 /** More open requests than any client has; each is held until it is answered. */
@@ -375,7 +375,7 @@ function textOf(message: Message, part: Part | null, before: unknown, after: unk
   return before === after || part === null ? message.text : withPart(message, part, after)
 }
 
-function endOf({ outcome, body }: Response): CallEnd {
+function endOf({ outcome, body }: Response): CallOutcome {
   if (outcome === 'error') return 'refused-by-server'
   return isObject(body.value) && body.value['isError'] === true ? 'tool-error' : 'answered'
 }
