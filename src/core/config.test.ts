@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Environment, loadSettings, placeVariables, platformDirectories } from './config.ts'
 import { isFault } from './faults.ts'
@@ -150,4 +153,34 @@ test('loadSettings: the allow list is cut at commas and spaces', () => {
     loadSettings({ SALLYPORT_NET_ALLOW: ' 10.0.0.0/8,idp.lan  http://a.lan:8080,' }).netAllow,
     ['10.0.0.0/8', 'idp.lan', 'http://a.lan:8080'],
   )
+})
+
+test('loadSettings: what may hold a password can stand in a file, and what is wrong with it is said without it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-settings-'))
+  try {
+    const file = join(folder, 'url')
+    writeFileSync(file, 'postgres://u:p@h/d\n')
+    const from = (env: Environment) => loadSettings(env).databaseUrl
+    assert.equal(from({ SALLYPORT_DATABASE_URL_FILE: file }), 'postgres://u:p@h/d')
+    assert.equal(from({ SALLYPORT_DATABASE_URL_FILE: '' }), null)
+    assert.equal(
+      from({ SALLYPORT_DATABASE_URL: 'postgres://x/y', SALLYPORT_DATABASE_URL_FILE: file }),
+      'postgres://x/y',
+    )
+    for (const [content, message] of [
+      ['', /^Fault: SALLYPORT_DATABASE_URL_FILE names a file that is empty or too large\.$/],
+      ['x'.repeat(20_000), /empty or too large/],
+    ] as const) {
+      writeFileSync(file, content)
+      assert.throws(() => from({ SALLYPORT_DATABASE_URL_FILE: file }), message)
+    }
+    assert.throws(
+      () => from({ SALLYPORT_DATABASE_URL_FILE: join(folder, 'none') }),
+      /^Fault: SALLYPORT_DATABASE_URL_FILE names a file that cannot be read\.$/,
+    )
+    // Nothing else is read from a file.
+    assert.equal(loadSettings({ SALLYPORT_VAULT_FILE: file }).vault, 'default')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -27,7 +27,8 @@ export const SETTINGS = {
   },
   databaseUrl: {
     env: ['SALLYPORT_DATABASE_URL'],
-    summary: 'postgres://… to keep the store in PostgreSQL instead of SQLite.',
+    summary:
+      'postgres://… to keep the store in PostgreSQL instead of SQLite. Or SALLYPORT_DATABASE_URL_FILE: a file that holds it.',
   },
   vault: {
     env: ['SALLYPORT_VAULT', 'ONECLAW_VAULT_ID'],
@@ -397,7 +398,41 @@ function read(env: Environment, name: keyof typeof SETTINGS): string | undefined
     const value = env[variable]
     if (value !== undefined && value !== '') return value
   }
+  return SECRETS.has(name) ? fromFile(env, name) : undefined
+}
+
+/** Settings that may hold a password: a file can hold them too, so that they stand in no environment. */
+const SECRETS: ReadonlySet<keyof typeof SETTINGS> = new Set([
+  'databaseUrl',
+  'agentKey',
+  'agentToken',
+  'oidcClientSecret',
+] as const)
+const MAX_SECRET_BYTES = 16_384
+
+function fromFile(env: Environment, name: keyof typeof SETTINGS): string | undefined {
+  for (const setting of SETTINGS[name].env) {
+    const variable = `${setting}_FILE`
+    const file = env[variable]
+    if (file === undefined || file === '') continue
+    let text: string
+    try {
+      text = readFileSync(file, 'utf8').trim()
+    } catch (cause) {
+      throw refused(variable, 'names a file that cannot be read.', cause)
+    }
+    if (text === '' || text.length > MAX_SECRET_BYTES)
+      throw refused(variable, 'names a file that is empty or too large.')
+    return text
+  }
   return undefined
+}
+
+function refused(variable: string, rest: string, cause?: unknown): Fault {
+  return new Fault('BAD_INPUT', `${variable} ${rest}`, {
+    details: { field: variable },
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 function optionalKeySource(text: string | undefined): KeySourceKind | null {
