@@ -86,6 +86,7 @@ function entryOf(
     action: record.action,
     actor: record.actor ?? 'sallyport',
     channel: record.channel ?? 'internal',
+    address: record.address ?? null,
     vault: record.vault ?? null,
     path: record.path ?? null,
     decision: decisionOf(record),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { AgentId } from '../core/ids.ts'
 import { LOCAL_PERSON, localAgent } from '../core/principals.ts'
 import { epochMs } from '../core/time.ts'
 import { decodeRecord, encodeRecord, type RecordDraft } from './record.ts'
@@ -65,6 +66,27 @@ const cases: readonly [what: string, draft: RecordDraft, text: string][] = [
     },
     '{"v":1,"seq":7,"at":1795000000000,"kind":"outcome","action":"outcome",' +
       '"ends":[[5,"released"],[6,"dropped"]]}',
+  ],
+  [
+    'an agent of a server, with the address it came from',
+    {
+      kind: 'intent',
+      action: 'secret.read',
+      caller: {
+        principal: { kind: 'registered-agent', id: 'a-1' as AgentId },
+        channel: 'http',
+        access: {
+          credential: { kind: 'token', id: 't-1' },
+          scopes: null,
+          vaultIds: null,
+          expiresAt: null,
+          address: '192.0.2.7',
+        },
+      },
+      path: 'a',
+    },
+    '{"v":1,"seq":7,"at":1795000000000,"kind":"intent","action":"secret.read","actor":"agent:a-1",' +
+      '"channel":"http","address":"192.0.2.7","path":"a"}',
   ],
   [
     'a client that writes JSON, controls and half a character',

@@ -53,6 +53,8 @@ export interface StoredRecord {
   readonly actor?: string
   readonly project?: string
   readonly channel?: string
+  /** Of a client that came over the network, after trusted proxies. */
+  readonly address?: string
   readonly client?: string
   readonly vault?: string
   readonly path?: string
@@ -83,6 +85,8 @@ function callerPart(caller: Caller): string {
   if (principal.kind === 'agent' && principal.project !== null)
     part += `,"project":${quoted(principal.project)}`
   part += `,"channel":${quoted(caller.channel)}`
+  const address = caller.access?.address ?? null
+  if (address !== null) part += `,"address":${quoted(address)}`
   if (caller.client !== undefined)
     part += `,"client":${quoted(caller.client.slice(0, MAX_CLIENT_CHARACTERS))}`
   callers.set(caller, part)

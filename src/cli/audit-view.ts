@@ -11,6 +11,7 @@ export function auditJson(entry: AuditEntry): { readonly [name: string]: Json } 
     action: entry.action,
     actor: entry.actor,
     channel: entry.channel,
+    address: entry.address,
     vault: entry.vault,
     path: entry.path,
     decision: entry.decision,

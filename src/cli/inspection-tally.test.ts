@@ -24,6 +24,7 @@ function auditOf(calls: readonly Call[]): { query(filter: AuditFilter): Promise<
       kind: 'event',
       action,
       actor: 'agent:local',
+      address: null,
       channel: 'mcp-stdio',
       vault: null,
       path: null,

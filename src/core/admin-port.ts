@@ -43,6 +43,8 @@ export interface AuditEntry {
   readonly action: string
   readonly actor: string
   readonly channel: string
+  /** Of a client that came over the network, after trusted proxies; else null. */
+  readonly address: string | null
   readonly vault: string | null
   readonly path: string | null
   readonly decision: string | null

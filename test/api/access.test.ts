@@ -206,6 +206,7 @@ for (const store of [SQLITE, POSTGRES])
         [newest?.['actor_type'], newest?.['resource_type'], newest?.['resource_id']],
         ['agent', 'secret', 'k'],
       )
+      assert.equal(newest?.['ip_address'], '127.0.0.1')
       const seen: unknown[] = []
       let cursor = ''
       for (let n = 0; n < 3; n += 1) {

@@ -223,7 +223,7 @@ function eventFields(entry: AuditEntry, orgId: string) {
       decision: entry.decision,
       outcome: entry.outcome,
     },
-    ip_address: null,
+    ip_address: entry.address,
     created_at: toIso(entry.at),
   }
 }
