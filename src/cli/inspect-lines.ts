@@ -58,7 +58,8 @@ function read(line: string | null, kinds: readonly string[], how: InspectHow): A
     return { id: null, message: `The line is longer than ${MAX_LINE_BYTES} bytes.` }
   let parsed: unknown
   try {
-    parsed = JSON.parse(line)
+    // Files that Windows wrote begin with a byte order mark.
+    parsed = JSON.parse(line.startsWith('\ufeff') ? line.slice(1) : line)
   } catch {
     return { id: null, message: 'The line is not JSON.' }
   }

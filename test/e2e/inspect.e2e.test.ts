@@ -111,6 +111,7 @@ const exits: readonly [argv: string[], stdin: string, exit: number][] = [
   [['--jsonl', 'notes.txt'], '', 2],
   [['--jsonl', '--fail-on', 'malicious'], JSON.stringify({ id: 1, text: HOSTILE }), 1],
   [['--jsonl'], JSON.stringify({ id: 1, text: HOSTILE }), 0],
+  [['--jsonl'], `\ufeff${JSON.stringify({ id: 1, text: HOSTILE })}`, 0],
 ]
 for (const [argv, stdin, exit] of exits)
   test(`inspect ${argv.join(' ')} on '${stdin.slice(0, 12)}…' ends with ${exit}`, async () => {
