@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { registerAgent } from '../support/api.ts'
 import { homeEnvironment, LAUNCHER, startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault } from '../support/vault.ts'
@@ -26,6 +28,8 @@ const manifest = createRequire(import.meta.url).resolve(
   '@modelcontextprotocol/inspector/package.json',
 )
 const INSPECTOR = join(dirname(manifest), 'clients', 'launcher', 'build', 'index.js')
+
+const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
 
 interface Inspected {
   readonly code: number | null
@@ -99,3 +103,29 @@ test('the Inspector says why an agent without a vault, or a bearer that nobody h
     assert.match(listed.err + listed.out, what)
   }
 })
+
+for (const era of ['legacy', 'modern'] as const)
+  test(`the Inspector sees a server behind a policy, ${era}`, async () => {
+    const policy = join(home, `policy-${era}.json`)
+    const rule = { deny_if: [{ conditions: [{ path: 'args.text', op: 'eq', value: 'no' }] }] }
+    await writeFile(
+      policy,
+      JSON.stringify({ version: '1', default: 'deny', tools: { echo: rule } }),
+    )
+    // The Inspector takes what follows -- as the server's own, so the file says where the policy is.
+    const wrapped = join(home, `wrapped-${era}.mjs`)
+    await writeFile(
+      wrapped,
+      `import { spawn } from 'node:child_process'
+spawn(${JSON.stringify(process.execPath)}, ${JSON.stringify([LAUNCHER, 'wrap', '--policy', policy, '--', process.execPath, ECHO])}, { stdio: 'inherit' })`,
+    )
+    const common = [process.execPath, wrapped, '--protocol-era', era]
+    const listed = await inspect([...common, '--method', 'tools/list'])
+    assert.equal(listed.code, 0, listed.err)
+    assert.ok(listed.out.includes('"echo"'))
+    const call = ['--method', 'tools/call', '--tool-name', 'echo', '--tool-args-json']
+    const passed = await inspect([...common, ...call, '{"text":"hello"}'])
+    assert.ok(passed.out.includes('hello'), passed.err)
+    const denied = await inspect([...common, ...call, '{"text":"no"}'])
+    assert.ok(denied.out.includes('[POLICY DENIED] '), denied.out + denied.err)
+  })

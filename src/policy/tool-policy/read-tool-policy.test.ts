@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
 
@@ -237,4 +238,10 @@ test('limits: the defaults, and the short form in seconds by session', async () 
       pointer: '/tools/a~1b/rate_limit',
     },
   ])
+})
+
+test('the policy of the documentation is one', async () => {
+  const page = await readFile(new URL('../../../docs/tool-policies.md', import.meta.url), 'utf8')
+  const [, example = ''] = /```json\n([^]*?)```/.exec(page) ?? []
+  assert.deepEqual(await problemsOf(example), [])
 })
