@@ -223,7 +223,7 @@ test('grants: owners and admins change them, a session only after a step-up, and
     grants.create(later, agent.id, { ...REQUEST, label: 'third' }),
     fault('STEP_UP_REQUIRED'),
   )
-  await grants.revoke(later, second.grant.id)
+  await assert.rejects(grants.revoke(later, second.grant.id), fault('STEP_UP_REQUIRED'))
 })
 
 const WRONG: readonly (readonly [what: string, change: Partial<GrantRequest>, field: string])[] = [
