@@ -66,6 +66,21 @@ export function sourcesFor(
   }
 }
 
+/** Opens the store only as far as its keys, hands them to the unlock agent, and closes it again. */
+export async function unlockStore(
+  settings: Settings,
+  ask: AskUnlock,
+  idleMs: number | null,
+): ReturnType<typeof unlockKeys> {
+  const { openStore } = await import('./open-stack.ts')
+  const { db } = await openStore(settings)
+  try {
+    return await unlockKeys(db, settings, ask, idleMs)
+  } finally {
+    await db.close()
+  }
+}
+
 /** Opens the seal key once and hands it to an agent that keeps it for the other processes of this user. */
 export async function unlockKeys(
   db: Db,

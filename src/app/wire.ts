@@ -4,7 +4,6 @@ import { loadSettings, packageVersion, type Settings } from '../core/config.ts'
 import { createLog } from '../core/log.ts'
 import { type Caller, localAgent } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
-import { systemClock } from '../core/time.ts'
 import type { AskDoors } from '../secret-tools/index.ts'
 import type { AskUnlock } from './key-sources.ts'
 import { lazily } from './lazily.ts'
@@ -38,20 +37,9 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     return (await import('./tell-of-approvals.ts')).tellOfApprovals(opened)
   })
   const vaultDomain = lazily(() => import('../vault/index.ts'))
-  const presence = lazily(async () => {
-    const { LocalPresence } = await vaultDomain()
-    const { createAskPassphrase, findSystemPresence } = await ask()
-    const { db, ledger, tables } = await stack()
-    const system = await findSystemPresence()
-    return new LocalPresence({
-      db,
-      ledger,
-      tables,
-      clock: systemClock,
-      ask: createAskPassphrase(),
-      system,
-    })
-  })
+  const presence = lazily(async () =>
+    (await import('./open-presence.ts')).openPresence(await stack()),
+  )
   const tokens = lazily<TokenPort>(async () => (await vaultDomain()).createTokens(await stack()))
   const trust = lazily(async () => (await vaultDomain()).createTrust(await stack()))
 
@@ -174,16 +162,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         dialogs: async () => dialogsAtHand({}).map(({ file }) => file),
       })
     },
-    async unlock({ idleMs }) {
-      const { unlockKeys } = await keySources()
-      const { openStore } = await import('./open-stack.ts')
-      const { db } = await openStore(settings)
-      try {
-        return await unlockKeys(db, settings, askUnlock, idleMs)
-      } finally {
-        await db.close()
-      }
-    },
+    unlock: async ({ idleMs }) => (await keySources()).unlockStore(settings, askUnlock, idleMs),
     inspection: async () =>
       (await import('./inspection.ts')).createInspection(settings.inspectionFile),
     inspectionRules,
