@@ -88,7 +88,14 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/known-values.test.ts#${era}: inspect_content tells nobody what another principal holds',
     'test/e2e/cli.e2e.test.ts#a value that can be guessed is stored with a warning, and remembered only by the person',
   ),
-  open('OC-3', 'stdio takes token and vault from the environment; HTTP has one client a session'),
+  done(
+    'OC-3',
+    'stdio takes token and vault from the environment; HTTP has one client a session',
+    'test/e2e/remote.e2e.test.ts#remote: with ${spelling}, the stdio server serves the vault of the server',
+    'test/mcp-agents.test.ts#${era}: two agents on one server see their own lists, with a key or a token',
+    'test/mcp-agents.test.ts#legacy: a session is nobody else’s, with whatever its id is shown',
+    'test/mcp-agents.test.ts#a registered caller has to name the vault, unless it is bound to exactly one',
+  ),
   done(
     'OC-4',
     'the vault judges every access; the MCP server has no access control of its own',
@@ -163,9 +170,28 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/contract/vault-races.test.ts#of 64 readers at once, five get the five reads that are left',
     'test/contract/vault-races.test.ts#an expiry holds whichever way the clock is stepped',
   ),
-  open('OC-14', 'the eleven vault tools and the resource vault://secrets'),
-  open('OC-15', 'the error sentences for 404, 410, 402 and 403, word for word'),
-  open('OC-16', 'hosted and local are one server; existing HTTP clients work unchanged'),
+  done(
+    'OC-14',
+    'the eleven vault tools and the resource vault://secrets',
+    'test/secret-tools.test.ts#${era}: a secret is stored, listed, described and read, with its ids',
+    'test/grant-tool.test.ts#an agent hands on what it holds, once a person has said yes, ${era}',
+    'test/share-tool.test.ts#an agent shares by path and by id, and links once they are approved, ${era}',
+    'test/e2e/remote.e2e.test.ts#remote: describing counts no read, rotating keeps type and metadata, values are redacted',
+  ),
+  done(
+    'OC-15',
+    'the error sentences for 404, 410, 402 and 403, word for word',
+    'test/api/secrets.test.ts#what is refused is a problem with the words of the seeds',
+    'test/api/sharing.test.ts#a quota shows in the headers and ends in 402 with the words of the seeds',
+    'test/secret-tools.test.ts#${era}: 404, 410 and 403 in the sentences of the seed',
+  ),
+  done(
+    'OC-16',
+    'hosted and local are one server; existing HTTP clients work unchanged',
+    'test/api/compatibility.test.ts#a client of the 1claw API is answered, call by call',
+    'test/e2e/remote.e2e.test.ts#remote: with ${spelling}, the stdio server serves the vault of the server',
+    'test/e2e/offline.e2e.test.ts#with loopback alone both doors serve every tool, and nothing else is ever connected to',
+  ),
   // BY: beyond both.
   open(
     'BY-1',
@@ -192,7 +218,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/api/access.test.ts#a freeze stops an agent on an open connection, and no key lifts it',
     'test/e2e/agents.e2e.test.ts#a freeze holds in every process at once, without a gate; lifting it has one',
   ),
-  open('BY-9', 'canary secrets alert on any use'),
+  done(
+    'BY-9',
+    'canary secrets alert on any use',
+    'test/contract/canaries.test.ts#reading, using, describing and being refused ring it; other paths do not',
+    'test/contract/canaries.test.ts#a share of one rings, and so does reading by a share',
+    'test/api/sharing.test.ts#a honeytoken rings and freezes',
+  ),
   done(
     'BY-10',
     'no input makes a check slower than linear',
