@@ -41,7 +41,11 @@ let sessions = 0
 
 async function between(
   policy: object | null,
-  options: { readonly isShadow?: boolean; readonly exfiltration?: 'warn' | 'block' } = {},
+  options: {
+    readonly isShadow?: boolean
+    readonly exfiltration?: 'warn' | 'block'
+    readonly mode?: 'block' | 'surgical'
+  } = {},
 ): Promise<Between> {
   const toClient: string[] = []
   const toServer: string[] = []
@@ -52,7 +56,11 @@ async function between(
     inspection: withKnownValues(
       callInspection(
         {
-          inspection: { ...DEFAULT_SWITCHES, exfiltration: options.exfiltration ?? 'warn' },
+          inspection: {
+            ...DEFAULT_SWITCHES,
+            exfiltration: options.exfiltration ?? 'warn',
+            mode: options.mode ?? 'block',
+          },
           inspectionFile: `${vault.home}/inspection.json`,
         },
         async () => null,
@@ -180,6 +188,27 @@ test('in a revision with result types a denial has one', async () => {
     params: { name: 'x', _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } },
   })
   assert.equal(last(one).result?.resultType, 'complete')
+})
+
+test('what an agent calls a tool is written down in part only', async () => {
+  const one = await between({ default: 'deny' })
+  await one.call(1, 'x'.repeat(100_000), { ['k'.repeat(100_000)]: 1 })
+  const { detail } = await recorded('tool.call', 'refusal')
+  assert.equal(detail?.['tool'], `${'x'.repeat(200)}…`)
+  assert.deepEqual(detail?.['keys'], ['k'.repeat(100)])
+})
+
+test('a message nested a hundred thousand levels deep is refused or passed on, and nothing breaks', async () => {
+  const one = await between({ default: 'allow' })
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  await one.client(
+    `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":${deep}}}}`,
+  )
+  assert.equal(last(one).error?.code, -32602)
+  await one.call(2, 'x')
+  await one.server(`{"jsonrpc":"2.0","id":2,"result":{"a":${deep}}}`)
+  assert.equal(last(one).error?.code, -32603)
+  assert.equal(one.toServer.length, 1)
 })
 
 test('a hidden tool is answered as one that is not there', async () => {
@@ -370,8 +399,25 @@ test('what the detectors refuse is not sent, and the answer does not repeat it',
   assert.match(textOf(one), /^Inspection refused this call; nothing was done\.\n- /)
   assert.match(textOf(one), /sallyport inspection allow [\w-]+ --server fixture --tool run/)
   assert.doesNotMatch(textOf(one), /evil\.example/)
+  await one.call(2, 'run; rm -rf ~', { command })
+  assert.doesNotMatch(textOf(one), /sallyport inspection allow|rm -rf/)
   const event = await recorded('inspection.refused')
   assert.equal(event.detail?.['server'], 'fixture')
+})
+
+test('what was cleaned is judged anew, and goes on with all else as it came', async () => {
+  const rule = { deny_if: [{ conditions: [{ path: 'args.text', op: 'eq', value: 'delete it' }] }] }
+  const one = await between({ default: 'deny', tools: { t: rule } }, { mode: 'surgical' })
+  const hidden = (text: string): string => [...text].join('\u{e0041}\u{e0042}\u{e0043}')
+  await one.call(1, 't', { text: hidden('delete it') })
+  assert.deepEqual(one.toServer, [])
+  assert.match(textOf(one), /Rule: \/tools\/t\/deny_if\/0$/)
+  await one.client(
+    `{"id":2.0, "method":"tools/call","params":{"name":"t","arguments":{"n":12345678901234567890,"text":"${hidden('keep it')}"}},"jsonrpc":"2.0"}`,
+  )
+  assert.deepEqual(one.toServer, [
+    '{"id":2.0, "method":"tools/call","params":{"name":"t","arguments":{"n":12345678901234567890,"text":"keep it"}},"jsonrpc":"2.0"}',
+  ])
 })
 
 test('a value that the agent was given is taken out of answers, and kept out of arguments', async () => {

@@ -12,6 +12,7 @@ import {
   reserve,
   type Taken,
 } from './counters-repository.ts'
+import { shownName } from './tool-call.ts'
 
 /** A call as the audit knows it: names of arguments, never their values. */
 export interface RecordedCall {
@@ -85,7 +86,7 @@ export class CallRecord {
           kind: 'event',
           action: 'tool.refund',
           caller,
-          detail: { server, tool, call: seq },
+          detail: { server, tool: shownName(tool), call: seq },
         },
       }
     })
@@ -128,7 +129,7 @@ function recordOf(
     action: 'tool.call',
     caller,
     ...more,
-    detail: { server, tool, keys: shown.toSorted(), policy: revision },
+    detail: { server, tool: shownName(tool), keys: shown.toSorted(), policy: revision },
   }
 }
 

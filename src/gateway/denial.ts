@@ -2,7 +2,7 @@ import { toIso } from '../core/time.ts'
 import { errorAnswer, RPC_ERRORS, resultAnswer } from '../mcp/wire/index.ts'
 import type { ToolLimit } from '../policy/index.ts'
 import type { Passed } from './call-record.ts'
-import type { ToolCall } from './tool-call.ts'
+import { shownName, type ToolCall } from './tool-call.ts'
 
 /** Why a call does not go on. */
 export interface Denial {
@@ -43,7 +43,7 @@ export function deniedByLimit({
 /** The answer to a call that does not go on, as a line. */
 export function denialAnswer({ request, tool, isModern }: ToolCall, denial: Denial): string {
   if (denial.kind === 'unknown-tool')
-    return errorAnswer(request.idText, RPC_ERRORS.params, `Unknown tool: ${tool}`)
+    return errorAnswer(request.idText, RPC_ERRORS.params, `Unknown tool: ${shownName(tool)}`)
   return resultAnswer(request.idText, {
     ...(isModern && { resultType: 'complete' }),
     content: [{ type: 'text', text: denial.text }],

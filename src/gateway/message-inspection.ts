@@ -5,6 +5,7 @@ import type { Caller } from '../core/principals.ts'
 import { systemClock } from '../core/time.ts'
 import type { InspectionNote } from '../core/vault-port.ts'
 import type { Engine, Finding, InspectSettings } from '../inspect/index.ts'
+import { shownName } from './tool-call.ts'
 
 /** The values that one principal was given or entered. */
 export interface KnownValues {
@@ -38,6 +39,8 @@ export interface MessageInspectionOptions {
 
 export type InspectedInput = { readonly value: unknown } | { readonly refusal: string }
 
+/** An agent chooses what it calls, and the person pastes the line. */
+const PASTABLE = /^\w[\w.-]{0,99}$/
 const KNOWN_VALUE = 'known-value'
 const MAX_TOLD = 50
 const MAX_SHOWN = 20
@@ -156,7 +159,8 @@ export class MessageInspection {
 
   async #report(caller: Caller, note: InspectionNote): Promise<void> {
     const { server, log } = this.#options
-    const { tool, direction, decision, verdict, findings } = note
+    const { direction, decision, verdict, findings } = note
+    const tool = shownName(note.tool)
     log.warn('inspection', {
       server,
       tool,
@@ -165,7 +169,7 @@ export class MessageInspection {
       verdict,
       findings: findings.join(', '),
     })
-    await this.#options.note(caller, { ...note, server })
+    await this.#options.note(caller, { ...note, tool, server })
   }
 
   /** It never repeats what was found: the model would read it as part of the conversation. */
@@ -179,7 +183,7 @@ export class MessageInspection {
       ...blocking.slice(0, MAX_SHOWN).map(({ line }) => `- ${line}`),
       ...(blocking.length > MAX_SHOWN ? [`- and ${blocking.length - MAX_SHOWN} more`] : []),
       ...(others.length > 0 ? ['Say it without what was found.'] : []),
-      ...(others.length > 0 && inspection.allowListFile !== null
+      ...(others.length > 0 && inspection.allowListFile !== null && PASTABLE.test(tool)
         ? [
             'To allow it, the person can run:',
             ...others.map(

@@ -36,6 +36,8 @@ export class StdioServer {
     this.#child = child
     this.stdin = child.stdin
     this.stdout = child.stdout
+    // What it left behind may hold our end of its pipes.
+    child.once('exit', () => this.#endGroupSoon())
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.#hasEnded = true
@@ -95,6 +97,12 @@ export class StdioServer {
     clearTimeout(this.#timer)
     this.stdin.end()
     this.#signal('SIGTERM')
+    this.#endGroupSoon()
+  }
+
+  #endGroupSoon(): void {
+    if (this.#hasEnded) return
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#signal('SIGKILL')
       // A grandchild in a group of its own may hold our end of the pipe.

@@ -40,3 +40,10 @@ export function isModern(params: Readonly<Record<string, unknown>>): boolean {
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+const MAX_NAME = 200
+
+/** The name of a tool or a method as it may be written down: agents choose what they ask for. */
+export function shownName(name: string): string {
+  return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME).toWellFormed()}…` : name.toWellFormed()
+}

@@ -52,7 +52,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   signal.removeEventListener('abort', stop)
   input.destroy()
   await reading.catch(() => {})
-  if (!isClientGone && output.writableLength > 0) await once(output, 'drain').catch(() => {})
+  if (!isClientGone) await written(output)
   output.off('error', onOutputGone)
   output.off('close', onOutputGone)
   return ended
@@ -100,6 +100,16 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
     reader.end()
     await pass()
   }
+}
+
+/** Resolves when all that was written is handed over, or the stream is gone. */
+function written(stream: Writable): Promise<unknown> {
+  return Promise.race([
+    new Promise<void>((resolve) => {
+      stream.write('', () => resolve())
+    }),
+    once(stream, 'close').catch(() => {}),
+  ])
 }
 
 /** Resolves when the stream takes more, or is gone. */

@@ -269,6 +269,17 @@ test('what a server started ends with it', async () => {
   assert.ok(await gone(grandchild, 5_000), 'what the server started still runs')
 })
 
+test('a server that goes and leaves something behind takes it along', () => {
+  const script = 'sleep 300 & echo $! >&2; exit 3'
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [LAUNCHER, 'wrap', '--', '/bin/sh', '-c', script],
+    { env: homeEnvironment(home), encoding: 'utf8', timeout: 20_000 },
+  )
+  assert.equal(status, 3)
+  assert.ok(!isRunning(Number(/^(\d+)$/m.exec(stderr)?.[1])))
+})
+
 const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
 for (const era of ['legacy', 'modern'] as const)
   test(`${era}: a client and a server of the SDK meet through it`, async () => {
