@@ -89,7 +89,9 @@ export class Looks {
       const seen = rows.filter(
         (row) => row.path.startsWith(prefix) && own.judge(row.path, 'list').allowed && keep(row),
       )
-      const total = await countSecrets(reader, vaultId)
+      // How much a vault holds is nobody's business who sees only some of its paths.
+      const total =
+        own.standing === 'registered' ? seen.length : await countSecrets(reader, vaultId)
       return { own, total, secrets: seen.map((row) => listedSecret(row, own)) }
     })
     await this.#endChanged(asking, found.own)

@@ -59,7 +59,7 @@ for (const store of [SQLITE, POSTGRES])
       await assert.rejects(vault.vault.get(caller, V, 'config/db'), fault('ACCESS_DENIED'))
       await assert.rejects(vault.vault.get(caller, V, 'not/there'), fault('ACCESS_DENIED'))
       await assert.rejects(vault.vault.describe(caller, V, 'config/db'), fault('ACCESS_DENIED'))
-      assert.deepEqual((await vault.vault.list(caller, V)).secrets, [])
+      assert.deepEqual(await vault.vault.list(caller, V), { total: 0, secrets: [] })
       assert.deepEqual(await vault.vault.listVaults(caller), [])
     })
 
