@@ -1,0 +1,61 @@
+// Limits on calls of tools, on both databases, from several handles at once.
+import assert from 'node:assert/strict'
+import { afterEach, test } from 'node:test'
+import { CallRecord } from '../../src/gateway/index.ts'
+import type { ToolLimit } from '../../src/policy/index.ts'
+import { AGENT } from '../support/vault.ts'
+import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
+
+const vaults = new OpenVaults()
+afterEach(() => vaults.close(true))
+
+const limit = (max: number): ToolLimit => ({
+  counter: 'c',
+  window: 'month',
+  max,
+  scope: 'grant',
+  algorithm: 'calendar',
+  onDeny: null,
+  pointer: '/tools/t/limits/0',
+})
+const call = (max: number) => ({
+  caller: AGENT,
+  server: 's',
+  tool: 't',
+  keys: [],
+  revision: null,
+  charges: [{ limit: limit(max), counter: 'one counter' }],
+})
+
+for (const store of [SQLITE, POSTGRES]) {
+  test(`${store.name}: handles that share a store share a limit to the call`, {
+    skip: store.skip,
+  }, async () => {
+    const handles = await vaults.atOnce(store, 3)
+    const passed = await Promise.all(
+      handles.flatMap(({ ledger, identity }) => {
+        const record = new CallRecord(ledger, identity.standing)
+        return Array.from({ length: 40 }, () => record.pass(call(50)))
+      }),
+    )
+    assert.equal(passed.filter((one) => 'taken' in one).length, 50)
+  })
+
+  test(`${store.name}: a count survives its process, and what was refunded is free again`, {
+    skip: store.skip,
+  }, async () => {
+    const first = await vaults.fresh(store)
+    const record = new CallRecord(first.ledger, first.identity.standing)
+    const one = await record.pass(call(2))
+    assert.ok('taken' in one)
+    assert.ok('taken' in (await record.pass(call(2))))
+    const second = await vaults.twin(first)
+    await vaults.shut(first)
+    const other = new CallRecord(second.ledger, second.identity.standing)
+    assert.ok('exceeded' in (await other.pass(call(2))))
+    await other.settle({ ...call(2), ...one }, 'refused-by-server')
+    assert.ok('taken' in (await other.pass(call(2))))
+    await other.tidy()
+    assert.ok('exceeded' in (await other.pass(call(2))))
+  })
+}
