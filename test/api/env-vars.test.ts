@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { type ApiReply, registerAgent, serveTestApi, type TestApi } from '../support/api.ts'
 import { PERSON, type TestVault } from '../support/vault.ts'
-import { OpenVaults, POSTGRES, SQLITE, secret } from '../support/vault-stores.ts'
+import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 const ALL = ['list', 'read', 'write', 'delete'] as const
 const member = (reply: ApiReply, name: string): unknown =>
