@@ -29,6 +29,10 @@ export interface GatedHome {
   setPresence(): Promise<void>
   /** Runs a command on a terminal, where the person types the presence passphrase. @returns what it printed */
   proven(argv: readonly string[]): Promise<string>
+  /** What the terminal showed while it did. */
+  provenAndSeen(
+    argv: readonly string[],
+  ): Promise<{ readonly stdout: string; readonly terminal: string }>
   provenJson<T>(argv: readonly string[]): Promise<T>
   /** Works on the store beside the commands, as another process does. */
   beside<T>(work: (vault: TestVault) => Promise<T>): Promise<T>
@@ -55,15 +59,17 @@ export function gatedHome(name: string): GatedHome {
     SALLYPORT_HOME: home,
     SALLYPORT_KEY_SOURCE: 'keyfile',
   }
-  async function proven(argv: readonly string[]): Promise<string> {
+  async function provenAndSeen(argv: readonly string[]) {
     const file = join(folder, 'out')
     const { exit, output } = await onTerminal(
       ['sh', '-c', `"$@" > '${file}'`, 'sh', process.execPath, LAUNCHER, ...argv],
       { cwd: project, env, typed: [[PROMPT, passphrase]] },
     )
     assert.equal(exit, 0, output)
-    return readFileSync(file, 'utf8')
+    return { stdout: readFileSync(file, 'utf8'), terminal: output }
   }
+  const proven = async (argv: readonly string[]): Promise<string> =>
+    (await provenAndSeen(argv)).stdout
   return {
     folder,
     home,
@@ -71,6 +77,7 @@ export function gatedHome(name: string): GatedHome {
     env,
     passphrase,
     proven,
+    provenAndSeen,
     async setPresence() {
       const { exit, output } = await onTerminal([process.execPath, LAUNCHER, 'presence', 'set'], {
         cwd: project,
