@@ -93,8 +93,10 @@ test('inclusion: another leaf, place, size, root or proof does not verify', () =
         const other = proof.with(step, flipped(proof[step]!, at, flip))
         assert.ok(!isIncluded({ ...claim, proof: other }))
       }
+      // Records have numbers, so no two of a real tree are alike; two that are stand for each other.
+      const isAlike = (index: number): boolean => Buffer.compare(d[index]!, d[m]!) === 0
       for (let index = 0; index < d.length; index++)
-        if (index !== m) assert.ok(!isIncluded({ ...claim, index }), `index ${index}`)
+        if (!isAlike(index)) assert.ok(!isIncluded({ ...claim, index }), `index ${index}`)
     }),
   )
 })
