@@ -92,6 +92,9 @@ interface Call {
 
 const long = (text: string): string => text.repeat(Math.ceil(90_000 / text.length))
 
+/** An id that is nobody's. */
+const NOBODY = '00000000-0000-4000-8000-000000000000'
+
 const CALLS: readonly Call[] = [
   { name: 'get_secret', arguments: { path: 'api/value' }, carries: ['value'] },
   { name: 'get_secret', arguments: { name: 'api/file' }, carries: ['file'] },
@@ -108,6 +111,29 @@ const CALLS: readonly Call[] = [
   { name: 'list_vaults', arguments: {} },
   { name: 'create_vault', arguments: { name: 'second' } },
   { name: 'delete_secret', arguments: { path: 'api/set' } },
+  {
+    name: 'grant_access',
+    arguments: { secret_path_pattern: 'api/**', principal_type: 'agent', principal_id: NOBODY },
+  },
+  {
+    name: 'share_secret',
+    arguments: {
+      path: 'api/value',
+      recipient_type: 'agent',
+      recipient_id: NOBODY,
+      expires_at: '2099-01-01T00:00:00Z',
+    },
+  },
+  {
+    name: 'request_approval',
+    arguments: {
+      action: 'deploy.web',
+      target_type: 'service',
+      target_id: 'web',
+      summary: { title: 'Deploy', body: 'to production' },
+    },
+  },
+  { name: 'get_approval_status', arguments: { approval_id: NOBODY } },
   // Refused, each in its own place.
   { name: 'get_secret', arguments: { path: 'other/value' } },
   { name: 'get_secret', arguments: { path: 'api/none' } },

@@ -26,7 +26,7 @@ const home = join(folder, 'home')
 const project = join(folder, 'project')
 mkdirSync(project)
 const passphrase = `correct ${randomBytes(6).toString('hex')} staple`
-const value = `val-${randomBytes(12).toString('hex')}`
+const value = `val-${randomBytes(24).toString('hex')}`
 const skip = programMissing('script', 'apt-get install bsdutils')
 
 /** No display, no session bus, no colours: only what a test says is there. */
