@@ -10,13 +10,17 @@ import { secret } from '../support/vault-stores.ts'
 
 const { home, remove } = await temporaryHome()
 const elsewhere = await temporaryHome()
-after(() => Promise.all([remove(), elsewhere.remove()]))
 
 const value = `v-${randomBytes(18).toString('base64url')}`
 const serving = await startServing(home)
-after(() => serving.stop())
 const store = await openTestVault({ home })
-after(() => store.close())
+// In this order: a server that still runs would write into the folder that is removed.
+after(async () => {
+  await store.close()
+  await serving.stop()
+  await remove()
+  await elsewhere.remove()
+})
 await store.vault.put(PERSON, 'default', {
   path: 'api-keys/one',
   value: secret(value),

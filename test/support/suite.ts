@@ -64,7 +64,7 @@ async function runSuite(request: SuiteRequest, tell: (event: SuiteEvent) => void
     files: [...request.files],
     timeout: FILE_LIMIT_MS,
     ...(request.isolated
-      ? { isolation: 'process', concurrency: 3, forceExit: true }
+      ? { isolation: 'process', concurrency: 2, forceExit: true }
       : { isolation: 'none' }),
     ...(request.namePattern === null ? {} : { testNamePatterns: [request.namePattern] }),
   })
