@@ -1,5 +1,7 @@
+import { parseEnvBundle } from './env-bundle.ts'
 import { Fault, isFault } from './faults.ts'
-import type { ListedSecret, SecretRead, UseResult } from './vault-port.ts'
+import type { Caller } from './principals.ts'
+import type { EnvBundle, SecretRead, UseResult, VaultPort } from './vault-port.ts'
 
 type UseFault = Fault & { readonly code: 'ACCESS_DENIED' | 'SECRET_NOT_FOUND' | 'SECRET_SPENT' }
 
@@ -34,10 +36,26 @@ export function usedValues(
   throw failure
 }
 
-/** @throws {Fault} `BAD_INPUT` when the secret is of another type */
-export function requireEnvBundle({ path, type }: Pick<ListedSecret, 'path' | 'type'>): void {
-  if (type === 'env_bundle') return
-  throw new Fault('BAD_INPUT', `The secret at '${path}' is of type ${type}, not env_bundle.`, {
-    details: { field: 'path', path },
-  })
+/**
+ * `getEnvBundle` of any vault: looked at first, so that a secret of another type spends no read.
+ *
+ * @throws {Fault} `BAD_INPUT` when the secret is of another type
+ */
+export async function readEnvBundle(
+  vault: Pick<VaultPort, 'describe' | 'get'>,
+  caller: Caller,
+  name: string,
+  path: string,
+): Promise<EnvBundle> {
+  const { type } = await vault.describe(caller, name, path)
+  if (type !== 'env_bundle')
+    throw new Fault('BAD_INPUT', `The secret at '${path}' is of type ${type}, not env_bundle.`, {
+      details: { field: 'path', path },
+    })
+  const { info, value } = await vault.get(caller, name, path)
+  try {
+    return { info, entries: parseEnvBundle(value) }
+  } finally {
+    value.wipe()
+  }
 }

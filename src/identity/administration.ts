@@ -3,7 +3,7 @@ import type { Reader, Tx } from '../core/db-port.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, isPersonPresent, isRegistered, isSession } from '../core/principals.ts'
-import type { EpochMs } from '../core/time.ts'
+import type { Clock, EpochMs } from '../core/time.ts'
 
 /** What every member of a lane here has: who wants it. */
 export interface Asked {
@@ -62,4 +62,24 @@ export function administeredLane<M extends Asked, R>(
 
 export function refusedRecord(action: string, caller: Caller, fault: Fault): RecordDraft {
   return { kind: 'refusal', action, caller, by: fault.code }
+}
+
+/**
+ * Why the caller may not look at what is said of an agent, or null: whoever is at this machine may, as it may at the
+ * tokens of local clients, for there is no key to be seen; an agent may look at itself.
+ *
+ * @param agentId - null: at all of them
+ */
+export async function lookProblem(
+  { standing, clock }: { readonly standing: StandingPort; readonly clock: Clock },
+  reader: Reader,
+  caller: Caller,
+  agentId: string | null,
+): Promise<Fault | null> {
+  if (caller.principal.kind === 'agent') return null
+  if (caller.principal.kind === 'registered-agent' && caller.principal.id === agentId) {
+    await standing.standingOf(reader, caller, clock())
+    return null
+  }
+  return administrationProblem(standing, reader, caller, clock())
 }

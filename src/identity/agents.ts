@@ -8,12 +8,7 @@ import type { SecretText } from '../core/secret-text.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { newToken, tokenHash, tokenStart } from '../crypto/index.ts'
 import { bumpRights } from '../keys/index.ts'
-import {
-  type Asked,
-  administeredLane,
-  administrationProblem,
-  refusedRecord,
-} from './administration.ts'
+import { type Asked, administeredLane, lookProblem, refusedRecord } from './administration.ts'
 import { type AgentChoice, checkedChoice, DEFAULT_TOKEN_SECONDS } from './agent-request.ts'
 import { type AgentRow, agentInfo, type IdentityTables } from './identity-rows.ts'
 import { ensureOrganisation } from './organisation.ts'
@@ -122,21 +117,6 @@ export function createAgents(parts: AgentParts): AgentPort {
       await changed(ledger.commit(remove, { caller, id }))
     },
   }
-}
-
-async function lookProblem(
-  { standing, clock }: AgentParts,
-  reader: Reader,
-  caller: Caller,
-  own: string | null,
-): Promise<Fault | null> {
-  // Whoever is at this machine may look, as it may at the tokens of local clients: there is no key to be seen.
-  if (caller.principal.kind === 'agent') return null
-  if (caller.principal.kind === 'registered-agent' && caller.principal.id === own) {
-    await standing.standingOf(reader, caller, clock())
-    return null
-  }
-  return administrationProblem(standing, reader, caller, clock())
 }
 
 /** @throws {Fault} `NOT_FOUND` */

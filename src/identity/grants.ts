@@ -1,5 +1,5 @@
 import type { Committed, Ledger, Settled } from '../audit/index.ts'
-import type { Db, Reader, Tx } from '../core/db-port.ts'
+import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { GrantPort, GrantRequest, GrantWithBearer } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
@@ -8,12 +8,7 @@ import { type Caller, principalName } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { newToken, tokenHash, tokenStart } from '../crypto/index.ts'
 import { bumpRights } from '../keys/index.ts'
-import {
-  type Asked,
-  administeredLane,
-  administrationProblem,
-  refusedRecord,
-} from './administration.ts'
+import { type Asked, administeredLane, lookProblem, refusedRecord } from './administration.ts'
 import { type GrantRow, grantInfo } from './grant-rows.ts'
 import type { IdentityTables } from './identity-rows.ts'
 import type { RefusalLane } from './refusals.ts'
@@ -115,20 +110,6 @@ export function createGrants(parts: GrantParts): GrantPort {
       return grantInfo(row)
     },
   }
-}
-
-async function lookProblem(
-  { standing, clock }: GrantParts,
-  reader: Reader,
-  caller: Caller,
-  agentId: string | null,
-): Promise<Fault | null> {
-  if (caller.principal.kind === 'agent') return null
-  if (caller.principal.kind === 'registered-agent' && caller.principal.id === agentId) {
-    await standing.standingOf(reader, caller, clock())
-    return null
-  }
-  return administrationProblem(standing, reader, caller, clock())
 }
 
 function bad(field: string, message: string): Fault {

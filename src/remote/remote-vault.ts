@@ -1,9 +1,8 @@
-import { parseEnvBundle } from '../core/env-bundle.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import { isUuid, type SecretId, type VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
-import { isUseFault, requireEnvBundle, usedValues } from '../core/used-values.ts'
+import { isUseFault, readEnvBundle, usedValues } from '../core/used-values.ts'
 import type {
   EnvBundle,
   GenerateRequest,
@@ -131,14 +130,8 @@ export class RemoteVault implements VaultPort {
     return this.#read(await this.#vaultId(vault), path, version, '')
   }
 
-  async getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
-    requireEnvBundle(await this.describe(caller, vault, path))
-    const { info, value } = await this.get(caller, vault, path)
-    try {
-      return { info, entries: parseEnvBundle(value) }
-    } finally {
-      value.wipe()
-    }
+  getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
+    return readEnvBundle(this, caller, vault, path)
   }
 
   async use(

@@ -1,12 +1,11 @@
 import { type Committed, type Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
-import { parseEnvBundle } from '../core/env-bundle.ts'
 import { Fault } from '../core/faults.ts'
 import type { VaultId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { Clock } from '../core/time.ts'
-import { requireEnvBundle, usedValues } from '../core/used-values.ts'
+import { readEnvBundle, usedValues } from '../core/used-values.ts'
 import type {
   EnvBundle,
   GenerateRequest,
@@ -167,14 +166,8 @@ export class LocalVault implements VaultPort {
     return this.#read(request, 'read', null, share)
   }
 
-  async getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
-    requireEnvBundle(await this.describe(caller, vault, path))
-    const { info, value } = await this.get(caller, vault, path)
-    try {
-      return { info, entries: parseEnvBundle(value) }
-    } finally {
-      value.wipe()
-    }
+  getEnvBundle(caller: Caller, vault: string, path: string): Promise<EnvBundle> {
+    return readEnvBundle(this, caller, vault, path)
   }
 
   async use(
