@@ -7,8 +7,13 @@ import { withKnownValues } from '../src/app/known-values.ts'
 import { DEFAULT_SWITCHES } from '../src/core/config.ts'
 import { silentLog } from '../src/core/log.ts'
 import { SecretText } from '../src/core/secret-text.ts'
-import { CallPath, CallRecord, MessageInspection, type PolicyNow } from '../src/gateway/index.ts'
-import { Relay } from '../src/gateway/relay.ts'
+import {
+  CallPath,
+  CallRecord,
+  MessageInspection,
+  type PoliciesNow,
+  Relay,
+} from '../src/gateway/index.ts'
 import { toolPolicyOf } from '../src/policy/index.ts'
 import { AGENT, openTestVault, PERSON } from './support/vault.ts'
 
@@ -20,22 +25,22 @@ interface Between {
   readonly relay: Relay
   readonly toClient: string[]
   readonly toServer: string[]
-  policy: PolicyNow
+  policies: PoliciesNow
   client(message: object | string): Promise<void>
   server(message: object | string): Promise<void>
   call(id: number, name: string, args?: object): Promise<void>
 }
 
-const policyOf = async (policy: object | null): Promise<PolicyNow> =>
-  policy === null
-    ? { policy: null, revision: null }
-    : {
-        policy: await toolPolicyOf(
-          'p.json',
-          Buffer.from(JSON.stringify({ version: '1', ...policy })),
-        ),
-        revision: 'r1',
-      }
+const policiesOf = (...documents: readonly (object | null)[]): Promise<PoliciesNow> =>
+  Promise.all(
+    documents
+      .filter((one) => one !== null)
+      .map(async (one, index) => ({
+        name: `p${index + 1}`,
+        policy: await toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', ...one }))),
+        revision: `r${index + 1}`,
+      })),
+  )
 
 let sessions = 0
 
@@ -50,8 +55,8 @@ async function between(
   const toClient: string[] = []
   const toServer: string[] = []
   sessions += 1
-  const one: { policy: PolicyNow } = { policy: await policyOf(policy) }
-  const policyNow = () => one.policy
+  const one: { policies: PoliciesNow } = { policies: await policiesOf(policy) }
+  const policiesNow = () => one.policies
   const inspection = new MessageInspection({
     inspection: withKnownValues(
       callInspection(
@@ -77,13 +82,13 @@ async function between(
     path: new CallPath({
       server: 'fixture',
       isShadow: options.isShadow ?? true,
-      policyNow,
+      policiesNow,
       inspection,
       record: async () => record,
       session: `session-${sessions}`,
     }),
     inspection,
-    policyNow,
+    policiesNow,
     log: silentLog,
     toClient: (text) => toClient.push(text),
     toServer: (text) => toServer.push(text),
@@ -475,9 +480,41 @@ test('without a policy calls pass and are recorded, or none does', async () => {
 test('a changed policy holds for the next call', async () => {
   const one = await between({ default: 'allow' })
   await one.call(1, 'x')
-  one.policy = await policyOf({ default: 'deny' })
+  one.policies = await policiesOf({ default: 'deny' })
   await one.call(2, 'x')
   assert.equal(one.toServer.length, 1)
+})
+
+test('a call has to pass every policy, and counts against the limits of all', async () => {
+  const one = await between(null)
+  const limits = (counter: string, max: number) => [{ counter, window: 'month', max }]
+  one.policies = await policiesOf(
+    { default: 'deny', tools: { a: { limits: limits('several-a', 3) }, b: {}, c: {} } },
+    {
+      default: 'allow',
+      hide: ['c'],
+      tools: { a: { limits: limits('several-b', 1) }, b: { action: 'deny' } },
+    },
+  )
+  await one.call(1, 'a')
+  await one.call(2, 'a')
+  assert.match(textOf(one), /limit 'several-b' of 1 .*\nRule: p2#\/tools\/a\/limits\/0\n/)
+  await one.call(3, 'b')
+  assert.match(textOf(one), /Rule: p2#\/tools\/b\/action$/)
+  await one.call(4, 'd')
+  assert.match(textOf(one), /Rule: p1#\(default deny\)$/)
+  await one.call(5, 'c')
+  assert.deepEqual(last(one).error, { code: -32602, message: 'Unknown tool: c' })
+  assert.equal(one.toServer.length, 1)
+  assert.equal((await recorded('tool.call', 'intent')).detail?.['policy'], 'r1 r2')
+  await one.client({ id: 6, method: 'tools/list' })
+  const tools = ['a', 'b', 'c', 'd'].map((name) => ({ name }))
+  await one.server({ id: 6, result: { tools } })
+  assert.deepEqual(JSON.parse(one.toClient.at(-1) ?? ''), {
+    jsonrpc: '2.0',
+    id: 6,
+    result: { tools: [{ name: 'a' }] },
+  })
 })
 
 test('who is frozen calls nothing', async () => {
@@ -500,7 +537,7 @@ test('what cannot be recorded does not pass', async () => {
   const path = new CallPath({
     server: 'fixture',
     isShadow: false,
-    policyNow: () => one.policy,
+    policiesNow: () => one.policies,
     inspection: new MessageInspection({
       inspection: {
         switches: { ...DEFAULT_SWITCHES, isEnabled: false },
@@ -528,7 +565,7 @@ test('what cannot be recorded does not pass', async () => {
       log: silentLog,
       note: async () => {},
     }),
-    policyNow: () => one.policy,
+    policiesNow: () => one.policies,
     log: silentLog,
     toClient: (text) => sent.push(text),
     toServer: () => assert.fail('it was sent'),

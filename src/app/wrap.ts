@@ -48,7 +48,7 @@ export async function serveWrapped(
   const file = request.policy === null ? null : await PolicyFile.open(request.policy, log)
   try {
     if (file === null) await request.say(withoutPolicy(name, request.requiresPolicy))
-    const policyNow = () => file?.now() ?? { policy: null, revision: null }
+    const policiesNow = () => (file === null ? [] : [file.now()])
     const record = lazily(async () => {
       const { ledger, identity } = await parts.stack()
       return new CallRecord(ledger, identity.standing)
@@ -77,13 +77,13 @@ export async function serveWrapped(
       path: new CallPath({
         server: name,
         isShadow: !request.requiresPolicy,
-        policyNow,
+        policiesNow,
         inspection,
         record,
         session: randomUUID(),
       }),
       inspection,
-      policyNow,
+      policiesNow,
       log,
       input: process.stdin,
       output: process.stdout,

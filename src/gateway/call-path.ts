@@ -2,25 +2,19 @@ import type { CallOutcome } from '../audit/index.ts'
 import { asFault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import { withPart } from '../mcp/wire/index.ts'
-import { decideTool, type LimitScope, type ToolLimit, type ToolPolicy } from '../policy/index.ts'
+import type { LimitScope, ToolLimit } from '../policy/index.ts'
+import { decideByAll, type PoliciesNow, revisionOf } from './applied-policies.ts'
 import type { CallRecord, RecordedCall } from './call-record.ts'
 import { counterOf, type Taken } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import type { ToolCall } from './tool-call.ts'
 
-/** What holds for calls of one server right now. */
-export interface PolicyNow {
-  /** Null: no policy was given. */
-  readonly policy: ToolPolicy | null
-  readonly revision: string | null
-}
-
 export interface CallPathOptions {
   readonly server: string
   /** Without a policy: whether calls pass all the same. */
   readonly isShadow: boolean
-  readonly policyNow: () => PolicyNow
+  readonly policiesNow: () => PoliciesNow
   readonly inspection: MessageInspection
   /** Opened when the first call needs it. */
   readonly record: () => Promise<CallRecord>
@@ -32,7 +26,8 @@ export interface CallPathOptions {
 interface Underway {
   readonly call: ToolCall
   readonly caller: Caller
-  readonly now: PolicyNow
+  /** A call is judged and counted by one revision of each. */
+  readonly policies: PoliciesNow
   args: ToolCall['args']
   limits: readonly ToolLimit[]
   passed: { readonly seq: number; readonly taken: readonly Taken[] } | null
@@ -67,11 +62,11 @@ export class CallPath {
   }
 
   async judge(call: ToolCall, caller: Caller): Promise<CallJudged> {
-    const { policyNow } = this.#options
+    const { policiesNow } = this.#options
     const underway: Underway = {
       call,
       caller,
-      now: policyNow(),
+      policies: policiesNow(),
       args: call.args,
       limits: [],
       passed: null,
@@ -99,12 +94,12 @@ export class CallPath {
   }
 
   #decide(underway: Underway): Denial | null {
-    const { policy } = underway.now
-    if (policy === null)
+    const { policies } = underway
+    if (policies.length === 0)
       return this.#options.isShadow
         ? null
         : deniedByPolicy('(no policy)', 'There is no policy for this server.')
-    const decision = decideTool(policy, underway.call.tool, underway.args)
+    const decision = decideByAll(policies, underway.call.tool, underway.args)
     if (decision.allowed) {
       underway.limits = decision.limits
       return null
@@ -150,10 +145,10 @@ export class CallPath {
     return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
   }
 
-  #recorded({ call, caller, args, now }: Underway): RecordedCall {
+  #recorded({ call, caller, args, policies }: Underway): RecordedCall {
     const { server } = this.#options
     const keys = Object.keys(args)
-    return { caller, server, tool: call.tool, keys, revision: now.revision }
+    return { caller, server, tool: call.tool, keys, revision: revisionOf(policies) }
   }
 
   #goingOn(underway: Underway): CallJudged {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { toolPolicyOf } from '../policy/index.ts'
-import type { PolicyNow } from './call-path.ts'
+import type { AppliedPolicy } from './applied-policies.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
 const LOOK_MS = 500
@@ -13,10 +13,10 @@ const LOOK_MS = 500
 export class PolicyFile {
   readonly #file: string
   readonly #log: Log
-  #now: PolicyNow
+  #now: AppliedPolicy
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor(file: string, now: PolicyNow, log: Log) {
+  private constructor(file: string, now: AppliedPolicy, log: Log) {
     this.#file = file
     this.#now = now
     this.#log = log
@@ -28,7 +28,7 @@ export class PolicyFile {
     return new PolicyFile(file, await read(file), log)
   }
 
-  now(): PolicyNow {
+  now(): AppliedPolicy {
     return this.#now
   }
 
@@ -45,7 +45,7 @@ export class PolicyFile {
       const now = await read(this.#file)
       if (now.revision === this.#now.revision) return
       this.#now = now
-      this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision ?? '' })
+      this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
     } catch (error) {
       const reason = error instanceof Fault ? error.message : 'it cannot be read'
       this.#log.error('the policy was changed and is not valid: the last one stays in force', {
@@ -55,7 +55,7 @@ export class PolicyFile {
   }
 }
 
-async function read(file: string): Promise<PolicyNow> {
+async function read(file: string): Promise<AppliedPolicy> {
   let bytes: Buffer
   try {
     bytes = await readFile(file)
@@ -66,5 +66,9 @@ async function read(file: string): Promise<PolicyNow> {
     })
   }
   const policy = await toolPolicyOf(file, bytes)
-  return { policy, revision: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
+  return {
+    name: file,
+    policy,
+    revision: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
+  }
 }

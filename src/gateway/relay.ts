@@ -16,7 +16,8 @@ import {
   refusalAnswer,
   withPart,
 } from '../mcp/wire/index.ts'
-import type { CallPath, PolicyNow } from './call-path.ts'
+import { isDefaultDeny, type PoliciesNow } from './applied-policies.ts'
+import type { CallPath } from './call-path.ts'
 import { denialAnswer } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { INSPECTED_REQUESTS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
@@ -27,11 +28,21 @@ export interface RelayOptions {
   readonly caller: Caller
   readonly path: CallPath
   readonly inspection: MessageInspection
-  readonly policyNow: () => PolicyNow
+  readonly policiesNow: () => PoliciesNow
   readonly log: Log
-  /** One message without a newline. */
-  readonly toClient: (text: string) => void
-  readonly toServer: (text: string) => void
+  /**
+   * Carries one message, JSON without a newline, to the client.
+   *
+   * @param about `idKey` of the client's request that it answers or came with; null for what stands alone
+   */
+  readonly toClient: (text: string, about: string | null) => void
+  /**
+   * Carries one message to the server.
+   *
+   * @param message what `text` was made of, equal to its own `text` when nothing was changed; null for a refusal of
+   *   something that the server asked
+   */
+  readonly toServer: (text: string, message: Message | null) => void
 }
 
 /** A request of the client that is not answered yet. */
@@ -51,8 +62,13 @@ interface Asked {
 const MAX_OPEN = 10_000
 
 /**
- * Both directions between one client and one server, message by message. Ids stay as they are; what needs no change
- * goes on byte for byte; what cannot be judged does not go on.
+ * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
+ * processes, requests and streams of HTTP. Ids stay as they are; what needs no change goes on byte for byte; what
+ * cannot be judged does not go on.
+ *
+ * Ids are told apart within one relay: clients that share a server have one each, and what joins them keeps their ids
+ * apart on the way to the server. A request that comes alone, as in a revision without sessions, may have a relay of
+ * its own; all share one `CallPath`.
  */
 export class Relay {
   readonly #options: RelayOptions
@@ -86,7 +102,7 @@ export class Relay {
     const message = readFrame(frame)
     switch (message.kind) {
       case 'refused':
-        this.#options.toClient(refusalAnswer(message))
+        this.#options.toClient(refusalAnswer(message), null)
         return
       case 'request':
         this.#request(message)
@@ -103,11 +119,16 @@ export class Relay {
   tooLongFromClient(maxBytes: number): void {
     this.#options.toClient(
       errorAnswer('null', RPC_ERRORS.request, `The message is larger than ${maxBytes} bytes.`),
+      null,
     )
   }
 
-  /** Messages of the server are handled one after another: what it said first, the client hears first. */
-  async fromServer(frame: Buffer): Promise<void> {
+  /**
+   * Messages of the server are handled one after another: what it said first, the client hears first.
+   *
+   * @param about `idKey` of the client's request on whose stream it came, where the transport has such streams
+   */
+  async fromServer(frame: Buffer, about: string | null = null): Promise<void> {
     const message = readFrame(frame)
     switch (message.kind) {
       case 'refused':
@@ -118,15 +139,15 @@ export class Relay {
         return
       case 'request':
       case 'notification':
-        await this.#serverMessage(message)
+        await this.#serverMessage(message, about)
     }
   }
 
   /** The server is gone: whoever waits is told. */
   async serverEnded(how: string): Promise<void> {
-    const asked = [...this.#asked.values()]
+    const asked = [...this.#asked]
     this.#asked.clear()
-    for (const one of asked) {
+    for (const [idKey, one] of asked) {
       this.#run(one.settle('lost'))
       if (!one.isCancelled)
         this.#options.toClient(
@@ -135,22 +156,28 @@ export class Relay {
             RPC_ERRORS.internal,
             `The server ended before it answered (${how}).`,
           ),
+          idKey,
         )
     }
     await this.idle()
   }
 
   #request(request: Request): void {
-    const { toClient, toServer, policyNow } = this.#options
+    const { toClient, toServer, policiesNow } = this.#options
     const { idKey, idText, method } = request
     if (this.#asked.has(idKey)) {
+      // It is not the answer to the one with the same id, which is still open.
       toClient(
         errorAnswer(idText, RPC_ERRORS.request, 'A request with this id is not answered yet.'),
+        null,
       )
       return
     }
     if (this.#asked.size >= MAX_OPEN) {
-      toClient(errorAnswer(idText, RPC_ERRORS.internal, 'Too many requests are not answered yet.'))
+      toClient(
+        errorAnswer(idText, RPC_ERRORS.internal, 'Too many requests are not answered yet.'),
+        idKey,
+      )
       return
     }
     if (method === 'tools/call') {
@@ -160,16 +187,17 @@ export class Relay {
     if (PLAIN_REQUESTS.has(method)) {
       if (method === 'initialize') this.#introduced(request.params)
       this.#ask(request, method)
-      toServer(request.text)
+      toServer(request.text, request)
       return
     }
-    if (!INSPECTED_REQUESTS.has(method) && policyNow().policy?.fallback === 'deny') {
+    if (!INSPECTED_REQUESTS.has(method) && isDefaultDeny(policiesNow())) {
       toClient(
         errorAnswer(
           idText,
           RPC_ERRORS.method,
           '[POLICY DENIED] The policy does not allow this method.',
         ),
+        idKey,
       )
       return
     }
@@ -195,7 +223,7 @@ export class Relay {
     const { toClient, toServer, path } = this.#options
     const read = readToolCall(request)
     if ('refused' in read) {
-      toClient(refusalAnswer(read.refused))
+      toClient(refusalAnswer(read.refused), request.idKey)
       return
     }
     const { call } = read
@@ -205,7 +233,7 @@ export class Relay {
       const judged = await path.judge(call, this.#caller)
       if ('denial' in judged) {
         this.#asked.delete(request.idKey)
-        if (!asked.isCancelled) toClient(denialAnswer(call, judged.denial))
+        if (!asked.isCancelled) toClient(denialAnswer(call, judged.denial), request.idKey)
         return
       }
       // Nobody waits any more, or the server is gone: it never ran.
@@ -216,7 +244,7 @@ export class Relay {
       }
       asked.settle = judged.settle
       asked.isWritten = true
-      toServer(judged.text)
+      toServer(judged.text, request)
     }
     asked.judged = this.#tracked(judge())
   }
@@ -227,7 +255,7 @@ export class Relay {
       this.#cancelled(notification)
       return
     }
-    if (PLAIN_NOTIFICATIONS.has(notification.method)) toServer(notification.text)
+    if (PLAIN_NOTIFICATIONS.has(notification.method)) toServer(notification.text, notification)
     else this.#run(this.#inspected(notification, null))
   }
 
@@ -239,14 +267,14 @@ export class Relay {
     const idKey = typeof id === 'string' ? `s${id}` : `n${String(id)}`
     const asked = this.#asked.get(idKey)
     if (asked === undefined) {
-      toServer(notification.text)
+      toServer(notification.text, notification)
       return
     }
     asked.isCancelled = true
     const cancel = async (): Promise<void> => {
       await asked.judged
       if (!asked.isWritten) return
-      toServer(notification.text)
+      toServer(notification.text, notification)
       // Servers need not answer what was cancelled; whether it ran is not known.
       if (this.#asked.get(idKey) !== asked) return
       this.#asked.delete(idKey)
@@ -264,7 +292,7 @@ export class Relay {
         return
       }
       this.#asked.delete(idKey)
-      toClient(errorAnswer(message.idText, code, text))
+      toClient(errorAnswer(message.idText, code, text), idKey)
     }
     try {
       const judged = judgedParams(message)
@@ -274,7 +302,7 @@ export class Relay {
       }
       const inspected = await inspection.input(this.#caller, message.method, judged.params)
       if ('refusal' in inspected) refuse(RPC_ERRORS.params, inspected.refusal)
-      else toServer(textOf(message, message.params, judged.params, inspected.value))
+      else toServer(textOf(message, message.params, judged.params, inspected.value), message)
     } catch (error) {
       refuse(RPC_ERRORS.internal, said(error))
     }
@@ -292,18 +320,18 @@ export class Relay {
         if (hasTwins || problem !== null)
           throw new Fault('BAD_INPUT', `The answer ${problem ?? 'says a name twice'}.`)
         const inspected = await inspection.input(this.#caller, 'answer', value)
-        if ('value' in inspected) toServer(textOf(response, body, value, inspected.value))
-        else toServer(errorAnswer(idText, RPC_ERRORS.internal, 'The answer was refused.'))
+        if ('value' in inspected) toServer(textOf(response, body, value, inspected.value), response)
+        else toServer(errorAnswer(idText, RPC_ERRORS.internal, 'The answer was refused.'), null)
       } catch (error) {
         this.#options.log.warn('an answer of the client was not passed on', { reason: said(error) })
-        toServer(errorAnswer(idText, RPC_ERRORS.internal, 'The answer could not be judged.'))
+        toServer(errorAnswer(idText, RPC_ERRORS.internal, 'The answer could not be judged.'), null)
       }
     }
     this.#run(answer())
   }
 
   async #serverAnswer(response: Response): Promise<void> {
-    const { toClient, inspection, policyNow, log } = this.#options
+    const { toClient, inspection, policiesNow, log } = this.#options
     const { idKey, body, outcome } = response
     const asked = idKey === null ? undefined : this.#asked.get(idKey)
     if (idKey === null || asked === undefined) {
@@ -316,35 +344,43 @@ export class Relay {
     try {
       const { value, hasTwins, problem } = judgedPart(response, body)
       if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
-      const { policy } = policyNow()
-      const isList = asked.method === 'tools/list' && outcome === 'result' && policy !== null
-      const listed = isList ? shownTools(value, policy) : value
+      const isList = asked.method === 'tools/list' && outcome === 'result'
+      const listed = isList ? shownTools(value, policiesNow()) : value
       const shown = await inspection.output(this.#caller, asked.name, listed)
-      toClient(hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown))
+      toClient(
+        hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown),
+        idKey,
+      )
     } catch (error) {
-      toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, said(error)))
+      toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, said(error)), idKey)
     }
   }
 
   /** What a server asks or tells of its own accord. */
-  async #serverMessage(message: Request | Notification): Promise<void> {
+  async #serverMessage(message: Request | Notification, about: string | null): Promise<void> {
     const { toClient, toServer, inspection, log } = this.#options
     try {
       const { params } = message
       if (params === null) {
         if (message.kind === 'request') this.#askedByServer.add(message.idKey)
-        toClient(message.text)
+        toClient(message.text, about)
         return
       }
       const { value, hasTwins, problem } = judgedPart(message, params)
       if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
       const shown = await inspection.output(this.#caller, message.method, value)
       if (message.kind === 'request') this.#askedByServer.add(message.idKey)
-      toClient(hasTwins ? withPart(message, params, shown) : textOf(message, params, value, shown))
+      toClient(
+        hasTwins ? withPart(message, params, shown) : textOf(message, params, value, shown),
+        about,
+      )
     } catch (error) {
       log.warn('a message of the server was not passed on', { reason: said(error) })
       if (message.kind === 'request')
-        toServer(errorAnswer(message.idText, RPC_ERRORS.internal, 'The message was not passed on.'))
+        toServer(
+          errorAnswer(message.idText, RPC_ERRORS.internal, 'The message was not passed on.'),
+          null,
+        )
     }
   }
 
