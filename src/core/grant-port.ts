@@ -11,7 +11,7 @@ export interface GrantInfo {
   readonly label: string
   /** Name of the server behind the gateway; nowhere else is its bearer anybody's. */
   readonly server: string
-  /** Names of the policies that its calls are judged by. */
+  /** Names of the policies that its calls are judged by, beside those of its server. */
   readonly policies: readonly string[]
   /** First characters of its bearer, to tell it from others. */
   readonly prefix: string
@@ -48,6 +48,14 @@ export interface GrantPort {
   rotate(caller: Caller, id: string): Promise<GrantWithBearer>
   /** Its bearer is dead at once, and nobody else's is. @throws {Fault} `NOT_FOUND` */
   revoke(caller: Caller, id: string): Promise<GrantInfo>
+  /**
+   * Has its calls judged by one more policy. Only a person who is there does that.
+   *
+   * @throws {Fault} `NOT_FOUND` for the grant; `CONFLICT` when it names the policy already
+   */
+  attach(caller: Caller, id: string, policy: string): Promise<GrantInfo>
+  /** @throws {Fault} `NOT_FOUND` for the grant, or when it does not name the policy */
+  detach(caller: Caller, id: string, policy: string): Promise<GrantInfo>
   /**
    * The grant that somebody came with, as of now.
    *

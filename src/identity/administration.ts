@@ -60,6 +60,25 @@ export function administeredLane<M extends Asked, R>(
   })
 }
 
+/**
+ * A lane of changes that somebody who administers makes himself: no key does, whoever left it where, and a session
+ * only while its person is there.
+ */
+export function attendedLane<M extends Asked, R>(
+  standing: StandingPort,
+  action: string,
+  change: (tx: Tx, member: M, at: EpochMs) => Promise<Settled<R>>,
+): Lane<M, R> {
+  return administeredLane(standing, action, async (tx, member, at) => {
+    if (isPersonPresent(member.caller, at)) return change(tx, member, at)
+    const fault = new Fault(
+      'ACCESS_DENIED',
+      'A person who signed in has to do this, or the one at the machine; a key cannot.',
+    )
+    return { fault, record: refusedRecord(action, member.caller, fault) }
+  })
+}
+
 export function refusedRecord(action: string, caller: Caller, fault: Fault): RecordDraft {
   return { kind: 'refusal', action, caller, by: fault.code }
 }

@@ -1,14 +1,20 @@
-import type { Committed, Ledger, Settled } from '../audit/index.ts'
+import type { Committed, Lane, Ledger, Settled } from '../audit/index.ts'
 import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
-import type { GrantPort, GrantRequest, GrantWithBearer } from '../core/grant-port.ts'
+import type { GrantInfo, GrantPort, GrantRequest, GrantWithBearer } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { newId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { newToken, tokenHash, tokenStart } from '../crypto/index.ts'
 import { bumpRights } from '../keys/index.ts'
-import { type Asked, administeredLane, lookProblem, refusedRecord } from './administration.ts'
+import {
+  type Asked,
+  administeredLane,
+  attendedLane,
+  lookProblem,
+  refusedRecord,
+} from './administration.ts'
 import { type GrantRow, grantInfo } from './grant-rows.ts'
 import type { IdentityTables } from './identity-rows.ts'
 import type { RefusalLane } from './refusals.ts'
@@ -46,6 +52,7 @@ interface Creation extends Asked {
 }
 type Rotation = Asked & { readonly id: string; readonly columns: BearerColumns }
 type Revocation = Asked & { readonly id: string }
+type Naming = Asked & { readonly id: string; readonly policy: string }
 
 export function createGrants(parts: GrantParts): GrantPort {
   const { db, ledger, tables, standing, clock } = parts
@@ -57,6 +64,20 @@ export function createGrants(parts: GrantParts): GrantPort {
   )
   const revoke = administeredLane(standing, 'grant.revoke', (tx, member: Revocation, at) =>
     revokeGrant(tables, tx, member, at),
+  )
+  const attach = attendedLane(standing, 'policy.attach', (tx, member: Naming) =>
+    renamed(tables, tx, member, 'policy.attach', (policies) =>
+      policies.includes(member.policy)
+        ? new Fault('CONFLICT', `The grant is judged by the policy '${member.policy}' already.`)
+        : [...policies, member.policy],
+    ),
+  )
+  const detach = attendedLane(standing, 'policy.detach', (tx, member: Naming) =>
+    renamed(tables, tx, member, 'policy.detach', (policies) =>
+      policies.includes(member.policy)
+        ? policies.filter((one) => one !== member.policy)
+        : new Fault('NOT_FOUND', `The grant is not judged by a policy '${member.policy}'.`),
+    ),
   )
 
   async function withBearer(
@@ -73,6 +94,12 @@ export function createGrants(parts: GrantParts): GrantPort {
     } finally {
       parts.changed()
     }
+  }
+
+  async function named(lane: Lane<Naming, GrantRow>, member: Naming): Promise<GrantInfo> {
+    if (!NAME.test(member.policy))
+      throw bad('policy', 'must have 1 to 64 letters, digits, dots, dashes or underscores.')
+    return grantInfo((await ledger.commit(lane, member)).value)
   }
 
   return {
@@ -99,6 +126,8 @@ export function createGrants(parts: GrantParts): GrantPort {
         parts.changed()
       }
     },
+    attach: (caller, id, policy) => named(attach, { caller, id, policy }),
+    detach: (caller, id, policy) => named(detach, { caller, id, policy }),
     async held(caller) {
       const row = await db.read(async (reader) => {
         await standing.standingOf(reader, caller, clock())
@@ -123,8 +152,8 @@ function checkedRequest(request: GrantRequest, at: EpochMs): ChosenColumns {
     throw bad('label', `must have 1 to ${MAX_LABEL} printable characters.`)
   if (!NAME.test(server))
     throw bad('server', 'must have 1 to 64 letters, digits, dots, dashes or underscores.')
-  if (policies.length === 0 || policies.length > MAX_POLICIES)
-    throw bad('policies', `must name 1 to ${MAX_POLICIES} policies.`)
+  if (policies.length > MAX_POLICIES)
+    throw bad('policies', `must name at most ${MAX_POLICIES} policies.`)
   if (!policies.every((name) => NAME.test(name)))
     throw bad('policies', 'must be names of 1 to 64 letters, digits, dots, dashes or underscores.')
   if (expiresAt !== null && (!Number.isSafeInteger(expiresAt) || expiresAt <= at))
@@ -197,6 +226,26 @@ async function revokeGrant(
   if (row === null) return { fault: unknownGrant(id), record: null }
   const next = { ...row, revoked_at: at, revision: row.revision + 1 }
   return saved(tables, tx, 'grant.revoke', caller, next)
+}
+
+async function renamed(
+  tables: IdentityTables,
+  tx: Tx,
+  { caller, id }: Naming,
+  action: string,
+  next: (policies: readonly string[]) => readonly string[] | Fault,
+): Promise<Settled<GrantRow>> {
+  const row = await counting(tables, tx, id)
+  if (row === null) return { fault: unknownGrant(id), record: null }
+  const policies = next(grantInfo(row).policies)
+  if (policies instanceof Fault) return { fault: policies, record: null }
+  if (policies.length > MAX_POLICIES)
+    return {
+      fault: new Fault('CONFLICT', `A grant is judged by at most ${MAX_POLICIES} policies.`),
+      record: null,
+    }
+  const revision = row.revision + 1
+  return saved(tables, tx, action, caller, { ...row, policies: JSON.stringify(policies), revision })
 }
 
 async function counting(tables: IdentityTables, tx: Tx, id: string): Promise<GrantRow | null> {

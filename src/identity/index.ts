@@ -1,3 +1,4 @@
+export { type Asked, attendedLane, lookProblem, refusedRecord } from './administration.ts'
 export { freezeWithin } from './freezes.ts'
 export { createIdentity, type Identity, type IdentityParts } from './identity.ts'
 export {

@@ -226,12 +226,42 @@ test('grants: owners and admins change them, a session only after a step-up, and
   await assert.rejects(grants.revoke(later, second.grant.id), fault('STEP_UP_REQUIRED'))
 })
 
+test('grants: a policy is attached and detached by a person who is there, once each', async () => {
+  const { clock, step } = steppedClock()
+  const vault = await open.fresh(SQLITE, clock)
+  const { authentication, grants } = vault.identity
+  const session = await firstOwner(vault)
+  const { grant, key } = await granted(vault, { policies: [] })
+  assert.deepEqual(grant.policies, [])
+  assert.deepEqual((await grants.attach(PERSON, grant.id, 'a')).policies, ['a'])
+  const owner = await callerOf(vault, session)
+  assert.deepEqual((await grants.attach(owner, grant.id, 'b')).policies, ['a', 'b'])
+  await assert.rejects(grants.attach(PERSON, grant.id, 'a'), fault('CONFLICT'))
+  await assert.rejects(grants.attach(PERSON, newId<string>(), 'a'), fault('NOT_FOUND'))
+  await assert.rejects(grants.attach(PERSON, grant.id, 'a/b'), fault('BAD_INPUT', /^policy /))
+  const admin = await authentication.authenticate((await userWithKey(vault, 'admin')).key, ORIGIN)
+  const own = await authentication.authenticate(key, ORIGIN)
+  step(6 * MINUTE)
+  for (const [caller, code] of [
+    [admin, 'ACCESS_DENIED'],
+    [own, 'ACCESS_DENIED'],
+    [AGENT, 'ACCESS_DENIED'],
+    [await callerOf(vault, session), 'STEP_UP_REQUIRED'],
+  ] as const)
+    for (const change of [grants.attach, grants.detach])
+      await assert.rejects(change(caller, grant.id, 'b'), fault(code))
+  assert.deepEqual((await grants.detach(PERSON, grant.id, 'a')).policies, ['b'])
+  await assert.rejects(grants.detach(PERSON, grant.id, 'a'), fault('NOT_FOUND'))
+  for (let count = 1; count < 32; count += 1) await grants.attach(PERSON, grant.id, `p${count}`)
+  await assert.rejects(grants.attach(PERSON, grant.id, 'one-more'), fault('CONFLICT'))
+  assert.deepEqual((await vault.audit.verify()).findings, [])
+})
+
 const WRONG: readonly (readonly [what: string, change: Partial<GrantRequest>, field: string])[] = [
   ['an empty label', { label: ' ' }, 'label'],
   ['a label of lines', { label: 'a\nb' }, 'label'],
   ['no server', { server: '' }, 'server'],
   ['a server with a slash', { server: 'a/b' }, 'server'],
-  ['no policies', { policies: [] }, 'policies'],
   ['a policy without a name', { policies: ['ok', ''] }, 'policies'],
   ['an end in the past', { expiresAt: epochMs(T0 - 1) }, 'expires_at'],
 ]

@@ -24,7 +24,7 @@ test('a grant is made and rotated behind the gate, listed without its bearer, an
   const create = ['grant', 'create', 'deploy', ...CHOSEN, '--label', 'laptop']
   for (const command of [create, ['grant', 'rotate', 'x'], ['grant', 'revoke', 'x']])
     assert.equal((await piped(command)).exit, 5, command.join(' '))
-  for (const missing of ['--server', '--policy', '--label']) {
+  for (const missing of ['--server', '--label']) {
     const words = ['--server', 'a', '--policy', 'b', '--label', 'c']
     const at = words.indexOf(missing)
     const said = await piped(['grant', 'create', 'deploy', ...words.toSpliced(at, 2)])

@@ -14,7 +14,7 @@ export const grantCreate = command({
   name: 'grant create',
   summary: 'Give an agent a bearer for one server; it is shown once.',
   about: [
-    'Whoever holds the bearer is the agent, at that server and under those policies alone. Each client gets one of its own, so that each is rotated, frozen and revoked alone.',
+    'Whoever holds the bearer is the agent, at that server and under those policies and those of the server. Without any policy every call is denied. Each client gets a bearer of its own, so that each is rotated, frozen and revoked alone.',
   ],
   gated: true,
   arguments: [AGENT_ARGUMENT],
@@ -37,14 +37,13 @@ export const grantCreate = command({
   async run(args, io, deps: Deps) {
     const server = required('--server', args.server)
     const label = required('--label', args.label)
-    if (args.policy.length === 0) required('--policy', undefined)
     const expiresAt =
       args.expires === undefined
         ? null
         : momentOption('--expires', args.expires, 'ahead', systemClock())
     const caller = await asPerson(deps, io, {
       action: `give the agent ${args.agent} a bearer for ${server}`,
-      detail: `${label}: ${args.policy.join(' ')}`,
+      detail: `${label}: ${args.policy.join(' ') || 'no policy of its own'}`,
     })
     const { agents, grants } = await deps.identity()
     const { id } = await agentNamed(agents, caller, args.agent)
