@@ -3,8 +3,8 @@ import { instant, uuid } from './schemas.ts'
 
 export const eventSchema = z
   .object({
-    id: z.string().describe('Sequence number of the record, as text.'),
-    seq: z.int(),
+    id: uuid.describe('Made from the organisation and seq, so it is the same whoever asks.'),
+    seq: z.int().describe('Sequence number of the record in the tree.'),
     kind: z.string(),
     action: z.string(),
     actor_id: z.string(),
@@ -31,7 +31,7 @@ export const auditReportSchema = z
     chain_valid: z.boolean(),
     events_verified: z.int(),
     events_checked: z.int(),
-    broken_at_event_id: z.string().optional(),
+    broken_at_event_id: uuid.optional(),
     scheme: z.object({
       algorithm: z.string(),
       chain_structure: z.string(),

@@ -13,6 +13,7 @@ import {
 } from '../contract/audit.ts'
 import { instant } from '../contract/schemas.ts'
 import type { Cursors } from '../cursor.ts'
+import { eventId } from '../event-id.ts'
 import { type Call, type Operation, operation } from '../operation.ts'
 import { momentFrom } from './moments.ts'
 
@@ -28,6 +29,8 @@ export interface AuditRouteParts {
 
 const MAX_PAGE = 1000
 const DEFAULT_PAGE = 50
+const MAX_VERIFIED = 10_000
+const DEFAULT_VERIFIED = 1_000
 const NOT_ALLOWED = { description: 'Only owners, admins and auditors may do this.' }
 
 const count = (max: number) => z.coerce.number().int().min(1).max(max)
@@ -41,6 +44,14 @@ const eventsQuery = z.object({
   limit: count(MAX_PAGE).default(DEFAULT_PAGE),
   offset: z.coerce.number().int().min(0).default(0).describe('Together with limit at most 1000.'),
   cursor: z.string().optional().describe('next_cursor of the page before.'),
+})
+
+const spanQuery = z.object({
+  from: instant.optional().describe('Without any of the three, every event is reported on.'),
+  to: instant.optional(),
+  limit: count(MAX_VERIFIED)
+    .optional()
+    .describe('The newest so many. With from or to, by default 1000.'),
 })
 
 export function auditOperations(parts: AuditRouteParts): readonly Operation[] {
@@ -100,7 +111,7 @@ function isSelf(asked: string | undefined, self: string): boolean {
   )
 }
 
-function verifying({ audit, callers }: AuditRouteParts): Operation {
+function verifying({ audit, callers, authentication }: AuditRouteParts): Operation {
   // One at a time: it reads everything, and whoever asks meanwhile may have the same answer.
   let running: Promise<AuditReport> | null = null
   const verify = (): Promise<AuditReport> => {
@@ -115,18 +126,16 @@ function verifying({ audit, callers }: AuditRouteParts): Operation {
     path: '/v1/audit/verify',
     tag: 'audit',
     summary: 'Verifies every record, the tree, its head and every row with rights.',
-    query: z.object({
-      from: instant.optional().describe('Read past: all is verified.'),
-      to: instant.optional().describe('Read past.'),
-      limit: count(10_000).optional().describe('Read past.'),
-    }),
+    query: spanQuery,
     answers: {
       200: { description: 'What was found.', schema: auditReportSchema },
       403: NOT_ALLOWED,
     },
-    async handle({ caller }) {
+    async handle({ caller, query }) {
       await callers.demandAudit(caller, 'audit.verify')
-      return { status: 200, body: reportFields(await verify()) }
+      const span = await spanOf(audit, query)
+      const { id: orgId } = await authentication.org()
+      return { status: 200, body: reportFields(await verify(), span, orgId) }
     },
   })
 }
@@ -208,7 +217,7 @@ function eventFields(entry: AuditEntry, orgId: string) {
         ? { resource_type: 'vault', resource_id: entry.vault }
         : { resource_type: entry.action.split('.')[0] ?? '', resource_id: '' }
   return {
-    id: String(entry.seq),
+    id: eventId(orgId, entry.seq),
     seq: entry.seq,
     kind: entry.kind,
     action: entry.action,
@@ -238,13 +247,58 @@ function recordDetail(body: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function reportFields({ ok, size, root, rowsChecked, findings }: AuditReport) {
-  const broken = findings.find(({ seq }) => seq !== null)?.seq ?? null
+/** The events that a report is about, by their sequence numbers, the newest first; null: all there are. */
+type Span = readonly number[] | null
+
+async function spanOf(
+  audit: Pick<AuditPort, 'query'>,
+  asked: z.output<typeof spanQuery>,
+): Promise<Span> {
+  const { from, to, limit } = asked
+  if (from === undefined && to === undefined && limit === undefined) return null
+  const most = limit ?? DEFAULT_VERIFIED
+  const filter = {
+    ...(from === undefined ? {} : { from: momentFrom('from', from) }),
+    ...(to === undefined ? {} : { to: momentFrom('to', to) }),
+  }
+  const span: number[] = []
+  while (span.length < most) {
+    const wanted = Math.min(MAX_PAGE, most - span.length)
+    const last = span.at(-1)
+    const page = await audit.query({
+      ...filter,
+      limit: wanted,
+      ...(last === undefined ? {} : { before: last }),
+    })
+    for (const { seq } of page) span.push(seq)
+    if (page.length < wanted) break
+  }
+  return span
+}
+
+/**
+ * Verifying is always of everything, for a tree is whole or it is not; what is reported is of the span: its events, and
+ * what was found within it or of no event in particular.
+ */
+function reportFields(report: AuditReport, span: Span, orgId: string) {
+  const { size, root, rowsChecked } = report
+  const newest = span === null ? size : (span.at(0) ?? 0)
+  const oldest = span === null ? 1 : (span.at(-1) ?? 1)
+  const isWithin = (seq: number): boolean => seq >= oldest && (span === null || seq <= newest)
+  const findings = report.findings.filter(({ seq }) => seq === null || isWithin(seq))
+  const broken = findings
+    .flatMap(({ seq }) => (seq === null ? [] : [seq]))
+    .toSorted((a, b) => a - b)
+    .at(0)
+  const checked = span?.length ?? size
+  const before = broken ?? Number.POSITIVE_INFINITY
+  // A tree that does not add up says nothing good of any event; a broken event says nothing of those before it.
+  const verified = span === null ? before - 1 : span.filter((seq) => seq < before).length
   return {
-    chain_valid: ok,
-    events_verified: ok ? size : broken === null ? 0 : broken - 1,
-    events_checked: size,
-    ...(broken === null ? {} : { broken_at_event_id: String(broken) }),
+    chain_valid: findings.length === 0,
+    events_verified: findings.length === 0 ? checked : broken === undefined ? 0 : verified,
+    events_checked: checked,
+    ...(broken === undefined ? {} : { broken_at_event_id: eventId(orgId, broken) }),
     scheme: {
       algorithm: 'HMAC-SHA-256 per record, SHA-256 tree',
       chain_structure: 'Merkle tree of RFC 9162',
