@@ -10,6 +10,8 @@ export interface Span {
 
 export interface Member extends Span {
   readonly key: string
+  /** Where its name begins. */
+  readonly from: number
 }
 
 const QUOTE = 0x22
@@ -69,7 +71,7 @@ export function membersOf(text: string): readonly Member[] {
     const key = JSON.parse(text.slice(at, behindKey)) as string
     const start = afterSpace(text, afterSpace(text, behindKey) + 1)
     const end = afterValue(text, start)
-    members.push({ key, start, end })
+    members.push({ key, from: at, start, end })
     at = afterSpace(text, end)
     if (text.charAt(at) === ',') at = afterSpace(text, at + 1)
   }

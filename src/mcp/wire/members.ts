@@ -1,0 +1,27 @@
+import { membersOf } from './json-text.ts'
+
+/**
+ * An object with other values for some of its members. The order, and the names and values of all others, stay as they
+ * were written.
+ *
+ * @param text JSON of an object, as JSON.parse accepts it
+ * @param edits JSON by name; null takes the member out, and a name that is not there is put at the end
+ */
+export function withMembers(text: string, edits: Readonly<Record<string, string | null>>): string {
+  const parts: string[] = []
+  const left = new Map(Object.entries(edits))
+  for (const { key, from, start, end } of membersOf(text)) {
+    const edit = left.get(key)
+    left.delete(key)
+    if (edit === undefined) parts.push(text.slice(from, end))
+    else if (edit !== null) parts.push(`${text.slice(from, start)}${edit}`)
+  }
+  for (const [key, value] of left) if (value !== null) parts.push(`${JSON.stringify(key)}:${value}`)
+  return `{${parts.join(',')}}`
+}
+
+/** A message on one line: between the tokens of JSON a line break is as good as a space, and within them there is none. */
+export function onOneLine(frame: Buffer): Buffer {
+  if (!frame.includes(0x0a) && !frame.includes(0x0d)) return frame
+  return Buffer.from(frame).map((unit) => (unit === 0x0a || unit === 0x0d ? 0x20 : unit))
+}
