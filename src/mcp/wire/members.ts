@@ -23,5 +23,8 @@ export function withMembers(text: string, edits: Readonly<Record<string, string 
 /** A message on one line: between the tokens of JSON a line break is as good as a space, and within them there is none. */
 export function onOneLine(frame: Buffer): Buffer {
   if (!frame.includes(0x0a) && !frame.includes(0x0d)) return frame
-  return Buffer.from(frame).map((unit) => (unit === 0x0a || unit === 0x0d ? 0x20 : unit))
+  const line = Buffer.from(frame)
+  for (const unit of [0x0a, 0x0d])
+    for (let at = line.indexOf(unit); at !== -1; at = line.indexOf(unit, at + 1)) line[at] = 0x20
+  return line
 }
