@@ -11,8 +11,10 @@ export interface Problem {
   readonly help: string
   readonly request_id: string
   readonly field?: string
-  /** What a person has to decide before the same call passes. */
+  /** What a person has to decide before the same call passes, or has denied. */
   readonly approval_request_id?: string
+  /** Page on which the person decides. */
+  readonly approval_url?: string
 }
 
 /** Words that clients of the older API look for in `type`. */
@@ -29,7 +31,7 @@ export function problemOf(error: unknown, requestId: string, isConditional: bool
 }
 
 function problem(fault: Fault, status: number, requestId: string): Problem {
-  const { field, remedy, approval } = fault.details
+  const { field, remedy, approval, url } = fault.details
   return {
     type: TYPES[fault.code] ?? 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
@@ -39,8 +41,7 @@ function problem(fault: Fault, status: number, requestId: string): Problem {
     help: typeof remedy === 'string' ? remedy : fault.help,
     request_id: requestId,
     ...(typeof field === 'string' ? { field } : {}),
-    ...(fault.code === 'APPROVAL_REQUIRED' && typeof approval === 'string'
-      ? { approval_request_id: approval }
-      : {}),
+    ...(typeof approval === 'string' ? { approval_request_id: approval } : {}),
+    ...(typeof url === 'string' ? { approval_url: url } : {}),
   }
 }

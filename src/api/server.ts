@@ -4,6 +4,7 @@ import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
+import { awaitingAnswer } from './awaiting.ts'
 import type { Idempotency } from './idempotency.ts'
 import { Router } from './match.ts'
 import { Metered, type Meters } from './metered.ts'
@@ -57,19 +58,21 @@ export class ApiServer {
   async answer(request: ApiRequest): Promise<ApiAnswer> {
     const requestId = requestIdOf(request)
     const metered = new Metered(this.#options.meters)
+    const answerOf = (answered: Answered): ApiAnswer => ({
+      status: answered.status,
+      headers: {
+        ...BASE_HEADERS,
+        ...metered.headers(),
+        ...answered.headers,
+        'X-Request-Id': requestId,
+      },
+      body: answered.body === undefined ? null : JSON.stringify(answered.body),
+    })
     try {
-      const answered = await this.#handle(request, metered)
-      return {
-        status: answered.status,
-        headers: {
-          ...BASE_HEADERS,
-          ...metered.headers(),
-          ...answered.headers,
-          'X-Request-Id': requestId,
-        },
-        body: answered.body === undefined ? null : JSON.stringify(answered.body),
-      }
+      return answerOf(await this.#handle(request, metered))
     } catch (error) {
+      const awaiting = awaitingAnswer(error, request.header('prefer'))
+      if (awaiting !== null) return answerOf(awaiting)
       const refusal = this.#refused(error, requestId, isConditional(request))
       return { ...refusal, headers: { ...metered.headers(), ...refusal.headers } }
     }

@@ -63,11 +63,19 @@ export function refusalOf(approval: ApprovalInfo, url: string | null): Fault {
   return approval.status === 'denied' ? denied(approval) : required(approval, url)
 }
 
-function required({ id, expiresAt }: ApprovalInfo, url: string | null): Fault {
+function required({ id, kind, expiresAt, preview }: ApprovalInfo, url: string | null): Fault {
   return new Fault(
     'APPROVAL_REQUIRED',
     `A person has to approve this first. It waits as ${id}: ${url ?? `sallyport approvals approve ${id}`}. Then make the same call again.`,
-    { details: { approval: id, expiresAt, ...(url === null ? {} : { url }) } },
+    {
+      details: {
+        approval: id,
+        expiresAt,
+        // Of acts the title is in our words.
+        ...(kind === 'act' ? { title: preview.title } : {}),
+        ...(url === null ? {} : { url }),
+      },
+    },
   )
 }
 

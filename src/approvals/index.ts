@@ -42,6 +42,8 @@ export function createApprovals(parts: ApprovalDeskParts) {
   const people: AskPeople = {
     ask: async (caller, request) => askedState(await approvals.ask(caller, request), parts.urlOf),
     state: async (caller, id) => askedState(await approvals.status(caller, id), parts.urlOf),
+    decided: async (caller, id, signal) =>
+      askedState(await approvals.decided(caller, id, signal), parts.urlOf),
   }
   return { approvals, people, webhooks: createWebhooks(parts), deliveries }
 }

@@ -257,6 +257,12 @@ export interface AskedState {
 export interface AskPeople {
   ask(caller: Caller, request: OwnRequest): Promise<AskedState>
   state(caller: Caller, id: string): Promise<AskedState>
+  /**
+   * Waits until it is no longer pending, whoever decides it where.
+   *
+   * @throws the signal's reason
+   */
+  decided(caller: Caller, id: string, signal: AbortSignal): Promise<AskedState>
 }
 
 /** What webhooks are told of. A name that ends in `.*` stands for all that begin so. */

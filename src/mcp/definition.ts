@@ -17,6 +17,8 @@ export interface ToolCall<S> {
   readonly signal: AbortSignal
   /** True when the client said that it can open a web page for the person. */
   readonly canVisit: boolean
+  /** True when the client asked to be told while it waits. */
+  readonly hearsProgress: boolean
   /** Set when the tool is entered again after a `VisitRequest`. */
   readonly visit: Visit | null
   /** Waits for `work` and tells the client every few seconds that the call is alive, so that it does not time out. */

@@ -79,6 +79,7 @@ export function createToolCalls<S>(definition: ServerDefinition<S>): ToolCalls<S
       client: clientNameOf(server, context),
       signal: context.mcpReq.signal,
       canVisit: canVisit(server, era, context),
+      hearsProgress: context.mcpReq._meta?.progressToken !== undefined,
       visit: visitOf(context, digest),
       waitFor: (work, message) => waitFor(context, work, message),
     }

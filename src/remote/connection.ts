@@ -1,4 +1,5 @@
 import { asFault, FAULTS, Fault, type FaultCode } from '../core/faults.ts'
+import { isUuid } from '../core/ids.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import type { Outgoing } from '../net/index.ts'
 
@@ -155,14 +156,19 @@ const BY_STATUS: Readonly<Record<number, FaultCode>> = {
 
 /** A refusal of the server in our words: a Sallyport server names the fault, any other is read by its status. */
 function faultOf(answer: Answer): Fault {
-  const { code } = (answer.body ?? {}) as { code?: unknown }
+  const { code, approval_request_id: approval } = (answer.body ?? {}) as Record<string, unknown>
   const own = typeof code === 'string' && code in FAULTS ? (code as FaultCode) : null
   const byStatus = BY_STATUS[answer.status] ?? 'NET_FAILED'
   const detail = detailOf(answer)
   return new Fault(
     own ?? byStatus,
     detail === '' ? `The server answered ${answer.status} without a reason.` : detail,
-    { details: { status: answer.status } },
+    {
+      details: {
+        status: answer.status,
+        ...(typeof approval === 'string' && isUuid(approval) && { approval }),
+      },
+    },
   )
 }
 

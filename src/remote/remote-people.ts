@@ -9,8 +9,11 @@ import {
 import { Fault } from '../core/faults.ts'
 import { isUuid } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
-import { parseInstant } from '../core/time.ts'
+import { parseInstant, sleep } from '../core/time.ts'
 import type { Connection } from './connection.ts'
+
+/** A server tells nobody that a person decided: it is asked. */
+const POLL_MS = 2_000
 
 /** Only what is needed is demanded; `state` is what a Sallyport server adds. */
 const answer = z.object({
@@ -51,6 +54,15 @@ export class RemotePeople implements AskPeople {
     if (!isUuid(id)) throw new Fault('NOT_FOUND', `There is no approval '${id.slice(0, 64)}'.`)
     // The short form of the older API tells no reason.
     return stateOf(await this.#connection.ask({ method: 'GET', path: `/v1/approvals/${id}` }))
+  }
+
+  async decided(caller: Caller, id: string, signal: AbortSignal): Promise<AskedState> {
+    for (;;) {
+      signal.throwIfAborted()
+      const state = await this.state(caller, id)
+      if (state.status !== 'pending') return state
+      await sleep(POLL_MS, signal)
+    }
   }
 }
 

@@ -1,6 +1,95 @@
 import * as z from 'zod'
-import { APPROVAL_STATUSES, type AskedState } from '../core/approval-port.ts'
+import { APPROVAL_STATUSES, type AskedState, type AskPeople } from '../core/approval-port.ts'
+import { isFault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
 import { toIso } from '../core/time.ts'
+import type { ToolCall, VisitRequest } from '../mcp/index.ts'
+
+/** Clients give up after 60 s, and not all of them wait longer for being told that something goes on. */
+const WAIT_MS = 50_000
+/** Of who has the page open: to sign in and to read takes its time. */
+const WAIT_AT_PAGE_MS = 5 * 60_000
+
+export interface Waiting {
+  /** Without it nobody waits: the refusal says what to do. */
+  readonly openPeople: (() => Promise<AskPeople>) | undefined
+  readonly caller: Caller
+  readonly mcp: Pick<
+    ToolCall<unknown>,
+    'canVisit' | 'hearsProgress' | 'signal' | 'visit' | 'waitFor'
+  >
+}
+
+/**
+ * Does what a person may have to approve first. A client that can open a page is sent to it; one that asked for
+ * progress is told on the way what the person has to do; any other gets the refusal, which says it too. Whoever waited
+ * in vain gets the same refusal, and passes with the same call once there is a yes.
+ *
+ * @param act is done again, and judged anew, once a person has decided
+ * @param waitMs how long is waited without a page
+ */
+export async function untilApproved<T extends object>(
+  { openPeople, caller, mcp }: Waiting,
+  act: () => Promise<T>,
+  waitMs = WAIT_MS,
+): Promise<T | VisitRequest> {
+  const decided = async (id: string, how: string, ms: number): Promise<void> => {
+    if (openPeople === undefined) return
+    const people = await openPeople()
+    const inTime = AbortSignal.timeout(ms)
+    const signal = AbortSignal.any([mcp.signal, inTime])
+    try {
+      await mcp.waitFor(people.decided(caller, id, signal), how)
+    } catch (error) {
+      if (!inTime.aborted || mcp.signal.aborted) throw error
+    }
+  }
+  if (mcp.visit !== null) {
+    const { handle: id, action } = mcp.visit
+    if (action === 'accept') await decided(id, 'Waiting for a person to decide.', WAIT_AT_PAGE_MS)
+    else if (action === 'unanswered') {
+      const state = await (await openPeople?.())?.state(caller, id)
+      if (state?.status === 'pending' && state.url !== null) return visitTo(id, state.url)
+    }
+    return act()
+  }
+  try {
+    return await act()
+  } catch (error) {
+    const waits = openPeople === undefined ? null : waitingOf(error)
+    if (waits === null || openPeople === undefined) throw error
+    const { id, title } = waits
+    if (!mcp.canVisit && !mcp.hearsProgress) throw error
+    const url = waits.url ?? (await (await openPeople()).state(caller, id)).url
+    if (mcp.canVisit && url !== null) return visitTo(id, url, title)
+    if (!mcp.hearsProgress) throw error
+    const how = url === null ? `sallyport approvals approve ${id}` : url
+    await decided(id, `${title ?? 'A call'} waits for a person: ${how}`, waitMs)
+    return act()
+  }
+}
+
+function waitingOf(
+  error: unknown,
+): { readonly id: string; readonly url: string | null; readonly title?: string } | null {
+  if (!isFault(error, 'APPROVAL_REQUIRED')) return null
+  const { approval, url, title } = error.details
+  if (typeof approval !== 'string') return null
+  return {
+    id: approval,
+    url: typeof url === 'string' ? url : null,
+    ...(typeof title === 'string' && { title }),
+  }
+}
+
+function visitTo(
+  handle: string,
+  url: string,
+  title = 'What the agent is about to do',
+): VisitRequest {
+  const message = `${title}: a person has to sign in and approve or deny it on this page (${handle}).`
+  return { visit: { handle, url, message } }
+}
 
 /** What is said of a request to people. */
 export const approvalShape = z.strictObject({

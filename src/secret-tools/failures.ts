@@ -22,7 +22,7 @@ export async function explainFailure(
   const path = pathIn(fault, args)
   const message = sentenceFor(fault, path)
   const remedy =
-    fault.code === 'ACCESS_DENIED' && path !== null
+    fault.code === 'ACCESS_DENIED' && path !== null && !isPersonsNo(fault)
       ? await remedyFor(options, path, peer, client)
       : null
   return {
@@ -44,13 +44,18 @@ export async function explainFailure(
 }
 
 function sentenceFor(fault: Fault, path: string | null): string {
-  if (fault.code === 'ACCESS_DENIED')
+  if (fault.code === 'ACCESS_DENIED' && !isPersonsNo(fault))
     return "Access denied (agent doesn't have a policy for this path)"
   if (path !== null && fault.code === 'SECRET_NOT_FOUND')
     return `No secret found at path '${path}'.`
   if (path !== null && fault.code === 'SECRET_SPENT')
     return `Secret at path '${path}' is expired or has exceeded its maximum access count.`
   return fault.message
+}
+
+/** No policy would change it, and the person may have said why. */
+function isPersonsNo(fault: Fault): boolean {
+  return typeof fault.details['approval'] === 'string'
 }
 
 function textFor(fault: Fault, message: string, remedy: string | null): string {

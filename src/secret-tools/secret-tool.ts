@@ -5,6 +5,7 @@ import type { AccessGranting } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { HandOn } from '../core/share-port.ts'
 import type { ToolAnnotations, ToolDefinition, VisitRequest } from '../mcp/index.ts'
+import { untilApproved } from './approvals.ts'
 import {
   callerOf,
   type SecretCall,
@@ -100,16 +101,17 @@ export interface GrantingTool<I extends z.ZodType, O extends z.ZodType<Fields>>
 export function grantingTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
   tool: GrantingTool<I, O>,
 ): UnboundTool {
-  return ({ openPolicies }) => ({
+  return ({ openPolicies, openPeople }) => ({
     ...tool,
-    async run(args, { session, client }) {
+    async run(args, mcp) {
       if (openPolicies === undefined) throw new Fault('NOT_OFFERED', 'Nothing is granted here.')
+      const policies = await openPolicies()
+      const caller = callerOf(mcp.session, mcp.client)
       // The wire parsed them with `input`.
-      return tool.run(args as z.output<I>, {
-        policies: await openPolicies(),
-        vaultName: session.vault,
-        caller: callerOf(session, client),
-      })
+      const given = args as z.output<I>
+      return untilApproved({ openPeople, caller, mcp }, () =>
+        tool.run(given, { policies, vaultName: mcp.session.vault, caller }),
+      )
     },
   })
 }
@@ -126,16 +128,17 @@ export interface SharingTool<I extends z.ZodType, O extends z.ZodType<Fields>>
 export function sharingTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
   tool: SharingTool<I, O>,
 ): UnboundTool {
-  return ({ openHandOn }) => ({
+  return ({ openHandOn, openPeople }) => ({
     ...tool,
-    async run(args, { session, client }) {
+    async run(args, mcp) {
       if (openHandOn === undefined) throw new Fault('NOT_OFFERED', 'Nothing is shared here.')
+      const handOn = await openHandOn()
+      const caller = callerOf(mcp.session, mcp.client)
       // The wire parsed them with `input`.
-      return tool.run(args as z.output<I>, {
-        handOn: await openHandOn(),
-        vaultName: session.vault,
-        caller: callerOf(session, client),
-      })
+      const given = args as z.output<I>
+      return untilApproved({ openPeople, caller, mcp }, () =>
+        tool.run(given, { handOn, vaultName: mcp.session.vault, caller }),
+      )
     },
   })
 }

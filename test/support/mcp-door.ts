@@ -17,12 +17,15 @@ export const ERAS: readonly Era[] = ['legacy', 'modern']
 
 export interface McpDoor {
   readonly baseUrl: string
-  /** A client of the protocol's own SDK. */
-  connect(era: Era, bearer: string, vault?: string): Promise<McpClient>
+  /** A client of the protocol's own SDK. With `onVisit` it can open pages. */
+  connect(era: Era, bearer: string, vault?: string, onVisit?: OnVisit): Promise<McpClient>
   /** One request as it is. */
   post(body: unknown, headers: Readonly<Record<string, string>>, path?: string): Promise<Response>
   stop(): Promise<void>
 }
+
+/** Opens a page for the person and says how that went. */
+export type OnVisit = (url: string, message: string) => Promise<'accept' | 'decline' | 'cancel'>
 
 export interface McpClient extends Client {
   readonly sessionId: string | undefined
@@ -67,11 +70,18 @@ export async function serveMcpDoor(
   const clients: Client[] = []
   return {
     baseUrl: serving.baseUrl,
-    async connect(era, bearer, named) {
+    async connect(era, bearer, named, onVisit) {
       const client = new Client(
         { name: `${era}-test`, version: '1' },
-        { versionNegotiation: { mode: era === 'modern' ? { pin: '2026-07-28' } : 'legacy' } },
+        {
+          capabilities: onVisit === undefined ? {} : { elicitation: { url: {} } },
+          versionNegotiation: { mode: era === 'modern' ? { pin: '2026-07-28' } : 'legacy' },
+        },
       )
+      if (onVisit !== undefined)
+        client.setRequestHandler('elicitation/create', async ({ params }) => ({
+          action: await onVisit('url' in params ? params.url : '', params.message),
+        }))
       const headers = {
         Authorization: `Bearer ${bearer}`,
         ...(named !== undefined && { 'X-Vault-ID': named }),

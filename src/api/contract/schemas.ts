@@ -15,7 +15,10 @@ export const problemSchema = z
     help: z.string().describe('What to do about it.'),
     request_id: z.string(),
     field: z.string().optional().describe('The argument that is wrong.'),
-    approval_request_id: uuid.optional().describe('What a person has to decide first.'),
+    approval_request_id: uuid
+      .optional()
+      .describe('What a person has to decide first, or has denied.'),
+    approval_url: z.string().optional().describe('Page on which the person decides.'),
   })
   .meta({ id: 'ProblemDetails' })
 

@@ -7,6 +7,7 @@ import type {
   PolicyPort,
 } from '../../core/policy-port.ts'
 import { toIso } from '../../core/time.ts'
+import { AWAITING } from '../awaiting.ts'
 import {
   conditionsSchema,
   explanationSchema,
@@ -65,6 +66,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
       body: policyBody,
       answers: {
         201: { description: 'In force.', schema: policySchema },
+        202: AWAITING,
         403: NOT_ALLOWED,
         404: GONE,
       },
@@ -95,6 +97,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
       body: policyChangeBody,
       answers: {
         200: { description: 'In force.', schema: policySchema },
+        202: AWAITING,
         403: NOT_ALLOWED,
         404: GONE,
       },

@@ -10,6 +10,7 @@ import type {
   ShareTarget,
 } from '../../core/share-port.ts'
 import { type EpochMs, toIso } from '../../core/time.ts'
+import { AWAITING } from '../awaiting.ts'
 import {
   createShareSchema,
   madeShareSchema,
@@ -59,7 +60,11 @@ function making(parts: ShareRouteParts): readonly Operation[] {
       wanted.passphrase?.wipe()
     }
   }
-  const answers = { 201: { description: 'Shared.', schema: madeShareSchema }, ...REFUSED }
+  const answers = {
+    201: { description: 'Shared.', schema: madeShareSchema },
+    202: AWAITING,
+    ...REFUSED,
+  }
   return [
     operation({
       id: 'shareSecret',
