@@ -10,7 +10,7 @@ interface Place {
 const SDK = ['core', 'server', 'node', 'client'].map((name) => `@modelcontextprotocol/${name}`)
 
 const GATEWAY_DOMAINS =
-  'crypto mcp inspect policy catalog identity approvals store audit net vault'.split(' ')
+  'crypto keys mcp inspect policy catalog identity approvals store audit net vault'.split(' ')
 
 /** From the bottom to the top: nobody imports sideways (unless named) or up. */
 export const MAP: Readonly<Record<string, Place>> = {

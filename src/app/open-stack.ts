@@ -13,7 +13,7 @@ import {
 } from '../audit/index.ts'
 import type { AuditPort } from '../core/admin-port.ts'
 import type { KeySourceKind, Settings } from '../core/config.ts'
-import type { Db } from '../core/db-port.ts'
+import type { Db, Reader } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
@@ -26,6 +26,7 @@ import {
   readChoice,
   writeChoice,
 } from '../crypto/index.ts'
+import type { Registry } from '../gateway/index.ts'
 import { createIdentity, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
 import { MIGRATIONS, migrate, openPostgres, openSqlite } from '../store/index.ts'
@@ -45,6 +46,7 @@ import {
 } from '../vault/index.ts'
 import { lazily } from './lazily.ts'
 import { type OpenApprovals, openApprovals } from './open-approvals.ts'
+import { openRegistry, registryChecks } from './open-registry.ts'
 import { canaryHooks, openSharing, type Sharing } from './open-sharing.ts'
 
 export interface StackOptions {
@@ -79,6 +81,8 @@ export interface Stack {
   readonly quotas: Quotas
   readonly canaries: Canaries
   readonly sharing: Sharing
+  /** The servers behind the gateway and the policies on their tools. */
+  readonly registry: () => Promise<Registry>
   readonly isNew: boolean
   close(): Promise<void>
 }
@@ -149,6 +153,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     const standing = identity.standing
     const opened = { db, ledger, keys, tables, rights, quotas, canaries, vault, standing, clock }
     const sharing = openSharing({ ...opened, vaultKeys, fingerprints, identity, approvals })
+    const registry = openRegistry({ db, ledger, clock, keys, identity })
     const audit = createAuditPort({
       db,
       keys,
@@ -164,16 +169,19 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       headKey,
       storeChecks: [sealedValueCheck(keys, tables)],
       rowChecks: [
-        keys.rows.table,
-        sinksOfStore,
-        ...Object.values(tables),
-        ...Object.values(identity.tables),
-        approvals.tables.approvals,
-        approvals.tables.webhooks,
-      ].map((table) => ({
-        table: table.name,
-        rows: (reader) => table.checkedRows(reader),
-      })),
+        ...[
+          keys.rows.table,
+          sinksOfStore,
+          ...Object.values(tables),
+          ...Object.values(identity.tables),
+          approvals.tables.approvals,
+          approvals.tables.webhooks,
+        ].map((table) => ({
+          table: table.name,
+          rows: (reader: Reader) => table.checkedRows(reader),
+        })),
+        ...registryChecks(registry),
+      ],
     })
     return {
       db,
@@ -191,6 +199,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       quotas,
       canaries,
       sharing,
+      registry,
       audit,
       policies: createPathPolicies({
         ...opened,

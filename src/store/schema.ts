@@ -264,6 +264,18 @@ export const MIGRATIONS: readonly Migration[] = [
       `create index gateway_counters_by_end on gateway_counters (ends_at)`,
     ],
   },
+  {
+    version: 11,
+    name: 'servers behind the gateway, and policies on their tools',
+    statements: [
+      `create table gateway_servers (
+        name text primary key, target text not null, policies text not null, created_at bigint not null,
+        created_by text not null, changed_at bigint not null, revision bigint not null, mac bytea not null)`,
+      `create table gateway_policies (
+        name text primary key, document text not null, created_at bigint not null, created_by text not null,
+        changed_at bigint not null, changed_by text not null, revision bigint not null, mac bytea not null)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -310,6 +322,8 @@ export const TABLES = [
   'webhooks',
   'webhook_deliveries',
   'idempotent_requests',
+  'gateway_servers',
+  'gateway_policies',
   'gateway_counters',
   'audit_tree',
   'audit_records',

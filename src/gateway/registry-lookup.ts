@@ -1,0 +1,66 @@
+import { changeLane, type Lane, type Ledger, type RecordDraft } from '../audit/index.ts'
+import type { Db, Reader } from '../core/db-port.ts'
+import { Fault } from '../core/faults.ts'
+import type { GrantPort } from '../core/grant-port.ts'
+import type { StandingPort } from '../core/identity-port.ts'
+import type { Caller } from '../core/principals.ts'
+import type { Clock } from '../core/time.ts'
+import { lookProblem, refusedRecord } from '../identity/index.ts'
+import { REGISTERED_NAME, type RegistryTables } from './registry-rows.ts'
+
+export interface RegistryParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly standing: StandingPort
+  readonly tables: RegistryTables
+  readonly grants: Pick<GrantPort, 'list' | 'attach' | 'detach'>
+}
+
+interface Refused {
+  readonly fault: Fault
+  readonly record: RecordDraft
+}
+
+const REFUSAL: Lane<Refused, never> = changeLane(
+  'gateway.refuse',
+  async (_tx, member: Refused) => member,
+)
+
+/** What is read by somebody who may look; that others asked is recorded. */
+export async function lookedUp<T>(
+  parts: RegistryParts,
+  caller: Caller,
+  action: string,
+  read: (reader: Reader) => Promise<T>,
+): Promise<T> {
+  const found = await parts.db.read(async (reader) => {
+    const problem = await lookProblem(parts, reader, caller, null)
+    return problem ?? { value: await read(reader) }
+  })
+  if (!(found instanceof Fault)) return found.value
+  const refused = { fault: found, record: refusedRecord(action, caller, found) }
+  return (await parts.ledger.commit(REFUSAL, refused)).value
+}
+
+export function noServer(name: string): Fault {
+  return new Fault('NOT_FOUND', `There is no server '${name.slice(0, 64)}'.`, {
+    details: { remedy: 'sallyport server ls shows those that there are' },
+  })
+}
+
+export function noPolicy(name: string): Fault {
+  return new Fault('NOT_FOUND', `There is no policy '${name.slice(0, 64)}'.`, {
+    details: { remedy: 'keep one with sallyport policy set NAME FILE' },
+  })
+}
+
+/** @throws {Fault} `BAD_INPUT` */
+export function checkedName(name: string): string {
+  if (REGISTERED_NAME.test(name)) return name
+  throw new Fault(
+    'BAD_INPUT',
+    'name must have 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit.',
+    { details: { field: 'name' } },
+  )
+}

@@ -1,0 +1,192 @@
+import type { Db } from '../core/db-port.ts'
+import { asFault, type Fault } from '../core/faults.ts'
+import type { ServerInfo } from '../core/gateway-port.ts'
+import type { Log } from '../core/log.ts'
+import { rightsRevision } from '../keys/index.ts'
+import { type ToolPolicy, toolPolicyOf } from '../policy/index.ts'
+import type { AppliedPolicy, PoliciesNow } from './applied-policies.ts'
+import { revisionOfText } from './policies.ts'
+import { type RegistryTables, serverInfo, type ToolPolicyRow } from './registry-rows.ts'
+
+/** Commits come by the thousand a second; so often, at most, is it asked whether one of them changed a right. */
+const LOOK_MS = 200
+
+const NOTHING = '{"version":"1","default":"deny"}'
+
+interface Held {
+  readonly revision: number
+  readonly servers: ReadonlyMap<string, ServerInfo>
+  readonly policies: ReadonlyMap<string, AppliedPolicy>
+}
+
+export interface RegistryViewParts {
+  readonly db: Db
+  readonly tables: RegistryTables
+  readonly log: Log
+}
+
+/**
+ * The registry as calls are judged by it: in memory, and within a second of what any process changed. What cannot be
+ * read judges nothing: every call is denied until it can.
+ */
+export class RegistryView {
+  readonly #parts: RegistryViewParts
+  /** Denies whatever is judged by it: it stands for a policy that is named and not there. */
+  readonly #nothing: ToolPolicy
+  #held: Held
+  #problem: Fault | null = null
+  #endWatch: () => void = () => {}
+  #timer: NodeJS.Timeout | null = null
+  #isReading = false
+  #isStale = false
+  #isClosed = false
+  readonly #listeners = new Set<() => void>()
+
+  private constructor(parts: RegistryViewParts, nothing: ToolPolicy, held: Held) {
+    this.#parts = parts
+    this.#nothing = nothing
+    this.#held = held
+  }
+
+  /** @throws {Fault} `STORE_UNAVAILABLE`, `STORE_TAMPERED` */
+  static async open(parts: RegistryViewParts): Promise<RegistryView> {
+    const nothing = await toolPolicyOf('(no policy)', Buffer.from(NOTHING))
+    const view = new RegistryView(parts, nothing, {
+      revision: -1,
+      servers: new Map(),
+      policies: new Map(),
+    })
+    // Watched before it is read: what is changed in between is seen.
+    view.#endWatch = parts.db.watch(() => view.#changed())
+    try {
+      view.#held = await view.#read()
+      return view
+    } catch (error) {
+      view.close()
+      throw error
+    }
+  }
+
+  /** @throws {Fault} when the registry cannot be read */
+  server(name: string): ServerInfo | null {
+    if (this.#problem !== null) throw this.#problem
+    return this.#held.servers.get(name) ?? null
+  }
+
+  /** By name. @throws {Fault} when the registry cannot be read */
+  servers(): readonly ServerInfo[] {
+    if (this.#problem !== null) throw this.#problem
+    return [...this.#held.servers.values()]
+  }
+
+  /**
+   * What calls at a server are judged by: its own policies and then those named beside them. One that is named and not
+   * there denies.
+   */
+  policiesAt(server: string, named: readonly string[] = []): PoliciesNow {
+    const own = this.#held.servers.get(server)
+    if (this.#problem !== null || own === undefined) return [this.#denying('(unreadable)')]
+    return [...new Set([...own.policies, ...named])].map(
+      (name) => this.#held.policies.get(name) ?? this.#denying(name),
+    )
+  }
+
+  /** Those that calls at a server are judged by and that are not there. */
+  missingAt(server: string, named: readonly string[] = []): readonly string[] {
+    const own = this.#held.servers.get(server)?.policies ?? []
+    return [...own, ...named].filter((name) => !this.#held.policies.has(name))
+  }
+
+  /** Calls back when servers, policies or what is attached may have changed. @returns ends it */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#endWatch()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#listeners.clear()
+  }
+
+  #denying(name: string): AppliedPolicy {
+    return { name, policy: this.#nothing, revision: 'missing' }
+  }
+
+  #changed(): void {
+    this.#isStale = true
+    if (this.#timer !== null || this.#isReading || this.#isClosed) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      void this.#refresh()
+    }, LOOK_MS)
+    this.#timer.unref()
+  }
+
+  async #refresh(): Promise<void> {
+    this.#isReading = true
+    this.#isStale = false
+    const { db, log } = this.#parts
+    try {
+      const revision = await db.read((reader) => rightsRevision(reader))
+      if (revision !== this.#held.revision || this.#problem !== null) {
+        this.#held = await this.#read()
+        this.#problem = null
+        for (const listener of this.#listeners) listener()
+      }
+    } catch (error) {
+      if (this.#isClosed) return
+      const fault = asFault(error)
+      if (this.#problem === null)
+        log.error('servers and policies cannot be read: every call is denied', { code: fault.code })
+      this.#problem = fault
+      // Nobody may commit while the store is away.
+      this.#isStale = true
+    } finally {
+      this.#isReading = false
+      if (this.#isStale) this.#changed()
+    }
+  }
+
+  async #read(): Promise<Held> {
+    const { db, tables } = this.#parts
+    const { revision, servers, rows } = await db.read(async (reader) => ({
+      revision: await rightsRevision(reader),
+      servers: await tables.servers.select(reader, '1 = 1 order by name', []),
+      rows: await tables.policies.select(reader, '1 = 1 order by name', []),
+    }))
+    return {
+      revision,
+      servers: new Map(servers.map((row) => [row.name, serverInfo(row)])),
+      policies: await this.#applied(rows),
+    }
+  }
+
+  async #applied(rows: readonly ToolPolicyRow[]): Promise<ReadonlyMap<string, AppliedPolicy>> {
+    const applied = new Map<string, AppliedPolicy>()
+    for (const { name, document } of rows) {
+      const revision = revisionOfText(document)
+      const known = this.#held.policies.get(name)
+      if (known?.revision === revision) {
+        applied.set(name, known)
+        continue
+      }
+      try {
+        applied.set(name, {
+          name,
+          policy: await toolPolicyOf(name, Buffer.from(document)),
+          revision,
+        })
+      } catch (error) {
+        // It was valid when it was kept, so another version of this program reads it otherwise.
+        const reason = asFault(error).message
+        this.#parts.log.error('a policy is not valid here: what it judges is denied', { reason })
+        applied.set(name, this.#denying(name))
+      }
+    }
+    return applied
+  }
+}

@@ -1,0 +1,31 @@
+import type { Ledger } from '../audit/index.ts'
+import type { Db } from '../core/db-port.ts'
+import type { ServerPort, ToolPolicyPort } from '../core/gateway-port.ts'
+import type { GrantPort } from '../core/grant-port.ts'
+import type { StandingPort } from '../core/identity-port.ts'
+import type { Clock } from '../core/time.ts'
+import type { RowMac } from '../crypto/index.ts'
+import { createToolPolicies } from './policies.ts'
+import { type RegistryTables, registryTables } from './registry-rows.ts'
+import { createServers } from './servers.ts'
+
+/** The servers behind the gateway and the policies on their tools, as the store has them. */
+export interface Registry {
+  readonly servers: ServerPort
+  readonly policies: ToolPolicyPort
+  readonly tables: RegistryTables
+}
+
+export function createRegistry(parts: {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly standing: StandingPort
+  readonly grants: Pick<GrantPort, 'list' | 'attach' | 'detach'>
+  readonly rowMac: RowMac
+}): Registry {
+  const { rowMac, ...rest } = parts
+  const tables = registryTables(rowMac)
+  const within = { ...rest, tables }
+  return { servers: createServers(within), policies: createToolPolicies(within), tables }
+}
