@@ -1,8 +1,9 @@
 import {
+  type CallSubject,
   decideTool,
   isListed,
+  type RuleSays,
   type ToolDecision,
-  type ToolLimit,
   type ToolPolicy,
 } from '../policy/index.ts'
 
@@ -23,20 +24,40 @@ export function revisionOf(policies: PoliciesNow): string | null {
   return policies.length === 0 ? null : policies.map(({ revision }) => revision).join(' ')
 }
 
-/** The first policy that denies decides what is said. */
-export function decideByAll(
-  policies: PoliciesNow,
-  tool: string,
-  args: Readonly<Record<string, unknown>>,
-): ToolDecision {
-  const limits: ToolLimit[] = []
-  for (const one of policies) {
-    const decision = decideTool(one.policy, tool, args)
-    if (!decision.allowed) return { ...decision, rule: ruleOf(policies, one, decision.rule) }
-    for (const limit of decision.limits)
-      limits.push({ ...limit, pointer: ruleOf(policies, one, limit.pointer) })
+/** The first policy that denies decides what is said; what the others ask for comes together. */
+export function decideByAll(policies: PoliciesNow, subject: CallSubject): ToolDecision {
+  let all: Extract<ToolDecision, { readonly allowed: true }> = {
+    allowed: true,
+    charges: [],
+    needsApproval: null,
+    shadow: null,
+    isDurable: false,
+    judgesResult: false,
   }
-  return { allowed: true, limits }
+  for (const one of policies) {
+    const decision = decideTool(one.policy, subject)
+    const named = <S extends RuleSays>(says: S): S => ({
+      ...says,
+      rule: ruleOf(policies, one, says.rule),
+    })
+    if (!decision.allowed) return named(decision)
+    const { needsApproval, shadow } = decision
+    all = {
+      allowed: true,
+      charges: [
+        ...all.charges,
+        ...decision.charges.map(({ limit, ...charge }) => ({
+          ...charge,
+          limit: { ...limit, pointer: ruleOf(policies, one, limit.pointer) },
+        })),
+      ],
+      needsApproval: all.needsApproval ?? (needsApproval && named(needsApproval)),
+      shadow: all.shadow ?? (shadow && named(shadow)),
+      isDurable: all.isDurable || decision.isDurable,
+      judgesResult: all.judgesResult || decision.judgesResult,
+    }
+  }
+  return all
 }
 
 /** Whether a tool stands in the list that agents are given. */

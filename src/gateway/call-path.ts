@@ -1,6 +1,7 @@
 import type { CallOutcome } from '../audit/index.ts'
 import { asFault } from '../core/faults.ts'
-import type { Caller } from '../core/principals.ts'
+import { type Caller, principalName } from '../core/principals.ts'
+import { systemClock } from '../core/time.ts'
 import { withPart } from '../mcp/wire/index.ts'
 import type { LimitScope, ToolLimit } from '../policy/index.ts'
 import { decideByAll, type PoliciesNow, revisionOf } from './applied-policies.ts'
@@ -99,9 +100,23 @@ export class CallPath {
       return this.#options.isShadow
         ? null
         : deniedByPolicy('(no policy)', 'There is no policy for this server.')
-    const decision = decideByAll(policies, underway.call.tool, underway.args)
+    const { principal, client = null } = underway.caller
+    const decision = decideByAll(policies, {
+      tool: underway.call.tool,
+      args: underway.args,
+      principal: principalName(principal),
+      labels: principal.id === 'local' ? [] : null,
+      client,
+      at: systemClock(),
+      annotations: null,
+      toolClass: null,
+    })
     if (decision.allowed) {
-      underway.limits = decision.limits
+      const { needsApproval, judgesResult, charges } = decision
+      if (needsApproval !== null) return deniedByPolicy(needsApproval.rule, needsApproval.reason)
+      if (judgesResult || charges.some(({ amount, isShadow }) => amount !== 1 || isShadow))
+        return deniedByPolicy('(policy)', 'The policy asks for what this gateway cannot do.')
+      underway.limits = charges.map(({ limit }) => limit)
       return null
     }
     const denial = deniedByPolicy(decision.rule, decision.reason)

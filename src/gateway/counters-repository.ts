@@ -21,8 +21,10 @@ export type Reserved =
 
 /** Longest first, because a name of the document may hold what separates. */
 export function counterOf(server: string, scopeId: string, limit: ToolLimit): string {
-  const { counter, scope, window, algorithm } = limit
-  return JSON.stringify([server, counter, scope, scopeId, window, algorithm])
+  const { counter, scope, window, algorithm, scale } = limit
+  const key = [server, counter, scope, scopeId, window, algorithm]
+  // What is counted in other units is another count.
+  return JSON.stringify(scale === 0 ? key : [...key, scale])
 }
 
 /**

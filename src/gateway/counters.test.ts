@@ -22,7 +22,10 @@ const limit = (counter: string, max: number, more: Partial<ToolLimit> = {}): Too
   max,
   scope: 'grant',
   algorithm: 'calendar',
+  scale: 0,
+  cost: { kind: 'fixed', units: 1 },
   onDeny: null,
+  name: null,
   pointer: `/${counter}`,
   ...more,
 })

@@ -61,9 +61,28 @@ export {
   parseProjectFile,
   policiesOf,
 } from './project-file.ts'
-export { decideTool, isListed, type ToolDecision } from './tool-policy/decide.ts'
+export { amountText, type Charge } from './tool-policy/cost.ts'
+export {
+  type Denied,
+  decideMethod,
+  decideResult,
+  decideTool,
+  isListed,
+  type LiftedVerdict,
+  type ResultDecision,
+  type RuleSays,
+  settledCharges,
+  type ToolDecision,
+} from './tool-policy/decide.ts'
 export type { PolicyProblem } from './tool-policy/document-reader.ts'
-export type { LimitScope, ToolLimit, ToolPolicy } from './tool-policy/model.ts'
+export type {
+  Asker,
+  CallSubject,
+  LimitScope,
+  MethodSubject,
+  ToolLimit,
+  ToolPolicy,
+} from './tool-policy/model.ts'
 export {
   MAX_POLICY_BYTES,
   type ReadToolPolicy,

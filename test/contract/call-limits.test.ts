@@ -15,7 +15,10 @@ const limit = (max: number): ToolLimit => ({
   max,
   scope: 'grant',
   algorithm: 'calendar',
+  scale: 0,
+  cost: { kind: 'fixed', units: 1 },
   onDeny: null,
+  name: null,
   pointer: '/tools/t/limits/0',
 })
 const call = (max: number) => ({

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { judgedParams, readFrame } from '../../src/mcp/wire/index.ts'
-import { findArgument, parseArgumentPath } from '../../src/policy/tool-policy/argument-path.ts'
+import { findIn, parseSubjectPath } from '../../src/policy/tool-policy/subject-path.ts'
 import { READERS, type Written, written } from './careless-readers.ts'
 
 const ENVELOPE = ['jsonrpc', 'id', 'method', 'params', 'result', 'error']
@@ -38,8 +38,8 @@ const PATHS = ['args.amount', 'args.to.kind', 'args.skip', 'args.to', 'args.argu
 
 /** Whether a policy is sure of what stands at a path, and another reader finds something else there. */
 function isTaken(args: unknown, read: Written | undefined, text: string): boolean {
-  const path = parseArgumentPath(text)
-  if (path === null || findArgument(args, path) === 'doubt') return false
+  const path = parseSubjectPath(text, 'call')
+  if (typeof path === 'string' || findIn(args, path.steps, path.isPointer) === 'doubt') return false
   const [last, ...others] = Object.values(READERS).map((lookup) => path.steps.reduce(lookup, read))
   return others.some((other) => !isDeepStrictEqual(other, last))
 }

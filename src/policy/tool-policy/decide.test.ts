@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ExactNumber } from '../../core/decimal.ts'
+import { epochMs } from '../../core/time.ts'
 import { decideTool, isListed } from './decide.ts'
+import type { CallSubject, ToolPolicy } from './model.ts'
 import { toolPolicyOf } from './read-tool-policy.ts'
 
 const policyOf = (policy: object) =>
   toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', ...policy })))
+
+const call = (tool: string, args: Args = {}, more: Partial<CallSubject> = {}): CallSubject => ({
+  tool,
+  args,
+  principal: 'agent:local',
+  labels: [],
+  client: null,
+  at: epochMs(0),
+  annotations: null,
+  toolClass: null,
+  ...more,
+})
+const decide = (policy: ToolPolicy, tool: string, args: Args = {}) =>
+  decideTool(policy, call(tool, args))
 
 type Args = Readonly<Record<string, unknown>>
 
@@ -15,7 +31,7 @@ async function outcome(condition: object, args: Args): Promise<readonly [boolean
     policyOf({ default: 'deny', tools: { t: { require: [clause] } } }),
     policyOf({ default: 'deny', tools: { t: { deny_if: [clause] } } }),
   ])
-  return [decideTool(required, 't', args).allowed, decideTool(refused, 't', args).allowed]
+  return [decide(required, 't', args).allowed, decide(refused, 't', args).allowed]
 }
 
 // Each condition alone as a requirement and as a reason to deny. What is in doubt passes neither.
@@ -128,8 +144,8 @@ const decided: readonly [tool: string, args: Args, rule: string | number, reason
 ]
 for (const [tool, args, expected, reason] of decided)
   test(`${tool} with ${JSON.stringify(args)}: ${expected}`, () => {
-    const decision = decideTool(rules, tool, args)
-    if (decision.allowed) assert.equal(decision.limits.length, expected)
+    const decision = decide(rules, tool, args)
+    if (decision.allowed) assert.equal(decision.charges.length, expected)
     else assert.deepEqual([decision.rule, decision.reason], [expected, reason])
   })
 
@@ -161,14 +177,14 @@ test('another spelling of a tool with rules is not a tool without', async () => 
     tools: { task_rm: { action: 'deny' } },
   })
   for (const name of ['Task_rm', 'taſk_rm', 'tas\u212a_rm', '*X']) {
-    assert.equal(decideTool(policy, name, {}).allowed, false, name)
+    assert.equal(decide(policy, name).allowed, false, name)
     assert.equal(isListed(policy, name), false, name)
   }
-  assert.equal(decideTool(policy, 'task_list', {}).allowed, true)
+  assert.equal(decide(policy, 'task_list').allowed, true)
 })
 
 test('hide * leaves nothing', async () => {
   const policy = await policyOf({ default: 'allow', hide: ['*'], tools: { a: {} } })
   assert.equal(isListed(policy, 'a'), false)
-  assert.equal(decideTool(policy, 'a', {}).allowed, false)
+  assert.equal(decide(policy, 'a').allowed, false)
 })

@@ -1,85 +1,267 @@
 import { foldedName } from '../../core/folded-name.ts'
-import { findArgument } from './argument-path.ts'
-import type { Clause, Condition, Outcome, ToolLimit, ToolPolicy, ToolRule } from './model.ts'
+import { type Charge, chargesOf, settledCharge } from './cost.ts'
+import { clauseOutcome } from './evaluate.ts'
+import type { CallSubject, Clause, MethodSubject, Rule, ToolPolicy } from './model.ts'
+import { OPEN_METHODS } from './open-methods.ts'
+import type { Judged } from './subject-path.ts'
+
+/** Which rule says something, and what. */
+export interface RuleSays {
+  /** JSON Pointer into the document, `(hidden)`, `(default deny)` or `(name)`. */
+  readonly rule: string
+  /** What its author calls it, or null. */
+  readonly name: string | null
+  readonly reason: string
+}
+
+/** What a rule in shadow would have done. */
+export interface LiftedVerdict extends RuleSays {
+  readonly wouldBe: 'denied' | 'approval'
+}
 
 export type ToolDecision =
   | {
       readonly allowed: true
-      /** What the call has to be counted against, those of the policy first. */
-      readonly limits: readonly ToolLimit[]
+      /** What the call has to be counted against, those of its own rule first. */
+      readonly charges: readonly Charge[]
+      /** Null: it goes on by itself. */
+      readonly needsApproval: (RuleSays & { readonly seconds: number | null }) | null
+      /** Null: no rule in shadow would have stopped it. */
+      readonly shadow: LiftedVerdict | null
+      /** It has to be in the audit for good before it is sent. */
+      readonly isDurable: boolean
+      /** The answer goes through `decideResult` before anybody sees it. */
+      readonly judgesResult: boolean
     }
-  | {
-      readonly allowed: false
-      /** JSON Pointer into the document, `(hidden)` or `(default deny)`. */
-      readonly rule: string
-      readonly reason: string
-      readonly isHidden: boolean
-    }
+  | Denied
 
-/** Judges a call. Pure: limits are the caller's to count. */
-export function decideTool(
-  policy: ToolPolicy,
-  tool: string,
-  args: Readonly<Record<string, unknown>>,
-): ToolDecision {
-  const rule = policy.tools.get(tool)
-  if (isHidden(policy, tool))
-    return { allowed: false, rule: '(hidden)', reason: 'There is no such tool.', isHidden: true }
+export interface Denied extends RuleSays {
+  readonly allowed: false
+  readonly isHidden: boolean
+}
+
+export type ResultDecision =
+  | { readonly allowed: true; readonly shadow: LiftedVerdict | null }
+  | Denied
+
+/** Judges a call of a tool. Pure: charges are the caller's to count, approvals the caller's to ask for. */
+export function decideTool(policy: ToolPolicy, subject: CallSubject): ToolDecision {
+  const { tool } = subject
+  if (isHidden(policy, subject)) return hidden('There is no such tool.')
+  const rule = ruleFor(policy, subject)
   if (rule === undefined) {
     if (policy.fallback === 'deny')
       return denied('(default deny)', 'The policy does not allow this tool.')
-    if (policy.foldedNames.has(foldedName(tool)))
+    if (isLookAlike(policy.foldedTools, tool))
       return denied('(name)', 'The name could be taken for that of a tool with rules of its own.')
-    return { allowed: true, limits: policy.limits }
   }
-  if (rule.action === 'deny')
-    return denied(`${rule.pointer}/action`, rule.reason ?? 'The policy denies this tool.')
-  for (const clause of rule.denyIf)
-    if (outcomeOf(clause, args) !== false) return refusedBy(clause, rule)
-  for (const clause of rule.require)
-    if (outcomeOf(clause, args) !== true) return refusedBy(clause, rule)
-  return { allowed: true, limits: [...policy.limits, ...rule.limits] }
-}
-
-/** Whether a tool stands in the list that agents are given. */
-export function isListed(policy: ToolPolicy, tool: string): boolean {
-  if (isHidden(policy, tool)) return false
-  const rule = policy.tools.get(tool)
-  if (rule === undefined)
-    return policy.fallback === 'allow' && !policy.foldedNames.has(foldedName(tool))
-  const isDenied =
-    rule.action === 'deny' || rule.denyIf.some((clause) => clause.conditions.length === 0)
-  return !isDenied || policy.listsDenied
-}
-
-function isHidden(policy: ToolPolicy, tool: string): boolean {
-  return policy.hide.has('*') || policy.hide.has(tool) || policy.tools.get(tool)?.action === 'hide'
-}
-
-function refusedBy(clause: Clause, rule: ToolRule): ToolDecision {
-  return denied(
-    clause.pointer,
-    clause.onDeny ?? rule.reason ?? 'The policy does not allow these arguments.',
+  return decideBy(
+    rule === undefined ? [policy.allTools] : [rule, policy.allTools],
+    judgedOf(policy, subject),
   )
 }
 
-function denied(rule: string, reason: string): ToolDecision {
-  return { allowed: false, rule, reason, isHidden: false }
-}
-
-/** False as soon as one is not met; else in doubt when one is. */
-function outcomeOf({ conditions }: Clause, args: unknown): Outcome {
-  let outcome: Outcome = true
-  for (const condition of conditions) {
-    const one = conditionOutcome(condition, args)
-    if (one === false) return false
-    if (one === 'doubt') outcome = 'doubt'
+/** Judges a request of another method: of the client, or one that the server makes of it. */
+export function decideMethod(policy: ToolPolicy, subject: MethodSubject): ToolDecision {
+  const rule = methodRule(policy, subject.method)
+  if (rule === undefined) {
+    if (OPEN_METHODS.has(subject.method)) return decideBy([], judgedOf(policy, subject))
+    if (policy.fallback === 'deny')
+      return denied('(default deny)', 'The policy does not allow this method.')
+    if (isLookAlike(policy.foldedMethods, subject.method))
+      return denied('(name)', 'The name could be taken for that of a method with rules of its own.')
+    return decideBy([], judgedOf(policy, subject))
   }
-  return outcome
+  if (rule.action === 'hide') return hidden('There is no such method.')
+  return decideBy([rule], judgedOf(policy, subject))
 }
 
-function conditionOutcome(condition: Condition, args: unknown): Outcome {
-  const found = findArgument(args, condition)
-  if (found === 'doubt') return 'doubt'
-  return found === 'missing' ? condition.whenMissing : condition.meets(found.value)
+/** @param result - the `result` of the answer to what was allowed, as parsed */
+export function decideResult(
+  policy: ToolPolicy,
+  subject: CallSubject | MethodSubject,
+  result: unknown,
+): ResultDecision {
+  const judged: Judged = { ...judgedOf(policy, subject), result }
+  let shadow: LiftedVerdict | null = null
+  for (const rule of rulesFor(policy, subject)) {
+    if (rule.onResult === null) continue
+    const says = refusalBy(rule, rule.onResult, judged, 'The policy does not let this answer out.')
+    if (says === null) continue
+    if (rule.action !== 'shadow') return { allowed: false, ...says, isHidden: false }
+    shadow ??= { ...says, wouldBe: 'denied' }
+  }
+  return { allowed: true, shadow }
+}
+
+/**
+ * What a call is counted as after its answer: where a limit reads its cost there, the actual takes the place of the
+ * estimate. An answer that does not say, or says what cannot be counted, leaves the estimate.
+ *
+ * @returns the same charges in the same order
+ */
+export function settledCharges(
+  policy: ToolPolicy,
+  charges: readonly Charge[],
+  subject: CallSubject | MethodSubject,
+  result: unknown,
+): readonly Charge[] {
+  if (!charges.some(({ limit }) => limit.cost.kind === 'result')) return charges
+  const judged: Judged = { ...judgedOf(policy, subject), result }
+  return charges.map((charge) => settledCharge(charge, judged))
+}
+
+/** Whether a tool stands in the list that agents are given. @param toolClass - of a catalogue, or null */
+export function isListed(
+  policy: ToolPolicy,
+  tool: string,
+  toolClass: string | null = null,
+): boolean {
+  const named = { tool, toolClass }
+  if (isHidden(policy, named)) return false
+  const rule = ruleFor(policy, named)
+  if (rule === undefined && (policy.fallback === 'deny' || isLookAlike(policy.foldedTools, tool)))
+    return false
+  const isDenied = [rule, policy.allTools].some((one) => one !== undefined && deniesAll(one))
+  return !isDenied || policy.listsDenied
+}
+
+function deniesAll({ action, denyIf }: Rule): boolean {
+  return (
+    action === 'deny' || (action !== 'shadow' && denyIf.some(({ tests }) => tests.length === 0))
+  )
+}
+
+type Named = Pick<CallSubject, 'tool' | 'toolClass'>
+
+function isHidden(policy: ToolPolicy, named: Named): boolean {
+  return (
+    policy.hide.has('*') || policy.hide.has(named.tool) || ruleFor(policy, named)?.action === 'hide'
+  )
+}
+
+/** The rule of the tool itself, else that of its class. */
+function ruleFor(policy: ToolPolicy, named: Named): Rule | undefined {
+  const own = policy.tools.get(named.tool)
+  if (own !== undefined || policy.byClass.size === 0) return own
+  const toolClass = classOf(policy, named)
+  // Another spelling of a tool with rules of its own is no member of a class.
+  if (toolClass === null || isLookAlike(policy.foldedTools, named.tool, policy.classes))
+    return undefined
+  return policy.byClass.get(toolClass)
+}
+
+function classOf(policy: ToolPolicy, { tool, toolClass }: Named): string | null {
+  return policy.classes.get(tool) ?? toolClass
+}
+
+function methodRule({ methods }: ToolPolicy, method: string): Rule | undefined {
+  if (methods.size === 0) return undefined
+  const own = methods.get(method)
+  const slash = method.indexOf('/')
+  return own ?? (slash === -1 ? undefined : methods.get(`${method.slice(0, slash)}/*`))
+}
+
+function rulesFor(policy: ToolPolicy, subject: CallSubject | MethodSubject): readonly Rule[] {
+  const own = 'method' in subject ? methodRule(policy, subject.method) : ruleFor(policy, subject)
+  return [...(own === undefined ? [] : [own]), ...('method' in subject ? [] : [policy.allTools])]
+}
+
+function isLookAlike(
+  folded: ReadonlySet<string>,
+  name: string,
+  exact?: ReadonlyMap<string, unknown>,
+): boolean {
+  return exact?.has(name) !== true && folded.size > 0 && folded.has(foldedName(name))
+}
+
+function judgedOf(policy: ToolPolicy, subject: CallSubject | MethodSubject): Judged {
+  const { principal, labels, client, at } = subject
+  const asker = { principal, labels, client, at }
+  return 'method' in subject
+    ? {
+        ...asker,
+        args: subject.params,
+        annotations: null,
+        toolClass: null,
+        tool: null,
+        method: subject.method,
+      }
+    : {
+        ...asker,
+        args: subject.args,
+        annotations: subject.annotations,
+        toolClass: classOf(policy, subject),
+        tool: subject.tool,
+        method: null,
+      }
+}
+
+/** All rules together: the first that denies decides; what a rule in shadow says is only told. */
+function decideBy(rules: readonly Rule[], judged: Judged): ToolDecision {
+  const charges: Charge[] = []
+  let needsApproval: (RuleSays & { readonly seconds: number | null }) | null = null
+  let shadow: LiftedVerdict | null = null
+  for (const rule of rules) {
+    const isShadow = rule.action === 'shadow'
+    const refusal =
+      rule.action === 'deny'
+        ? saying(`${rule.pointer}/action`, rule.reason ?? 'The policy denies this.')
+        : refusalBy(rule, rule, judged, 'The policy does not allow these arguments.')
+    if (refusal !== null) {
+      if (!isShadow) return { allowed: false, ...refusal, isHidden: false }
+      shadow ??= { ...refusal, wouldBe: 'denied' }
+    }
+    const charged = chargesOf(rule, judged)
+    if ('problem' in charged) {
+      const { pointer, name, onDeny } = charged.limit
+      const says = saying(`${pointer}/cost`, onDeny ?? charged.problem, name)
+      if (!isShadow) return { allowed: false, ...says, isHidden: false }
+      shadow ??= { ...says, wouldBe: 'denied' }
+    } else charges.push(...charged)
+    const approval = approvalBy(rule, judged)
+    if (approval === null) continue
+    if (isShadow) shadow ??= { ...approval, wouldBe: 'approval' }
+    else needsApproval ??= { ...approval, seconds: rule.approvalSeconds }
+  }
+  return {
+    allowed: true,
+    charges,
+    needsApproval,
+    shadow,
+    isDurable: rules.some((rule) => rule.isDurable),
+    judgesResult: rules.some(({ onResult }) => onResult !== null),
+  }
+}
+
+function refusalBy(
+  rule: Rule,
+  { denyIf, require }: { readonly denyIf: readonly Clause[]; readonly require: readonly Clause[] },
+  judged: Judged,
+  otherwise: string,
+): RuleSays | null {
+  const by = (clause: Clause): RuleSays =>
+    saying(clause.pointer, clause.says ?? rule.reason ?? otherwise, clause.name)
+  for (const clause of denyIf) if (clauseOutcome(clause, judged) !== false) return by(clause)
+  for (const clause of require) if (clauseOutcome(clause, judged) !== true) return by(clause)
+  return null
+}
+
+function approvalBy(rule: Rule, judged: Judged): RuleSays | null {
+  const otherwise = rule.reason ?? 'A person has to allow this.'
+  if (rule.action === 'require_approval') return saying(`${rule.pointer}/action`, otherwise)
+  const asking = rule.approveIf.find((clause) => clauseOutcome(clause, judged) !== false)
+  return asking === undefined ? null : saying(asking.pointer, asking.says ?? otherwise, asking.name)
+}
+
+function saying(rule: string, reason: string, name: string | null = null): RuleSays {
+  return { rule, name, reason }
+}
+
+function denied(rule: string, reason: string): Denied {
+  return { allowed: false, ...saying(rule, reason), isHidden: false }
+}
+
+function hidden(reason: string): Denied {
+  return { allowed: false, ...saying('(hidden)', reason), isHidden: true }
 }

@@ -13,6 +13,8 @@ export interface PolicyProblem {
 /** The members of an object of the document by name. */
 export type Fields = ReadonlyMap<string, JsonMember>
 
+const MAX_SOURCE = 80
+
 /** Gathers what is wrong while a document is read, so that all of it is told at once. */
 export class DocumentReader {
   readonly problems: PolicyProblem[] = []
@@ -34,13 +36,28 @@ export class DocumentReader {
     return undefined
   }
 
-  /** The members of an object, each of which must be known and stand there once. */
-  fields(node: JsonNode, what: string, known: readonly string[]): Fields | undefined {
+  /** What stands in the document for a value, in one line of at most 80 characters. */
+  source({ start, end }: JsonNode): string {
+    const text = this.#text.slice(start, end).replaceAll(/\s+/g, ' ').trim()
+    return text.length > MAX_SOURCE ? `${text.slice(0, MAX_SOURCE).toWellFormed()}…` : text
+  }
+
+  /**
+   * The members of an object, each of which must be known and stand there once.
+   *
+   * @param others - names that another form of the object would have, offered as well
+   */
+  fields(
+    node: JsonNode,
+    what: string,
+    known: readonly string[],
+    others: readonly string[] = [],
+  ): Fields | undefined {
     const members = this.members(node, what)
     if (members === undefined) return undefined
     for (const { key, keyStart } of members.values())
       if (!known.includes(key))
-        this.refuse(keyStart, `there is no ${quoted(key)}${hint(key, known)}`)
+        this.refuse(keyStart, `there is no ${quoted(key)}${hint(key, [...known, ...others])}`)
     return members
   }
 
@@ -67,6 +84,14 @@ export class DocumentReader {
     return member.value.kind === 'text' && member.value.value !== ''
       ? member.value.value
       : this.refuse(member.value.start, `'${member.key}' must be a text`)
+  }
+
+  flag(member: JsonMember | undefined): boolean | undefined {
+    if (member === undefined) return undefined
+    const { value } = member
+    return value.kind === 'plain' && value.value !== null
+      ? value.value
+      : this.refuse(value.start, `'${member.key}' must be true or false`)
   }
 
   oneOf<const C extends string>(

@@ -1,5 +1,11 @@
 /** A JSON value that knows where it was written: offsets in UTF-16 units. */
-export type JsonNode = { readonly start: number } & (
+export type JsonNode = {
+  readonly start: number
+  /** Just behind it. */
+  readonly end: number
+  /** Where its author wrote it, when it was put together from another form: JSON Pointer. */
+  readonly pointer?: string
+} & (
   | { readonly kind: 'object'; readonly members: readonly JsonMember[] }
   | { readonly kind: 'list'; readonly items: readonly JsonNode[] }
   | { readonly kind: 'text'; readonly value: string }
@@ -57,15 +63,20 @@ class TreeReader {
         throw new JsonProblem(start, `it is nested deeper than ${MAX_DEPTH} levels`)
       this.#at += 1
       return first === '{'
-        ? { kind: 'object', start, members: this.#members(depth) }
-        : { kind: 'list', start, items: this.#items(depth) }
+        ? this.#ended({ kind: 'object', start, members: this.#members(depth) })
+        : this.#ended({ kind: 'list', start, items: this.#items(depth) })
     }
-    if (first === '"') return { kind: 'text', start, value: this.#string('a text') }
+    if (first === '"') return this.#ended({ kind: 'text', start, value: this.#string('a text') })
     const number = this.#take(NUMBER)
-    if (number !== null && number !== '') return { kind: 'number', start, source: number }
+    if (number !== null && number !== '')
+      return this.#ended({ kind: 'number', start, source: number })
     const word = this.#take(WORD)
     if (word === null) return this.#unexpected('a value')
-    return { kind: 'plain', start, value: word === 'null' ? null : word === 'true' }
+    return this.#ended({ kind: 'plain', start, value: word === 'null' ? null : word === 'true' })
+  }
+
+  #ended<N extends { readonly kind: JsonNode['kind'] }>(node: N): N & { readonly end: number } {
+    return { ...node, end: this.#at }
   }
 
   end(): void {

@@ -68,8 +68,8 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
   ],
   [
     'an unknown action',
-    withTool('{"action":"require_approval"}'),
-    ["2:11 'action' must be one of allow, deny, hide"],
+    withTool('{"action":"ask"}'),
+    ["2:11 'action' must be one of allow, deny, hide, shadow, require_approval"],
   ],
   [
     'limits beside deny',
@@ -89,7 +89,9 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
   [
     'a path without args',
     withCondition('{"path":"amount","op":"exists","value":true}'),
-    ["3:9 'path' must be 'args.' and names joined by dots, or a JSON Pointer such as '/to/0'"],
+    [
+      "3:9 'path' must begin with args, annotations, principal, labels, client, class, tool, or be a JSON Pointer such as '/to/0'",
+    ],
   ],
   [
     'an unknown operator',
@@ -207,14 +209,17 @@ test('limits: the defaults, and the short form in seconds by session', async () 
     ),
   )
   assert.equal(policy.listsDenied, true)
-  assert.deepEqual(policy.limits, [
+  assert.deepEqual(policy.allTools.limits, [
     {
       counter: 'all',
       window: 'day',
       max: 0,
       scope: 'grant',
       algorithm: 'calendar',
+      scale: 0,
+      cost: { kind: 'fixed', units: 1 },
       onDeny: null,
+      name: null,
       pointer: '/all_tools/limits/0',
     },
   ])
@@ -225,7 +230,10 @@ test('limits: the defaults, and the short form in seconds by session', async () 
       max: 5,
       scope: 'server',
       algorithm: 'sliding',
+      scale: 0,
+      cost: { kind: 'fixed', units: 1 },
       onDeny: 'no',
+      name: null,
       pointer: '/tools/a~1b/limits/0',
     },
     {
@@ -234,7 +242,10 @@ test('limits: the defaults, and the short form in seconds by session', async () 
       max: 10,
       scope: 'session',
       algorithm: 'sliding',
+      scale: 0,
+      cost: { kind: 'fixed', units: 1 },
       onDeny: null,
+      name: null,
       pointer: '/tools/a~1b/rate_limit',
     },
   ])

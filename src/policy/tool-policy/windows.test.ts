@@ -10,7 +10,10 @@ const limit = (window: ToolLimit['window'], algorithm: ToolLimit['algorithm']): 
   max: 1,
   scope: 'grant',
   algorithm,
+  scale: 0,
+  cost: { kind: 'fixed', units: 1 },
   onDeny: null,
+  name: null,
   pointer: '',
 })
 const at = (text: string): EpochMs => parseInstant(text) ?? assert.fail(text)

@@ -1,0 +1,165 @@
+import { parseDecimal } from '../../core/decimal.ts'
+import { unitsOf } from './cost.ts'
+import {
+  COST_KEYS,
+  COUNTER,
+  LIMIT_KEYS,
+  MAX_SCALE,
+  MAX_WINDOW,
+  RATE_LIMIT_KEYS,
+} from './document-keys.ts'
+import type { DocumentReader, Fields } from './document-reader.ts'
+import type { JsonMember, JsonNode } from './json-tree.ts'
+import { ALGORITHMS, type Cost, SCOPES, type ToolLimit, WINDOWS } from './model.ts'
+import { type PathPlace, parseSubjectPath } from './subject-path.ts'
+import { defaultAlgorithm, lengthOf } from './windows.ts'
+
+/** Reads how often, and how much. */
+export class LimitReader {
+  readonly #reader: DocumentReader
+
+  constructor(reader: DocumentReader) {
+    this.#reader = reader
+  }
+
+  /** @param owner - what a limit without a counter of its own is counted as */
+  limits(fields: Fields, pointer: string, owner: string, place: PathPlace): readonly ToolLimit[] {
+    const limits = this.#reader
+      .list(fields.get('limits'))
+      .flatMap((node, index) => this.#limit(node, `${pointer}/limits/${index}`, place) ?? [])
+    const rate = fields.get('rate_limit')
+    const rateLimit = rate && this.#rateLimit(rate.value, `${pointer}/rate_limit`, owner)
+    return rateLimit === undefined ? limits : [...limits, rateLimit]
+  }
+
+  #limit(node: JsonNode, computed: string, place: PathPlace): ToolLimit | undefined {
+    const reader = this.#reader
+    const what = 'a limit'
+    const fields = reader.fields(node, what, LIMIT_KEYS)
+    if (fields === undefined) return undefined
+    const counterAt = reader.needed(fields, 'counter', node, what)
+    const counter = reader.text(counterAt)
+    if (counterAt !== undefined && counter !== undefined && !COUNTER.test(counter))
+      reader.refuse(
+        counterAt.value.start,
+        "'counter' has 1 to 100 letters, digits and the signs _ . : -",
+      )
+    const window = this.#window(reader.needed(fields, 'window', node, what))
+    const { cost, scale } = this.#cost(fields.get('cost'), place)
+    const max = this.#max(reader.needed(fields, 'max', node, what), scale)
+    const scope = reader.oneOf(fields.get('scope'), SCOPES) ?? 'grant'
+    const algorithmAt = fields.get('algorithm')
+    const given = reader.oneOf(algorithmAt, ALGORITHMS)
+    const onDeny = reader.text(fields.get('on_deny')) ?? null
+    const name = reader.text(fields.get('name')) ?? null
+    if (counter === undefined || window === undefined || max === undefined) return undefined
+    const algorithm = given ?? defaultAlgorithm(window)
+    if (algorithmAt !== undefined && given === 'sliding' && lengthOf(window) === null)
+      return reader.refuse(algorithmAt.value.start, 'a month has no length to slide')
+    const pointer = node.pointer ?? computed
+    return { counter, window, max, scale, cost, scope, algorithm, onDeny, name, pointer }
+  }
+
+  #window(member: JsonMember | undefined): ToolLimit['window'] | undefined {
+    return member?.value.kind === 'number'
+      ? this.#reader.wholeNumber(member, 1, MAX_WINDOW)
+      : this.#reader.oneOf(member, WINDOWS)
+  }
+
+  #max(member: JsonMember | undefined, scale: number): number | undefined {
+    return scale === 0
+      ? this.#reader.wholeNumber(member, 0, Number.MAX_SAFE_INTEGER)
+      : this.#units(member, scale)
+  }
+
+  /** A number of the document in units of `10 ** -scale`. */
+  #units(member: JsonMember | undefined, scale: number): number | undefined {
+    if (member === undefined) return undefined
+    const { value } = member
+    const units =
+      value.kind === 'number' ? unitsOf(parseDecimal(value.source), scale) : 'must be a number'
+    return typeof units === 'number'
+      ? units
+      : this.#reader.refuse(value.start, `'${member.key}' ${units}`)
+  }
+
+  /** A number, a path, or a path with a scale, and with an estimate where it stands in the answer. */
+  #cost(
+    member: JsonMember | undefined,
+    place: PathPlace,
+  ): { readonly cost: Cost; readonly scale: number } {
+    const reader = this.#reader
+    const one = { cost: { kind: 'fixed', units: 1 }, scale: 0 } as const
+    if (member === undefined) return one
+    if (member.value.kind === 'number') {
+      const scale = Math.min(parseDecimal(member.value.source)?.scale ?? 0, MAX_SCALE)
+      const units = this.#units(member, scale)
+      return units === undefined ? one : { cost: { kind: 'fixed', units }, scale }
+    }
+    const fields =
+      member.value.kind === 'text'
+        ? new Map([['path', { ...member, key: 'path' }]])
+        : reader.fields(member.value, "'cost'", COST_KEYS)
+    if (fields === undefined) return one
+    const scale = reader.wholeNumber(fields.get('scale'), 0, MAX_SCALE) ?? 0
+    const pathAt = reader.needed(fields, 'path', member.value, "'cost'")
+    const path = this.#path(pathAt, place === 'call' ? 'result' : 'method-result')
+    if (pathAt === undefined || path === undefined) return one
+    const estimateAt = fields.get('estimate')
+    if (path.root === 'args' || path.root === 'params') {
+      if (estimateAt !== undefined)
+        reader.refuse(estimateAt.keyStart, "'estimate' is for a cost that stands in the answer")
+      return { cost: { kind: 'argument', path }, scale }
+    }
+    if (path.root !== 'result') {
+      reader.refuse(pathAt.value.start, "a cost is a number of the arguments or of 'result'")
+      return one
+    }
+    if (estimateAt === undefined) {
+      reader.refuse(
+        member.value.start,
+        "a cost of the answer needs 'estimate': a number, or a path into the arguments",
+      )
+      return one
+    }
+    const estimate =
+      estimateAt.value.kind === 'number'
+        ? this.#units(estimateAt, scale)
+        : this.#path(estimateAt, place)
+    return estimate === undefined ? one : { cost: { kind: 'result', path, estimate }, scale }
+  }
+
+  #path(member: JsonMember | undefined, place: PathPlace) {
+    const text = this.#reader.text(member)
+    if (member === undefined || text === undefined) return undefined
+    const path = parseSubjectPath(text, place)
+    return typeof path === 'string' ? this.#reader.refuse(member.value.start, path) : path
+  }
+
+  /** The short form: seconds, by session. */
+  #rateLimit(node: JsonNode, pointer: string, owner: string): ToolLimit | undefined {
+    const reader = this.#reader
+    const what = "'rate_limit'"
+    const fields = reader.fields(node, what, RATE_LIMIT_KEYS)
+    if (fields === undefined) return undefined
+    const max = reader.wholeNumber(
+      reader.needed(fields, 'max', node, what),
+      0,
+      Number.MAX_SAFE_INTEGER,
+    )
+    const window = reader.wholeNumber(reader.needed(fields, 'window', node, what), 1, MAX_WINDOW)
+    if (max === undefined || window === undefined) return undefined
+    return {
+      counter: `rate_limit of ${owner}`,
+      window,
+      max,
+      scale: 0,
+      cost: { kind: 'fixed', units: 1 },
+      scope: 'session',
+      algorithm: 'sliding',
+      onDeny: null,
+      name: null,
+      pointer: node.pointer ?? pointer,
+    }
+  }
+}
