@@ -9,6 +9,7 @@ import {
   type Message,
   type Notification,
   type Part,
+  type Refused,
   type Request,
   type Response,
   RPC_ERRORS,
@@ -128,8 +129,12 @@ export class Relay {
    *
    * @param about `idKey` of the client's request on whose stream it came, where the transport has such streams
    */
-  async fromServer(frame: Buffer, about: string | null = null): Promise<void> {
-    const message = readFrame(frame)
+  fromServer(frame: Buffer, about: string | null = null): Promise<void> {
+    return this.heard(readFrame(frame), about)
+  }
+
+  /** As `fromServer`, with what the frame was read as. */
+  async heard(message: Message | Refused, about: string | null = null): Promise<void> {
     switch (message.kind) {
       case 'refused':
         this.#options.log.warn('the server sent what is no message', { reason: message.message })
@@ -141,6 +146,20 @@ export class Relay {
       case 'notification':
         await this.#serverMessage(message, about)
     }
+  }
+
+  /**
+   * One request will not be answered.
+   *
+   * @param why told to the client
+   */
+  serverFailed(idKey: string, end: CallOutcome, why: string): void {
+    const asked = this.#asked.get(idKey)
+    if (asked === undefined) return
+    this.#asked.delete(idKey)
+    this.#run(asked.settle(end))
+    if (!asked.isCancelled)
+      this.#options.toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, why), idKey)
   }
 
   /** The server is gone: whoever waits is told. */
