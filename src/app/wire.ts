@@ -175,6 +175,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
         signal,
       )
     },
+    registry: async () => (await stack()).registry(),
     async policyProblems(bytes) {
       const read = await (await import('../policy/index.ts')).readToolPolicy(bytes)
       return 'problems' in read ? read.problems : []

@@ -112,6 +112,16 @@ export const COMMANDS = {
   'inspection set': () => import('./commands/inspection-set.ts').then((m) => m.inspectionSet),
   'inspection mode': () => import('./commands/inspection-mode.ts').then((m) => m.inspectionMode),
   wrap: () => import('./commands/wrap.ts').then((m) => m.wrap),
+  'server ls': () => import('./commands/server-look.ts').then((m) => m.serverLs),
+  'server show': () => import('./commands/server-look.ts').then((m) => m.serverShow),
+  'server add': () => import('./commands/server-add.ts').then((m) => m.serverAdd),
+  'server rm': () => import('./commands/server-rm.ts').then((m) => m.serverRm),
+  'policy ls': () => import('./commands/policy-look.ts').then((m) => m.policyLs),
+  'policy show': () => import('./commands/policy-look.ts').then((m) => m.policyShow),
+  'policy set': () => import('./commands/policy-set.ts').then((m) => m.policySet),
+  'policy rm': () => import('./commands/policy-rm.ts').then((m) => m.policyRm),
+  'policy attach': () => import('./commands/policy-attach.ts').then((m) => m.policyAttach),
+  'policy detach': () => import('./commands/policy-attach.ts').then((m) => m.policyDetach),
   'policy validate': () => import('./commands/policy-validate.ts').then((m) => m.policyValidate),
   backup: () => import('./commands/backup.ts').then((m) => m.backup),
   restore: () => import('./commands/restore.ts').then((m) => m.restore),
@@ -159,7 +169,10 @@ export const TOPICS: readonly TopicNames[] = [
   { title: 'What waits for a person', names: [...under('approvals'), ...under('webhook')] },
   { title: 'The record of what happened', names: under('audit') },
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
-  { title: 'What agents may do on MCP servers', names: ['wrap', ...under('policy')] },
+  {
+    title: 'What agents may do on MCP servers',
+    names: ['wrap', ...under('server'), ...under('policy')],
+  },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
 ]
 
@@ -177,6 +190,8 @@ export const HIDDEN_NAMES: ReadonlyMap<string, CommandName> = new Map<string, Co
   ['grant list', 'grant ls'],
   ['approvals ls', 'approvals list'],
   ['webhook list', 'webhook ls'],
+  ['server list', 'server ls'],
+  ['policy list', 'policy ls'],
 ])
 
 export function loadCommand(name: CommandName): Promise<Command<CliDeps>> {

@@ -14,6 +14,7 @@ import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
+import type { ServerPort, ToolPolicyPort } from '../core/gateway-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
 import type { PeoplePort } from '../core/people-port.ts'
@@ -354,6 +355,8 @@ export interface CliDeps {
    * @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, or a server that cannot be started
    */
   wrap(request: WrapRequest, signal: AbortSignal): Promise<number>
+  /** The servers behind the gateway and the policies on their tools. */
+  registry(): Promise<{ readonly servers: ServerPort; readonly policies: ToolPolicyPort }>
   /** What is wrong with a policy on tools, lines and columns from 1. Opens no vault. */
   policyProblems(
     bytes: Uint8Array,

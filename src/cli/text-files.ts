@@ -17,8 +17,13 @@ function unreadable(option: string, name: string, cause: unknown): Fault {
 
 /** @throws {Fault} `BAD_INPUT` naming the option when the file is not there, `TOO_LARGE` beyond 1 MiB */
 export async function readTextFile(option: string, name: string): Promise<string> {
+  return (await readBytes(option, name)).toString('utf8')
+}
+
+/** Throws as `readTextFile`. */
+export async function readBytes(option: string, name: string): Promise<Buffer> {
   try {
-    if ((await stat(name)).size <= MAX_BYTES) return await readFile(name, 'utf8')
+    if ((await stat(name)).size <= MAX_BYTES) return await readFile(name)
   } catch (cause) {
     throw unreadable(option, name, cause)
   }

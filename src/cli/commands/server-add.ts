@@ -1,0 +1,90 @@
+import { Fault } from '../../core/faults.ts'
+import type { ServerTarget, UpstreamHeader } from '../../core/gateway-port.ts'
+import { command } from '../command.ts'
+import type { CliDeps } from '../deps.ts'
+import { asPerson } from '../presence.ts'
+import { serverJson, targetLine } from '../server-view.ts'
+
+type Deps = Pick<CliDeps, 'presence' | 'registry'>
+
+export const serverAdd = command({
+  name: 'server add',
+  summary: 'Put an MCP server behind the gateway.',
+  about: [
+    'Either the command that starts it, behind --, or the address where it is. sallyport wrap --server NAME stands ' +
+      'before it for a client of this machine, and sallyport up serves it at /s/NAME/mcp. Until a policy is attached ' +
+      'every call is denied.',
+    'Commands and addresses can be read by whoever may list servers; keys go into variables (--env, taken from the ' +
+      'environment of the gateway) or into headers that take their value from the vault.',
+  ],
+  gated: true,
+  arguments: [
+    { name: 'name', summary: 'letters, digits, dots, dashes and underscores' },
+    { name: 'command', summary: 'the program and its arguments', repeats: true, optional: true },
+  ],
+  options: {
+    url: { summary: 'address of a server that speaks HTTP', value: 'URL' },
+    env: {
+      summary: 'a variable that the program may have; may be repeated',
+      short: 'e',
+      value: 'NAME',
+      repeats: true,
+    },
+    header: {
+      summary: 'a header of requests to the address; may be repeated',
+      value: 'NAME=secret://PATH',
+      repeats: true,
+    },
+  },
+  examples: [
+    ['sallyport server add files -- npx -y @modelcontextprotocol/server-filesystem .', 'a program'],
+    [
+      "sallyport server add hub --url https://mcp.example.org/mcp --header 'Authorization=Bearer secret://hub/token'",
+      'an address',
+    ],
+  ],
+  async run(args, io, deps: Deps) {
+    const target = targetOf(args)
+    const caller = await asPerson(deps, io, {
+      action: `put the server ${args.name} behind the gateway`,
+      detail: targetLine(target),
+    })
+    const server = await (await deps.registry()).servers.add(caller, args.name, target)
+    await io.answer(serverJson(server), () => `The server ${server.name} is there.`)
+    if (!io.json)
+      await io.say(
+        `Every call is denied until it has a policy: sallyport policy attach POLICY --server ${server.name}`,
+      )
+  },
+})
+
+/** @throws {Fault} `BAD_USAGE` naming the option */
+function targetOf(args: {
+  readonly command: readonly string[]
+  readonly url: string | undefined
+  readonly env: readonly string[]
+  readonly header: readonly string[]
+}): ServerTarget {
+  const { command: words, url, env, header } = args
+  if (url === undefined) {
+    if (words.length === 0)
+      throw usage('COMMAND', 'Write the command of the server behind --, or its address with --url')
+    if (header.length > 0) throw usage('--header', '--header goes with --url')
+    return { kind: 'stdio', command: words, variables: env }
+  }
+  if (words.length > 0) throw usage('--url', 'A server has a command or --url, not both')
+  if (env.length > 0) throw usage('--env', '--env goes with a command')
+  return { kind: 'http', url, headers: header.map(headerOf) }
+}
+
+/** `NAME=VALUE`; what is wrong with either is for the registry to say. */
+function headerOf(text: string): UpstreamHeader {
+  const at = text.indexOf('=')
+  return at === -1
+    ? { name: text, value: '' }
+    : { name: text.slice(0, at), value: text.slice(at + 1) }
+}
+
+function usage(field: string, message: string): Fault {
+  return new Fault('BAD_USAGE', `${message}.`, { details: { field } })
+}

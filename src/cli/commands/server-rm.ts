@@ -1,0 +1,22 @@
+import { command } from '../command.ts'
+import type { CliDeps } from '../deps.ts'
+import { asPerson } from '../presence.ts'
+import { SERVER_ARGUMENT, serverJson } from '../server-view.ts'
+
+type Deps = Pick<CliDeps, 'presence' | 'registry'>
+
+export const serverRm = command({
+  name: 'server rm',
+  summary: 'Take a server from behind the gateway.',
+  gated: true,
+  arguments: [SERVER_ARGUMENT],
+  options: {},
+  async run(args, io, deps: Deps) {
+    const caller = await asPerson(deps, io, {
+      action: `take the server ${args.name} from behind the gateway`,
+      detail: null,
+    })
+    const server = await (await deps.registry()).servers.remove(caller, args.name)
+    await io.answer(serverJson(server), () => `The server ${server.name} is gone.`)
+  },
+})

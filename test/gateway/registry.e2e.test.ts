@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import type { CliDeps } from '../../src/cli/deps.ts'
+import { runProgram } from '../../src/cli/program.ts'
+import { gatedHome, noGatedHome } from '../support/gated-home.ts'
+import { memoryStreams } from '../support/streams.ts'
+import { PERSON } from '../support/vault.ts'
+
+const place = gatedHome('registry')
+const { piped, proven, provenJson } = place
+after(() => place.remove())
+
+const json = async (argv: readonly string[]): Promise<unknown> => {
+  const { exit, stdout, stderr } = await piped([...argv, '--json'])
+  assert.equal(exit, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+for (const wrong of [
+  ['server', 'add', 'files'],
+  ['server', 'add', 'files', '--url', 'https://example.org/', '--', 'node'],
+  ['server', 'add', 'files', '--header', 'K=secret://a', '--', 'node'],
+  ['server', 'add', 'files', '--url', 'https://example.org/', '--env', 'K'],
+  ['policy', 'attach', 'strict'],
+  ['policy', 'attach', 'strict', '--server', 'a', '--grant', 'b'],
+])
+  test(`${wrong.join(' ')} is told before anybody is asked`, async () => {
+    const deps: unknown = new Proxy(
+      { close: async () => {} },
+      { get: (target, key) => Reflect.get(target, key) ?? (() => assert.fail(String(key))) },
+    )
+    const streams = memoryStreams()
+    assert.equal(await runProgram(wrong, deps as CliDeps, streams), 2)
+    assert.match(streams.written.stderr(), /^sallyport: \S+ .*\.\n/)
+  })
+
+test('servers and policies are changed behind the gate and read before it', {
+  skip: noGatedHome,
+}, async () => {
+  await place.setPresence()
+  const policy = join(place.project, 'policy.json')
+  const text = '{"version": "1",\n "default": "deny"}\n'
+  writeFileSync(policy, text)
+  const changes = [
+    ['server', 'add', 'files', '--env', 'HOME', '--', 'node', '--version', 'a b'],
+    ['policy', 'set', 'strict', policy],
+    ['policy', 'attach', 'strict', '--server', 'files'],
+    ['policy', 'detach', 'strict', '--server', 'files'],
+    ['policy', 'rm', 'strict'],
+    ['server', 'rm', 'files'],
+  ]
+  for (const change of changes) assert.equal((await piped(change)).exit, 5, change.join(' '))
+  assert.deepEqual(await json(['server', 'ls']), { servers: [] })
+
+  const [add = [], set = [], attach = [], detach = [], drop = [], remove = []] = changes
+  assert.equal(await proven(add), 'The server files is there.\n')
+  const { revision } = await provenJson<{ revision: string }>(set)
+  assert.match(revision, /^[0-9a-f]{16}$/)
+  assert.equal(await proven(attach), 'The calls of the server files are judged by: strict.\n')
+  const hub = ['server', 'add', 'hub', '--url', 'https://mcp.example.org/mcp']
+  await proven([...hub, '--header', 'Authorization=Bearer secret://hub/token'])
+
+  assert.match(
+    (await piped(['server', 'ls'])).stdout,
+    /^NAME +KIND +POLICIES +TARGET\nfiles +stdio +strict +node --version 'a b'\nhub +http +- +https:\/\/mcp\.example\.org\/mcp\n$/,
+  )
+  const shown = (await json(['server', 'show', 'files'])) as Record<string, unknown>
+  assert.deepEqual(
+    [shown['command'], shown['env'], shown['policies'], shown['created_by']],
+    [['node', '--version', 'a b'], ['HOME'], ['strict'], 'person:local'],
+  )
+  assert.match((await piped(['server', 'show', 'hub'])).stdout, /Bearer secret:\/\/hub\/token/)
+  assert.equal((await piped(['policy', 'show', 'strict'])).stdout, text)
+  assert.match(
+    (await piped(['policy', 'ls'])).stdout,
+    new RegExp(`strict +${revision} .* files\n$`),
+  )
+
+  writeFileSync(policy, '{"version": "1"}')
+  assert.match(
+    await place.beside(async (vault) => {
+      const { policies } = await vault.registry()
+      return (await policies.get(PERSON, 'strict')).text
+    }),
+    /default/,
+  )
+  await proven(detach)
+  await proven(drop)
+  await proven(remove)
+  assert.equal((await piped(['server', 'show', 'files'])).exit, 4)
+  assert.deepEqual(await json(['policy', 'ls']), { policies: [] })
+})
