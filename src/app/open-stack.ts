@@ -148,6 +148,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       fingerprints,
       quotas,
       canaries,
+      standing: identity.standing,
       clock,
     })
     const standing = identity.standing

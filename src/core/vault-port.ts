@@ -179,6 +179,13 @@ export interface VaultPort {
     caller: Caller,
     request: { readonly name: string; readonly description?: string },
   ): Promise<VaultInfo>
+  /**
+   * For ever, with all that it holds: values, keys, policies, shares, variables, canaries. Owners, admins and whoever
+   * made it; agents only once no secret is left in it. The vault that every store begins with stays.
+   *
+   * @throws {Fault} `VAULT_NOT_FOUND`, also where it is none of the caller's business; `ACCESS_DENIED`; `CONFLICT`
+   */
+  deleteVault(caller: Caller, vault: string): Promise<VaultInfo>
   list(caller: Caller, vault: string, prefix?: string): Promise<SecretList>
   /** Secrets whose path contains the text, case-insensitively; `*` and `?` are wildcards. */
   search(caller: Caller, vault: string, pattern: string): Promise<SecretList>

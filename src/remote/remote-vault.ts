@@ -76,6 +76,15 @@ export class RemoteVault implements VaultPort {
     return readVault(await this.#connection.ask({ method: 'POST', path: '/v1/vaults', body }))
   }
 
+  async deleteVault(caller: Caller, vault: string): Promise<VaultInfo> {
+    const id = await this.#vaultId(vault)
+    const found = (await this.listVaults(caller)).find((one) => one.id === id)
+    if (found === undefined) throw unknownVault(vault)
+    await this.#connection.ask({ method: 'DELETE', path: `/v1/vaults/${id}` })
+    this.#vaultIds.clear()
+    return found
+  }
+
   async list(_caller: Caller, vault: string, prefix = ''): Promise<SecretList> {
     const id = await this.#vaultId(vault)
     const query = prefix === '' ? '' : `?prefix=${encodeURIComponent(prefix)}`
@@ -299,10 +308,7 @@ export class RemoteVault implements VaultPort {
     const vaults = readVaults(await this.#connection.ask({ method: 'GET', path: '/v1/vaults' }))
     const found =
       vaults.find((one) => one.name === vault) ?? (vault === 'default' ? vaults[0] : undefined)
-    if (found === undefined)
-      throw new Fault('VAULT_NOT_FOUND', `There is no vault '${vault.slice(0, 100)}'.`, {
-        details: { field: 'vault' },
-      })
+    if (found === undefined) throw unknownVault(vault)
     this.#vaultIds.set(vault, found.id)
     return found.id
   }
@@ -350,6 +356,12 @@ function ifVersion(version: number | undefined): Readonly<Record<string, string>
 function isNotOffered(error: unknown): boolean {
   if (isFault(error, 'NOT_OFFERED')) return true
   return isFault(error, 'NOT_FOUND') && !/\bsecret\b/i.test(error.message)
+}
+
+function unknownVault(vault: string): Fault {
+  return new Fault('VAULT_NOT_FOUND', `There is no vault '${vault.slice(0, 100)}'.`, {
+    details: { field: 'vault' },
+  })
 }
 
 function notHere(what: string): Fault {

@@ -12,7 +12,7 @@ import { parsePath } from '../policy/index.ts'
 import { administrationProblem } from './administration.ts'
 import type { VaultTables } from './rows-repository.ts'
 import type { CanaryRow } from './sharing-rows.ts'
-import { findVault } from './vaults.ts'
+import { isNowhere, unknownVault, vaultFor } from './vaults.ts'
 
 const MAX_NOTES = 500
 
@@ -166,7 +166,7 @@ export function createCanaries(parts: CanaryParts): CanaryPort {
   const { db, ledger, tables, standing, canaries, clock } = parts
   const edit = changeLane('canary.set', async (tx, setting: Setting, at) => {
     const { caller, path } = setting
-    const vault = await findVault(tables, tx, setting.vault)
+    const vault = await vaultFor(tables, tx, caller, setting.vault)
     const action = setting.set === null ? 'canary.remove' : 'canary.set'
     const problem = await administrationProblem(standing, tx, caller, vault.created_by, at)
     if (problem !== null)
@@ -174,6 +174,7 @@ export function createCanaries(parts: CanaryParts): CanaryPort {
         fault: problem,
         record: { kind: 'refusal' as const, action, caller, vault: vault.id, by: problem.code },
       }
+    if (isNowhere(vault)) throw unknownVault(setting.vault)
     const before = await tables.canaries.get(tx, 'vault_id = ? and path = ?', [vault.id, path])
     if (setting.set === null && before === null) return { fault: unknown(path), record: null }
     const row: CanaryRow = {
@@ -207,11 +208,12 @@ export function createCanaries(parts: CanaryParts): CanaryPort {
   })
   const seeing = async (caller: Caller, vault: string | undefined): Promise<readonly CanaryRow[]> =>
     db.read(async (reader) => {
-      const of = vault === undefined ? null : await findVault(tables, reader, vault)
+      const of = vault === undefined ? null : await vaultFor(tables, reader, caller, vault)
       // Where the canaries are is not for those whom they are to find out about.
       const maker = of?.created_by ?? null
       const problem = await administrationProblem(standing, reader, caller, maker, clock())
       if (problem !== null) throw problem
+      if (of !== null && isNowhere(of)) throw unknownVault(vault ?? '')
       return of === null
         ? tables.canaries.select(reader, '1 = 1 order by path, id', [])
         : tables.canaries.select(reader, 'vault_id = ? order by path', [of.id])

@@ -17,7 +17,7 @@ import { softDelete } from './lifecycle.ts'
 import type { LocalVault } from './local-vault.ts'
 import { type PutParts, storeVersion } from './put-lane.ts'
 import type { EnvironmentRow, EnvVarRow } from './sharing-rows.ts'
-import { findVault } from './vaults.ts'
+import { vaultFor } from './vaults.ts'
 
 const KEY = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 const SLUG = /^[a-z0-9][a-z0-9-]{0,63}$/
@@ -72,7 +72,7 @@ export function createEnvVars(parts: EnvVarParts): EnvVarPort {
   )
 
   async function requestAt(caller: Caller, vault: string, path: string, action: string) {
-    const row = await db.read((reader) => findVault(tables, reader, vault))
+    const row = await db.read((reader) => vaultFor(tables, reader, caller, vault))
     const evidence = rights.evidenceFor(caller)
     return { caller, evidence, vaultId: row.id, path, action } satisfies Request
   }
@@ -100,7 +100,7 @@ export function createEnvVars(parts: EnvVarParts): EnvVarPort {
     async list(caller, vault) {
       const { secrets: listed } = await secrets.list(caller, vault, 'env-vars/')
       const versions = new Map(listed.map(({ path, version }) => [path, version]))
-      const { id } = await db.read((reader) => findVault(tables, reader, vault))
+      const { id } = await db.read((reader) => vaultFor(tables, reader, caller, vault))
       const rows = await db.read((reader) =>
         tables.envVars.select(reader, 'vault_id = ? order by key, created_at, id', [id]),
       )
@@ -148,7 +148,7 @@ export function createEnvVars(parts: EnvVarParts): EnvVarPort {
       const { secrets: listed } = await secrets.list(caller, vault, 'env-vars/')
       const mayList = new Set(listed.map(({ path }) => path))
       const rows = await db.read(async (reader) => {
-        const { id } = await findVault(tables, reader, vault)
+        const { id } = await vaultFor(tables, reader, caller, vault)
         await assertEnvironments(parts, reader, id, [wanted])
         return tables.envVars.select(reader, 'vault_id = ? order by key, id', [id])
       })

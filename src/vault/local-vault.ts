@@ -1,6 +1,7 @@
 import { type Committed, type Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
+import type { StandingPort } from '../core/identity-port.ts'
 import type { VaultId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
@@ -29,6 +30,7 @@ import { compileGlob, isPath, parsePath, parsePrefix } from '../policy/index.ts'
 import { type Request } from './access.ts'
 import type { Canaries } from './canaries.ts'
 import { changeLane } from './change-lane.ts'
+import { deleteVault, type VaultDeletion } from './delete-vault.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { isRedactable } from './fingerprints-repository.ts'
 import { generateValue } from './generate.ts'
@@ -51,7 +53,14 @@ import { type VaultTables } from './rows-repository.ts'
 import { ValueOpener, type ValuePlace } from './sealing.ts'
 import type { ShareClaim } from './share-book.ts'
 import { type VaultKeys } from './vault-keys.ts'
-import { beginStore, checkNewVault, createVault, findVault, type NewVault } from './vaults.ts'
+import {
+  beginStore,
+  checkNewVault,
+  createVault,
+  isNowhere,
+  type NewVault,
+  vaultFor,
+} from './vaults.ts'
 import { infoOfVersion, listedSecret, secretInfo, vaultInfo, versionInfo } from './views.ts'
 
 export interface LocalVaultParts {
@@ -64,6 +73,7 @@ export interface LocalVaultParts {
   readonly fingerprints: Fingerprints
   readonly quotas: Quotas
   readonly canaries: Canaries
+  readonly standing: StandingPort
   readonly clock: Clock
 }
 
@@ -87,6 +97,7 @@ export class LocalVault implements VaultPort {
 
   private constructor(parts: LocalVaultParts) {
     this.#parts = parts
+    parts.rights.onChange(() => this.#vaultIds.clear())
     this.#reads = new ReadLane(parts.tables, parts.rights, parts.keys, parts.fingerprints, parts)
     this.#looks = new Looks(parts)
     this.#lanes = lanesOf(parts)
@@ -117,15 +128,21 @@ export class LocalVault implements VaultPort {
     return vaultInfo(value)
   }
 
+  async deleteVault(caller: Caller, vault: string): Promise<VaultInfo> {
+    const { value } = await this.#parts.ledger.commit(this.#lanes.deleteVault, { caller, vault })
+    await this.#parts.db.scrub()
+    return vaultInfo(value)
+  }
+
   async list(caller: Caller, vault: string, prefix = ''): Promise<SecretList> {
     parsePrefix(prefix)
-    const vaultId = await this.#vaultId(vault)
+    const vaultId = await this.#vaultId(caller, vault)
     return this.#looks.visible(caller, vaultId, 'secret.list', prefix, () => true)
   }
 
   async search(caller: Caller, vault: string, pattern: string): Promise<SecretList> {
     const matches = searchMatcher(pattern)
-    const vaultId = await this.#vaultId(vault)
+    const vaultId = await this.#vaultId(caller, vault)
     return this.#looks.visible(caller, vaultId, 'secret.search', '', (row) => matches(row.path))
   }
 
@@ -325,17 +342,20 @@ export class LocalVault implements VaultPort {
     evidence: ProjectEvidence | null = this.#parts.rights.evidenceFor(caller),
   ): Promise<Request> {
     parsePath(path)
-    const vaultId = this.#vaultIds.get(vault) ?? (await this.#vaultId(vault))
+    const vaultId = this.#vaultIds.get(vault) ?? (await this.#vaultId(caller, vault))
     return { caller, evidence, vaultId, path, action }
   }
 
-  /** Vaults are never removed or renamed, so an id once found stays true. */
-  async #vaultId(vault: string): Promise<VaultId> {
+  /**
+   * Vaults are never renamed, so an id once found stays true until the vault is deleted, which changes the rights: what
+   * was found before is then forgotten with the first transaction that sees it.
+   */
+  async #vaultId(caller: Caller, vault: string): Promise<VaultId> {
     const known = this.#vaultIds.get(vault)
     if (known !== undefined) return known
     const { db, tables } = this.#parts
-    const row = await db.read((reader) => findVault(tables, reader, vault))
-    this.#vaultIds.set(vault, row.id)
+    const row = await db.read((reader) => vaultFor(tables, reader, caller, vault))
+    if (!isNowhere(row)) this.#vaultIds.set(vault, row.id)
     return row.id
   }
 
@@ -439,6 +459,9 @@ function lanesOf(parts: LocalVaultParts) {
       if (refusal !== null) return { fault: refusal, record: null }
       return createVault(tables, tx, request, at)
     }),
+    deleteVault: changeLane('vault.delete', (tx, request: VaultDeletion, at) =>
+      deleteVault(parts, tx, request, at),
+    ),
     remember: changeLane('remember', async (tx, { place, value, type }: Unremembered) => {
       await parts.fingerprints.remembered(tx, place, value, type)
       return { value: null, record: null }

@@ -35,7 +35,7 @@ import { changeLane } from './change-lane.ts'
 import { askingPerson, consumeGrantApproval, type GrantApprovals } from './grant-approval.ts'
 import { accessPolicy, isMaker, subjectOf } from './registered-rights.ts'
 import type { PathPolicyRow, VaultRow, VaultTables } from './rows-repository.ts'
-import { findVault } from './vaults.ts'
+import { isNowhere, unknownVault, vaultFor } from './vaults.ts'
 
 export interface PathPolicyParts {
   readonly db: Db
@@ -81,8 +81,8 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
   return {
     async list(caller, vault) {
       return db.read(async (reader) => {
-        const row = await findVault(tables, reader, vault)
-        const granter = await granterOf(parts, reader, caller, row, clock())
+        const row = await vaultFor(tables, reader, caller, vault)
+        const granter = await granterOf(parts, reader, caller, row, vault, clock())
         const rows = await tables.pathPolicies.select(
           reader,
           'vault_id = ? order by pattern, created_at, id',
@@ -110,8 +110,8 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
     },
     async unused(caller, vault, since) {
       const { vaultId, rows } = await db.read(async (reader) => {
-        const row = await findVault(tables, reader, vault)
-        const granter = await granterOf(parts, reader, caller, row, clock())
+        const row = await vaultFor(tables, reader, caller, vault)
+        const granter = await granterOf(parts, reader, caller, row, vault, clock())
         if (!granter.seesAll) throw accessDenied(null, null)
         const found = await tables.pathPolicies.select(
           reader,
@@ -132,8 +132,8 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
     async explain(caller, vault, question) {
       parsePath(question.path)
       return db.read(async (reader) => {
-        const row = await findVault(tables, reader, vault)
-        const granter = await granterOf(parts, reader, caller, row, clock())
+        const row = await vaultFor(tables, reader, caller, vault)
+        const granter = await granterOf(parts, reader, caller, row, vault, clock())
         const isSelf = nameOfCaller(caller) === `${question.principalType}:${question.principalId}`
         if (!granter.seesAll && !isSelf) throw accessDenied(null, null)
         const asked = askedPrincipal(question)
@@ -241,12 +241,16 @@ const PERSON: Granter = {
   policies: [],
 }
 
-/** @throws {Fault} `ACCESS_DENIED` to the local agent, `UNAUTHENTICATED` */
+/**
+ * @param name of the vault as it was asked for
+ * @throws {Fault} `ACCESS_DENIED` to the local agent, `UNAUTHENTICATED`, `VAULT_NOT_FOUND` to whoever may know them all
+ */
 async function granterOf(
   parts: PathPolicyParts,
   reader: Reader,
   caller: Caller,
   vault: VaultRow,
+  name: string,
   at: EpochMs,
 ): Promise<Granter> {
   if (caller.principal.kind === 'person') return PERSON
@@ -261,8 +265,10 @@ async function granterOf(
   const maker = isMaker(caller.principal, standing, vault.created_by)
   const isAdmin = standing.role === 'owner' || standing.role === 'admin'
   const administers = (maker || isAdmin) && isUnnarrowed(standing, vault.id)
+  const seesAll = administers || standing.role === 'auditor'
+  if (seesAll && isNowhere(vault)) throw unknownVault(name)
   return {
-    seesAll: administers || standing.role === 'auditor',
+    seesAll,
     administers,
     isPerson: false,
     isMaker: maker,
@@ -302,8 +308,8 @@ async function createPolicy(
   { caller, vault, wanted }: Creation,
   at: EpochMs,
 ): Promise<Settled<PathPolicyRow>> {
-  const row = await findVault(parts.tables, tx, vault)
-  const granter = await granterOf(parts, tx, caller, row, at)
+  const row = await vaultFor(parts.tables, tx, caller, vault)
+  const granter = await granterOf(parts, tx, caller, row, vault, at)
   const policy = { ...wanted, vaultId: row.id }
   if (policy.expiresAt !== null && policy.expiresAt <= at)
     return { fault: badField('expires_at', 'expires_at must be in the future.'), record: null }
@@ -337,8 +343,8 @@ async function editPolicy(
 ): Promise<Settled<PathPolicyRow>> {
   const { tables } = parts
   const action = change === null ? 'policy.remove' : 'policy.update'
-  const row = await findVault(tables, tx, vault)
-  const granter = await granterOf(parts, tx, caller, row, at)
+  const row = await vaultFor(tables, tx, caller, vault)
+  const granter = await granterOf(parts, tx, caller, row, vault, at)
   const current = isUuid(id)
     ? await tables.pathPolicies.get(tx, 'id = ? and vault_id = ?', [id, row.id])
     : null

@@ -45,11 +45,16 @@ export class RegisteredRights {
   readonly #tables: VaultTables
   /** Judges by the standing they were made for: identity makes a new one with every revision of the rights. */
   readonly #access = new WeakMap<CallerStanding, CompiledAccess>()
-  /** Who made a vault never changes. */
+  /** Who made a vault never changes; that it is there may. */
   readonly #makers = new Map<VaultId, string>()
 
   constructor(tables: VaultTables) {
     this.#tables = tables
+  }
+
+  /** What is known of vaults is asked for anew: the rights are other ones. */
+  forget(): void {
+    this.#makers.clear()
   }
 
   of(

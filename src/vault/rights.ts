@@ -108,12 +108,18 @@ export class VaultRights {
   /** Judges of approved projects, as of `#revision` of the rights. */
   #judges = new Map<string, Approved>()
   #revision = -1
+  readonly #listeners: (() => void)[] = []
 
   constructor(tables: VaultTables, evidence: ProjectEvidenceReader, standing: StandingPort) {
     this.#tables = tables
     this.#evidence = evidence
     this.#registered = new RegisteredRights(tables)
     this.#standing = standing
+  }
+
+  /** Told when rights, or the vaults they are in, are first seen to be other ones. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   evidenceFor(caller: Caller): ProjectEvidence | null {
@@ -132,7 +138,9 @@ export class VaultRights {
     const revision = await rightsRevision(reader)
     if (revision !== this.#revision) {
       this.#judges = new Map()
+      this.#registered.forget()
       this.#revision = revision
+      for (const listener of this.#listeners) listener()
     }
     const standings = this.#standing.atRevision(revision)
     const frozen = await standings.frozen(reader)

@@ -329,6 +329,10 @@ export async function countSecrets(reader: Reader, vaultId: VaultId): Promise<nu
   return row?.n ?? 0
 }
 
+export async function vaultExists(reader: Reader, vaultId: VaultId): Promise<boolean> {
+  return (await reader.get('select id from vaults where id = ?', [vaultId])) !== undefined
+}
+
 /** `like` pattern of a literal prefix; `\` escapes. */
 export function prefixPattern(prefix: string): SqlValue {
   return `${prefix.replaceAll(/[\\%_]/g, (one) => `\\${one}`)}%`

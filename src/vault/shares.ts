@@ -26,7 +26,7 @@ import { shareNotFound } from './share-book.ts'
 import { checkShareRequest } from './share-checks.ts'
 import { ShareReadings } from './share-readings.ts'
 import type { ShareRow } from './sharing-rows.ts'
-import { findVault } from './vaults.ts'
+import { vaultFor } from './vaults.ts'
 
 const LINK_PREFIX = 'spt_share_'
 
@@ -81,7 +81,7 @@ export function createShares(parts: ShareParts): SharePort {
   return {
     async create(caller, target, wanted) {
       checkShareRequest(wanted, clock())
-      const place = await placeOfTarget(parts, target)
+      const place = await placeOfTarget(parts, caller, target)
       const request: Request = {
         caller,
         evidence: parts.rights.evidenceFor(caller),
@@ -170,11 +170,12 @@ async function nameOf({ db, rights, clock }: ShareParts, caller: Caller): Promis
 
 async function placeOfTarget(
   { db, tables }: ShareParts,
+  caller: Caller,
   target: ShareTarget,
 ): Promise<{ readonly vaultId: VaultId; readonly path: string }> {
   if ('path' in target) {
     parsePath(target.path)
-    const vault = await db.read((reader) => findVault(tables, reader, target.vault))
+    const vault = await db.read((reader) => vaultFor(tables, reader, caller, target.vault))
     return { vaultId: vault.id, path: target.path }
   }
   const { secretId } = target

@@ -2,8 +2,9 @@ import type { RowRevision } from '../audit/index.ts'
 import type { Tx } from '../core/db-port.ts'
 import type { VaultId } from '../core/ids.ts'
 import type { HeldKey, KeyRow, StoreKeys } from '../keys/index.ts'
-import { rewrapSealed, wrappedKeysOf } from './rows-repository.ts'
+import { rewrapSealed, vaultExists, wrappedKeysOf } from './rows-repository.ts'
 import { rewrapVersionKey } from './sealing.ts'
+import { unknownVault } from './vaults.ts'
 
 /** Half of what random 96-bit nonces allow a key. @see NIST SP 800-38D section 8.3 */
 export const MAX_WRAPS = 2 ** 31
@@ -31,6 +32,8 @@ export class VaultKeys {
       row = null
     }
     if (row === null) {
+      // The key of a vault that was deleted is gone with it: whoever still has its id must not bring it back.
+      if (!(await vaultExists(tx, vaultId))) throw unknownVault(vaultId)
       await this.#keys.add(tx, 'vault', vaultId)
       row = await this.#keys.rows.active(tx, 'vault', vaultId)
       if (row === null) throw new RangeError('a key that was just added is not there')

@@ -2,8 +2,8 @@ import type { RowRevision, Settled } from '../audit/index.ts'
 import type { Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid, newId, type VaultId } from '../core/ids.ts'
-import { type Caller, principalName } from '../core/principals.ts'
-import type { EpochMs } from '../core/time.ts'
+import { type Caller, isRegistered, principalName } from '../core/principals.ts'
+import { type EpochMs, epochMs } from '../core/time.ts'
 import type { StoreKeys } from '../keys/index.ts'
 import { UNSET_PRESENCE, type VaultRow, type VaultTables } from './rows-repository.ts'
 
@@ -20,6 +20,38 @@ export async function findVault(
   const row = await tables.vaults.get(reader, isUuid(name) ? 'id = ?' : 'name = ?', [name])
   if (row === null) throw unknownVault(name)
   return row
+}
+
+/** Stands for a vault that is not there: nobody made it and no policy names it. */
+const NOWHERE: VaultRow = {
+  id: '00000000-0000-0000-0000-000000000000' as VaultId,
+  name: '',
+  description: null,
+  created_at: epochMs(0),
+  created_by: '',
+  revision: 0,
+}
+
+export function isNowhere({ id }: Pick<VaultRow, 'id'>): boolean {
+  return id === NOWHERE.id
+}
+
+/**
+ * The vault as this caller may learn of it. For whoever comes with an account, one that is not there is a place where
+ * nothing is allowed, and is judged, recorded and answered like one in which he has no rights: names and ids cannot be
+ * tried out.
+ *
+ * @throws {Fault} `VAULT_NOT_FOUND` to those who may know every vault
+ */
+export async function vaultFor(
+  tables: VaultTables,
+  reader: Reader,
+  { principal }: Pick<Caller, 'principal'>,
+  name: string,
+): Promise<VaultRow> {
+  if (!isRegistered(principal)) return findVault(tables, reader, name)
+  const by = isUuid(name) ? 'id = ?' : 'name = ?'
+  return (await tables.vaults.get(reader, by, [name])) ?? NOWHERE
 }
 
 /** Also said of a vault that is none of the caller's business. */

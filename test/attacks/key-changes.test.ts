@@ -170,6 +170,7 @@ describe('keys that change while others read', () => {
     const port = await LocalVault.open({
       ...vault,
       vaultKeys: new VaultKeys(vault.keys, 4),
+      standing: vault.identity.standing,
       clock: systemClock,
     })
     for (let i = 0; i < 10; i += 1)

@@ -216,5 +216,13 @@ describe('the record that cannot be written', () => {
 async function impatientVault(vault: TestVault, deadlineMs: number) {
   const { db, keys, heads } = vault
   const ledger = new Ledger({ db, keys, heads, clock: systemClock, log: silentLog, deadlineMs })
-  return { ledger, impatient: await LocalVault.open({ ...vault, ledger, clock: systemClock }) }
+  return {
+    ledger,
+    impatient: await LocalVault.open({
+      ...vault,
+      standing: vault.identity.standing,
+      ledger,
+      clock: systemClock,
+    }),
+  }
 }

@@ -59,5 +59,22 @@ export function vaultOperations(vault: VaultPort): readonly Operation[] {
         return { status: 200, body: vaultFields(found) }
       },
     }),
+    operation({
+      id: 'deleteVault',
+      method: 'DELETE',
+      path: '/v1/vaults/{vault}',
+      tag: 'vaults',
+      summary: 'Deletes a vault for ever, with everything in it; for agents only an empty one.',
+      answers: {
+        204: { description: 'Gone.' },
+        403: { description: 'Only owners, admins and whoever made it may do this.' },
+        404: { description: 'There is none, or none for this caller.' },
+        409: { description: 'It holds secrets and an agent asks, or it is the one that stays.' },
+      },
+      async handle({ caller, params }) {
+        await vault.deleteVault(caller, params['vault'] ?? '')
+        return { status: 204 }
+      },
+    }),
   ]
 }
