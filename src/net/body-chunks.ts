@@ -1,14 +1,17 @@
 import { pipeline, type Readable, type Transform } from 'node:stream'
-import { createBrotliDecompress, createGunzip } from 'node:zlib'
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 import { failed, tooLarge } from './net-faults.ts'
 
 /** What is offered to servers; other encodings are answers to a question that nobody asked. */
-export const ACCEPT_ENCODING = 'gzip, br'
+export const ACCEPT_ENCODING = 'gzip, br, deflate'
 
-const DECODERS: Readonly<Record<string, () => Transform>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  br: createBrotliDecompress,
+/** Made from the first byte of the body. */
+const DECODERS: Readonly<Record<string, (first: number) => Transform>> = {
+  gzip: () => createGunzip(),
+  'x-gzip': () => createGunzip(),
+  br: () => createBrotliDecompress(),
+  // Meant is the zlib format, whose first byte ends in 8; some servers leave its wrapper out (RFC 9110 section 8.4.1.2).
+  deflate: (first) => (first % 16 === 8 ? createInflate() : createInflateRaw()),
 }
 
 /** A stream of empty gzip members grows without ever giving a byte; what came in is counted too. */
@@ -35,19 +38,25 @@ export function drop(body: Readable): void {
 export async function* bodyChunks(body: Readable, options: BodyOptions): AsyncGenerator<Buffer> {
   try {
     const decoder = decoderOf(options)
-    const source =
-      decoder === null
-        ? body
-        : pipeline(
-            body,
-            (raw: AsyncIterable<Buffer>) => counted(raw, options, ENCODED_SLACK_BYTES),
-            decoder,
-            () => undefined,
-          )
-    yield* counted(source, options, 0)
+    yield* counted(decoder === null ? body : await decoded(body, decoder, options), options, 0)
   } finally {
     drop(body)
   }
+}
+
+async function decoded(
+  body: Readable,
+  decoder: (first: number) => Transform,
+  options: BodyOptions,
+): Promise<AsyncIterable<Buffer>> {
+  const raw = counted(body, options, ENCODED_SLACK_BYTES)
+  const head = await raw.next()
+  if (head.done === true) return raw
+  async function* whole(): AsyncGenerator<Buffer> {
+    yield head.value as Buffer
+    yield* raw
+  }
+  return pipeline(whole, decoder(head.value[0] ?? 0), () => undefined)
 }
 
 async function* counted(
@@ -63,10 +72,10 @@ async function* counted(
   }
 }
 
-function decoderOf({ url, encoding }: BodyOptions): Transform | null {
+function decoderOf({ url, encoding }: BodyOptions): ((first: number) => Transform) | null {
   const name = encoding?.trim().toLowerCase() ?? ''
   if (name === '' || name === 'identity') return null
   const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined
   if (decoder === undefined) throw failed(url, 'answered in an encoding that was not offered')
-  return decoder()
+  return decoder
 }

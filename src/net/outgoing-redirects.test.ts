@@ -58,7 +58,7 @@ test('redirects: another origin gets neither credentials nor a private address',
   assert.deepEqual(got, {
     host: `localhost:${other}`,
     accept: 'text/plain',
-    'accept-encoding': 'gzip, br',
+    'accept-encoding': 'gzip, br, deflate',
     'user-agent': 'sallyport',
   })
 })
