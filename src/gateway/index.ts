@@ -1,6 +1,8 @@
 export type { AppliedPolicy, PoliciesNow } from './applied-policies.ts'
 export { CallPath, type CallPathOptions } from './call-path.ts'
 export { CallRecord } from './call-record.ts'
+export { NO_CREDENTIALS, type UpstreamCredentials } from './http-exchange.ts'
+export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 export { type CallInspection, type KnownValues, MessageInspection } from './message-inspection.ts'
 export { PolicyFile } from './policy-file.ts'
 export { createRegistry, type Registry } from './registry.ts'

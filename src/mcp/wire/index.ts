@@ -15,5 +15,18 @@ export {
   readFrame,
   readMessage,
 } from './envelope.ts'
+export {
+  ERA_ERRORS,
+  headerMismatch,
+  headerValue,
+  META,
+  mirroredHeaders,
+  type ParamHeader,
+  paramHeadersOf,
+  ToolHeaders,
+  versionNamedBy,
+} from './http-headers.ts'
 export { parseExactly, writeExactly } from './json-text.ts'
 export { LineReader, type LineReaderOptions } from './line-reader.ts'
+export { onOneLine, withMembers } from './members.ts'
+export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'

@@ -1,0 +1,208 @@
+import { type CallOutcome } from '../audit/index.ts'
+import { Fault, isFault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import { type Message, onOneLine, type Refused, readFrame, SseReader } from '../mcp/wire/index.ts'
+import type { Outgoing, OutgoingStream } from '../net/index.ts'
+
+/** What a server is shown so that it lets us in; never what a client showed us. */
+export interface UpstreamCredentials {
+  /** Headers for one request, names in lower case. */
+  headers(): Promise<Readonly<Record<string, string>>>
+  /**
+   * The server answered 401.
+   *
+   * @param challenge its `WWW-Authenticate`
+   * @returns whether there are other headers now
+   */
+  renewed(challenge: string | null): Promise<boolean>
+}
+
+export const NO_CREDENTIALS: UpstreamCredentials = {
+  headers: async () => ({}),
+  renewed: async () => false,
+}
+
+/** A frame of the server as it was read. */
+export type Heard = Message | Refused
+
+/** Why a request has no answer, and what is known of whether the server ran it. */
+export class Unanswered extends Error {
+  readonly end: Extract<CallOutcome, 'never-sent' | 'refused-by-server' | 'lost'>
+
+  constructor(end: Unanswered['end'], message: string) {
+    super(message)
+    this.end = end
+  }
+}
+
+/** Statuses with which a server says that it ran nothing. */
+const REFUSING: ReadonlySet<number> = new Set([401, 403, 404, 429])
+
+export function unansweredFor(status: number): Unanswered {
+  const end = REFUSING.has(status) ? 'refused-by-server' : 'lost'
+  const cure =
+    status === 401
+      ? ' It wants other credentials: give a header, or run sallyport server login.'
+      : status === 429
+        ? ' It wants fewer requests.'
+        : ''
+  return new Unanswered(end, `The server answered with HTTP ${status}.${cure}`)
+}
+
+/** What the system calls it when nobody was there to read what was to be sent. */
+const NOBODY =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_\w+|UNABLE_TO_\w+|\w*SELF_SIGNED\w*|ERR_TLS_CERT_\w+)$/
+
+export function unansweredBy(error: unknown): Unanswered {
+  if (error instanceof Unanswered) return error
+  if (!isFault(error)) return new Unanswered('lost', 'The connection to the server failed.')
+  const { reason } = error.details
+  const isUnsent =
+    error.code === 'NET_REFUSED' || (typeof reason === 'string' && NOBODY.test(reason))
+  return new Unanswered(isUnsent ? 'never-sent' : 'lost', `${error.message} ${error.help}`)
+}
+
+export interface HttpWayOptions {
+  readonly url: URL
+  readonly out: Pick<Outgoing, 'open'>
+  readonly credentials: UpstreamCredentials
+  /** After decompression. */
+  readonly maxMessageBytes: number
+  readonly log: Log
+}
+
+export interface HttpAsk {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** Default: that of the server. */
+  readonly url?: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Until the headers of the answer are there. */
+  readonly deadlineMs: number
+  /** The longest silence of the answer; null for any. */
+  readonly idleMs: number | null
+  readonly signal: AbortSignal
+}
+
+export interface Followed {
+  readonly lastEventId: string | null
+  readonly retryMs: number | null
+}
+
+const MAX_REFUSAL_BYTES = 1_048_576
+/** A server ends the stream of an answer; one that does not is left after this. */
+const LINGER_MS = 2_000
+
+/** Single requests to one server, with the credentials for it. */
+export class HttpWay {
+  readonly #options: HttpWayOptions
+
+  constructor(options: HttpWayOptions) {
+    this.#options = options
+  }
+
+  get url(): URL {
+    return this.#options.url
+  }
+
+  get maxMessageBytes(): number {
+    return this.#options.maxMessageBytes
+  }
+
+  /** Asks once more when a 401 could be cured. @throws {Fault} of the net when there was no answer */
+  async open(ask: HttpAsk): Promise<OutgoingStream> {
+    const answer = await this.#once(ask)
+    if (answer.status !== 401) return answer
+    const challenge = answer.headers.get('www-authenticate')
+    if (!(await this.#options.credentials.renewed(challenge))) return answer
+    answer.cancel()
+    return this.#once(ask)
+  }
+
+  async #once({ method, url, headers, body, ...limits }: HttpAsk): Promise<OutgoingStream> {
+    const { out, credentials, url: home } = this.#options
+    return out.open({
+      ...limits,
+      url: url ?? home,
+      method,
+      headers: { ...(await credentials.headers()), ...headers },
+      ...(body === undefined ? {} : { body }),
+      // A person named the server: it may stand on this machine or in this network.
+      audience: 'configured',
+      redirects: 0,
+      maxResponseBytes: null,
+    })
+  }
+
+  /** The one message of an answer in JSON; null when there is none. @throws {Fault} `NET_TOO_LARGE` */
+  async message(answer: OutgoingStream): Promise<Heard | null> {
+    const isGood = answer.status >= 200 && answer.status < 300
+    const { maxMessageBytes } = this.#options
+    const most = isGood ? maxMessageBytes : Math.min(maxMessageBytes, MAX_REFUSAL_BYTES)
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of answer.body) {
+      size += chunk.length
+      if (size > most) {
+        answer.cancel()
+        throw new Fault('NET_TOO_LARGE', `The server answered with more than ${most} bytes.`)
+      }
+      chunks.push(chunk)
+    }
+    const [first] = chunks
+    if (first === undefined) return null
+    return readFrame(onOneLine(chunks.length === 1 ? first : Buffer.concat(chunks)))
+  }
+
+  /**
+   * Hears the messages of a stream, one after another, until it ends or breaks.
+   *
+   * @param isDone whether what it was opened for is there: then it is not waited for much longer
+   * @throws {Fault} `NET_TIMED_OUT` after a silence that is too long
+   */
+  async follow(
+    answer: OutgoingStream,
+    hear: (message: Heard) => Promise<void>,
+    isDone: () => boolean = () => false,
+  ): Promise<Followed> {
+    const { maxMessageBytes, log } = this.#options
+    let frames: Buffer[] = []
+    const reader = new SseReader({
+      maxBytes: maxMessageBytes,
+      onEvent: ({ type, data }) => {
+        if (type === 'message') frames.push(data)
+      },
+      onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
+    })
+    let timer: NodeJS.Timeout | undefined
+    try {
+      for await (const chunk of answer.body) {
+        reader.push(chunk)
+        const now = frames
+        frames = []
+        for (const frame of now) await hear(readFrame(onOneLine(frame)))
+        if (isDone()) timer ??= setTimeout(() => answer.cancel(), LINGER_MS)
+      }
+    } catch (error) {
+      if (isFault(error) && error.code === 'NET_TIMED_OUT' && !isDone()) throw error
+      log.debug('a stream of the server broke off')
+    } finally {
+      clearTimeout(timer)
+      answer.cancel()
+    }
+    const { lastEventId, retryMs } = reader
+    return { lastEventId, retryMs }
+  }
+}
+
+export function isEventStream({ headers }: OutgoingStream): boolean {
+  return mediaTypeOf(headers) === 'text/event-stream'
+}
+
+export function isJson({ headers }: OutgoingStream): boolean {
+  return mediaTypeOf(headers) === 'application/json'
+}
+
+function mediaTypeOf(headers: Headers): string {
+  return (headers.get('content-type')?.split(';')[0] ?? '').trim().toLowerCase()
+}

@@ -1,0 +1,51 @@
+import { canonicalJson } from '../core/canonical-json.ts'
+import type { Response } from '../mcp/wire/index.ts'
+import type { EventLink } from './http-event-link.ts'
+
+/** What the server gave a legacy client at `initialize`. */
+export interface Session {
+  readonly id: string | null
+  readonly version: string | null
+  /** Where the server speaks HTTP with server-sent events, as before 2025-03-26. */
+  readonly link: EventLink | null
+  /** What it promised, in one form. */
+  readonly promise: string
+}
+
+export function headersOfSession(session: Session | null): Readonly<Record<string, string>> {
+  if (session === null) return {}
+  return {
+    ...(session.id === null ? {} : { 'mcp-session-id': session.id }),
+    ...(session.version === null ? {} : { 'mcp-protocol-version': session.version }),
+  }
+}
+
+/** A session id is visible ASCII; anything else is no header. */
+export function isHeaderText(text: string): boolean {
+  return /^[\x20-\x7e]{1,2048}$/.test(text)
+}
+
+export function sessionOf(
+  response: Response,
+  headers: Headers | null,
+  link: EventLink | null,
+): Session {
+  const id = headers?.get('mcp-session-id') ?? null
+  const result = response.body.value as Readonly<Record<string, unknown>> | null
+  const { protocolVersion, capabilities } = result ?? {}
+  return {
+    id: id !== null && isHeaderText(id) ? id : null,
+    version:
+      typeof protocolVersion === 'string' && isHeaderText(protocolVersion) ? protocolVersion : null,
+    link,
+    promise: promiseOf({ version: protocolVersion ?? null, capabilities: capabilities ?? null }),
+  }
+}
+
+function promiseOf(promise: object): string {
+  try {
+    return canonicalJson(promise)
+  } catch {
+    return JSON.stringify(promise)
+  }
+}

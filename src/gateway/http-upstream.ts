@@ -1,0 +1,591 @@
+import { sleep } from '../core/time.ts'
+import {
+  ERA_ERRORS,
+  type Message,
+  mirroredHeaders,
+  type Notification,
+  type Request,
+  type Response,
+  readMessage,
+  ToolHeaders,
+  versionNamedBy,
+  withMembers,
+} from '../mcp/wire/index.ts'
+import type { OutgoingStream } from '../net/index.ts'
+import { EventLink } from './http-event-link.ts'
+import {
+  type Heard,
+  HttpWay,
+  type HttpWayOptions,
+  isEventStream,
+  isJson,
+  Unanswered,
+  unansweredBy,
+  unansweredFor,
+} from './http-exchange.ts'
+import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
+
+export interface HttpUpstreamOptions extends HttpWayOptions {
+  /** The longest silence before an answer, and within its stream, in milliseconds. */
+  readonly answerMs: number
+  /**
+   * One message of the server. The messages of one stream come one after another: the next is not read before this
+   * resolves. Those of different streams come as they come.
+   *
+   * @param about `idKey` of the request on whose stream it came; null for what the server says of its own accord
+   */
+  readonly hear: (message: Heard, about: string | null) => Promise<void>
+  /** A request that nobody will answer. What its end means for a reservation is `end`. */
+  readonly failed: (request: Request, end: Unanswered['end'], why: string) => void
+}
+
+/** A request that is not answered yet. */
+interface Exchange {
+  readonly request: Request
+  readonly isModern: boolean
+  readonly controller: AbortController
+  isAnswered: boolean
+  /** Told of every message on its way to whoever asked, the answer among them. */
+  onAnswer: ((answer: Response) => void) | null
+}
+
+/** For what carries no answer: a notification, an answer of the client, the end of a session. */
+const TELL_MS = 30_000
+const END_MS = 2_000
+const FIRST_WAIT_MS = 1_000
+const MAX_WAIT_MS = 30_000
+const MAX_FAILURES = 5
+/** Servers need not answer what was cancelled; so long they may. */
+const CANCELLED_MS = 10_000
+const MAX_PAGES = 100
+
+const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
+
+/**
+ * One MCP server over HTTP, for one client: Streamable HTTP of both eras and HTTP with server-sent events. Messages go
+ * as they are; what HTTP needs beside them (headers, sessions, streams that are opened anew) is made here.
+ *
+ * A session that the server lost is begun again behind the client's back when the server promises the same as before:
+ * what was refused for it never ran and is sent again, nothing else is.
+ */
+export class HttpUpstream {
+  readonly #options: HttpUpstreamOptions
+  readonly #way: HttpWay
+  readonly #closing = new AbortController()
+  readonly #exchanges = new Map<string, Exchange>()
+  readonly #tools = new ToolHeaders()
+  #session: Session | null = null
+  #hello: Request | null = null
+  #renewing: Promise<boolean> | null = null
+  /** What a new session is told again. */
+  readonly #standing = new Map<string, Request>()
+  /** Resolves when the server knows that the client is ready: nothing overtakes that. */
+  #ready: Promise<void> = Promise.resolve()
+  #ownIds = 0
+
+  constructor(options: HttpUpstreamOptions) {
+    this.#options = options
+    this.#way = new HttpWay(options)
+  }
+
+  /** Requests that are not answered. */
+  get open(): number {
+    return this.#exchanges.size
+  }
+
+  /**
+   * Sends one message of the client.
+   *
+   * @param message what `text` was read as, where that is at hand
+   */
+  send(text: string, message: Message | null = null): void {
+    const one = message?.text === text ? message : readMessage(text)
+    switch (one.kind) {
+      case 'refused':
+        this.#options.log.error('a message could not be sent', { reason: one.message })
+        return
+      case 'request':
+        void this.#ask(one)
+        return
+      case 'notification':
+        if (one.method === 'notifications/cancelled') this.#cancel(one)
+        else if (one.method === 'notifications/initialized') this.#ready = this.#introduced(one)
+        else void this.#tell(one)
+        return
+      case 'response':
+        void this.#tell(one)
+    }
+  }
+
+  /** Breaks off what is under way and ends the session at the server. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort(new Error('closed'))
+    for (const { controller } of this.#exchanges.values()) controller.abort()
+    const session = this.#session
+    this.#session = null
+    session?.link?.close()
+    if (session?.id === null || session === null) return
+    await this.#way
+      .open({
+        method: 'DELETE',
+        headers: headersOfSession(session),
+        deadlineMs: END_MS,
+        idleMs: END_MS,
+        signal: AbortSignal.timeout(END_MS),
+      })
+      .then(
+        (answer) => answer.cancel(),
+        () => {},
+      )
+  }
+
+  async #ask(request: Request): Promise<void> {
+    const exchange: Exchange = {
+      request,
+      isModern: versionNamedBy(request) !== null,
+      controller: new AbortController(),
+      isAnswered: false,
+      onAnswer: null,
+    }
+    this.#exchanges.set(request.idKey, exchange)
+    try {
+      if (request.method === 'initialize') await this.#introduce(exchange)
+      else {
+        await this.#ready
+        this.#keep(request)
+        await this.#exchange(exchange)
+      }
+      if (!exchange.isAnswered) throw new Unanswered('lost', 'The server did not answer.')
+    } catch (error) {
+      if (exchange.isAnswered || exchange.controller.signal.aborted) return
+      const { end, message } = unansweredBy(error)
+      this.#options.failed(request, end, message)
+    } finally {
+      if (this.#exchanges.get(request.idKey) === exchange) this.#exchanges.delete(request.idKey)
+    }
+  }
+
+  /** What the server has to be told again in a new session. */
+  #keep(request: Request): void {
+    if (request.method === 'logging/setLevel') this.#standing.set('level', request)
+    const isSubscribing = request.method === 'resources/subscribe'
+    if (!isSubscribing && request.method !== 'resources/unsubscribe') return
+    const { uri } = (request.params?.value ?? {}) as { readonly uri?: unknown }
+    if (typeof uri !== 'string') return
+    if (isSubscribing) this.#standing.set(`resource ${uri}`, request)
+    else this.#standing.delete(`resource ${uri}`)
+  }
+
+  async #exchange(exchange: Exchange): Promise<void> {
+    const { request, isModern } = exchange
+    for (let renewals = 0; ; renewals += 1) {
+      const session = isModern ? null : this.#session
+      if (session?.link != null) {
+        if (await this.#exchangeOverLink(exchange, session.link, renewals)) return
+        continue
+      }
+      const answer = await this.#post(request, session, exchange.controller.signal)
+      const isLost = answer.status === 404 && session !== null && session.id !== null
+      if (isLost && renewals === 0) {
+        answer.cancel()
+        await this.#mustRenew(session)
+        continue
+      }
+      if (isModern && request.method === 'tools/call' && answer.status === 400 && renewals === 0) {
+        const refusal = await this.#way.message(answer)
+        if (isMismatch(refusal) && (await this.#learnTools(request, exchange))) continue
+        await this.#hearRefusal(answer.status, refusal, exchange)
+        return
+      }
+      await this.#read(answer, exchange, session)
+      return
+    }
+  }
+
+  async #mustRenew(session: Session): Promise<void> {
+    if (await this.#renewed(session)) return
+    throw new Unanswered(
+      'refused-by-server',
+      'The server lost the session, and a new one is not like it: connect again.',
+    )
+  }
+
+  /** @returns false when the request never reached the server and may be sent again */
+  async #exchangeOverLink(exchange: Exchange, link: EventLink, round: number): Promise<boolean> {
+    const { request, controller } = exchange
+    if (link.isOver) {
+      if (round > 0 || this.#session === null)
+        throw new Unanswered('never-sent', 'The stream of the server ended.')
+      await this.#mustRenew(this.#session)
+      return false
+    }
+    await link.exchange(request, this.#options.answerMs, controller.signal)
+    exchange.isAnswered = true
+    return true
+  }
+
+  #post(
+    message: Message,
+    session: Session | null,
+    signal: AbortSignal,
+    text = message.text,
+  ): Promise<OutgoingStream> {
+    const { answerMs } = this.#options
+    const isListening = message.kind === 'request' && message.method === 'subscriptions/listen'
+    const isAsking = message.kind === 'request'
+    const { name } =
+      isAsking && message.method === 'tools/call'
+        ? ((message.params?.value ?? {}) as { readonly name?: unknown })
+        : {}
+    return this.#way.open({
+      method: 'POST',
+      headers: {
+        accept: 'application/json, text/event-stream',
+        'content-type': 'application/json',
+        ...headersOfSession(session),
+        ...mirroredHeaders(message, this.#tools.of(name) ?? []),
+      },
+      body: text,
+      deadlineMs: isAsking ? answerMs : TELL_MS,
+      idleMs: isListening ? null : answerMs,
+      signal: isAsking ? signal : AbortSignal.any([signal, this.#closing.signal]),
+    })
+  }
+
+  /** Takes the answer to a request from what HTTP answered. */
+  async #read(answer: OutgoingStream, exchange: Exchange, session: Session | null): Promise<void> {
+    const { status } = answer
+    if (status < 200 || status > 299) {
+      const refusal = isJson(answer) ? await this.#way.message(answer) : null
+      answer.cancel()
+      await this.#hearRefusal(status, refusal, exchange)
+      return
+    }
+    if (isEventStream(answer)) {
+      await this.#readStream(answer, exchange, session)
+      return
+    }
+    const message = isJson(answer) ? await this.#way.message(answer) : null
+    answer.cancel()
+    if (message === null)
+      throw new Unanswered('lost', 'The server accepted it and answered nothing.')
+    await this.#hear(message, exchange)
+  }
+
+  /** A refusal that is a message of the protocol is the answer; any other one is told by its status. */
+  async #hearRefusal(status: number, refusal: Heard | null, exchange: Exchange): Promise<void> {
+    const { request } = exchange
+    if (refusal?.kind !== 'response' || refusal.outcome !== 'error') throw unansweredFor(status)
+    const isOurs = refusal.idKey === request.idKey
+    // The server could not tell which request it refused; the connection tells.
+    if (!isOurs && refusal.idKey !== null) throw unansweredFor(status)
+    const answer = isOurs ? refusal : readMessage(withMembers(refusal.text, { id: request.idText }))
+    await this.#hear(answer, exchange)
+  }
+
+  async #readStream(
+    first: OutgoingStream,
+    exchange: Exchange,
+    session: Session | null,
+  ): Promise<void> {
+    const hear = (message: Heard): Promise<void> => this.#hear(message, exchange)
+    const isDone = (): boolean => exchange.isAnswered
+    let lastEventId: string | null = null
+    let waitMs = FIRST_WAIT_MS
+    let stream: OutgoingStream | null = first
+    for (let failures = 0; failures < MAX_FAILURES; ) {
+      if (stream !== null) {
+        const followed = await this.#way.follow(stream, hear, isDone)
+        if (isDone()) return
+        if (followed.lastEventId !== null && followed.lastEventId !== lastEventId) failures = 0
+        lastEventId = followed.lastEventId ?? lastEventId
+        waitMs = followed.retryMs ?? waitMs
+      }
+      // Modern streams are not resumed, nor are those whose events have no ids.
+      if (exchange.isModern || lastEventId === null || !isHeaderText(lastEventId)) break
+      failures += 1
+      await sleep(waitMs * failures, exchange.controller.signal)
+      stream = await this.#resume(session, lastEventId, exchange.controller.signal)
+    }
+    throw new Unanswered('lost', 'The stream of the server ended before the answer.')
+  }
+
+  async #resume(
+    session: Session | null,
+    lastEventId: string,
+    signal: AbortSignal,
+  ): Promise<OutgoingStream | null> {
+    try {
+      const answer = await this.#way.open({
+        method: 'GET',
+        headers: {
+          accept: 'text/event-stream',
+          ...headersOfSession(session),
+          'last-event-id': lastEventId,
+        },
+        deadlineMs: TELL_MS,
+        idleMs: this.#options.answerMs,
+        signal,
+      })
+      if (answer.status === 200 && isEventStream(answer)) return answer
+      answer.cancel()
+      // The session is gone, and the answer with it.
+      if (answer.status === 404) throw new Unanswered('lost', 'The server lost the session.')
+      return null
+    } catch (error) {
+      if (error instanceof Unanswered || signal.aborted) throw error
+      return null
+    }
+  }
+
+  async #hear(message: Heard, exchange: Exchange): Promise<void> {
+    const { request } = exchange
+    let heard = message
+    if (message.kind === 'response' && message.idKey === null)
+      heard = readMessage(withMembers(message.text, { id: request.idText }))
+    if (heard.kind === 'response' && heard.idKey === request.idKey) {
+      exchange.isAnswered = true
+      exchange.onAnswer?.(heard)
+      if (request.method === 'tools/list' && heard.outcome === 'result')
+        this.#tools.learn(heard.body.value)
+    }
+    await this.#options.hear(heard, request.idKey)
+  }
+
+  /** The tool's schema may ask for headers that we have not seen yet. @returns whether we have now */
+  async #learnTools(call: Request, { controller }: Exchange): Promise<boolean> {
+    const params = (call.params?.value ?? {}) as Readonly<Record<string, unknown>>
+    const before = JSON.stringify(this.#tools.of(params['name']) ?? [])
+    let cursor: unknown
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const asked = readMessage(
+        JSON.stringify({
+          jsonrpc: '2.0',
+          id: this.#ownId(),
+          method: 'tools/list',
+          params: { _meta: params['_meta'], ...(cursor === undefined ? {} : { cursor }) },
+        }),
+      )
+      if (asked.kind !== 'request') return false
+      const answer = await this.#answerTo(asked, null, controller.signal)
+      if (answer === null || answer.outcome === 'error') break
+      this.#tools.learn(answer.body.value)
+      cursor = (answer.body.value as { readonly nextCursor?: unknown } | null)?.nextCursor
+      if (typeof cursor !== 'string') break
+    }
+    return JSON.stringify(this.#tools.of(params['name']) ?? []) !== before
+  }
+
+  /** Asks for ourselves. @returns null when there was no answer */
+  async #answerTo(
+    request: Request,
+    session: Session | null,
+    signal: AbortSignal,
+    onHead: (headers: Headers) => void = () => {},
+  ): Promise<Response | null> {
+    const answer = await this.#post(request, session, signal)
+    onHead(answer.headers)
+    let found: Response | null = null
+    const look = async (message: Heard): Promise<void> => {
+      if (message.kind === 'response' && message.idKey === request.idKey) found = message
+    }
+    if (isEventStream(answer)) await this.#way.follow(answer, look, () => found !== null)
+    else if (isJson(answer)) {
+      const message = await this.#way.message(answer)
+      if (message !== null) await look(message)
+    }
+    answer.cancel()
+    return found
+  }
+
+  #ownId(): string {
+    this.#ownIds += 1
+    return `sallyport-${this.#ownIds}`
+  }
+
+  /** `initialize`: the client begins, or begins again. */
+  async #introduce(exchange: Exchange): Promise<void> {
+    const { request, controller } = exchange
+    const old = this.#session
+    this.#session = null
+    old?.link?.close()
+    this.#standing.clear()
+    this.#hello = request
+    const answer = await this.#post(request, null, controller.signal)
+    if ([400, 404, 405, 406, 415].includes(answer.status)) {
+      const refusal = isJson(answer) ? await this.#way.message(answer) : null
+      answer.cancel()
+      const link = refusal?.kind === 'response' ? null : await this.#openLink()
+      if (link === null) {
+        await this.#hearRefusal(answer.status, refusal, exchange)
+        return
+      }
+      await link.exchange(request, this.#options.answerMs, controller.signal, (response) => {
+        this.#session = sessionOf(response, null, link)
+      })
+      exchange.isAnswered = true
+      return
+    }
+    exchange.onAnswer = (response) => {
+      if (response.outcome === 'result') this.#session = sessionOf(response, answer.headers, null)
+    }
+    await this.#read(answer, exchange, null)
+  }
+
+  /** The way of 2024-11-05. @returns null when the server does not speak it either */
+  #openLink(): Promise<EventLink | null> {
+    return EventLink.open(this.#way, {
+      hear: async (message) => this.#options.hear(message, null),
+      hearAnswer: async (message, about) => this.#options.hear(message, about),
+      signal: this.#closing.signal,
+    })
+  }
+
+  async #introduced(notification: Notification): Promise<void> {
+    await this.#tell(notification)
+    const session = this.#session
+    if (session !== null && session.link === null) void this.#listen(session)
+  }
+
+  /** A notification, or an answer of the client: nothing comes back. */
+  async #tell(message: Notification | Response): Promise<void> {
+    try {
+      if (message.kind === 'notification') await this.#ready.catch(() => {})
+      const session = versionNamedBy(message) === null ? this.#session : null
+      if (session?.link != null) {
+        await session.link.tell(message)
+        return
+      }
+      const answer = await this.#post(message, session, this.#closing.signal)
+      answer.cancel()
+      if (answer.status === 404 && session !== null && session.id !== null)
+        await this.#renewed(session)
+      else if (answer.status > 299) throw unansweredFor(answer.status)
+    } catch (error) {
+      if (this.#closing.signal.aborted) return
+      this.#options.log.warn('a message did not reach the server', {
+        reason: unansweredBy(error).message,
+      })
+    }
+  }
+
+  /** Modern servers see that nobody listens any more; older ones are told. */
+  #cancel(notification: Notification): void {
+    const { requestId } = (notification.params?.value ?? {}) as { readonly requestId?: unknown }
+    const idKey = typeof requestId === 'string' ? `s${requestId}` : `n${String(requestId)}`
+    const exchange = this.#exchanges.get(idKey)
+    if (exchange?.isModern === true) {
+      exchange.controller.abort()
+      return
+    }
+    void this.#tell(notification)
+    if (exchange !== undefined) setTimeout(() => exchange.controller.abort(), CANCELLED_MS).unref()
+  }
+
+  /** What a legacy server says of its own accord. */
+  async #listen(session: Session): Promise<void> {
+    const { signal } = this.#closing
+    let lastEventId: string | null = null
+    let failures = 0
+    while (!signal.aborted && this.#session === session) {
+      let waitMs = Math.min(FIRST_WAIT_MS * 2 ** failures, MAX_WAIT_MS)
+      try {
+        const answer = await this.#way.open({
+          method: 'GET',
+          headers: {
+            accept: 'text/event-stream',
+            ...headersOfSession(session),
+            ...(lastEventId === null || !isHeaderText(lastEventId)
+              ? {}
+              : { 'last-event-id': lastEventId }),
+          },
+          deadlineMs: TELL_MS,
+          idleMs: null,
+          signal,
+        })
+        if (answer.status === 404 && session.id !== null) {
+          answer.cancel()
+          await this.#renewed(session)
+          return
+        }
+        if (answer.status >= 500) answer.cancel()
+        else if (answer.status !== 200 || !isEventStream(answer)) {
+          // It has nothing to say of its own accord: 405.
+          answer.cancel()
+          return
+        } else {
+          failures = 0
+          const hear = (message: Heard): Promise<void> => this.#options.hear(message, null)
+          const followed = await this.#way.follow(answer, hear)
+          lastEventId = followed.lastEventId ?? lastEventId
+          waitMs = followed.retryMs ?? FIRST_WAIT_MS
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        this.#options.log.debug('the stream of the server could not be opened', {
+          reason: unansweredBy(error).message,
+        })
+      }
+      failures += 1
+      await sleep(waitMs, signal).catch(() => {})
+    }
+  }
+
+  /** @returns whether there is a session in place of the one that was lost */
+  #renewed(lost: Session): Promise<boolean> {
+    if (this.#session !== lost) return Promise.resolve(this.#session !== null)
+    this.#renewing ??= this.#renew(lost)
+      .catch((error: unknown) => {
+        this.#options.log.warn('a lost session could not be begun again', {
+          reason: unansweredBy(error).message,
+        })
+        return false
+      })
+      .finally(() => {
+        this.#renewing = null
+      })
+    return this.#renewing
+  }
+
+  async #renew(lost: Session): Promise<boolean> {
+    const { signal } = this.#closing
+    const hello = this.#hello
+    if (hello === null) return false
+    const link = lost.link === null ? null : await this.#openLink()
+    if (lost.link !== null && link === null) return false
+    let headers: Headers | null = null
+    const response =
+      link === null
+        ? await this.#answerTo(hello, null, signal, (found) => {
+            headers = found
+          })
+        : await link.answerTo(hello, this.#options.answerMs, signal)
+    if (response === null || response.outcome === 'error') return false
+    const session = sessionOf(response, headers, link)
+    // The client was promised something else; only it can begin again.
+    if (session.promise !== lost.promise) {
+      link?.close()
+      return false
+    }
+    this.#session = session
+    const tell = async (text: string): Promise<void> => {
+      const message = readMessage(text)
+      if (message.kind === 'refused') return
+      if (link !== null) await link.tell(message)
+      else (await this.#post(message, session, signal)).cancel()
+    }
+    await tell(INITIALIZED)
+    for (const request of this.#standing.values())
+      await tell(withMembers(request.text, { id: JSON.stringify(this.#ownId()) }))
+    if (link === null) void this.#listen(session)
+    this.#options.log.info('a session that the server lost was begun again')
+    return true
+  }
+}
+
+function isMismatch(message: Heard | null): boolean {
+  if (message?.kind !== 'response' || message.outcome !== 'error') return false
+  const { code } = message.body.value as { readonly code?: unknown }
+  return code === ERA_ERRORS.headerMismatch
+}
