@@ -26,6 +26,7 @@ import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
 import { envVarOperations } from './routes/env-vars.ts'
 import { freezeOperations } from './routes/freezes.ts'
+import { type GatewayRouteParts, gatewayOperations } from './routes/gateway.ts'
 import { grantOperations } from './routes/grants.ts'
 import { healthOperations } from './routes/health.ts'
 import { honeytokenOperations } from './routes/honeytokens.ts'
@@ -61,6 +62,8 @@ export interface ApiParts {
   readonly agents: AgentPort
   readonly freezes: FreezePort
   readonly grants: GrantPort
+  /** Loaded by the first call that asks for it. */
+  readonly gateway: () => Promise<GatewayRouteParts>
   readonly approvals: ApprovalPort
   /** Page on which a person decides, where there is one. */
   readonly approvalUrl: (id: string) => string | null
@@ -102,6 +105,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...peopleOperations(parts.people),
     ...freezeOperations(parts.freezes),
     ...grantOperations(parts.grants),
+    ...gatewayOperations(parts.gateway),
     ...auditOperations({ ...parts, cursors }),
     ...approvalOperations({ ...parts, cursors }),
     ...pendingApprovalOperations({ ...parts, cursors }),

@@ -31,6 +31,7 @@ export function openApi(
     agents: identity.agents,
     freezes: identity.freezes,
     grants: identity.grants,
+    gateway: stack.registry,
     approvals: stack.approvals.approvals,
     approvalUrl: stack.approvals.urlOf,
     webhooks: stack.approvals.webhooks,
