@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  CheckpointKeys,
   createAuditPort,
   fileHeadPlace,
   HeadKeeper,
   type HeadPlace,
   keychainHeadPlace,
   Ledger,
+  retentionTable,
   Sinks,
   sinksTable,
 } from '../audit/index.ts'
@@ -129,6 +131,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       outgoing,
     })
     const ledger = new Ledger({ db, keys, heads, clock, log, sinks })
+    const checkpointKeys = new CheckpointKeys(db, keys, ledger)
+    const retentionOfStore = retentionTable(keys.rowMac)
     const identity = createIdentity({ db, ledger, keys, clock, log, net: outgoing })
     const site = settings.publicUrl
     const approvals = openApprovals({ db, ledger, keys, clock, log, identity, net: outgoing, site })
@@ -163,6 +167,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       clock,
       sinks,
       sinksTable: sinksOfStore,
+      retentionTable: retentionOfStore,
+      checkpointKeys,
       storeId: keys.storeId,
       get place() {
         return heads.place
@@ -173,6 +179,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
         ...[
           keys.rows.table,
           sinksOfStore,
+          retentionOfStore,
           ...Object.values(tables),
           ...Object.values(identity.tables),
           approvals.tables.approvals,

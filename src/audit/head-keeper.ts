@@ -3,9 +3,10 @@ import type { StoreId } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
 import type { Clock } from '../core/time.ts'
 import type { MacKey } from '../crypto/index.ts'
-import { readTree, recordsAfter } from './audit-repository.ts'
+import { readTree } from './audit-repository.ts'
 import { type AdoptedHead, type Head, type HeadPlace, readHead, writeHead } from './head.ts'
-import { Frontier, leafHash } from './tree.ts'
+import { leavesBetween } from './retention/leaves.ts'
+import { Frontier } from './tree.ts'
 
 /** How long after a commit the head may still be behind it. */
 const DELAY_MS = 400
@@ -169,14 +170,8 @@ export class HeadKeeper {
   async #grewFrom(head: Frontier, now: Frontier): Promise<boolean> {
     const frontier = head.copy()
     return this.#options.db.read(async (reader) => {
-      while (frontier.size < now.size) {
-        const left = Math.min(PAGE, now.size - frontier.size)
-        const rows = await recordsAfter(reader, frontier.size, left)
-        if (rows.length === 0) return false
-        for (const row of rows) {
-          if (row.seq !== frontier.size + 1) return false
-          frontier.append(leafHash(row.body))
-        }
+      for await (const leaves of leavesBetween(reader, frontier.size, now.size, PAGE)) {
+        for (const { hash } of leaves) frontier.append(hash)
         // A busy store may have grown by thousands of records; nobody should wait for all of them.
         await new Promise((resolve) => setImmediate(resolve))
       }

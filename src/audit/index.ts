@@ -1,6 +1,7 @@
 export { createAuditPort } from './audit.ts'
 export { insertRecords, readTree } from './audit-repository.ts'
 export { changeLane } from './change-lane.ts'
+export { CheckpointKeys } from './checkpoint-keys.ts'
 export { auditEvidence } from './evidence.ts'
 export {
   type AdoptedHead,
@@ -14,7 +15,8 @@ export {
 export { HeadKeeper, type HeadTrouble } from './head-keeper.ts'
 export { type Committed, type Lane, Ledger, type Settled } from './ledger.ts'
 export type { CallOutcome, Outcome, RecordDraft, RowRevision, StoredRecord } from './record.ts'
+export { retentionTable } from './retention/retention-repository.ts'
 export { sinksTable } from './sinks/sink-repository.ts'
 export { Sinks } from './sinks/sinks.ts'
 export { Frontier } from './tree.ts'
-export { type RowCheck, type StoreCheck, type VerifyOptions, verifyAudit } from './verify.ts'
+export type { RowCheck, StoreCheck, VerifyOptions } from './verify.ts'

@@ -3,11 +3,13 @@ import type { Db, Reader } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StoreId } from '../core/ids.ts'
 import type { Clock } from '../core/time.ts'
-import { type RecordRow, readTree, recordsAfter } from './audit-repository.ts'
+import { readTree, recordsAfter } from './audit-repository.ts'
 import { type CheckpointKey, signCheckpoint } from './checkpoint.ts'
 import type { CheckpointKeys } from './checkpoint-keys.ts'
 import type { HeadKeeper } from './head-keeper.ts'
 import { consistencyRanges, inclusionRanges, type LeafRange, RangeRoots } from './proofs.ts'
+import { leavesBetween } from './retention/leaves.ts'
+import { prunedSize } from './retention/retention-repository.ts'
 import { Frontier, leafHash } from './tree.ts'
 
 const PAGE = 500
@@ -42,7 +44,8 @@ export class Prover {
     return this.#sign(size, root ?? new Frontier().root())
   }
 
-  async inclusion(seq: number, size?: number): Promise<InclusionProof> {
+  /** @param given the text of the record, for one that was pruned */
+  async inclusion(seq: number, size?: number, given?: string): Promise<InclusionProof> {
     await this.#key()
     await this.#requireSoundHead()
     const { db } = this.#options
@@ -52,16 +55,16 @@ export class Prover {
       requireSize('size', whole, 1, most)
       requireSize('seq', seq, 1, whole)
       const proof = inclusionRanges(seq - 1, whole)
-      const [root, ...hashes] = await rootsOf(reader, [range(0, whole), ...proof])
-      const [record] = await recordsAfter(reader, seq - 1, 1)
-      return { whole, root, hashes, record }
+      const own = range(seq - 1, seq)
+      const [root, leaf, ...hashes] = await rootsOf(reader, [range(0, whole), own, ...proof])
+      if (root === undefined || leaf === undefined) throw brokenTree()
+      return { whole, root, hashes, record: await recordText(reader, seq, leaf, given) }
     })
     const { whole, root, hashes, record } = found
-    if (root === undefined || record === undefined) throw brokenTree()
     return {
       type: 'sallyport-inclusion-1',
       seq,
-      record: textOf(record),
+      record,
       proof: hashes.map(hex),
       checkpoint: await this.#sign(whole, root),
     }
@@ -116,16 +119,11 @@ async function rootsOf(reader: Reader, ranges: readonly LeafRange[]): Promise<re
   const tree = await treeOf(reader)
   const roots = new RangeRoots(ranges)
   const walked = new Frontier()
-  while (walked.size < tree.size) {
-    const left = Math.min(PAGE, tree.size - walked.size)
-    const rows = await recordsAfter(reader, walked.size, left)
-    for (const { seq, body } of rows) {
-      if (seq !== walked.size + 1) throw brokenTree()
-      const leaf = leafHash(body)
-      walked.append(leaf)
-      roots.add(leaf)
+  for await (const leaves of leavesBetween(reader, 0, tree.size, PAGE)) {
+    for (const { hash } of leaves) {
+      walked.append(hash)
+      roots.add(hash)
     }
-    if (rows.length < left) throw brokenTree()
     // A long history is hashed for seconds; others have their turn in between.
     await new Promise((resolve) => setImmediate(resolve))
   }
@@ -141,8 +139,30 @@ function hex(hash: Buffer): string {
   return hash.toString('hex')
 }
 
-function textOf({ body }: RecordRow): string {
-  return Buffer.from(body).toString('utf8')
+/** The stored bytes of a record; of one that was pruned what was given, if its hash is the one that was kept. */
+async function recordText(
+  reader: Reader,
+  seq: number,
+  leaf: Buffer,
+  given: string | undefined,
+): Promise<string> {
+  const isPruned = seq <= (await prunedSize(reader))
+  if (!isPruned) {
+    const [row] = await recordsAfter(reader, seq - 1, 1)
+    if (row?.seq !== seq) throw brokenTree()
+    return Buffer.from(row.body).toString('utf8')
+  }
+  if (given === undefined)
+    throw new Fault(
+      'NOT_FOUND',
+      `Record ${seq} was pruned and only its hash is left: give its line of a copy as record.`,
+      { details: { field: 'record', seq } },
+    )
+  if (!leafHash(Buffer.from(given, 'utf8')).equals(leaf))
+    throw new Fault('BAD_INPUT', `record is not what record ${seq} was.`, {
+      details: { field: 'record', seq },
+    })
+  return given
 }
 
 function requireSize(field: string, value: number, min: number, max: number): void {

@@ -7,7 +7,10 @@ import type { StoreKeys } from '../keys/index.ts'
 import { type RecordRow, readTree, recordsAfter } from './audit-repository.ts'
 import { type HeadPlace, type HeadReading, readHead } from './head.ts'
 import { recordMessage } from './ledger.ts'
-import { decodeRecord } from './record.ts'
+import { decodeRecord, type StoredRecord } from './record.ts'
+import { type Base, prunedBase } from './retention/pruned-base.ts'
+import type { RetentionTable, Vouched } from './retention/retention-repository.ts'
+import { vouch } from './retention/vouched.ts'
 import { Frontier, leafHash } from './tree.ts'
 
 const PAGE = 1_000
@@ -37,6 +40,7 @@ export interface VerifyOptions {
   readonly headKey: MacKey
   readonly rowChecks: readonly RowCheck[]
   readonly storeChecks: readonly StoreCheck[]
+  readonly retentionTable: RetentionTable
 }
 
 /**
@@ -50,7 +54,9 @@ export async function verifyAudit(options: VerifyOptions): Promise<AuditReport> 
     const found = (kind: string, detail: string, seq: number | null = null): void => {
       if (findings.length < MAX_FINDINGS) findings.push({ kind, detail, seq })
     }
-    const walk = await walkRecords(reader, options.keys, head, found)
+    const headSize = head.state === 'valid' ? head.head.size : -1
+    const base = await prunedBase(reader, options.retentionTable, headSize, found)
+    const walk = await walkRecords(reader, options.keys, base, headSize, found)
     const tree = await readTree(reader)
     checkTree(tree, walk.frontier, found)
     checkHead(head, walk, options.place.name, found)
@@ -60,6 +66,7 @@ export async function verifyAudit(options: VerifyOptions): Promise<AuditReport> 
     return {
       ok: findings.length === 0,
       size: walk.frontier.size,
+      pruned: base.size,
       root: walk.frontier.root().toString('hex'),
       head:
         head.state === 'valid'
@@ -71,13 +78,7 @@ export async function verifyAudit(options: VerifyOptions): Promise<AuditReport> 
   })
 }
 
-type Found = (kind: string, detail: string, seq?: number | null) => void
-
-/** The newest revision of a row that a record vouches for; null says that the row is gone. */
-interface Vouched {
-  readonly revision: number | null
-  readonly at: number
-}
+export type Found = (kind: string, detail: string, seq?: number | null) => void
 
 interface Walk {
   readonly frontier: Frontier
@@ -89,14 +90,12 @@ interface Walk {
 async function walkRecords(
   reader: Reader,
   keys: StoreKeys,
-  head: HeadReading,
+  { frontier, revisions, ...base }: Base,
+  headSize: number,
   found: Found,
 ): Promise<Walk> {
-  const frontier = new Frontier()
-  const revisions = new Map<string, Vouched>()
-  const headSize = head.state === 'valid' ? head.head.size : -1
-  let atHead = headSize === 0 ? frontier.pack() : null
-  let expected = 1
+  let { atHead } = base
+  let expected = base.size + 1
   for (;;) {
     const rows = await recordsAfter(reader, expected - 1, PAGE)
     if (rows.length === 0) break
@@ -121,31 +120,35 @@ async function checkRecord(
   revisions: Map<string, Vouched>,
   found: Found,
 ): Promise<void> {
-  const mac = await macOf(reader, keys, row.epochKeyId)
-  if (mac === null || !mac.verify(recordMessage(row.seq, leaf), row.mac)) {
-    found('record-changed', `record ${row.seq} is not what was written`, row.seq)
+  const record = await soundRecord(reader, keys, row, leaf)
+  if (typeof record === 'string') {
+    found('record-changed', record, row.seq)
     return
   }
-  const record = decodeRecord(row.body)
-  if (record === null || record.seq !== row.seq) {
-    found('record-changed', `record ${row.seq} stands in another record's place`, row.seq)
-    return
-  }
-  for (const [table, id, revision] of record.rows ?? []) {
-    const place = `${table}/${id}`
-    if (isRollback(revisions.get(place), revision, record.at))
-      found('row-rolled-back', `record ${row.seq} changed an older ${table} row ${id}`, row.seq)
-    revisions.set(place, { revision, at: record.at })
-  }
+  for (const place of vouch(revisions, record))
+    found('row-rolled-back', `record ${row.seq} changed an older ${named(place)}`, row.seq)
 }
 
-/**
- * A revision that comes twice was worked on from an older row that somebody put back. Only the reads of one batch, which
- * has one instant, share a revision, because they share a write.
- */
-function isRollback(last: Vouched | undefined, revision: number | null, at: number): boolean {
-  if (last === undefined || last.revision === null || revision === null) return false
-  return revision < last.revision || (revision === last.revision && at !== last.at)
+/** `secrets/ID` as `secrets row ID`. */
+function named(place: string): string {
+  const slash = place.indexOf('/')
+  return `${place.slice(0, slash)} row ${place.slice(slash + 1)}`
+}
+
+/** A record whose MAC holds for its bytes and its place, parsed; else what is wrong with it. */
+export async function soundRecord(
+  reader: Reader,
+  keys: StoreKeys,
+  row: RecordRow,
+  leaf: Buffer,
+): Promise<StoredRecord | string> {
+  const mac = await macOf(reader, keys, row.epochKeyId)
+  if (mac === null || !mac.verify(recordMessage(row.seq, leaf), row.mac))
+    return `record ${row.seq} is not what was written`
+  const record = decodeRecord(row.body)
+  if (record === null || record.seq !== row.seq)
+    return `record ${row.seq} stands in another record's place`
+  return record
 }
 
 const macs = new WeakMap<StoreKeys, Map<KeyId, MacKey>>()
@@ -226,7 +229,7 @@ async function checkRows(
   for (const [place, { revision }] of revisions) {
     const table = place.slice(0, place.indexOf('/'))
     if (revision !== null && tables.has(table) && !seen.has(place))
-      found('row-missing', `${table} row ${place.slice(table.length + 1)} is gone`)
+      found('row-missing', `${named(place)} is gone`)
   }
   return checked
 }

@@ -77,6 +77,8 @@ export interface AuditFinding {
 export interface AuditReport {
   readonly ok: boolean
   readonly size: number
+  /** How many of them, the oldest, were pruned down to their hashes. */
+  readonly pruned: number
   /** Root hash of the tree, hex. */
   readonly root: string
   readonly head: { readonly size: number; readonly at: EpochMs; readonly place: string } | null
@@ -99,6 +101,26 @@ export interface SinkStanding {
   readonly problem: string | null
 }
 
+/** How long records are kept, and what was pruned so far. */
+export interface RetentionStanding {
+  /** Milliseconds; null: for ever. */
+  readonly keepMs: number | null
+  /** Records 1 to this one are gone but for their hashes. */
+  readonly pruned: number
+  readonly prunedAt: EpochMs | null
+}
+
+export interface PruneReport {
+  /** How many records went now. */
+  readonly pruned: number
+  /** Records 1 to this one are gone but for their hashes. */
+  readonly upTo: number
+  /** The required sink that still lacks the next record, if that was what ended it. */
+  readonly heldBy: string | null
+  /** Best-effort sinks that will never get some of them. */
+  readonly skipped: readonly string[]
+}
+
 export interface AuditPort {
   query(filter: AuditFilter): Promise<readonly AuditEntry[]>
   /** Records as they come, oldest first, beginning after `afterSeq`. Ends when the signal aborts. */
@@ -114,8 +136,12 @@ export interface AuditPort {
   checkpoint(size?: number): Promise<Checkpoint>
   /** The public halves of the keys that sign checkpoints, PEM, the newest last. */
   checkpointKeys(): Promise<string>
-  /** @param size of the tree that holds the record; without, the tree as it is now */
-  proveInclusion(seq: number, size?: number): Promise<InclusionProof>
+  /**
+   * @param size of the tree that holds the record; without, the tree as it is now
+   * @param record its stored bytes as text, for one that was pruned
+   * @throws {Fault} `NOT_FOUND` when it was pruned and is not given
+   */
+  proveInclusion(seq: number, size?: number, record?: string): Promise<InclusionProof>
   proveConsistency(first: number, second?: number): Promise<ConsistencyProof>
   sinks(): Promise<readonly SinkStanding[]>
   /**
@@ -125,6 +151,22 @@ export interface AuditPort {
    * @throws {Fault} `BAD_INPUT` naming the field
    */
   setSinks(caller: Caller, text: string): Promise<readonly SinkStanding[]>
+  retention(): Promise<RetentionStanding>
+  /**
+   * Says how long servers keep records.
+   *
+   * @param keepMs 30 days or more; null: for ever
+   */
+  setRetention(caller: Caller, keepMs: number | null): Promise<RetentionStanding>
+  /**
+   * Takes away what was recorded before an instant, but for its hashes, and no further than every required sink has it.
+   *
+   * @param before 30 days ago or earlier
+   * @throws {Fault} `BAD_INPUT`, `AUDIT_BROKEN` when the audit does not verify, `CONFLICT` while another process prunes
+   */
+  prune(caller: Caller, before: EpochMs): Promise<PruneReport>
+  /** Prunes as it was set, at most once a day. @returns null when there was nothing to do */
+  pruneAsSet(): Promise<PruneReport | null>
   /** JSON lines of stored bytes with MAC and epoch, oldest first, then one line with the head. */
   export(): AsyncIterable<string>
 }

@@ -48,9 +48,18 @@ export interface CheckedCheckpoint {
 /** What an export says of itself and of the checkpoints that it was held against. */
 export interface ExportReport {
   readonly ok: boolean
+  /** The first record that it holds; 1 unless it is a sink's copy that begins later. */
+  readonly first: number
+  /** The last record that it holds. */
   readonly size: number
-  /** Root hash of the tree, hex. */
+  /** Records 1 to this one are there as hashes alone: they were pruned. */
+  readonly pruned: number
+  /** Root hash of the tree, hex; empty when it could not be followed to the end. */
   readonly root: string
+  /** The records that a checkpoint vouches for, if one does. */
+  readonly proven: { readonly from: number; readonly to: number } | null
+  /** How many checkpoints stood among the records of a sink's copy. */
+  readonly stamps: number
   readonly checkpoints: readonly CheckedCheckpoint[]
   readonly findings: readonly AuditFinding[]
 }

@@ -276,6 +276,19 @@ export const MIGRATIONS: readonly Migration[] = [
         changed_at bigint not null, changed_by text not null, revision bigint not null, mac bytea not null)`,
     ],
   },
+  {
+    version: 12,
+    name: 'retention of the audit, checkpoints for its sinks',
+    statements: [
+      `create table audit_retention (
+        id text primary key, keep_ms bigint, size bigint not null, frontier bytea not null,
+        vouched bytea not null, pruned_at bigint, revision bigint not null, mac bytea not null)`,
+      `create table audit_leaves (last bigint primary key, first bigint not null, hashes bytea not null)`,
+      `create table audit_vouched (place text primary key, revision bigint not null, at bigint not null)`,
+      `alter table audit_sink_cursors add column checkpoint_at bigint not null default 0`,
+      `alter table audit_sink_cursors add column checkpoint_size bigint not null default 0`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -325,6 +338,9 @@ export const TABLES = [
   'gateway_servers',
   'gateway_policies',
   'gateway_counters',
+  'audit_retention',
+  'audit_leaves',
+  'audit_vouched',
   'audit_tree',
   'audit_records',
 ] as const

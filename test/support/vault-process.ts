@@ -1,9 +1,10 @@
 import { isFault } from '../../src/core/faults.ts'
+import { epochMs } from '../../src/core/time.ts'
 import { createKeyAdmin, createTrust } from '../../src/vault/index.ts'
 import { openTestVault, PERSON } from './vault.ts'
 import { secret } from './vault-stores.ts'
 
-// A vault in a process of its own: `vault-process.ts HOME ORDER [TIMES [PROJECT]]`. Says `ready` once it is open, then what came
+// A vault in a process of its own: `vault-process.ts HOME ORDER [TIMES [PROJECT or DATE]]`. Says `ready` once it is open, then what came
 // of it, as lines on standard output.
 const [home = '', order = '', times = '1', project = ''] = process.argv.slice(2)
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -35,6 +36,11 @@ async function main(): Promise<void> {
         const value = secret('x'.repeat(60_000))
         const { version } = await vault.vault.put(PERSON, 'default', { path: `f/${i}`, value })
         say(`stored f/${i} ${version}`)
+        break
+      }
+      case 'prune': {
+        const { pruned } = await vault.audit.prune(PERSON, epochMs(Date.parse(project)))
+        say(`pruned ${pruned}`)
         break
       }
       default:

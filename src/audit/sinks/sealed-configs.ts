@@ -4,7 +4,7 @@ import type { EpochMs } from '../../core/time.ts'
 import { open, type SealContext, seal } from '../../crypto/index.ts'
 import type { StoreKeys } from '../../keys/index.ts'
 import type { SinkConfig } from './sink-config.ts'
-import type { SinksRow } from './sink-repository.ts'
+import { readSinks, type SinksRow, type SinksTable } from './sink-repository.ts'
 
 /** The key that seals configurations: they hold keys of other systems. */
 export const SINK_KEY_PURPOSE = 'sink-config'
@@ -30,6 +30,17 @@ export async function openConfigs(
   const plain = open(key, context(keys.storeId, row.key_id, row.revision), row.sealed)
   // Checked when it was set, and sealed since.
   return JSON.parse(plain.toString('utf8')) as readonly SinkConfig[]
+}
+
+/** The names of the sinks without which nothing may be released. @throws {Fault} `STORE_TAMPERED` */
+export async function requiredSinks(
+  table: SinksTable,
+  reader: Reader,
+  keys: StoreKeys,
+): Promise<readonly string[]> {
+  const row = await readSinks(table, reader)
+  const configs = row === null ? [] : await openConfigs(reader, keys, row)
+  return configs.filter(({ mode }) => mode === 'required').map(({ name }) => name)
 }
 
 export function sealedRow(

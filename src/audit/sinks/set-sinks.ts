@@ -6,6 +6,7 @@ import { bumpRights, type StoreKeys } from '../../keys/index.ts'
 import { readTree } from '../audit-repository.ts'
 import { changeLane } from '../change-lane.ts'
 import type { Ledger, Settled } from '../ledger.ts'
+import { prunedSize } from '../retention/retention-repository.ts'
 import { sinkPlace } from './open-sink.ts'
 import { openConfigs, SINK_KEY_PURPOSE, sealedRow } from './sealed-configs.ts'
 import { parseSinkConfigs, type SinkConfig } from './sink-config.ts'
@@ -106,9 +107,10 @@ export class SinkSetting {
 
   async #setCursors(tx: Tx, configs: readonly SinkConfig[]): Promise<void> {
     const size = (await readTree(tx))?.size ?? 0
+    const pruned = await prunedSize(tx)
     const cursors = await readCursors(tx)
     for (const { name, from } of configs)
-      if (!cursors.has(name)) await addCursor(tx, name, from === 'now' ? size : 0)
+      if (!cursors.has(name)) await addCursor(tx, name, from === 'now' ? size : pruned)
     for (const name of cursors.keys())
       if (!configs.some((one) => one.name === name)) await removeCursor(tx, name)
   }

@@ -49,6 +49,16 @@ export async function moveCursor(tx: Tx, sink: string, delivered: number): Promi
   ])
 }
 
+/** Brings every cursor up to one: what lies before it is no longer there. @returns the sinks that lack some of it for good */
+export async function passOver(tx: Tx, delivered: number): Promise<readonly string[]> {
+  const behind = await tx.all<CursorColumns>(
+    'select sink, delivered from audit_sink_cursors where delivered < ? order by sink',
+    [delivered],
+  )
+  for (const { sink } of behind) await moveCursor(tx, sink, delivered)
+  return behind.map(({ sink }) => sink)
+}
+
 export async function addCursor(tx: Tx, sink: string, delivered: number): Promise<void> {
   await tx.run(
     'insert into audit_sink_cursors (sink, delivered, follower, follows_until) values (?, ?, null, 0)',

@@ -164,7 +164,11 @@ export class Sinks implements LedgerSinks {
   /** @returns how many records were lacking and went out */
   async #deliverPage(one: Delivery): Promise<number> {
     const { db, storeId } = this.#options
-    const rows = await db.read((reader) => recordsAfter(reader, one.delivered.cursor, PAGE))
+    const rows = await db.read(async (reader) => {
+      // What was pruned is passed over by the cursor in the store.
+      one.delivered.reach((await readCursors(reader)).get(one.config.name) ?? 0)
+      return recordsAfter(reader, one.delivered.cursor, PAGE)
+    })
     if (rows.length > 0)
       await one.deliver({ storeId, records: rows.map((row) => sinkRecord(storeId, row)) })
     return rows.length
