@@ -1,7 +1,7 @@
 import { parseEnvBundle } from './env-bundle.ts'
 import { Fault, isFault } from './faults.ts'
 import type { Caller } from './principals.ts'
-import type { EnvBundle, SecretRead, UseResult, VaultPort } from './vault-port.ts'
+import type { EnvBundle, SecretRead, VaultPort, VaultUse } from './vault-port.ts'
 
 type UseFault = Fault & { readonly code: 'ACCESS_DENIED' | 'SECRET_NOT_FOUND' | 'SECRET_SPENT' }
 
@@ -22,12 +22,12 @@ export function isUseFault(error: unknown): error is UseFault {
 export function usedValues(
   paths: readonly string[],
   settled: readonly PromiseSettledResult<SecretRead>[],
-): readonly UseResult[] {
-  const results: UseResult[] = []
+): readonly VaultUse[] {
+  const results: VaultUse[] = []
   let failure: unknown = null
   for (const [index, one] of settled.entries()) {
     const path = paths[index] ?? ''
-    if (one.status === 'fulfilled') results.push({ path, value: one.value.value })
+    if (one.status === 'fulfilled') results.push({ path, ...one.value })
     else if (isUseFault(one.reason)) results.push({ path, fault: one.reason.code })
     else failure = one.reason
   }

@@ -206,7 +206,7 @@ export interface VaultPort {
     vault: string,
     paths: readonly string[],
     options?: { readonly all?: boolean },
-  ): Promise<readonly UseResult[]>
+  ): Promise<readonly VaultUse[]>
   put(caller: Caller, vault: string, request: PutRequest): Promise<StoredVersion>
   /** Keeps type and metadata, and the limits of the version it replaces. */
   rotateAndStore(caller: Caller, vault: string, request: RotateRequest): Promise<StoredVersion>
@@ -247,3 +247,8 @@ export interface VaultPort {
 export type UseResult =
   | { readonly path: string; readonly value: SecretText }
   | { readonly path: string; readonly fault: 'ACCESS_DENIED' | 'SECRET_NOT_FOUND' | 'SECRET_SPENT' }
+
+/** As `UseResult`, with what there is to say of the secret whose value it is. */
+export type VaultUse =
+  | (Extract<UseResult, { readonly value: SecretText }> & { readonly info: SecretInfo })
+  | Extract<UseResult, { readonly fault: string }>

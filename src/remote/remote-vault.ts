@@ -15,9 +15,9 @@ import type {
   SecretList,
   SecretRead,
   StoredVersion,
-  UseResult,
   VaultInfo,
   VaultPort,
+  VaultUse,
   VersionInfo,
 } from '../core/vault-port.ts'
 import {
@@ -148,7 +148,7 @@ export class RemoteVault implements VaultPort {
     vault: string,
     paths: readonly string[],
     options: { readonly all?: boolean } = {},
-  ): Promise<readonly UseResult[]> {
+  ): Promise<readonly VaultUse[]> {
     const wanted = [...new Set(paths)]
     const missing = options.all === true ? await this.#missing(caller, vault, wanted) : []
     if (missing.length > 0) return missing
@@ -164,8 +164,8 @@ export class RemoteVault implements VaultPort {
     caller: Caller,
     vault: string,
     paths: readonly string[],
-  ): Promise<readonly UseResult[]> {
-    const missing: UseResult[] = []
+  ): Promise<readonly VaultUse[]> {
+    const missing: VaultUse[] = []
     for (const path of paths) {
       try {
         await this.describe(caller, vault, path)

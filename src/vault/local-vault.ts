@@ -20,9 +20,9 @@ import type {
   SecretRead,
   SecretType,
   StoredVersion,
-  UseResult,
   VaultInfo,
   VaultPort,
+  VaultUse,
   VersionInfo,
 } from '../core/vault-port.ts'
 import type { StoreKeys } from '../keys/index.ts'
@@ -192,7 +192,7 @@ export class LocalVault implements VaultPort {
     vault: string,
     paths: readonly string[],
     options: { readonly all?: boolean } = {},
-  ): Promise<readonly UseResult[]> {
+  ): Promise<readonly VaultUse[]> {
     const wanted = [...new Set(paths)]
     const { requests, malformed } = await this.#useRequests(caller, vault, wanted)
     const unusable = options.all === true ? await this.#looks.unusable(requests) : []
@@ -215,8 +215,8 @@ export class LocalVault implements VaultPort {
     caller: Caller,
     vault: string,
     paths: readonly string[],
-  ): Promise<{ readonly requests: Request[]; readonly malformed: UseResult[] }> {
-    const malformed: UseResult[] = []
+  ): Promise<{ readonly requests: Request[]; readonly malformed: VaultUse[] }> {
+    const malformed: VaultUse[] = []
     const requests: Request[] = []
     for (const path of paths)
       if (isPath(path)) requests.push(await this.#request(caller, vault, path, 'secret.use'))

@@ -32,10 +32,15 @@ export interface TestApi {
   stop(): Promise<void>
 }
 
-/** The API of a test's vault on a real listener of loopback. */
+/**
+ * The API of a test's vault on a real listener of loopback.
+ *
+ * @param trusted proxies whose word counts about where a request came from
+ */
 export async function serveTestApi(
   vault: TestVault,
   rest: Partial<OpenApiOptions> = {},
+  trusted: readonly string[] = [],
 ): Promise<TestApi> {
   const api = openApi(vault, {
     log: silentLog,
@@ -43,7 +48,7 @@ export async function serveTestApi(
     ...rest,
   })
   const server = createServer((incoming, outgoing) => {
-    void serveApi(api, incoming, outgoing, arrivalOf(incoming, []))
+    void serveApi(api, incoming, outgoing, arrivalOf(incoming, trusted))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -293,10 +293,9 @@ async function valueForUse(
   name: string,
   path: string,
 ): Promise<Answered> {
-  const info = await vault.describe(call.caller, name, path)
   const [used] = await vault.use(call.caller, name, [path])
   if (used === undefined || 'fault' in used) throw useFault(used?.fault ?? 'SECRET_NOT_FOUND', path)
-  return valueAnswer(info, used.value)
+  return valueAnswer(used.info, used.value)
 }
 
 function useFault(
