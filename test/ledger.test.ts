@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { Lane } from '../src/audit/index.ts'
-import { monotonicMs, sleep } from '../src/core/time.ts'
+import { type Lane, Ledger } from '../src/audit/index.ts'
+import type { Db, Durability } from '../src/core/db-port.ts'
+import { silentLog } from '../src/core/log.ts'
+import { monotonicMs, sleep, systemClock } from '../src/core/time.ts'
 import { openTestVault, PERSON } from './support/vault.ts'
 
 const stack = await openTestVault()
@@ -43,6 +45,56 @@ test('an outcome that comes while a batch is written is recorded soon, without a
     assert.ok(monotonicMs() < deadline, 'the outcome is not recorded')
     await sleep(10)
   }
+})
+
+/** Work goes to the real store; what is asked of the disk is noted, and may be refused. */
+function watched(db: Db): { db: Db; asked: (Durability | 'settle')[]; refuses: boolean } {
+  const seen: ReturnType<typeof watched> = {
+    asked: [],
+    refuses: false,
+    db: {
+      ...db,
+      dialect: db.dialect,
+      read: (work) => db.read(work),
+      write: (work, options) => {
+        seen.asked.push(options?.durability ?? 'now')
+        return db.write(work, options)
+      },
+      settle: () => {
+        seen.asked.push('settle')
+        return seen.refuses ? Promise.reject(new Error('no space')) : db.settle()
+      },
+    },
+  }
+  return seen
+}
+
+const event = (tell: string): Lane<null, null> => ({
+  name: tell,
+  ...(tell === 'soon' && { durability: 'soon' }),
+  work: async (_tx, members) =>
+    members.map(() => ({ value: null, record: { kind: 'event', action: tell, caller: PERSON } })),
+})
+
+test('what need not wait for the disk is on it within 50 ms, and waits where it does not take it', async () => {
+  const seen = watched(stack.db)
+  const { keys, heads } = stack
+  const ledger = new Ledger({ db: seen.db, keys, heads, clock: systemClock, log: silentLog })
+  const [soon, now] = [event('soon'), event('now')]
+  await ledger.commit(soon, null)
+  assert.deepEqual(seen.asked, ['soon'])
+  await sleep(60)
+  assert.deepEqual(seen.asked, ['soon', 'settle'])
+  await Promise.all([ledger.commit(soon, null), ledger.commit(now, null)])
+  assert.deepEqual(seen.asked.slice(2), ['now'])
+  seen.refuses = true
+  await ledger.commit(soon, null)
+  await ledger.flush()
+  assert.deepEqual(seen.asked.slice(3), ['soon', 'settle'])
+  await ledger.commit(soon, null)
+  await ledger.commit(soon, null)
+  assert.deepEqual(seen.asked.slice(5), ['now', 'soon'])
+  await ledger.flush()
 })
 
 async function lastRecord(): Promise<Buffer> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { constants, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { ApprovedFile } from '../core/admin-port.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import {
@@ -38,10 +38,15 @@ export interface CountingRules {
  */
 export function createRules(file: string, approvedNow: Approved): () => Promise<CountingRules> {
   let known: CountingRules | null = null
+  let ofFileThen = ''
+  let approvedThen: ApprovedFile | null = null
   return async () => {
-    const [ofFile, approved] = [await markOf(file), await approvedNow(file)]
+    const [ofFile, approved] = [markOf(file), await approvedNow(file)]
+    if (known !== null && ofFile === ofFileThen && approved === approvedThen) return known
     const mark = `${ofFile}|${approved === null ? '' : approved.at}|${digestOf(approved?.text)}`
     if (known?.mark !== mark) known = await countingRules(file, approved, mark)
+    ofFileThen = ofFile
+    approvedThen = approved
     return known
   }
 }
@@ -114,12 +119,14 @@ export async function textOf(file: string): Promise<string | null> {
 }
 
 /** Changes when the file does; empty when there is none. */
-async function markOf(file: string): Promise<string> {
+function markOf(file: string): string {
   try {
-    const { ino, size, mtimeMs, ctimeMs } = await stat(file)
+    // Asked for with every call: another thread would cost fifty times as much as the answer does.
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found === undefined) return ''
+    const { ino, size, mtimeMs, ctimeMs } = found
     return [ino, size, mtimeMs, ctimeMs].join(' ')
   } catch (cause) {
-    if (isMissing(cause)) return ''
     throw unreadable(file, cause)
   }
 }

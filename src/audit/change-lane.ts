@@ -1,4 +1,4 @@
-import type { Tx } from '../core/db-port.ts'
+import type { Durability, Tx } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { Lane, Settled } from './ledger.ts'
 
@@ -9,9 +9,11 @@ import type { Lane, Settled } from './ledger.ts'
 export function changeLane<M, R>(
   name: string,
   change: (tx: Tx, member: M, at: EpochMs) => Promise<Settled<R>>,
+  durability: Durability = 'now',
 ): Lane<M, R> {
   return {
     name,
+    durability,
     async work(tx, members, at) {
       const settled: Settled<R>[] = []
       for (const member of members) settled.push(await change(tx, member, at))

@@ -72,6 +72,7 @@ export class HeadKeeper {
     return place.locked(async () => {
       const reading = await readHead(place, key, storeId)
       const tree = await db.read((reader) => readTree(reader))
+      await db.settle()
       const adopted = tree === null ? new Frontier() : new Frontier(tree.size, tree.frontier)
       await this.#write(adopted)
       this.#trouble = null
@@ -132,6 +133,8 @@ export class HeadKeeper {
     const place = this.#place
     const tree = await db.read((reader) => readTree(reader))
     if (tree === null) return
+    // A head must not outlive a power cut that its records do not.
+    await db.settle()
     const now = new Frontier(tree.size, tree.frontier)
     await place.locked(async () => {
       const reading = await readHead(place, key, storeId)

@@ -1,4 +1,4 @@
-import type { Db, Tx } from '../core/db-port.ts'
+import type { Db, Durability, Tx } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { KeyId } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
@@ -31,6 +31,11 @@ export type Settled<R> = (
  */
 export interface Lane<M, R> {
   readonly name: string
+  /**
+   * Default `now`. `soon` for what may be lost in a power cut, though not when this process ends: it is on the disk
+   * within 50 ms. A batch with a member of another lane is durable at once.
+   */
+  readonly durability?: Durability
   work(tx: Tx, members: readonly M[], at: EpochMs): Promise<readonly Settled<R>[]>
 }
 
@@ -44,6 +49,8 @@ export interface Committed<R> {
 export interface LedgerSinks {
   /** Why nothing may be released or changed now; null when it may. */
   refusal(): Fault | null | Promise<Fault | null>
+  /** Whether nothing is sent anywhere, so that nobody else can have a record that a power cut takes away here. */
+  readonly isEmpty: boolean
   /** Whether members of this lane are let through all the same. */
   admits(lane: string): boolean
   /** Takes part in the batch's transaction, before anything is appended. */
@@ -88,12 +95,14 @@ const DEADLINE_MS = 5_000
 /** Callers that wait together are committed together: one fsync for all of them. */
 const MAX_BATCH = 256
 const OUTCOME_DELAY_MS = 50
+/** After so long what was committed without waiting for the disk is on it. */
+const SETTLE_DELAY_MS = 40
 const EPOCH_RECORDS = 1_000
 const EPOCH_MS = 3_600_000
 
 /**
  * The one way in which anything is changed or released: a batch of members, one transaction, their records in the
- * tree, one durable commit. Nobody is answered before it.
+ * tree, one commit, durable at once unless none of them needs it. Nobody is answered before it.
  */
 export class Ledger {
   readonly #options: LedgerOptions
@@ -105,6 +114,11 @@ export class Ledger {
   /** Set for the member that waits longest: a timer each would cost more than its record. */
   #deadlineTimer: NodeJS.Timeout | null = null
   #outcomeTimer: NodeJS.Timeout | null = null
+  /** Set while commits may not be on the disk yet. */
+  #settleTimer: NodeJS.Timeout | null = null
+  #settling: Promise<void> = Promise.resolve()
+  /** Whether the disk failed to take what it was given: then everything waits for it. */
+  #isUnsettled = false
   #running: Promise<void> | null = null
   #isClosed = false
   /** Whether the last batch could not be committed. */
@@ -161,6 +175,7 @@ export class Ledger {
       // Outcomes that a broken store does not take are not waited for: a process must be able to end.
       if (this.#isFailing && this.#queue.length === 0) break
     }
+    await this.#settle()
     await this.#options.heads.flush()
   }
 
@@ -172,6 +187,32 @@ export class Ledger {
     if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer)
     this.#deadlineTimer = null
     await this.#options.heads.close()
+  }
+
+  #settleSoon(): void {
+    this.#settleTimer ??= setTimeout(() => void this.#settle(), SETTLE_DELAY_MS)
+  }
+
+  #settle(): Promise<void> {
+    if (this.#settleTimer === null) return this.#settling
+    clearTimeout(this.#settleTimer)
+    this.#settleTimer = null
+    this.#settling = this.#settling.then(() => this.#settleNow())
+    return this.#settling
+  }
+
+  async #settleNow(): Promise<void> {
+    try {
+      await this.#options.db.settle()
+    } catch (error) {
+      this.#isUnsettled = true
+      this.#options.log.error(
+        'the disk does not take what was recorded; all calls wait for it now',
+        {
+          reason: asFault(error).message,
+        },
+      )
+    }
   }
 
   #timeUntil(oldest: Waiting | undefined): NodeJS.Timeout | null {
@@ -231,11 +272,17 @@ export class Ledger {
     const { db, heads, log, sinks } = this.#options
     const admitted = sinks === undefined ? batch : await admittedBy(sinks, batch)
     if (admitted.length === 0 && ends.length === 0) return
+    const durability = this.#durabilityOf(admitted)
     try {
       const done = await db.write((tx) => this.#transact(tx, admitted, ends), {
         deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
+        durability,
       })
       this.#isFailing = false
+      if (durability === 'soon') this.#settleSoon()
+      else this.#isUnsettled = false
+      // Another process may have named a sink meanwhile.
+      if (durability === 'soon' && sinks?.isEmpty === false) await this.#settle()
       if (done.after !== null) heads.appended(done.before, done.after, done.size)
       const missing = sinks === undefined ? null : await missingFrom(sinks, done.rows)
       for (const placed of done.placed) this.#answer(placed, missing)
@@ -249,6 +296,11 @@ export class Ledger {
       this.#ends.unshift(...ends.slice(0, 10_000))
       for (const waiting of admitted) waiting.reject(unrecorded(fault))
     }
+  }
+
+  #durabilityOf(batch: readonly Waiting[]): Durability {
+    if (this.#isUnsettled || this.#options.sinks?.isEmpty === false) return 'now'
+    return batch.every(({ lane }) => lane.durability === 'soon') ? 'soon' : 'now'
   }
 
   /** @param missing why a sink that must have the record does not */

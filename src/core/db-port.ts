@@ -32,19 +32,39 @@ export interface Tx extends Reader {
   savepoint<T>(work: () => Promise<T>): Promise<T>
 }
 
+/**
+ * When a commit is on the disk. `now`: before it is answered. `soon`: it survives the end of this process at once, and
+ * a power cut after the next `settle` or durable commit; watchers of this handle are not called back. For records and
+ * counts that nobody's rights hang on.
+ */
+export type Durability = 'now' | 'soon'
+
+export interface WriteOptions {
+  readonly deadlineMs?: number
+  /** Default `now`. */
+  readonly durability?: Durability
+}
+
 export interface Db {
   readonly dialect: Dialect
   /** @throws {Fault} `STORE_UNAVAILABLE`, `STORE_CORRUPT` */
   read<T>(work: (reader: Reader) => Promise<T>): Promise<T>
   /**
-   * Runs `work` in one transaction and commits it durably (fsync) before it resolves; rolls back when `work` throws.
+   * Runs `work` in one transaction and commits it durably (fsync) before it resolves, unless `soon` is enough; rolls
+   * back when `work` throws.
    * Waits for other writers asynchronously, up to `deadlineMs` (default 10 000). On Postgres `work` is run again after a
    * deadlock or a serialisation failure, so it must have no effect outside of the transaction. A write inside the work
    * of another write of the same handle waits for itself until the deadline.
    *
    * @throws {Fault} `STORE_BUSY` after the deadline, `STORE_UNAVAILABLE`, `STORE_CORRUPT`, `CONFLICT`
    */
-  write<T>(work: (tx: Tx) => Promise<T>, options?: { readonly deadlineMs?: number }): Promise<T>
+  write<T>(work: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>
+  /**
+   * Resolves when all that was committed before is on the disk, whichever process committed it.
+   *
+   * @throws {Fault} `STORE_UNAVAILABLE`
+   */
+  settle(): Promise<void>
   /**
    * Drops what deleted rows leave behind in files: checkpoints and truncates the WAL on SQLite.
    *
@@ -58,5 +78,10 @@ export interface Db {
    * @returns ends the watch
    */
   watch(listener: () => void): () => void
+  /**
+   * While two answers are the same, nothing was committed between them by any process, but for `soon` commits of this
+   * handle. Costs next to nothing where it can be told; where it cannot, no two answers are the same.
+   */
+  changeMark(): unknown
   close(): Promise<void>
 }

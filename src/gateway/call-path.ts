@@ -144,6 +144,7 @@ export class CallPath {
     const record = await this.#options.record()
     const passed = await record.pass({
       ...this.#recorded(underway),
+      isDurable: false,
       charges: underway.limits.map((limit) => ({
         limit,
         counter: counterOf(server, this.#scopeId(limit.scope, underway.caller), limit),

@@ -1,4 +1,11 @@
-import { type CallOutcome, changeLane, type Ledger, type RecordDraft } from '../audit/index.ts'
+import {
+  type CallOutcome,
+  changeLane,
+  type Ledger,
+  type RecordDraft,
+  type Settled,
+} from '../audit/index.ts'
+import type { Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -26,6 +33,8 @@ export interface RecordedCall {
 
 interface Passing extends RecordedCall {
   readonly charges: readonly Charge[]
+  /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
+  readonly isDurable: boolean
 }
 
 interface Refused extends RecordedCall {
@@ -51,13 +60,14 @@ const MAX_KEY = 100
 export class CallRecord {
   readonly #ledger: Ledger
   readonly #passing
+  readonly #passingAtOnce
   readonly #refused
   readonly #refunding
   readonly #tidying
 
   constructor(ledger: Ledger, standing: StandingPort) {
     this.#ledger = ledger
-    this.#passing = changeLane<Passing, Reserved>('gateway.call', async (tx, call, at) => {
+    const pass = async (tx: Tx, call: Passing, at: EpochMs): Promise<Settled<Reserved>> => {
       const frozen = await standing.frozen(tx)
       if (frozen.has('all') || frozen.has(principalName(call.caller.principal)))
         return { fault: frozenFault(), record: recordOf(call, 'refusal', { by: 'frozen' }) }
@@ -68,7 +78,9 @@ export class CallRecord {
             value: reserved,
             record: recordOf(call, 'refusal', { by: reserved.exceeded.pointer }),
           }
-    })
+    }
+    this.#passing = changeLane('gateway.call.durable', pass)
+    this.#passingAtOnce = changeLane('gateway.call', pass, 'soon')
     this.#tidying = changeLane('gateway.tidy', async (tx, _member: null, at) => {
       await dropEnded(tx, at)
       return { value: null, record: null }
@@ -103,7 +115,8 @@ export class CallRecord {
    * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
   async pass(call: Passing): Promise<Passed> {
-    const { value, seq } = await this.#ledger.commit(this.#passing, call)
+    const lane = call.isDurable ? this.#passing : this.#passingAtOnce
+    const { value, seq } = await this.#ledger.commit(lane, call)
     return 'taken' in value ? { taken: value.taken, seq } : value
   }
 

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import type { Db, Reader, Tx } from '../core/db-port.ts'
+import type { Db, Reader, Tx, WriteOptions } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { newId } from '../core/ids.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
@@ -87,22 +87,30 @@ class PostgresDb implements Db {
     })
   }
 
-  async write<T>(
-    work: (tx: Tx) => Promise<T>,
-    options?: { readonly deadlineMs?: number },
-  ): Promise<T> {
-    const deadline = monotonicMs() + (options?.deadlineMs ?? DEADLINE_MS)
+  async write<T>(work: (tx: Tx) => Promise<T>, options: WriteOptions = {}): Promise<T> {
+    const deadline = monotonicMs() + (options.deadlineMs ?? DEADLINE_MS)
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
       const outcome = await this.#onConnection(deadline, (client) =>
-        this.#writeOn(client, work, deadline, options?.deadlineMs !== undefined),
+        this.#writeOn(client, work, deadline, options),
       )
       if ('result' in outcome) {
-        this.#watch.announce()
+        if (options.durability !== 'soon') this.#watch.announce()
         return outcome.result
       }
       if (monotonicMs() + wait > deadline) throw outcome.error
       await sleep(wait * (0.5 + Math.random()))
     }
+  }
+
+  /** The log is flushed in its order, up to a message that says nothing: a transaction that logs nothing flushes none. */
+  async settle(): Promise<void> {
+    await this.#onConnection(monotonicMs() + DEADLINE_MS, async (client) => {
+      try {
+        await client.query("select pg_logical_emit_message(true, 'sallyport', '')")
+      } catch (error) {
+        throw postgresFault(error, this.#where)
+      }
+    })
   }
 
   scrub(): Promise<boolean> {
@@ -112,6 +120,10 @@ class PostgresDb implements Db {
   watch(listener: () => void): () => void {
     this.#requireOpen()
     return this.#watch.add(listener, this.#id)
+  }
+
+  changeMark(): unknown {
+    return Symbol('unknown')
   }
 
   async close(): Promise<void> {
@@ -125,15 +137,18 @@ class PostgresDb implements Db {
     client: PoolClient,
     work: (tx: Tx) => Promise<T>,
     deadline: number,
-    hasOwnDeadline: boolean,
+    { deadlineMs, durability }: WriteOptions,
   ): Promise<{ readonly result: T } | { readonly error: unknown }> {
     const tx = new PostgresTx(client, this.#where)
     const lockMs = Math.max(1, Math.ceil(deadline - monotonicMs()))
-    tx.control(hasOwnDeadline ? `begin; set local lock_timeout = ${lockMs}` : 'begin')
+    const isSoon = durability === 'soon'
+    tx.control(
+      `begin${deadlineMs === undefined ? '' : `; set local lock_timeout = ${lockMs}`}${isSoon ? '; set local synchronous_commit = off' : ''}`,
+    )
     try {
       const result = await work(tx)
       tx.requireSettled()
-      tx.control(`notify ${CHANNEL}, '${this.#id}'`)
+      if (!isSoon) tx.control(`notify ${CHANNEL}, '${this.#id}'`)
       await tx.commit()
       return { result }
     } catch (error) {

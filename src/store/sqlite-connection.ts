@@ -1,6 +1,6 @@
 import { platform } from 'node:os'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { SqlValue } from '../core/db-port.ts'
+import type { Durability, SqlValue } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
 import { countPlaceholders } from './placeholders.ts'
@@ -42,6 +42,7 @@ export class SqliteConnection {
 
   readonly #busyMs: number
   #waitsMs: number
+  #durability: Durability = 'now'
 
   private constructor(database: DatabaseSync, file: string, busyMs: number) {
     this.#database = database
@@ -130,7 +131,8 @@ export class SqliteConnection {
    *
    * @throws {Fault} `STORE_BUSY` after the deadline
    */
-  async begin(deadline: number): Promise<void> {
+  async begin(deadline: number, durability: Durability): Promise<void> {
+    this.#setDurability(durability)
     this.#setBusy(0)
     const until = Math.min(deadline, monotonicMs() + EAGER_MS)
     do {
@@ -144,6 +146,14 @@ export class SqliteConnection {
     } while (monotonicMs() < until)
     this.#setBusy(this.#busyMs)
     await this.whenFree(deadline, () => this.control('begin immediate'))
+  }
+
+  /** Whether a commit waits for the disk from now on: of the log, which holds all commits in their order. */
+  #setDurability(durability: Durability): void {
+    if (this.#durability === durability) return
+    this.#database.exec(`pragma synchronous = ${durability === 'now' ? 'full' : 'normal'}`)
+    this.#durability = durability
+    if (durability === 'now') this.#requireDurable()
   }
 
   /** How long SQLite itself waits for a lock from now on. */

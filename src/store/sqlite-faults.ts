@@ -48,11 +48,7 @@ export function sqliteFault(error: unknown, file: string): unknown {
         options,
       )
     case IOERR:
-      return new Fault(
-        'STORE_UNAVAILABLE',
-        `The store '${file}' can't be read or written; check the disk, its free space and its quota.`,
-        options,
-      )
+      return unwritableFault(file, error)
     case PERM:
     case READONLY:
     case CANTOPEN:
@@ -67,6 +63,14 @@ export function sqliteFault(error: unknown, file: string): unknown {
     default:
       return error
   }
+}
+
+export function unwritableFault(file: string, cause: unknown): Fault {
+  return new Fault(
+    'STORE_UNAVAILABLE',
+    `The store '${file}' can't be read or written; check the disk, its free space and its quota.`,
+    { cause, details: { file } },
+  )
 }
 
 export function corruptFault(file: string, cause?: unknown): Fault {

@@ -1,8 +1,9 @@
-import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { type FileHandle, open } from 'node:fs/promises'
+import type { Db, Reader, Tx, WriteOptions } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs } from '../core/time.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
-import { corruptFault, isBusy } from './sqlite-faults.ts'
+import { corruptFault, isBusy, unwritableFault } from './sqlite-faults.ts'
 import { fileSize, prepareFile } from './sqlite-files.ts'
 import { SqliteTx } from './sqlite-tx.ts'
 import { Turns } from './turns.ts'
@@ -68,6 +69,9 @@ class SqliteDb implements Db {
   readonly #listeners = new Set<() => void>()
   #poll: NodeJS.Timeout | undefined
   #seenVersion: unknown
+  #log: Promise<FileHandle> | undefined
+  /** Commits of this handle that are of interest to others. */
+  #commits = 0
   #isClosed = false
 
   constructor(writer: SqliteConnection, file: string, busyMs: number) {
@@ -92,18 +96,28 @@ class SqliteDb implements Db {
     }
   }
 
-  async write<T>(
-    work: (tx: Tx) => Promise<T>,
-    options?: { readonly deadlineMs?: number },
-  ): Promise<T> {
-    const deadline = monotonicMs() + (options?.deadlineMs ?? DEADLINE_MS)
+  async write<T>(work: (tx: Tx) => Promise<T>, options: WriteOptions = {}): Promise<T> {
+    const { deadlineMs = DEADLINE_MS, durability = 'now' } = options
+    const deadline = monotonicMs() + deadlineMs
     await this.#writing.take(deadline)
     try {
       this.#requireOpen()
-      await this.#writer.begin(deadline)
-      return await this.#writeOn(work)
+      await this.#writer.begin(deadline, durability)
+      return await this.#writeOn(work, durability === 'now')
     } finally {
       this.#writing.give()
+    }
+  }
+
+  async settle(): Promise<void> {
+    this.#requireOpen()
+    try {
+      // What is not in the log any more was on the disk before it left it. Nobody removes the log while we are here.
+      this.#log ??= open(`${this.#file}-wal`, 'r+')
+      await (await this.#log).datasync()
+    } catch (error) {
+      this.#log = undefined
+      throw unwritableFault(this.#file, error)
     }
   }
 
@@ -138,6 +152,11 @@ class SqliteDb implements Db {
     }
   }
 
+  changeMark(): unknown {
+    const version = this.#dataVersion()
+    return typeof version === 'number' ? `${this.#commits} ${version}` : Symbol('unknown')
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     const deadline = monotonicMs() + DEADLINE_MS
@@ -147,20 +166,24 @@ class SqliteDb implements Db {
       this.#listeners.clear()
       this.#stopPolling()
       for (const reader of this.#idleReaders.splice(0)) reader.close()
+      await (await this.#log?.catch(() => undefined))?.close()
       this.#writer.close()
     } finally {
       this.#writing.give()
     }
   }
 
-  async #writeOn<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  async #writeOn<T>(work: (tx: Tx) => Promise<T>, isAnnounced: boolean): Promise<T> {
     const tx = new SqliteTx(this.#writer)
     try {
       const result = await work(tx)
       tx.requireSettled()
       tx.end()
       this.#writer.commit()
-      for (const listener of this.#listeners) queueMicrotask(listener)
+      if (isAnnounced) {
+        this.#commits += 1
+        for (const listener of this.#listeners) queueMicrotask(listener)
+      }
       return result
     } catch (error) {
       tx.end()

@@ -31,12 +31,22 @@ export function createApprovedFiles(parts: {
   const revoke = changeLane('inspection.revoke', (tx, request: Omit<Approval, 'text'>) =>
     revokeFile(tables, tx, request),
   )
+  /** Asked for with every call of a tool. */
+  const known = new Map<
+    string,
+    { readonly mark: unknown; readonly approved: ApprovedFile | null }
+  >()
   return {
     async approved(file) {
+      const mark = db.changeMark()
+      const last = known.get(file)
+      if (last !== undefined && last.mark === mark) return last.approved
       const row = await db.read((reader) =>
         tables.trustedFiles.get(reader, 'project = ?', [`${PREFIX}${file}`]),
       )
-      return row === null || row.state !== 'approved' ? null : approvedFile(row)
+      const approved = row === null || row.state !== 'approved' ? null : approvedFile(row)
+      known.set(file, { mark, approved })
+      return approved
     },
     async approve(caller, file, text) {
       await ledger.commit(approve, { caller, file, text })

@@ -27,6 +27,7 @@ const call = (max: number) => ({
   tool: 't',
   keys: [],
   revision: null,
+  isDurable: false,
   charges: [{ limit: limit(max), counter: 'one counter' }],
 })
 

@@ -95,6 +95,63 @@ for (const driver of [sqlite, postgres])
       assert.deepEqual(await places(await open(driver, place)), [1])
     })
 
+    test('a commit that need not wait for the disk is there for others, and the next one waits again', async () => {
+      const { db, place } = await fresh(driver)
+      const other = await open(driver, place)
+      const waits =
+        driver.name === 'sqlite'
+          ? 'pragma synchronous'
+          : "select current_setting('synchronous_commit') as synchronous"
+      const commit = (place: number, durability: 'now' | 'soon') =>
+        db.write(
+          async (tx) => {
+            await tx.run(INSERT, ['a', place, null, null])
+            return (await tx.get<{ synchronous: number | string }>(waits))?.synchronous
+          },
+          { durability },
+        )
+      let heard = 0
+      const stop = db.watch(() => {
+        heard += 1
+      })
+      await sleep(50)
+      heard = 0
+      const [full, none] = driver.name === 'sqlite' ? [2, 1] : ['on', 'off']
+      assert.equal(await commit(1, 'soon'), none)
+      assert.deepEqual(await places(other), [1])
+      assert.equal(heard, 0)
+      await db.settle()
+      assert.equal(await commit(2, 'now'), full)
+      assert.equal(await commit(3, 'soon'), none)
+      assert.equal(await commit(4, 'now'), full)
+      await until(() => heard > 0, 1_000)
+      assert.ok(heard > 0)
+      stop()
+      await db.close()
+      await assert.rejects(db.settle(), { code: 'STORE_UNAVAILABLE' })
+    })
+
+    test('a mark stays the same only while nobody commits what others care for', async () => {
+      const { db, place } = await fresh(driver)
+      const other = await open(driver, place)
+      const insert = (to: Db, at: number, durability: 'now' | 'soon') =>
+        to.write((tx) => tx.run(INSERT, ['a', at, null, null]), { durability })
+      let mark = db.changeMark()
+      const isSame = (): boolean => {
+        const before = mark
+        mark = db.changeMark()
+        return before === mark
+      }
+      await insert(db, 1, 'soon')
+      if (driver.name === 'sqlite') assert.ok(isSame())
+      await insert(db, 2, 'now')
+      assert.ok(!isSame())
+      await insert(other, 3, 'soon')
+      assert.ok(!isSame())
+      await insert(other, 4, 'now')
+      assert.ok(!isSame())
+    })
+
     test('work that throws leaves nothing behind', async () => {
       const { db } = await fresh(driver)
       const work = db.write(async (tx) => {

@@ -86,6 +86,10 @@ export class Sinks implements LedgerSinks {
     return this.#deliveries
   }
 
+  get isEmpty(): boolean {
+    return this.#deliveries.length === 0
+  }
+
   admits(lane: string): boolean {
     return ALWAYS_ADMITTED.has(lane)
   }
