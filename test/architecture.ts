@@ -52,8 +52,11 @@ const BESIDE_API: readonly string[] = ['scan', 'clients', 'cli', 'app']
 
 const PACKAGES_ANYWHERE: readonly string[] = ['zod']
 
-/** Beside a domain's index.ts: whoever only reads frames need not load the SDK. */
-const SIDE_DOORS: ReadonlySet<string> = new Set(['src/mcp/wire/index.ts'])
+/** Beside a domain's index.ts: whoever only reads frames need not load the SDK, nor the vault policies on tools. */
+const SIDE_DOORS: ReadonlySet<string> = new Set([
+  'src/mcp/wire/index.ts',
+  'src/policy/tool-policy/index.ts',
+])
 
 interface OnlyIn {
   readonly what: string

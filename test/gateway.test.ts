@@ -14,7 +14,7 @@ import {
   type PoliciesNow,
   Relay,
 } from '../src/gateway/index.ts'
-import { toolPolicyOf } from '../src/policy/index.ts'
+import { toolPolicyOf } from '../src/policy/tool-policy/index.ts'
 import { AGENT, openTestVault, PERSON } from './support/vault.ts'
 
 const vault = await openTestVault()

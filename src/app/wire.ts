@@ -177,7 +177,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     },
     registry: async () => (await stack()).registry(),
     async policyProblems(bytes) {
-      const read = await (await import('../policy/index.ts')).readToolPolicy(bytes)
+      const read = await (await import('../policy/tool-policy/index.ts')).readToolPolicy(bytes)
       return 'problems' in read ? read.problems : []
     },
     lock: async () => (await keySources()).lockKeys(settings),

@@ -5,7 +5,7 @@ import {
   type RuleSays,
   type ToolDecision,
   type ToolPolicy,
-} from '../policy/index.ts'
+} from '../policy/tool-policy/index.ts'
 
 /** A policy that holds for calls right now. */
 export interface AppliedPolicy {

@@ -10,7 +10,7 @@ import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
-import type { ToolLimit } from '../policy/index.ts'
+import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import {
   type Charge,
   dropEnded,

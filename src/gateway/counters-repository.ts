@@ -1,6 +1,6 @@
 import type { Tx } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
-import { type ToolLimit, windowAt } from '../policy/index.ts'
+import { type ToolLimit, windowAt } from '../policy/tool-policy/index.ts'
 
 /** A limit, and which counter it is for one caller. */
 export interface Charge {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { epochMs, toIso } from '../core/time.ts'
-import type { ToolLimit } from '../policy/index.ts'
+import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import { MIGRATIONS, migrate, openSqlite } from '../store/index.ts'
 import { type Charge, counterOf, dropEnded, refund, reserve } from './counters-repository.ts'
 

@@ -1,6 +1,6 @@
 import { toIso } from '../core/time.ts'
 import { errorAnswer, RPC_ERRORS, resultAnswer } from '../mcp/wire/index.ts'
-import type { ToolLimit } from '../policy/index.ts'
+import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import type { Passed } from './call-record.ts'
 import { shownName, type ToolCall } from './tool-call.ts'
 

@@ -3,7 +3,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { toolPolicyOf } from '../policy/index.ts'
+import { toolPolicyOf } from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy } from './applied-policies.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */

@@ -61,32 +61,3 @@ export {
   parseProjectFile,
   policiesOf,
 } from './project-file.ts'
-export { amountText, type Charge } from './tool-policy/cost.ts'
-export {
-  type Denied,
-  decideMethod,
-  decideResult,
-  decideTool,
-  isListed,
-  type LiftedVerdict,
-  type ResultDecision,
-  type RuleSays,
-  settledCharges,
-  type ToolDecision,
-} from './tool-policy/decide.ts'
-export type { PolicyProblem } from './tool-policy/document-reader.ts'
-export type {
-  Asker,
-  CallSubject,
-  LimitScope,
-  MethodSubject,
-  ToolLimit,
-  ToolPolicy,
-} from './tool-policy/model.ts'
-export {
-  MAX_POLICY_BYTES,
-  type ReadToolPolicy,
-  readToolPolicy,
-  toolPolicyOf,
-} from './tool-policy/read-tool-policy.ts'
-export { type LimitWindow, windowAt } from './tool-policy/windows.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { CallRecord } from '../../src/gateway/index.ts'
-import type { ToolLimit } from '../../src/policy/index.ts'
+import type { ToolLimit } from '../../src/policy/tool-policy/index.ts'
 import { AGENT } from '../support/vault.ts'
 import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
 

@@ -18,7 +18,10 @@ const MAX_SOURCE = 80
 /** Gathers what is wrong while a document is read, so that all of it is told at once. */
 export class DocumentReader {
   readonly problems: PolicyProblem[] = []
+  /** What is right, and perhaps not meant. */
+  readonly warnings: PolicyProblem[] = []
   readonly #text: string
+  readonly #places = new Map<string, number>()
 
   constructor(text: string) {
     this.#text = text
@@ -26,14 +29,27 @@ export class DocumentReader {
 
   /** @returns undefined, in place of what could not be read */
   refuse(offset: number, problem: string): undefined {
+    this.problems.push(this.#at(offset, problem))
+    return undefined
+  }
+
+  warn(offset: number, problem: string): void {
+    this.warnings.push(this.#at(offset, problem))
+  }
+
+  /** Remembers where something stands that is known by its pointer from then on. */
+  mark(pointer: string, offset: number): void {
+    if (!this.#places.has(pointer)) this.#places.set(pointer, offset)
+  }
+
+  warnAt(pointer: string, problem: string): void {
+    this.warn(this.#places.get(pointer) ?? 0, problem)
+  }
+
+  #at(offset: number, problem: string): PolicyProblem {
     const before = this.#text.slice(0, offset)
     const lineStart = before.lastIndexOf('\n') + 1
-    this.problems.push({
-      line: before.split('\n').length,
-      column: offset - lineStart + 1,
-      problem,
-    })
-    return undefined
+    return { line: before.split('\n').length, column: offset - lineStart + 1, problem }
   }
 
   /** What stands in the document for a value, in one line of at most 80 characters. */

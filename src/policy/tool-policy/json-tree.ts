@@ -5,6 +5,8 @@ export type JsonNode = {
   readonly end: number
   /** Where its author wrote it, when it was put together from another form: JSON Pointer. */
   readonly pointer?: string
+  /** Nobody wrote it: it stands for something else that was. */
+  readonly isMade?: true
 } & (
   | { readonly kind: 'object'; readonly members: readonly JsonMember[] }
   | { readonly kind: 'list'; readonly items: readonly JsonNode[] }
@@ -28,7 +30,7 @@ export class JsonProblem extends Error {
   }
 }
 
-const MAX_DEPTH = 64
+export const MAX_DEPTH = 64
 const SPACE = /[ \t\r\n]*/y
 const STRING = /"(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4}))*"/uy
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y

@@ -39,25 +39,33 @@ export class LimitReader {
     if (fields === undefined) return undefined
     const counterAt = reader.needed(fields, 'counter', node, what)
     const counter = reader.text(counterAt)
-    if (counterAt !== undefined && counter !== undefined && !COUNTER.test(counter))
+    if (
+      counterAt !== undefined &&
+      counter !== undefined &&
+      counterAt.value.isMade !== true &&
+      !COUNTER.test(counter)
+    )
       reader.refuse(
         counterAt.value.start,
         "'counter' has 1 to 100 letters, digits and the signs _ . : -",
       )
     const window = this.#window(reader.needed(fields, 'window', node, what))
-    const { cost, scale } = this.#cost(fields.get('cost'), place)
-    const max = this.#max(reader.needed(fields, 'max', node, what), scale)
+    const costs = this.#cost(fields.get('cost'), place)
+    const maxAt = reader.needed(fields, 'max', node, what)
+    const max = costs && this.#max(maxAt, costs.scale)
     const scope = reader.oneOf(fields.get('scope'), SCOPES) ?? 'grant'
     const algorithmAt = fields.get('algorithm')
     const given = reader.oneOf(algorithmAt, ALGORITHMS)
     const onDeny = reader.text(fields.get('on_deny')) ?? null
     const name = reader.text(fields.get('name')) ?? null
-    if (counter === undefined || window === undefined || max === undefined) return undefined
+    if (counter === undefined || window === undefined || max === undefined || !costs)
+      return undefined
     const algorithm = given ?? defaultAlgorithm(window)
     if (algorithmAt !== undefined && given === 'sliding' && lengthOf(window) === null)
       return reader.refuse(algorithmAt.value.start, 'a month has no length to slide')
     const pointer = node.pointer ?? computed
-    return { counter, window, max, scale, cost, scope, algorithm, onDeny, name, pointer }
+    reader.mark(pointer, node.start)
+    return { counter, window, max, ...costs, scope, algorithm, onDeny, name, pointer }
   }
 
   #window(member: JsonMember | undefined): ToolLimit['window'] | undefined {
@@ -87,46 +95,41 @@ export class LimitReader {
   #cost(
     member: JsonMember | undefined,
     place: PathPlace,
-  ): { readonly cost: Cost; readonly scale: number } {
+  ): { readonly cost: Cost; readonly scale: number } | undefined {
     const reader = this.#reader
-    const one = { cost: { kind: 'fixed', units: 1 }, scale: 0 } as const
-    if (member === undefined) return one
+    if (member === undefined) return { cost: { kind: 'fixed', units: 1 }, scale: 0 }
     if (member.value.kind === 'number') {
       const scale = Math.min(parseDecimal(member.value.source)?.scale ?? 0, MAX_SCALE)
       const units = this.#units(member, scale)
-      return units === undefined ? one : { cost: { kind: 'fixed', units }, scale }
+      return units === undefined ? undefined : { cost: { kind: 'fixed', units }, scale }
     }
     const fields =
       member.value.kind === 'text'
         ? new Map([['path', { ...member, key: 'path' }]])
         : reader.fields(member.value, "'cost'", COST_KEYS)
-    if (fields === undefined) return one
+    if (fields === undefined) return undefined
     const scale = reader.wholeNumber(fields.get('scale'), 0, MAX_SCALE) ?? 0
     const pathAt = reader.needed(fields, 'path', member.value, "'cost'")
     const path = this.#path(pathAt, place === 'call' ? 'result' : 'method-result')
-    if (pathAt === undefined || path === undefined) return one
+    if (pathAt === undefined || path === undefined) return undefined
     const estimateAt = fields.get('estimate')
     if (path.root === 'args' || path.root === 'params') {
       if (estimateAt !== undefined)
         reader.refuse(estimateAt.keyStart, "'estimate' is for a cost that stands in the answer")
       return { cost: { kind: 'argument', path }, scale }
     }
-    if (path.root !== 'result') {
-      reader.refuse(pathAt.value.start, "a cost is a number of the arguments or of 'result'")
-      return one
-    }
-    if (estimateAt === undefined) {
-      reader.refuse(
+    if (path.root !== 'result')
+      return reader.refuse(pathAt.value.start, "a cost is a number of the arguments or of 'result'")
+    if (estimateAt === undefined)
+      return reader.refuse(
         member.value.start,
         "a cost of the answer needs 'estimate': a number, or a path into the arguments",
       )
-      return one
-    }
     const estimate =
       estimateAt.value.kind === 'number'
         ? this.#units(estimateAt, scale)
         : this.#path(estimateAt, place)
-    return estimate === undefined ? one : { cost: { kind: 'result', path, estimate }, scale }
+    return estimate === undefined ? undefined : { cost: { kind: 'result', path, estimate }, scale }
   }
 
   #path(member: JsonMember | undefined, place: PathPlace) {
@@ -149,6 +152,7 @@ export class LimitReader {
     )
     const window = reader.wholeNumber(reader.needed(fields, 'window', node, what), 1, MAX_WINDOW)
     if (max === undefined || window === undefined) return undefined
+    reader.mark(pointer, node.start)
     return {
       counter: `rate_limit of ${owner}`,
       window,
@@ -159,7 +163,7 @@ export class LimitReader {
       algorithm: 'sliding',
       onDeny: null,
       name: null,
-      pointer: node.pointer ?? pointer,
+      pointer,
     }
   }
 }

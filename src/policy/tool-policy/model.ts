@@ -102,6 +102,8 @@ export interface Condition {
   readonly meets: (value: unknown) => Outcome
   /** What holds where there is no value. */
   readonly whenMissing: boolean
+  /** What values are compared with: one, or those of a list. */
+  readonly wanted: readonly unknown[]
   readonly shown: string
 }
 

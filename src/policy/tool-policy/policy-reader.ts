@@ -15,13 +15,12 @@ import type { JsonMember, JsonNode } from './json-tree.ts'
 import { LimitReader } from './limit-reader.ts'
 import { ACTIONS, type Clause, type Rule, type RuleAction, type ToolPolicy } from './model.ts'
 import type { CompilePattern } from './operators.ts'
+import { pointerStep } from './pointer-step.ts'
 import type { PathPlace } from './subject-path.ts'
 import { TestReader } from './test-reader.ts'
 
-/** A step of a JSON Pointer, RFC 6901. */
-export function pointerStep(name: string | number): string {
-  return `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`
-}
+/** Where the rule of all tools stands; it has no action of its own. */
+const ALL_TOOLS: ReadonlySet<string> = new Set(['/all_tools', '/tools/*'])
 
 const EMPTY_RULE: Omit<Rule, 'pointer'> = {
   action: 'allow',
@@ -137,11 +136,11 @@ export class PolicyReader {
   }
 
   #allTools(member: JsonMember | undefined): Rule {
-    const pointer = '/all_tools'
+    const pointer = member?.value.pointer ?? '/all_tools'
     const fields = member && this.#reader.fields(member.value, "'all_tools'", ALL_TOOLS_KEYS)
-    return fields === undefined
-      ? { ...EMPTY_RULE, pointer }
-      : this.#body(fields, pointer, 'all tools', 'call')
+    if (member === undefined || fields === undefined) return { ...EMPTY_RULE, pointer }
+    this.#reader.mark(pointer, member.keyStart)
+    return this.#body(fields, pointer, 'all_tools', 'call')
   }
 
   #rules(member: JsonMember | undefined, place: 'call' | 'method'): ReadonlyMap<string, Rule> {
@@ -150,9 +149,9 @@ export class PolicyReader {
     const named = this.#reader.members(member.value, `'${member.key}'`)
     for (const one of named?.values() ?? []) {
       if (!this.#isName(member.key, one)) continue
-      const pointer = `/${member.key}${pointerStep(one.key)}`
-      const owner = member.key === 'tools' ? one.key : `${member.key} ${one.key}`
-      const rule = this.#rule(one.value, pointer, owner, place)
+      const pointer = one.value.pointer ?? `/${member.key}${pointerStep(one.key)}`
+      this.#reader.mark(pointer, one.keyStart)
+      const rule = this.#rule(one.value, pointer, `${member.key}/${one.key}`, place)
       if (rule !== undefined) rules.set(one.key, rule)
     }
     return rules
@@ -249,18 +248,20 @@ export class PolicyReader {
       if (listed?.value.kind === 'list' && conditions.length === 0) {
         if (key === 'require')
           reader.refuse(listed.value.start, "'require' without conditions requires nothing")
-        if (key === 'approve_if')
+        if (key === 'approve_if' && !ALL_TOOLS.has(owner))
           reader.refuse(
             listed.value.start,
             "'approve_if' without conditions is the action 'require_approval'",
           )
       }
+      const pointer = node.pointer ?? `${owner}/${key}${pointerStep(index)}`
+      reader.mark(pointer, node.start)
       return [
         {
           tests: this.#tests.tests(conditions, place),
           says: reader.text(fields.get(textKey)) ?? null,
           name: reader.text(fields.get('name')) ?? null,
-          pointer: node.pointer ?? `${owner}/${key}${pointerStep(index)}`,
+          pointer,
         },
       ]
     })

@@ -237,7 +237,7 @@ test('limits: the defaults, and the short form in seconds by session', async () 
       pointer: '/tools/a~1b/limits/0',
     },
     {
-      counter: 'rate_limit of a/b',
+      counter: 'rate_limit of tools/a/b',
       window: 60,
       max: 10,
       scope: 'session',

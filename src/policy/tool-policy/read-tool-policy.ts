@@ -1,18 +1,57 @@
 import { Fault } from '../../core/faults.ts'
 import { DocumentReader, type PolicyProblem } from './document-reader.ts'
 import { type JsonNode, JsonProblem, parseJsonTree } from './json-tree.ts'
+import { lintsOf } from './lints.ts'
 import type { ToolPolicy } from './model.ts'
 import { patternCompiler } from './patterns.ts'
 import { PolicyReader } from './policy-reader.ts'
 
 export const MAX_POLICY_BYTES = 1_048_576
 
+export const POLICY_FORMATS = ['json', 'yaml'] as const
+export type PolicyFormat = (typeof POLICY_FORMATS)[number]
+
 export type ReadToolPolicy =
-  | { readonly policy: ToolPolicy }
+  | {
+      readonly policy: ToolPolicy
+      /** What is right, and perhaps not meant. */
+      readonly warnings: readonly PolicyProblem[]
+    }
   | { readonly problems: readonly PolicyProblem[] }
 
+/** By the ending of the file's name; where it says nothing, a document that begins with a brace is JSON. */
+export function formatOf(file: string, bytes: Uint8Array): PolicyFormat {
+  if (/\.ya?ml$/i.test(file)) return 'yaml'
+  if (/\.json$/i.test(file)) return 'json'
+  const first = bytes.find((byte) => byte > SPACE)
+  return first === undefined || first === BRACE ? 'json' : 'yaml'
+}
+
+const SPACE = 0x20
+const BRACE = 0x7b
+
 /** Reads a policy strictly: what is not understood is wrong, and all that is wrong is told. */
-export async function readToolPolicy(bytes: Uint8Array): Promise<ReadToolPolicy> {
+export async function readToolPolicy(
+  bytes: Uint8Array,
+  format: PolicyFormat = 'json',
+): Promise<ReadToolPolicy> {
+  const read = await readDocument(bytes, format)
+  if ('problems' in read) return read
+  const { reader, root } = read
+  const policy = new PolicyReader(reader, await patternCompiler()).policy(root)
+  if (policy === undefined || reader.problems.length > 0) return { problems: reader.problems }
+  for (const { pointer, problem } of lintsOf(policy)) reader.warnAt(pointer, problem)
+  return { policy, warnings: inOrder(reader.warnings) }
+}
+
+/** A document as a tree in the keys of the format, and who gathers what is wrong with it. */
+export async function readDocument(
+  bytes: Uint8Array,
+  format: PolicyFormat,
+): Promise<
+  | { readonly reader: DocumentReader; readonly root: JsonNode }
+  | { readonly problems: readonly PolicyProblem[] }
+> {
   if (bytes.byteLength > MAX_POLICY_BYTES)
     return atStart(`the file is larger than ${MAX_POLICY_BYTES} bytes`)
   let text: string
@@ -22,32 +61,62 @@ export async function readToolPolicy(bytes: Uint8Array): Promise<ReadToolPolicy>
     return atStart('the file is not UTF-8 text')
   }
   const reader = new DocumentReader(text)
-  let root: JsonNode
   try {
-    root = parseJsonTree(text)
+    const root = format === 'yaml' ? await yamlRoot(text, reader) : parseJsonTree(text)
+    return { reader, root }
   } catch (error) {
     if (!(error instanceof JsonProblem)) throw error
     reader.refuse(error.offset, error.message)
-    return reader
+    return { problems: reader.problems }
   }
-  const policy = new PolicyReader(reader, await patternCompiler()).policy(root)
-  return policy === undefined || reader.problems.length > 0 ? reader : { policy }
 }
 
-/** @throws {Fault} `BAD_INPUT` with the first problem as `FILE:LINE:COLUMN: …` and how many more there are */
+/** Only whoever has a policy in YAML loads what reads it. */
+async function yamlRoot(text: string, reader: DocumentReader): Promise<JsonNode> {
+  const [{ parseYamlTree }, { withoutInterceptRules }] = await Promise.all([
+    import('./yaml-tree.ts'),
+    import('./intercept-rules.ts'),
+  ])
+  const root = withoutInterceptRules(parseYamlTree(text), reader)
+  if (root.kind !== 'object' || root.members.some(({ key }) => key === 'default')) return root
+  reader.warn(root.start, "there is no 'default': every tool that is not named is allowed")
+  const { start, end } = root
+  return {
+    ...root,
+    members: [
+      ...root.members,
+      { key: 'default', keyStart: start, value: { kind: 'text', value: 'allow', start, end } },
+    ],
+  }
+}
+
+/**
+ * The policy of a file, in the format of its ending.
+ *
+ * @throws {Fault} `BAD_INPUT` with the first problem as `FILE:LINE:COLUMN: …` and how many more there are
+ */
 export async function toolPolicyOf(file: string, bytes: Uint8Array): Promise<ToolPolicy> {
-  const read = await readToolPolicy(bytes)
+  const read = await readToolPolicy(bytes, formatOf(file, bytes))
   if ('policy' in read) return read.policy
-  const [first, ...more] = read.problems
+  throw policyFault(file, read.problems)
+}
+
+/** What is wrong with a policy, for whoever wanted to use it. */
+export function policyFault(file: string, problems: readonly PolicyProblem[]): Fault {
+  const [first, ...more] = problems
   const { line, column, problem } = first ?? { line: 1, column: 1, problem: 'it is no policy' }
   const others = more.length === 0 ? '' : ` ${more.length} more: sallyport policy validate.`
-  throw new Fault(
+  return new Fault(
     'BAD_INPUT',
     `${file}:${line}:${column}: ${problem}${problem.endsWith('?') ? '' : '.'}${others}`,
     { details: { file, line, column } },
   )
 }
 
-function atStart(problem: string): ReadToolPolicy {
+function inOrder(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
+
+function atStart(problem: string): { readonly problems: readonly PolicyProblem[] } {
   return { problems: [{ line: 1, column: 1, problem }] }
 }

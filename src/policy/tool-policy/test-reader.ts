@@ -1,3 +1,4 @@
+import { ExactNumber } from '../../core/decimal.ts'
 import { zoneClock } from '../local-time.ts'
 import { quoted } from '../quoted.ts'
 import { CONDITION_KEYS, DAYS, GROUPS, TIME_KEYS } from './document-keys.ts'
@@ -59,7 +60,7 @@ export class TestReader {
     const judges = judgesOf(op, value, this.#compilePattern)
     if (typeof judges === 'string') return reader.refuse(value?.start ?? node.start, judges)
     const shown = `${text} ${op} ${value === null ? '' : reader.source(value)}`
-    return { kind: 'condition', path, op, shown, ...judges }
+    return { kind: 'condition', path, op, shown, wanted: wantedOf(value), ...judges }
   }
 
   /** Hours of days in a zone. A day is the one on which it opened: 22:00 to 06:00 of Friday holds on Saturday at 3. */
@@ -116,4 +117,10 @@ export class TestReader {
       )
     return hours === undefined ? MINUTES_OF_DAY : Number(hours) * 60 + Number(minutes)
   }
+}
+
+function wantedOf(node: JsonNode | null): readonly unknown[] {
+  if (node?.kind === 'list') return node.items.flatMap(wantedOf)
+  if (node?.kind === 'number') return [new ExactNumber(node.source)]
+  return node?.kind === 'text' || node?.kind === 'plain' ? [node.value] : []
 }

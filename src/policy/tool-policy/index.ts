@@ -1,0 +1,32 @@
+export { amountText, type Charge } from './cost.ts'
+export {
+  type Denied,
+  decideMethod,
+  decideResult,
+  decideTool,
+  isListed,
+  type LiftedVerdict,
+  type ResultDecision,
+  type RuleSays,
+  settledCharges,
+  type ToolDecision,
+} from './decide.ts'
+export type { PolicyProblem } from './document-reader.ts'
+export type {
+  Asker,
+  CallSubject,
+  LimitScope,
+  MethodSubject,
+  ToolLimit,
+  ToolPolicy,
+} from './model.ts'
+export {
+  formatOf,
+  MAX_POLICY_BYTES,
+  type PolicyFormat,
+  policyFault,
+  type ReadToolPolicy,
+  readToolPolicy,
+  toolPolicyOf,
+} from './read-tool-policy.ts'
+export { type LimitWindow, windowAt } from './windows.ts'

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { amountText } from './cost.ts'
+import { readToolPolicy } from './read-tool-policy.ts'
+
+const read = (rules: string, tool = 'pay') =>
+  readToolPolicy(
+    Buffer.from(`version: "1"\ndefault: deny\ntools:\n  ${tool}:\n    rules:\n${rules}`),
+    'yaml',
+  )
+async function problemsOf(rules: string): Promise<readonly string[]> {
+  const one = await read(rules)
+  if ('policy' in one) return []
+  return one.problems.map(({ line, column, problem }) => `${line}:${column} ${problem}`)
+}
+
+const refused: readonly [what: string, rule: string, problems: readonly string[]][] = [
+  ['no name', 'action: deny', ["6:9 a rule needs 'name'"]],
+  [
+    'another action',
+    '{name: n, action: alow}',
+    [
+      "6:27 'action' must be one of evaluate, deny, require_approval",
+      "6:9 a rule needs 'conditions', 'rate_limit' or the action 'deny'",
+    ],
+  ],
+  [
+    'deny with conditions',
+    '{name: n, action: deny, conditions: [{path: args.a, op: eq, value: 1}]}',
+    ["6:33 'conditions' never counts beside the action 'deny'"],
+  ],
+  [
+    'evaluate without conditions',
+    '{name: n, action: evaluate}',
+    ["6:9 a rule needs 'conditions', 'rate_limit' or the action 'deny'"],
+  ],
+  [
+    'a key that is not known',
+    '{name: n, on_denied: x, action: deny}',
+    ["6:19 there is no 'on_denied'; did you mean 'on_deny'?"],
+  ],
+  [
+    'a bad window',
+    '{name: n, rate_limit: 5/week}',
+    ["6:31 'rate_limit' must be a number and a window: '5/hour', with minute, hour or day"],
+  ],
+  [
+    'a counter without a name',
+    '{name: n, conditions: [{path: state.pay.c, op: lte, value: 1}], state: {counter: "", window: day}}',
+    ["6:90 'counter' must be a text"],
+  ],
+  [
+    'a condition on a counter without state',
+    '{name: n, conditions: [{path: state.pay.c, op: lte, value: 1}]}',
+    ["6:32 a condition on a counter needs the rule's own 'state'"],
+  ],
+  [
+    'a counter of another tool',
+    '{name: n, conditions: [{path: state.other.c, op: lte, value: 1}], state: {counter: c, window: day}}',
+    ["6:39 a rule can cap its own counter only: 'state.pay.c'"],
+  ],
+  [
+    'a counter that is never capped',
+    '{name: n, conditions: [{path: args.a, op: eq, value: 1}], state: {counter: c, window: day}}',
+    ['6:67 the counter is never capped; add a condition: state.pay.c lte …'],
+  ],
+  [
+    'a counter capped by gt',
+    '{name: n, conditions: [{path: state.pay.c, op: gt, value: 1}], state: {counter: c, window: day}}',
+    ["6:56 'op' must be one of lt, lte; did you mean 'lt'?"],
+  ],
+  [
+    'below nothing',
+    '{name: n, conditions: [{path: state.pay.c, op: lt, value: 0}], state: {counter: c, window: day}}',
+    ['6:67 no count is ever below this'],
+  ],
+  [
+    'rules and keys of ours',
+    '{name: n, action: deny}\n    require: []',
+    ["7:5 there is no 'require'; there are rules"],
+  ],
+  [
+    'increment_from outside the arguments',
+    '{name: n, conditions: [{path: state.pay.c, op: lt, value: 9}], state: {counter: c, window: day, increment_from: amount}}',
+    ["6:121 'increment_from' must begin with 'args.'"],
+  ],
+]
+for (const [what, rule, problems] of refused)
+  test(`a rule is refused where it stands: ${what}`, async () => {
+    const found = await problemsOf(`      - ${rule}`)
+    for (const problem of problems) assert.ok(found.includes(problem), found.join('\n'))
+    assert.equal(found[0], problems[0])
+  })
+
+const caps: readonly [op: string, value: string, max: string][] = [
+  ['lte', '10', '10'],
+  ['lt', '10', '9.999999'],
+  ['lte', '0.5', '0.5'],
+  ['lt', '0.5', '0.499999'],
+  ['lt', '0.0000005', '0'],
+  ['lte', '100.00', '100'],
+  ['lte', '9000000000000', '9000000000000'],
+]
+for (const [op, value, expected] of caps)
+  test(`a counter of amounts ${op} ${value} comes to ${expected}`, async () => {
+    const one = await read(
+      `      - name: n\n        conditions: [{path: state.pay.c, op: ${op}, value: ${value}}]\n` +
+        '        state: {counter: c, window: day, increment_from: args.amount}',
+    )
+    assert.ok('policy' in one, JSON.stringify(one))
+    const [limit] = one.policy.tools.get('pay')?.limits ?? []
+    assert.equal(limit && amountText(limit.max, limit.scale), expected)
+  })
+
+const counts: readonly [op: string, value: string, max: number][] = [
+  ['lte', '10', 10],
+  ['lt', '10', 9],
+  ['lt', '2.5', 2],
+  ['lte', '2.5', 2],
+]
+for (const [op, value, expected] of counts)
+  test(`a counter of calls ${op} ${value} comes to ${expected}`, async () => {
+    const one = await read(
+      `      - name: n\n        conditions: [{path: state.pay.c, op: ${op}, value: ${value}}]\n` +
+        '        state: {counter: c, window: hour}',
+    )
+    assert.ok('policy' in one)
+    assert.deepEqual(one.policy.tools.get('pay')?.limits[0], {
+      counter: 'c of pay',
+      window: 'hour',
+      max: expected,
+      scale: 0,
+      cost: { kind: 'fixed', units: 1 },
+      scope: 'server',
+      algorithm: 'calendar',
+      onDeny: null,
+      name: 'n',
+      pointer: '/tools/pay/rules/0',
+    })
+  })
+
+test('an approval of later versions waits as long as it says', async () => {
+  const one = await read(
+    '      - {name: a, action: require_approval, approval_timeout: 30m}\n' +
+      '      - {name: b, action: require_approval, conditions: [{path: args.a, op: gt, value: 5}], on_deny: Ask.}',
+  )
+  assert.ok('problems' in one)
+  const [first] = one.problems
+  assert.equal(first?.problem, "'approve_if' never counts beside the action 'require_approval'")
+  const some = await read(
+    '      - {name: b, action: require_approval, approval_timeout: 2h, conditions: [{path: args.a, op: gt, value: 5}], on_deny: Ask.}',
+  )
+  assert.ok('policy' in some)
+  const rule = some.policy.tools.get('pay')
+  assert.equal(rule?.approvalSeconds, 7200)
+  assert.deepEqual(
+    rule?.approveIf.map(({ says, name, pointer }) => [says, name, pointer]),
+    [['Ask.', 'b', '/tools/pay/rules/0']],
+  )
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readToolPolicy } from './read-tool-policy.ts'
+
+async function warningsOf(policy: object): Promise<readonly string[]> {
+  const text = JSON.stringify({ version: '1', default: 'deny', ...policy })
+  const read = await readToolPolicy(Buffer.from(text))
+  assert.ok('policy' in read, JSON.stringify(read))
+  return read.warnings.map(({ problem }) => problem)
+}
+const is = (path: string, op: string, value: unknown) => ({ path, op, value })
+const NEVER = 'its conditions are never met together'
+const SESSION = "a client can begin a new session and with it a new count; the scope 'grant' holds"
+const limit = (more: object) => ({ counter: 'c', window: 'day', max: 1, ...more })
+
+const policies: readonly [what: string, policy: object, warnings: readonly string[]][] = [
+  ['nothing to say', { tools: { t: { limits: [limit({})] } } }, []],
+  ['a count by session', { tools: { t: { limits: [limit({ scope: 'session' })] } } }, [SESSION]],
+  ['the short form', { all_tools: { rate_limit: { max: 1, window: 60 } } }, [SESSION]],
+  [
+    'a limit of nothing',
+    { tools: { t: { limits: [limit({ max: 0 })] } } },
+    ["lets no call pass; the action 'deny' says so"],
+  ],
+  [
+    'one counter with two caps',
+    { tools: { a: { limits: [limit({})] }, b: { limits: [limit({ max: 2 })] } } },
+    ["the counter 'c' has another 'max' at /tools/a/limits/0; they count together"],
+  ],
+  [
+    'one counter by two scopes',
+    { tools: { a: { limits: [limit({})] }, b: { limits: [limit({ max: 2, scope: 'org' })] } } },
+    [],
+  ],
+  [
+    'what stands behind a denial of everything',
+    {
+      tools: {
+        t: {
+          deny_if: [{ conditions: [] }, { conditions: [is('args.a', 'eq', 1)] }],
+          limits: [limit({})],
+        },
+      },
+    },
+    [
+      'never counts: a clause without conditions denies every call',
+      'never counts: a clause without conditions denies every call',
+    ],
+  ],
+  [
+    'a rule of a hidden tool',
+    { hide: ['t'], tools: { t: {} } },
+    ["the tool is hidden by 'hide': its rule never counts"],
+  ],
+  [
+    'a rule where all are hidden',
+    { hide: ['*'], tools: { t: {} } },
+    ["the tool is hidden by 'hide': its rule never counts"],
+  ],
+  ['a class nobody is in', { class: { odd: {} } }, ["'classes' has no tool of the class 'odd'"]],
+  ['a class catalogues know', { class: { read: {} } }, []],
+  [
+    'a shadow of nothing',
+    { tools: { t: { action: 'shadow' } } },
+    ["'shadow' has nothing to let pass: the rule never denies"],
+  ],
+  [
+    'a client that names itself',
+    { tools: { t: { require: [{ conditions: [{ not: is('client', 'eq', 'x') }] }] } } },
+    ["clients name themselves: whoever wants to has another 'client'"],
+  ],
+  [
+    'what a server says of itself',
+    { all_tools: { require: [{ conditions: [is('annotations.readOnlyHint', 'eq', true)] }] } },
+    ["servers say 'annotations' of themselves: trust them as you trust the server"],
+  ],
+]
+for (const [what, policy, warnings] of policies)
+  test(`warnings of ${what}`, async () => {
+    assert.deepEqual(await warningsOf(policy), warnings)
+  })
+
+const together: readonly [conditions: readonly object[], isNever: boolean][] = [
+  [[is('args.a', 'eq', 1), is('args.a', 'eq', 2)], true],
+  [[is('args.a', 'eq', 1), is('args.a', 'eq', 1.0)], false],
+  [[is('args.a', 'eq', 1), is('args.b', 'eq', 2)], false],
+  [[is('args.a', 'in', [1, 2]), is('args.a', 'gt', 2)], true],
+  [[is('args.a', 'in', [1, 3]), is('args.a', 'gt', 2)], false],
+  [[is('args.a', 'gt', 5), is('args.a', 'lt', 5)], true],
+  [[is('args.a', 'gt', 5), is('args.a', 'lte', 5)], true],
+  [[is('args.a', 'gte', 5), is('args.a', 'lte', 5)], false],
+  [[is('args.a', 'lt', 6), is('args.a', 'gt', 5)], false],
+  [[is('args.a', 'exists', false), is('args.a', 'eq', 1)], true],
+  [[is('args.a', 'eq', 'x'), is('args.a', 'regex', '^y')], true],
+  [[is('args.a', 'eq', 'x'), is('args.a', 'neq', 'x')], true],
+]
+for (const [conditions, isNever] of together)
+  test(`${JSON.stringify(conditions)} ${isNever ? 'never hold' : 'may hold'} together`, async () => {
+    const warnings = await warningsOf({ tools: { t: { require: [{ conditions }] } } })
+    assert.deepEqual(warnings, isNever ? [NEVER] : [])
+  })
+
+test('a warning says where', async () => {
+  const text =
+    '{"version":"1","default":"deny","tools":{\n"t":{"rate_limit":\n {"max":1,"window":60}}}}'
+  const read = await readToolPolicy(Buffer.from(text))
+  assert.ok('policy' in read)
+  assert.deepEqual(read.warnings, [{ line: 3, column: 2, problem: SESSION }])
+})

@@ -1,0 +1,151 @@
+import { compareDecimals, decimalOf } from '../../core/decimal.ts'
+import { quoted } from '../quoted.ts'
+import { KNOWN_CLASSES } from './document-keys.ts'
+import type { Condition, Rule, Test, ToolLimit, ToolPolicy } from './model.ts'
+
+/** Something that is allowed and perhaps not meant. */
+export interface Lint {
+  /** JSON Pointer. */
+  readonly pointer: string
+  /** A sentence part. */
+  readonly problem: string
+}
+
+/** What a policy says that its author may not mean: what never counts, and what is less than it looks. */
+export function lintsOf(policy: ToolPolicy): readonly Lint[] {
+  const rules = [
+    policy.allTools,
+    ...policy.tools.values(),
+    ...policy.byClass.values(),
+    ...policy.methods.values(),
+  ]
+  return [
+    ...unreachableTools(policy),
+    ...rules.flatMap(rulesLints),
+    ...counterLints(rules.flatMap(({ limits }) => limits)),
+  ]
+}
+
+function unreachableTools({ hide, tools, byClass, classes }: ToolPolicy): readonly Lint[] {
+  const lints: Lint[] = []
+  for (const [name, { pointer, action }] of tools)
+    if (action !== 'hide' && (hide.has(name) || hide.has('*')))
+      lints.push({ pointer, problem: "the tool is hidden by 'hide': its rule never counts" })
+  const filled = new Set(classes.values())
+  const known: readonly string[] = KNOWN_CLASSES
+  for (const [name, { pointer }] of byClass)
+    if (!filled.has(name) && !known.includes(name))
+      lints.push({ pointer, problem: `'classes' has no tool of the class ${quoted(name)}` })
+  return lints
+}
+
+function rulesLints(rule: Rule): readonly Lint[] {
+  const { pointer, action, denyIf, require, approveIf, onResult, limits } = rule
+  const lints: Lint[] = []
+  const says = (at: string, problem: string): void => {
+    lints.push({ pointer: at, problem })
+  }
+  const always = denyIf.find(({ tests }) => tests.length === 0)
+  if (always !== undefined && action !== 'shadow') {
+    const behind = [...denyIf, ...require, ...approveIf, ...limits].filter((one) => one !== always)
+    for (const one of behind)
+      says(one.pointer, 'never counts: a clause without conditions denies every call')
+  }
+  const all = [
+    ...denyIf,
+    ...require,
+    ...approveIf,
+    ...(onResult?.denyIf ?? []),
+    ...(onResult?.require ?? []),
+  ]
+  if (action === 'shadow' && all.length + limits.length === 0)
+    says(pointer, "'shadow' has nothing to let pass: the rule never denies")
+  for (const clause of all) {
+    if (isContradiction(clause.tests)) says(clause.pointer, 'its conditions are never met together')
+    for (const root of rootsOf(clause.tests)) {
+      if (root === 'client')
+        says(clause.pointer, "clients name themselves: whoever wants to has another 'client'")
+      if (root === 'annotations')
+        says(
+          clause.pointer,
+          "servers say 'annotations' of themselves: trust them as you trust the server",
+        )
+    }
+  }
+  for (const { pointer: at, scope, max } of limits) {
+    if (scope === 'session')
+      says(at, "a client can begin a new session and with it a new count; the scope 'grant' holds")
+    if (max === 0) says(at, "lets no call pass; the action 'deny' says so")
+  }
+  return lints
+}
+
+function counterLints(limits: readonly ToolLimit[]): readonly Lint[] {
+  const first = new Map<string, ToolLimit>()
+  const lints: Lint[] = []
+  for (const limit of limits) {
+    const { counter, window, scope, algorithm, scale, max, pointer } = limit
+    const key = JSON.stringify([counter, window, scope, algorithm, scale])
+    const other = first.get(key)
+    if (other === undefined) first.set(key, limit)
+    else if (other.max !== max)
+      lints.push({
+        pointer,
+        problem: `the counter ${quoted(counter)} has another 'max' at ${other.pointer}; they count together`,
+      })
+  }
+  return lints
+}
+
+function rootsOf(tests: readonly Test[]): ReadonlySet<string> {
+  return new Set(
+    tests.flatMap((test) =>
+      test.kind === 'condition'
+        ? [test.path.root]
+        : test.kind === 'time'
+          ? []
+          : [...rootsOf(test.tests)],
+    ),
+  )
+}
+
+/** Whether conditions that all have to hold never do, as far as conditions on one place can show it. */
+function isContradiction(tests: readonly Test[]): boolean {
+  const byPath = new Map<string, Condition[]>()
+  for (const test of tests)
+    if (test.kind === 'condition') {
+      const key = JSON.stringify(test.path)
+      byPath.set(key, [...(byPath.get(key) ?? []), test])
+    }
+  return [...byPath.values()].some(
+    (conditions) => conditions.length > 1 && conditions.some((one) => excludes(one, conditions)),
+  )
+}
+
+/** Whether none of the values that meet a condition meets the others. */
+function excludes(condition: Condition, all: readonly Condition[]): boolean {
+  const others = all.filter((one) => one !== condition)
+  switch (condition.op) {
+    case 'eq':
+    case 'in':
+      return condition.wanted.every((value) => others.some((one) => one.meets(value) === false))
+    case 'exists':
+      return condition.whenMissing && others.some((one) => !one.whenMissing)
+    case 'gt':
+    case 'gte':
+      return others.some((other) => isBelow(other) && !overlap(condition, other))
+    default:
+      return false
+  }
+}
+
+function isBelow({ op }: Condition): boolean {
+  return op === 'lt' || op === 'lte'
+}
+
+function overlap(lower: Condition, upper: Condition): boolean {
+  const [from, to] = [decimalOf(lower.wanted[0]), decimalOf(upper.wanted[0])]
+  if (from === null || to === null) return true
+  const order = compareDecimals(from, to)
+  return order < 0 || (order === 0 && lower.op === 'gte' && upper.op === 'lte')
+}
