@@ -227,7 +227,10 @@ export interface InspectionRules {
 
 /** A server of MCP, and what stands before it. */
 export interface WrapRequest {
+  /** None: as the registered server has it. */
   readonly command: readonly string[]
+  /** A server that was added, or null. */
+  readonly server: string | null
   /** A file, or null. */
   readonly policy: string | null
   /** Without a policy nothing passes. */

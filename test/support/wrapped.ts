@@ -48,6 +48,10 @@ export function startWrapped(
     readonly manner?: string
     readonly env?: Record<string, string>
     readonly cwd?: string
+    /** A server that was added, in place of a name. */
+    readonly server?: string
+    /** Whether it is started by the command that was added with it. */
+    readonly ownCommand?: true
   } = {},
 ): Wrapped {
   count += 1
@@ -60,7 +64,13 @@ export function startWrapped(
   ]
   const child = spawn(
     process.execPath,
-    [LAUNCHER, 'wrap', '--name', 'lines', ...(options.flags ?? []), '--', ...server],
+    [
+      LAUNCHER,
+      'wrap',
+      ...(options.server === undefined ? ['--name', 'lines'] : ['--server', options.server]),
+      ...(options.flags ?? []),
+      ...(options.ownCommand === true ? [] : ['--', ...server]),
+    ],
     {
       cwd: options.cwd ?? home,
       env: { ...homeEnvironment(home), ...options.env },

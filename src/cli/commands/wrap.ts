@@ -12,11 +12,18 @@ export const wrap = command({
     'Speaks to the client on standard input and output and starts the server as its child. Every call of a tool is ' +
       'judged before it reaches the server; what is denied is answered with the reason and never sent. Arguments and ' +
       'answers are inspected, known values are taken out of answers, and each decision is in the audit.',
-    'The server is given PATH, HOME and the like of the environment, and the variables that --env names. Without ' +
-      '--policy no call is denied by a policy.',
+    'The server is given PATH, HOME and the like of the environment, and the variables that --env names. With ' +
+      '--server it is one that was added, judged by the policies that are attached to it, and every call is denied ' +
+      'while there is none. With neither --server nor --policy no call is denied by a policy.',
   ],
-  arguments: [{ name: 'command', summary: 'the server and its arguments', repeats: true }],
+  arguments: [
+    { name: 'command', summary: 'the server and its arguments', repeats: true, optional: true },
+  ],
   options: {
+    server: {
+      summary: 'a server that was added; its command is that of COMMAND or its own',
+      value: 'NAME',
+    },
     policy: { summary: 'the policy; read anew when it changes', value: 'FILE' },
     requirePolicy: { summary: 'without a policy, deny every call of a tool' },
     name: {
@@ -37,12 +44,14 @@ export const wrap = command({
       'sallyport wrap --policy files.json -- npx -y @modelcontextprotocol/server-filesystem .',
       'what a client is configured to start',
     ],
+    ['sallyport wrap --server files', 'a server that was added, with its own policies'],
     ['sallyport wrap -e GITHUB_TOKEN -- ./server', 'without a policy, with one variable'],
   ],
   async run(args, io, deps: Deps) {
     return deps.wrap(
       {
         command: args.command,
+        server: args.server ?? null,
         policy: args.policy ?? null,
         requiresPolicy: args.requirePolicy,
         name: args.name ?? null,

@@ -1,0 +1,70 @@
+import type { Environment } from '../core/config.ts'
+import { Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import { CallRecord, MessageInspection, RegistryView } from '../gateway/index.ts'
+import type { CallInspection } from '../secret-tools/index.ts'
+import { withKnownValues } from './known-values.ts'
+import type { Stack } from './open-stack.ts'
+
+/** A longer message of a client or a server is refused. */
+export const MAX_MESSAGE_BYTES = 67_108_864
+
+/** What every program needs of its surroundings to run at all. */
+const MINIMUM =
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TERM|TMPDIR|TZ|PWD|SystemRoot|SystemDrive|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMFILES|PROGRAMDATA|TEMP|TMP|ComSpec|PATHEXT)$/
+
+/** Servers and policies as calls are judged by them, until it is closed. */
+export async function openRegistryView(
+  { db, registry }: Pick<Stack, 'db' | 'registry'>,
+  log: Log,
+): Promise<RegistryView> {
+  const { tables } = await registry()
+  return RegistryView.open({ db, tables, log })
+}
+
+/** Where calls of tools are counted and recorded. */
+export function openCallRecord({ ledger, identity }: Stack): CallRecord {
+  return new CallRecord(ledger, identity.standing)
+}
+
+/** What looks at the messages of one server, with the values that its callers know. */
+export function inspectionOf(
+  server: string,
+  parts: {
+    readonly inspection: CallInspection
+    /** Opened by the first message that needs it. */
+    readonly stack: () => Promise<Stack>
+    readonly log: Log
+  },
+): MessageInspection {
+  const { inspection, stack, log } = parts
+  return new MessageInspection({
+    inspection: withKnownValues(inspection, async () => (await stack()).knownTo),
+    server,
+    log,
+    note: async (caller, note) => (await stack()).vault.noteInspection(caller, note),
+  })
+}
+
+/**
+ * The environment of a server that we start: the least, and what is named.
+ *
+ * @throws {Fault} `BAD_INPUT` for a variable that is named and not there
+ */
+export function childEnvironment(
+  environment: Environment,
+  variables: readonly string[],
+): Record<string, string> {
+  const passed: Record<string, string> = {}
+  for (const [name, value] of Object.entries(environment))
+    if (value !== undefined && MINIMUM.test(name)) passed[name] = value
+  for (const name of variables) {
+    const value = environment[name]
+    if (value === undefined)
+      throw new Fault('BAD_INPUT', `The variable '${name}' is not set here.`, {
+        details: { field: '--env' },
+      })
+    passed[name] = value
+  }
+  return passed
+}

@@ -1,0 +1,113 @@
+import type { WrapRequest } from '../cli/index.ts'
+import { Fault } from '../core/faults.ts'
+import type { ServerTarget } from '../core/gateway-port.ts'
+import type { Log } from '../core/log.ts'
+import { type PoliciesNow, PolicyFile, serverNameOf } from '../gateway/index.ts'
+import { openRegistryView } from './open-gateway.ts'
+import type { Stack } from './open-stack.ts'
+
+/** What `wrap` stands before, and what judges its calls. */
+export interface WrappedServer {
+  /** What rules of inspection and limits know it by. */
+  readonly name: string
+  readonly target: ServerTarget
+  readonly policiesNow: () => PoliciesNow
+  /** Without a policy: whether calls pass all the same. */
+  readonly isShadow: boolean
+  /** What the person is told before it starts, or null. */
+  readonly notice: string | null
+  close(): void
+}
+
+/** @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, `NOT_FOUND` for an unknown server */
+export async function wrappedServer(
+  request: WrapRequest,
+  parts: { readonly stack: () => Promise<Stack>; readonly log: Log },
+): Promise<WrappedServer> {
+  return request.server === null
+    ? unnamed(request, parts.log)
+    : named(request.server, request, parts)
+}
+
+/** A command, judged by a file or by nothing. */
+async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
+  const name = request.name ?? serverNameOf(request.command)
+  const target = { kind: 'stdio', command: request.command, variables: request.variables } as const
+  if (request.policy === null)
+    return {
+      name,
+      target,
+      policiesNow: () => [],
+      isShadow: !request.requiresPolicy,
+      notice: withoutPolicy(name, request.requiresPolicy),
+      close() {},
+    }
+  const file = await PolicyFile.open(request.policy, log)
+  return {
+    name,
+    target,
+    policiesNow: () => [file.now()],
+    isShadow: false,
+    notice: null,
+    close: () => file.close(),
+  }
+}
+
+/** A server of the registry, judged by what is attached to it at each moment. */
+async function named(
+  name: string,
+  request: WrapRequest,
+  { stack, log }: { readonly stack: () => Promise<Stack>; readonly log: Log },
+): Promise<WrappedServer> {
+  if (request.policy !== null || request.name !== null)
+    throw new Fault(
+      'BAD_USAGE',
+      'A server that is named has its name and its policies from there: --policy and --name go without --server.',
+      { details: { field: '--server' } },
+    )
+  const view = await openRegistryView(await stack(), log)
+  try {
+    const server = view.server(name)
+    if (server === null)
+      throw new Fault('NOT_FOUND', `There is no server '${name.slice(0, 64)}'.`, {
+        details: { field: '--server', remedy: 'name it: sallyport server add NAME -- COMMAND' },
+      })
+    const [missing] = view.missingAt(name)
+    if (missing !== undefined)
+      throw new Fault(
+        'BAD_INPUT',
+        `The policy '${missing}' of the server '${name}' is not there.`,
+        {
+          details: { field: '--server', remedy: 'set it anew: sallyport policy set NAME FILE' },
+        },
+      )
+    return {
+      name,
+      target: targetOf(server.target, request),
+      policiesNow: () => view.policiesAt(name),
+      isShadow: false,
+      notice:
+        server.policies.length > 0
+          ? null
+          : `No policy for ${name}: every call of a tool is denied. Attach one with sallyport policy attach POLICY --server ${name}.`,
+      close: () => view.close(),
+    }
+  } catch (error) {
+    view.close()
+    throw error
+  }
+}
+
+/** A command that is given stands in for the registered one; variables that are given come beside those. */
+function targetOf(registered: ServerTarget, request: WrapRequest): ServerTarget {
+  const { command, variables } = request
+  if (command.length > 0) return { kind: 'stdio', command, variables }
+  if (registered.kind === 'http') return registered
+  return { ...registered, variables: [...new Set([...registered.variables, ...variables])] }
+}
+
+function withoutPolicy(name: string, isDenied: boolean): string {
+  return isDenied
+    ? `No policy for ${name}: every call of a tool is denied. Give one with --policy FILE.`
+    : `No policy for ${name}: no call is denied by one; inspection, redaction and audit work. Give one with --policy FILE.`
+}

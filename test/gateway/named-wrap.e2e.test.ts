@@ -1,0 +1,112 @@
+// `sallyport wrap --server`: what was added, what is attached to it, and what changes while it runs.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { temporaryHome } from '../support/serving.ts'
+import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER, saidBy, startWrapped, type Wrapped } from '../support/wrapped.ts'
+
+const { home, remove } = await temporaryHome()
+const vault = await openTestVault({ home })
+const { servers, policies } = await vault.registry()
+after(async () => {
+  await vault.close()
+  await remove()
+})
+
+const text = (policy: object): Buffer =>
+  Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
+const LINES = { kind: 'server', name: 'lines' } as const
+await servers.add(PERSON, 'lines', {
+  kind: 'stdio',
+  command: [process.execPath, LINE_SERVER, join(home, 'own.log')],
+  variables: [],
+})
+
+/** Calls until the answer is the wanted one. @returns how long that took, in milliseconds */
+async function until(wrapped: Wrapped, said: RegExp): Promise<number> {
+  const from = monotonicMs()
+  for (let round = 0; round < 200; round += 1) {
+    const answer = saidBy(await wrapped.call(`${said.source} ${round}`, 'echo', { text: 'hello' }))
+    if (said.test(answer)) return monotonicMs() - from
+    await sleep(10)
+  }
+  return assert.fail(`it never said ${said.source}`)
+}
+
+test('without a policy every call is denied and it says how to attach one; then each change holds within a second', async () => {
+  const wrapped = startWrapped(home, { server: 'lines', ownCommand: true })
+  assert.match(
+    saidBy(await wrapped.call('none', 'echo', { text: 'hello' })),
+    /^\[POLICY DENIED\] There is no policy for this server\./,
+  )
+  assert.match(wrapped.stderr(), /sallyport policy attach POLICY --server lines\.\n/)
+
+  await policies.set(PERSON, 'open', text({ default: 'allow' }))
+  await policies.attach(PERSON, 'open', LINES)
+  assert.ok((await until(wrapped, /^hello$/)) < 1_000)
+  // A call has to pass every policy.
+  await policies.set(PERSON, 'quiet', text({ tools: { odd: {} } }))
+  await policies.attach(PERSON, 'quiet', LINES)
+  assert.ok((await until(wrapped, /^\[POLICY DENIED\] .*\nRule: quiet#/)) < 1_000)
+  await policies.set(PERSON, 'quiet', text({ tools: { echo: {} } }))
+  assert.ok((await until(wrapped, /^hello$/)) < 1_000)
+  await vault.identity.freezes.freeze(AGENT, { kind: 'agent', id: 'local' }, null)
+  assert.ok((await until(wrapped, /frozen/)) < 1_000)
+  await vault.identity.freezes.lift(PERSON, { kind: 'agent', id: 'local' })
+  await until(wrapped, /^hello$/)
+  await policies.detach(PERSON, 'quiet', LINES)
+  await policies.detach(PERSON, 'open', LINES)
+  assert.ok((await until(wrapped, /There is no policy/)) < 1_000)
+  await policies.attach(PERSON, 'open', LINES)
+  await until(wrapped, /^hello$/)
+  // The server itself: whoever is taken away has no calls.
+  await servers.remove(PERSON, 'lines')
+  assert.ok((await until(wrapped, /^\[POLICY DENIED\]/)) < 1_000)
+  assert.equal(await wrapped.end(), 0)
+  await servers.add(PERSON, 'lines', { kind: 'stdio', command: ['nothing'], variables: [] })
+  await policies.attach(PERSON, 'open', LINES)
+})
+
+test('two wraps of one server start at the same instant, with a command of their own', async () => {
+  const both = [0, 1].map(() => startWrapped(home, { server: 'lines' }))
+  const said = await Promise.all(both.map((one) => one.call(1, 'echo', { text: 'a' })))
+  assert.deepEqual(said.map(saidBy), ['a', 'a'])
+  for (const one of both) {
+    assert.equal(one.stderr(), '')
+    assert.match(one.received(), /"echo"/)
+  }
+  await Promise.all(both.map((one) => one.end()))
+})
+
+test('a server or policy that is not there, or a second source of either, is an error at the start', async () => {
+  await servers.add(PERSON, 'other', {
+    kind: 'stdio',
+    command: ['nothing'],
+    variables: ['NOT_SET'],
+  })
+  await policies.set(PERSON, 'gone', text({}))
+  await policies.attach(PERSON, 'gone', { kind: 'server', name: 'other' })
+  const wrong: readonly [server: string, flags: readonly string[], exit: number, said: RegExp][] = [
+    ['nowhere', [], 4, /There is no server 'nowhere'/],
+    ['lines', ['--policy', 'p.json'], 2, /--policy and --name go without --server/],
+    ['lines', ['--name', 'x'], 2, /--policy and --name go without --server/],
+  ]
+  for (const [server, flags, exit, said] of wrong) {
+    const wrapped = startWrapped(home, { server, flags })
+    assert.equal(await wrapped.exited, exit)
+    assert.match(wrapped.stderr(), said)
+    assert.equal(wrapped.received(), '')
+  }
+  const unset = startWrapped(home, { server: 'other', ownCommand: true })
+  assert.equal(await unset.exited, 2)
+  assert.match(unset.stderr(), /The variable 'NOT_SET' is not set here/)
+})
+
+test('a policy that was cut out of the store from outside is an error at the start, never none', async () => {
+  await vault.db.write((tx) => tx.run(`delete from gateway_policies where name = 'gone'`, []))
+  const wrapped = startWrapped(home, { server: 'other', ownCommand: true })
+  assert.equal(await wrapped.exited, 2)
+  assert.match(wrapped.stderr(), /The policy 'gone' of the server 'other' is not there/)
+})
