@@ -3,6 +3,9 @@ import { toIso } from '../core/time.ts'
 import type { Json, Output } from './command.ts'
 import { instant, table, visible } from './text.ts'
 
+/** A line of a copy: a record is a few hundred bytes, the hashes of a page of pruned ones 22 KB; what is longer is neither. */
+export const MAX_RECORD_BYTES = 1_048_576
+
 export function auditJson(entry: AuditEntry): { readonly [name: string]: Json } {
   return {
     seq: entry.seq,

@@ -99,6 +99,10 @@ export const COMMANDS = {
     import('./commands/audit-check-proof.ts').then((m) => m.auditCheckProof),
   'audit sinks': () => import('./commands/audit-sinks.ts').then((m) => m.auditSinks),
   'audit set-sinks': () => import('./commands/audit-set-sinks.ts').then((m) => m.auditSetSinks),
+  'audit prune': () => import('./commands/audit-prune.ts').then((m) => m.auditPrune),
+  'audit retention': () => import('./commands/audit-retention.ts').then((m) => m.auditRetention),
+  'audit set-retention': () =>
+    import('./commands/audit-set-retention.ts').then((m) => m.auditSetRetention),
   'audit export': () => import('./commands/audit-export.ts').then((m) => m.auditExport),
   inspect: () => import('./commands/inspect.ts').then((m) => m.inspect),
   'scan-files': () => import('./commands/scan-files.ts').then((m) => m.scanFiles),

@@ -28,6 +28,8 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'secret destroy': { argv: ['a/b'], before: [] },
   'audit accept-head': { argv: [], before: [] },
   'audit set-sinks': { argv: ['-'], before: [] },
+  'audit prune': { argv: ['--keep', '400d'], before: [] },
+  'audit set-retention': { argv: ['400d'], before: [] },
   'env export': { argv: [], before: [] },
   'setting exempt': { argv: ['secret get', 'on'], before: [] },
   'key rotate': { argv: [], before: [] },

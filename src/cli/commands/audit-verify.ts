@@ -2,6 +2,7 @@ import type { AuditFinding, AuditReport } from '../../core/admin-port.ts'
 import type { ExportReport } from '../../core/audit-evidence.ts'
 import { FAULTS } from '../../core/faults.ts'
 import { toIso } from '../../core/time.ts'
+import { MAX_RECORD_BYTES } from '../audit-view.ts'
 import { command, type Json, type Output } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { fields, instant, plural, table } from '../text.ts'
@@ -9,16 +10,13 @@ import { linesOfFile, neededTextFile, readTextFile } from '../text-files.ts'
 
 type Deps = Pick<CliDeps, 'audit' | 'evidence'>
 
-/** A record is a few hundred bytes; what is longer is none. */
-const MAX_LINE_BYTES = 1_048_576
-
 export const auditVerify = command({
   name: 'audit verify',
   summary: 'Check every record, the tree and its head.',
   about: [
     `Exit code ${FAULTS.AUDIT_BROKEN.exit} when anything is wrong.`,
     'With --export a copy is checked instead, with nothing but the copy, the public key and the checkpoints that ' +
-      'were kept: no store and no keys are opened.',
+      'were kept: no store and no keys are opened. What a sink kept is such a copy too, with its checkpoints in it.',
   ],
   arguments: [],
   options: {
@@ -28,7 +26,7 @@ export const auditVerify = command({
       repeats: true,
     },
     export: {
-      summary: 'check what audit export wrote, not the store; - is standard input',
+      summary: 'check what audit export wrote or a sink kept; - is standard input',
       value: 'FILE',
     },
     key: {
@@ -42,6 +40,10 @@ export const auditVerify = command({
       'sallyport audit verify --export audit.jsonl --against friday.json --key sallyport-audit.pem',
       'a copy, on any machine',
     ],
+    [
+      'cat audit.jsonl.* audit.jsonl | sallyport audit verify --export - --key sallyport-audit.pem',
+      'all that a file sink kept',
+    ],
   ],
   async run(args, io, deps: Deps) {
     const checkpoints = await Promise.all(
@@ -51,8 +53,8 @@ export const auditVerify = command({
       const key = await neededTextFile('--key', args.key)
       const lines =
         args.export === '-'
-          ? io.stdin.lines(MAX_LINE_BYTES)
-          : linesOfFile('--export', args.export, MAX_LINE_BYTES)
+          ? io.stdin.lines(MAX_RECORD_BYTES)
+          : linesOfFile('--export', args.export, MAX_RECORD_BYTES)
       const report = await (await deps.evidence()).verifyExport(lines, checkpoints, key)
       await io.answer(copyJson(report), () => copyText(report, io.stdout))
       return report.ok ? 0 : FAULTS.AUDIT_BROKEN.exit
@@ -105,12 +107,17 @@ function checkpointsJson(report: ExportReport): Json {
 }
 
 function copyText(report: ExportReport, out: Output): string {
+  const { first, size, pruned, proven, stamps } = report
+  const whole = first === 1 ? 'The copy is whole.' : `The copy is whole from record ${first} on.`
   const verdict = report.ok
-    ? out.paint('green', 'The copy is whole.')
+    ? out.paint('green', whole)
     : out.paint('red', 'The copy was changed or is not complete.')
   const facts = fields([
-    ['records', String(report.size)],
+    ['records', first === 1 ? String(size) : `${first} to ${size}`],
+    ...(pruned === 0 ? [] : [['pruned', `records 1 to ${pruned}, by their hashes`] as const]),
     ['root', report.root],
+    ...(stamps === 0 ? [] : [['checkpoints in it', String(stamps)] as const]),
+    ...(proven === null ? [] : [['signed', `records ${proven.from} to ${proven.to}`] as const]),
   ])
   const parts = [verdict, facts]
   if (report.checkpoints.length > 0) parts.push(checkpointLines(report))
@@ -121,8 +128,12 @@ function copyText(report: ExportReport, out: Output): string {
 function copyJson(report: ExportReport): Json {
   return {
     ok: report.ok,
+    first: report.first,
     size: report.size,
+    pruned: report.pruned,
     root: report.root,
+    signed: report.proven === null ? null : { ...report.proven },
+    checkpoints_in_it: report.stamps,
     checkpoints: checkpointsJson(report),
     findings: findingsJson(report.findings),
   }
@@ -135,6 +146,9 @@ function human(report: AuditReport, out: Output): string {
   const { head } = report
   const facts = fields([
     ['records', String(report.size)],
+    ...(report.pruned === 0
+      ? []
+      : [['pruned', `records 1 to ${report.pruned}, by their hashes`] as const]),
     ['root', report.root],
     [
       'head',
@@ -162,6 +176,7 @@ function json(report: AuditReport): { readonly [name: string]: Json } {
   return {
     ok: report.ok,
     size: report.size,
+    pruned: report.pruned,
     root: report.root,
     head:
       report.head === null
