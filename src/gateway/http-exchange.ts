@@ -9,17 +9,17 @@ export interface UpstreamCredentials {
   /** Headers for one request, names in lower case. */
   headers(): Promise<Readonly<Record<string, string>>>
   /**
-   * The server answered 401.
+   * The server answered 401: gets others when there are any to be had.
    *
    * @param challenge its `WWW-Authenticate`
-   * @returns whether there are other headers now
+   * @param refused what it was shown; it may have been replaced meanwhile
    */
-  renewed(challenge: string | null): Promise<boolean>
+  renew(challenge: string | null, refused: Readonly<Record<string, string>>): Promise<void>
 }
 
 export const NO_CREDENTIALS: UpstreamCredentials = {
   headers: async () => ({}),
-  renewed: async () => false,
+  renew: async () => {},
 }
 
 /** A frame of the server as it was read. */
@@ -111,21 +111,27 @@ export class HttpWay {
 
   /** Asks once more when a 401 could be cured. @throws {Fault} of the net when there was no answer */
   async open(ask: HttpAsk): Promise<OutgoingStream> {
-    const answer = await this.#once(ask)
+    const { credentials } = this.#options
+    const shown = await credentials.headers()
+    const answer = await this.#once(ask, shown)
     if (answer.status !== 401) return answer
-    const challenge = answer.headers.get('www-authenticate')
-    if (!(await this.#options.credentials.renewed(challenge))) return answer
+    await credentials.renew(answer.headers.get('www-authenticate'), shown)
+    const now = await credentials.headers()
+    if (areSameHeaders(now, shown)) return answer
     answer.cancel()
-    return this.#once(ask)
+    return this.#once(ask, now)
   }
 
-  async #once({ method, url, headers, body, ...limits }: HttpAsk): Promise<OutgoingStream> {
-    const { out, credentials, url: home } = this.#options
+  async #once(
+    { method, url, headers, body, ...limits }: HttpAsk,
+    credentials: Readonly<Record<string, string>>,
+  ): Promise<OutgoingStream> {
+    const { out, url: home } = this.#options
     return out.open({
       ...limits,
       url: url ?? home,
       method,
-      headers: { ...(await credentials.headers()), ...headers },
+      headers: { ...credentials, ...headers },
       ...(body === undefined ? {} : { body }),
       // A person named the server: it may stand on this machine or in this network.
       audience: 'configured',
@@ -193,6 +199,16 @@ export class HttpWay {
     const { lastEventId, retryMs } = reader
     return { lastEventId, retryMs }
   }
+}
+
+export function areSameHeaders(
+  one: Readonly<Record<string, string>>,
+  other: Readonly<Record<string, string>>,
+): boolean {
+  const names = Object.keys(one)
+  return (
+    names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+  )
 }
 
 export function isEventStream({ headers }: OutgoingStream): boolean {

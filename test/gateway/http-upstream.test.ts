@@ -489,12 +489,11 @@ test('credentials go with every request, and are renewed once when they are refu
   })
   const credentials = {
     headers: async () => ({ authorization: `Bearer ${token}` }),
-    renewed: async (challenge: string | null) => {
+    renew: async (challenge: string | null, refused: Readonly<Record<string, string>>) => {
       assert.equal(challenge, 'Bearer scope="a"')
+      assert.equal(refused['authorization'], `Bearer ${token}`)
       renewals += 1
-      if (renewals > 1) return false
-      token = 'new'
-      return true
+      if (renewals === 1) token = 'new'
     },
   }
   const end = upstreamAt(server.url, { credentials })
