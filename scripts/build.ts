@@ -2,6 +2,7 @@
 // the package are bundled beside it.
 //   --clean     removes what earlier builds left and writes the types of the doors (before publishing)
 //   --entry F --out D   for trying another entry
+//   --modules F         writes which modules each file holds
 import { execFileSync } from 'node:child_process'
 import {
   existsSync,
@@ -14,13 +15,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Plugin, rolldown } from 'rolldown'
+import { type OutputAsset, type OutputChunk, type Plugin, rolldown } from 'rolldown'
 import { systemClock } from '../src/core/time.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const ENTRY_NAME = 'sallyport.js'
+const ENTRY = 'src/app/bin.ts'
 /** What others import: `sallyport/inspect` is dist/inspect.js. */
 const DOORS: Readonly<Record<string, string>> = {
   inspect: join(root, 'src', 'inspect', 'index.ts'),
@@ -36,6 +38,35 @@ const EXTERNAL: readonly RegExp[] = [/^node:/, /^@napi-rs\/keyring(?:\/|$)/, /^p
 /** Without it every start loads AJV, which this program never calls. */
 const SDK_SHIMS = join(root, 'src', 'mcp', 'sdk-shims.ts')
 
+/**
+ * No source does anything by being loaded, but for the one named first. Without saying so, whatever stands in an
+ * `index.ts` that a chunk imports something from would be loaded with it.
+ */
+const SIDE_EFFECTS = [
+  { test: /[\\/]src[\\/]mcp[\\/]zod-settings\.ts$/, sideEffects: true },
+  { test: /[\\/]src[\\/]/, sideEffects: false },
+] as const
+
+/** Loaded one after the other on the way to the first answer, and to the first secret: a file each costs less than many. */
+const TOGETHER: Readonly<Record<string, readonly string[]>> = {
+  program: [ENTRY],
+  // A door that others import must bring nothing of the program.
+  inspect: ['src/inspect/index.ts'],
+  serve: [
+    'src/cli/commands/mcp.ts',
+    'src/app/serve-stdio.ts',
+    'src/app/open-secret-tools.ts',
+    'src/app/call-inspection.ts',
+  ],
+  tools: ['src/secret-tools/tools/index.ts'],
+  read: [
+    'src/secret-tools/looking.ts',
+    'src/app/local-vault.ts',
+    'src/app/key-sources.ts',
+    'src/app/inspection-rules.ts',
+  ],
+}
+
 /** `packageVersion()` reads the package.json beside src/; the bundle lies one folder less deep. */
 const packageJsonPlace: Plugin = {
   name: 'package-json-place',
@@ -46,6 +77,8 @@ const packageJsonPlace: Plugin = {
     return moved
   },
 }
+
+type Output = OutputAsset | OutputChunk
 
 interface BundledPackage {
   readonly name: string
@@ -91,7 +124,37 @@ function removeOld(folder: string, written: ReadonlySet<string>, olderThan: numb
   }
 }
 
-async function build(entry: string, folder: string, isClean: boolean): Promise<void> {
+const OUTPUT = {
+  format: 'esm',
+  entryFileNames: '[name].js',
+  chunkFileNames: 'chunk-[name]-[hash].js',
+  // Names stay, so that a stack trace in a report can be read.
+  minify: { compress: true, mangle: false, codegen: true },
+} as const
+
+/** The modules that are loaded with some others: those of their chunks, and of what these import. */
+function loadedWith(output: readonly Output[], sources: readonly string[]): ReadonlySet<string> {
+  const chunks = new Map(
+    output.flatMap((one) => (one.type === 'chunk' ? [[one.fileName, one] as const] : [])),
+  )
+  const modules = new Set<string>()
+  const seen = new Set<string>()
+  const visit = (name: string): void => {
+    const chunk = chunks.get(name)
+    if (chunk === undefined || seen.has(name)) return
+    seen.add(name)
+    for (const id of chunk.moduleIds) modules.add(id)
+    for (const next of chunk.imports) visit(next)
+  }
+  for (const source of sources) {
+    const facade = [...chunks.values()].find((one) => one.facadeModuleId === join(root, source))
+    if (facade === undefined) throw new Error(`build: nothing loads ${source} when it is needed`)
+    visit(facade.fileName)
+  }
+  return modules
+}
+
+async function build(entry: string, folder: string, isClean: boolean): Promise<readonly Output[]> {
   const startedAt = systemClock()
   const bundle = await rolldown({
     input: { [basename(ENTRY_NAME, '.js')]: entry, ...DOORS },
@@ -100,13 +163,20 @@ async function build(entry: string, folder: string, isClean: boolean): Promise<v
     resolve: { alias: { '@modelcontextprotocol/server/_shims': SDK_SHIMS } },
     external: [...EXTERNAL],
     plugins: [packageJsonPlace],
+    preserveEntrySignatures: 'allow-extension',
+    // The first pass is for its chunks, and grouped modules keep the doors that others load them through.
+    checks: { ineffectiveDynamicImport: false },
+    treeshake: { moduleSideEffects: [...SIDE_EFFECTS] },
   })
+  const { output: apart } = await bundle.generate(OUTPUT)
+  const groups = []
+  for (const [name, sources] of Object.entries(TOGETHER)) {
+    const modules = loadedWith(apart, sources)
+    groups.push({ name, test: (id: string) => id !== join(root, ENTRY) && modules.has(id) })
+  }
   const { output } = await bundle.generate({
-    format: 'esm',
-    entryFileNames: '[name].js',
-    chunkFileNames: 'chunk-[name]-[hash].js',
-    // Names stay, so that a stack trace in a report can be read.
-    minify: { compress: true, mangle: false, codegen: true },
+    ...OUTPUT,
+    codeSplitting: { includeDependenciesRecursively: false, groups },
   })
   await bundle.close()
 
@@ -139,6 +209,15 @@ async function build(entry: string, folder: string, isClean: boolean): Promise<v
   process.stderr.write(
     `build: ${output.length} files, entry ${entryKb.toFixed(0)} KB, ${packages.size} packages\n`,
   )
+  return output
+}
+
+/** By file: its modules, from the root of the repository. */
+function modulesOf(output: readonly Output[]): Record<string, readonly string[]> {
+  const chunks = output.filter((one) => one.type === 'chunk')
+  return Object.fromEntries(
+    chunks.map(({ fileName, moduleIds }) => [fileName, moduleIds.map((id) => relative(root, id))]),
+  )
 }
 
 /** Declarations for every file a door reaches, below dist/types. */
@@ -160,7 +239,10 @@ const { values } = parseArgs({
     clean: { type: 'boolean', default: false },
     entry: { type: 'string', default: join(root, 'src', 'app', 'bin.ts') },
     out: { type: 'string', default: join(root, 'dist') },
+    modules: { type: 'string' },
   },
 })
-await build(resolve(values.entry), resolve(values.out), values.clean)
+const output = await build(resolve(values.entry), resolve(values.out), values.clean)
+if (values.modules !== undefined)
+  writeFileSync(values.modules, JSON.stringify(modulesOf(output), null, 2))
 if (values.clean) writeTypes(resolve(values.out))

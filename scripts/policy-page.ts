@@ -2,13 +2,13 @@
 import { compileGlob } from '../src/policy/glob.ts'
 import { MAX_PATH_CHARS, MAX_PATH_SEGMENTS } from '../src/policy/path.ts'
 import { type PathPolicy, PERMISSIONS, type Permission } from '../src/policy/path-policy.ts'
+import { MAX_PROJECT_GLOBS } from '../src/policy/project-file.ts'
 import {
   DEFAULT_AGENT_POLICIES,
   MAX_PROJECT_FILE_BYTES,
-  MAX_PROJECT_GLOBS,
   PROJECT_FILES,
   policiesOf,
-} from '../src/policy/project-file.ts'
+} from '../src/policy/project-list.ts'
 import { code, page, table } from './markdown.ts'
 
 const MEANING: Readonly<Record<Permission, string>> = {

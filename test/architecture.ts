@@ -17,7 +17,7 @@ export const MAP: Readonly<Record<string, Place>> = {
   core: { domains: [] },
   inspect: { domains: [], packages: ['libphonenumber-js', 're2js'] },
   crypto: { domains: [], packages: ['@napi-rs/keyring'] },
-  policy: { domains: [], packages: ['yaml', 're2js', 'ipaddr.js'] },
+  policy: { domains: [], packages: ['yaml', 're2js'] },
   store: { domains: [], packages: ['pg', 'ioredis'] },
   net: { domains: [], packages: ['undici', 'ipaddr.js'] },
   mcp: { domains: [], packages: SDK },

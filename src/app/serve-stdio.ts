@@ -1,7 +1,7 @@
 import type { Settings } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import type { ServerDefinition } from '../mcp/index.ts'
+import { type ServerDefinition, serveOverStdio } from '../mcp/index.ts'
 import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
 
 export interface StdioParts {
@@ -20,7 +20,6 @@ export async function serveStdio(parts: StdioParts, signal: AbortSignal): Promis
     const { serveScanner } = await import('./scanner.ts')
     return serveScanner(await parts.inspecting(), log, signal)
   }
-  const { serveOverStdio } = await import('../mcp/index.ts')
   const connection = serveOverStdio(await parts.secretTools(parts.doors), {
     session: async () => ({ caller: await parts.agent(), vault: settings.vault }),
     log,

@@ -1,8 +1,8 @@
 import type { CliDeps, Served } from '../cli/index.ts'
 import type { TokenPort } from '../core/admin-port.ts'
-import { loadSettings, packageVersion, type Settings } from '../core/config.ts'
+import { loadSettings, type Settings } from '../core/config.ts'
 import { createLog } from '../core/log.ts'
-import { type Caller, localAgent } from '../core/principals.ts'
+import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { AskDoors } from '../secret-tools/index.ts'
 import type { AskUnlock } from './key-sources.ts'
@@ -30,20 +30,21 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       mayAskUnlock || passphrase !== null ? askUnlock : null,
     )
 
+  const localVault = lazily(() => import('./local-vault.ts'))
   const stack = lazily<Stack>(async () => {
-    const { openStack } = await import('./open-stack.ts')
+    const { openStack, tellOfApprovals } = await localVault()
     const onFirstRun = (reason: string) => notes.push('A new vault was made.', reason)
     const opened = await openStack({ settings, log, sourceOf: await sourceOf(), onFirstRun })
-    return (await import('./tell-of-approvals.ts')).tellOfApprovals(opened)
+    return tellOfApprovals(opened)
   })
-  const vaultDomain = lazily(() => import('../vault/index.ts'))
+  const vaultAdmin = lazily(() => import('./vault-admin.ts'))
   const presence = lazily(async () =>
     (await import('./open-presence.ts')).openPresence(await stack()),
   )
-  const tokens = lazily<TokenPort>(async () => (await vaultDomain()).createTokens(await stack()))
-  const trust = lazily(async () => (await vaultDomain()).createTrust(await stack()))
+  const tokens = lazily<TokenPort>(async () => (await vaultAdmin()).createTokens(await stack()))
+  const trust = lazily(async () => (await vaultAdmin()).createTrust(await stack()))
 
-  const approvals = lazily(async () => (await vaultDomain()).createApprovedFiles(await stack()))
+  const approvals = lazily(async () => (await localVault()).createApprovedFiles(await stack()))
   /** Without a vault nobody can have approved anything. */
   const approvedNow = async (file: string) =>
     settings.localOnly || settings.remote !== null ? null : (await approvals()).approved(file)
@@ -53,10 +54,8 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   }
 
   const projectDirectory = (): string => settings.projectDir ?? process.cwd()
-  const agent = async (channel: Caller['channel']): Promise<Caller> => {
-    const { findProject } = await import('../policy/index.ts')
-    return { principal: localAgent(findProject(projectDirectory())?.project ?? null), channel }
-  }
+  const agent = async (channel: Caller['channel']): Promise<Caller> =>
+    (await localVault()).agentIn(projectDirectory(), channel)
   const doors = lazily(async () => {
     const { createAskSecret, createPageDesk, createTurnstile } = await ask()
     const turnstile = createTurnstile()
@@ -73,14 +72,8 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     return (await import('./remote-mode.ts')).openRemoteMode(settings, remote)
   })
   const secretTools = async (openDoors: () => Promise<AskDoors>) => {
-    const { createSecretTools } = await import('../secret-tools/index.ts')
-    const { toolPorts } = await import('./tool-ports.ts')
-    const ports = toolPorts(settings, remoteMode, stack)
-    const { withKnownValues } = await import('./known-values.ts')
-    const knownTo = async () => (await remoteMode())?.known ?? (await stack()).knownTo
-    const inspection = withKnownValues(await inspecting(), knownTo)
-    const version = packageVersion()
-    return createSecretTools({ version, ...ports, openDoors, log, inspection })
+    const { openSecretTools } = await import('./open-secret-tools.ts')
+    return openSecretTools({ settings, log, remoteMode, stack, openDoors, inspecting })
   }
   const inspecting = async () => {
     const { callInspection } = await import('./call-inspection.ts')
@@ -116,7 +109,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       }
       return openKeyAdmin({ settings, stack: await stack(), newPassphrase })
     },
-    backups: async () => (await vaultDomain()).createBackups(await stack()),
+    backups: async () => (await vaultAdmin()).createBackups(await stack()),
     exempt: async (act, on) => (await presence()).exempt(act, on),
     storeState: async () => (await import('./restore.ts')).storeState(settings),
     async restore(file, askFor) {

@@ -1,6 +1,6 @@
 import { buildAutomaton } from './automaton.ts'
 import { DEFAULT_REACH, type Detector, type Hit, type Scene } from './detector.ts'
-import { gravityOf, KINDS, type Kind } from './finding.ts'
+import { gravityOf, type Kind } from './finding.ts'
 import { BLOCK, Marks, marksOf } from './marks.ts'
 
 /** A hit and the index of its detector. */
@@ -74,8 +74,9 @@ function collect(
   }
 }
 
-/** Detectors that a keyword wakes, and how far before and after its end they look. */
-type Wanted = readonly (readonly [detector: number, before: number, after: number])[]
+/** A detector that a keyword wakes, and how far before and after its end it looks. */
+type Look = readonly [detector: number, before: number, after: number]
+type Wanted = readonly Look[]
 
 /** The automaton, and by ending state, flat: the detectors to wake and how far around the end of the keyword they look. */
 interface Waking {
@@ -114,6 +115,63 @@ function buildWaking(keywords: readonly string[], wantedBy: readonly Wanted[]): 
   return { automaton, firstOf, woken, before, after }
 }
 
+/** Indices of keywords by their first two units: none is shorter. */
+type Beginnings = ReadonlyMap<number, readonly number[]>
+
+function beginningAt(text: string, at: number): number {
+  return text.charCodeAt(at) * 65_536 + text.charCodeAt(at + 1)
+}
+
+function beginningsOf(keywords: readonly string[]): Beginnings {
+  const words = new Map<number, number[]>()
+  for (let word = 0; word < keywords.length; word++) {
+    const keyword = keywords[word] as string
+    if (keyword.length < 2) throw new RangeError(`the keyword '${keyword}' is too short`)
+    const beginning = beginningAt(keyword, 0)
+    const own = words.get(beginning)
+    if (own === undefined) words.set(beginning, [word])
+    else own.push(word)
+  }
+  return words
+}
+
+/** What each keyword wakes, and how far around its end. */
+function wantedByAll(detectors: readonly Detector[], keywords: readonly string[]): Wanted[] {
+  const indexOf = new Map(keywords.map((keyword, index) => [keyword, index]))
+  const wanted: Look[][] = keywords.map(() => [])
+  for (const [index, one] of detectors.entries())
+    for (const keyword of one.needs)
+      wanted[indexOf.get(keyword) ?? 0]?.push(near(one, index, keyword))
+  for (const [index, one] of detectors.entries())
+    for (const keyword of one.starts ?? [])
+      wanted[indexOf.get(keyword) ?? 0]?.push([index, keyword.length, 0])
+  return wanted
+}
+
+/** The same of one keyword. */
+function wantedBy(detectors: readonly Detector[], keyword: string): Wanted {
+  const wanted: Look[] = []
+  for (let index = 0; index < detectors.length; index++) {
+    const one = detectors[index] as Detector
+    if (one.needs.includes(keyword)) wanted.push(near(one, index, keyword))
+  }
+  for (let index = 0; index < detectors.length; index++)
+    if (detectors[index]?.starts?.includes(keyword) === true)
+      wanted.push([index, keyword.length, 0])
+  return wanted
+}
+
+function near({ reach = DEFAULT_REACH }: Detector, index: number, keyword: string): Look {
+  return [index, keyword.length + reach.before, reach.after]
+}
+
+/** What applies to a text of one kind. */
+interface OfKind {
+  readonly applies: readonly boolean[]
+  /** Detectors that no keyword wakes. */
+  readonly unconditional: readonly number[]
+}
+
 /** Every keyword of some detectors once. */
 export function keywordsOf(detectors: readonly Detector[]): readonly string[] {
   return [...new Set(detectors.flatMap(({ needs, starts = [] }) => [...needs, ...starts]))]
@@ -122,19 +180,9 @@ export function keywordsOf(detectors: readonly Detector[]): readonly string[] {
 /** One automaton for all keywords; around each keyword its detectors look at a window. */
 export function createScanner(detectors: readonly Detector[]): Scanner {
   const keywords = keywordsOf(detectors)
-  const indexOf = new Map(keywords.map((keyword, index) => [keyword, index]))
-  const wantedBy: (readonly [detector: number, before: number, after: number])[][] = keywords.map(
-    () => [],
-  )
-  for (const [index, one] of detectors.entries())
-    for (const keyword of one.needs) {
-      const { before, after } = one.reach ?? DEFAULT_REACH
-      wantedBy[indexOf.get(keyword) ?? 0]?.push([index, keyword.length + before, after])
-    }
-  for (const [index, one] of detectors.entries())
-    for (const keyword of one.starts ?? [])
-      wantedBy[indexOf.get(keyword) ?? 0]?.push([index, keyword.length, 0])
-
+  let beginnings: Beginnings | null = null
+  /** By keyword, as far as one was met. */
+  const wantedOf = new Map<number, Wanted>()
   let waking: Waking | null = null
   let looks = 0
   let digits = new Uint8Array(64)
@@ -142,15 +190,16 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
   const unconditional = detectors.flatMap((one, index) =>
     one.needs.length + (one.starts?.length ?? 0) === 0 ? [index] : [],
   )
-  const appliesByKind = new Map(
-    KINDS.map((kind) => [kind, detectors.map((one) => appliesTo(one, kind))] as const),
-  )
-  const unconditionalByKind = new Map(
-    [...appliesByKind].map(([kind, applies]) => [
-      kind,
-      unconditional.filter((index) => applies[index] === true),
-    ]),
-  )
+  const byKind = new Map<Kind, OfKind>()
+  function ofKind(kind: Kind): OfKind {
+    let own = byKind.get(kind)
+    if (own === undefined) {
+      const applies = detectors.map((one) => appliesTo(one, kind))
+      own = { applies, unconditional: unconditional.filter((index) => applies[index] === true) }
+      byKind.set(kind, own)
+    }
+    return own
+  }
   // Scratch of one scan; no detector scans in turn, so one set is enough.
   const windows: number[][] = detectors.map(() => [])
   let touched: number[] = []
@@ -161,21 +210,30 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
     mergeInto(own, from, to)
   }
 
-  /** The first texts are short, and building the automaton takes longer than looking for each keyword in them. */
+  /** The first texts are short, and building the automaton takes longer than looking for the keywords in them. */
   function lookWithout(text: string): Marks {
+    beginnings ??= beginningsOf(keywords)
     const folded = text.toLowerCase()
     const ends: (readonly [end: number, word: number])[] = []
-    // Plain loops: this runs once or twice in a process, before anything is compiled.
-    for (let word = 0; word < keywords.length; word++) {
-      const keyword = keywords[word] as string
-      if (keyword.length > folded.length) continue
-      for (let at = folded.indexOf(keyword); at !== -1; at = folded.indexOf(keyword, at + 1))
-        ends.push([at + keyword.length, word])
+    // Plain loops: this runs a few times in a process, before anything is compiled.
+    for (let at = 0; at + 1 < folded.length; at++) {
+      const words = beginnings.get(beginningAt(folded, at))
+      if (words === undefined) continue
+      for (const word of words) {
+        const keyword = keywords[word] as string
+        if (folded.startsWith(keyword, at)) ends.push([at + keyword.length, word])
+      }
     }
     // In the order of the automaton, so that the windows are the same.
-    ends.sort(([one], [other]) => one - other)
-    for (const [end, word] of ends)
-      for (const [index, back, ahead] of wantedBy[word] ?? []) wake(index, end - back, end + ahead)
+    ends.sort(([one, a], [other, b]) => one - other || a - b)
+    for (const [end, word] of ends) {
+      let wanted = wantedOf.get(word)
+      if (wanted === undefined) {
+        wanted = wantedBy(detectors, keywords[word] as string)
+        wantedOf.set(word, wanted)
+      }
+      for (const [index, back, ahead] of wanted) wake(index, end - back, end + ahead)
+    }
     return marksOf(text)
   }
 
@@ -191,7 +249,7 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       looks += 1
       return lookWithout(text)
     }
-    waking ??= buildWaking(keywords, wantedBy)
+    waking ??= buildWaking(keywords, wantedByAll(detectors, keywords))
     const count = Math.ceil(text.length / BLOCK)
     const blocks = new Uint8Array(count)
     // No reading keeps the counts of digits; a message of many short texts would make as many arrays.
@@ -213,7 +271,7 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
 
   return {
     scan(text, given, only) {
-      const applies = appliesByKind.get(given.kind) ?? []
+      const { applies, unconditional: always } = ofKind(given.kind)
       const isWanted = (index: number): boolean =>
         applies[index] === true && (only === undefined || only.has(index))
       const found: FoundHit[] = []
@@ -221,7 +279,7 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       const marks = look(text)
       const scene: Scene = { kind: given.kind, via: given.via, marks }
       const whole = [0, text.length]
-      for (const index of unconditionalByKind.get(given.kind) ?? []) {
+      for (const index of always) {
         if (only !== undefined && !only.has(index)) continue
         const one = detectors[index] as Detector
         if (one.marks === undefined) collect(one, index, text, scene, whole, found)

@@ -1,4 +1,4 @@
-import ipaddr from 'ipaddr.js'
+import { isIPv4, isIPv6 } from 'node:net'
 
 /** The bytes of an address: 4 of IPv4, 16 of IPv6. IPv4 written as IPv6 (`::ffff:a.b.c.d`) is IPv4. */
 export type AddressBytes = readonly number[]
@@ -83,17 +83,32 @@ function isMapped(bytes: AddressBytes): boolean {
   )
 }
 
-/** The bytes as written. The parser alone is more lenient than an access rule may be. */
+/** The bytes as written. Node's own check alone is more lenient than an access rule may be. */
 function wireBytes(text: string): AddressBytes | null {
   if (text.length > MAX_ADDRESS_CHARS) return null
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text).toByteArray()
-  if (text.includes('%') || !ipaddr.IPv6.isValid(text)) return null
+  if (isIPv4(text)) return text.split('.').map(Number)
+  if (text.includes('%') || !isIPv6(text)) return null
   const tail = DOTTED_TAIL.exec(text)?.[1]
-  if (tail !== undefined) {
-    // It takes leading zeros there, and reads `::1.2.3.4`, an address of its own, as `::ffff:1.2.3.4`.
-    if (!ipaddr.IPv4.isValidFourPartDecimal(tail) || text === `::${tail}`) return null
-  }
-  return ipaddr.IPv6.parse(text).toByteArray()
+  if (tail === undefined) return groupBytes(text)
+  // `::1.2.3.4` is an address of its own that others read as `::ffff:1.2.3.4`.
+  if (!isIPv4(tail) || text === `::${tail}`) return null
+  return [
+    ...groupBytes(`${text.slice(0, -tail.length)}0:0`).slice(0, 12),
+    ...(wireBytes(tail) ?? []),
+  ]
+}
+
+/** @param text IPv6, checked, in groups of hexadecimal digits only */
+function groupBytes(text: string): AddressBytes {
+  const [before = '', after] = text.split('::')
+  const left = groupsOf(before)
+  const right = after === undefined ? [] : groupsOf(after)
+  const between = Array.from({ length: 8 - left.length - right.length }, () => 0)
+  return [...left, ...between, ...right].flatMap((group) => [group >> 8, group & 0xff])
+}
+
+function groupsOf(text: string): readonly number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16))
 }
 
 /** Whether an address, as a listener or a trusted proxy names it, is in a range that was read before. */

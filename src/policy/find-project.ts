@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Fault } from '../core/faults.ts'
-import { MAX_PROJECT_FILE_BYTES, PROJECT_FILES, type ProjectFileName } from './project-file.ts'
+import { MAX_PROJECT_FILE_BYTES, PROJECT_FILES, type ProjectFileName } from './project-list.ts'
 import { quoted } from './quoted.ts'
 
 export interface FoundProject {

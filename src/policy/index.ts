@@ -53,11 +53,11 @@ export {
   PERMISSIONS,
   type Permission,
 } from './path-policy.ts'
+export { parseProjectFile } from './project-file.ts'
 export {
   DEFAULT_AGENT_POLICIES,
   PROJECT_FILES,
   type ProjectFileName,
   type ProjectList,
-  parseProjectFile,
   policiesOf,
-} from './project-file.ts'
+} from './project-list.ts'

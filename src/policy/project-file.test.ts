@@ -3,12 +3,8 @@ import { test } from 'node:test'
 import { type Fault, isFault } from '../core/faults.ts'
 import { monotonicMs } from '../core/time.ts'
 import { judge, type Permission } from './path-policy.ts'
-import {
-  DEFAULT_AGENT_POLICIES,
-  type ProjectFileName,
-  parseProjectFile,
-  policiesOf,
-} from './project-file.ts'
+import { parseProjectFile } from './project-file.ts'
+import { DEFAULT_AGENT_POLICIES, type ProjectFileName, policiesOf } from './project-list.ts'
 
 const parse = (text: string, name: ProjectFileName = '.sallyport.yml') =>
   parseProjectFile(name, Buffer.from(text))

@@ -60,14 +60,12 @@ export interface Examination {
   readonly redacted: string | null
 }
 
-type Inspect = typeof import('../inspect/index.ts')
-interface Loaded extends Pick<Inspect, 'isBlocking' | 'isCounted' | 'judge' | 'mergeSettings'> {
+interface Loaded extends Looking {
   /** The built-in one. */
   readonly engine: Engine
-  readonly seen: typeof import('./seen.ts')
-  readonly refusal: typeof import('./refusal.ts')
-  readonly known: typeof import('./known-texts.ts')
 }
+
+type Looking = typeof import('./looking.ts')
 
 export function createPipeline({ inspection, log, note }: PipelineOptions): Pipeline {
   const { switches } = inspection
@@ -284,15 +282,8 @@ export function createPipeline({ inspection, log, note }: PipelineOptions): Pipe
 }
 
 async function loadEngine(): Promise<Loaded> {
-  const [inspect, seen, refusal, known] = await Promise.all([
-    import('../inspect/index.ts'),
-    import('./seen.ts'),
-    import('./refusal.ts'),
-    import('./known-texts.ts'),
-  ])
-  const { builtInEngine, isBlocking, isCounted, judge, mergeSettings } = inspect
-  const engine = builtInEngine()
-  return { engine, isBlocking, isCounted, judge, mergeSettings, seen, refusal, known }
+  const looking = await import('./looking.ts')
+  return { ...looking, engine: looking.builtInEngine() }
 }
 
 /** Ids of the detectors of personal data. */

@@ -2,7 +2,7 @@ import type { Detector, Hit } from '../../detector.ts'
 import type { Severity } from '../../finding.ts'
 import { distinctUnits, entropyOf } from './entropy.ts'
 import { isPlaceholder } from './placeholder.ts'
-import { matcherOf } from './shape-matcher.ts'
+import { matcherOf, type NextToken } from './shape-matcher.ts'
 import { beginningsOf, type Shape, sampleOf, shortOf } from './token-shape.ts'
 
 /** One kind of token that a provider hands out and that its own form gives away. */
@@ -50,7 +50,7 @@ function bodyOf(token: string, beginnings: readonly string[]): string {
 export function tokenDetector(kind: TokenKind): Detector {
   const beginnings = [...new Set(kind.shapes.flatMap(beginningsOf))]
   const confidence = kind.confidence ?? 0.9
-  const nextToken = matcherOf(kind.shapes)
+  let nextToken: NextToken | null = null
   const isRight = kind.isRight ?? (() => true)
   if (kind.near === undefined && beginnings.some((one) => one.length < 3))
     throw new RangeError(`tokens of kind '${kind.id}' begin with nothing to look for: give 'near'`)
@@ -68,6 +68,8 @@ export function tokenDetector(kind: TokenKind): Detector {
     source: `The provider's own documentation of its tokens, and public rule sets for prefix, length and alphabet.`,
     find(text, from, to) {
       const hits: Hit[] = []
+      // Most texts have nothing of most kinds in them.
+      nextToken ??= matcherOf(kind.shapes)
       let place = nextToken(text, from, to)
       for (; place !== null; place = nextToken(text, place.end, to)) {
         const token = text.slice(place.start, place.end)

@@ -40,6 +40,7 @@ export type Piece =
       readonly max: number
     }
 
+const PLAIN_BEGINNING = /^[^{}()]+(?=\{)/
 const PIECE = /\{([A-Za-z])(\d+)(?:-(\d+))?\}|\(([^()]*)\)(\?)?|[^{}()]+/gy
 
 /** @throws RangeError when the shape cannot be read */
@@ -73,6 +74,9 @@ function lettersOf(alphabet: string): string {
 
 /** The texts a token of this shape may begin with, lower case; what the automaton looks for. */
 export function beginningsOf(shape: Shape): readonly string[] {
+  // Most shapes: a start builds the detectors of hundreds.
+  const plain = PLAIN_BEGINNING.exec(shape)?.[0]
+  if (plain !== undefined) return [plain.toLowerCase()]
   let beginnings = ['']
   for (const piece of piecesOf(shape)) {
     if ('text' in piece) beginnings = beginnings.map((one) => one + piece.text)

@@ -1,0 +1,1 @@
+export { createBackups, createTokens, createTrust } from '../vault/index.ts'
