@@ -21,6 +21,8 @@ export interface CallPathOptions {
   readonly record: () => Promise<CallRecord>
   /** What `scope: session` counts by. */
   readonly session: string
+  /** What `scope: grant` counts by; without it, the caller. */
+  readonly grant?: string
 }
 
 /** A call on its way. Each step may stop it or change what goes on. */
@@ -157,7 +159,9 @@ export class CallPath {
 
   /** On one machine the grant of a server is the agent of that machine. */
   #scopeId(scope: LimitScope, { principal }: Caller): string {
-    if (scope === 'session') return this.#options.session
+    const { session, grant } = this.#options
+    if (scope === 'session') return session
+    if (scope === 'grant' && grant !== undefined) return `grant:${grant}`
     return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
   }
 

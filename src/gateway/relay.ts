@@ -94,6 +94,17 @@ export class Relay {
     return this.#asked.size
   }
 
+  /** Whether the client's request is not answered yet. Its answer is no longer open when `toClient` gets it. */
+  isOpen(idKey: string): boolean {
+    return this.#asked.has(idKey)
+  }
+
+  /** From now on it is this caller, who is the same and came with something else or from elsewhere. */
+  calledBy(caller: Caller): void {
+    const { client } = this.#caller
+    this.#caller = client === undefined ? caller : { ...caller, client }
+  }
+
   /** Resolves when everything the client sent so far was judged and settled. */
   async idle(): Promise<void> {
     while (this.#underway.size > 0) await Promise.allSettled(this.#underway)
