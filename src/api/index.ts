@@ -2,7 +2,7 @@ import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import { packageVersion } from '../core/config.ts'
 import type { Db } from '../core/db-port.ts'
-import type { EnvVarPort } from '../core/env-var-port.ts'
+import type { EnvVarPort, SharedEnvVarPort } from '../core/env-var-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type {
   AgentPort,
@@ -36,6 +36,7 @@ import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { policyOperations } from './routes/policies.ts'
 import { quotaOperations } from './routes/quotas.ts'
 import { secretOperations } from './routes/secrets.ts'
+import { sharedEnvVarOperations } from './routes/shared-env-vars.ts'
 import { type ShareRouteParts, shareOperations } from './routes/shares.ts'
 import { tokenOperations } from './routes/tokens.ts'
 import { vaultOperations } from './routes/vaults.ts'
@@ -52,6 +53,7 @@ export interface Sharing {
   readonly quotas: QuotaPort
   readonly canaries: CanaryPort
   readonly envVars: EnvVarPort
+  readonly sharedEnvVars: SharedEnvVarPort
 }
 
 export interface ApiParts {
@@ -112,6 +114,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...webhookOperations(parts.webhooks),
     ...shareOperations({ ...parts.sharing, site: parts.site, now: parts.now }),
     ...envVarOperations(parts.sharing.envVars),
+    ...sharedEnvVarOperations(parts.sharing.sharedEnvVars),
     ...quotaOperations(parts.sharing.quotas),
     ...honeytokenOperations({ ...parts, ...parts.sharing }),
     ...inspectionOperations(parts),

@@ -1,5 +1,5 @@
 import type { CanaryPort } from '../core/canary-port.ts'
-import type { EnvVarPort } from '../core/env-var-port.ts'
+import type { EnvVarPort, SharedEnvVarPort } from '../core/env-var-port.ts'
 import { isFault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
@@ -11,6 +11,7 @@ import {
   createCanaries,
   createEnvVars,
   createQuotas,
+  createSharedEnvVars,
   createShares,
   type EnvVarParts,
   type QuotaParts,
@@ -24,6 +25,7 @@ export interface Sharing {
   readonly quotas: QuotaPort
   readonly canaries: CanaryPort
   readonly envVars: EnvVarPort
+  readonly sharedEnvVars: SharedEnvVarPort
 }
 
 /** What an alarm does besides being recorded: the caller is frozen where that is asked for, webhooks are told. */
@@ -61,6 +63,7 @@ export function openSharing(
     quotas: createQuotas(parts),
     canaries: createCanaries(parts),
     envVars: createEnvVars(parts),
+    sharedEnvVars: createSharedEnvVars(parts),
     shares: createShares({
       ...parts,
       approvals: approvals.approvals,

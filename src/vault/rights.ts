@@ -228,6 +228,13 @@ export class RightsAt {
     return true
   }
 
+  /** The environment that the caller is set to, or null. */
+  async environmentOf(caller: Caller): Promise<string | null> {
+    if (!isRegistered(caller.principal)) return null
+    const { standings } = this.#identities
+    return (await standings.standingOf(this.#reader, caller, this.#now)).environment
+  }
+
   /** Whether the caller may undo what others did in the whole organisation. */
   async administers(caller: Caller): Promise<boolean> {
     if (!isRegistered(caller.principal)) return caller.principal.kind === 'person'

@@ -1,26 +1,28 @@
 import * as z from 'zod'
-import type { EnvironmentInfo, EnvVarInfo, EnvVarPort } from '../../core/env-var-port.ts'
+import type { EnvironmentInfo, EnvVarInfo, EnvVarPort, EnvVarRef } from '../../core/env-var-port.ts'
 import { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
 import { instant, uuid } from '../contract/schemas.ts'
 import { type Call, type Operation, operation } from '../operation.ts'
 import { madeBy } from './moments.ts'
 
+/** Of a variable, whosesoever it is. */
+export const commonFields = {
+  id: uuid,
+  key: z.string(),
+  environments: z.array(z.string()),
+  sensitive: z.boolean(),
+  comment: z.string().nullable(),
+  value: z.string().optional().describe('Of one that is not sensitive, where one is asked for.'),
+  version: z.int(),
+  created_by: z.string(),
+  created_by_type: z.enum(['user', 'agent', 'system']),
+  created_at: instant,
+  updated_at: instant,
+}
+
 const envVarSchema = z
-  .object({
-    id: uuid,
-    key: z.string(),
-    environments: z.array(z.string()),
-    git_branch: z.string().nullable(),
-    sensitive: z.boolean(),
-    comment: z.string().nullable(),
-    value: z.string().optional().describe('Of one that is not sensitive, where one is asked for.'),
-    version: z.int(),
-    created_by: z.string(),
-    created_by_type: z.enum(['user', 'agent', 'system']),
-    created_at: instant,
-    updated_at: instant,
-  })
+  .object({ ...commonFields, git_branch: z.string().nullable() })
   .meta({ id: 'EnvVar' })
 
 const environmentSchema = z
@@ -45,14 +47,21 @@ const resolvedSchema = z
   })
   .meta({ id: 'ResolveEnvVarsResponse' })
 
-const fields = {
+/** What may be said of any variable. */
+export const termFields = {
   environments: z.array(z.string().max(64)).max(32).optional(),
-  git_branch: z.string().max(200).nullish(),
   sensitive: z.boolean().optional(),
   comment: z.string().max(500).nullish(),
 }
+const fields = { ...termFields, git_branch: z.string().max(200).nullish() }
 const createSchema = z.object({ key: z.string().max(128), value: z.string(), ...fields })
 const updateSchema = z.object({ value: z.string().optional(), ...fields })
+
+const ENVIRONMENT = z.string().max(64).optional()
+const which = z.object({
+  environment: ENVIRONMENT.describe('Where the key has several values: the one that is there.'),
+  git_branch: z.string().max(200).optional().describe('Left out: the one without a branch.'),
+})
 
 const REFUSED = {
   403: { description: 'No policy allows it at env-vars/KEY/ID.' },
@@ -65,16 +74,28 @@ export function envVarOperations(envVars: EnvVarPort): readonly Operation[] {
   return [...variables(envVars), ...resolving(envVars), ...environments(envVars)]
 }
 
-const at = ({ params }: Call) => ({ vault: params['vault'] ?? '', id: params['id'] ?? '' })
+const vaultOf = ({ params }: Call): string => params['vault'] ?? ''
+
+function refOf({ params, query }: Call<z.output<typeof which>>): EnvVarRef {
+  const { environment, git_branch: gitBranch } = query
+  return {
+    name: params['variable'] ?? '',
+    ...(environment === undefined ? {} : { environment }),
+    ...(gitBranch === undefined ? {} : { gitBranch }),
+  }
+}
+
+const ONE = '/v1/vaults/{vault}/env-vars/{variable}'
 
 function variables(envVars: EnvVarPort): readonly Operation[] {
   const update = (method: 'PUT' | 'PATCH', id: string) =>
     operation({
       id,
       method,
-      path: '/v1/vaults/{vault}/env-vars/{id}',
+      path: ONE,
       tag: 'env-vars',
       summary: 'Changes what is given. What is sensitive stays so.',
+      query: which,
       body: updateSchema,
       answers: {
         200: { description: 'As it is now.', schema: envVarSchema },
@@ -84,8 +105,7 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       async handle(call) {
         const value = call.body.value === undefined ? null : SecretText.fromText(call.body.value)
         try {
-          const { vault, id: wanted } = at(call)
-          const info = await envVars.update(call.caller, vault, wanted, {
+          const info = await envVars.update(call.caller, vaultOf(call), refOf(call), {
             ...chosen(call.body),
             ...(value === null ? {} : { value }),
           })
@@ -102,12 +122,14 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/env-vars',
       tag: 'env-vars',
       summary: 'The variables that the caller may list, without their values.',
+      query: z.object({ environment: ENVIRONMENT }),
       answers: {
         200: { description: 'By key.', schema: z.object({ env_vars: z.array(envVarSchema) }) },
         ...REFUSED,
       },
       async handle(call) {
-        const all = await envVars.list(call.caller, at(call).vault)
+        const { environment } = call.query
+        const all = await envVars.list(call.caller, vaultOf(call), environment)
         return { status: 200, body: { env_vars: all.map(envVarFields) } }
       },
     }),
@@ -123,7 +145,7 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
         const value = SecretText.fromText(call.body.value)
         try {
           const wanted = { key: call.body.key, value, ...chosen(call.body) }
-          const info = await envVars.create(call.caller, at(call).vault, wanted)
+          const info = await envVars.create(call.caller, vaultOf(call), wanted)
           return { status: 201, body: envVarFields(info) }
         } finally {
           value.wipe()
@@ -133,13 +155,13 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
     operation({
       id: 'readEnvVar',
       method: 'GET',
-      path: '/v1/vaults/{vault}/env-vars/{id}',
+      path: ONE,
       tag: 'env-vars',
       summary: 'One variable, with its value when it is not sensitive. Counts one read.',
+      query: which,
       answers: { 200: { description: 'The variable.', schema: envVarSchema }, ...REFUSED },
       async handle(call) {
-        const { vault, id } = at(call)
-        const { info, value } = await envVars.get(call.caller, vault, id)
+        const { info, value } = await envVars.get(call.caller, vaultOf(call), refOf(call))
         try {
           const shown = value === null ? {} : { value: value.reveal() }
           return { status: 200, body: { ...envVarFields(info), ...shown } }
@@ -153,13 +175,13 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
     operation({
       id: 'deleteEnvVar',
       method: 'DELETE',
-      path: '/v1/vaults/{vault}/env-vars/{id}',
+      path: ONE,
       tag: 'env-vars',
-      summary: 'Takes a variable away.',
+      summary: 'Takes a variable away; with an environment, only out of that one.',
+      query: which,
       answers: { 204: { description: 'Gone.' }, ...REFUSED },
       async handle(call) {
-        const { vault, id } = at(call)
-        await envVars.remove(call.caller, vault, id)
+        await envVars.remove(call.caller, vaultOf(call), refOf(call))
         return { status: 204 }
       },
     }),
@@ -175,7 +197,7 @@ function resolving(envVars: EnvVarPort): readonly Operation[] {
       tag: 'env-vars',
       summary: 'The values of an environment; one of the branch stands before one without.',
       query: z.object({
-        environment: z.string().max(64).optional().describe('Default: production.'),
+        environment: ENVIRONMENT.describe('Default: that of the agent, else production.'),
         git_branch: z.string().max(200).optional(),
       }),
       answers: {
@@ -184,8 +206,8 @@ function resolving(envVars: EnvVarPort): readonly Operation[] {
         ...REFUSED,
       },
       async handle(call) {
-        const { environment = 'production', git_branch: branch = null } = call.query
-        const resolved = await envVars.resolve(call.caller, at(call).vault, environment, branch)
+        const { environment = null, git_branch: branch = null } = call.query
+        const resolved = await envVars.resolve(call.caller, vaultOf(call), environment, branch)
         try {
           return {
             status: 200,
@@ -224,7 +246,7 @@ function environments(envVars: EnvVarPort): readonly Operation[] {
         ...REFUSED,
       },
       async handle(call) {
-        const all = await envVars.environments(call.caller, at(call).vault)
+        const all = await envVars.environments(call.caller, vaultOf(call))
         return { status: 200, body: { environments: all.map(environmentFields) } }
       },
     }),
@@ -234,13 +256,22 @@ function environments(envVars: EnvVarPort): readonly Operation[] {
       path,
       tag: 'env-vars',
       summary: 'Adds an environment.',
-      body: z.object({ slug: z.string().max(64), description: z.string().max(500).nullish() }),
+      body: z.object({
+        slug: z.string().max(64),
+        description: z.string().max(500).nullish(),
+        copied_from: z
+          .string()
+          .max(64)
+          .nullish()
+          .describe('It has the variables of that one wherever it has none of its own.'),
+      }),
       answers: { 201: { description: 'Added.', schema: environmentSchema }, ...REFUSED, ...TAKEN },
       async handle(call) {
-        const { slug, description = null } = call.body
-        const made = await envVars.createEnvironment(call.caller, at(call).vault, {
+        const { slug, description = null, copied_from: copiedFrom = null } = call.body
+        const made = await envVars.createEnvironment(call.caller, vaultOf(call), {
           slug,
           description,
+          copiedFrom,
         })
         return { status: 201, body: environmentFields(made) }
       },
@@ -253,7 +284,7 @@ function environments(envVars: EnvVarPort): readonly Operation[] {
       summary: 'Removes an environment in which no variable is.',
       answers: { 204: { description: 'Gone.' }, ...REFUSED, ...TAKEN },
       async handle(call) {
-        await envVars.removeEnvironment(call.caller, at(call).vault, call.params['slug'] ?? '')
+        await envVars.removeEnvironment(call.caller, vaultOf(call), call.params['slug'] ?? '')
         return { status: 204 }
       },
     }),
@@ -261,21 +292,30 @@ function environments(envVars: EnvVarPort): readonly Operation[] {
 }
 
 function chosen(body: z.output<typeof updateSchema>) {
-  const { environments: slugs, git_branch: gitBranch, sensitive, comment } = body
+  const { git_branch: gitBranch } = body
+  return { ...termsFrom(body), ...(gitBranch === undefined ? {} : { gitBranch }) }
+}
+
+export function termsFrom(
+  body: Partial<Pick<z.output<typeof updateSchema>, keyof typeof termFields>>,
+) {
+  const { environments: slugs, sensitive, comment } = body
   return {
     ...(slugs === undefined ? {} : { environments: slugs }),
-    ...(gitBranch === undefined ? {} : { gitBranch }),
     ...(sensitive === undefined ? {} : { isSensitive: sensitive }),
     ...(comment === undefined ? {} : { comment }),
   }
 }
 
 function envVarFields(info: EnvVarInfo) {
+  return { ...commonFieldsOf(info), git_branch: info.gitBranch }
+}
+
+export function commonFieldsOf(info: EnvVarInfo) {
   return {
     id: info.id,
     key: info.key,
     environments: info.environments,
-    git_branch: info.gitBranch,
     sensitive: info.isSensitive,
     comment: info.comment,
     version: info.version,
@@ -291,7 +331,7 @@ function environmentFields(info: EnvironmentInfo) {
     slug: info.slug,
     description: info.description,
     is_builtin: info.isBuiltin,
-    copied_from: null,
+    copied_from: info.copiedFrom,
     is_detached: false,
     created_at: toIso(info.createdAt),
   }
