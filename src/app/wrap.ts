@@ -5,7 +5,7 @@ import type { Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { CallPath, StdioServer, wrapStdio } from '../gateway/index.ts'
+import { CallPath, StdioServer, wrapHttp, wrapStdio } from '../gateway/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
 import { lazily } from './lazily.ts'
 import {
@@ -46,22 +46,14 @@ export async function serveWrapped(
       stack: parts.stack,
       log,
     })
-    if (target.kind === 'http')
-      throw new Fault('UNSUPPORTED', `The server '${name}' speaks HTTP.`, {
-        details: { remedy: 'connect to it at sallyport up' },
-      })
-    const server = await StdioServer.start({
-      command: target.command,
-      environment: childEnvironment(request.environment, target.variables),
-    })
     inspection.warmUp()
     // The first call says what is wrong, if something is.
     record()
       .then((opened) => opened.tidy())
       .catch(() => {})
-    const { exit } = await wrapStdio({
-      server,
-      caller: await parts.agent(),
+    const caller = await parts.agent()
+    const relayed = {
+      caller,
       path: new CallPath({
         server: name,
         isShadow,
@@ -77,8 +69,24 @@ export async function serveWrapped(
       output: process.stdout,
       maxMessageBytes: MAX_MESSAGE_BYTES,
       signal,
-    })
-    return exit
+    }
+    if (target.kind === 'stdio') {
+      const environment = childEnvironment(request.environment, target.variables)
+      const server = await StdioServer.start({ command: target.command, environment })
+      return (await wrapStdio({ ...relayed, server })).exit
+    }
+    const { httpServer, personOf } = await import('./http-server.ts')
+    const server = await httpServer(
+      parts,
+      target,
+      request.server === null ? caller : personOf(name),
+    )
+    try {
+      await wrapHttp({ ...relayed, server })
+      return 0
+    } finally {
+      await server.out.close()
+    }
   } finally {
     wrapped.close()
   }

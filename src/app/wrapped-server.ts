@@ -2,7 +2,8 @@ import type { WrapRequest } from '../cli/index.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerTarget } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
-import { type PoliciesNow, PolicyFile, serverNameOf } from '../gateway/index.ts'
+import { checkedTarget, type PoliciesNow, PolicyFile, serverNameOf } from '../gateway/index.ts'
+import { refuseSecretsWithoutPolicy } from './http-server.ts'
 import { openRegistryView } from './open-gateway.ts'
 import type { Stack } from './open-stack.ts'
 
@@ -31,8 +32,15 @@ export async function wrappedServer(
 
 /** A command, judged by a file or by nothing. */
 async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
-  const name = request.name ?? serverNameOf(request.command)
-  const target = { kind: 'stdio', command: request.command, variables: request.variables } as const
+  const target = givenTarget(request)
+  if (target === null)
+    throw new Fault('BAD_USAGE', 'There is no server to start; write its command after --.', {
+      details: { field: 'COMMAND' },
+    })
+  if (target.kind === 'http' && request.policy === null) refuseSecretsWithoutPolicy(target.headers)
+  const name =
+    request.name ??
+    serverNameOf(target.kind === 'stdio' ? target.command : [new URL(target.url).hostname])
   if (request.policy === null)
     return {
       name,
@@ -98,9 +106,30 @@ async function named(
   }
 }
 
+/** @throws {Fault} `BAD_INPUT` or `BAD_USAGE` naming the option */
+function givenTarget({ command, variables, url, headers }: WrapRequest): ServerTarget | null {
+  const bad = (field: string, message: string): Fault =>
+    new Fault('BAD_USAGE', message, { details: { field } })
+  if (url === null) {
+    if (headers.length > 0) throw bad('--header', '--header goes with --url.')
+    return command.length === 0 ? null : { kind: 'stdio', command, variables }
+  }
+  if (command.length > 0) throw bad('--url', 'A server has a command or --url, not both.')
+  if (variables.length > 0) throw bad('--env', '--env goes with a command.')
+  return checkedTarget({ kind: 'http', url, headers }, false)
+}
+
 /** A command that is given stands in for the registered one; variables that are given come beside those. */
 function targetOf(registered: ServerTarget, request: WrapRequest): ServerTarget {
-  const { command, variables } = request
+  const { command, variables, url } = request
+  if (url !== null)
+    throw new Fault(
+      'BAD_USAGE',
+      'A server that is named has its address from there: --url goes without --server.',
+      {
+        details: { field: '--url' },
+      },
+    )
   if (command.length > 0) return { kind: 'stdio', command, variables }
   if (registered.kind === 'http') return registered
   return { ...registered, variables: [...new Set([...registered.variables, ...variables])] }

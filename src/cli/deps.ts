@@ -14,7 +14,7 @@ import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
-import type { ServerPort, ToolPolicyPort } from '../core/gateway-port.ts'
+import type { ServerPort, ToolPolicyPort, UpstreamHeader } from '../core/gateway-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
 import type { PeoplePort } from '../core/people-port.ts'
@@ -229,6 +229,10 @@ export interface InspectionRules {
 export interface WrapRequest {
   /** None: as the registered server has it. */
   readonly command: readonly string[]
+  /** Of a server that speaks HTTP, or null. */
+  readonly url: string | null
+  /** Of requests to the address; their values may hold `secret://` references. */
+  readonly headers: readonly UpstreamHeader[]
   /** A server that was added, or null. */
   readonly server: string | null
   /** A file, or null. */

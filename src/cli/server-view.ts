@@ -1,9 +1,17 @@
-import type { ServerInfo, ServerTarget } from '../core/gateway-port.ts'
+import type { ServerInfo, ServerTarget, UpstreamHeader } from '../core/gateway-port.ts'
 import { toIso } from '../core/time.ts'
 import type { Json } from './command.ts'
 import { fields, instant } from './text.ts'
 
 export const SERVER_ARGUMENT = { name: 'name', summary: 'the server' } as const
+
+/** `NAME=VALUE`; what is wrong with either is for the gateway to say. */
+export function headerOf(text: string): UpstreamHeader {
+  const at = text.indexOf('=')
+  return at === -1
+    ? { name: text, value: '' }
+    : { name: text.slice(0, at), value: text.slice(at + 1) }
+}
 
 export function serverJson(server: ServerInfo): { readonly [name: string]: Json } {
   return {

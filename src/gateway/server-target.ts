@@ -16,8 +16,11 @@ const PRINTABLE = /^[\x20-\x7e]+$/
 const OWN_HEADERS =
   /^(?:host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|content-.*|accept.*|cookie|origin|last-event-id|mcp-.*|traceparent|tracestate|proxy-.*)$/i
 
-/** @throws {Fault} `BAD_INPUT` naming the field */
-export function checkedTarget(target: ServerTarget): ServerTarget {
+/**
+ * @param isKept whether others can look it up: then the values of headers must stand in the vault
+ * @throws {Fault} `BAD_INPUT` naming the field
+ */
+export function checkedTarget(target: ServerTarget, isKept = true): ServerTarget {
   return target.kind === 'stdio'
     ? {
         kind: 'stdio',
@@ -27,7 +30,7 @@ export function checkedTarget(target: ServerTarget): ServerTarget {
     : {
         kind: 'http',
         url: checkedUrl(target.url),
-        headers: checkedHeaders(target.headers),
+        headers: checkedHeaders(target.headers, isKept),
       }
 }
 
@@ -60,7 +63,10 @@ function checkedUrl(text: string): string {
   return url.href
 }
 
-function checkedHeaders(headers: readonly UpstreamHeader[]): readonly UpstreamHeader[] {
+function checkedHeaders(
+  headers: readonly UpstreamHeader[],
+  isKept: boolean,
+): readonly UpstreamHeader[] {
   if (headers.length > MAX_NAMED) throw bad('header', `must be at most ${MAX_NAMED}`)
   const seen = new Set<string>()
   return headers.map(({ name, value }) => {
@@ -69,7 +75,7 @@ function checkedHeaders(headers: readonly UpstreamHeader[]): readonly UpstreamHe
     if (seen.has(name.toLowerCase())) throw bad('header', `names '${name}' twice`)
     seen.add(name.toLowerCase())
     // A value that stood here would be read by whoever may list servers.
-    if (!REFERENCE.test(value))
+    if (isKept && !REFERENCE.test(value))
       throw bad('header', `'${name}' must take its value from the vault: ${name}=secret://PATH`)
     if (!PRINTABLE.test(value) || value.length > MAX_HEADER)
       throw bad('header', `'${name}' must have at most ${MAX_HEADER} characters of ASCII`)

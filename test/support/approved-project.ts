@@ -5,7 +5,7 @@ import { createTrust } from '../../src/vault/index.ts'
 import { openTestVault, PERSON } from './vault.ts'
 
 /**
- * A folder below `home` whose file lets agents read `api/*`, approved by the person, and a vault that holds `secrets`.
+ * A folder below `home` whose file lets agents read `api/*` and programs use `run/*`, approved by the person, and a vault that holds `secrets`.
  *
  * @returns the folder
  */
@@ -15,7 +15,7 @@ export async function approvedProject(
 ): Promise<string> {
   const project = join(home, 'project')
   await mkdir(project)
-  await writeFile(join(project, '.sallyport.yml'), 'allow:\n  - "api/*"\n')
+  await writeFile(join(project, '.sallyport.yml'), 'allow:\n  - "api/*"\nrun:\n  - "run/*"\n')
   const stack = await openTestVault({ home })
   try {
     for (const [path, value] of Object.entries(secrets))

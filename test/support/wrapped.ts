@@ -52,6 +52,8 @@ export function startWrapped(
     readonly server?: string
     /** Whether it is started by the command that was added with it. */
     readonly ownCommand?: true
+    /** Address of a server that speaks HTTP, in place of a command. */
+    readonly url?: string
   } = {},
 ): Wrapped {
   count += 1
@@ -69,7 +71,8 @@ export function startWrapped(
       'wrap',
       ...(options.server === undefined ? ['--name', 'lines'] : ['--server', options.server]),
       ...(options.flags ?? []),
-      ...(options.ownCommand === true ? [] : ['--', ...server]),
+      ...(options.url === undefined ? [] : ['--url', options.url]),
+      ...(options.ownCommand === true || options.url !== undefined ? [] : ['--', ...server]),
     ],
     {
       cwd: options.cwd ?? home,

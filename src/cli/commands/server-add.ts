@@ -1,9 +1,9 @@
 import { Fault } from '../../core/faults.ts'
-import type { ServerTarget, UpstreamHeader } from '../../core/gateway-port.ts'
+import type { ServerTarget } from '../../core/gateway-port.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
-import { serverJson, targetLine } from '../server-view.ts'
+import { headerOf, serverJson, targetLine } from '../server-view.ts'
 
 type Deps = Pick<CliDeps, 'presence' | 'registry'>
 
@@ -75,14 +75,6 @@ function targetOf(args: {
   if (words.length > 0) throw usage('--url', 'A server has a command or --url, not both')
   if (env.length > 0) throw usage('--env', '--env goes with a command')
   return { kind: 'http', url, headers: header.map(headerOf) }
-}
-
-/** `NAME=VALUE`; what is wrong with either is for the registry to say. */
-function headerOf(text: string): UpstreamHeader {
-  const at = text.indexOf('=')
-  return at === -1
-    ? { name: text, value: '' }
-    : { name: text.slice(0, at), value: text.slice(at + 1) }
 }
 
 function usage(field: string, message: string): Fault {

@@ -1,6 +1,7 @@
 import { processEnvironment } from '../../core/config.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
+import { headerOf } from '../server-view.ts'
 import { visible } from '../text.ts'
 
 type Deps = Pick<CliDeps, 'wrap'>
@@ -9,8 +10,8 @@ export const wrap = command({
   name: 'wrap',
   summary: 'Put a policy in front of an MCP server.',
   about: [
-    'Speaks to the client on standard input and output and starts the server as its child. Every call of a tool is ' +
-      'judged before it reaches the server; what is denied is answered with the reason and never sent. Arguments and ' +
+    'Speaks to the client on standard input and output and starts the server as its child, or speaks to it over ' +
+      'HTTP. Every call of a tool is judged before it reaches the server; what is denied is answered with the reason and never sent. Arguments and ' +
       'answers are inspected, known values are taken out of answers, and each decision is in the audit.',
     'The server is given PATH, HOME and the like of the environment, and the variables that --env names. With ' +
       '--server it is one that was added, judged by the policies that are attached to it, and every call is denied ' +
@@ -23,6 +24,15 @@ export const wrap = command({
     server: {
       summary: 'a server that was added; its command is that of COMMAND or its own',
       value: 'NAME',
+    },
+    url: {
+      summary: 'address of a server that speaks HTTP, in place of a command',
+      value: 'URL',
+    },
+    header: {
+      summary: 'a header of requests to the address; secret://PATH in it is taken from the vault',
+      value: 'NAME=VALUE',
+      repeats: true,
     },
     policy: { summary: 'the policy; read anew when it changes', value: 'FILE' },
     requirePolicy: { summary: 'without a policy, deny every call of a tool' },
@@ -45,12 +55,18 @@ export const wrap = command({
       'what a client is configured to start',
     ],
     ['sallyport wrap --server files', 'a server that was added, with its own policies'],
+    [
+      "sallyport wrap --url https://mcp.example.org/mcp --policy hub.json --header 'Authorization=Bearer secret://hub/token'",
+      'a server that speaks HTTP, with a secret that only it is shown',
+    ],
     ['sallyport wrap -e GITHUB_TOKEN -- ./server', 'without a policy, with one variable'],
   ],
   async run(args, io, deps: Deps) {
     return deps.wrap(
       {
         command: args.command,
+        url: args.url ?? null,
+        headers: args.header.map(headerOf),
         server: args.server ?? null,
         policy: args.policy ?? null,
         requiresPolicy: args.requirePolicy,

@@ -1,0 +1,53 @@
+import type { Readable, Writable } from 'node:stream'
+import { monotonicMs, sleep } from '../core/time.ts'
+import { ClientLines } from './client-lines.ts'
+import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+import { Relay, type RelayOptions } from './relay.ts'
+
+export interface WrapHttpOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
+  readonly server: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'log' | 'maxMessageBytes'>
+  readonly input: Readable
+  readonly output: Writable
+  /** A longer message is refused; no more than this is ever held of one. */
+  readonly maxMessageBytes: number
+  /** Aborts when this process is asked to end. */
+  readonly signal: AbortSignal
+}
+
+/** How long answers are waited for after the client's input ended. */
+const PATIENCE_MS = 3_000
+
+/** One client on two streams, one server over HTTP, until the client goes. */
+export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
+  const { server, maxMessageBytes, signal, log } = options
+  const gone = new AbortController()
+  const ending = AbortSignal.any([signal, gone.signal])
+  const client = new ClientLines({ ...options, onGone: () => gone.abort() })
+  const relay = new Relay({
+    ...options,
+    toClient: (text) => client.say(text),
+    toServer: (text, message) => upstream.send(text, message),
+  })
+  const upstream = new HttpUpstream({
+    ...server,
+    log,
+    maxMessageBytes,
+    hear: async (message, about) => {
+      await relay.heard(message, about)
+      await client.caughtUp()
+    },
+    failed: ({ idKey }, end, why) => relay.serverFailed(idKey, end, why),
+  })
+  const ended = new Promise<void>((resolve) => {
+    ending.addEventListener('abort', () => resolve(), { once: true })
+    if (ending.aborted) resolve()
+  })
+  const reading = client.read(relay).catch(() => {})
+  await Promise.race([reading, ended])
+  const until = monotonicMs() + PATIENCE_MS
+  while (upstream.open > 0 && !ending.aborted && monotonicMs() < until) await sleep(10)
+  await upstream.close()
+  await relay.serverEnded('the client left')
+  await client.end()
+  await reading
+}
