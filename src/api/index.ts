@@ -126,5 +126,6 @@ export function createApi(parts: ApiParts): ApiServer {
     idempotency: new Idempotency({ db: parts.db, key: parts.cursorKey, clock: parts.now }),
     log,
     meters: { limits, quotas: sharing.quotas },
+    site: parts.site,
   })
 }

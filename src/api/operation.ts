@@ -21,6 +21,8 @@ export interface Call<Q = unknown, B = unknown> {
   /** Address of the client after trusted proxies, or null. */
   readonly address: string | null
   readonly scheme: 'http' | 'https'
+  /** Scheme and host that the client asked, as far as they are this server's. */
+  readonly site: string
   readonly method: Method
   /** Path and query as they were sent. */
   readonly target: string

@@ -4,12 +4,13 @@ import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
+import { unauthenticated } from '../core/unauthenticated.ts'
 import { awaitingAnswer } from './awaiting.ts'
 import type { Idempotency } from './idempotency.ts'
 import { Router } from './match.ts'
 import { Metered, type Meters } from './metered.ts'
 import type { Answered, Call, Method, Operation } from './operation.ts'
-import { originOf } from './origin.ts'
+import { originOf, siteOf } from './origin.ts'
 import { problemOf } from './problem.ts'
 
 /** A request as any HTTP server has it: nothing decoded, the body not yet read. */
@@ -38,6 +39,8 @@ export interface ApiServerOptions {
   readonly idempotency: Pick<Idempotency, 'once'>
   readonly log: Log
   readonly meters: Meters
+  /** Where browsers find this server, or null where nobody has said. */
+  readonly site: string | null
 }
 
 const MAX_BODY_BYTES = 1_048_576
@@ -49,10 +52,12 @@ const BEARER = /^(?:Bearer|DPoP) ([\x21-\x7e]{1,4096})$/i
 export class ApiServer {
   readonly #router: Router
   readonly #options: ApiServerOptions
+  readonly #site: string | null
 
   constructor(options: ApiServerOptions) {
     this.#options = options
     this.#router = new Router(options.operations)
+    this.#site = options.site === null ? null : new URL(options.site).origin
   }
 
   async answer(request: ApiRequest): Promise<ApiAnswer> {
@@ -108,6 +113,7 @@ export class ApiServer {
       params,
       address: request.address,
       scheme: request.scheme,
+      site: siteOf(request, this.#site),
       bearer,
       header: (name) => request.header(name),
     }
@@ -142,7 +148,8 @@ export class ApiServer {
   }
 
   #caller(call: Asked, bearer: string | null): Promise<Caller> {
-    if (bearer === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
+    // The text of every other bearer that does not count.
+    if (bearer === null) throw unauthenticated()
     return this.#options.authentication.authenticate(bearer, originOf(call))
   }
 }

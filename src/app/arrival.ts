@@ -37,7 +37,7 @@ export function arrivalOf(incoming: Incoming, trusted: readonly string[]): Arriv
   const isSecure =
     forwarding.schemes.length > 0 && forwarding.schemes.every((one) => one === 'https')
   return {
-    address: clientOf([...forwarding.hops, peer], isTrusted),
+    address: clientOf(forwarding.hops, isTrusted),
     scheme: isSecure ? 'https' : 'http',
     isPrivate: isSecure,
   }
@@ -61,7 +61,10 @@ function directArrival(socket: Incoming['socket']): Arrival {
   return arrival
 }
 
-/** The last hop that is no proxy of ours; null when that hop is no address. */
+/**
+ * The last hop that is no proxy of ours; null when that hop is no address. A proxy that names nobody has not asked for
+ * itself: as its own address, that of this machine perhaps, its client would be somebody else.
+ */
 function clientOf(
   hops: readonly (string | null)[],
   isTrusted: (address: string) => boolean,

@@ -6,6 +6,7 @@ import { type Caller, localAgent, principalName } from '../core/principals.ts'
 import type { AuthenticatedPeer, ShownBearer } from '../mcp/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
+import { isLoopback } from './arrival.ts'
 
 export interface McpPeerParts {
   readonly settings: Pick<Settings, 'vault'>
@@ -22,12 +23,13 @@ export async function mcpPeer(
   return (await localPeer(parts, shown)) ?? registeredPeer(parts, shown)
 }
 
-/** The bearer of a person on this machine: the local agent, on the default vault. */
+/** The bearer of a person on this machine, shown on it: the local agent, on the default vault. */
 async function localPeer(
   { tokens, settings }: McpPeerParts,
-  { bearer, scheme, vault }: ShownBearer,
+  { bearer, scheme, vault, address }: ShownBearer,
 ): Promise<AuthenticatedPeer<SecretSession> | null> {
-  const token = scheme === 'Bearer' ? await tokens.verify(bearer) : null
+  const isHere = address !== null && isLoopback(address)
+  const token = isHere && scheme === 'Bearer' ? await tokens.verify(bearer) : null
   if (token === null) return null
   const caller: Caller = { principal: localAgent(token.project), channel: 'mcp-http' }
   return { owner: token.id, session: { caller, vault: vault ?? settings.vault } }

@@ -6,6 +6,7 @@ import type { StandingPort } from '../core/identity-port.ts'
 import { newId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
+import { unauthenticated } from '../core/unauthenticated.ts'
 import { newToken, tokenHash, tokenStart } from '../crypto/index.ts'
 import { bumpRights } from '../keys/index.ts'
 import {
@@ -18,7 +19,6 @@ import {
 import { type GrantRow, grantInfo } from './grant-rows.ts'
 import type { IdentityTables } from './identity-rows.ts'
 import type { RefusalLane } from './refusals.ts'
-import { unauthenticated } from './refused.ts'
 
 export const GRANT_PREFIX = 'spt_grant_'
 

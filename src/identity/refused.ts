@@ -1,5 +1,3 @@
-import { Fault } from '../core/faults.ts'
-
 /** Why a bearer does not count. Recorded, and never told to whoever showed it. */
 export type RefusedBy =
   | 'malformed'
@@ -20,8 +18,3 @@ export type RefusedBy =
   | 'bad-proof'
   | 'replayed-proof'
   | 'wrong-password'
-
-/** One text for every reason: what is wrong with a bearer is nobody's business but the audit's. */
-export function unauthenticated(): Fault {
-  return new Fault('UNAUTHENTICATED', 'The token or key is missing, wrong or no longer valid.')
-}

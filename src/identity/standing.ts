@@ -9,12 +9,13 @@ import {
   type RegisteredPrincipal,
 } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
+import { unauthenticated } from '../core/unauthenticated.ts'
 import { rightsRevision } from '../keys/index.ts'
 import { freezesOf } from './freezes.ts'
 import { type AgentRow, type IdentityTables, listOf } from './identity-rows.ts'
 import { organisationOf } from './organisation.ts'
 import { sessionEnd } from './people-rows.ts'
-import { type RefusedBy, unauthenticated } from './refused.ts'
+import type { RefusedBy } from './refused.ts'
 
 /** Whether a credential counts as of one revision of the rights; time alone is judged anew each time. */
 export type Judged =

@@ -130,9 +130,9 @@ export function createMcpEndpoint<S>(
         origin,
         'invalid_request',
       )
+    const authorization = request.headers.get('authorization')
     const [, scheme = '', bearer] =
-      /^(Bearer|DPoP) ([\x21-\x7e]{1,8192})$/i.exec(request.headers.get('authorization') ?? '') ??
-      []
+      /^(Bearer|DPoP) ([\x21-\x7e]{1,8192})$/i.exec(authorization ?? '') ?? []
     const found =
       bearer === undefined
         ? null
@@ -147,7 +147,7 @@ export function createMcpEndpoint<S>(
           })
     if (found === null) {
       options.log.warn('request without a valid bearer', { from: remoteAddress })
-      return unauthenticated(bearer !== undefined, origin)
+      return unauthenticated(authorization !== null, origin)
     }
     return await serve(request, { owner: found.owner, session: async () => found.session })
   }

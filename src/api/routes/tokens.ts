@@ -1,9 +1,10 @@
 import * as z from 'zod'
 import { Fault } from '../../core/faults.ts'
 import type { AuthenticationPort } from '../../core/identity-port.ts'
+import { unauthenticated } from '../../core/unauthenticated.ts'
 import { uuid } from '../contract/schemas.ts'
 import { type Operation, operation } from '../operation.ts'
-import { originOf, siteOf } from '../origin.ts'
+import { originOf } from '../origin.ts'
 
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
@@ -151,7 +152,7 @@ function exchanges(authentication: AuthenticationPort): readonly Operation[] {
       authenticates: 'itself',
       answers: { 204: { description: 'Ended.' }, 401: NOBODY_401 },
       async handle(call) {
-        if (call.bearer === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
+        if (call.bearer === null) throw unauthenticated()
         await authentication.revoke(call.bearer, originOf(call))
         return { status: 204 }
       },
@@ -219,7 +220,7 @@ function publicKeys(authentication: AuthenticationPort): readonly Operation[] {
       },
       async handle(call) {
         const { id } = await authentication.org()
-        const base = siteOf(call)
+        const base = call.site
         return {
           status: 200,
           body: {
