@@ -162,7 +162,11 @@ function methodRule({ methods }: ToolPolicy, method: string): Rule | undefined {
   return own ?? (slash === -1 ? undefined : methods.get(`${method.slice(0, slash)}/*`))
 }
 
-function rulesFor(policy: ToolPolicy, subject: CallSubject | MethodSubject): readonly Rule[] {
+/** The rules that have a say on a call: its own, then that of all tools. */
+export function rulesFor(
+  policy: ToolPolicy,
+  subject: CallSubject | MethodSubject,
+): readonly Rule[] {
   const own = 'method' in subject ? methodRule(policy, subject.method) : ruleFor(policy, subject)
   return [...(own === undefined ? [] : [own]), ...('method' in subject ? [] : [policy.allTools])]
 }
@@ -175,7 +179,8 @@ function isLookAlike(
   return exact?.has(name) !== true && folded.size > 0 && folded.has(foldedName(name))
 }
 
-function judgedOf(policy: ToolPolicy, subject: CallSubject | MethodSubject): Judged {
+/** What rules are held against. */
+export function judgedOf(policy: ToolPolicy, subject: CallSubject | MethodSubject): Judged {
   const { principal, labels, client, at } = subject
   const asker = { principal, labels, client, at }
   return 'method' in subject

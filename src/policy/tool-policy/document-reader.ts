@@ -46,6 +46,10 @@ export class DocumentReader {
     this.warn(this.#places.get(pointer) ?? 0, problem)
   }
 
+  lineOf(offset: number): number {
+    return this.#at(offset, '').line
+  }
+
   #at(offset: number, problem: string): PolicyProblem {
     const before = this.#text.slice(0, offset)
     const lineStart = before.lastIndexOf('\n') + 1

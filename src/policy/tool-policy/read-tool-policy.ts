@@ -44,10 +44,15 @@ export async function readToolPolicy(
   return { policy, warnings: inOrder(reader.warnings) }
 }
 
-/** A document as a tree in the keys of the format, and who gathers what is wrong with it. */
+/**
+ * A document as a tree, and who gathers what is wrong with it.
+ *
+ * @param as - `a policy`: in the keys of the format, whatever it was written in
+ */
 export async function readDocument(
   bytes: Uint8Array,
   format: PolicyFormat,
+  as: 'a policy' | 'as it is' = 'a policy',
 ): Promise<
   | { readonly reader: DocumentReader; readonly root: JsonNode }
   | { readonly problems: readonly PolicyProblem[] }
@@ -62,7 +67,7 @@ export async function readDocument(
   }
   const reader = new DocumentReader(text)
   try {
-    const root = format === 'yaml' ? await yamlRoot(text, reader) : parseJsonTree(text)
+    const root = format === 'yaml' ? await yamlRoot(text, reader, as) : parseJsonTree(text)
     return { reader, root }
   } catch (error) {
     if (!(error instanceof JsonProblem)) throw error
@@ -72,11 +77,16 @@ export async function readDocument(
 }
 
 /** Only whoever has a policy in YAML loads what reads it. */
-async function yamlRoot(text: string, reader: DocumentReader): Promise<JsonNode> {
+async function yamlRoot(
+  text: string,
+  reader: DocumentReader,
+  as: 'a policy' | 'as it is',
+): Promise<JsonNode> {
   const [{ parseYamlTree }, { withoutInterceptRules }] = await Promise.all([
     import('./yaml-tree.ts'),
     import('./intercept-rules.ts'),
   ])
+  if (as === 'as it is') return parseYamlTree(text)
   const root = withoutInterceptRules(parseYamlTree(text), reader)
   if (root.kind !== 'object' || root.members.some(({ key }) => key === 'default')) return root
   reader.warn(root.start, "there is no 'default': every tool that is not named is allowed")

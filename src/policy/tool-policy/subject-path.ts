@@ -125,12 +125,19 @@ function textOf(result: unknown): string {
     else if (typeof value === 'object' && value !== null) {
       const isMedia = 'mimeType' in value
       const parts = Object.entries(value).flatMap(([key, part]): readonly unknown[] =>
-        isMedia && (key === 'data' || key === 'blob') ? [] : [part],
+        (isMedia && (key === 'data' || key === 'blob')) || isKind(key, part) ? [] : [part],
       )
       for (const part of parts.toReversed()) rest.push(part)
     }
   }
   return texts.join('\n')
+}
+
+const KINDS: ReadonlySet<unknown> = new Set(['text', 'image', 'audio', 'resource', 'resource_link'])
+
+/** What the protocol calls a part of an answer is nothing that the answer says. */
+function isKind(key: string, value: unknown): boolean {
+  return (key === 'type' && KINDS.has(value)) || (key === 'resultType' && value === 'complete')
 }
 
 /** `doubt`: a reader that is careless with names may find another value there. */

@@ -1,5 +1,6 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import { type JsonMember, type JsonNode, JsonProblem, MAX_DEPTH } from './json-tree.ts'
+import { asWritten } from './yaml-numbers.ts'
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 /** True and false to some readers, texts to others. */
@@ -18,7 +19,7 @@ export function parseYaml(text: string): Document {
       schema: 'core',
       // Told by whoever reads the tree: the library compares every key with every other one.
       uniqueKeys: false,
-      stringKeys: false,
+      customTags: asWritten,
     })
   } catch {
     throw new JsonProblem(0, 'it is nested too deeply')

@@ -1,0 +1,116 @@
+import { Document, Pair, Scalar, YAMLMap } from 'yaml'
+
+/** A tool as a server lists it. */
+export interface ListedTool {
+  readonly name: string
+  readonly description: string | null
+  readonly annotations: Readonly<Record<string, unknown>>
+  /** Names of its arguments, those that are needed first. */
+  readonly parameters: readonly { readonly name: string; readonly isNeeded: boolean }[]
+}
+
+const MAX_DESCRIPTION = 140
+const MAX_PARAMETERS = 12
+
+const HEADER = `What agents may do on this server. Everything that is not allowed here is denied.
+What a tool is like is what the server says of itself: read it as a suggestion.
+  sallyport policy validate FILE    says what is wrong
+  sallyport policy explain FILE TOOL --args JSON    says why a call is allowed or denied`
+
+/**
+ * A first policy for a server, in YAML: nothing is allowed until somebody takes a comment sign away. Tools that say
+ * they only read are suggested; what destroys, or does not say, is left to be allowed with a person's word.
+ */
+export function suggestedPolicy(server: string, tools: readonly ListedTool[]): string {
+  const document = new Document(null, { schema: 'core' })
+  document.commentBefore = commented(HEADER)
+  const map = new YAMLMap()
+  map.items.push(
+    pair('version', quoted('1')),
+    pair('description', quoted(`Policy for ${oneLine(server, MAX_DESCRIPTION)}`)),
+  )
+  map.items.push(pair('default', new Scalar('deny')))
+  const rules = new YAMLMap()
+  const asked = sorted(tools.filter((tool) => !isReader(tool)))
+  for (const tool of asked) {
+    const rule = new YAMLMap()
+    const isDestroyer = destroys(tool)
+    rule.items.push(pair('action', new Scalar(isDestroyer ? 'deny' : 'require_approval')))
+    if (isDestroyer) rule.items.push(pair('reason', quoted('The server says that it may destroy.')))
+    const name = quoted(tool.name)
+    name.commentBefore = commented(described(tool))
+    name.spaceBefore = rules.items.length > 0
+    rules.items.push(new Pair(name, rule))
+  }
+  const readers = sorted(tools.filter(isReader))
+  if (rules.items.length === 0) rules.flow = true
+  map.items.push(new Pair(new Scalar('tools'), rules))
+  document.contents = map
+  if (readers.length > 0)
+    document.comment = commented(
+      [
+        "These say that they only read. To allow one, move its line under 'tools' without the sign before it:",
+        ...readers.flatMap((tool) => [
+          '',
+          ...described(tool)
+            .split('\n')
+            .map((line) => `  # ${line}`),
+          `  ${JSON.stringify(tool.name)}: {}`,
+        ]),
+      ].join('\n'),
+    )
+  return document.toString({ lineWidth: 0 })
+}
+
+function isReader({ annotations }: ListedTool): boolean {
+  return annotations['readOnlyHint'] === true && annotations['destructiveHint'] !== true
+}
+
+/** Only what says so: what says nothing may well create. */
+function destroys({ annotations }: ListedTool): boolean {
+  return annotations['destructiveHint'] === true
+}
+
+function described({ description, parameters }: ListedTool): string {
+  const shown = parameters
+    .slice(0, MAX_PARAMETERS)
+    .map(({ name, isNeeded }) => oneLine(isNeeded ? name : `${name}?`, MAX_DESCRIPTION))
+  const rest = parameters.length > MAX_PARAMETERS ? ', …' : ''
+  return [
+    ...(description === null || description.trim() === ''
+      ? []
+      : [oneLine(description, MAX_DESCRIPTION)]),
+    `arguments: ${shown.length === 0 ? 'none' : `${shown.join(', ')}${rest}`}`,
+  ].join('\n')
+}
+
+function sorted(tools: readonly ListedTool[]): readonly ListedTool[] {
+  return tools.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+/** Servers choose what they say: nothing of it may end a comment, or steer a terminal. */
+function oneLine(text: string, maxChars: number): string {
+  const line = text
+    .slice(0, maxChars * 4)
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .toWellFormed()
+    .trim()
+  return line.length > maxChars ? `${line.slice(0, maxChars).toWellFormed()}…` : line
+}
+
+function commented(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => ` ${line}`.trimEnd())
+    .join('\n')
+}
+
+function pair(key: string, value: Scalar): Pair<Scalar, Scalar> {
+  return new Pair(new Scalar(key), value)
+}
+
+function quoted(text: string): Scalar {
+  const scalar = new Scalar(text)
+  scalar.type = 'QUOTE_DOUBLE'
+  return scalar
+}

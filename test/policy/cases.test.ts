@@ -1,0 +1,250 @@
+// What people try policies with: cases beside them, explanations, and a first policy from a server's tools.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { epochMs } from '../../src/core/time.ts'
+import { explainCall } from '../../src/policy/tool-policy/explain-call.ts'
+import {
+  decideTool,
+  isListed,
+  readToolPolicy,
+  toolPolicyOf,
+} from '../../src/policy/tool-policy/index.ts'
+import {
+  policyBeside,
+  readPolicyCases,
+  runPolicyCases,
+} from '../../src/policy/tool-policy/policy-cases.ts'
+import { type ListedTool, suggestedPolicy } from '../../src/policy/tool-policy/suggest-policy.ts'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+
+const PAY = await toolPolicyOf(
+  'pay.json',
+  bytes(
+    JSON.stringify({
+      version: '1',
+      default: 'deny',
+      hide: ['secret'],
+      tools: {
+        pay: {
+          require: [
+            {
+              conditions: [
+                {
+                  any: [
+                    { path: 'args.amount', op: 'lte', value: 50 },
+                    { not: { path: 'args.to', op: 'eq', value: 'x' } },
+                  ],
+                },
+              ],
+              on_deny: 'Too much.',
+            },
+          ],
+          approve_if: [{ conditions: [{ path: 'args.amount', op: 'gt', value: 40 }] }],
+          limits: [
+            { counter: 'spend', window: 'day', max: 100, cost: { path: 'args.amount', scale: 2 } },
+          ],
+        },
+        watch: { action: 'shadow', deny_if: [{ conditions: [] }] },
+        read: {
+          on_result: { deny_if: [{ conditions: [{ path: 'text', op: 'contains', value: 'x' }] }] },
+        },
+      },
+      methods: { 'prompts/get': {} },
+    }),
+  ),
+)
+
+const CASES = `
+policy: pay.json
+cases:
+  - {call: pay, args: {amount: 40}, expect: allowed}
+  - name: too much for x
+    call: pay
+    args: {amount: 51, to: x}
+    expect: denied
+    rule: /tools/pay/require/0
+    reason: Too much.
+  - {call: pay, args: {amount: 41}, expect: approval}
+  - {call: pay, args: {amount: 40}, after: 1, expect: allowed}
+  - {call: pay, args: {amount: 40}, after: 2, expect: limited, rule: /tools/pay/limits/0}
+  - {call: pay, args: {amount: 0}, after: 900, expect: allowed}
+  - {call: watch, expect: shadow}
+  - {call: secret, expect: hidden}
+  - {call: other, expect: denied, rule: (default deny)}
+  - {call: read, result: {content: [{type: text, text: "an x"}]}, expect: withheld}
+  - {call: read, result: {content: [{type: text, text: "a y"}]}, expect: allowed}
+  - {method: prompts/get, expect: allowed}
+  - {method: resources/read, params: {uri: "file:///etc"}, expect: denied}
+  - {call: pay, args: {amount: 1}, expect: denied, name: wrong}
+`
+
+test('cases beside a policy pass or say what came instead', async () => {
+  const read = await readPolicyCases('pay.test.yaml', bytes(CASES))
+  assert.ok('cases' in read, JSON.stringify(read))
+  assert.equal(read.policy, 'pay.json')
+  const runs = runPolicyCases(PAY, read.cases)
+  assert.deepEqual(
+    runs.filter(({ passed }) => !passed).map(({ case: { name, line }, got }) => [name, line, got]),
+    [['wrong', 22, { outcome: 'allowed', rule: null, reason: null }]],
+  )
+  assert.equal(runs.length, 14)
+})
+
+test('a case that is mistyped is refused where it stands', async () => {
+  const read = await readPolicyCases(
+    'p.test.json',
+    bytes(
+      '{"cases":[\n{"call":"a","expected":"allowed"},\n{"expect":"denied"},\n{"call":"a","expect":"deny"}]}',
+    ),
+  )
+  assert.ok('problems' in read)
+  assert.deepEqual(
+    read.problems.map(({ line, column, problem }) => `${line}:${column} ${problem}`),
+    [
+      "2:13 there is no 'expected'; did you mean 'expect'?",
+      "2:1 a case needs 'expect'",
+      "3:1 a case needs 'call' or 'method'",
+      "4:22 'expect' must be one of allowed, denied, hidden, approval, shadow, limited, withheld",
+    ],
+  )
+})
+
+test('the policy beside a file of cases', () => {
+  assert.deepEqual(['a/pay.test.yaml', 'pay.test.json', 'odd.yaml'].map(policyBeside), [
+    'a/pay.yaml',
+    'pay.json',
+    'odd.yaml',
+  ])
+})
+
+test('an explanation says what each clause saw', () => {
+  const { rules, decision, charges } = explainCall(PAY, {
+    tool: 'pay',
+    args: { amount: 51, to: 'x' },
+    principal: 'agent:local',
+    labels: [],
+    client: null,
+    at: epochMs(0),
+    annotations: null,
+    toolClass: null,
+  })
+  assert.equal(decision.allowed, false)
+  assert.deepEqual(charges, [])
+  assert.deepEqual(rules[0]?.clauses[0], {
+    kind: 'require',
+    pointer: '/tools/pay/require/0',
+    name: null,
+    outcome: false,
+    tests: [
+      {
+        shown: 'any',
+        outcome: false,
+        saw: null,
+        within: [
+          { shown: 'args.amount lte 50', outcome: false, saw: '51', within: [] },
+          {
+            shown: 'not',
+            outcome: false,
+            saw: null,
+            within: [{ shown: 'args.to eq "x"', outcome: true, saw: '"x"', within: [] }],
+          },
+        ],
+      },
+    ],
+  })
+  assert.deepEqual(
+    rules.map(({ pointer }) => pointer),
+    ['/tools/pay', '/all_tools'],
+  )
+})
+
+const tool = (
+  name: string,
+  annotations: object = {},
+  more: Partial<ListedTool> = {},
+): ListedTool => ({
+  name,
+  description: null,
+  annotations: { ...annotations },
+  parameters: [],
+  ...more,
+})
+
+test('a first policy for a server allows nothing by itself', async () => {
+  const text = suggestedPolicy('files', [
+    tool(
+      'write_file',
+      {},
+      {
+        description: 'Writes a file.\n#: {evil}\u0007',
+        parameters: [
+          { name: 'path', isNeeded: true },
+          { name: 'mode', isNeeded: false },
+        ],
+      },
+    ),
+    tool('drop', { destructiveHint: true }),
+    tool('read_file', { readOnlyHint: true }),
+    tool('odd: "name"\n# default: allow', { readOnlyHint: true }),
+  ])
+  assert.equal(
+    text,
+    `# What agents may do on this server. Everything that is not allowed here is denied.
+# What a tool is like is what the server says of itself: read it as a suggestion.
+#   sallyport policy validate FILE    says what is wrong
+#   sallyport policy explain FILE TOOL --args JSON    says why a call is allowed or denied
+
+version: "1"
+description: "Policy for files"
+default: deny
+tools:
+  # arguments: none
+  "drop":
+    action: deny
+    reason: "The server says that it may destroy."
+
+  # Writes a file. #: {evil}
+  # arguments: path, mode?
+  "write_file":
+    action: require_approval
+
+# These say that they only read. To allow one, move its line under 'tools' without the sign before it:
+
+#   # arguments: none
+#   "odd: \\"name\\"\\n# default: allow": {}
+
+#   # arguments: none
+#   "read_file": {}
+`,
+  )
+  const policy = await toolPolicyOf('p.yaml', bytes(text))
+  assert.equal(policy.fallback, 'deny')
+  const allowed = (name: string) => {
+    const decision = decideTool(policy, {
+      tool: name,
+      args: {},
+      principal: 'agent:local',
+      labels: [],
+      client: null,
+      at: epochMs(0),
+      annotations: {},
+      toolClass: null,
+    })
+    return decision.allowed && decision.needsApproval === null
+  }
+  for (const name of ['write_file', 'drop', 'read_file', 'odd: "name"\n# default: allow'])
+    assert.equal(allowed(name), false, name)
+  assert.deepEqual(
+    ['write_file', 'drop', 'read_file'].map((name) => isListed(policy, name)),
+    [true, false, false],
+  )
+})
+
+test('a server without tools, or with readers only, gets a policy as well', async () => {
+  for (const tools of [[], [tool('r', { readOnlyHint: true })]]) {
+    const read = await readToolPolicy(bytes(suggestedPolicy('x', tools)), 'yaml')
+    assert.ok('policy' in read)
+    assert.deepEqual(read.warnings, [])
+  }
+})

@@ -1,0 +1,279 @@
+// One policy in every form it may be written in.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { stringify as writeYaml } from 'yaml'
+import { convertedPolicy } from '../../src/policy/tool-policy/convert-policy.ts'
+import { decideTool } from '../../src/policy/tool-policy/decide.ts'
+import { formattedPolicy } from '../../src/policy/tool-policy/format-policy.ts'
+import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
+import { call, policyDocument } from '../support/random-policies.ts'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+const RUNS = { numRuns: 60 }
+/** Quoted where readers of older YAML would see no text. */
+const stringify = (document: object): string =>
+  writeYaml(document, { compat: 'yaml-1.1', aliasDuplicateObjects: false })
+
+test('a policy decides alike in JSON, in YAML, converted either way, and formatted', async () => {
+  await fc.assert(
+    fc.asyncProperty(policyDocument, fc.array(call, { minLength: 1 }), async (document, calls) => {
+      const json = JSON.stringify(document)
+      const yaml = stringify(document)
+      const toYaml = await convertedPolicy('p.json', bytes(json), 'yaml')
+      const toJson = await convertedPolicy('p.yaml', bytes(yaml), 'json')
+      const policies = await Promise.all([
+        toolPolicyOf('p.json', bytes(json)),
+        toolPolicyOf('p.yaml', bytes(yaml)),
+        toolPolicyOf('p.yaml', bytes(toYaml.text ?? assert.fail())),
+        toolPolicyOf('p.json', bytes(toJson.text ?? assert.fail())),
+        toolPolicyOf('p.json', bytes(await formattedPolicy('p.json', bytes(json)))),
+        toolPolicyOf('p.yaml', bytes(await formattedPolicy('p.yaml', bytes(yaml)))),
+      ])
+      for (const one of calls) {
+        const [first, ...others] = policies.map((policy) => decideTool(policy, one))
+        for (const other of others) assert.deepEqual(plain(other), plain(first))
+      }
+    }),
+    RUNS,
+  )
+})
+
+/** Without the functions inside. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value))
+}
+
+test('the canonical form of a canonical form is itself', async () => {
+  await fc.assert(
+    fc.asyncProperty(policyDocument, fc.infiniteStream(fc.nat(40)), async (document, places) => {
+      const json = await formattedPolicy('p.json', bytes(JSON.stringify(document)))
+      assert.equal(await formattedPolicy('p.json', bytes(json)), json)
+      const lines = stringify(document).split('\n')
+      // Comments and empty lines wherever they may stand between lines.
+      for (let n = 0; n < 6; n += 1) {
+        const at = places.next().value ?? 0
+        const indent = /^ */.exec(lines[at % lines.length] ?? '')?.[0] ?? ''
+        lines.splice(at % lines.length, 0, n % 2 === 0 ? `${indent}# comment ${n}` : '')
+      }
+      const commented = lines.join('\n')
+      const yaml = await formattedPolicy('p.yaml', bytes(commented))
+      assert.equal(await formattedPolicy('p.yaml', bytes(yaml)), yaml)
+      for (const comment of commented.match(/# comment \d/g) ?? [])
+        assert.ok(yaml.includes(comment), `${comment} is gone`)
+    }),
+    RUNS,
+  )
+})
+
+test('a JSON policy in canonical form', async () => {
+  assert.equal(
+    await formattedPolicy(
+      'p.json',
+      bytes(
+        '{"tools":{"pay":{"limits":[{"max":5,"window":"day","counter":"c"}],"require":[{"on_deny":"At most fifty and a half, and never more than that, whatever they say.","conditions":[{"value":50.50,"op":"lte","path":"args.amount"}]}]},"list":{}},"default":"deny","version":"1"}',
+      ),
+    ),
+    `{
+  "version": "1",
+  "default": "deny",
+  "tools": {
+    "pay": {
+      "require": [
+        {
+          "conditions": [{ "path": "args.amount", "op": "lte", "value": 50.50 }],
+          "on_deny": "At most fifty and a half, and never more than that, whatever they say."
+        }
+      ],
+      "limits": [{ "counter": "c", "window": "day", "max": 5 }]
+    },
+    "list": {}
+  }
+}
+`,
+  )
+})
+
+test('a YAML policy keeps its comments, its numbers and its quotes', async () => {
+  assert.equal(
+    await formattedPolicy(
+      'p.yaml',
+      bytes(`# Payments.
+
+version: "1"
+tools:
+    # What moves money.
+    pay:
+        limits: # how often
+            - {max: 5.10, window: day, counter: c, cost: {path: args.amount, scale: 2}} # a day
+        reason: 'Not now.'
+
+default:   deny # whatever is new
+`),
+    ),
+    `# Payments.
+
+version: "1"
+
+default: deny # whatever is new
+tools:
+  # What moves money.
+  pay:
+    reason: 'Not now.'
+    limits:
+      # how often
+      - {counter: c, window: day, max: 5.10, cost: {path: args.amount, scale: 2}} # a day
+`,
+  )
+})
+
+test('an invalid policy is not formatted and not converted', async () => {
+  const bad = bytes('{"version":"1","default":"deny","hidden":[]}')
+  const asFault = { code: 'BAD_INPUT', message: /^p\.json:1:33: there is no 'hidden'/ }
+  await assert.rejects(formattedPolicy('p.json', bad), asFault)
+  await assert.rejects(convertedPolicy('p.json', bad, 'yaml'), asFault)
+})
+
+const INTERCEPT = `version: "1"
+# Money is counted.
+tools:
+  pay/now:
+    rules:
+      - name: small
+        conditions:
+          - {path: args.amount, op: lte, value: 50}
+          - {path: state.pay/now.spent, op: lte, value: 100}
+        state: {counter: spent, window: day, increment_from: args.amount}
+        on_deny: Too much.
+  drop:
+    rules: [{name: never, action: deny, on_deny: Never.}]
+  "*":
+    rules: [{name: calm, rate_limit: 30/minute}]
+`
+
+test('rules of Intercept become our keys, and it is said what is not kept', async () => {
+  const { text, notes, problems } = await convertedPolicy('p.yaml', bytes(INTERCEPT), 'json')
+  assert.deepEqual(problems, [])
+  assert.deepEqual(JSON.parse(text ?? ''), {
+    version: '1',
+    default: 'allow',
+    all_tools: {
+      limits: [
+        {
+          name: 'calm',
+          counter: 'all_tools._rate_minute',
+          window: 'minute',
+          max: 30,
+          scope: 'server',
+          algorithm: 'calendar',
+        },
+      ],
+    },
+    tools: {
+      'pay/now': {
+        require: [
+          {
+            name: 'small',
+            conditions: [{ path: 'args.amount', op: 'lte', value: 50 }],
+            on_deny: 'Too much.',
+          },
+        ],
+        limits: [
+          {
+            name: 'small',
+            on_deny: 'Too much.',
+            counter: 'pay_now.spent',
+            window: 'day',
+            max: 100,
+            scope: 'server',
+            algorithm: 'calendar',
+            cost: { path: 'args.amount', scale: 6 },
+          },
+        ],
+      },
+      drop: { deny_if: [{ name: 'never', conditions: [], on_deny: 'Never.' }] },
+    },
+  })
+  assert.deepEqual(notes, [
+    'Comments are not kept.',
+    "There was no 'default': it says 'allow' now.",
+    'Counters have names of their own now (pay_now.spent, all_tools._rate_minute): what was counted so far is not carried over.',
+  ])
+  const again = await convertedPolicy('p.yaml', bytes(INTERCEPT), 'yaml')
+  const [one, other] = await Promise.all([
+    toolPolicyOf('p.yaml', bytes(again.text ?? '')),
+    toolPolicyOf('p.json', bytes(text ?? '')),
+  ])
+  assert.deepEqual(plain([...one.tools]), plain([...other.tools]))
+})
+
+test('for a hosted gateway, what it says in other words is said in them', async () => {
+  const { text, notes, problems } = await convertedPolicy(
+    'p.json',
+    bytes(
+      JSON.stringify({
+        version: '1',
+        description: 'Office',
+        default: 'deny',
+        hide: ['a'],
+        all_tools: { limits: [{ counter: 'all', window: 'hour', max: 9, algorithm: 'sliding' }] },
+        tools: {
+          drop: { action: 'deny', reason: 'Never.' },
+          gone: { action: 'hide' },
+          pay: {
+            reason: 'Small ones.',
+            require: [{ conditions: [{ path: 'args.to.id', op: 'eq', value: 1 }] }],
+          },
+        },
+      }),
+    ),
+    'hosted',
+  )
+  assert.deepEqual(problems, [])
+  assert.deepEqual(JSON.parse(text ?? ''), {
+    version: '1',
+    default: 'deny',
+    hide: ['a', 'gone'],
+    all_tools: { limits: [{ counter: 'all', window: 'hour', max: 9, scope: 'grant' }] },
+    tools: {
+      drop: { deny_if: [{ conditions: [], on_deny: 'Never.' }] },
+      pay: {
+        require: [
+          { conditions: [{ path: 'args.to.id', op: 'eq', value: 1 }], on_deny: 'Small ones.' },
+        ],
+      },
+    },
+  })
+  assert.deepEqual(notes, [
+    "'description' is not kept.",
+    "'algorithm' is not kept: how windows begin is up to them.",
+  ])
+})
+
+test('for a hosted gateway, what it would not know is no text but a list of what it is', async () => {
+  const { text, problems } = await convertedPolicy(
+    'p.json',
+    bytes(
+      `{"version":"1","default":"deny","methods":{},"tools":{
+"a":{"action":"require_approval"},
+"b":{"rate_limit":{"max":1,"window":60}},
+"c":{"require":[{"conditions":[{"not":{"path":"args.a","op":"eq","value":1}},{"path":"/a","op":"eq","value":1}]}]},
+"d":{"limits":[{"counter":"c","window":"week","max":1,"scope":"org","cost":2}]}}}`,
+    ),
+    'hosted',
+  )
+  assert.equal(text, null)
+  assert.deepEqual(
+    problems.map(({ line, problem }) => `${line} ${problem}`),
+    [
+      "1 'methods' is not known there",
+      "2 the action 'require_approval' is not known there",
+      "3 'rate_limit' is not known there",
+      "4 'not' is not known there",
+      "4 conditions there know 'args.' and names joined by dots only",
+      "5 'cost' is not known there",
+      '5 windows there are minute, hour, day',
+      "5 the only scope there is 'grant'",
+    ],
+  )
+})
