@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { Fault } from '../../core/faults.ts'
 import type { AuthenticationPort } from '../../core/identity-port.ts'
 import { unauthenticated } from '../../core/unauthenticated.ts'
 import { uuid } from '../contract/schemas.ts'
