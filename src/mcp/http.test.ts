@@ -138,6 +138,8 @@ for (const [what, Authorization, expected] of challenges)
 for (const [suffix, resource] of [
   ['', 'http://127.0.0.1:4747'],
   ['/mcp', 'http://127.0.0.1:4747/mcp'],
+  ['/mcp/all', 'http://127.0.0.1:4747/mcp/all'],
+  ['/s/files/mcp', 'http://127.0.0.1:4747/s/files/mcp'],
 ])
   test(`the metadata of the protected resource at ${resource} names that resource`, async () => {
     const response = await endpoint.fetch(

@@ -16,6 +16,7 @@ import { createLegacySessions } from './legacy-sessions.ts'
 import { readJsonBody } from './request-body.ts'
 import { challengeOf, isResourceMetadataPath, resourceMetadata } from './resource-metadata.ts'
 import { createServerBuilder, type Peer } from './server.ts'
+import { NO_TOKEN_IN_QUERY, namesToken, type ShownToken, shownToken } from './shown-token.ts'
 
 const MAX_BODY_BYTES = 1_048_576
 
@@ -37,9 +38,7 @@ export interface McpEndpointOptions<S> {
 }
 
 /** What came in `Authorization`, with what it is judged by. */
-export interface ShownBearer {
-  readonly bearer: string
-  readonly scheme: 'Bearer' | 'DPoP'
+export interface ShownBearer extends ShownToken {
   /** The `DPoP` header, or null. */
   readonly proof: string | null
   readonly method: string
@@ -123,22 +122,15 @@ export function createMcpEndpoint<S>(
     const origin = options.originOf?.(request) ?? url.origin
     if (isResourceMetadataPath(url.pathname))
       return resourceMetadata(request, origin, options.authorizationServers ?? [origin])
-    // What stands in an address is in logs, histories and referrers: it is refused even beside a good header.
-    if ([...url.searchParams.keys()].some((name) => QUERY_TOKENS.has(name.toLowerCase())))
-      return challenged(
-        refusal(400, 'BAD_INPUT', 'A token is sent in the Authorization header, never in a query.'),
-        origin,
-        'invalid_request',
-      )
+    if (namesToken(url.searchParams))
+      return challenged(refusal(400, 'BAD_INPUT', NO_TOKEN_IN_QUERY), origin, 'invalid_request')
     const authorization = request.headers.get('authorization')
-    const [, scheme = '', bearer] =
-      /^(Bearer|DPoP) ([\x21-\x7e]{1,8192})$/i.exec(authorization ?? '') ?? []
+    const token = shownToken(authorization)
     const found =
-      bearer === undefined
+      token === null
         ? null
         : await options.authenticate({
-            bearer,
-            scheme: scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
+            ...token,
             proof: request.headers.get('dpop'),
             method: request.method,
             url: origin + url.pathname,
@@ -147,7 +139,7 @@ export function createMcpEndpoint<S>(
           })
     if (found === null) {
       options.log.warn('request without a valid bearer', { from: remoteAddress })
-      return unauthenticated(authorization !== null, origin)
+      return unauthenticated((authorization ?? '') !== '', origin)
     }
     return await serve(request, { owner: found.owner, session: async () => found.session })
   }
@@ -170,16 +162,6 @@ export function createMcpEndpoint<S>(
   }
 }
 
-/** Names under which clients put tokens into addresses. */
-const QUERY_TOKENS: ReadonlySet<string> = new Set([
-  'access_token',
-  'token',
-  'bearer',
-  'authorization',
-  'api_key',
-  'apikey',
-])
-
 function unauthenticated(sentOne: boolean, origin: string): Response {
   return challenged(
     refusal(
@@ -193,7 +175,7 @@ function unauthenticated(sentOne: boolean, origin: string): Response {
 }
 
 function challenged(response: Response, origin: string, error: string | null): Response {
-  response.headers.set('WWW-Authenticate', challengeOf(origin, error))
+  response.headers.set('WWW-Authenticate', challengeOf(origin, '/mcp', error))
   return response
 }
 

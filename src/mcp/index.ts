@@ -14,7 +14,8 @@ export type {
   VisitRequest,
 } from './definition.ts'
 export type { AuthenticatedPeer, McpEndpoint, McpEndpointOptions, ShownBearer } from './http.ts'
-export { isResourceMetadataPath } from './resource-metadata.ts'
+export { challengeOf, isResourceMetadataPath } from './resource-metadata.ts'
+export { NO_TOKEN_IN_QUERY, namesToken, type ShownToken, shownToken } from './shown-token.ts'
 export { type StdioConnection, type StdioOptions, serveOverStdio } from './stdio.ts'
 export { type JsonObjectSchema, type ListedTool, listedTool } from './tool-schemas.ts'
 

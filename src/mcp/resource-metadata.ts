@@ -1,9 +1,10 @@
-const ENDPOINT = '/mcp'
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
+/** What is served here: the secrets, one server of the gateway, all of them. */
+const ENDPOINT = /^(?:|\/mcp(?:\/all)?|\/s\/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\/mcp)$/
 
 /** Whether a path is one at which clients look for what this server asks of tokens (RFC 9728). */
 export function isResourceMetadataPath(pathname: string): boolean {
-  return pathname === WELL_KNOWN || pathname === WELL_KNOWN + ENDPOINT
+  return pathname.startsWith(WELL_KNOWN) && ENDPOINT.test(pathname.slice(WELL_KNOWN.length))
 }
 
 /**
@@ -33,10 +34,14 @@ export function resourceMetadata(
   )
 }
 
-/** `WWW-Authenticate` of a refusal (RFC 6750), which leads to the document (RFC 9728, section 5.1). */
-export function challengeOf(origin: string, error: string | null): string {
+/**
+ * `WWW-Authenticate` of a refusal (RFC 6750), which leads to the document (RFC 9728, section 5.1).
+ *
+ * @param endpoint path of what was asked for: `/mcp`
+ */
+export function challengeOf(origin: string, endpoint: string, error: string | null): string {
   const parts = ['realm="sallyport"']
   if (error !== null) parts.push(`error="${error}"`)
-  parts.push(`resource_metadata="${origin}${WELL_KNOWN}${ENDPOINT}"`)
+  parts.push(`resource_metadata="${origin}${WELL_KNOWN}${endpoint}"`)
   return `Bearer ${parts.join(', ')}`
 }
