@@ -44,7 +44,7 @@ import { webhookOperations } from './routes/webhooks.ts'
 import { ApiServer } from './server.ts'
 
 export { isApiTarget, type RequestFrom, refuseRequest, serveApi } from './node.ts'
-export { type RateLimit, RateLimits } from './rate-limits.ts'
+export { RateLimits } from './rate-limits.ts'
 export type { ApiAnswer, ApiRequest } from './server.ts'
 export { ApiServer } from './server.ts'
 

@@ -1,8 +1,8 @@
-import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
+import { demandRate, type RateStanding } from '../core/rate-port.ts'
 import { quotaHeaders } from './quota-headers.ts'
-import { type RateLimits, type RateStanding, rateHeaders } from './rate-limits.ts'
+import { type RateLimits, rateHeaders } from './rate-limits.ts'
 
 /** What counts requests. Nothing is limited where there are no limits. */
 export interface Meters {
@@ -21,16 +21,16 @@ export class Metered {
   }
 
   /** @throws {Fault} `THROTTLED` */
-  takeAddress(address: string | null): void {
+  async takeAddress(address: string | null): Promise<void> {
     const { limits } = this.#meters
-    if (limits !== null) this.#take(limits.ofAddress(address))
+    if (limits !== null) this.#take(await limits.ofAddress(address))
   }
 
   /** @throws {Fault} `THROTTLED` */
-  takeCaller(caller: Caller): void {
+  async takeCaller(caller: Caller): Promise<void> {
     this.#caller = caller
     const { limits } = this.#meters
-    if (limits !== null) this.#take(limits.ofCaller(caller))
+    if (limits !== null) this.#take(await limits.ofCaller(caller))
   }
 
   /** Of the answer, whatever it is. */
@@ -44,11 +44,7 @@ export class Metered {
     if (standing === null) return
     if (this.#rate === null || standing.remaining < this.#rate.remaining || !standing.isAllowed)
       this.#rate = standing
-    if (standing.isAllowed) return
-    const seconds = standing.retryAfterSeconds
-    throw new Fault('THROTTLED', `Too many requests; try again in ${seconds} s.`, {
-      details: { retryAfterSeconds: seconds },
-    })
+    demandRate(standing, 'requests')
   }
 }
 

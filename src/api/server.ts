@@ -95,6 +95,7 @@ export class ApiServer {
 
   async #handle(request: ApiRequest, metered: Metered): Promise<Answered> {
     const { target } = request
+    await metered.takeAddress(request.address)
     if (target.length > MAX_TARGET_CHARS)
       throw new Fault('TOO_LARGE', `The target is longer than ${MAX_TARGET_CHARS} characters.`)
     const mark = target.indexOf('?')
@@ -105,7 +106,6 @@ export class ApiServer {
       throw new Fault('NOT_OFFERED', 'Not offered by this server.')
     }
     const { operation, params } = matched
-    metered.takeAddress(request.address)
     const bearer = bearerOf(request)
     const call: Asked = {
       method: operation.method,
@@ -119,7 +119,7 @@ export class ApiServer {
     }
     const isKnown = operation.authentication === 'bearer'
     const caller = isKnown ? await this.#caller(call, bearer) : NOBODY
-    if (isKnown) metered.takeCaller(caller)
+    if (isKnown) await metered.takeCaller(caller)
     const query =
       operation.query === null
         ? null

@@ -1,6 +1,7 @@
-import { type ApiServer, createApi, type RateLimit, RateLimits } from '../api/index.ts'
+import { type ApiServer, createApi, RateLimits } from '../api/index.ts'
 import type { RequestLimits } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
+import type { RateLimit, RatePort } from '../core/rate-port.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
 import { type CallInspection, createContentInspection } from '../secret-tools/index.ts'
@@ -39,7 +40,7 @@ export function openApi(
     people: () => identity.people(),
     sharing: stack.sharing,
     site: site ?? null,
-    limits: limits === undefined ? null : limitsFrom(limits),
+    limits: limits === undefined ? null : limitsFrom(limits, stack.rates),
     now: clock ?? systemClock,
     inspectContent: createContentInspection({
       log,
@@ -53,13 +54,14 @@ export function openApi(
 }
 
 /** Twice as many at once as in a second. */
-function limitsFrom({ token, agent, address }: RequestLimits): RateLimits {
+function limitsFrom({ token, agent, address }: RequestLimits, rates: RatePort): RateLimits {
   const limit = (perSecond: number | null): RateLimit | null =>
     perSecond === null ? null : { perSecond, burst: 2 * perSecond }
   return new RateLimits({
     token: limit(token),
     principal: limit(agent),
     address: limit(address),
+    rates,
   })
 }
 

@@ -19,6 +19,7 @@ import type { Db, Reader } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
+import type { RatePort } from '../core/rate-port.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import {
   chooseKeySource,
@@ -31,7 +32,7 @@ import {
 import type { Registry } from '../gateway/index.ts'
 import { createIdentity, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
-import { MIGRATIONS, migrate, openPostgres, openSqlite } from '../store/index.ts'
+import { MIGRATIONS, migrate, openPostgres, openRates, openSqlite } from '../store/index.ts'
 import {
   Canaries,
   createPathPolicies,
@@ -83,6 +84,8 @@ export interface Stack {
   readonly quotas: Quotas
   readonly canaries: Canaries
   readonly sharing: Sharing
+  /** Limits on how fast something may be asked, which all processes of the store share. */
+  readonly rates: RatePort
   /** The servers behind the gateway and the policies on their tools. */
   readonly registry: () => Promise<Registry>
   readonly isNew: boolean
@@ -156,8 +159,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       clock,
     })
     const standing = identity.standing
+    const { rates, close: closeRates } = openRates(db, join(settings.dataDir, 'rates.db'), clock)
     const opened = { db, ledger, keys, tables, rights, quotas, canaries, vault, standing, clock }
-    const sharing = openSharing({ ...opened, vaultKeys, fingerprints, identity, approvals })
+    const sharing = openSharing({ ...opened, rates, vaultKeys, fingerprints, identity, approvals })
     const registry = openRegistry({ db, ledger, clock, keys, identity })
     const audit = createAuditPort({
       db,
@@ -207,6 +211,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       quotas,
       canaries,
       sharing,
+      rates,
       registry,
       audit,
       policies: createPathPolicies({
@@ -225,6 +230,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
         } finally {
           try {
             await sinks.close()
+            await closeRates()
           } finally {
             await db.close()
           }

@@ -127,7 +127,7 @@ export const SETTINGS = {
   rateLimits: {
     env: ['SALLYPORT_RATE_LIMITS'],
     summary:
-      'Requests a second that one process of sallyport up answers, twice as many at once: token=50,agent=100,address=200. Default: no limits.',
+      'Requests a second that all processes of one store answer together, twice as many at once: token=50,agent=100,address=200. Default: no limits.',
   },
   billingUrl: {
     env: ['SALLYPORT_BILLING_URL'],

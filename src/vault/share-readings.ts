@@ -3,6 +3,7 @@ import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
+import { demandRate, perMinute, type RatePort } from '../core/rate-port.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import type { SecretRead } from '../core/vault-port.ts'
@@ -17,11 +18,10 @@ import {
   shareNotFound,
   standingProblem,
 } from './share-book.ts'
-import { Throttle } from './share-throttle.ts'
 import type { ShareRow } from './sharing-rows.ts'
 
-const ATTEMPTS_PER_SHARE = 30
-const ATTEMPTS_PER_ADDRESS = 30
+const PER_SHARE = perMinute(30)
+const PER_ADDRESS = perMinute(30)
 
 interface ReadingParts {
   readonly db: Db
@@ -29,6 +29,7 @@ interface ReadingParts {
   readonly keys: StoreKeys
   readonly tables: VaultTables
   readonly vault: LocalVault
+  readonly rates: RatePort
   readonly clock: Clock
 }
 
@@ -43,15 +44,11 @@ interface Attempt {
 /** The way from a share to its value: who shows what, how often it may be wrong, and then a read as any other. */
 export class ShareReadings {
   readonly #parts: ReadingParts
-  readonly #perShare: Throttle
-  readonly #perAddress: Throttle
   readonly #attempts
   #key: Promise<Uint8Array> | null = null
 
   constructor(parts: ReadingParts) {
     this.#parts = parts
-    this.#perShare = new Throttle(ATTEMPTS_PER_SHARE, parts.clock)
-    this.#perAddress = new Throttle(ATTEMPTS_PER_ADDRESS, parts.clock)
     this.#attempts = changeLane('share.attempt', (tx, attempt: Attempt, at) =>
       attemptShare(parts.tables, tx, attempt, at),
     )
@@ -79,8 +76,10 @@ export class ShareReadings {
     address: string | null,
     passphrase: SecretText | undefined,
   ): Promise<{ readonly row: ShareRow; readonly read: SecretRead }> {
-    this.#perAddress.take(address ?? principalName(caller.principal))
-    this.#perShare.take(id.slice(0, 64))
+    const { rates } = this.#parts
+    const from = address ?? principalName(caller.principal)
+    demandRate(await rates.take(`share address ${from}`, PER_ADDRESS), 'attempts')
+    demandRate(await rates.take(`share ${id.slice(0, 64)}`, PER_SHARE), 'attempts')
     const digest = link === null ? null : await this.#digestOf(link)
     const bare: ShareClaim = { id, digest, passphrase: null, address }
     const row = await this.#attempt(caller, bare, 'look')

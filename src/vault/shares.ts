@@ -5,6 +5,7 @@ import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid, newId, type VaultId } from '../core/ids.ts'
 import { type Caller, isRegistered, principalName } from '../core/principals.ts'
+import type { RatePort } from '../core/rate-port.ts'
 import type {
   MadeShare,
   ShareInfo,
@@ -41,6 +42,8 @@ export interface ShareParts {
   readonly approvals: Pick<ApprovalPort, 'pass' | 'giveBack'>
   /** Principal that registered the agent; null when nobody did. */
   readonly creatorOf: (caller: Caller) => Promise<string | null>
+  /** How often shares may be tried. */
+  readonly rates: RatePort
   readonly clock: Clock
 }
 
