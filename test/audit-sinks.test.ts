@@ -375,7 +375,8 @@ describe('what is stored of sinks', () => {
     await stored(vault)
     await vault.audit.setSinks(PERSON, '{"sinks":[]}')
     await stored(vault)
-    const last = siem.received.at(-1)?.body.toString().trimEnd().split('\n').at(-1) ?? '{}'
+    const lines = siem.received.flatMap(({ body }) => body.toString().trimEnd().split('\n'))
+    const last = lines.findLast((line) => line.includes('"body":')) ?? '{}'
     assert.match((JSON.parse(last) as { body: string }).body, /"action":"audit\.sinks"/)
   })
 
@@ -421,7 +422,7 @@ test('a process that is killed loses nothing that it released', async () => {
 function pathsOf(text: string): readonly (string | undefined)[] {
   return text
     .split('\n')
-    .filter((line) => line !== '')
+    .filter((line) => line.includes('"body":'))
     .map(
       (line) => (JSON.parse((JSON.parse(line) as { body: string }).body) as { path?: string }).path,
     )

@@ -53,9 +53,12 @@ export function isSigned(checkpoint: Checkpoint, publicKeys: readonly KeyObject[
   return publicKeys.some((key) => ed25519Verify(key, signedBytes(checkpoint), signature))
 }
 
-/** @throws {Fault} `BAD_INPUT` when the text is no checkpoint */
+/** A checkpoint, or the line in which a sink keeps it. @throws {Fault} `BAD_INPUT` when the text is neither */
 export function parseCheckpoint(text: string): Checkpoint {
-  const checkpoint = text.length > MAX_CHARACTERS ? null : checkpointOf(parsed(text))
+  const value = text.length > MAX_CHARACTERS ? null : parsed(text)
+  const checkpoint = checkpointOf(
+    typeof value === 'object' && value !== null && 'checkpoint' in value ? value.checkpoint : value,
+  )
   if (checkpoint === null) throw new Fault('BAD_INPUT', 'The checkpoint is not one of Sallyport.')
   return checkpoint
 }

@@ -307,7 +307,7 @@ export class ExportWalk {
     if (head === null) {
       if (this.#store === null)
         this.#found('export-cut', 'the export does not end with its head: it was cut')
-      else if (this.#proven === 0 && this.#against.length === 0)
+      else if (this.#stamped === 0 && this.#against.length === 0)
         this.#found('checkpoint-missing', 'no checkpoint stands among the records or was given')
       if (this.#store !== null) this.#checkStores(this.#store)
       return

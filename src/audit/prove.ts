@@ -10,6 +10,7 @@ import type { HeadKeeper } from './head-keeper.ts'
 import { consistencyRanges, inclusionRanges, type LeafRange, RangeRoots } from './proofs.ts'
 import { leavesBetween } from './retention/leaves.ts'
 import { prunedSize } from './retention/retention-repository.ts'
+import type { Stamp } from './sinks/sink.ts'
 import { Frontier, leafHash } from './tree.ts'
 
 const PAGE = 500
@@ -42,6 +43,14 @@ export class Prover {
     requireSize('size', size, 0, now.size)
     const [root] = await this.#options.db.read((reader) => rootsOf(reader, [range(0, size)]))
     return this.#sign(size, root ?? new Frontier().root())
+  }
+
+  /** The tree as it is now, signed, with what it takes to follow it from there. */
+  async stamp(): Promise<Stamp> {
+    await this.#key()
+    await this.#requireSoundHead()
+    const now = await this.#options.db.read((reader) => treeOf(reader))
+    return { checkpoint: await this.#sign(now.size, now.root()), frontier: now.pack() }
   }
 
   /** @param given the text of the record, for one that was pruned */

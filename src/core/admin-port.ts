@@ -96,6 +96,8 @@ export interface SinkStanding {
   /** Every record up to this one is there. */
   readonly delivered: number
   readonly lacking: number
+  /** The records up to this one were last signed for by a checkpoint in it; 0 for none. */
+  readonly signed: number
   /** As far as this process has tried. */
   readonly state: 'untried' | 'working' | 'failing'
   readonly problem: string | null

@@ -77,9 +77,10 @@ export class Delivery {
     await sent
   }
 
-  #worked({ records }: SinkBatch): void {
+  #worked({ records, isCheckpoint }: SinkBatch): void {
     const [first] = records
-    if (first !== undefined) this.delivered.add(first.seq, records.at(-1)?.seq ?? first.seq)
+    if (first !== undefined && isCheckpoint !== true)
+      this.delivered.add(first.seq, records.at(-1)?.seq ?? first.seq)
     this.#state = 'working'
     this.#fault = null
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Clock, epochMs, toIso } from '../../core/time.ts'
 import type { Outgoing } from '../../net/index.ts'
 import { encodeS3, signS3 } from './sigv4.ts'
-import { linesOfBatch, paddedSeq, type Sink } from './sink.ts'
+import { batchName, linesOfBatch, paddedSeq, type Sink } from './sink.ts'
 import type { S3SinkConfig } from './sink-config.ts'
 import { refusedBy } from './webhook-sink.ts'
 
@@ -13,8 +13,8 @@ const DAY_MS = 86_400_000
 export function s3Sink(config: S3SinkConfig, out: Outgoing, clock: Clock): Sink {
   return {
     async send(batch, signal) {
-      const { records, storeId } = batch
-      const name = `${storeId}/${paddedSeq(records[0]?.seq)}-${paddedSeq(records.at(-1)?.seq)}.jsonl`
+      // Padded, the names sort as text in the order of the tree.
+      const name = `${batch.storeId}/${batchName(batch, paddedSeq)}.jsonl`
       const url = objectUrl(config, `${config.prefix}${name}`)
       const body = linesOfBatch(batch)
       const at = clock()

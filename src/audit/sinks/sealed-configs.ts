@@ -3,7 +3,7 @@ import type { KeyId, StoreId } from '../../core/ids.ts'
 import type { EpochMs } from '../../core/time.ts'
 import { open, type SealContext, seal } from '../../crypto/index.ts'
 import type { StoreKeys } from '../../keys/index.ts'
-import type { SinkConfig } from './sink-config.ts'
+import { CHECKPOINT_MINUTES, type SinkConfig } from './sink-config.ts'
 import { readSinks, type SinksRow, type SinksTable } from './sink-repository.ts'
 
 /** The key that seals configurations: they hold keys of other systems. */
@@ -28,8 +28,9 @@ export async function openConfigs(
 ): Promise<readonly SinkConfig[]> {
   const key = await keys.byId(reader, row.key_id)
   const plain = open(key, context(keys.storeId, row.key_id, row.revision), row.sealed)
-  // Checked when it was set, and sealed since.
-  return JSON.parse(plain.toString('utf8')) as readonly SinkConfig[]
+  // Checked when it was set, and sealed since; before there were checkpoints in sinks, it said nothing of them.
+  const configs = JSON.parse(plain.toString('utf8')) as readonly SinkConfig[]
+  return configs.map((config) => Object.assign({ checkpointMinutes: CHECKPOINT_MINUTES }, config))
 }
 
 /** The names of the sinks without which nothing may be released. @throws {Fault} `STORE_TAMPERED` */

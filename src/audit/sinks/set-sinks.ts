@@ -5,6 +5,7 @@ import type { EpochMs } from '../../core/time.ts'
 import { bumpRights, type StoreKeys } from '../../keys/index.ts'
 import { readTree } from '../audit-repository.ts'
 import { changeLane } from '../change-lane.ts'
+import type { CheckpointKeys } from '../checkpoint-keys.ts'
 import type { Ledger, Settled } from '../ledger.ts'
 import { prunedSize } from '../retention/retention-repository.ts'
 import { sinkPlace } from './open-sink.ts'
@@ -12,6 +13,7 @@ import { openConfigs, SINK_KEY_PURPOSE, sealedRow } from './sealed-configs.ts'
 import { parseSinkConfigs, type SinkConfig } from './sink-config.ts'
 import {
   addCursor,
+  readCheckpointMarks,
   readCursors,
   readSinks,
   removeCursor,
@@ -25,6 +27,7 @@ export interface SinkSettingOptions {
   readonly ledger: Ledger
   readonly sinks: Sinks
   readonly sinksTable: SinksTable
+  readonly checkpointKeys: CheckpointKeys
 }
 
 interface Change {
@@ -50,13 +53,17 @@ export class SinkSetting {
     )
     await ledger.commit(lane, { caller, configs })
     await sinks.reload()
+    // Made now, so that the person can take the public half along; if it fails, it is made with the first checkpoint.
+    if (configs.some(({ checkpointMinutes }) => checkpointMinutes > 0))
+      await this.#options.checkpointKeys.signing().catch(() => undefined)
   }
 
   async standing(): Promise<readonly SinkStanding[]> {
     const { db, sinks } = this.#options
-    const { size, cursors } = await db.read(async (reader) => ({
+    const { size, cursors, marks } = await db.read(async (reader) => ({
       size: (await readTree(reader))?.size ?? 0,
       cursors: await readCursors(reader),
+      marks: await readCheckpointMarks(reader),
     }))
     return sinks.deliveries.map(({ config, delivered, state, fault }) => {
       const cursor = Math.max(delivered.cursor, cursors.get(config.name) ?? 0)
@@ -67,6 +74,7 @@ export class SinkSetting {
         place: sinkPlace(config),
         delivered: cursor,
         lacking: Math.max(0, size - cursor),
+        signed: marks.get(config.name)?.size ?? 0,
         state,
         problem: fault?.message ?? null,
       }

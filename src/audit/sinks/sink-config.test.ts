@@ -23,13 +23,22 @@ const text = (...sinks: object[]): string => JSON.stringify({ sinks })
 test('parseSinkConfigs: what is not said has a value', () => {
   assert.deepEqual(parseSinkConfigs('{"sinks":[]}'), [])
   assert.deepEqual(parseSinkConfigs(text(file, hook, syslog, s3)), [
-    { ...file, deadlineMs: 2000, from: 'beginning', maxBytes: 104857600 },
-    { ...hook, deadlineMs: 2000, from: 'beginning' },
-    { ...syslog, deadlineMs: 2000, from: 'beginning', port: 514, path: '', facility: 13 },
+    { ...file, deadlineMs: 2000, from: 'beginning', checkpointMinutes: 5, maxBytes: 104857600 },
+    { ...hook, deadlineMs: 2000, from: 'beginning', checkpointMinutes: 5 },
+    {
+      ...syslog,
+      deadlineMs: 2000,
+      from: 'beginning',
+      checkpointMinutes: 5,
+      port: 514,
+      path: '',
+      facility: 13,
+    },
     {
       ...s3,
       deadlineMs: 2000,
       from: 'beginning',
+      checkpointMinutes: 5,
       prefix: '',
       lockMode: 'COMPLIANCE',
       retainDays: 365,
@@ -44,13 +53,22 @@ test('parseSinkConfigs: what is said holds', () => {
     lockMode: 'none',
     retainDays: 30,
     from: 'now',
+    checkpointMinutes: 0,
     deadlineMs: 60000,
   }
   const [config] = parseSinkConfigs(text(said))
   assert.deepEqual(config, { ...said, prefix: 'a/b/', lockMode: null })
   const unix = { name: 'u', kind: 'syslog', mode: 'best-effort', transport: 'unix', path: '/run/x' }
   assert.deepEqual(parseSinkConfigs(text(unix)), [
-    { ...unix, deadlineMs: 2000, from: 'beginning', host: '', port: 0, facility: 13 },
+    {
+      ...unix,
+      deadlineMs: 2000,
+      from: 'beginning',
+      checkpointMinutes: 5,
+      host: '',
+      port: 0,
+      facility: 13,
+    },
   ])
   const tls = { ...syslog, transport: 'tls' }
   assert.deepEqual(
@@ -118,6 +136,11 @@ const REFUSED: readonly [what: string, given: string, message: string][] = [
     'a deadline of nothing',
     text({ ...file, deadlineMs: 0 }),
     'sinks[0].deadlineMs must be a whole number between 100 and 4500.',
+  ],
+  [
+    'checkpoints more rarely than once a day',
+    text({ ...file, checkpointMinutes: 1441 }),
+    'sinks[0].checkpointMinutes must be a whole number between 0 and 1440.',
   ],
   [
     'a required sink over UDP',

@@ -11,7 +11,11 @@ interface Common {
   readonly deadlineMs: number
   /** Whether a new sink gets what was recorded before it. */
   readonly from: 'beginning' | 'now'
+  /** How long records may stand in it without a signed checkpoint after them; 0: for ever. */
+  readonly checkpointMinutes: number
 }
+
+export const CHECKPOINT_MINUTES = 5
 
 export interface FileSinkConfig extends Common {
   readonly kind: 'file'
@@ -102,6 +106,7 @@ function sinkConfig(fields: FieldReader, before: readonly SinkConfig[]): SinkCon
     mode,
     deadlineMs: fields.count('deadlineMs', 100, most, 2_000),
     from: fields.oneOf('from', ['beginning', 'now'], 'beginning'),
+    checkpointMinutes: fields.count('checkpointMinutes', 0, 1_440, CHECKPOINT_MINUTES),
   }
   const config = CONFIGS[kind](fields, common)
   fields.end()

@@ -40,6 +40,38 @@ export async function readCursors(reader: Reader): Promise<ReadonlyMap<string, n
   return new Map(rows.map(({ sink, delivered }) => [sink, delivered]))
 }
 
+/** The last checkpoint of a sink. */
+export interface CheckpointMark {
+  /** 0 for none yet. */
+  readonly at: EpochMs
+  readonly size: number
+}
+
+/** By the sink's name. */
+export async function readCheckpointMarks(
+  reader: Reader,
+): Promise<ReadonlyMap<string, CheckpointMark>> {
+  const rows = await reader.all<CheckpointMark & { readonly sink: string }>(
+    'select sink, checkpoint_at as at, checkpoint_size as size from audit_sink_cursors',
+  )
+  return new Map(rows.map(({ sink, at, size }) => [sink, { at, size }]))
+}
+
+/** Lets one of the processes that want to send a checkpoint do it. @returns whether this one may */
+export async function takeCheckpointTurn(
+  tx: Tx,
+  sink: string,
+  before: CheckpointMark,
+  next: CheckpointMark,
+): Promise<boolean> {
+  const changed = await tx.run(
+    `update audit_sink_cursors set checkpoint_at = ?, checkpoint_size = ?
+     where sink = ? and checkpoint_at = ? and checkpoint_size = ?`,
+    [next.at, next.size, sink, before.at, before.size],
+  )
+  return changed === 1
+}
+
 /** A cursor only moves forward. */
 export async function moveCursor(tx: Tx, sink: string, delivered: number): Promise<void> {
   await tx.run('update audit_sink_cursors set delivered = ? where sink = ? and delivered < ?', [

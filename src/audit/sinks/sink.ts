@@ -1,5 +1,6 @@
+import type { Checkpoint } from '../../core/audit-evidence.ts'
 import type { StoreId } from '../../core/ids.ts'
-import type { EpochMs } from '../../core/time.ts'
+import { type EpochMs, epochMs, parseInstant } from '../../core/time.ts'
 import type { RecordRow } from '../audit-repository.ts'
 import { decodeRecord } from '../record.ts'
 
@@ -12,10 +13,18 @@ export interface SinkRecord {
   readonly line: string
 }
 
-/** At least one record, numbers ascending. */
+/** At least one record, numbers ascending; or a checkpoint alone, which stands where a record would. */
 export interface SinkBatch {
   readonly storeId: StoreId
   readonly records: readonly SinkRecord[]
+  readonly isCheckpoint?: true
+}
+
+/** A signed statement on the tree, with what it takes to follow the tree from there. */
+export interface Stamp {
+  readonly checkpoint: Checkpoint
+  /** Of the tree of that size: roots of its perfect subtrees. */
+  readonly frontier: Uint8Array
 }
 
 /** A place that keeps records. */
@@ -39,6 +48,27 @@ export function sinkRecord(storeId: StoreId, row: RecordRow): SinkRecord {
     mac: Buffer.from(row.mac).toString('hex'),
   })
   return { seq: row.seq, at: record?.at ?? (0 as EpochMs), kind: record?.kind ?? 'event', line }
+}
+
+/** The line says on what the records after it stand, so that a copy may begin with it. */
+export function checkpointBatch(storeId: StoreId, { checkpoint, frontier }: Stamp): SinkBatch {
+  const line = JSON.stringify({
+    store: storeId,
+    checkpoint,
+    frontier: Buffer.from(frontier).toString('hex'),
+  })
+  const at = parseInstant(checkpoint.at) ?? epochMs(0)
+  const records = [{ seq: checkpoint.size, at, kind: 'checkpoint', line }]
+  return { storeId, records, isCheckpoint: true }
+}
+
+/** `FIRST-LAST` of records, `SIZE-checkpoint` of a checkpoint. */
+export function batchName(
+  { records, isCheckpoint }: SinkBatch,
+  written: (seq: number) => string,
+): string {
+  const first = written(records[0]?.seq ?? 0)
+  return `${first}-${isCheckpoint === true ? 'checkpoint' : written(records.at(-1)?.seq ?? 0)}`
 }
 
 /** One record a line, with a newline after each. */

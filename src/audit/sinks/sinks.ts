@@ -3,14 +3,14 @@ import type { Db, Reader, Tx } from '../../core/db-port.ts'
 import type { Fault } from '../../core/faults.ts'
 import type { StoreId } from '../../core/ids.ts'
 import type { Log } from '../../core/log.ts'
-import { type Clock, epochMs, sleep } from '../../core/time.ts'
+import { type Clock, epochMs, monotonicMs, sleep } from '../../core/time.ts'
 import { rightsRevision, type StoreKeys } from '../../keys/index.ts'
 import { type RecordRow, readTree, recordsAfter } from '../audit-repository.ts'
 import type { LedgerSinks } from '../ledger.ts'
 import { Delivery } from './delivery.ts'
 import { openSink, type SinkWorld } from './open-sink.ts'
 import { openConfigs } from './sealed-configs.ts'
-import { sinkRecord } from './sink.ts'
+import { type Stamp, sinkRecord } from './sink.ts'
 import type { SinkConfig } from './sink-config.ts'
 import {
   giveTurns,
@@ -20,6 +20,7 @@ import {
   type SinksTable,
   takeTurn,
 } from './sink-repository.ts'
+import { Stamping } from './stamping.ts'
 
 /** A page of what a sink lacks. */
 const PAGE = 500
@@ -66,14 +67,22 @@ export class Sinks implements LedgerSinks {
   #revision: number | null = null
   #unwatch: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
+  /** When it goes off, monotonic milliseconds. */
+  #timerAt = 0
+  /** A sink that fails is not tried again before, whoever wakes, monotonic milliseconds. */
+  #notBefore = 0
+  /** Whether somebody wanted a pass while there was one. */
+  #isWoken = false
   #pass: Promise<void> | null = null
   #retryMs = RETRY_MS
   /** Where a sink stood when it was last seen to lack records. */
   readonly #behindAt = new Map<string, number>()
+  readonly #stamping: Stamping
   #isClosed = false
 
   private constructor(options: SinksOptions) {
     this.#options = options
+    this.#stamping = new Stamping(options)
   }
 
   static async open(options: SinksOptions): Promise<Sinks> {
@@ -88,6 +97,11 @@ export class Sinks implements LedgerSinks {
 
   get isEmpty(): boolean {
     return this.#deliveries.length === 0
+  }
+
+  /** Has checkpoints made for the sinks that want them. */
+  stampWith(sign: () => Promise<Stamp>): void {
+    this.#stamping.sign = sign
   }
 
   admits(lane: string): boolean {
@@ -131,6 +145,7 @@ export class Sinks implements LedgerSinks {
   /** Takes up what the store says now. */
   async reload(): Promise<void> {
     await this.#options.db.read((reader) => this.#read(reader))
+    this.#notBefore = 0
     if (this.#deliveries.length > 0) this.#wake(COALESCE_MS)
   }
 
@@ -209,17 +224,34 @@ export class Sinks implements LedgerSinks {
   }
 
   #wake(ms: number): void {
-    if (this.#isClosed || this.#timer !== null || this.#pass !== null) return
-    this.#timer = setTimeout(() => {
-      this.#timer = null
-      this.#pass = this.#runPass()
-        .catch(() => RETRY_MS)
-        .then((again) => {
-          this.#pass = null
-          if (again !== null) this.#wake(again)
-        })
-    }, ms)
+    if (this.#isClosed) return
+    if (this.#pass !== null) {
+      this.#isWoken = true
+      return
+    }
+    const now = monotonicMs()
+    const at = Math.max(now + ms, this.#notBefore)
+    if (this.#timer !== null && this.#timerAt <= at) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timerAt = at
+    this.#timer = setTimeout(() => this.#beginPass(), at - now)
     this.#timer.unref()
+  }
+
+  #beginPass(): void {
+    this.#timer = null
+    this.#isWoken = false
+    this.#pass = this.#runPass()
+      .catch(() => {
+        this.#notBefore = monotonicMs() + RETRY_MS
+        return RETRY_MS
+      })
+      .then((again) => {
+        this.#pass = null
+        // What came meanwhile may have been too late for this pass.
+        if (this.#isWoken) this.#wake(COALESCE_MS)
+        else if (again !== null) this.#wake(again)
+      })
   }
 
   /** Brings every sink what it lacks. @returns when to look again, or null when nothing is left to do */
@@ -252,9 +284,12 @@ export class Sinks implements LedgerSinks {
       }
     }
     await this.#saveCursors()
+    const { hasFailed: hasStampFailed, againMs } = await this.#stamping.pass(this.#deliveries)
+    hasFailed ||= hasStampFailed
     this.#retryMs = hasFailed ? Math.min(this.#retryMs * 2, MAX_RETRY_MS) : RETRY_MS
+    this.#notBefore = hasFailed ? monotonicMs() + this.#retryMs : 0
     if (hasFailed) return this.#retryMs
-    return isBehind ? SETTLE_MS : null
+    return isBehind ? Math.min(SETTLE_MS, againMs ?? SETTLE_MS) : againMs
   }
 
   /** What other processes deliver to a required sink stands in the store a moment later. */

@@ -8,7 +8,11 @@ import type { Sink, SinkBatch, SinkRecord } from './sink.ts'
 import type { SyslogSinkConfig } from './sink-config.ts'
 
 /** RFC 5424 table 2. A refusal is what somebody should look at. */
-const SEVERITY: Readonly<Record<string, number>> = { refusal: 4, change: 5 }
+const SEVERITY: Readonly<Record<string, number>> = {
+  refusal: 4,
+  change: 5,
+  checkpoint: 5,
+}
 const INFORMATIONAL = 6
 
 /** `<PRI>1 TIME HOST sallyport PID KIND - LINE`, RFC 5424 section 6; the line is plain JSON, so no BOM stands before it. */

@@ -1,7 +1,7 @@
 import { Fault } from '../../core/faults.ts'
 import type { Clock } from '../../core/time.ts'
 import { type Outgoing, signWebhook } from '../../net/index.ts'
-import { linesOfBatch, type Sink } from './sink.ts'
+import { batchName, linesOfBatch, type Sink } from './sink.ts'
 import type { WebhookSinkConfig } from './sink-config.ts'
 
 /** An answer is looked at for its status alone. */
@@ -12,13 +12,12 @@ export function webhookSink(config: WebhookSinkConfig, out: Outgoing, clock: Clo
   return {
     async send(batch, signal) {
       const body = linesOfBatch(batch)
-      const first = batch.records[0]?.seq ?? 0
       const { status } = await out.request({
         method: 'POST',
         url: config.url,
         headers: {
           'content-type': 'application/x-ndjson',
-          'x-sallyport-delivery': `${batch.storeId}:${first}-${batch.records.at(-1)?.seq ?? first}`,
+          'x-sallyport-delivery': `${batch.storeId}:${batchName(batch, String)}`,
           ...signWebhook(config.key, clock(), body),
         },
         body,

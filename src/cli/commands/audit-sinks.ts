@@ -25,7 +25,7 @@ export function sinksJson(sinks: readonly SinkStanding[]): Json {
 export function sinksTable(sinks: readonly SinkStanding[], out: Output): string {
   if (sinks.length === 0) return ''
   return table(
-    ['SINK', 'KIND', 'MODE', 'WHERE', 'DELIVERED', 'LACKING', 'PROBLEM'],
+    ['SINK', 'KIND', 'MODE', 'WHERE', 'DELIVERED', 'LACKING', 'SIGNED', 'PROBLEM'],
     sinks.map((one) => [
       one.name,
       one.kind,
@@ -33,6 +33,7 @@ export function sinksTable(sinks: readonly SinkStanding[], out: Output): string 
       visible(one.place),
       String(one.delivered),
       String(one.lacking),
+      String(one.signed),
       one.problem ?? '-',
     ]),
     out,
