@@ -83,8 +83,19 @@ export function filedOwn(caller: Caller, request: OwnRequest): Filing {
   const { payload = null, reason = null } = request
   // Another preview is another request: what was approved is what was shown.
   const argumentsDigest = jsonDigest({ payload, preview, reason })
+  if (hasBlurredNumber(payload))
+    throw badField(
+      'payload',
+      'holds a number beyond 2^53, which stands for its neighbours too; send it as text',
+    )
   const act = { ...request, argumentsDigest, policyRevision: 'own' }
   return filed(caller, 'own', act, preview)
+}
+
+/** Whether another number in the text that was sent would have been read as the same one. */
+function hasBlurredNumber(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasBlurredNumber)
 }
 
 /**
