@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { connect, isIP, type Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { connect as connectTls } from 'node:tls'
-import { toIso } from '../../core/time.ts'
+import { monotonicMs, toIso } from '../../core/time.ts'
 import type { Sink, SinkBatch, SinkRecord } from './sink.ts'
 import type { SyslogSinkConfig } from './sink-config.ts'
 
@@ -35,13 +35,20 @@ export function syslogSink(config: SyslogSinkConfig): Sink {
   return config.transport === 'udp' ? udpSink(config) : new SyslogStream(config)
 }
 
+/** What was sent within this time may have been lost with a connection that ended. */
+const UNSURE_MS = 30_000
+const MAX_UNSURE_CHARACTERS = 1_048_576
+
 /**
  * A connection that stays open. The protocol has no answer: a record counts as delivered when the peer's kernel or ours
- * has taken it over. A peer that stops reading is noticed when the buffers between are full.
+ * has taken it over. A peer that stops reading is noticed when the buffers between are full; what it was sent last comes
+ * again on the next connection when one ends.
  */
 class SyslogStream implements Sink {
   readonly #config: SyslogSinkConfig
   #socket: Socket | null = null
+  /** What was sent last, oldest first. */
+  #unsure: { readonly at: number; readonly text: string }[] = []
 
   constructor(config: SyslogSinkConfig) {
     this.#config = config
@@ -50,13 +57,15 @@ class SyslogStream implements Sink {
   async send({ records }: SinkBatch, signal: AbortSignal): Promise<void> {
     const { facility } = this.#config
     const text = records.map((record) => framed(syslogMessage(record, facility))).join('')
+    const before = this.#socket
     const socket = await this.#connected(signal)
+    const again = socket === before ? '' : this.#unsure.map((sent) => sent.text).join('')
     const drop = (): void => void socket.destroy()
     signal.addEventListener('abort', drop, { once: true })
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once('close', onClose)
-        socket.write(text, (error) => {
+        socket.write(`${again}${text}`, (error) => {
           socket.off('close', onClose)
           if (error === null || error === undefined) resolve()
           else reject(error)
@@ -68,6 +77,19 @@ class SyslogStream implements Sink {
     } finally {
       signal.removeEventListener('abort', drop)
     }
+    this.#note(text)
+  }
+
+  #note(text: string): void {
+    const now = monotonicMs()
+    this.#unsure.push({ at: now, text })
+    this.#unsure = this.#unsure.filter(({ at }) => now - at < UNSURE_MS)
+    let characters = 0
+    const oldest = this.#unsure.findLastIndex((sent) => {
+      characters += sent.text.length
+      return characters > MAX_UNSURE_CHARACTERS
+    })
+    if (oldest >= 0) this.#unsure.splice(0, oldest + 1)
   }
 
   async close(): Promise<void> {
