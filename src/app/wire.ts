@@ -169,9 +169,9 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       )
     },
     registry: async () => (await stack()).registry(),
-    async policyProblems(bytes) {
-      const read = await (await import('../policy/tool-policy/index.ts')).readToolPolicy(bytes)
-      return 'problems' in read ? read.problems : []
+    async policyTools() {
+      const { policyTools } = await import('./policy-tools.ts')
+      return policyTools({ settings, log, stack, agent: () => agent('cli') })
     },
     lock: async () => (await keySources()).lockKeys(settings),
     runWithSecrets: async (...given) =>

@@ -26,6 +26,7 @@ import type { SharePort } from '../core/share-port.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { UseResult, VaultPort } from '../core/vault-port.ts'
 import type { Json } from './command.ts'
+import type { PolicyTools } from './policy-tools.ts'
 
 /** One line of `sallyport doctor`. */
 export interface Check {
@@ -364,12 +365,7 @@ export interface CliDeps {
   wrap(request: WrapRequest, signal: AbortSignal): Promise<number>
   /** The servers behind the gateway and the policies on their tools. */
   registry(): Promise<{ readonly servers: ServerPort; readonly policies: ToolPolicyPort }>
-  /** What is wrong with a policy on tools, lines and columns from 1. Opens no vault. */
-  policyProblems(
-    bytes: Uint8Array,
-  ): Promise<
-    readonly { readonly line: number; readonly column: number; readonly problem: string }[]
-  >
+  policyTools(): Promise<PolicyTools>
   inspection(): Promise<Inspection>
   inspectionRules(): Promise<InspectionRules>
   /** Closes what the command opened. Called once, after it ended or failed. */

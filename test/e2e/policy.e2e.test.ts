@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 
+const ECHO = join(import.meta.dirname, '../support/echo-server.mjs')
 const { home, remove } = await temporaryHome()
 after(remove)
 
@@ -12,6 +13,20 @@ const good = join(home, 'good.json')
 const bad = join(home, 'bad.json')
 await writeFile(good, '{"version":"1","default":"deny","tools":{"read_file":{}}}')
 await writeFile(bad, '{\n  "version": "1",\n  "defualt": "deny"\n}')
+
+const pay = join(home, 'pay.yaml')
+await writeFile(
+  pay,
+  `# Money.
+tools:
+  pay:
+    limits: [{max: 100, counter: spend, window: day, cost: {path: args.amount, scale: 2}}]
+    require:
+      - {conditions: [{path: args.amount, op: lte, value: 50}], on_deny: Too much., name: small}
+default: deny
+version: "1"
+`,
+)
 
 const validate = (...args: readonly string[]) =>
   spawnSync(process.execPath, [LAUNCHER, 'policy', 'validate', ...args], {
@@ -48,4 +63,129 @@ test('a file that is not there is bad input', () => {
   const { status, stderr } = validate(join(home, 'none.json'))
   assert.equal(status, 2)
   assert.match(stderr, /cannot be read/)
+})
+
+const policy = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [LAUNCHER, 'policy', ...args], {
+    env: homeEnvironment(home),
+    encoding: 'utf8',
+  })
+
+test('explain says which rule denies, what it saw and what would be counted', () => {
+  const denied = policy('explain', pay, 'pay', '--args', '{"amount":60}')
+  assert.deepEqual(
+    [denied.status, denied.stdout],
+    [
+      1,
+      `pay is denied.
+  by      /tools/pay/require/0 (small)
+  reason  Too much.
+
+/tools/pay/require/0 (small): not met
+  args.amount lte 50: not met, saw 60
+`,
+    ],
+  )
+  const allowed = policy('explain', pay, 'pay', '--args', '{"amount":9.99}')
+  assert.deepEqual(
+    [allowed.status, allowed.stdout],
+    [
+      0,
+      `pay is allowed.
+
+/tools/pay/require/0 (small): met
+  args.amount lte 50: met, saw 9.99
+
+counted as
+  9.99 of 100 in a day (calendar), 'spend' by grant: /tools/pay/limits/0
+`,
+    ],
+  )
+  const json = JSON.parse(policy('explain', pay, 'other', '--json').stdout) as { rule: string }
+  assert.equal(json.rule, '(default deny)')
+  const bad = policy('explain', pay, 'pay', '--args', '[1]')
+  assert.equal(bad.status, 2)
+  assert.match(bad.stderr, /--args must be an object/)
+})
+
+test('cases beside a policy are run, and what came otherwise is shown', async () => {
+  const cases = join(home, 'pay.test.yaml')
+  await writeFile(
+    cases,
+    `cases:
+  - {call: pay, args: {amount: 50}, expect: allowed}
+  - {name: large, call: pay, args: {amount: 51}, expect: allowed}
+`,
+  )
+  const { status, stdout } = policy('test', cases)
+  assert.deepEqual(
+    [status, stdout],
+    [
+      1,
+      `${cases}:3: large
+  - allowed
+  + denied by /tools/pay/require/0 "Too much."
+1 of 2 cases failed.
+`,
+    ],
+  )
+  await writeFile(cases, 'cases: [{call: pay, args: {amount: 50}, expect: allowed}]')
+  const passed = policy('test', cases)
+  assert.deepEqual([passed.status, passed.stdout], [0, '1 case passed.\n'])
+})
+
+test('fmt changes what is not in form, once, and says so', async () => {
+  assert.equal(policy('fmt', '--check', pay).status, 1)
+  assert.deepEqual(policy('fmt', pay).stdout, `changed: ${pay}\n`)
+  assert.equal(
+    await readFile(pay, 'utf8'),
+    `version: "1"
+default: deny
+# Money.
+tools:
+  pay:
+    require:
+      - {name: small, conditions: [{path: args.amount, op: lte, value: 50}], on_deny: Too much.}
+    limits: [{counter: spend, window: day, max: 100, cost: {path: args.amount, scale: 2}}]
+`,
+  )
+  const again = policy('fmt', '--check', pay)
+  assert.deepEqual([again.status, again.stdout], [0, 'Nothing to change.\n'])
+})
+
+test('convert writes the other form, or says why there is none', () => {
+  const { status, stdout, stderr } = policy('convert', pay)
+  assert.equal(status, 0)
+  assert.equal((JSON.parse(stdout) as { default: string }).default, 'deny')
+  assert.match(stderr, /Comments are not kept/)
+  const hosted = policy('convert', pay, '--to', 'hosted')
+  assert.deepEqual([hosted.status, hosted.stdout], [1, ''])
+  assert.match(hosted.stderr, /pay\.yaml:\d+:\d+: 'cost' is not known there/)
+})
+
+test('warnings are told beside what is valid, and wrong with --strict', async () => {
+  const file = join(home, 'session.json')
+  await writeFile(
+    file,
+    '{"version":"1","default":"deny","tools":{"t":{"rate_limit":{"max":1,"window":60}}}}',
+  )
+  const { status, stdout, stderr } = validate(file)
+  assert.deepEqual([status, stdout], [0, 'Policy file is valid.\n'])
+  assert.match(stderr, /session\.json:1:60: a client can begin a new session/)
+  assert.equal(validate(file, '--strict').status, 1)
+})
+
+test('init asks a server for its tools and allows none of them by itself', async () => {
+  const file = join(home, 'echo.yaml')
+  const { status, stderr } = policy('init', '-o', file, '--', process.execPath, ECHO)
+  assert.equal(status, 0, stderr)
+  const text = await readFile(file, 'utf8')
+  assert.match(text, /^ {2}# Answers what it was sent\.\n {2}# arguments: text\n {2}"echo":$/m)
+  assert.equal(validate(file).status, 0)
+  assert.equal(policy('explain', file, 'echo').status, 1)
+  assert.equal(policy('init', '-o', file, '--', process.execPath, ECHO).status, 6)
+  const gone = policy('init', '--', process.execPath, '-e', 'process.exit(3)')
+  assert.equal(gone.status, 7)
+  assert.match(gone.stderr, /ended before it listed its tools \(exit code 3\)/)
+  assert.equal(policy('init').status, 2)
 })

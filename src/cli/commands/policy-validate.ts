@@ -1,67 +1,55 @@
-import { readFile, stat } from 'node:fs/promises'
-import { Fault } from '../../core/faults.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
-import { visible } from '../text.ts'
+import { findingLine, findingsJson } from '../policy-view.ts'
+import { readBytes } from '../text-files.ts'
 
-type Deps = Pick<CliDeps, 'policyProblems'>
-
-/** More than a policy may have, so that one that is too large is told as such. */
-const MAX_BYTES = 2 * 1_048_576
+type Deps = Pick<CliDeps, 'policyTools'>
 
 export const policyValidate = command({
   name: 'policy validate',
   summary: 'Check policies on the tools of MCP servers.',
   about: [
     'Says all that is wrong, each with line and column. A key that is not known is wrong: a policy with a mistyped ' +
-      'key would be weaker than it looks. Exit code 1 when something is wrong. Opens no vault.',
+      'key would be weaker than it looks. Exit code 1 when something is wrong. What is right and perhaps not meant ' +
+      '(rules that never count, counts that a client can begin anew) is a warning. Opens no vault.',
   ],
-  arguments: [{ name: 'files', summary: 'policies, JSON', repeats: true }],
-  options: {},
+  arguments: [{ name: 'files', summary: 'policies, JSON or YAML', repeats: true }],
+  options: { strict: { summary: 'warnings are wrong too' } },
   examples: [['sallyport policy validate policy.json', 'before it is used']],
   async run(args, io, deps: Deps) {
+    const tools = await deps.policyTools()
     const files = await Promise.all(
       args.files.map(async (file) => ({
         file,
-        problems: await deps.policyProblems(await bytesOf(file)),
+        ...(await tools.check(file, await readBytes('FILES', file))),
       })),
     )
-    const isValid = files.every(({ problems }) => problems.length === 0)
+    const isValid = files.every(
+      ({ problems, warnings }) => problems.length === 0 && (!args.strict || warnings.length === 0),
+    )
+    if (!io.json)
+      for (const { file, warnings } of files)
+        for (const one of warnings) await io.say(`warning: ${findingLine(file, one)}`)
     await io.answer(
       {
         valid: isValid,
-        files: files.map(({ file, problems }) => ({
+        files: files.map(({ file, problems, warnings }) => ({
           file,
-          problems: problems.map((one) => ({ ...one })),
+          problems: findingsJson(problems),
+          warnings: findingsJson(warnings),
         })),
       },
-      () =>
-        isValid
-          ? files.length === 1
-            ? 'Policy file is valid.'
-            : `${files.length} policy files are valid.`
-          : files
-              .flatMap(({ file, problems }) =>
-                problems.map(({ line, column, problem }) =>
-                  visible(`${file}:${line}:${column}: ${problem}`),
-                ),
-              )
-              .join('\n'),
+      () => {
+        const lines = files.flatMap(({ file, problems }) =>
+          problems.map((one) => findingLine(file, one)),
+        )
+        if (lines.length > 0) return lines.join('\n')
+        if (!isValid) return 'There are warnings.'
+        return files.length === 1
+          ? 'Policy file is valid.'
+          : `${files.length} policy files are valid.`
+      },
     )
     return isValid ? 0 : 1
   },
 })
-
-async function bytesOf(file: string): Promise<Uint8Array> {
-  try {
-    if ((await stat(file)).size <= MAX_BYTES) return await readFile(file)
-  } catch (cause) {
-    throw new Fault('BAD_INPUT', `The file '${file}' cannot be read.`, {
-      details: { field: 'FILES' },
-      cause,
-    })
-  }
-  throw new Fault('TOO_LARGE', `The file '${file}' is larger than ${MAX_BYTES} bytes.`, {
-    details: { field: 'FILES', maxBytes: MAX_BYTES },
-  })
-}

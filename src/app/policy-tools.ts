@@ -1,0 +1,256 @@
+import { dirname, join } from 'node:path'
+import type { AskedServer, PolicyAnswer, PolicyTools, SeenCondition } from '../cli/index.ts'
+import { packageVersion } from '../core/config.ts'
+import { Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
+import { systemClock } from '../core/time.ts'
+import type { ToolsClient } from '../gateway/index.ts'
+import { parseExactly } from '../mcp/wire/index.ts'
+import {
+  amountText,
+  type CallExplanation,
+  convertedPolicy,
+  explainCall,
+  formatOf,
+  formattedPolicy,
+  type ListedTool,
+  type Outcome,
+  policyBeside,
+  policyFault,
+  readPolicyCases,
+  readToolPolicy,
+  runPolicyCases,
+  type SeenTest,
+  suggestedPolicy,
+  toolPolicyOf,
+} from '../policy/tool-policy/texts.ts'
+import type { HttpServerParts } from './http-server.ts'
+
+export interface PolicyToolsParts extends HttpServerParts {
+  readonly log: Log
+  readonly agent: () => Promise<Caller>
+}
+
+/** How long a server may take to say which tools it has. */
+const ASK_MS = 30_000
+const MAX_MESSAGE_BYTES = 16_777_216
+
+export function policyTools(parts: PolicyToolsParts): PolicyTools {
+  return {
+    async check(file, bytes) {
+      const read = await readToolPolicy(bytes, formatOf(file, bytes))
+      return 'problems' in read
+        ? { problems: read.problems, warnings: [] }
+        : { problems: [], warnings: read.warnings }
+    },
+    formatted: formattedPolicy,
+    converted: convertedPolicy,
+    async explained(file, bytes, question) {
+      const policy = await toolPolicyOf(file, bytes)
+      const { name, isMethod, principal, labels, client, at } = question
+      const asker = { principal, labels, client, at: at ?? systemClock() }
+      const args = objectOf('--args', question.args)
+      const result = question.result === null ? undefined : objectOf('--result', question.result)
+      return answerOf(
+        explainCall(
+          policy,
+          isMethod
+            ? { ...asker, method: name, params: args }
+            : {
+                ...asker,
+                tool: name,
+                args,
+                annotations:
+                  question.annotations === null
+                    ? null
+                    : objectOf('--annotations', question.annotations),
+                toolClass: question.toolClass,
+              },
+          result,
+        ),
+      )
+    },
+    async tried(file, bytes, read) {
+      const cases = await readPolicyCases(file, bytes)
+      if ('problems' in cases) throw policyFault(file, cases.problems)
+      const about = cases.policy === null ? policyBeside(file) : join(dirname(file), cases.policy)
+      if (about === file)
+        throw new Fault('BAD_INPUT', `The file '${file}' does not say which policy it is about.`, {
+          details: { field: 'policy', remedy: "name it: 'policy: FILE'" },
+        })
+      const policy = await toolPolicyOf(about, await read(about))
+      return runPolicyCases(policy, cases.cases).map(({ case: one, passed, got }) => ({
+        name: one.name,
+        line: one.line,
+        passed,
+        expected: { outcome: one.expect, rule: one.rule, reason: one.reason },
+        got,
+      }))
+    },
+    async suggested(server, signal) {
+      const { serverNameOf } = await import('../gateway/index.ts')
+      const { name, url, command } = server
+      const known = name ?? serverNameOf(url === null ? command : [new URL(url).hostname])
+      return suggestedPolicy(known, await toolsOf(server, parts, signal))
+    },
+  }
+}
+
+/** @throws {Fault} `BAD_INPUT` */
+function objectOf(field: string, text: string): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = parseExactly(text)
+  } catch (cause) {
+    throw new Fault('BAD_INPUT', `${field} is not JSON.`, { details: { field }, cause })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Fault('BAD_INPUT', `${field} must be an object.`, { details: { field } })
+  return value as Readonly<Record<string, unknown>>
+}
+
+function answerOf({ decision, result, rules, charges }: CallExplanation): PolicyAnswer {
+  const seen = {
+    clauses: rules.flatMap((rule) =>
+      rule.clauses.map(({ kind, pointer, name, outcome, tests }) => ({
+        kind,
+        pointer,
+        name,
+        met: metOf(outcome),
+        tests: tests.map(conditionOf),
+      })),
+    ),
+    charges: charges.map(({ limit, amount }) => ({
+      counter: limit.counter,
+      amount: amountText(amount, limit.scale),
+      max: amountText(limit.max, limit.scale),
+      window: typeof limit.window === 'number' ? `${limit.window} seconds` : limit.window,
+      scope: limit.scope,
+      algorithm: limit.algorithm,
+      pointer: limit.pointer,
+    })),
+  }
+  const nothing = { shadow: null, isDurable: false, judgesResult: false }
+  if (!decision.allowed) {
+    const { rule, name, reason, isHidden } = decision
+    return { ...seen, ...nothing, verdict: isHidden ? 'hidden' : 'denied', rule, name, reason }
+  }
+  const { needsApproval, isDurable, judgesResult } = decision
+  const shadow = decision.shadow ?? (result?.allowed === true ? result.shadow : null)
+  const more = { ...seen, shadow, isDurable, judgesResult }
+  if (needsApproval !== null) {
+    const { rule, name, reason } = needsApproval
+    return { ...more, verdict: 'approval', rule, name, reason }
+  }
+  if (result !== null && !result.allowed) {
+    const { rule, name, reason } = result
+    return { ...more, verdict: 'withheld', rule, name, reason }
+  }
+  return { ...more, verdict: 'allowed', rule: null, name: null, reason: null }
+}
+
+function metOf(outcome: Outcome): boolean | null {
+  return outcome === 'doubt' ? null : outcome
+}
+
+function conditionOf({ shown, outcome, saw, within }: SeenTest): SeenCondition {
+  return { shown, met: metOf(outcome), saw, within: within.map(conditionOf) }
+}
+
+async function toolsOf(
+  server: AskedServer,
+  parts: PolicyToolsParts,
+  signal: AbortSignal,
+): Promise<readonly ListedTool[]> {
+  const late = AbortSignal.timeout(ASK_MS)
+  const ending = AbortSignal.any([signal, late])
+  const ended = new Promise<never>((_, reject) => {
+    const end = (): void =>
+      reject(
+        late.aborted
+          ? new Fault('NET_TIMED_OUT', `The server did not list its tools in ${ASK_MS / 1000} s.`)
+          : new Fault('NET_FAILED', 'The server was not asked to the end.'),
+      )
+    if (ending.aborted) end()
+    else ending.addEventListener('abort', end, { once: true })
+  })
+  ended.catch(() => {})
+  return server.url === null
+    ? overStdio(server, ended)
+    : overHttp({ ...server, url: server.url }, parts, ended)
+}
+
+const CLIENT = { name: 'sallyport', version: packageVersion() }
+
+async function overStdio(
+  { command, environment, variables }: AskedServer,
+  ended: Promise<never>,
+): Promise<readonly ListedTool[]> {
+  const [{ StdioServer, ToolsClient }, { LineReader, readFrame }, { childEnvironment }] =
+    await Promise.all([
+      import('../gateway/index.ts'),
+      import('../mcp/wire/index.ts'),
+      import('./open-gateway.ts'),
+    ])
+  const server = await StdioServer.start({
+    command,
+    environment: childEnvironment(environment, variables),
+  })
+  const client: ToolsClient = new ToolsClient((text) => server.stdin.write(`${text}\n`), CLIENT)
+  const lines = new LineReader({
+    maxBytes: MAX_MESSAGE_BYTES,
+    onLine(line) {
+      const message = readFrame(line)
+      if (message.kind !== 'refused') client.heard(message)
+    },
+    onTooLong() {},
+  })
+  server.stdout.on('data', (chunk: Buffer) => lines.push(chunk))
+  const gone = server.ended.then(({ how }) => {
+    throw new Fault('NET_FAILED', `The server ended before it listed its tools (${how}).`)
+  })
+  gone.catch(() => {})
+  try {
+    return await Promise.race([client.tools(), gone, ended])
+  } finally {
+    server.finish()
+    await server.ended
+  }
+}
+
+async function overHttp(
+  target: AskedServer & { readonly url: string },
+  parts: PolicyToolsParts,
+  ended: Promise<never>,
+): Promise<readonly ListedTool[]> {
+  const [{ HttpUpstream, ToolsClient }, { httpServer }] = await Promise.all([
+    import('../gateway/index.ts'),
+    import('./http-server.ts'),
+  ])
+  const server = await httpServer(parts, target, await parts.agent())
+  let fail: (fault: Fault) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  failed.catch(() => {})
+  const upstream = new HttpUpstream({
+    ...server,
+    log: parts.log,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    hear: async (message) => {
+      if (message.kind !== 'refused') client.heard(message)
+    },
+    failed: (_, end, why) => fail(new Fault('NET_FAILED', `The server did not answer: ${why}`)),
+  })
+  const client: ToolsClient = new ToolsClient(
+    (text, message) => upstream.send(text, message),
+    CLIENT,
+  )
+  try {
+    return await Promise.race([client.tools(), failed, ended])
+  } finally {
+    await upstream.close()
+    await server.out.close()
+  }
+}

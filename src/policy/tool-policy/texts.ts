@@ -1,0 +1,10 @@
+// What people do with policies as texts. A door of its own: whoever judges calls loads none of it.
+
+export { convertedPolicy } from './convert-policy.ts'
+export { amountText } from './cost.ts'
+export { type CallExplanation, explainCall, type SeenTest } from './explain-call.ts'
+export { formattedPolicy } from './format-policy.ts'
+export type { Outcome } from './model.ts'
+export { policyBeside, readPolicyCases, runPolicyCases } from './policy-cases.ts'
+export { formatOf, policyFault, readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
+export { type ListedTool, suggestedPolicy } from './suggest-policy.ts'
