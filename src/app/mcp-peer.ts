@@ -61,7 +61,13 @@ async function registeredPeer(
   return { owner: principalName(caller.principal), session: { caller, vault } }
 }
 
-function proofOf({ proof, scheme, method, url }: ShownBearer): RequestProof | null {
+/** What came beside the bearer to prove that its sender holds the key it is bound to. */
+export function proofOf({
+  proof,
+  scheme,
+  method,
+  url,
+}: Omit<ShownBearer, 'bearer' | 'vault' | 'address'>): RequestProof | null {
   if (proof === null && scheme === 'Bearer') return null
   return { jwt: proof ?? '', method, url, scheme }
 }

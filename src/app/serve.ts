@@ -13,6 +13,8 @@ import type { From, Pages } from '../pages/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
 import { type Arrival, arrivalOf } from './arrival.ts'
+import type { GatewayDoor } from './gateway-door.ts'
+import { lazily } from './lazily.ts'
 import { type Binding, openListener } from './listener.ts'
 import { mcpPeer } from './mcp-peer.ts'
 
@@ -27,6 +29,8 @@ export interface ServeOptions {
   readonly isReady: () => Promise<boolean>
   readonly vaultOf: ReachedVault
   readonly definition: ServerDefinition<SecretSession>
+  /** The servers behind the gateway; opened by the first request for one. */
+  readonly gateway: (hostnames: readonly string[]) => Promise<GatewayDoor>
   /** Told the address as soon as it is known, because pages name it; answers the desk to mount. */
   readonly deskAt: (baseUrl: string) => PageDesk
   /** The pages of people with accounts, for the same address. */
@@ -43,10 +47,12 @@ export interface Serving {
 /** Serves the API, MCP and the one-time pages. */
 export async function serveHttp(options: ServeOptions): Promise<Serving> {
   const { log, settings, binding } = options
+  const hostnames = hostnamesOf(settings.publicUrl, binding.host)
+  const gateway = lazily(() => options.gateway(hostnames))
   const endpoint = await openMcpEndpoint(options.definition, {
     authenticate: (shown) => mcpPeer(options, shown),
     log,
-    hostnames: hostnamesOf(settings.publicUrl, binding.host),
+    hostnames,
     originOf: (request) => new URL(settings.publicUrl ?? request.url).origin,
   })
   const mounted: Mounted = { desk: null, pages: null }
@@ -69,7 +75,12 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       return
     }
     if (isApiTarget(target)) void serveApi(options.api, incoming, outgoing, arrival)
-    else {
+    else if (target.startsWith('/s/')) {
+      const from = { address: arrival.address, origin: originOf(incoming, arrival, settings) }
+      gateway()
+        .then((door) => door.handle(incoming, outgoing, target, from))
+        .catch((error: unknown) => refuseRequest(outgoing, error))
+    } else {
       arrivals.set(incoming, {
         peer: incoming.socket.remoteAddress ?? null,
         address: arrival.address,
@@ -93,6 +104,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     async stop() {
       await desk.close()
       await endpoint.close()
+      await (await gateway.made()?.catch(() => null))?.close()
       listening.close()
       server.close()
       server.closeIdleConnections()
@@ -101,6 +113,16 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       await stopped
     },
   }
+}
+
+/** Origin under which the client reached this server; the door judges whether its host is one of ours. */
+function originOf(
+  { headers }: IncomingMessage,
+  { scheme }: Arrival,
+  { publicUrl }: Settings,
+): string {
+  const named = URL.parse(publicUrl ?? `${scheme}://${headers.host ?? ''}`)
+  return named?.origin ?? `${scheme}://127.0.0.1`
 }
 
 /** What is served beside the API and MCP, once the address is known. */

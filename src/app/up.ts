@@ -58,6 +58,11 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     isReady: () => storeAnswers(stack),
     vaultOf: createReach({ ...stack, standing: stack.identity.standing, clock: systemClock }),
     definition: await options.secretTools(doors),
+    async gateway(hostnames) {
+      const { openGatewayDoor } = await import('./gateway-door.ts')
+      const { inspection } = options
+      return openGatewayDoor({ settings, log, stack, tokens, inspection, hostnames })
+    },
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })
       desk.site = siteOf(settings, mountedAt)

@@ -2,6 +2,7 @@ import type { Db } from '../core/db-port.ts'
 import { asFault, type Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
+import { monotonicMs } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
 import { type ToolPolicy, toolPolicyOf } from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy, PoliciesNow } from './applied-policies.ts'
@@ -37,6 +38,7 @@ export class RegistryView {
   #problem: Fault | null = null
   #endWatch: () => void = () => {}
   #timer: NodeJS.Timeout | null = null
+  #lookedAt = Number.NEGATIVE_INFINITY
   #isReading = false
   #isStale = false
   #isClosed = false
@@ -97,6 +99,14 @@ export class RegistryView {
     return [...own, ...named].filter((name) => !this.#held.policies.has(name))
   }
 
+  /** As `server`, as of now: what was added a moment ago is there. */
+  async serverNow(name: string): Promise<ServerInfo | null> {
+    const known = this.server(name)
+    if (known !== null) return known
+    await this.#refresh()
+    return this.server(name)
+  }
+
   /** Calls back when servers, policies or what is attached may have changed. @returns ends it */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
@@ -119,15 +129,20 @@ export class RegistryView {
   #changed(): void {
     this.#isStale = true
     if (this.#timer !== null || this.#isReading || this.#isClosed) return
-    this.#timer = setTimeout(() => {
-      this.#timer = null
-      void this.#refresh()
-    }, LOOK_MS)
+    const sinceMs = monotonicMs() - this.#lookedAt
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null
+        void this.#refresh()
+      },
+      Math.max(0, LOOK_MS - sinceMs),
+    )
     this.#timer.unref()
   }
 
   async #refresh(): Promise<void> {
     this.#isReading = true
+    this.#lookedAt = monotonicMs()
     this.#isStale = false
     const { db, log } = this.#parts
     try {

@@ -1,5 +1,6 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { callInspection } from '../../src/app/call-inspection.ts'
+import { openGatewayDoor } from '../../src/app/gateway-door.ts'
 import type { Binding } from '../../src/app/listener.ts'
 import { openApi } from '../../src/app/open-api.ts'
 import { openPages } from '../../src/app/open-pages.ts'
@@ -18,7 +19,13 @@ export const ERAS: readonly Era[] = ['legacy', 'modern']
 export interface McpDoor {
   readonly baseUrl: string
   /** A client of the protocol's own SDK. With `onVisit` it can open pages. */
-  connect(era: Era, bearer: string, vault?: string, onVisit?: OnVisit): Promise<McpClient>
+  connect(
+    era: Era,
+    bearer: string,
+    vault?: string,
+    onVisit?: OnVisit,
+    path?: string,
+  ): Promise<McpClient>
   /** One request as it is. */
   post(body: unknown, headers: Readonly<Record<string, string>>, path?: string): Promise<Response>
   stop(): Promise<void>
@@ -41,13 +48,14 @@ export async function serveMcpDoor(
   const turnstile = createTurnstile()
   const inspection = callInspection(settings, async () => null, silentLog)
   const pages = createPageDesk()
+  const tokens = await createTokens(vault)
   const serving = await serveHttp({
     settings,
     binding: { host: '127.0.0.1', port: 0, tls: null, behindProxy: [], ...binding },
     isReady: async () => true,
     pagesAt: (baseUrl) => openPages(vault, settings, baseUrl, silentLog),
     log: silentLog,
-    tokens: await createTokens(vault),
+    tokens,
     api: openApi(vault, { log: silentLog, inspection }),
     authentication: identity.authentication,
     vaultOf: createReach({ ...vault, standing: identity.standing, clock: systemClock }),
@@ -65,12 +73,14 @@ export async function serveMcpDoor(
       }),
       ...tools,
     }),
+    gateway: (hostnames) =>
+      openGatewayDoor({ settings, log: silentLog, stack: vault, tokens, inspection, hostnames }),
     deskAt: () => pages,
   })
   const clients: Client[] = []
   return {
     baseUrl: serving.baseUrl,
-    async connect(era, bearer, named, onVisit) {
+    async connect(era, bearer, named, onVisit, path = '/mcp') {
       const client = new Client(
         { name: `${era}-test`, version: '1' },
         {
@@ -86,7 +96,7 @@ export async function serveMcpDoor(
         Authorization: `Bearer ${bearer}`,
         ...(named !== undefined && { 'X-Vault-ID': named }),
       }
-      const transport = new StreamableHTTPClientTransport(new URL(`${serving.baseUrl}/mcp`), {
+      const transport = new StreamableHTTPClientTransport(new URL(serving.baseUrl + path), {
         requestInit: { headers },
       })
       await client.connect(transport)

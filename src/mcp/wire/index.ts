@@ -28,5 +28,5 @@ export {
 } from './http-headers.ts'
 export { parseExactly, writeExactly } from './json-text.ts'
 export { LineReader, type LineReaderOptions } from './line-reader.ts'
-export { onOneLine, withMembers } from './members.ts'
+export { memberOf, onOneLine, withMembers } from './members.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'

@@ -20,6 +20,12 @@ export function withMembers(text: string, edits: Readonly<Record<string, string 
   return `{${parts.join(',')}}`
 }
 
+/** The value of a member as it was written, the last one of its name; null when it is not there. */
+export function memberOf(text: string, name: string): string | null {
+  const found = membersOf(text).findLast(({ key }) => key === name)
+  return found === undefined ? null : text.slice(found.start, found.end)
+}
+
 /** A message on one line: between the tokens of JSON a line break is as good as a space, and within them there is none. */
 export function onOneLine(frame: Buffer): Buffer {
   if (!frame.includes(0x0a) && !frame.includes(0x0d)) return frame

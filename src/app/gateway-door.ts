@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TokenPort } from '../core/admin-port.ts'
+import { processEnvironment, type Settings } from '../core/config.ts'
+import { Fault } from '../core/faults.ts'
+import type { ServerInfo } from '../core/gateway-port.ts'
+import type { Log } from '../core/log.ts'
+import {
+  HttpDoor,
+  httpUpstream,
+  type OpenUpstream,
+  StdioServer,
+  stdioUpstream,
+} from '../gateway/index.ts'
+import { challengeOf, NO_TOKEN_IN_QUERY, namesToken, shownToken } from '../mcp/index.ts'
+import type { CallInspection } from '../secret-tools/index.ts'
+import { GatewayPeers } from './gateway-peer.ts'
+import { httpServer, personOf } from './http-server.ts'
+import { lazily } from './lazily.ts'
+import {
+  childEnvironment,
+  inspectionOf,
+  MAX_MESSAGE_BYTES,
+  openCallRecord,
+  openRegistryView,
+} from './open-gateway.ts'
+import type { Stack } from './open-stack.ts'
+
+export interface GatewayDoorParts {
+  readonly settings: Settings
+  readonly log: Log
+  readonly stack: Stack
+  readonly tokens: Pick<TokenPort, 'verify' | 'list'>
+  readonly inspection: CallInspection
+  /** Host names beside those of loopback under which this server is reached. */
+  readonly hostnames: readonly string[]
+}
+
+/** Where a request came from, as the listener knows it. */
+export interface KnockFrom {
+  readonly address: string | null
+  /** Origin under which the client reached this server. */
+  readonly origin: string
+}
+
+export interface GatewayDoor {
+  /** @param target path and query as they were sent */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+    from: KnockFrom,
+  ): Promise<void>
+  close(): Promise<void>
+}
+
+const ADDRESS = /^\/s\/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\/mcp$/
+
+/** The servers of the registry, at `/s/NAME/mcp`. */
+export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayDoor> {
+  const { stack, tokens, log, inspection, hostnames } = parts
+  const view = await openRegistryView(stack, log)
+  const peers = new GatewayPeers({ stack, tokens })
+  const record = lazily(async () => openCallRecord(stack))
+  const door = new HttpDoor({
+    view,
+    log,
+    record,
+    hostnames,
+    inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
+    upstreamOf: (server) => upstreamOf(parts, server),
+    policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+  })
+  return {
+    handle(request, response, target, { address, origin }) {
+      const [pathname = '', query = ''] = target.split('?', 2)
+      const server = ADDRESS.exec(pathname)?.[1] ?? ''
+      const { authorization, dpop } = request.headers
+      const admit = async () => {
+        if (namesToken(new URLSearchParams(query))) throw new Fault('BAD_INPUT', NO_TOKEN_IN_QUERY)
+        const token = shownToken(authorization ?? null)
+        if (token === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
+        return peers.admit(
+          {
+            ...token,
+            proof: typeof dpop === 'string' ? dpop : null,
+            method: request.method ?? 'GET',
+            url: origin + pathname,
+            address,
+          },
+          server,
+        )
+      }
+      const challenge = (error: string | null) => challengeOf(origin, pathname, error)
+      return door.handle({ request, response, server, admit, challenge })
+    },
+    async close() {
+      await door.close()
+      view.close()
+    },
+  }
+}
+
+function upstreamOf(
+  { settings, stack, log }: GatewayDoorParts,
+  { name, target }: ServerInfo,
+): OpenUpstream {
+  const maxMessageBytes = MAX_MESSAGE_BYTES
+  return async (ears) => {
+    if (target.kind === 'stdio') {
+      const environment = childEnvironment(processEnvironment(), target.variables)
+      const server = await StdioServer.start({ command: target.command, environment })
+      return stdioUpstream(server, ears, { maxMessageBytes, log })
+    }
+    const server = await httpServer({ settings, stack: async () => stack }, target, personOf(name))
+    const upstream = httpUpstream({ ...server, log, maxMessageBytes }, ears)
+    void upstream.ended.then(() => server.out.close())
+    return upstream
+  }
+}

@@ -1,0 +1,126 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { sseEvent } from '../mcp/wire/index.ts'
+
+/** Of one stream that its client may come back to. */
+const MAX_KEPT = 256
+const MAX_KEPT_BYTES = 1_048_576
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  // Else a proxy in front keeps events back until it has enough of them.
+  'X-Accel-Buffering': 'no',
+}
+
+interface Kept {
+  readonly number: number
+  readonly text: string
+}
+
+/**
+ * Messages for a client as server-sent events. One whose client may come back (a name is given) keeps its last events,
+ * so that what was said while the connection was gone is not lost.
+ */
+export class EventStream {
+  readonly name: string | null
+  #response: ServerResponse | null = null
+  #kept: Kept[] = []
+  #keptBytes = 0
+  #count = 0
+  /** Number of the last event that went over a connection. */
+  #said = 0
+  #isDone = false
+
+  /** @param name part of the ids of its events; null: nobody comes back to it */
+  constructor(name: string | null) {
+    this.name = name
+  }
+
+  get isAttached(): boolean {
+    return this.#response !== null
+  }
+
+  /** Whether its last event was said. */
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  /**
+   * Goes on over this connection.
+   *
+   * @param after number of the last event that the client has; null: of the last one that went out
+   */
+  attach(
+    response: ServerResponse,
+    headers: Readonly<Record<string, string>>,
+    after: number | null,
+  ): void {
+    this.#response?.end()
+    this.#response = response
+    response.once('close', () => {
+      if (this.#response === response) this.#response = null
+    })
+    response.writeHead(200, { ...HEADERS, ...headers })
+    // Clients wait for the first byte.
+    response.write(': \n\n')
+    const from = after ?? this.#said
+    for (const { number, text } of this.#kept)
+      if (number > from) response.write(this.#event(text, number))
+    this.#said = this.#count
+    if (this.#isDone) response.end()
+  }
+
+  push(text: string): void {
+    if (this.#isDone) return
+    this.#count += 1
+    if (this.name !== null) this.#keep({ number: this.#count, text })
+    if (this.#response === null) return
+    this.#said = this.#count
+    this.#response.write(this.#event(text, this.#count))
+  }
+
+  /** Its last event was said. */
+  end(): void {
+    this.#isDone = true
+    this.#response?.end()
+    this.#response = null
+  }
+
+  /** A comment, so that nobody on the way takes the connection for dead. */
+  touch(): void {
+    this.#response?.write(': \n\n')
+  }
+
+  /** Resolves when the client takes more, or is gone. */
+  async caughtUp(): Promise<void> {
+    const response = this.#response
+    if (response?.writableNeedDrain !== true) return
+    await Promise.race([
+      once(response, 'drain').catch(() => {}),
+      once(response, 'close').catch(() => {}),
+    ])
+  }
+
+  #event(text: string, number: number): string {
+    return sseEvent(text, this.name === null ? null : `${this.name}-${number}`)
+  }
+
+  #keep(one: Kept): void {
+    this.#kept.push(one)
+    this.#keptBytes += one.text.length
+    while (this.#kept.length > MAX_KEPT || this.#keptBytes > MAX_KEPT_BYTES) {
+      const dropped = this.#kept.shift()
+      if (dropped === undefined) break
+      this.#keptBytes -= dropped.text.length
+    }
+  }
+}
+
+/** The name and number in the id of an event, or null. */
+export function eventPlace(
+  id: string | null,
+): { readonly name: string; readonly number: number } | null {
+  const [, name, number] = /^([0-9a-z]{1,20})-(\d{1,12})$/.exec(id ?? '') ?? []
+  return name === undefined ? null : { name, number: Number(number) }
+}

@@ -1,0 +1,253 @@
+import type { ServerResponse } from 'node:http'
+import { asFault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
+import { monotonicMs } from '../core/time.ts'
+import {
+  errorAnswer,
+  type Message,
+  type Refused,
+  type Request,
+  RPC_ERRORS,
+  readMessage,
+  withPart,
+} from '../mcp/wire/index.ts'
+import type { PoliciesNow } from './applied-policies.ts'
+import { EventStream, eventPlace } from './event-stream.ts'
+import { PendingAnswer } from './pending-answer.ts'
+import { Relay, type RelayOptions } from './relay.ts'
+import { isObject } from './tool-call.ts'
+import type { OpenUpstream, Upstream } from './upstream.ts'
+
+export interface DoorSessionOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
+  readonly id: string
+  /** To whom it belongs: nobody else finds it. */
+  readonly owner: string
+  readonly server: string
+  /** Called once, when it is over. */
+  readonly onOver: () => void
+}
+
+/** One message of a client, and the connection that waits for what HTTP answers. */
+export interface Posted {
+  readonly message: Message
+  readonly frame: Buffer
+  readonly response: ServerResponse
+  /** Whether the client reads streams of events too. */
+  readonly takesStream: boolean
+}
+
+/** Streams that a client may come back to, beside its own. */
+const MAX_LEFT = 16
+const LIST_CHANGED = '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
+
+/** What clients are told of changes, whatever they are asking just then. */
+const UNSOLICITED =
+  /list_changed$|^notifications\/resources\/updated$|^notifications\/elicitation\/complete$/
+
+/**
+ * One client of the revisions with sessions, and the server that was opened for it. Several requests may be open, each
+ * with a connection of its own; what the server says of its own accord goes to the stream that the client keeps open.
+ */
+export class DoorSession {
+  readonly id: string
+  readonly owner: string
+  readonly server: string
+  readonly #options: DoorSessionOptions
+  readonly #relay: Relay
+  readonly #pending = new Map<string, PendingAnswer>()
+  /** Requests whose progress is told under a token. */
+  readonly #tokens = new Map<string, string>()
+  readonly #own = new EventStream('g')
+  /** Streams of requests that their clients may come back to. */
+  readonly #left = new Map<string, EventStream>()
+  #streams = 0
+  #upstream: Upstream | null = null
+  #hello: string | null = null
+  #policies: PoliciesNow
+  #isOver = false
+  lastUsed = monotonicMs()
+
+  constructor(options: DoorSessionOptions) {
+    this.#options = options
+    this.id = options.id
+    this.owner = options.owner
+    this.server = options.server
+    this.#policies = options.policiesNow()
+    this.#relay = new Relay({
+      ...options,
+      toClient: (text, about) => this.#toClient(text, about),
+      toServer: (text, message) => this.#upstream?.send(text, message),
+    })
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Whether nobody waits for anything and nobody listens. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0 && !this.#own.isAttached
+  }
+
+  /** @throws {Fault} when the server cannot be started */
+  async open(openUpstream: OpenUpstream): Promise<void> {
+    const upstream = await openUpstream({
+      hear: (message, about) => this.#hear(message, about),
+      failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
+    })
+    this.#upstream = upstream
+    void upstream.ended.then((how) => this.#ended(how))
+    if (this.#isOver) await upstream.close()
+  }
+
+  /** One message of the client. */
+  post({ message, frame, response, takesStream }: Posted, caller: Caller): void {
+    this.lastUsed = monotonicMs()
+    this.#relay.calledBy(caller)
+    if (message.kind !== 'request') {
+      response.writeHead(202, { 'Content-Length': 0 }).end()
+      this.#relay.fromClient(frame)
+      return
+    }
+    const { idKey, idText, method } = message
+    if (method === 'initialize') this.#hello = idKey
+    this.#streams += 1
+    const pending = new PendingAnswer(response, {
+      isModern: false,
+      takesStream,
+      name: this.#streams.toString(36),
+      headers: { 'Mcp-Session-Id': this.id },
+    })
+    if (this.#pending.has(idKey)) {
+      pending.answer(
+        errorAnswer(idText, RPC_ERRORS.request, 'A request with this id is not answered yet.'),
+      )
+      return
+    }
+    this.#pending.set(idKey, pending)
+    const token = progressTokenOf(message)
+    if (token !== null) this.#tokens.set(token, idKey)
+    response.once('close', () => this.#disconnected(idKey, pending))
+    this.#relay.fromClient(frame)
+  }
+
+  /** The stream for what the server says of its own accord, or one that broke off. @returns false for a second one */
+  listen(response: ServerResponse, lastEventId: string | null): boolean {
+    this.lastUsed = monotonicMs()
+    const place = eventPlace(lastEventId)
+    const left = place === null ? undefined : this.#left.get(place.name)
+    const stream = left ?? this.#own
+    if (stream.isAttached) return false
+    const after = place !== null && place.name === stream.name ? place.number : null
+    stream.attach(response, { 'Mcp-Session-Id': this.id }, after)
+    return true
+  }
+
+  /** The policies of the session may have changed, and with them the list of tools. */
+  policiesChanged(): void {
+    const now = this.#options.policiesNow()
+    const isSame =
+      now.length === this.#policies.length &&
+      now.every((one, index) => one.revision === this.#policies[index]?.revision)
+    this.#policies = now
+    if (!isSame) this.#own.push(LIST_CHANGED)
+  }
+
+  /** Keeps connections from being taken for dead. */
+  touch(): void {
+    this.#own.touch()
+    for (const pending of this.#pending.values()) pending.touch()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isOver) return
+    this.#over()
+    await this.#relay.serverEnded('the session is over')
+    this.#own.end()
+    for (const pending of this.#pending.values()) pending.drop()
+    await this.#upstream?.close()
+  }
+
+  #over(): void {
+    this.#isOver = true
+    this.#options.onOver()
+  }
+
+  async #ended(how: string): Promise<void> {
+    if (this.#isOver) return
+    this.#over()
+    await this.#relay.serverEnded(how)
+    this.#own.end()
+  }
+
+  async #hear(message: Message | Refused, about: string | null): Promise<void> {
+    await this.#relay.heard(message, about ?? this.#requestOf(message))
+    for (const { stream } of this.#pending.values()) await stream.caughtUp()
+    await this.#own.caughtUp()
+  }
+
+  /** On a pipe nothing says to which request a message belongs; often there is only one. */
+  #requestOf(message: Message | Refused): string | null {
+    if (message.kind !== 'notification' && message.kind !== 'request') return null
+    if (message.method === 'notifications/progress') {
+      const { value } = message.params ?? {}
+      const token = isObject(value) ? JSON.stringify(value['progressToken']) : ''
+      return this.#tokens.get(token) ?? null
+    }
+    if (UNSOLICITED.test(message.method) || this.#pending.size !== 1) return null
+    return this.#pending.keys().next().value ?? null
+  }
+
+  #toClient(text: string, about: string | null): void {
+    const pending = about === null ? undefined : this.#pending.get(about)
+    if (about === null || pending === undefined) {
+      if (this.#own.isAttached || this.#pending.size === 0) this.#own.push(text)
+      else [...this.#pending.values()].at(-1)?.event(text)
+      return
+    }
+    if (this.#relay.isOpen(about)) {
+      pending.event(text)
+      return
+    }
+    this.#pending.delete(about)
+    for (const [token, idKey] of this.#tokens) if (idKey === about) this.#tokens.delete(token)
+    pending.answer(about === this.#hello ? withListChanged(text) : text)
+  }
+
+  /** A client that goes away has not cancelled: what is still said it may fetch, if it was given a place to go on from. */
+  #disconnected(idKey: string, pending: PendingAnswer): void {
+    const { stream } = pending
+    if (stream.isDone || this.#pending.get(idKey) !== pending || stream.name === null) return
+    if (!pending.isStreaming) return
+    this.#left.set(stream.name, stream)
+    const oldest = this.#left.keys().next()
+    if (this.#left.size > MAX_LEFT && oldest.done !== true) this.#left.delete(oldest.value)
+  }
+}
+
+function progressTokenOf({ params }: Request): string | null {
+  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+  const token = isObject(meta) ? meta['progressToken'] : undefined
+  return token === undefined ? null : JSON.stringify(token)
+}
+
+/** Policies change the list of tools, whether or not the server ever changes it. */
+export function withListChanged(text: string): string {
+  const answer = readMessage(text)
+  if (answer.kind !== 'response' || answer.outcome !== 'result') return text
+  const { value } = answer.body
+  const capabilities = isObject(value) ? value['capabilities'] : undefined
+  const tools = isObject(capabilities) ? capabilities['tools'] : undefined
+  if (!isObject(value) || !isObject(capabilities) || !isObject(tools)) return text
+  if (tools['listChanged'] === true) return text
+  return withPart(answer, answer.body, {
+    ...value,
+    capabilities: { ...capabilities, tools: { ...tools, listChanged: true } },
+  })
+}
+
+/** What a client is told whose request could not be taken to the server. */
+export function unopened(idText: string, error: unknown): string {
+  const { message, help } = asFault(error)
+  return errorAnswer(idText, RPC_ERRORS.internal, `${message} ${help}`)
+}

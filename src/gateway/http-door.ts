@@ -1,0 +1,490 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { canonicalJson } from '../core/canonical-json.ts'
+import { Fault, isFault } from '../core/faults.ts'
+import type { ServerInfo } from '../core/gateway-port.ts'
+import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
+import { monotonicMs } from '../core/time.ts'
+import {
+  META,
+  type Message,
+  onOneLine,
+  type Request,
+  RPC_ERRORS,
+  readFrame,
+  refusalAnswer,
+  versionNamedBy,
+} from '../mcp/wire/index.ts'
+import type { PoliciesNow } from './applied-policies.ts'
+import { CallPath } from './call-path.ts'
+import type { CallRecord } from './call-record.ts'
+import { DoorSession, type Posted, unopened } from './http-door-session.ts'
+import { accepts, bodyOf, hostProblem, refuse, refuseFault } from './http-request.ts'
+import type { MessageInspection } from './message-inspection.ts'
+import { headerOf, idTextOf, MODERN, modernProblem, rpcError } from './modern-problem.ts'
+import { ModernRequest } from './modern-request.ts'
+import { sendJson } from './pending-answer.ts'
+import type { RegistryView } from './registry-view.ts'
+import { SharedUpstream } from './shared-upstream.ts'
+import { isObject } from './tool-call.ts'
+import type { OpenUpstream } from './upstream.ts'
+
+/** Whose request it is, and what it is judged by beside the policies of the server. */
+export interface Admitted {
+  readonly caller: Caller
+  /** Sessions belong to it: a grant, a local bearer. */
+  readonly owner: string
+  /** Id of the grant, or null for the local agent. */
+  readonly grant: string | null
+  readonly policies: readonly string[]
+}
+
+export interface HttpDoorOptions {
+  readonly view: RegistryView
+  readonly log: Log
+  readonly record: () => Promise<CallRecord>
+  readonly inspectionOf: (server: string) => MessageInspection
+  /** How the server is reached. */
+  readonly upstreamOf: (server: ServerInfo) => OpenUpstream
+  /** Policies of a grant as of now; null when it no longer counts. */
+  readonly policiesOf: (admitted: Admitted, server: string) => Promise<readonly string[] | null>
+  /** Host names beside those of loopback under which this server is reached. */
+  readonly hostnames: readonly string[]
+  readonly maxMessageBytes: number
+  /** Test: how long nobody may use a server before it is ended, in milliseconds. */
+  readonly idleMs?: number
+}
+
+/** One request at the address of a server. */
+export interface Knock {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Name of the server in the address. */
+  readonly server: string
+  /** @throws {Fault} `UNAUTHENTICATED`, `ACCESS_DENIED` */
+  readonly admit: () => Promise<Admitted>
+  /** `WWW-Authenticate` of a refusal. */
+  readonly challenge: (error: string | null) => string
+}
+
+const LEGACY: ReadonlySet<string> = new Set([
+  '2024-10-07',
+  '2024-11-05',
+  '2025-03-26',
+  '2025-06-18',
+  '2025-11-25',
+])
+const TOUCH_MS = 15_000
+/** A session that no request touched for so long, and on which nobody listens, is closed. */
+const IDLE_MS = 30 * 60_000
+/** Of all callers together: each may be a process. */
+const MAX_SESSIONS = 256
+/** Of one grant; beyond that its own idle ones give way, never somebody else's. */
+const MAX_OF_OWNER = 32
+const MAX_OPEN_OF_OWNER = 256
+
+interface Held {
+  readonly admitted: Admitted
+  /** As it was when the client came: one of the same name that was added since is another one. */
+  readonly server: ServerInfo
+  /** Names of the grant's policies, as of now. */
+  named: readonly string[]
+}
+
+/**
+ * The servers of the registry over HTTP, each at an address of its own: with sessions up to 2025-11-25, request by
+ * request from 2026-07-28 on. Who calls is asked for every request; what goes through is judged by a relay.
+ */
+export class HttpDoor {
+  readonly #options: HttpDoorOptions
+  readonly #hostnames: ReadonlySet<string>
+  readonly #sessions = new Map<string, DoorSession>()
+  readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
+  readonly #shared = new Map<string, { readonly upstream: SharedUpstream; lastUsed: number }>()
+  readonly #inspections = new Map<string, MessageInspection>()
+  readonly #underway = new Map<string, number>()
+  readonly #timer: NodeJS.Timeout
+  readonly #endView: () => void
+  readonly #idleMs: number
+  #isClosed = false
+
+  constructor(options: HttpDoorOptions) {
+    this.#options = options
+    this.#hostnames = new Set(options.hostnames)
+    this.#idleMs = options.idleMs ?? IDLE_MS
+    this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs))
+    this.#timer.unref()
+    this.#endView = options.view.onChange(() => void this.#changed())
+  }
+
+  /** Sessions and shared servers that are open. */
+  get open(): number {
+    return this.#sessions.size + this.#shared.size
+  }
+
+  async handle(knock: Knock): Promise<void> {
+    const { request, response, challenge } = knock
+    try {
+      const problem = hostProblem(request, this.#hostnames)
+      if (problem === null) await this.#admitted(knock, await knock.admit())
+      else refuse(response, 403, 'ACCESS_DENIED', problem)
+    } catch (error) {
+      const isNobody = isFault(error, 'UNAUTHENTICATED')
+      const sentOne = request.headers.authorization !== undefined
+      refuseFault(
+        response,
+        error,
+        isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
+      )
+      if (!isFault(error)) this.#options.log.error('a request failed', { error: String(error) })
+    } finally {
+      // What was not read of a body must not be taken for the next request.
+      if (!request.complete) request.resume()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#timer)
+    this.#endView()
+    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.drop()
+    await Promise.all([
+      ...[...this.#sessions.values()].map((session) => session.close()),
+      ...[...this.#shared.values()].map(({ upstream }) => upstream.close()),
+    ])
+  }
+
+  async #admitted(knock: Knock, admitted: Admitted): Promise<void> {
+    const { request, response } = knock
+    const server = await this.#options.view.serverNow(knock.server)
+    if (server === null) {
+      refuse(response, 404, 'NOT_FOUND', 'There is no such server.')
+      return
+    }
+    const id = headerOf(request, 'mcp-session-id')
+    const version = headerOf(request, 'mcp-protocol-version')
+    const isModern = version !== null && version >= MODERN
+    switch (request.method) {
+      case 'POST':
+        await this.#posted(knock, admitted, server, isModern ? null : id)
+        return
+      case 'GET':
+      case 'DELETE':
+        if (isModern || id === null) break
+        await this.#ofSession(knock, admitted, id)
+        return
+      default:
+    }
+    refuse(response, 405, 'METHOD_NOT_ALLOWED', 'Messages are sent by POST.', { Allow: 'POST' })
+  }
+
+  async #posted(
+    { request, response }: Knock,
+    admitted: Admitted,
+    server: ServerInfo,
+    id: string | null,
+  ): Promise<void> {
+    const { owner } = admitted
+    const open = this.#underway.get(owner) ?? 0
+    if (open >= MAX_OPEN_OF_OWNER)
+      throw new Fault('THROTTLED', 'Too many requests are not answered yet.', {
+        details: { retryAfterSeconds: 1 },
+      })
+    this.#underway.set(owner, open + 1)
+    response.once('close', () => this.#left(owner))
+    const frame = onOneLine(await bodyOf(request, this.#options.maxMessageBytes))
+    const message = readFrame(frame)
+    if (message.kind === 'refused') {
+      sendJson(response, 400, refusalAnswer(message))
+      return
+    }
+    const takesStream = accepts(request, 'text/event-stream')
+    const posted: Posted = { message, frame, response, takesStream }
+    const shown = headerOf(request, 'mcp-protocol-version')
+    const named = versionNamedBy(message)
+    if (id === null && (named !== null || (shown !== null && shown >= MODERN)))
+      await this.#modern(request, posted, admitted, server)
+    else await this.#legacy(posted, admitted, server, id, shown)
+  }
+
+  #left(owner: string): void {
+    const open = (this.#underway.get(owner) ?? 1) - 1
+    if (open <= 0) this.#underway.delete(owner)
+    else this.#underway.set(owner, open)
+  }
+
+  async #legacy(
+    posted: Posted,
+    admitted: Admitted,
+    server: ServerInfo,
+    id: string | null,
+    version: string | null,
+  ): Promise<void> {
+    const { message, response } = posted
+    const isHello = message.kind === 'request' && message.method === 'initialize'
+    if (id === null && isHello) {
+      await this.#opened(posted, message, admitted, server)
+      return
+    }
+    if (id === null) {
+      sendJson(
+        response,
+        400,
+        rpcError(idTextOf(message), RPC_ERRORS.request, 'Send initialize first.'),
+      )
+      return
+    }
+    const session = this.#sessionOf(id, admitted, server.name)
+    if (session === null) {
+      sendJson(
+        response,
+        404,
+        rpcError(idTextOf(message), RPC_ERRORS.request, 'There is no such session.'),
+      )
+      return
+    }
+    if (version !== null && !LEGACY.has(version)) {
+      sendJson(
+        response,
+        400,
+        rpcError(
+          idTextOf(message),
+          RPC_ERRORS.request,
+          `Unsupported protocol version '${version.slice(0, 32)}'.`,
+        ),
+      )
+      return
+    }
+    if (isHello) {
+      sendJson(
+        response,
+        400,
+        rpcError(message.idText, RPC_ERRORS.request, 'The session is open already.'),
+      )
+      return
+    }
+    this.#named(session, admitted)
+    session.post(posted, admitted.caller)
+  }
+
+  async #opened(
+    posted: Posted,
+    hello: Request,
+    admitted: Admitted,
+    server: ServerInfo,
+  ): Promise<void> {
+    await this.#makeRoom(admitted.owner)
+    const { log } = this.#options
+    const id = randomUUID()
+    const held: Held = { admitted, server, named: admitted.policies }
+    const policiesNow = this.#policiesOf(server.name, held)
+    const inspection = this.#inspectionOf(server.name)
+    const session = new DoorSession({
+      id,
+      owner: admitted.owner,
+      server: server.name,
+      caller: admitted.caller,
+      path: this.#pathOf(server.name, held, inspection, policiesNow, id),
+      inspection,
+      policiesNow,
+      log,
+      onOver: () => {
+        this.#sessions.delete(id)
+        this.#heldBy.delete(session)
+      },
+    })
+    this.#sessions.set(id, session)
+    this.#heldBy.set(session, held)
+    try {
+      await session.open(this.#options.upstreamOf(server))
+    } catch (error) {
+      log.error('a server could not be opened', { server: server.name, error: codeOf(error) })
+      await session.close()
+      sendJson(posted.response, 200, unopened(hello.idText, error))
+      return
+    }
+    session.post(posted, admitted.caller)
+  }
+
+  async #ofSession(
+    { request, response, server }: Knock,
+    admitted: Admitted,
+    id: string,
+  ): Promise<void> {
+    const session = this.#sessionOf(id, admitted, server)
+    if (session === null) {
+      refuse(response, 404, 'NOT_FOUND', 'There is no such session.')
+      return
+    }
+    if (request.method === 'DELETE') {
+      await session.close()
+      response.writeHead(204).end()
+      return
+    }
+    if (!accepts(request, 'text/event-stream')) {
+      refuse(response, 406, 'BAD_INPUT', 'Accept must name text/event-stream.')
+      return
+    }
+    this.#named(session, admitted)
+    if (!session.listen(response, headerOf(request, 'last-event-id')))
+      refuse(response, 409, 'CONFLICT', 'This session has a stream already.')
+  }
+
+  #sessionOf(id: string, { owner }: Admitted, server: string): DoorSession | null {
+    const session = this.#sessions.get(id)
+    return session !== undefined && session.owner === owner && session.server === server
+      ? session
+      : null
+  }
+
+  async #modern(
+    request: IncomingMessage,
+    posted: Posted,
+    admitted: Admitted,
+    server: ServerInfo,
+  ): Promise<void> {
+    const { message, response } = posted
+    const shared = this.#sharedFor(message, admitted, server)
+    const refusal = modernProblem(request, message, shared.tools)
+    if (refusal !== null) {
+      sendJson(response, 400, refusal)
+      return
+    }
+    const held: Held = { admitted, server, named: admitted.policies }
+    const policiesNow = this.#policiesOf(server.name, held)
+    const inspection = this.#inspectionOf(server.name)
+    const one = new ModernRequest({
+      ...posted,
+      caller: admitted.caller,
+      path: this.#pathOf(server.name, held, inspection, policiesNow, admitted.owner),
+      inspection,
+      policiesNow,
+      log: this.#options.log,
+      onOver: () => this.#heldBy.delete(one),
+    })
+    this.#heldBy.set(one, held)
+    await one.go(shared)
+  }
+
+  /** One for each grant and what its clients declare: a server may offer more to those who can do more. */
+  #sharedFor(message: Message, { owner }: Admitted, server: ServerInfo): SharedUpstream {
+    const params = message.kind === 'response' ? null : message.params
+    const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+    const capabilities = isObject(meta) ? meta[META.capabilities] : undefined
+    const key = `${server.name} ${server.createdAt} ${owner} ${canonicalJson(capabilities ?? {})}`
+    const known = this.#shared.get(key)
+    if (known !== undefined && !known.upstream.isOver) {
+      known.lastUsed = monotonicMs()
+      return known.upstream
+    }
+    const upstream = new SharedUpstream(this.#options.upstreamOf(server), this.#options.log)
+    this.#shared.set(key, { upstream, lastUsed: monotonicMs() })
+    return upstream
+  }
+
+  #policiesOf(server: string, held: Held): () => PoliciesNow {
+    return () => this.#options.view.policiesAt(server, held.named)
+  }
+
+  #pathOf(
+    server: string,
+    { admitted }: Held,
+    inspection: MessageInspection,
+    policiesNow: () => PoliciesNow,
+    session: string,
+  ): CallPath {
+    return new CallPath({
+      server,
+      isShadow: false,
+      policiesNow,
+      inspection,
+      record: this.#options.record,
+      session,
+      ...(admitted.grant !== null && { grant: admitted.grant }),
+    })
+  }
+
+  #inspectionOf(server: string): MessageInspection {
+    const known = this.#inspections.get(server)
+    if (known !== undefined) return known
+    const made = this.#options.inspectionOf(server)
+    this.#inspections.set(server, made)
+    return made
+  }
+
+  #named(session: DoorSession, { policies }: Admitted): void {
+    const held = this.#heldBy.get(session)
+    if (held !== undefined) held.named = policies
+  }
+
+  /** @throws {Fault} `THROTTLED` when all that could give way is in use */
+  async #makeRoom(owner: string): Promise<void> {
+    const all = [...this.#sessions.values()]
+    const own = all.filter((session) => session.owner === owner)
+    const full = own.length >= MAX_OF_OWNER ? own : all.length >= MAX_SESSIONS ? all : null
+    if (full === null) return
+    const [idlest] = full
+      .filter((session) => session.isIdle)
+      .toSorted((a, b) => a.lastUsed - b.lastUsed)
+    if (idlest === undefined)
+      throw new Fault('THROTTLED', 'Too many sessions are open.', {
+        details: { retryAfterSeconds: 10 },
+      })
+    await idlest.close()
+  }
+
+  #sweep(): void {
+    const before = monotonicMs() - this.#idleMs
+    for (const session of this.#sessions.values()) {
+      session.touch()
+      if (session.isIdle && session.lastUsed < before) void session.close()
+    }
+    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.touch()
+    for (const [key, { upstream, lastUsed }] of this.#shared)
+      if (upstream.isOver || (upstream.open === 0 && lastUsed < before)) {
+        this.#shared.delete(key)
+        void upstream.close()
+      }
+  }
+
+  /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
+  async #changed(): Promise<void> {
+    const { policiesOf, log } = this.#options
+    for (const [one, held] of this.#heldBy) {
+      if (this.#isClosed) return
+      try {
+        const named = await policiesOf(held.admitted, held.server.name)
+        const isThere = this.#isThere(held.server.name, held.server.createdAt)
+        if (named === null || !isThere) {
+          if (one instanceof ModernRequest) one.drop()
+          else await one.close()
+          continue
+        }
+        held.named = named
+        one.policiesChanged()
+      } catch (error) {
+        log.warn('a session could not be judged anew', { error: codeOf(error) })
+      }
+    }
+    for (const [key, { upstream }] of this.#shared) {
+      const [name = '', createdAt] = key.split(' ')
+      if (this.#isThere(name, Number(createdAt))) continue
+      this.#shared.delete(key)
+      void upstream.close()
+    }
+  }
+
+  /** What cannot be read now may be there: until it can be, every call of it is denied. */
+  #isThere(name: string, createdAt: number): boolean {
+    try {
+      return this.#options.view.server(name)?.createdAt === createdAt
+    } catch {
+      return true
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return isFault(error) ? error.code : 'INTERNAL'
+}

@@ -1,0 +1,111 @@
+import type { ServerResponse } from 'node:http'
+import { ERA_ERRORS, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
+import { EventStream } from './event-stream.ts'
+
+export interface PendingOptions {
+  readonly isModern: boolean
+  /** Whether the client reads streams of events too. */
+  readonly takesStream: boolean
+  /** Of the stream, if it becomes one that the client may come back to. */
+  readonly name: string | null
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What HTTP says of errors in the revisions from 2026-07-28 on. */
+const STATUS: ReadonlyMap<number, number> = new Map([
+  [RPC_ERRORS.method, 404],
+  [RPC_ERRORS.parse, 400],
+  [RPC_ERRORS.request, 400],
+  [ERA_ERRORS.headerMismatch, 400],
+  [ERA_ERRORS.missingCapability, 400],
+  [ERA_ERRORS.version, 400],
+])
+
+/**
+ * The answer of HTTP to one request of the client: JSON when nothing comes before the answer, else a stream of events
+ * that ends with it.
+ */
+export class PendingAnswer {
+  readonly stream: EventStream
+  readonly #response: ServerResponse
+  readonly #options: PendingOptions
+  #isStreaming = false
+  #isOver = false
+
+  constructor(response: ServerResponse, options: PendingOptions) {
+    this.#response = response
+    this.#options = options
+    this.stream = new EventStream(options.name)
+  }
+
+  get isStreaming(): boolean {
+    return this.#isStreaming
+  }
+
+  /** What comes before the answer. A client that reads no streams is not told. */
+  event(text: string): void {
+    if (this.#isOver || !this.#options.takesStream) return
+    this.begin()
+    this.stream.push(text)
+  }
+
+  /** From now on it is a stream. */
+  begin(): void {
+    if (this.#isStreaming || this.#isOver || !this.#options.takesStream) return
+    this.#isStreaming = true
+    if (!this.#response.destroyed) this.stream.attach(this.#response, this.#options.headers, null)
+  }
+
+  /** The answer itself. */
+  answer(text: string): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#isStreaming) {
+      this.stream.push(text)
+      this.stream.end()
+      return
+    }
+    const status = this.#options.isModern ? statusOf(text) : 200
+    sendJson(this.#response, status, text, this.#options.headers)
+  }
+
+  /** Says that it is still alive: as a stream, if it was to be one. */
+  touch(): void {
+    if (this.#isStreaming) this.stream.touch()
+    else this.begin()
+  }
+
+  /** Ends without an answer: whoever waits finds the connection gone. */
+  drop(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#isStreaming) this.stream.end()
+    else this.#response.destroy()
+  }
+}
+
+function statusOf(text: string): number {
+  // Most answers are none, and reading one twice would cost as much as all the rest.
+  if (!text.includes('"error"')) return 200
+  const message = readMessage(text)
+  if (message.kind !== 'response' || message.outcome !== 'error') return 200
+  const { code } = message.body.value as { readonly code: number }
+  return STATUS.get(code) ?? 200
+}
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  if (response.destroyed || response.headersSent) return
+  const body = Buffer.from(text, 'utf8')
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    ...headers,
+  })
+  response.end(body)
+}

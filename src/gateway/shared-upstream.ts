@@ -1,0 +1,234 @@
+import type { CallOutcome } from '../audit/index.ts'
+import type { Log } from '../core/log.ts'
+import {
+  META,
+  type Message,
+  memberOf,
+  type Notification,
+  type Refused,
+  type Request,
+  type Response,
+  readMessage,
+  ToolHeaders,
+  withMembers,
+} from '../mcp/wire/index.ts'
+import { isObject } from './tool-call.ts'
+import type { OpenUpstream, Upstream } from './upstream.ts'
+
+/** One who shares a server with others: what he hears is his alone, under the ids he chose. */
+export interface SharerEars {
+  hear(message: Message | Refused, about: string | null): Promise<void>
+  failed(idKey: string, end: CallOutcome, why: string): void
+  ended(how: string): void
+}
+
+export interface Sharer {
+  send(text: string, message: Message | null): void
+  leave(): void
+}
+
+/** A request on its way, known to the server by an id of ours. */
+interface Shared {
+  readonly ears: SharerEars
+  readonly idKey: string
+  readonly idText: string
+  readonly method: string
+  /** Under which the client is told of progress, as it was written; null when it asked for none. */
+  readonly tokenText: string | null
+}
+
+/**
+ * One server for several requests that know nothing of each other, as in the revisions without sessions. On the way to
+ * the server ids and tokens become our own, and on the way back the client's again; all else stays byte for byte.
+ */
+export class SharedUpstream {
+  /** What tools of the server ask to be told in headers. */
+  readonly tools = new ToolHeaders()
+  readonly #open: OpenUpstream
+  readonly #log: Log
+  readonly #shared = new Map<string, Shared>()
+  readonly #sharers = new Set<SharerEars>()
+  #upstream: Promise<Upstream> | null = null
+  #count = 0
+  #isOver = false
+
+  constructor(open: OpenUpstream, log: Log) {
+    this.#open = open
+    this.#log = log
+  }
+
+  /** Requests that are not answered. */
+  get open(): number {
+    return this.#shared.size
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** @throws {Fault} when the server cannot be started */
+  async join(ears: SharerEars): Promise<Sharer> {
+    this.#upstream ??= this.#started()
+    const upstream = await this.#upstream
+    this.#sharers.add(ears)
+    return {
+      send: (text, message) => this.#send(upstream, ears, text, message),
+      leave: () => {
+        this.#sharers.delete(ears)
+        for (const [key, one] of this.#shared) if (one.ears === ears) this.#shared.delete(key)
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true
+    const upstream = await this.#upstream?.catch(() => null)
+    await upstream?.close()
+  }
+
+  async #started(): Promise<Upstream> {
+    try {
+      const upstream = await this.#open({
+        hear: (message, about) => this.#hear(message, about),
+        failed: (key, end, why) => {
+          const one = this.#shared.get(key)
+          this.#shared.delete(key)
+          one?.ears.failed(one.idKey, end, why)
+        },
+      })
+      void upstream.ended.then((how) => this.#ended(how))
+      if (this.#isOver) void upstream.close()
+      return upstream
+    } catch (error) {
+      this.#isOver = true
+      throw error
+    }
+  }
+
+  #ended(how: string): void {
+    this.#isOver = true
+    this.#shared.clear()
+    for (const ears of this.#sharers) ears.ended(how)
+    this.#sharers.clear()
+  }
+
+  #send(upstream: Upstream, ears: SharerEars, text: string, message: Message | null): void {
+    if (message?.kind === 'request') {
+      this.#count += 1
+      const id = `g${this.#count}`
+      const tokenText = progressToken(text)
+      const { idKey, idText, method } = message
+      this.#shared.set(`s${id}`, { ears, idKey, idText, method, tokenText })
+      const renamed = withMembers(text, { id: JSON.stringify(id) })
+      const sent = tokenText === null ? renamed : withToken(renamed, JSON.stringify(id))
+      upstream.send(sent, null)
+      return
+    }
+    if (message?.kind === 'notification' && message.method === 'notifications/cancelled') {
+      const id = this.#idOfCancelled(ears, message)
+      if (id !== null)
+        upstream.send(
+          withParams(text, (params) => withMembers(params, { requestId: id })),
+          null,
+        )
+      return
+    }
+    upstream.send(text, message)
+  }
+
+  #idOfCancelled(ears: SharerEars, { params }: Notification): string | null {
+    const id = isObject(params?.value) ? params.value['requestId'] : undefined
+    const idKey = typeof id === 'string' ? `s${id}` : `n${String(id)}`
+    for (const [key, one] of this.#shared)
+      if (one.ears === ears && one.idKey === idKey) {
+        this.#shared.delete(key)
+        return JSON.stringify(key.slice(1))
+      }
+    return null
+  }
+
+  async #hear(message: Message | Refused, about: string | null): Promise<void> {
+    if (message.kind === 'response') await this.#answered(message)
+    else if (message.kind === 'notification') await this.#notified(message, about)
+    else if (message.kind === 'request') await this.#askedBy(message, about)
+    else this.#log.warn('the server sent what is no message', { reason: message.message })
+  }
+
+  async #answered(message: Response): Promise<void> {
+    const one = message.idKey === null ? undefined : this.#shared.get(message.idKey)
+    if (one === undefined || message.idKey === null) {
+      this.#log.warn('the server answered what nobody asked', {})
+      return
+    }
+    this.#shared.delete(message.idKey)
+    if (one.method === 'tools/list' && message.outcome === 'result')
+      this.tools.learn(message.body.value)
+    const text = withMembers(message.text, { id: one.idText })
+    const restored = one.method === 'subscriptions/listen' ? withSubscription(text, one) : text
+    await one.ears.hear(readMessage(restored), one.idKey)
+  }
+
+  async #notified(message: Notification, about: string | null): Promise<void> {
+    const { value } = message.params ?? {}
+    const token = isObject(value) ? value['progressToken'] : undefined
+    const meta = isObject(value) ? value['_meta'] : undefined
+    const subscription = isObject(meta) ? meta[META.subscription] : undefined
+    const named = message.method === 'notifications/progress' ? token : subscription
+    const one = this.#shared.get(typeof named === 'string' ? `s${named}` : (about ?? ''))
+    if (one === undefined) {
+      // Nothing says whose it is: it goes to everybody who waits for something.
+      const waiting = new Set([...this.#shared.values()].map(({ ears }) => ears))
+      if (named === undefined) for (const ears of waiting) await ears.hear(message, null)
+      return
+    }
+    const restored =
+      named === undefined
+        ? message.text
+        : named === token && one.tokenText !== null
+          ? withParams(message.text, (params) =>
+              withMembers(params, { progressToken: one.tokenText }),
+            )
+          : withSubscription(message.text, one)
+    await one.ears.hear(restored === message.text ? message : readMessage(restored), one.idKey)
+  }
+
+  /** Servers of revisions with requests of their own are not shared, except where the request names whom it is for. */
+  async #askedBy(message: Request, about: string | null): Promise<void> {
+    const one = this.#shared.get(about ?? '')
+    if (one === undefined)
+      this.#log.warn('the server asked something that is for nobody', { method: message.method })
+    else await one.ears.hear(message, one.idKey)
+  }
+}
+
+function withParams(text: string, change: (params: string) => string): string {
+  const params = memberOf(text, 'params')
+  return params === null ? text : withMembers(text, { params: change(params) })
+}
+
+/** The token as it was written, so that the client gets the same back. */
+function progressToken(text: string): string | null {
+  const meta = memberOf(memberOf(text, 'params') ?? '{}', '_meta')
+  return meta?.startsWith('{') === true ? memberOf(meta, 'progressToken') : null
+}
+
+function withToken(text: string, token: string): string {
+  return withMeta(text, 'params', { progressToken: token })
+}
+
+function withMeta(
+  text: string,
+  part: 'params' | 'result',
+  edits: Readonly<Record<string, string>>,
+): string {
+  const inner = memberOf(text, part)
+  const meta = inner === null ? null : memberOf(inner, '_meta')
+  if (inner === null || meta?.startsWith('{') !== true) return text
+  return withMembers(text, { [part]: withMembers(inner, { _meta: withMembers(meta, edits) }) })
+}
+
+/** Subscriptions are known by the id of the request that opened them. */
+function withSubscription(text: string, { idText }: Shared): string {
+  const edits = { [META.subscription]: idText }
+  return withMeta(withMeta(text, 'params', edits), 'result', edits)
+}

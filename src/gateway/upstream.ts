@@ -1,0 +1,108 @@
+import type { CallOutcome } from '../audit/index.ts'
+import type { Log } from '../core/log.ts'
+import {
+  LineReader,
+  type Message,
+  type Refused,
+  type Request,
+  readFrame,
+} from '../mcp/wire/index.ts'
+import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+import type { StdioServer } from './stdio-server.ts'
+
+/** What is heard of a server. */
+export interface UpstreamEars {
+  /**
+   * One message. The next of the same stream is not read before this resolves.
+   *
+   * @param about `idKey` of the request on whose stream it came, where the transport has such streams
+   */
+  hear(message: Message | Refused, about: string | null): Promise<void>
+  /** One request that nobody will answer. */
+  failed(idKey: string, end: CallOutcome, why: string): void
+}
+
+/** A server as a relay speaks to it, whatever carries the messages. */
+export interface Upstream {
+  /** @param message what `text` was made of; null for a refusal of what the server asked */
+  send(text: string, message: Message | null): void
+  /** Resolves when it is gone, by itself or closed, with how. */
+  readonly ended: Promise<string>
+  close(): Promise<void>
+}
+
+/** Starts or connects to a server, for one who hears it. */
+export type OpenUpstream = (ears: UpstreamEars) => Promise<Upstream>
+
+/** A server that is our child. */
+export function stdioUpstream(
+  server: StdioServer,
+  ears: UpstreamEars,
+  { maxMessageBytes, log }: { readonly maxMessageBytes: number; readonly log: Log },
+): Upstream {
+  const reading = readLines(server, ears, maxMessageBytes, log)
+  const ended = (async () => {
+    await reading
+    return (await server.ended).how
+  })()
+  return {
+    send(text) {
+      if (server.stdin.writable) server.stdin.write(`${text}\n`)
+    },
+    ended,
+    async close() {
+      server.finish()
+      await ended
+    },
+  }
+}
+
+async function readLines(
+  server: StdioServer,
+  ears: UpstreamEars,
+  maxMessageBytes: number,
+  log: Log,
+): Promise<void> {
+  let frames: Buffer[] = []
+  const reader = new LineReader({
+    maxBytes: maxMessageBytes,
+    onLine: (line) => frames.push(line),
+    onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
+  })
+  const pass = async (): Promise<void> => {
+    const now = frames
+    frames = []
+    for (const frame of now) await ears.hear(readFrame(frame), null)
+  }
+  try {
+    for await (const chunk of server.stdout) {
+      reader.push(chunk as Buffer)
+      await pass()
+    }
+  } catch {
+    // The pipe broke; what it ended with tells more.
+  }
+  reader.end()
+  await pass()
+}
+
+/** A server over HTTP. */
+export function httpUpstream(
+  options: Omit<HttpUpstreamOptions, 'hear' | 'failed'>,
+  ears: UpstreamEars,
+): Upstream {
+  const { promise: ended, resolve } = Promise.withResolvers<string>()
+  const upstream = new HttpUpstream({
+    ...options,
+    hear: (message, about) => ears.hear(message, about),
+    failed: ({ idKey }: Request, end, why) => ears.failed(idKey, end, why),
+  })
+  return {
+    send: (text, message) => upstream.send(text, message),
+    ended,
+    async close() {
+      await upstream.close()
+      resolve('closed')
+    },
+  }
+}

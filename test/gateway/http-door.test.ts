@@ -1,0 +1,395 @@
+// `/s/NAME/mcp` on a real listener: real clients of both eras, real servers as children, two processes' worth of vaults.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { ORIGIN, userWithKey } from '../support/identity.ts'
+import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
+import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
+
+const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
+const vault = await openTestVault()
+const door = await serveMcpDoor(vault)
+after(async () => {
+  await door.stop()
+  await vault.dispose()
+})
+const { servers, policies } = await vault.registry()
+const { agents, authentication, freezes, grants } = vault.identity
+const log = join(vault.home, 'lines.log')
+const stdio = (...command: string[]) =>
+  ({ kind: 'stdio', command: [process.execPath, ...command], variables: [] }) as const
+await servers.add(PERSON, 'echo', stdio(ECHO))
+await servers.add(PERSON, 'lines', stdio(LINE_SERVER, log))
+await servers.add(PERSON, 'broken', {
+  kind: 'stdio',
+  command: [join(vault.home, 'no-program')],
+  variables: [],
+})
+const text = (policy: object): Buffer =>
+  Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
+await policies.set(PERSON, 'open', text({ default: 'allow' }))
+await policies.set(PERSON, 'echo-only', text({ tools: { echo: {} } }))
+
+let names = 0
+async function granted(server: string, named: readonly string[] = ['open']) {
+  names += 1
+  const { agent, key } = await agents.create(PERSON, { name: `agent-${names}` })
+  const asked = { label: 'laptop', server, policies: named }
+  const { grant, bearer } = await grants.create(PERSON, agent.id, asked)
+  return { agent, key: key.reveal(), grant, bearer: bearer.reveal() }
+}
+
+const at = (server: string): string => `/s/${server}/mcp`
+const connect = (era: Era, bearer: string, server: string) =>
+  door.connect(era, bearer, undefined, undefined, at(server))
+const said = (answer: { readonly content?: unknown }): string =>
+  (answer.content as { text: string }[])[0]?.text ?? ''
+const echo = async (client: Awaited<ReturnType<typeof connect>>, word: string): Promise<string> =>
+  said(await client.callTool({ name: 'echo', arguments: { text: word } }))
+const bearing = (bearer: string) => ({ Authorization: `Bearer ${bearer}` })
+const HELLO = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+}
+
+async function refusedWithinASecond(post: () => Promise<Response>): Promise<void> {
+  const from = monotonicMs()
+  for (;;) {
+    const { status } = await post()
+    if (status === 401 || status === 404) return
+    assert.ok(monotonicMs() - from < 1_000, 'it still counts after a second')
+    await sleep(20)
+  }
+}
+
+for (const era of ERAS) {
+  test(`${era}: a client with a grant reaches its server, and a denied call does not`, async () => {
+    const { bearer } = await granted('echo', ['echo-only'])
+    const client = await connect(era, bearer, 'echo')
+    assert.deepEqual(
+      (await client.listTools()).tools.map(({ name }) => name),
+      ['echo'],
+    )
+    assert.equal(await echo(client, 'hello'), 'hello')
+    const denied = await client.callTool({ name: 'other', arguments: {} })
+    assert.equal(denied.isError, true)
+    assert.match(said(denied), /^\[POLICY DENIED\] /)
+    await client.close()
+  })
+
+  test(`${era}: a grant without a policy denies every call, and all that are attached count`, async () => {
+    const { grant, bearer } = await granted('echo', [])
+    const client = await connect(era, bearer, 'echo')
+    assert.match(await echo(client, 'a'), /There is no policy for this server/)
+    const toGrant = { kind: 'grant', id: grant.id } as const
+    const until = async (wanted: RegExp): Promise<void> => {
+      const from = monotonicMs()
+      while (!wanted.test(await echo(client, 'a'))) {
+        assert.ok(monotonicMs() - from < 1_000, `it does not say ${wanted.source} after a second`)
+        await sleep(20)
+      }
+    }
+    await policies.attach(PERSON, 'open', toGrant)
+    await until(/^a$/)
+    await policies.set(PERSON, `never-${era}`, text({ tools: { echo: { action: 'deny' } } }))
+    await policies.attach(PERSON, `never-${era}`, toGrant)
+    await until(new RegExp(`Rule: never-${era}#/tools/echo`))
+    await policies.detach(PERSON, `never-${era}`, toGrant)
+    await policies.set(
+      PERSON,
+      `twice-${era}`,
+      text({ tools: { echo: { limits: [{ counter: 'c', window: 'month', max: 2 }] } } }),
+    )
+    await until(/^a$/)
+    await policies.attach(PERSON, `twice-${era}`, toGrant)
+    await until(/limit 'c' of 2/)
+    await client.close()
+  })
+
+  test(`${era}: a server that cannot be started answers its callers and harms no other`, async () => {
+    const broken = await granted('broken')
+    const good = await granted('echo')
+    const [failed, client] = await Promise.allSettled([
+      connect(era, broken.bearer, 'broken'),
+      connect(era, good.bearer, 'echo'),
+    ])
+    assert.equal(failed.status, 'rejected')
+    assert.match(
+      String((failed as { reason: unknown }).reason),
+      era === 'legacy' ? /cannot be started/ : /did not offer/,
+    )
+    assert.ok(client.status === 'fulfilled')
+    assert.equal(await echo(client.value, 'b'), 'b')
+    await client.value.close()
+  })
+}
+
+test('legacy: two clients have a server each, and what one declares the other does not', async () => {
+  const { bearer } = await granted('lines')
+  const before = readStarts().length
+  const both = await Promise.all([0, 1].map(() => connect('legacy', bearer, 'lines')))
+  assert.notEqual(both[0]?.sessionId, both[1]?.sessionId)
+  assert.equal(readStarts().length - before, 2)
+  await Promise.all(both.map((client) => client.close()))
+})
+
+test('modern: clients of one grant share a server, and each hears its own answers', async () => {
+  const { bearer } = await granted('echo')
+  const clients = await Promise.all([0, 1, 2].map(() => connect('modern', bearer, 'echo')))
+  const words = Array.from({ length: 30 }, (_, index) => `w${index}`)
+  const heard = await Promise.all(
+    words.map((word, index) => echo(clients[index % 3] ?? assert.fail(), word)),
+  )
+  assert.deepEqual(heard, words)
+  await Promise.all(clients.map((client) => client.close()))
+})
+
+test('an old bearer is dead within a second, with the sessions and streams it opened', async () => {
+  const { grant, bearer, key } = await granted('lines')
+  const client = await connect('legacy', bearer, 'lines')
+  const pid = readStarts().at(-1) ?? assert.fail()
+  const post = () => door.post(HELLO, bearing(bearer), at('lines'))
+  const { bearer: rotated } = await grants.rotate(PERSON, grant.id)
+  await refusedWithinASecond(post)
+  await assert.rejects(client.listTools())
+  const next = await connect('legacy', rotated.reveal(), 'lines')
+  assert.equal(await echo(next, 'c'), 'c')
+  // The grant of an agent is its own, whatever it shows.
+  const token = (await authentication.exchange(key, null, ORIGIN)).token.reveal()
+  const byToken = await connect('legacy', token, 'lines')
+  assert.equal(await echo(byToken, 'd'), 'd')
+  await grants.revoke(PERSON, grant.id)
+  await assert.rejects(async () => {
+    for (const from = monotonicMs(); monotonicMs() - from < 1_000; await sleep(20))
+      await next.listTools()
+  })
+  await gone(pid)
+})
+
+test('a frozen grant stops at once, its agent elsewhere does not', async () => {
+  const here = await granted('echo')
+  const there = await grants.create(PERSON, here.agent.id, {
+    label: 'x',
+    server: 'lines',
+    policies: ['open'],
+  })
+  await freezes.freeze(AGENT, { kind: 'grant', id: here.grant.id }, null)
+  const hello = (bearer: string, server: string) => () =>
+    door.post(HELLO, bearing(bearer), at(server))
+  await refusedWithinASecond(hello(here.bearer, 'echo'))
+  assert.equal((await hello(here.key, 'echo')()).status, 403)
+  assert.equal((await hello(there.bearer.reveal(), 'lines')()).status, 200)
+})
+
+test('who may not come is told by the transport, with where tokens are explained', async () => {
+  const { bearer, key } = await granted('echo')
+  const user = await userWithKey(vault, 'owner')
+  const nobody = await agents.create(PERSON, { name: 'nobody' })
+  const two = await granted('echo')
+  await grants.create(PERSON, two.agent.id, { label: 'second', server: 'echo', policies: [] })
+  const cases: readonly [
+    what: string,
+    headers: Record<string, string>,
+    server: string,
+    status: number,
+  ][] = [
+    ['nothing', {}, 'echo', 401],
+    ['a wrong one', bearing('spt_grant_wrong'), 'echo', 401],
+    ['a grant of another server', bearing(bearer), 'lines', 401],
+    ['a grant at a server that is not there', bearing(bearer), 'nowhere', 401],
+    ['an agent with a grant', bearing(key), 'echo', 200],
+    ['an agent without one', bearing(nobody.key.reveal()), 'echo', 403],
+    ['an agent with two', bearing(two.key), 'echo', 403],
+    ['a person', bearing(user.key), 'echo', 403],
+    ['another host', { ...bearing(bearer), Origin: 'https://evil.example' }, 'echo', 403],
+    ['a sandboxed page', { ...bearing(bearer), Origin: 'null' }, 'echo', 403],
+  ]
+  for (const [what, headers, server, status] of cases) {
+    const response = await door.post(HELLO, headers, at(server))
+    assert.equal(response.status, status, what)
+    const challenge = response.headers.get('www-authenticate') ?? ''
+    if (status === 401)
+      assert.ok(
+        challenge.endsWith(
+          `resource_metadata="${door.baseUrl}/.well-known/oauth-protected-resource/s/${server}/mcp"`,
+        ),
+        what,
+      )
+    await response.body?.cancel()
+  }
+  const inQuery = await door.post(HELLO, {}, `${at('echo')}?access_token=${bearer}`)
+  assert.equal(inQuery.status, 400)
+  const metadata = await fetch(`${door.baseUrl}/.well-known/oauth-protected-resource/s/echo/mcp`)
+  assert.equal(
+    ((await metadata.json()) as { resource: string }).resource,
+    `${door.baseUrl}/s/echo/mcp`,
+  )
+  assert.equal(await statusWithHost('evil.example'), 403)
+})
+
+test('legacy: a session is its grant’s alone, and a message that is none is refused', async () => {
+  const one = await granted('lines')
+  const other = await granted('lines')
+  const client = await connect('legacy', one.bearer, 'lines')
+  const id = { 'Mcp-Session-Id': client.sessionId ?? assert.fail() }
+  const list = { jsonrpc: '2.0', id: 9, method: 'tools/list' }
+  const post = async (body: unknown, headers: Record<string, string>) => {
+    const response = await door.post(body, headers, at('lines'))
+    return [response.status, await response.text()] as const
+  }
+  assert.equal((await post(list, { ...bearing(one.bearer), ...id }))[0], 200)
+  assert.equal((await post(list, { ...bearing(other.bearer), ...id }))[0], 404)
+  assert.equal((await post(list, bearing(one.bearer)))[0], 400)
+  assert.equal((await post(HELLO, { ...bearing(one.bearer), ...id }))[0], 400)
+  const odd = { ...bearing(one.bearer), ...id, 'MCP-Protocol-Version': '2025-01-01' }
+  assert.equal((await post(list, odd))[0], 400)
+  const [status, batch] = await post([list], { ...bearing(one.bearer), ...id })
+  assert.equal(status, 400)
+  assert.match(batch, /"code":-32600/)
+  const removed = await fetch(door.baseUrl + at('lines'), {
+    method: 'DELETE',
+    headers: { ...bearing(one.bearer), ...id },
+  })
+  assert.equal(removed.status, 204)
+  assert.equal((await post(list, { ...bearing(one.bearer), ...id }))[0], 404)
+})
+
+test('legacy: what the server asks of its own accord reaches the client, and its answer the server', async () => {
+  const { bearer } = await granted('lines')
+  const client = await door.connect('legacy', bearer, undefined, undefined, at('lines'))
+  assert.equal(said(await client.callTool({ name: 'ask', arguments: {} })), 'asked')
+  // It cannot sample, and says so.
+  const answered = /^.*"from-server".*$/m
+  for (let waited = 0; waited < 3_000 && !answered.test(readLog()); waited += 20) await sleep(20)
+  assert.match(answered.exec(readLog())?.[0] ?? '', /"code":-32601/)
+  await client.close()
+})
+
+test('legacy: a server that dies answers who waits, and its session is over', async () => {
+  const { bearer } = await granted('lines')
+  const client = await connect('legacy', bearer, 'lines')
+  const [silent, died] = await Promise.allSettled([
+    client.callTool({ name: 'silent', arguments: {} }),
+    client.callTool({ name: 'die', arguments: {} }),
+  ])
+  for (const one of [silent, died])
+    assert.match(
+      String((one as { reason: unknown }).reason),
+      /ended before it answered \(exit code 7\)/,
+    )
+  await assert.rejects(client.listTools(), /404|session/i)
+})
+
+test('modern: headers have to say what the body says, and other methods of HTTP are refused', async () => {
+  const { bearer } = await granted('echo')
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const call = {
+    jsonrpc: '2.0',
+    id: 7,
+    method: 'tools/call',
+    params: { name: 'echo', arguments: { text: 'x' }, _meta: meta },
+  }
+  const right = {
+    ...bearing(bearer),
+    'MCP-Protocol-Version': '2026-07-28',
+    'Mcp-Method': 'tools/call',
+    'Mcp-Name': 'echo',
+  }
+  const post = async (body: object, headers: Record<string, string>) => {
+    const response = await door.post(body, headers, at('echo'))
+    const { error, result } = (await response.json()) as {
+      error?: { code: number; data?: object }
+      result?: { content: { text: string }[] }
+    }
+    return [response.status, error?.code ?? result?.content[0]?.text]
+  }
+  assert.deepEqual(await post(call, right), [200, 'x'])
+  assert.deepEqual(await post(call, { ...right, 'Mcp-Name': 'other' }), [400, -32020])
+  assert.deepEqual(await post(call, { ...right, 'Mcp-Method': 'tools/list' }), [400, -32020])
+  assert.deepEqual(
+    await post(
+      {
+        ...call,
+        params: {
+          ...call.params,
+          _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01' },
+        },
+      },
+      { ...right, 'MCP-Protocol-Version': '2027-01-01' },
+    ),
+    [400, -32022],
+  )
+  assert.deepEqual(await post({ ...call, params: { name: 'echo' } }, right), [400, -32602])
+  assert.deepEqual(
+    await post(
+      { jsonrpc: '2.0', id: 8, method: 'no/such', params: { _meta: meta } },
+      { ...bearing(bearer), 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'no/such' },
+    ),
+    [404, -32601],
+  )
+  for (const method of ['GET', 'DELETE']) {
+    const response = await fetch(door.baseUrl + at('echo'), { method, headers: right })
+    assert.deepEqual([response.status, response.headers.get('allow')], [405, 'POST'])
+  }
+})
+
+test('a removed server takes its sessions along', async () => {
+  await servers.add(PERSON, 'short', stdio(LINE_SERVER, join(vault.home, 'short.log')))
+  const { bearer } = await granted('short')
+  const client = await connect('legacy', bearer, 'short')
+  await client.listTools()
+  const pid = Number(/started (\d+)/.exec(readFileSync(join(vault.home, 'short.log'), 'utf8'))?.[1])
+  await servers.remove(PERSON, 'short')
+  await gone(pid)
+  assert.equal((await door.post(HELLO, bearing(bearer), at('short'))).status, 404)
+})
+
+function readLog(): string {
+  try {
+    return readFileSync(log, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function readStarts(): readonly number[] {
+  return [...readLog().matchAll(/started (\d+)/g)].map(([, pid]) => Number(pid))
+}
+
+async function gone(pid: number): Promise<void> {
+  for (let waited = 0; waited < 8_000; waited += 25) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      return
+    }
+    await sleep(25)
+  }
+  assert.fail('the server still runs')
+}
+
+function statusWithHost(host: string): Promise<number | undefined> {
+  const { hostname, port } = new URL(door.baseUrl)
+  return new Promise((resolve, reject) => {
+    request({ hostname, port, path: at('echo'), method: 'POST', headers: { host } }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
