@@ -93,7 +93,7 @@ export const ONLY_IN: readonly OnlyIn[] = [
     what: 'revealing a secret',
     pattern: /\.\s*reveal(?:Bytes)?\b|\[\s*['"`]reveal|\breveal(?:Bytes)?\b[^{}()]*\}\s*=(?!=|>)/,
     where:
-      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|(?:shared-)?env-vars|webhooks|tokens|people|agents|grants)|pages\/account|cli\/print-secret)\.ts$/,
+      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|(?:shared-)?env-vars|webhooks|tokens|people|agents|enrolments|grants)|pages\/account|cli\/print-secret)\.ts$/,
   },
   {
     what: 'SQL',

@@ -24,6 +24,7 @@ import { agentOperations } from './routes/agents.ts'
 import { approvalOperations } from './routes/approvals.ts'
 import { type AuditRouteParts, auditOperations } from './routes/audit.ts'
 import { documentOperation } from './routes/document.ts'
+import { type EnrolmentRouteParts, enrolmentOperations } from './routes/enrolments.ts'
 import { envVarOperations } from './routes/env-vars.ts'
 import { freezeOperations } from './routes/freezes.ts'
 import { type GatewayRouteParts, gatewayOperations } from './routes/gateway.ts'
@@ -62,6 +63,7 @@ export interface ApiParts {
   readonly policies: PolicyPort
   readonly authentication: AuthenticationPort
   readonly agents: AgentPort
+  readonly enrolments: EnrolmentRouteParts['enrolments']
   readonly freezes: FreezePort
   readonly grants: GrantPort
   /** Loaded by the first call that asks for it. */
@@ -104,6 +106,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...secretOperations(parts.vault, cursors),
     ...policyOperations(parts.policies),
     ...agentOperations(parts),
+    ...enrolmentOperations(parts),
     ...peopleOperations(parts.people),
     ...freezeOperations(parts.freezes),
     ...grantOperations(parts.grants),

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
 import { type CallInspection, createContentInspection } from '../secret-tools/index.ts'
 import { withKnownValues } from './known-values.ts'
+import { lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
 export interface OpenApiOptions {
@@ -30,6 +31,9 @@ export function openApi(
     policies: stack.policies,
     authentication: identity.authentication,
     agents: identity.agents,
+    enrolments: lazily(() =>
+      identity.enrolments({ approvals: stack.approvals.approvals, rates: stack.rates }),
+    ),
     freezes: identity.freezes,
     grants: identity.grants,
     gateway: stack.registry,

@@ -127,10 +127,11 @@ export async function frozenProblem(
     return null
   }
   if (caller.principal.kind === 'person') return null
-  if (caller.principal.kind !== 'agent')
-    return new Fault('ACCESS_DENIED', 'Only agents and people who are known ask for approvals.')
   const frozen = await standing.frozen(reader)
-  return frozen.has('all') || frozen.has('agent:local')
+  // A guest asks to be let in, which no freeze of anybody else stops.
+  const isFrozen =
+    frozen.has('all') || (caller.principal.kind === 'agent' && frozen.has('agent:local'))
+  return isFrozen
     ? new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
         details: { remedy: 'have the person run sallyport unfreeze' },
       })

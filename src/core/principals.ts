@@ -17,7 +17,10 @@ export type RegisteredPrincipal =
   | { readonly kind: 'user'; readonly id: UserId }
   | { readonly kind: 'registered-agent'; readonly id: AgentId }
 
-/** Whoever opens the link of a share: nothing is known of him but the share, by its id. */
+/**
+ * Whoever opens the link of a share, or asks to be let in as an agent: nothing is known of him but the share, or the
+ * agent that there would be, by its id.
+ */
 export interface GuestPrincipal {
   readonly kind: 'guest'
   readonly id: string
@@ -104,7 +107,7 @@ export function isRegistered(principal: Principal): principal is RegisteredPrinc
   return principal.kind === 'user' || principal.kind === 'registered-agent'
 }
 
-/** `person:local`, `agent:local`, `agent:<uuid>`, `user:<uuid>` or `guest:<share>`; what audit records and fingerprints are keyed by. */
+/** `person:local`, `agent:local`, `agent:<uuid>`, `user:<uuid>` or `guest:<uuid>`; what audit records and fingerprints are keyed by. */
 export function principalName(principal: Principal): string {
   const kind = principal.kind === 'registered-agent' ? 'agent' : principal.kind
   return `${kind}:${principal.id}`

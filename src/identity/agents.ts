@@ -30,7 +30,8 @@ export interface AgentParts {
   readonly changed: () => void
 }
 
-interface NewKey {
+/** A key as its row has it. */
+export interface NewKey {
   readonly id: string
   readonly prefix: string
   readonly digest: Uint8Array
@@ -58,12 +59,6 @@ export function createAgents(parts: AgentParts): AgentPort {
   const remove = administeredLane(standing, 'agent.remove', (tx, member: Removal) =>
     removeAgent(tables, tx, member),
   )
-
-  async function newKey(): Promise<{ readonly token: SecretText; readonly key: NewKey }> {
-    const token = newToken(AGENT_KEY_PREFIX)
-    const digest = tokenHash(await parts.lookupKey(), token)
-    return { token, key: { id: newId(), prefix: tokenStart(token), digest } }
-  }
 
   async function changed<R>(work: Promise<Committed<R>>): Promise<R> {
     try {
@@ -101,7 +96,7 @@ export function createAgents(parts: AgentParts): AgentPort {
       return agentInfo(row)
     },
     async create(caller, request) {
-      const { token, key } = await newKey()
+      const { token, key } = await newAgentKey(parts)
       const row = await changed(ledger.commit(create, { caller, request, key }))
       return { agent: agentInfo(row), key: token }
     },
@@ -109,7 +104,7 @@ export function createAgents(parts: AgentParts): AgentPort {
       return agentInfo(await changed(ledger.commit(update, { caller, id, change })))
     },
     async rotateKey(caller, id) {
-      const { token, key } = await newKey()
+      const { token, key } = await newAgentKey(parts)
       const row = await changed(ledger.commit(rotate, { caller, id, key }))
       return { agent: agentInfo(row), key: token }
     },
@@ -119,6 +114,14 @@ export function createAgents(parts: AgentParts): AgentPort {
   }
 }
 
+export async function newAgentKey({
+  lookupKey,
+}: Pick<AgentParts, 'lookupKey'>): Promise<{ readonly token: SecretText; readonly key: NewKey }> {
+  const token = newToken(AGENT_KEY_PREFIX)
+  const digest = tokenHash(await lookupKey(), token)
+  return { token, key: { id: newId(), prefix: tokenStart(token), digest } }
+}
+
 /** @throws {Fault} `NOT_FOUND` */
 async function findAgent(tables: IdentityTables, reader: Reader, id: string): Promise<AgentRow> {
   const row = await tables.agents.get(reader, 'id = ?', [id.slice(0, 64)])
@@ -126,11 +129,17 @@ async function findAgent(tables: IdentityTables, reader: Reader, id: string): Pr
   return row
 }
 
-async function createAgent(
+/** @param given of an agent that asked to be one: the id that it was told, who let it in, and what that changed */
+export async function createAgent(
   tables: IdentityTables,
   tx: Tx,
   { caller, request, key }: Creation,
   at: EpochMs,
+  given: {
+    readonly id?: AgentId
+    readonly maker?: string
+    readonly rows?: readonly RowRevision[]
+  } = {},
 ): Promise<Settled<AgentRow>> {
   const { rows } = await ensureOrganisation(tables, tx, at)
   const chosen: AgentChoice = {
@@ -146,16 +155,16 @@ async function createAgent(
   }
   const row: AgentRow = {
     ...chosen,
-    id: newId<AgentId>(),
+    id: given.id ?? newId<AgentId>(),
     state: 'active',
     key_id: key.id,
     key_prefix: key.prefix,
     key_digest: key.digest,
     created_at: at,
-    created_by: principalName(caller.principal),
+    created_by: given.maker ?? principalName(caller.principal),
     revision: 1,
   }
-  return saved(tables, tx, 'agent.create', caller, row, rows)
+  return saved(tables, tx, 'agent.create', caller, row, [...rows, ...(given.rows ?? [])])
 }
 
 async function updateAgent(

@@ -1,5 +1,6 @@
 import type { Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
+import type { EnrolmentPort } from '../core/enrolment-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type {
   AgentPort,
@@ -15,6 +16,7 @@ import type { Outgoing } from '../net/index.ts'
 import { createAgents } from './agents.ts'
 import { Authentication } from './authentication.ts'
 import { createCallers } from './callers.ts'
+import type { EnrolmentParts } from './enrolment.ts'
 import { Exchanges } from './exchanges.ts'
 import { createFreezes } from './freezes.ts'
 import { createGrants } from './grants.ts'
@@ -40,6 +42,8 @@ export interface Identity {
   readonly tables: IdentityTables
   /** People with accounts; loaded when a door for them is opened. */
   people(): Promise<People>
+  /** Agents that ask to be let in; loaded when one does. */
+  enrolments(parts: Pick<EnrolmentParts, 'approvals' | 'rates'>): Promise<EnrolmentPort>
   /** Before the ledger closes: writes down what is only counted yet. */
   close(): Promise<void>
 }
@@ -105,6 +109,10 @@ export function createIdentity(
     people() {
       opened ??= people()
       return opened
+    },
+    async enrolments({ approvals, rates }) {
+      const { createEnrolments } = await import('./enrolment.ts')
+      return createEnrolments({ ...common, refusal, changed, approvals, rates })
     },
     close: () => refusals.close(),
   }

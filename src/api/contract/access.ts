@@ -130,6 +130,44 @@ export const agentKeySchema = z
   .object({ agent: agentSchema, api_key: z.string().describe('Shown this once.') })
   .meta({ id: 'AgentCreatedResponse' })
 
+export const enrolBody = z.object({
+  name: z.string(),
+  human_email: z.string().nullish().describe('Shown to whoever decides; nobody is written to.'),
+  // It travels in the token that the key is fetched with.
+  description: z.string().max(500).nullish(),
+})
+
+export const enrolledSchema = z
+  .object({
+    agent_id: uuid.describe('That the agent will have.'),
+    message: z.string(),
+    approval_url: z.string().describe('Page on which a person decides.'),
+    approval_id: uuid,
+    code: z.string().describe('The person sees the same one.'),
+    poll_token: z.string().describe('With which the key is fetched. Shown this once.'),
+    expires_at: instant,
+  })
+  .meta({ id: 'EnrollAgentResponse' })
+
+export const enrolmentSchema = z
+  .object({
+    status: z.enum(['pending', 'approved', 'denied']),
+    agent_id: uuid,
+    api_key: z.string().optional().describe('With the first approved, and never again.'),
+    vault_ids: z.array(uuid).optional(),
+  })
+  .meta({ id: 'EnrollmentStatus' })
+
+export const batchBody = z.object({ agent_ids: z.array(z.string()).min(1).max(500) })
+
+export const batchSchema = z
+  .object({
+    deleted: z.int(),
+    failed: z.int(),
+    errors: z.array(z.object({ id: z.string(), reason: z.string() })),
+  })
+  .meta({ id: 'BatchDeleteAgentsResponse' })
+
 export const freezeSchema = z
   .object({
     target: z.string().describe('all, agent:ID, agent:local, user:ID or grant:ID.'),

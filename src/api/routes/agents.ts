@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Fault } from '../../core/faults.ts'
+import { asFault, Fault } from '../../core/faults.ts'
 import type {
   AgentInfo,
   AgentPort,
@@ -9,7 +9,14 @@ import type {
 import type { VaultId } from '../../core/ids.ts'
 import type { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
-import { agentBody, agentChangeBody, agentKeySchema, agentSchema } from '../contract/access.ts'
+import {
+  agentBody,
+  agentChangeBody,
+  agentKeySchema,
+  agentSchema,
+  batchBody,
+  batchSchema,
+} from '../contract/access.ts'
 import { type Answered, type Call, type Operation, operation } from '../operation.ts'
 import { isoOrNull, madeBy, optionalMoment } from './moments.ts'
 
@@ -135,6 +142,34 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       },
       async handle(call) {
         return withKey(200, await agents.rotateKey(call.caller, agentOf(call)))
+      },
+    }),
+    operation({
+      id: 'deleteAgents',
+      method: 'POST',
+      path: '/v1/agents/batch-delete',
+      tag: 'agents',
+      summary: 'Removes several agents, each by itself: what fails leaves the others removed.',
+      body: batchBody,
+      answers: {
+        200: { description: 'How many, and why the others are not.', schema: batchSchema },
+      },
+      async handle({ caller, body }) {
+        const errors: { id: string; reason: string }[] = []
+        const ids = [...new Set(body.agent_ids)]
+        for (const id of ids)
+          try {
+            await agents.remove(caller, id)
+          } catch (error) {
+            const { code, message } = asFault(error)
+            // What is wrong with the caller or the store is wrong with all of them.
+            if (code !== 'NOT_FOUND') throw error
+            errors.push({ id: id.slice(0, 64), reason: message })
+          }
+        return {
+          status: 200,
+          body: { deleted: ids.length - errors.length, failed: errors.length, errors },
+        }
       },
     }),
     operation({
