@@ -1,13 +1,19 @@
-import { changeLane, type Ledger, type RecordDraft, type RowRevision } from '../audit/index.ts'
+import {
+  changeLane,
+  type Ledger,
+  type RecordDraft,
+  type RowRevision,
+  type Settled,
+} from '../audit/index.ts'
 import type { CanaryAlarm, CanaryInfo, CanaryPort } from '../core/canary-port.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
-import { Fault } from '../core/faults.ts'
+import { FAULTS, Fault, isFault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { newId, type VaultId } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
-import { bumpRights } from '../keys/index.ts'
+import { bumpRights, rightsRevision } from '../keys/index.ts'
 import { parsePath } from '../policy/index.ts'
 import { administrationProblem } from './administration.ts'
 import type { VaultTables } from './rows-repository.ts'
@@ -133,6 +139,33 @@ export class Canaries {
   onAlarm(listener: (alarm: CanaryAlarm) => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
+  }
+}
+
+/**
+ * A change at a path that rings when a canary stands there, whether it is made, refused or fails: nobody but whoever
+ * tries doors has anything to do with one.
+ */
+export function ringing<M extends Asked, R>(
+  canaries: Canaries,
+  change: (tx: Tx, asked: M, at: EpochMs) => Promise<Settled<R>>,
+): (tx: Tx, asked: M, at: EpochMs) => Promise<Settled<R>> {
+  return async (tx, asked, at) => {
+    const places = await canaries.load(tx, await rightsRevision(tx))
+    if (places?.has(placeOf(asked)) !== true) return change(tx, asked, at)
+    const settled = await unlessRefused(tx, () => change(tx, asked, at))
+    const alarm = await canaries.trip(tx, asked, false, at)
+    return alarm === null ? settled : { ...settled, also: [...(settled.also ?? []), alarm] }
+  }
+}
+
+/** What the caller himself got wrong is undone, and no reason to undo the alarm too. */
+async function unlessRefused<R>(tx: Tx, change: () => Promise<Settled<R>>): Promise<Settled<R>> {
+  try {
+    return await tx.savepoint(change)
+  } catch (error) {
+    if (isFault(error) && FAULTS[error.code].http < 500) return { fault: error, record: null }
+    throw error
   }
 }
 

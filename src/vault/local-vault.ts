@@ -1,11 +1,11 @@
-import { type Committed, type Ledger } from '../audit/index.ts'
-import type { Db } from '../core/db-port.ts'
+import type { Committed, Lane, Ledger, Settled } from '../audit/index.ts'
+import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { VaultId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
-import type { Clock } from '../core/time.ts'
+import type { Clock, EpochMs } from '../core/time.ts'
 import { readEnvBundle, usedValues } from '../core/used-values.ts'
 import type {
   EnvBundle,
@@ -28,7 +28,7 @@ import type {
 import type { StoreKeys } from '../keys/index.ts'
 import { compileGlob, isPath, parsePath, parsePrefix } from '../policy/index.ts'
 import { type Request } from './access.ts'
-import type { Canaries } from './canaries.ts'
+import { type Asked, type Canaries, ringing } from './canaries.ts'
 import { changeLane } from './change-lane.ts'
 import { deleteVault, type VaultDeletion } from './delete-vault.ts'
 import type { Fingerprints } from './fingerprints.ts'
@@ -198,6 +198,8 @@ export class LocalVault implements VaultPort {
     const unusable = options.all === true ? await this.#looks.unusable(requests) : []
     const isWithheld = options.all === true && unusable.length + malformed.length > 0
     const asked = isWithheld ? unusable : requests
+    if (isWithheld)
+      await this.#looks.ring(requests.filter((request) => !unusable.includes(request)))
     const settled = await Promise.allSettled(
       asked.map((request) => this.#read(request, 'use', null)),
     )
@@ -274,17 +276,12 @@ export class LocalVault implements VaultPort {
   ): Promise<SecretInfo> {
     checkIfVersion(ifVersion)
     const request = await this.#request(caller, vault, path, 'secret.delete')
-    const { value } = await this.#parts.ledger.commit(this.#lanes.softDelete, {
-      ...request,
-      ifVersion,
-    })
-    return secretInfo(value)
+    return secretInfo(await this.#change(this.#lanes.softDelete, { ...request, ifVersion }))
   }
 
   async undelete(caller: Caller, vault: string, path: string): Promise<SecretInfo> {
     const request = await this.#request(caller, vault, path, 'secret.undelete')
-    const { value } = await this.#parts.ledger.commit(this.#lanes.undelete, request)
-    return secretInfo(value)
+    return secretInfo(await this.#change(this.#lanes.undelete, request))
   }
 
   async destroy(
@@ -299,12 +296,12 @@ export class LocalVault implements VaultPort {
   }> {
     checkVersion(version)
     const request = await this.#request(caller, vault, path, 'secret.destroy')
-    const { value } = await this.#parts.ledger.commit(this.#lanes.destroy, {
+    const destroyed = await this.#change(this.#lanes.destroy, {
       ...request,
       version: version ?? null,
     })
     const isErased = await this.#parts.db.scrub()
-    return { ...value, erased: isErased ? 'now' : 'pending' }
+    return { ...destroyed, erased: isErased ? 'now' : 'pending' }
   }
 
   async setVersionEnabled(
@@ -317,12 +314,12 @@ export class LocalVault implements VaultPort {
     checkVersion(version)
     const action = enabled ? 'version.enable' : 'version.disable'
     const request = await this.#request(caller, vault, path, action)
-    const { value } = await this.#parts.ledger.commit(this.#lanes.setVersionEnabled, {
+    const changed = await this.#change(this.#lanes.setVersionEnabled, {
       ...request,
       version,
       enabled,
     })
-    return versionInfo(value.version, value.secret)
+    return versionInfo(changed.version, changed.secret)
   }
 
   async noteInspection(caller: Caller, note: InspectionNote): Promise<void> {
@@ -422,8 +419,16 @@ export class LocalVault implements VaultPort {
   ): Promise<StoredVersion> {
     checkIfVersion(rest.ifVersion)
     const request = await this.#request(caller, vault, path, action)
-    const { value } = await this.#parts.ledger.commit(this.#lanes.store, { ...request, ...rest })
-    return value
+    return this.#change(this.#lanes.store, { ...request, ...rest })
+  }
+
+  /** Commits a change of one path, and tells of the canary that it may have rung. */
+  async #change<M extends Asked, R>(lane: Lane<M, R>, member: M): Promise<R> {
+    try {
+      return (await this.#parts.ledger.commit(lane, member)).value
+    } finally {
+      this.#parts.canaries.tell(member)
+    }
   }
 
   async #rotate(
@@ -450,6 +455,10 @@ export class LocalVault implements VaultPort {
 function lanesOf(parts: LocalVaultParts) {
   const { tables } = parts
   const put: PutParts = parts
+  const changed = <M extends Asked, R>(
+    name: string,
+    change: (tx: Tx, member: M, at: EpochMs) => Promise<Settled<R>>,
+  ): Lane<M, R> => changeLane(name, ringing(parts.canaries, change))
   return {
     begin: changeLane<null, null>('begin', (tx, _none, at) =>
       beginStore(tables, parts.keys, tx, at),
@@ -466,19 +475,15 @@ function lanesOf(parts: LocalVaultParts) {
       await parts.fingerprints.remembered(tx, place, value, type)
       return { value: null, record: null }
     }),
-    store: changeLane('store', (tx, request: StoreRequest, at) =>
-      storeVersion(put, tx, request, at),
-    ),
-    softDelete: changeLane('delete', (tx, request: DeleteRequest, at) =>
+    store: changed('store', (tx, request: StoreRequest, at) => storeVersion(put, tx, request, at)),
+    softDelete: changed('delete', (tx, request: DeleteRequest, at) =>
       softDelete(parts, tx, request, at),
     ),
-    undelete: changeLane('undelete', (tx, request: Request, at) =>
-      undelete(parts, tx, request, at),
-    ),
-    destroy: changeLane('destroy', (tx, request: Request & { version: number | null }, at) =>
+    undelete: changed('undelete', (tx, request: Request, at) => undelete(parts, tx, request, at)),
+    destroy: changed('destroy', (tx, request: Request & { version: number | null }, at) =>
       destroyVersions(parts, tx, request, at),
     ),
-    setVersionEnabled: changeLane(
+    setVersionEnabled: changed(
       'version',
       (tx, request: VersionRequest & { enabled: boolean }, at) =>
         setVersionEnabled(parts, tx, request, at),

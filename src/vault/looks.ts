@@ -4,6 +4,7 @@ import type { VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Clock } from '../core/time.ts'
 import type { PathStanding, SecretList, VaultInfo } from '../core/vault-port.ts'
+import { rightsRevision } from '../keys/index.ts'
 import type { Permission } from '../policy/index.ts'
 import { accessDenied, type Request, revokeSeen, secretNotFound } from './access.ts'
 import { type Canaries, placeOf } from './canaries.ts'
@@ -165,6 +166,16 @@ export class Looks {
       }
       return unusable
     })
+  }
+
+  /** For requests that were asked for and are not carried out, because others beside them can't be. */
+  async ring(requests: readonly Request[]): Promise<void> {
+    const { db, canaries } = this.#parts
+    const places = await db.read(async (reader) =>
+      canaries.load(reader, await rightsRevision(reader)),
+    )
+    if (places === null) return
+    for (const request of requests) if (places.has(placeOf(request))) await this.#tripped(request)
   }
 
   async note(record: RecordDraft): Promise<void> {

@@ -18,7 +18,7 @@ import { newToken, tokenHash, verifierFor } from '../crypto/index.ts'
 import type { StoreKeys } from '../keys/index.ts'
 import { parsePath } from '../policy/index.ts'
 import { type Request, refuse, refused, secretNotFound, secretSpent } from './access.ts'
-import type { Canaries } from './canaries.ts'
+import { type Canaries, ringing } from './canaries.ts'
 import type { LocalVault } from './local-vault.ts'
 import { countersOfCurrent, whyUnreadable } from './read-lane.ts'
 import type { VaultRights } from './rights.ts'
@@ -64,8 +64,9 @@ interface Settling {
 export function createShares(parts: ShareParts): SharePort {
   const { db, ledger, tables, canaries, clock } = parts
   const readings = new ShareReadings(parts)
-  const create = changeLane('share.create', (tx, making: Making, at) =>
-    createShare(parts, tx, making, at),
+  const create = changeLane(
+    'share.create',
+    ringing(canaries, (tx, making: Making, at) => createShare(parts, tx, making, at)),
   )
   const settle = changeLane('share.settle', (tx, settling: Settling, at) =>
     settleShare(parts, tx, settling, at),
@@ -244,20 +245,6 @@ function approved(
 }
 
 async function createShare(
-  parts: ShareParts,
-  tx: Tx,
-  making: Making,
-  at: EpochMs,
-): Promise<Settled<ShareRow>> {
-  const settled = await createOne(parts, tx, making, at)
-  const rights = await parts.rights.at(tx, at)
-  const canaries = await parts.canaries.load(tx, rights.revision)
-  if (canaries?.has(`${making.vaultId}/${making.path}`) !== true) return settled
-  const alarm = await parts.canaries.trip(tx, making, false, at)
-  return alarm === null ? settled : { ...settled, also: [alarm] }
-}
-
-async function createOne(
   { rights, tables }: ShareParts,
   tx: Tx,
   making: Making,

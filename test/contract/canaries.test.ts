@@ -73,6 +73,89 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(info?.notes, 'nobody uses this')
     })
 
+    test('changing it rings too, whether it is done, refused, impossible or wrong', async () => {
+      const { vault, alarms } = await fresh()
+      const agent = await agentWith(vault, [['keys/**', ['list', 'read', 'write', 'delete']]])
+      const blind = await agentWith(vault, [['keys/none', ['use']]])
+      await vault.sharing.canaries.set(PERSON, V, 'keys/root')
+      await vault.sharing.canaries.set(PERSON, V, 'keys/none')
+      const { vault: vaults } = vault
+      const put = (caller = agent.caller, more: object = {}) =>
+        vaults.put(caller, V, { path: 'keys/root', value: secret('another value'), ...more })
+      await put()
+      await assert.rejects(put(agent.caller, { ifVersion: 9 }), fault('VERSION_CONFLICT'))
+      await assert.rejects(put(agent.caller, { maxAccessCount: 0 }), fault('BAD_INPUT'))
+      await assert.rejects(put(blind.caller), fault('ACCESS_DENIED'))
+      await vaults.rotateGenerated(agent.caller, V, { path: 'keys/root' })
+      await assert.rejects(
+        vaults.rotateGenerated(agent.caller, V, { path: 'keys/none' }),
+        fault('SECRET_NOT_FOUND'),
+      )
+      await vaults.setVersionEnabled(agent.caller, V, 'keys/root', 1, false)
+      await vaults.delete(agent.caller, V, 'keys/root')
+      await assert.rejects(vaults.delete(blind.caller, V, 'keys/root'), fault('ACCESS_DENIED'))
+      await vaults.undelete(agent.caller, V, 'keys/root')
+      await vaults.destroy(agent.caller, V, 'keys/root', 1)
+      const asked = alarms.map(({ action, actor }) => [action, actor === `agent:${blind.id}`])
+      assert.deepEqual(asked, [
+        ['secret.put', false],
+        ['secret.put', false],
+        ['secret.put', false],
+        ['secret.put', true],
+        ['secret.rotate', false],
+        ['secret.rotate', false],
+        ['version.disable', false],
+        ['secret.delete', false],
+        ['secret.delete', true],
+        ['secret.undelete', false],
+        ['secret.destroy', false],
+      ])
+      assert.ok(alarms.every(({ released }) => !released))
+      assert.equal((await vaults.history(PERSON, V, 'keys/root')).length, 3)
+      assert.equal((await vault.audit.query({ action: 'canary.triggered' })).length, 12)
+      // What does not stand at a canary is silent, in one batch with what does.
+      alarms.splice(0)
+      await Promise.all([
+        vaults.put(agent.caller, V, { path: 'keys/plain', value: secret('a new value') }),
+        put(),
+      ])
+      assert.deepEqual(
+        alarms.map(({ path }) => path),
+        ['keys/root'],
+      )
+    })
+
+    test('a put that is refused freezes, and undoes nothing of the alarm', async () => {
+      const { vault, alarms } = await fresh()
+      const blind = await agentWith(vault, [['keys/plain', ['read', 'write']]])
+      await vault.sharing.canaries.set(PERSON, V, 'keys/root', { freezes: true })
+      await assert.rejects(
+        vault.vault.put(blind.caller, V, { path: 'keys/root', value: secret('a new value') }),
+        fault('ACCESS_DENIED'),
+      )
+      assert.deepEqual(
+        alarms.map(({ frozen, released }) => [frozen, released]),
+        [[true, false]],
+      )
+      await assert.rejects(vault.vault.get(blind.caller, V, 'keys/plain'), fault('UNAUTHENTICATED'))
+      assert.equal(textOf(await vault.vault.get(PERSON, V, 'keys/root')), 'value of keys/root')
+    })
+
+    test('one among references that are withheld rings as if it had been handed out', async () => {
+      const { vault, alarms } = await fresh()
+      const agent = await agentWith(vault, [['keys/**', ['use']]])
+      await vault.sharing.canaries.set(PERSON, V, 'keys/root')
+      const used = await vault.vault.use(agent.caller, V, ['keys/root', 'other'], { all: true })
+      assert.deepEqual(
+        used.map((one) => [one.path, 'fault' in one]),
+        [['other', true]],
+      )
+      assert.deepEqual(
+        alarms.map(({ action, path, released }) => [action, path, released]),
+        [['secret.use', 'keys/root', false]],
+      )
+    })
+
     test('it may freeze whoever asks, in the transaction of the reading', async () => {
       const { vault, alarms } = await fresh()
       const agent = await agentWith(vault, [['keys/**', ['list', 'read']]])
