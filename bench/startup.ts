@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { monotonicMs } from '../src/core/time.ts'
 import { approvedProject } from '../test/support/approved-project.ts'
+import { packInto } from '../test/support/package.ts'
 import { homeEnvironment, temporaryHome } from '../test/support/serving.ts'
 import { type Floor, figure } from './report.ts'
 
@@ -142,26 +142,4 @@ export async function bench(): Promise<void> {
   } finally {
     await remove()
   }
-}
-
-/**
- * The package as it is published: launcher and bundle, and no sources that the launcher would compare with.
- *
- * @returns the launcher
- */
-async function packInto(folder: string): Promise<string> {
-  await mkdir(folder)
-  await Promise.all([
-    cp(join(ROOT, 'bin'), join(folder, 'bin'), { recursive: true }),
-    cp(join(ROOT, 'package.json'), join(folder, 'package.json')),
-    symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules')),
-  ])
-  const build = join(ROOT, 'scripts', 'build.ts')
-  const child = spawn(process.execPath, [build, '--out', join(folder, 'dist')], { stdio: 'ignore' })
-  const code = await new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  if (code !== 0) throw new Error(`bench: the build ended with ${String(code)}`)
-  return join(folder, 'bin', 'sallyport.mjs')
 }

@@ -47,25 +47,31 @@ const SIDE_EFFECTS = [
   { test: /[\\/]src[\\/]/, sideEffects: false },
 ] as const
 
-/** Loaded one after the other on the way to the first answer, and to the first secret: a file each costs less than many. */
-const TOGETHER: Readonly<Record<string, readonly string[]>> = {
-  program: [ENTRY],
-  // A door that others import must bring nothing of the program.
-  inspect: ['src/inspect/index.ts'],
-  serve: [
-    'src/cli/commands/mcp.ts',
-    'src/app/serve-stdio.ts',
-    'src/app/open-secret-tools.ts',
-    'src/app/call-inspection.ts',
-  ],
-  tools: ['src/secret-tools/tools/index.ts'],
-  read: [
-    'src/secret-tools/looking.ts',
-    'src/app/local-vault.ts',
-    'src/app/key-sources.ts',
-    'src/app/inspection-rules.ts',
-  ],
+interface Step {
+  readonly name: string
+  /** What is loaded in this step; their modules stand together, but for those of the steps before. */
+  readonly sources: readonly string[]
 }
+
+/** What is loaded on the way to the first answer and to the first secret, in this order: few files cost less than many. */
+const STEPS: readonly Step[] = [
+  { name: 'program', sources: [ENTRY, 'src/cli/commands/mcp.ts'] },
+  // A door that others import must bring nothing of the program.
+  { name: 'inspect', sources: ['src/inspect/index.ts'] },
+  {
+    name: 'serve',
+    sources: [
+      'src/app/serve-stdio.ts',
+      'src/app/open-secret-tools.ts',
+      'src/app/call-inspection.ts',
+    ],
+  },
+  { name: 'tools', sources: ['src/secret-tools/tools/index.ts'] },
+  { name: 'open', sources: ['src/app/local-vault.ts', 'src/app/key-sources.ts'] },
+  { name: 'look', sources: ['src/secret-tools/looking.ts', 'src/app/inspection-rules.ts'] },
+]
+/** All stand on these, so that they are in the first step, and no command loads a server for one of them. */
+const EVERYWHERE = /[\\/]src[\\/]core[\\/]|[\\/]src[\\/]cli[\\/]/
 
 /** `packageVersion()` reads the package.json beside src/; the bundle lies one folder less deep. */
 const packageJsonPlace: Plugin = {
@@ -154,6 +160,18 @@ function loadedWith(output: readonly Output[], sources: readonly string[]): Read
   return modules
 }
 
+/** The modules of each step. */
+function groupsOf(output: readonly Output[]) {
+  const steps = STEPS.map(({ name, sources }) => ({ name, modules: loadedWith(output, sources) }))
+  const everywhere = steps
+    .flatMap(({ modules }) => [...modules])
+    .filter((id) => EVERYWHERE.test(id))
+  return steps.map(({ name, modules }, index) => ({
+    name,
+    modules: index === 0 ? new Set([...modules, ...everywhere]) : modules,
+  }))
+}
+
 async function build(entry: string, folder: string, isClean: boolean): Promise<readonly Output[]> {
   const startedAt = systemClock()
   const bundle = await rolldown({
@@ -169,11 +187,10 @@ async function build(entry: string, folder: string, isClean: boolean): Promise<r
     treeshake: { moduleSideEffects: [...SIDE_EFFECTS] },
   })
   const { output: apart } = await bundle.generate(OUTPUT)
-  const groups = []
-  for (const [name, sources] of Object.entries(TOGETHER)) {
-    const modules = loadedWith(apart, sources)
-    groups.push({ name, test: (id: string) => id !== join(root, ENTRY) && modules.has(id) })
-  }
+  const groups = groupsOf(apart).map(({ name, modules }) => ({
+    name,
+    test: (id: string) => id !== join(root, ENTRY) && modules.has(id),
+  }))
   const { output } = await bundle.generate({
     ...OUTPUT,
     codeSplitting: { includeDependenciesRecursively: false, groups },

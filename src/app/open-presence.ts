@@ -1,11 +1,10 @@
+import { createAskPassphrase, findSystemPresence } from '../ask/index.ts'
 import { systemClock } from '../core/time.ts'
-import type { LocalPresence } from '../vault/index.ts'
+import { LocalPresence } from '../vault/index.ts'
 import type { Stack } from './open-stack.ts'
 
 /** The presence gate over the store, with the operating system's own check where it has one. */
 export async function openPresence({ db, ledger, tables }: Stack): Promise<LocalPresence> {
-  const { LocalPresence } = await import('../vault/index.ts')
-  const { createAskPassphrase, findSystemPresence } = await import('../ask/index.ts')
   const system = await findSystemPresence()
   const ask = createAskPassphrase()
   return new LocalPresence({ db, ledger, tables, clock: systemClock, ask, system })

@@ -21,7 +21,7 @@ export function toolPorts(
     async openHandOn(): Promise<HandOn> {
       const remote = await remoteMode()
       if (remote !== null) return remote.handOn
-      const { createHandOn } = await import('../vault/index.ts')
+      const { createHandOn } = await import('./vault-admin.ts')
       const site = settings.publicUrl ?? `http://localhost:${settings.port}`
       return createHandOn((await stack()).sharing.shares, site)
     },

@@ -1,1 +1,1 @@
-export { createBackups, createTokens, createTrust } from '../vault/index.ts'
+export { createBackups, createHandOn, createTokens, createTrust } from '../vault/index.ts'

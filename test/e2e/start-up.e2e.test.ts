@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
-import { cp, mkdir, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { approvedProject } from '../support/approved-project.ts'
+import { packInto } from '../support/package.ts'
 import { homeEnvironment, temporaryHome } from '../support/serving.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -40,31 +40,6 @@ const DOMAINS = 'ask remote broker gateway api pages catalog scan clients'
 const { home, remove } = await temporaryHome()
 after(remove)
 
-/** The package as it is published, without sources beside it. */
-async function pack(): Promise<{
-  readonly launcher: string
-  readonly modules: Readonly<Record<string, readonly string[]>>
-}> {
-  const folder = join(home, 'package')
-  await mkdir(folder)
-  await cp(join(ROOT, 'bin'), join(folder, 'bin'), { recursive: true })
-  await cp(join(ROOT, 'package.json'), join(folder, 'package.json'))
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-  const list = join(home, 'modules.json')
-  await promisify(execFile)(process.execPath, [
-    join(ROOT, 'scripts', 'build.ts'),
-    '--out',
-    join(folder, 'dist'),
-    '--modules',
-    list,
-  ])
-  return {
-    launcher: join(folder, 'bin', 'sallyport.mjs'),
-    // What the line above wrote.
-    modules: JSON.parse(readFileSync(list, 'utf8')) as Record<string, readonly string[]>,
-  }
-}
-
 interface Loaded {
   readonly files: readonly string[]
   readonly kilobytes: number
@@ -72,7 +47,10 @@ interface Loaded {
   readonly modules: readonly string[]
 }
 
-const { launcher, modules } = await pack()
+const list = join(home, 'modules.json')
+const launcher = await packInto(join(home, 'package'), list)
+// By file of the bundle: what the line above wrote.
+const modules = JSON.parse(readFileSync(list, 'utf8')) as Record<string, readonly string[]>
 const cwd = await approvedProject(home, { 'api/key': 'start-up' })
 
 function loaded(list: string): Loaded {
@@ -89,18 +67,24 @@ function loaded(list: string): Loaded {
   }
 }
 
+const NOTE = ['--import', join(ROOT, 'test', 'support', 'note-loads.ts')]
+
+/** What a command loads. */
+async function loadsOf(...argv: readonly string[]): Promise<Loaded> {
+  const list = join(home, `${argv.join('-')}.txt`)
+  const env = { ...homeEnvironment(home), SALLYPORT_TEST_LOADS: list }
+  await promisify(execFile)(process.execPath, [...NOTE, launcher, ...argv], { cwd, env })
+  return loaded(list)
+}
+
 /** Starts the server and asks it. @returns what was loaded when it had answered each question */
 async function loadsAfter(requests: readonly object[]): Promise<readonly Loaded[]> {
   const list = join(home, 'loads.txt')
-  const child = spawn(
-    process.execPath,
-    ['--import', join(ROOT, 'test', 'support', 'note-loads.ts'), launcher, 'mcp'],
-    {
-      cwd,
-      env: { ...homeEnvironment(home), SALLYPORT_TEST_LOADS: list },
-      stdio: ['pipe', 'pipe', 'ignore'],
-    },
-  )
+  const child = spawn(process.execPath, [...NOTE, launcher, 'mcp'], {
+    cwd,
+    env: { ...homeEnvironment(home), SALLYPORT_TEST_LOADS: list },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   const loads: Loaded[] = []
   const ask = (): void => {
@@ -151,4 +135,16 @@ test('start-up: the first get_secret loads a few files', () => {
   assert.ok(read !== undefined)
   assert.ok(read.files.length <= 18, read.files.join(' '))
   assert.ok(read.kilobytes <= 1_500, `${read.kilobytes} kB`)
+})
+
+test('start-up: a command loads no server', async () => {
+  const { modules: listing, files } = await loadsOf('secret', 'ls')
+  assert.ok(listing.includes('src/vault/local-vault.ts'), 'the list of modules is empty')
+  assert.deepEqual(
+    listing.filter((id) =>
+      /^src\/(?:mcp|secret-tools|api|gateway|pages|net)\/.+(?<!signature)\.ts$/.test(id),
+    ),
+    [],
+  )
+  assert.ok(files.length <= 14, files.join(' '))
 })

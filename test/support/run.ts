@@ -10,6 +10,7 @@ import { Readable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { processEnvironment } from '../../src/core/config.ts'
 import { monotonicMs } from '../../src/core/time.ts'
+import { packInto } from './package.ts'
 import { EVENTS_FD, FILE_LIMIT_MS, type SuiteEvent, type SuiteRequest } from './suite.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -80,8 +81,15 @@ function note(report: Report, event: SuiteEvent): void {
   }
 }
 
-/** The environment of the tests: without the person's own settings, and with no way to the person's real vault. */
-function testEnvironment(folder: string): Record<string, string | undefined> {
+/**
+ * The environment of the tests: without the person's own settings, and with no way to the person's real vault.
+ *
+ * @param launcher of the package that they start
+ */
+function testEnvironment(
+  folder: string,
+  launcher: string | null,
+): Record<string, string | undefined> {
   const kept = Object.entries(processEnvironment()).filter(
     ([name]) =>
       name.startsWith('SALLYPORT_TEST_') ||
@@ -92,10 +100,18 @@ function testEnvironment(folder: string): Record<string, string | undefined> {
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_STATE_HOME: join(folder, 'state'),
     XDG_CONFIG_HOME: join(folder, 'config'),
+    // Hundreds of processes load the same sources: stripping their types and compiling them is most of what many do.
+    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    ...(launcher !== null && { SALLYPORT_TEST_LAUNCHER: launcher }),
   }
 }
 
-function runGroup(report: Report, request: SuiteRequest, folder: string): Promise<void> {
+function runGroup(
+  report: Report,
+  request: SuiteRequest,
+  folder: string,
+  launcher: string | null = null,
+): Promise<void> {
   if (request.files.length === 0) return Promise.resolve()
   const output = new Map<string, string>()
   const failed = new Set<string>()
@@ -126,7 +142,7 @@ function runGroup(report: Report, request: SuiteRequest, folder: string): Promis
     // A process group of its own: whatever the tests leave behind ends with it.
     const child = spawn(process.execPath, [SUITE, JSON.stringify(request)], {
       cwd: root,
-      env: testEnvironment(folder),
+      env: testEnvironment(folder, launcher),
       detached: true,
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     })
@@ -242,7 +258,11 @@ async function main(): Promise<number> {
         runGroup(report, { files: half, isolated: false, namePattern }, folder),
       ),
     )
-    await runGroup(report, { files: absolute(true), isolated: true, namePattern }, folder)
+    const isolated = absolute(true)
+    if (isolated.length > 0) {
+      const launcher = await packInto(join(folder, 'package'))
+      await runGroup(report, { files: isolated, isolated: true, namePattern }, folder, launcher)
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -6,7 +6,16 @@ import { fileURLToPath } from 'node:url'
 import { processEnvironment } from '../../src/core/config.ts'
 import { sleep } from '../../src/core/time.ts'
 
-export const LAUNCHER = fileURLToPath(new URL('../../bin/sallyport.mjs', import.meta.url))
+/** Of the package that the run of the tests made, else of the checkout. */
+export const LAUNCHER =
+  processEnvironment()['SALLYPORT_TEST_LAUNCHER'] ??
+  fileURLToPath(new URL('../../bin/sallyport.mjs', import.meta.url))
+
+/** Where a run of the tests keeps compiled code: a home of its own would have each process compile all anew. */
+export function compiledCode(): Record<string, string> {
+  const { NODE_COMPILE_CACHE } = processEnvironment()
+  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+}
 
 /** First start of a bundle on a busy machine, with a new store to make. */
 const START_MS = 30_000
@@ -38,7 +47,13 @@ export async function temporaryHome(): Promise<{ home: string; remove(): Promise
 /** The environment of a process that keeps everything under `home` and asks no keychain. */
 export function homeEnvironment(home: string): Record<string, string> {
   const { PATH = '' } = processEnvironment()
-  return { PATH, HOME: home, SALLYPORT_HOME: home, SALLYPORT_KEY_SOURCE: 'keyfile' }
+  return {
+    ...compiledCode(),
+    PATH,
+    HOME: home,
+    SALLYPORT_HOME: home,
+    SALLYPORT_KEY_SOURCE: 'keyfile',
+  }
 }
 
 /** Starts `sallyport up` on a free port of loopback and waits until it serves. */
