@@ -17,7 +17,7 @@ import {
 } from '../support/guarded-vault.ts'
 import { onTerminal, type Typed } from '../support/pty.ts'
 import { programMissing } from '../support/require.ts'
-import { LAUNCHER } from '../support/serving.ts'
+import { compiledCode, LAUNCHER } from '../support/serving.ts'
 
 const noScript = programMissing('script', 'apt-get install bsdutils')
 const noDisplay =
@@ -56,6 +56,7 @@ after(async () => {
 /** What the agent's shell sees: its own folder first in PATH, and every variable that might open a gate. */
 function environment(home: string): Record<string, string> {
   return {
+    ...compiledCode(),
     PATH: `${vault.fakes.folder}:${resolve(process.execPath, '..')}:/usr/bin:/bin`,
     HOME: vault.project,
     LANG: 'C.UTF-8',

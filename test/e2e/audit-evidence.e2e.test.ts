@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { programMissing } from '../support/require.ts'
+import { compiledCode, LAUNCHER } from '../support/serving.ts'
 
-const root = resolve(import.meta.dirname, '../..')
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sallyport-evidence-')))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const at = (name: string): string => join(folder, name)
@@ -19,21 +19,18 @@ interface Ran {
 }
 
 function sallyport(home: string, argv: readonly string[], input = ''): Ran {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [join(root, 'bin/sallyport.mjs'), ...argv],
-    {
-      cwd: folder,
-      input,
-      encoding: 'utf8',
-      env: {
-        PATH: `${resolve(process.execPath, '..')}:/usr/bin:/bin`,
-        HOME: folder,
-        SALLYPORT_HOME: at(home),
-        SALLYPORT_KEY_SOURCE: 'keyfile',
-      },
+  const { status, stdout, stderr } = spawnSync(process.execPath, [LAUNCHER, ...argv], {
+    cwd: folder,
+    input,
+    encoding: 'utf8',
+    env: {
+      ...compiledCode(),
+      PATH: `${resolve(process.execPath, '..')}:/usr/bin:/bin`,
+      HOME: folder,
+      SALLYPORT_HOME: at(home),
+      SALLYPORT_KEY_SOURCE: 'keyfile',
     },
-  )
+  })
   return { exit: status, stdout, stderr }
 }
 

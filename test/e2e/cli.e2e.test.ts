@@ -17,8 +17,8 @@ import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { type OnTerminal, onTerminal } from '../support/pty.ts'
 import { programMissing } from '../support/require.ts'
+import { compiledCode, LAUNCHER } from '../support/serving.ts'
 
-const root = resolve(import.meta.dirname, '../..')
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sallyport-cli-')))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -31,13 +31,14 @@ const skip = programMissing('script', 'apt-get install bsdutils')
 
 /** No display, no session bus, no colours: only what a test says is there. */
 const env = {
+  ...compiledCode(),
   PATH: `${resolve(process.execPath, '..')}:/usr/bin:/bin`,
   HOME: folder,
   LANG: 'C.UTF-8',
   SALLYPORT_HOME: home,
   SALLYPORT_KEY_SOURCE: 'keyfile',
 }
-const sallyport = [process.execPath, join(root, 'bin/sallyport.mjs')] as const
+const sallyport = [process.execPath, LAUNCHER] as const
 
 interface Ran {
   readonly exit: number

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { onTerminal } from './pty.ts'
 import { programMissing } from './require.ts'
-import { LAUNCHER } from './serving.ts'
+import { compiledCode, LAUNCHER } from './serving.ts'
 import { openTestVault, type TestVault } from './vault.ts'
 
 export interface Ran {
@@ -53,6 +53,7 @@ export function gatedHome(name: string): GatedHome {
   const passphrase = `correct ${randomBytes(6).toString('hex')} staple`
   // No display, no session bus, no colours.
   const env = {
+    ...compiledCode(),
     PATH: `${resolve(process.execPath, '..')}:/usr/bin:/bin`,
     HOME: folder,
     LANG: 'C.UTF-8',

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,8 +8,9 @@ import { DatabaseSync } from 'node:sqlite'
 import type { AuditEntry } from '../../src/core/admin-port.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
 import { systemClock } from '../../src/core/time.ts'
+import { derive } from '../../src/crypto/index.ts'
 import { createBackups, createTokens, createTrust, LocalPresence } from '../../src/vault/index.ts'
-import { openTestVault, PERSON } from './vault.ts'
+import { openTestVault, PERSON, type TestVault } from './vault.ts'
 
 /** A vault that a person has set up: secrets, an allowed project, a token, a backup, and the presence passphrase. */
 export interface GuardedVault {
@@ -53,13 +55,15 @@ export async function guardedVault(hasPassphrase = true): Promise<GuardedVault> 
     const trust = createTrust(stack)
     await trust.allow(PERSON, await trust.standing(at('project')))
     const { info } = await (await createTokens(stack)).create('client', null)
-    if (hasPassphrase)
+    if (hasPassphrase) {
       await new LocalPresence({
         ...stack,
         clock: systemClock,
         ask: async () => SecretText.fromText(passphrase),
         system: null,
       }).set()
+      await makeCheap(stack, SecretText.fromText(passphrase))
+    }
     const file = at('backup')
     const { recoveryKey } = await createBackups(stack).backup(file, 'recovery-key')
     return {
@@ -82,6 +86,26 @@ export async function guardedVault(hasPassphrase = true): Promise<GuardedVault> 
   } finally {
     await stack.close()
   }
+}
+
+/**
+ * Puts the least cost that a stored record may have in the place of the one that is always chosen: every process that
+ * is given an answer computes it, and here they are a hundred.
+ */
+async function makeCheap(
+  { db, tables }: Pick<TestVault, 'db' | 'tables'>,
+  passphrase: SecretText,
+): Promise<void> {
+  const salt = randomBytes(16).toString('base64url')
+  const cost = { algorithm: 'argon2id', memoryKiB: 8_192, passes: 1, parallelism: 1, salt }
+  const hash = (await derive(passphrase, JSON.stringify(cost))).toString('base64url')
+  await db.write(async (tx) => {
+    const row = await tables.presence.get(tx, 'id = ?', [1])
+    assert.ok(row !== null)
+    // With the revision that the audit knows.
+    await tables.presence.remove(tx, row)
+    await tables.presence.save(tx, [{ ...row, record: JSON.stringify({ ...cost, hash }) }])
+  })
 }
 
 function writeFakes(folder: string, log: string, answer: string): void {
