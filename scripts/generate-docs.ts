@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { renderCliDocs } from '../src/cli/index.ts'
 import { LOG_LEVELS, SETTINGS } from '../src/core/config.ts'
 import { FAULTS } from '../src/core/faults.ts'
+import { toolPolicySchema } from '../src/policy/tool-policy/schema.ts'
 import { REQUIREMENTS } from '../test/requirements.ts'
 import { detectorsPage } from './detectors-page.ts'
 import { code, page, table } from './markdown.ts'
@@ -55,6 +56,10 @@ const PAGES: readonly Page[] = [
   { file: 'docs/tools.md', render: toolsPage },
   { file: 'docs/detectors.md', render: detectorsPage },
   { file: 'docs/policy.md', render: policyPage },
+  {
+    file: 'schemas/tool-policy.json',
+    render: () => `${JSON.stringify(toolPolicySchema(), null, 2)}\n`,
+  },
   {
     file: 'docs/status.md',
     render: () => {
