@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 const [log, manner] = process.argv.slice(2)
 const write = (line) => process.stdout.write(`${line}\n`)
 const text = (value) => ({ content: [{ type: 'text', text: value }] })
+let goOn = () => {}
 const TOOLS = [
   'echo',
   'odd',
@@ -88,8 +89,32 @@ function call({ id, params }, answer) {
         '{"jsonrpc":"2.0","id":"from-server","method":"sampling/createMessage","params":{"messages":[]}}',
       )
       return answer(text('asked'))
+    case 'change':
+      answer(text('changed'))
+      return write('{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}')
     case 'silent':
       return undefined
+    case 'steps': {
+      // Progress at once, a word of its own and the answer when it is told to go on.
+      const { progressToken } = params._meta ?? {}
+      const told = (progress) =>
+        write(
+          JSON.stringify({
+            jsonrpc: '2.0',
+            method: 'notifications/progress',
+            params: { progressToken, progress },
+          }),
+        )
+      told(1)
+      goOn = () => {
+        told(2)
+        answer(text('done'))
+      }
+      return undefined
+    }
+    case 'go_on':
+      goOn()
+      return answer(text('went on'))
     default:
       return answer(text('done'))
   }

@@ -1,0 +1,234 @@
+// Streams of `/s/NAME/mcp`: what comes beside the answers, on connections that break and come back.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { sleep } from '../../src/core/time.ts'
+import { type EventReader, readEvents } from '../support/event-reader.ts'
+import { serveMcpDoor } from '../support/mcp-door.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
+
+const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
+const vault = await openTestVault()
+const door = await serveMcpDoor(vault)
+after(async () => {
+  await door.stop()
+  await vault.dispose()
+})
+const { servers, policies } = await vault.registry()
+const log = join(vault.home, 'lines.log')
+const command = (...args: string[]) =>
+  ({ kind: 'stdio', command: [process.execPath, ...args], variables: [] }) as const
+await servers.add(PERSON, 'lines', command(LINE_SERVER, log))
+await servers.add(PERSON, 'echo', command(ECHO))
+const text = (policy: object): Buffer =>
+  Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
+await policies.set(PERSON, 'open', text({ default: 'allow' }))
+
+async function grantFor(server: string) {
+  const { agent } = await vault.identity.agents.create(PERSON, { name: `agent-${Math.random()}` })
+  const asked = { label: 'laptop', server, policies: ['open'] }
+  const { grant, bearer } = await vault.identity.grants.create(PERSON, agent.id, asked)
+  return { grant, headers: { Authorization: `Bearer ${bearer.reveal()}` } }
+}
+
+const HELLO = {
+  jsonrpc: '2.0',
+  id: 'hello',
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+}
+
+/** A session, opened by hand. */
+async function session() {
+  const { grant, headers: bearing } = await grantFor('lines')
+  const hello = await door.post(HELLO, bearing, '/s/lines/mcp')
+  const headers = { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+  const { result } = (await hello.json()) as { result: { capabilities: unknown } }
+  const post = (message: object) =>
+    door.post({ jsonrpc: '2.0', ...message }, headers, '/s/lines/mcp')
+  return {
+    grant,
+    capabilities: result.capabilities,
+    post,
+    call: (id: unknown, name: string, params: object = {}) =>
+      post({ id, method: 'tools/call', params: { name, arguments: {}, ...params } }),
+    listen: (more: Record<string, string> = {}) =>
+      fetch(`${door.baseUrl}/s/lines/mcp`, {
+        headers: { ...headers, Accept: 'text/event-stream', ...more },
+      }),
+  }
+}
+
+/** Passes over comments and whatever else until a message of this method comes. */
+async function method(events: EventReader, name: string) {
+  for (;;) {
+    const message = await events.next()
+    if (message.method === name) return message
+  }
+}
+
+const steps = { _meta: { progressToken: 'mine' } }
+
+test('legacy: a call with progress becomes a stream, and ends with its answer', async () => {
+  const { call } = await session()
+  const response = await call(7, 'steps', steps)
+  assert.equal(response.headers.get('content-type'), 'text/event-stream')
+  assert.equal(response.headers.get('x-accel-buffering'), 'no')
+  const events = readEvents(response)
+  assert.deepEqual((await events.next()).params, { progressToken: 'mine', progress: 1 })
+  const other = await call(8, 'go_on')
+  assert.equal(other.headers.get('content-type'), 'application/json')
+  assert.deepEqual((await events.next()).params, { progressToken: 'mine', progress: 2 })
+  const answer = await events.next()
+  assert.deepEqual([answer.id, answer.result], [7, { content: [{ type: 'text', text: 'done' }] }])
+  await events.ended
+})
+
+test('legacy: a stream that broke off goes on behind the last event that came', async () => {
+  const { call, listen } = await session()
+  const broken = readEvents(await call(7, 'steps', steps))
+  assert.deepEqual((await broken.next()).params, { progressToken: 'mine', progress: 1 })
+  const { lastEventId } = broken
+  assert.match(lastEventId ?? '', /^[0-9a-z]+-1$/)
+  await broken.close()
+  await sleep(50)
+  await call(8, 'go_on')
+  const resumed = readEvents(await listen({ 'Last-Event-ID': lastEventId ?? '' }))
+  assert.deepEqual((await resumed.next()).params, { progressToken: 'mine', progress: 2 })
+  assert.equal((await resumed.next()).id, 7)
+  await resumed.ended
+})
+
+test('legacy: what the server asks while one request is open comes on its stream', async () => {
+  const { call } = await session()
+  const events = readEvents(await call(1, 'ask'))
+  const asked = await events.next()
+  assert.deepEqual([asked.method, asked.id], ['sampling/createMessage', 'from-server'])
+  assert.equal((await events.next()).id, 1)
+  await events.ended
+})
+
+test('legacy: what the server says of its own accord goes to the stream that is kept open, once', async () => {
+  const { call, listen } = await session()
+  const CHANGED = 'notifications/resources/list_changed'
+  // Nobody listens yet: it is kept until somebody does.
+  assert.equal((await call(1, 'change')).headers.get('content-type'), 'application/json')
+  const first = readEvents(await listen())
+  assert.equal((await first.next()).method, CHANGED)
+  assert.equal((await listen()).status, 409)
+  await call(2, 'change')
+  assert.equal((await first.next()).method, CHANGED)
+  await first.close()
+  await sleep(50)
+  const again = readEvents(await listen())
+  await call(3, 'change')
+  assert.equal((await again.next()).method, CHANGED)
+  const next = await Promise.race([again.next(), sleep(300).then(() => null)])
+  assert.equal(next, null)
+  await again.close()
+})
+
+test('legacy: a changed policy is told, and the server need not tell of changes itself', async () => {
+  const { capabilities, listen, grant } = await session()
+  assert.deepEqual(capabilities, { tools: { listChanged: true } })
+  const events = readEvents(await listen())
+  await policies.set(PERSON, 'mine', text({ tools: { echo: {} } }))
+  await policies.attach(PERSON, 'mine', { kind: 'grant', id: grant.id })
+  await method(events, 'notifications/tools/list_changed')
+  await policies.set(PERSON, 'mine', text({ tools: { odd: {} } }))
+  await method(events, 'notifications/tools/list_changed')
+  // A policy of others is no news here.
+  await policies.set(PERSON, 'others', text({}))
+  await sleep(500)
+  await policies.detach(PERSON, 'mine', { kind: 'grant', id: grant.id })
+  await method(events, 'notifications/tools/list_changed')
+  await events.close()
+})
+
+test('legacy: a stream ends when the grant does', async () => {
+  const { listen, grant } = await session()
+  const events = readEvents(await listen())
+  await vault.identity.grants.revoke(PERSON, grant.id)
+  await Promise.race([events.ended, sleep(1_500).then(() => assert.fail('it goes on'))])
+})
+
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId'
+
+async function modern(server: string) {
+  const { grant, headers } = await grantFor(server)
+  const abort = new AbortController()
+  const post = (id: unknown, name: string, params: object, more: Record<string, string> = {}) =>
+    fetch(`${door.baseUrl}/s/${server}/mcp`, {
+      method: 'POST',
+      signal: abort.signal,
+      headers: {
+        ...headers,
+        'Content-Type': 'application/json',
+        Accept: 'application/json, text/event-stream',
+        'MCP-Protocol-Version': '2026-07-28',
+        'Mcp-Method': name,
+        ...more,
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id,
+        method: name,
+        params: { ...params, _meta: { ...META, ...(params as { _meta?: object })._meta } },
+      }),
+    })
+  return { grant, post, abort }
+}
+
+for (const server of ['echo', 'lines'])
+  test(`modern: a listener at ${server} hears of a changed policy under the id it asked with`, async () => {
+    const { grant, post, abort } = await modern(server)
+    const id = 'my listen'
+    const response = await post(id, 'subscriptions/listen', {
+      notifications: { toolsListChanged: true },
+    })
+    assert.equal(response.status, 200)
+    const events = readEvents(response)
+    const acknowledged = await events.next()
+    assert.equal(acknowledged.method, 'notifications/subscriptions/acknowledged')
+    assert.deepEqual(acknowledged.params, {
+      notifications: { toolsListChanged: true },
+      _meta: { [SUBSCRIPTION]: id },
+    })
+    const name = `listened-${server}`
+    await policies.set(PERSON, name, text({}))
+    await policies.attach(PERSON, name, { kind: 'grant', id: grant.id })
+    const changed = await method(events, 'notifications/tools/list_changed')
+    assert.deepEqual(changed.params, { _meta: { [SUBSCRIPTION]: id } })
+    abort.abort()
+    await events.ended
+  })
+
+test('modern: whoever closes the connection has cancelled, and the server is told under its own id', async () => {
+  const { post, abort } = await modern('lines')
+  const call = { name: 'steps', arguments: {}, _meta: { progressToken: 'mine' } }
+  const events = readEvents(await post('mine', 'tools/call', call, { 'Mcp-Name': 'steps' }))
+  assert.deepEqual((await events.next()).params, { progressToken: 'mine', progress: 1 })
+  abort.abort()
+  const cancelled = /"method":"notifications\/cancelled","params":\{"requestId":"(g\d+)"/
+  for (let waited = 0; waited < 3_000 && !cancelled.test(received()); waited += 20) await sleep(20)
+  const id = cancelled.exec(received())?.[1]
+  assert.match(
+    received(),
+    new RegExp(`"id":"${id}","method":"tools/call".*"progressToken":"${id}"`),
+  )
+})
+
+function received(): string {
+  return readFileSync(log, 'utf8')
+}
