@@ -1,3 +1,4 @@
+import { addressBlock } from '../core/address-block.ts'
 import type { Caller } from '../core/principals.ts'
 import { principalName } from '../core/principals.ts'
 import type { RateLimit, RatePort, RateStanding } from '../core/rate-port.ts'
@@ -24,7 +25,7 @@ export class RateLimits {
   /** Before a bearer is looked at, so that wrong ones cost no more than right ones. Null: nothing is limited. */
   async ofAddress(address: string | null): Promise<RateStanding | null> {
     const { rates, address: limit } = this.#settings
-    return limit === null ? null : rates.take(`request address ${address ?? 'unknown'}`, limit)
+    return limit === null ? null : rates.take(`request address ${addressBlock(address)}`, limit)
   }
 
   /** Once it is known who calls. @returns the standing that is nearest to its end */

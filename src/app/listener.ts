@@ -1,10 +1,12 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
+import { addressBlock } from '../core/address-block.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { rangeProblem } from '../policy/index.ts'
+import { addressIn, rangeProblem } from '../policy/index.ts'
 import { isLoopback } from './arrival.ts'
 
 /** Where `sallyport up` listens. */
@@ -25,11 +27,26 @@ export interface Listening {
   close(): void
 }
 
+export interface Limits {
+  /** For the handshake, for the header fields, and between two requests. */
+  readonly headersMs: number
+  /** For a whole request. */
+  readonly requestMs: number
+  readonly maxConnections: number
+  /** Of one address that is no proxy: whoever holds on to all it gets leaves as many for others. */
+  readonly maxOfAddress: number
+}
+
 /** Long enough for a slow client to send a body of a few megabytes, short enough that idle ones do not pile up. */
-const HEADERS_MS = 10_000
-const REQUEST_MS = 60_000
+const LIMITS: Limits = {
+  headersMs: 10_000,
+  requestMs: 60_000,
+  maxConnections: 512,
+  maxOfAddress: 256,
+}
+/** How late it may be noticed that a time is over. */
+const CHECK_MS = 1_000
 const MAX_HEADER_BYTES = 16_384
-const MAX_CONNECTIONS = 512
 const LOOK_MS = 2_000
 
 /** @throws {Fault} `BAD_USAGE` for a binding that would let secrets travel in the clear */
@@ -59,23 +76,53 @@ export async function openListener(
   binding: Binding,
   listener: RequestListener,
   log: Log,
+  limits: Limits = LIMITS,
 ): Promise<Listening> {
   checkBinding(binding)
-  const limits = {
+  const { headersMs, requestMs } = limits
+  const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_MS,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: HEADERS_MS,
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: headersMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
   }
   const { tls } = binding
   const server =
     tls === null
-      ? createServer(limits, listener)
-      : createTlsServer({ ...limits, ...pemOf(tls), minVersion: 'TLSv1.2' }, listener)
-  server.maxConnections = MAX_CONNECTIONS
+      ? createServer(options, listener)
+      : createTlsServer(
+          { ...options, ...pemOf(tls), minVersion: 'TLSv1.2', handshakeTimeout: headersMs },
+          listener,
+        )
+  server.maxConnections = limits.maxConnections
+  limitAddresses(server, limits.maxOfAddress, binding.behindProxy)
   const port = await listen(server, binding)
   const stopLooking = tls === null ? () => {} : reload(server as TlsServer, tls, log)
   return { server, port, close: stopLooking }
+}
+
+/** Counts what is open from each address, before it has said anything. */
+function limitAddresses(server: Server, max: number, proxies: readonly string[]): void {
+  const open = new Map<string, number>()
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress } = socket
+    // It is gone already.
+    if (remoteAddress === undefined) return
+    const address = addressBlock(remoteAddress)
+    if (proxies.some((range) => addressIn(range, remoteAddress))) return
+    const count = (open.get(address) ?? 0) + 1
+    if (count > max) {
+      socket.destroy()
+      return
+    }
+    open.set(address, count)
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1
+      if (left === 0) open.delete(address)
+      else open.set(address, left)
+    })
+  })
 }
 
 /** @throws {Fault} `BAD_INPUT` when a file cannot be read or key and certificate do not belong together */

@@ -1,4 +1,5 @@
 import { changeLane, type Ledger, type RecordDraft } from '../audit/index.ts'
+import { addressBlock } from '../core/address-block.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Origin } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
@@ -61,7 +62,7 @@ export class Refusals {
     origin: Origin,
     throttles: boolean,
   ): Promise<never> {
-    const address = origin.address ?? 'unknown'
+    const address = addressBlock(origin.address)
     const seconds = this.#take(address)
     if (seconds === 0 && take(this.#together, TOGETHER, this.#options.clock()) === 0)
       return this.#refusal(fault, {

@@ -1,3 +1,4 @@
+import { addressBlock } from '../core/address-block.ts'
 import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
@@ -90,18 +91,4 @@ async function countOne(tx: Tx, id: string, allowance: Allowance, at: EpochMs): 
   const pause = Math.min(allowance.firstBlockMs * 2 ** Math.max(0, beyond), allowance.maxBlockMs)
   const blockedUntil = beyond < 0 ? epochMs(0) : epochMs(at + pause)
   await saveFailures(tx, { id, failures: next, last_at: at, blocked_until: blockedUntil })
-}
-
-/** Of IPv6 the network: who has one address there has 2^64. */
-function addressBlock(address: string | null): string {
-  if (address === null) return 'unknown'
-  if (!address.includes(':') || address.includes('.')) return address
-  const [head = '', tail] = address.split('::')
-  const left = head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups =
-    tail === undefined
-      ? left
-      : [...left, ...Array.from({ length: 8 - left.length - right.length }, () => '0'), ...right]
-  return `${groups.slice(0, 4).join(':')}::/64`
 }

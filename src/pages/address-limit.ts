@@ -1,3 +1,4 @@
+import { addressBlock } from '../core/address-block.ts'
 import { monotonicMs } from '../core/time.ts'
 
 const MINUTE_MS = 60_000
@@ -14,7 +15,7 @@ export class AddressLimit {
 
   /** @returns whether it may */
   take(address: string | null): boolean {
-    const name = address ?? 'unknown'
+    const name = addressBlock(address)
     const now = monotonicMs()
     const bucket = this.#left.get(name) ?? { left: this.#perMinute, at: now }
     const grown = bucket.left + ((now - bucket.at) * this.#perMinute) / MINUTE_MS

@@ -1,4 +1,5 @@
 import { changeLane, type Ledger, type Settled } from '../audit/index.ts'
+import { addressBlock } from '../core/address-block.ts'
 import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid } from '../core/ids.ts'
@@ -77,7 +78,7 @@ export class ShareReadings {
     passphrase: SecretText | undefined,
   ): Promise<{ readonly row: ShareRow; readonly read: SecretRead }> {
     const { rates } = this.#parts
-    const from = address ?? principalName(caller.principal)
+    const from = address === null ? principalName(caller.principal) : addressBlock(address)
     demandRate(await rates.take(`share address ${from}`, PER_ADDRESS), 'attempts')
     demandRate(await rates.take(`share ${id.slice(0, 64)}`, PER_SHARE), 'attempts')
     const digest = link === null ? null : await this.#digestOf(link)
