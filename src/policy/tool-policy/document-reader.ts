@@ -14,6 +14,8 @@ export interface PolicyProblem {
 export type Fields = ReadonlyMap<string, JsonMember>
 
 const MAX_SOURCE = 80
+/** Nobody reads more, and each is looked up among the names that there are. */
+const MAX_PROBLEMS = 1_000
 
 /** Gathers what is wrong while a document is read, so that all of it is told at once. */
 export class DocumentReader {
@@ -22,6 +24,7 @@ export class DocumentReader {
   readonly warnings: PolicyProblem[] = []
   readonly #text: string
   readonly #places = new Map<string, number>()
+  #lineStarts: readonly number[] | null = null
 
   constructor(text: string) {
     this.#text = text
@@ -29,7 +32,7 @@ export class DocumentReader {
 
   /** @returns undefined, in place of what could not be read */
   refuse(offset: number, problem: string): undefined {
-    this.problems.push(this.#at(offset, problem))
+    if (this.problems.length < MAX_PROBLEMS) this.problems.push(this.#at(offset, problem))
     return undefined
   }
 
@@ -51,9 +54,14 @@ export class DocumentReader {
   }
 
   #at(offset: number, problem: string): PolicyProblem {
-    const before = this.#text.slice(0, offset)
-    const lineStart = before.lastIndexOf('\n') + 1
-    return { line: before.split('\n').length, column: offset - lineStart + 1, problem }
+    this.#lineStarts ??= [0, ...[...this.#text.matchAll(/\n/g)].map(({ index }) => index + 1)]
+    let [low, high] = [0, this.#lineStarts.length]
+    while (high - low > 1) {
+      const middle = (low + high) >> 1
+      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle
+      else high = middle
+    }
+    return { line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1, problem }
   }
 
   /** What stands in the document for a value, in one line of at most 80 characters. */
@@ -76,7 +84,7 @@ export class DocumentReader {
     const members = this.members(node, what)
     if (members === undefined) return undefined
     for (const { key, keyStart } of members.values())
-      if (!known.includes(key))
+      if (!known.includes(key) && this.problems.length < MAX_PROBLEMS)
         this.refuse(keyStart, `there is no ${quoted(key)}${hint(key, [...known, ...others])}`)
     return members
   }

@@ -109,16 +109,24 @@ function rootsOf(tests: readonly Test[]): ReadonlySet<string> {
   )
 }
 
+/** Each is held against each: nobody writes more on one place. */
+const MAX_COMPARED = 50
+
 /** Whether conditions that all have to hold never do, as far as conditions on one place can show it. */
 function isContradiction(tests: readonly Test[]): boolean {
   const byPath = new Map<string, Condition[]>()
   for (const test of tests)
     if (test.kind === 'condition') {
       const key = JSON.stringify(test.path)
-      byPath.set(key, [...(byPath.get(key) ?? []), test])
+      const others = byPath.get(key)
+      if (others === undefined) byPath.set(key, [test])
+      else others.push(test)
     }
   return [...byPath.values()].some(
-    (conditions) => conditions.length > 1 && conditions.some((one) => excludes(one, conditions)),
+    (conditions) =>
+      conditions.length > 1 &&
+      conditions.length <= MAX_COMPARED &&
+      conditions.some((one) => excludes(one, conditions)),
   )
 }
 

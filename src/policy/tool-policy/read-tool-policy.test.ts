@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
 
@@ -251,8 +250,20 @@ test('limits: the defaults, and the short form in seconds by session', async () 
   ])
 })
 
-test('the policy of the documentation is one', async () => {
-  const page = await readFile(new URL('../../../docs/tool-policies.md', import.meta.url), 'utf8')
-  const [, example = ''] = /```json\n([^]*?)```/.exec(page) ?? []
-  assert.deepEqual(await problemsOf(example), [])
+test('documents that are made to be slow are read in time', async () => {
+  const condition = '{"path":"args.a","op":"eq","value":1}'
+  const names = (count: number) => Array.from({ length: count }, (_, at) => `"k${at}":1`).join()
+  const texts = [
+    `{${names(60_000)}}`,
+    withTool(`{"require":[{"conditions":[${Array(20_000).fill(condition).join()}]}]}`),
+    `{"version":"1","default":"deny","hide":[${Array(100_000).fill('"a"').join()}]}`,
+    `{"version":"1","default":"deny","tools":${'{"a":'.repeat(60)}${'}'.repeat(60)}`,
+  ]
+  for (const text of texts) {
+    const before = process.cpuUsage()
+    const read = await readToolPolicy(Buffer.from(text))
+    const { user, system } = process.cpuUsage(before)
+    assert.ok(user + system < 3_000_000, `${text.slice(0, 40)} took ${user + system} µs`)
+    if ('problems' in read) assert.ok(read.problems.length <= 1_000)
+  }
 })
