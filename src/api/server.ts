@@ -100,10 +100,11 @@ export class ApiServer {
       throw new Fault('TOO_LARGE', `The target is longer than ${MAX_TARGET_CHARS} characters.`)
     const mark = target.indexOf('?')
     const path = mark === -1 ? target : target.slice(0, mark)
+    if (NEVER.has(path)) throw notOffered()
     const matched = this.#router.match(request.method, path)
     if ('allow' in matched) {
       if (matched.allow.length > 0) throw new MethodNotAllowed(matched.allow)
-      throw new Fault('NOT_OFFERED', 'Not offered by this server.')
+      throw notOffered()
     }
     const { operation, params } = matched
     const bearer = bearerOf(request)
@@ -152,6 +153,13 @@ export class ApiServer {
     if (bearer === null) throw unauthenticated()
     return this.#options.authentication.authenticate(bearer, originOf(call))
   }
+}
+
+/** Would be taken for the id of an approval: a link in an e-mail decides nothing here. */
+const NEVER: ReadonlySet<string> = new Set(['/v1/approvals/quick-decide'])
+
+function notOffered(): Fault {
+  return new Fault('NOT_OFFERED', 'Not offered by this server.')
 }
 
 /** A call before it is known who makes it. */

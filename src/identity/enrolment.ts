@@ -1,10 +1,9 @@
-import { changeLane, type RowRevision, type Settled } from '../audit/index.ts'
+import { changeLane, type Settled } from '../audit/index.ts'
 import type { ApprovalAct, ApprovalPort } from '../core/approval-port.ts'
 import { jsonDigest } from '../core/canonical-json.ts'
 import type { Tx } from '../core/db-port.ts'
 import type { EnrolmentPort, EnrolmentQuestion, EnrolmentState } from '../core/enrolment-port.ts'
 import { Fault } from '../core/faults.ts'
-import type { Origin } from '../core/identity-port.ts'
 import { type AgentId, newId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
 import { demandRate, perMinute, type RateLimit, type RatePort } from '../core/rate-port.ts'
@@ -158,7 +157,7 @@ async function collected(
     tx,
     { caller, request: { name, description }, key },
     at,
-    { id: asked.agentId as AgentId, maker, rows: rows as readonly RowRevision[] },
+    { id: asked.agentId as AgentId, maker, rows },
   )
   return 'fault' in made ? made : { value: { row: made.value }, record: made.record }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { SecretText } from '../../src/core/secret-text.ts'
 import { epochMs, systemClock, toIso } from '../../src/core/time.ts'
 import { exchangedToken, registerAgent, serveTestApi } from '../support/api.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
@@ -24,7 +25,7 @@ const me = `/v1/agents/${agent.id}`
 type Fields = Readonly<Record<string, unknown>>
 
 /** Filled from answers as the list goes on. */
-const known: { secret: string; approval: string } = { secret: '', approval: '' }
+const known = { secret: '', approval: '', hash: '' }
 
 interface Row {
   readonly item: string
@@ -43,6 +44,9 @@ const has =
   }
 const notOffered = (body: Fields): void =>
   assert.equal(body['detail'], 'Not offered by this server.')
+
+const noKeyDecides = (body: Fields): void =>
+  assert.match(String(body['detail']), /no key or token decides/)
 
 const SECRET = ['id', 'path', 'type', 'version', 'metadata', 'created_at', 'expires_at']
 
@@ -168,6 +172,7 @@ const ROWS: readonly Row[] = [
     reads(body) {
       has('id', 'status', 'action', 'expires_at', 'created_at')(body)
       known.approval = String(body['id'])
+      known.hash = String(body['payload_hash'])
     },
   },
   {
@@ -189,11 +194,47 @@ const ROWS: readonly Row[] = [
     reads: has('status', 'expires_at'),
   },
   {
-    item: '10 deciding it as the agent that asked',
+    item: '10 deciding it in no known word',
     method: 'POST',
     target: () => `/v1/approvals/${known.approval}/decide`,
-    body: { decision: 'approve' },
+    body: { decision: 'perhaps' },
+    status: 400,
+    reads: (body) => assert.equal(body['field'], 'decision'),
+  },
+  ...['approve', 'approved', 'reject', 'rejected', 'deny', 'denied'].map(
+    (decision): Row => ({
+      item: `10 deciding it as the agent that asked: ${decision}`,
+      method: 'POST',
+      target: () => `/v1/approvals/${known.approval}/decide`,
+      body: { decision },
+      status: 403,
+      reads: noKeyDecides,
+    }),
+  ),
+  ...['approve', 'deny'].map(
+    (verb): Row => ({
+      item: `10 deciding it by its own call: ${verb}`,
+      method: 'POST',
+      target: () => `/v1/approvals/${known.approval}/${verb}`,
+      body: {},
+      status: 403,
+      reads: noKeyDecides,
+    }),
+  ),
+  {
+    item: '10 deciding it as a pending approval',
+    method: 'POST',
+    target: () => `/v1/pending-approvals/${known.approval}/approve`,
+    body: { decision: 'approve', payload_hash: known.hash, credential_type: 'passkey' },
     status: 403,
+    reads: noKeyDecides,
+  },
+  {
+    item: '10 doing what nobody has approved yet',
+    method: 'POST',
+    target: () => `/v1/pending-approvals/${known.approval}/execute`,
+    body: {},
+    status: 409,
   },
   {
     item: '10 taking it back',
@@ -211,14 +252,28 @@ const ROWS: readonly Row[] = [
   ...[
     ['11 execute', 'POST', `${me}/execute`],
     ['11 bindings', 'GET', `${me}/bindings`],
-    ['11 executions', 'GET', `${me}/executions?limit=5`],
+    ['11 a binding', 'POST', `${me}/bindings`],
+    ['11 a binding tried', 'POST', `${me}/bindings/b/test`],
+    ['11 executions', 'GET', `${me}/executions?limit=5&offset=5`],
     ['11 connectors', 'GET', `${me}/connectors`],
     ['11 presets', 'GET', '/v1/connectors/presets'],
     ['11 subscriptions', 'GET', `${me}/event-subscriptions`],
     ['11 providers', 'GET', '/v1/oauth/providers'],
-    ['12 memory', 'PUT', `${me}/memory/a/b`],
+    ['11 connections', 'GET', `${me}/oauth/connections`],
+    ['11 a token of a provider ended', 'POST', '/v1/oauth/revoke'],
+    ['11 a consent taken back', 'DELETE', '/v1/oauth/consents/app'],
+    ['12 memory put', 'PUT', `${me}/memory/a/b`],
+    ['12 memory got', 'GET', `${me}/memory/a/b`],
+    ['12 memory deleted', 'DELETE', `${me}/memory/a/b`],
+    ['12 memory listed', 'GET', `${me}/memory`],
+    ['12 memory of a namespace', 'GET', `${me}/memory/a`],
+    ['12 memory searched', 'POST', `${me}/memory/search`],
+    ['12 peers', 'GET', `${me}/peer-context`],
     ['12 notification targets', 'GET', '/v1/notification-targets'],
     ['13 transactions', 'POST', `${me}/transactions`],
+    ['13 simulated', 'POST', `${me}/transactions/simulate`],
+    ['13 simulated together', 'POST', `${me}/transactions/simulate-bundle`],
+    ['13 signed', 'POST', `${me}/transactions/sign`],
   ].map(
     ([item = '', method = '', target = '']): Row => ({
       item,
@@ -250,4 +305,121 @@ test('a client of the 1claw API is answered, call by call', async (context) => {
       if (status === 204) assert.equal(reply.body, null)
       reads?.((reply.body ?? {}) as Fields)
     })
+})
+
+test('what a client does next stands in status and detail, word for word', async (context) => {
+  const say = async (target: string, by = bearer, method = 'GET', body?: unknown) => {
+    const reply = await api.ask(target, {
+      method,
+      bearer: by,
+      ...(body === undefined ? {} : { body }),
+    })
+    const { type, detail } = (reply.body ?? {}) as Fields
+    return [reply.status, type, detail]
+  }
+  const reader = await registerAgent(vault, [['read/**', ['list', 'read']]])
+  await vault.vault.put(PERSON, 'default', {
+    path: 'read/once',
+    value: SecretText.fromText('v'),
+    maxAccessCount: 1,
+  })
+  const by = await exchangedToken(api, reader.key)
+
+  await context.test('404: nothing is at the path', async () =>
+    assert.deepEqual(await say(`${at}/secrets/read/none`, by), [
+      404,
+      'about:blank',
+      "No secret found at path 'read/none'.",
+    ]),
+  )
+  await context.test('403: no policy', async () => {
+    const denied = [403, 'about:blank', "Access denied (agent doesn't have a policy for this path)"]
+    assert.deepEqual(await say(`${at}/secrets/other/none`, by), denied)
+    assert.deepEqual(await say(`${at}/secrets/read/once`, by, 'PUT', { value: 'w' }), denied)
+  })
+  await context.test('410: read as often as it may be', async () => {
+    assert.equal((await say(`${at}/secrets/read/once`, by))[0], 200)
+    assert.deepEqual(await say(`${at}/secrets/read/once`, by), [
+      410,
+      'about:blank',
+      "Secret at path 'read/once' is expired or has exceeded its maximum access count.",
+    ])
+  })
+  await context.test('402: the quota is spent', async () => {
+    const value = SecretText.fromText('v')
+    await vault.vault.put(PERSON, 'default', { path: 'read/more', value })
+    await vault.sharing.quotas.set(PERSON, `agent:${reader.id}`, { reads: 0, writes: null })
+    assert.deepEqual(await say(`${at}/secrets/read/more`, by), [
+      402,
+      'resource_limit_exceeded',
+      'Free tier quota exhausted. Upgrade your plan or add payment at https://1claw.xyz/settings/billing',
+    ])
+  })
+  await context.test('401: exchange the key anew, once', async () => {
+    const again = await exchangedToken(api, reader.key)
+    assert.equal((await say('/v1/vaults', again))[0], 200)
+    await api.ask('/v1/auth/token', { method: 'DELETE', bearer: again })
+    const [status, , text] = await say('/v1/vaults', again)
+    assert.equal(status, 401)
+    // Whatever is wrong with it, the text is one.
+    assert.deepEqual(await say('/v1/vaults', `${again}x`), [401, 'about:blank', text])
+    assert.equal((await say('/v1/vaults', await exchangedToken(api, reader.key)))[0], 200)
+  })
+})
+
+test('a path is what it says, encoded or not, and nothing else is taken for one', async () => {
+  const ask = (target: string, method = 'GET', body?: unknown) =>
+    api.ask(target, { method, bearer, ...(body === undefined ? {} : { body }) })
+  const same = ['a-b/c_d', 'a%2Db/c%5Fd', '%61-b/c_d', 'a-b/%63_%64']
+  assert.equal((await ask(`${at}/secrets/a-b/c_d`, 'PUT', { value: 'one' })).status, 201)
+  for (const path of same) {
+    const { status, body } = await ask(`${at}/secrets/${path}`)
+    assert.deepEqual([status, (body as Fields)['path']], [200, 'a-b/c_d'], path)
+  }
+  const refused = [
+    '..',
+    '.',
+    'a/../b',
+    'a/./b',
+    '%2e%2e',
+    'a/%2e%2e/b',
+    'a//b',
+    '/a',
+    'a/',
+    'a%2Fb',
+    'a%2fb',
+    'a%5Cb',
+    'a\\b',
+    'a%00',
+    'a%0Ab',
+    'a%',
+    'a%2',
+    'a%zz',
+    'a%C3',
+    'a%252e',
+    'a%252Fb',
+    'a%20',
+    '%20a',
+    '%EF%BC%8E%EF%BC%8E',
+    'a%E2%80%AEb',
+    `${'a'.repeat(600)}`,
+    Array.from({ length: 64 }, () => 'a').join('/'),
+  ]
+  for (const path of refused)
+    for (const [method, noun, body] of [
+      ['GET', 'secrets'],
+      ['PUT', 'secrets', { value: 'v' }],
+      ['DELETE', 'secrets'],
+      ['GET', 'secret-versions'],
+      ['POST', 'secret-rotate', {}],
+    ] as const) {
+      const { status, body: said } = await ask(`${at}/${noun}/${path}`, method, body)
+      const { code, field } = said as Fields
+      assert.deepEqual(
+        [status, code, field],
+        [400, 'BAD_INPUT', 'path'],
+        `${method} ${noun} ${path}`,
+      )
+    }
+  assert.equal((await vault.vault.list(PERSON, 'default', 'a')).secrets.length, 1)
 })

@@ -27,6 +27,11 @@ const terms = {
   effect: z.enum(['allow', 'deny']).optional(),
   priority: z.int().optional(),
   policy_schema_version: z.int().optional().describe('Read past.'),
+  // Clients that send every field they know send these as null; anything else would be a promise that is not kept.
+  attribute_conditions: z.null().optional(),
+  consensus_trigger: z.null().optional(),
+  tx_conditions: z.null().optional(),
+  approval_id: z.null().optional(),
   exact_permissions: z
     .boolean()
     .optional()

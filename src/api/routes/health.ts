@@ -33,5 +33,20 @@ export function healthOperations(
         }
       },
     }),
+    operation({
+      id: 'hsmHealth',
+      method: 'GET',
+      path: '/v1/health/hsm',
+      tag: 'service',
+      summary: 'Whether keys are kept by a hardware module. Here the system keeps them, so never.',
+      isPublic: true,
+      answers: {
+        200: {
+          description: 'There is none.',
+          schema: z.object({ status: z.literal('unavailable') }),
+        },
+      },
+      handle: async () => ({ status: 200, body: { status: 'unavailable' } }),
+    }),
   ]
 }

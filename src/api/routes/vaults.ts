@@ -27,7 +27,11 @@ export function vaultOperations(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults',
       tag: 'vaults',
       summary: 'Makes a vault, which belongs to the caller.',
-      body: z.object({ name: z.string(), description: z.string().nullish() }),
+      body: z.object({
+        name: z.string(),
+        description: z.string().nullish(),
+        mpc_custody: z.null().optional().describe('Keys are not split here.'),
+      }),
       answers: {
         201: { description: 'Made.', schema: vaultSchema },
         409: { description: 'The name is taken.' },
