@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { canonicalJson } from '../core/canonical-json.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
-  META,
-  type Message,
   onOneLine,
   type Request,
   RPC_ERRORS,
@@ -22,12 +19,18 @@ import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import { accepts, bodyOf, hostProblem, refuse, refuseFault } from './http-request.ts'
 import type { MessageInspection } from './message-inspection.ts'
-import { headerOf, idTextOf, MODERN, modernProblem, rpcError } from './modern-problem.ts'
+import {
+  capabilitiesOf,
+  headerOf,
+  idTextOf,
+  MODERN,
+  modernProblem,
+  rpcError,
+} from './modern-problem.ts'
 import { ModernRequest } from './modern-request.ts'
 import { sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
-import { SharedUpstream } from './shared-upstream.ts'
-import { isObject } from './tool-call.ts'
+import { SharedUpstreams } from './shared-upstreams.ts'
 import type { OpenUpstream } from './upstream.ts'
 
 /** Whose request it is, and what it is judged by beside the policies of the server. */
@@ -101,7 +104,7 @@ export class HttpDoor {
   readonly #hostnames: ReadonlySet<string>
   readonly #sessions = new Map<string, DoorSession>()
   readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
-  readonly #shared = new Map<string, { readonly upstream: SharedUpstream; lastUsed: number }>()
+  readonly #shared: SharedUpstreams
   readonly #inspections = new Map<string, MessageInspection>()
   readonly #underway = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
@@ -113,6 +116,7 @@ export class HttpDoor {
     this.#options = options
     this.#hostnames = new Set(options.hostnames)
     this.#idleMs = options.idleMs ?? IDLE_MS
+    this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
     this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs))
     this.#timer.unref()
     this.#endView = options.view.onChange(() => void this.#changed())
@@ -151,7 +155,7 @@ export class HttpDoor {
     for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
       ...[...this.#sessions.values()].map((session) => session.close()),
-      ...[...this.#shared.values()].map(({ upstream }) => upstream.close()),
+      this.#shared.close(),
     ])
   }
 
@@ -345,7 +349,7 @@ export class HttpDoor {
     server: ServerInfo,
   ): Promise<void> {
     const { message, response } = posted
-    const shared = this.#sharedFor(message, admitted, server)
+    const shared = await this.#shared.of(server, admitted.owner, capabilitiesOf(message))
     const refusal = modernProblem(request, message, shared.tools)
     if (refusal !== null) {
       sendJson(response, 400, refusal)
@@ -365,22 +369,6 @@ export class HttpDoor {
     })
     this.#heldBy.set(one, held)
     await one.go(shared)
-  }
-
-  /** One for each grant and what its clients declare: a server may offer more to those who can do more. */
-  #sharedFor(message: Message, { owner }: Admitted, server: ServerInfo): SharedUpstream {
-    const params = message.kind === 'response' ? null : message.params
-    const meta = isObject(params?.value) ? params.value['_meta'] : undefined
-    const capabilities = isObject(meta) ? meta[META.capabilities] : undefined
-    const key = `${server.name} ${server.createdAt} ${owner} ${canonicalJson(capabilities ?? {})}`
-    const known = this.#shared.get(key)
-    if (known !== undefined && !known.upstream.isOver) {
-      known.lastUsed = monotonicMs()
-      return known.upstream
-    }
-    const upstream = new SharedUpstream(this.#options.upstreamOf(server), this.#options.log)
-    this.#shared.set(key, { upstream, lastUsed: monotonicMs() })
-    return upstream
   }
 
   #policiesOf(server: string, held: Held): () => PoliciesNow {
@@ -441,11 +429,7 @@ export class HttpDoor {
       if (session.isIdle && session.lastUsed < before) void session.close()
     }
     for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.touch()
-    for (const [key, { upstream, lastUsed }] of this.#shared)
-      if (upstream.isOver || (upstream.open === 0 && lastUsed < before)) {
-        this.#shared.delete(key)
-        void upstream.close()
-      }
+    this.#shared.endIdle(before)
   }
 
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
@@ -467,12 +451,7 @@ export class HttpDoor {
         log.warn('a session could not be judged anew', { error: codeOf(error) })
       }
     }
-    for (const [key, { upstream }] of this.#shared) {
-      const [name = '', createdAt] = key.split(' ')
-      if (this.#isThere(name, Number(createdAt))) continue
-      this.#shared.delete(key)
-      void upstream.close()
-    }
+    this.#shared.keep((name, createdAt) => this.#isThere(name, createdAt))
   }
 
   /** What cannot be read now may be there: until it can be, every call of it is denied. */

@@ -54,8 +54,7 @@ export function modernProblem(
         supported: [MODERN],
         requested: version,
       })
-    const meta = isObject(message.params?.value) ? message.params.value['_meta'] : undefined
-    if (!isObject(meta) || !isObject(meta[META.capabilities]))
+    if (capabilitiesOf(message) === null)
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.capabilities}.`)
   }
   return null
@@ -64,4 +63,12 @@ export function modernProblem(
 function toolHeadersOf(message: Request, tools: ToolHeaders) {
   if (message.method !== 'tools/call' || !isObject(message.params?.value)) return null
   return tools.of(message.params.value['name'])
+}
+
+/** What the client of a message declares that it can do, or null. */
+export function capabilitiesOf(message: Message): object | null {
+  const params = message.kind === 'response' ? null : message.params
+  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+  const capabilities = isObject(meta) ? meta[META.capabilities] : undefined
+  return isObject(capabilities) ? capabilities : null
 }

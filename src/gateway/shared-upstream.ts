@@ -50,6 +50,7 @@ export class SharedUpstream {
   readonly #sharers = new Set<SharerEars>()
   #upstream: Promise<Upstream> | null = null
   #count = 0
+  #joining = 0
   #isOver = false
 
   constructor(open: OpenUpstream, log: Log) {
@@ -57,9 +58,9 @@ export class SharedUpstream {
     this.#log = log
   }
 
-  /** Requests that are not answered. */
-  get open(): number {
-    return this.#shared.size
+  /** Whether nobody has anything to ask of it. */
+  get isIdle(): boolean {
+    return this.#joining + this.#sharers.size === 0
   }
 
   get isOver(): boolean {
@@ -69,7 +70,8 @@ export class SharedUpstream {
   /** @throws {Fault} when the server cannot be started */
   async join(ears: SharerEars): Promise<Sharer> {
     this.#upstream ??= this.#started()
-    const upstream = await this.#upstream
+    this.#joining += 1
+    const upstream = await this.#upstream.finally(() => (this.#joining -= 1))
     this.#sharers.add(ears)
     return {
       send: (text, message) => this.#send(upstream, ears, text, message),

@@ -92,6 +92,8 @@ function call({ id, params }, answer) {
     case 'change':
       answer(text('changed'))
       return write('{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}')
+    case 'pid':
+      return answer(text(String(process.pid)))
     case 'silent':
       return undefined
     case 'steps': {

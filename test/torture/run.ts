@@ -1,24 +1,29 @@
-// npm run torture [-- crash|fsync] [--rounds N] [--smoke]: what a test of seconds cannot show.
+// npm run torture [-- crash|fsync|children] [--rounds N] [--smoke]: what a test of seconds cannot show.
 //   crash   kill -9 on two processes over one store, again and again (200 rounds)
 //   fsync   every answer with a value comes after the fsync of the log that holds its intent, seen by strace
+//   children servers are started and ended through the gateway, in every way (1,000 rounds), and none is left
 //   --smoke a short selection of both
 import { parseArgs } from 'node:util'
 import { monotonicMs } from '../../src/core/time.ts'
+import { tortureChildren } from './children.ts'
 import { tortureCrash } from './crash.ts'
 import { tortureFsync } from './fsync.ts'
 import type { Score } from './score.ts'
 
 const ROUNDS = 200
+const CHILDREN_ROUNDS = 1_000
 const SMOKE_ROUNDS = 10
 
 interface Asked {
-  readonly rounds: number
+  /** Null: as many as this torture has by itself. */
+  readonly rounds: number | null
   readonly isSmoke: boolean
 }
 
 const TORTURES: Readonly<Record<string, (asked: Asked) => Promise<Score>>> = {
-  crash: ({ rounds }) => tortureCrash(rounds),
+  crash: ({ rounds }) => tortureCrash(rounds ?? ROUNDS),
   fsync: ({ isSmoke }) => tortureFsync(isSmoke),
+  children: ({ rounds }) => tortureChildren(rounds ?? CHILDREN_ROUNDS),
 }
 
 async function main(): Promise<number> {
@@ -27,10 +32,12 @@ async function main(): Promise<number> {
     allowPositionals: true,
   })
   const names = positionals.length === 0 ? Object.keys(TORTURES) : positionals
-  const rounds = Number(values.rounds ?? (values.smoke ? SMOKE_ROUNDS : ROUNDS))
+  const given = values.rounds ?? (values.smoke ? SMOKE_ROUNDS : null)
+  const rounds = given === null ? null : Number(given)
   const unknown = names.find((name) => !Object.hasOwn(TORTURES, name))
-  if (unknown !== undefined || !Number.isSafeInteger(rounds) || rounds < 1) {
-    print('npm run torture [-- crash|fsync] [--rounds N] [--smoke]')
+  const isCount = rounds === null || (Number.isSafeInteger(rounds) && rounds > 0)
+  if (unknown !== undefined || !isCount) {
+    print('npm run torture [-- crash|fsync|children] [--rounds N] [--smoke]')
     return 2
   }
   const total = { passed: 0, failed: 0 }

@@ -1,0 +1,101 @@
+import { jsonDigest } from '../core/canonical-json.ts'
+import { Fault } from '../core/faults.ts'
+import type { ServerInfo } from '../core/gateway-port.ts'
+import type { Log } from '../core/log.ts'
+import { monotonicMs } from '../core/time.ts'
+import { SharedUpstream } from './shared-upstream.ts'
+import type { OpenUpstream } from './upstream.ts'
+
+interface Held {
+  readonly upstream: SharedUpstream
+  readonly server: string
+  readonly createdAt: number
+  readonly owner: string
+  lastUsed: number
+}
+
+/** Of all callers together: each may be a process. */
+const MAX_SHARED = 128
+/** Of one grant; what nobody uses gives way. */
+const MAX_OF_OWNER = 8
+
+/**
+ * Servers for clients without sessions: one for each grant and what its clients declare, because a server may offer
+ * more to those who can do more.
+ */
+export class SharedUpstreams {
+  readonly #upstreamOf: (server: ServerInfo) => OpenUpstream
+  readonly #log: Log
+  readonly #held = new Map<string, Held>()
+
+  constructor(upstreamOf: (server: ServerInfo) => OpenUpstream, log: Log) {
+    this.#upstreamOf = upstreamOf
+    this.#log = log
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** @throws {Fault} `THROTTLED` when there are too many and all are in use */
+  async of(
+    { name, createdAt, ...rest }: ServerInfo,
+    owner: string,
+    capabilities: object | null,
+  ): Promise<SharedUpstream> {
+    const key = `${name} ${createdAt} ${owner} ${jsonDigest(capabilities ?? {})}`
+    const known = this.#held.get(key)
+    if (known !== undefined && !known.upstream.isOver) {
+      known.lastUsed = monotonicMs()
+      return known.upstream
+    }
+    this.#held.delete(key)
+    await this.#makeRoom(owner)
+    // Somebody else may have been as quick.
+    const other = this.#held.get(key)
+    if (other !== undefined) return other.upstream
+    const open = this.#upstreamOf({ name, createdAt, ...rest })
+    const upstream = new SharedUpstream(open, this.#log)
+    this.#held.set(key, { upstream, server: name, createdAt, owner, lastUsed: monotonicMs() })
+    return upstream
+  }
+
+  /** Ends those that nobody used since. @param before monotonic milliseconds */
+  endIdle(before: number): void {
+    for (const [key, { upstream, lastUsed }] of this.#held)
+      if (upstream.isOver || (upstream.isIdle && lastUsed < before)) this.#end(key, upstream)
+  }
+
+  /** Ends those of servers that are not there any more. */
+  keep(isThere: (server: string, createdAt: number) => boolean): void {
+    for (const [key, { upstream, server, createdAt }] of this.#held)
+      if (!isThere(server, createdAt)) this.#end(key, upstream)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#held.values()].map(({ upstream }) => upstream.close()))
+    this.#held.clear()
+  }
+
+  #end(key: string, upstream: SharedUpstream): void {
+    this.#held.delete(key)
+    void upstream.close()
+  }
+
+  async #makeRoom(owner: string): Promise<void> {
+    const all = [...this.#held]
+    const own = all.filter(([, held]) => held.owner === owner)
+    const full = own.length >= MAX_OF_OWNER ? own : all.length >= MAX_SHARED ? all : null
+    if (full === null) return
+    const [idlest] = full
+      .filter(([, { upstream }]) => upstream.isIdle)
+      .toSorted(([, a], [, b]) => a.lastUsed - b.lastUsed)
+    if (idlest === undefined)
+      throw new Fault('THROTTLED', 'Too many servers are in use.', {
+        details: { retryAfterSeconds: 10 },
+      })
+    const [key, { upstream }] = idlest
+    this.#held.delete(key)
+    await upstream.close()
+  }
+}
