@@ -8,7 +8,8 @@ import { openTestVault, PERSON } from '../support/vault.ts'
 // What a client of the 1claw API calls, in the order of its MCP server, and what it is answered here. Such a client
 // sends Content-Type: application/json with everything, encodes each segment of a path, and reads `detail` of refusals.
 
-const vault = await openTestVault()
+const BILLING = 'https://1claw.xyz/settings/billing'
+const vault = await openTestVault({ env: { SALLYPORT_BILLING_URL: BILLING } })
 const api = await serveTestApi(vault)
 after(async () => {
   await api.stop()
@@ -352,7 +353,7 @@ test('what a client does next stands in status and detail, word for word', async
     assert.deepEqual(await say(`${at}/secrets/read/more`, by), [
       402,
       'resource_limit_exceeded',
-      'Free tier quota exhausted. Upgrade your plan or add payment at https://1claw.xyz/settings/billing',
+      `Free tier quota exhausted. Upgrade your plan or add payment at ${BILLING}`,
     ])
   })
   await context.test('401: exchange the key anew, once', async () => {
@@ -402,7 +403,7 @@ test('a path is what it says, encoded or not, and nothing else is taken for one'
     '%20a',
     '%EF%BC%8E%EF%BC%8E',
     'a%E2%80%AEb',
-    `${'a'.repeat(600)}`,
+    'a'.repeat(600),
     Array.from({ length: 64 }, () => 'a').join('/'),
   ]
   for (const path of refused)
