@@ -11,6 +11,7 @@ import { systemClock } from '../core/time.ts'
 import type { ServerDefinition } from '../mcp/index.ts'
 import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
 import { createReach } from '../vault/index.ts'
+import { keepHouse } from './housekeeping.ts'
 import type { Binding } from './listener.ts'
 import { openApi, storeAnswers } from './open-api.ts'
 import { firstSetupLink, openPages, siteOf } from './open-pages.ts'
@@ -70,6 +71,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     },
     pagesAt: (baseUrl) => openPages(stack, settings, baseUrl, log),
   })
+  const house = keepHouse(stack, log)
   const setup = await firstSetupLink(stack)
   return {
     url: `${serving.baseUrl}/mcp`,
@@ -80,7 +82,10 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     presence: options.presence,
     project: options.project,
     stopped: serving.stopped,
-    stop: () => serving.stop(),
+    async stop() {
+      await house.stop()
+      await serving.stop()
+    },
   }
 }
 
