@@ -55,6 +55,7 @@ const PACKAGES_ANYWHERE: readonly string[] = ['zod']
 /** Beside a domain's index.ts: whoever only reads frames need not load the SDK, nor the vault policies on tools. */
 const SIDE_DOORS: ReadonlySet<string> = new Set([
   'src/mcp/wire/index.ts',
+  'src/mcp/eras/index.ts',
   'src/policy/tool-policy/index.ts',
   'src/policy/tool-policy/texts.ts',
 ])

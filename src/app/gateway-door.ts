@@ -5,6 +5,7 @@ import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import {
+  acrossEras,
   HttpDoor,
   httpUpstream,
   type OpenUpstream,
@@ -106,7 +107,7 @@ function upstreamOf(
   { name, target }: ServerInfo,
 ): OpenUpstream {
   const maxMessageBytes = MAX_MESSAGE_BYTES
-  return async (ears) => {
+  const open: OpenUpstream = async (ears) => {
     if (target.kind === 'stdio') {
       const environment = childEnvironment(processEnvironment(), target.variables)
       const server = await StdioServer.start({ command: target.command, environment })
@@ -117,4 +118,5 @@ function upstreamOf(
     void upstream.ended.then(() => server.out.close())
     return upstream
   }
+  return acrossEras(open, log)
 }

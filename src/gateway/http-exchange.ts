@@ -29,9 +29,13 @@ export type Heard = Message | Refused
 export class Unanswered extends Error {
   readonly end: Extract<CallOutcome, 'never-sent' | 'refused-by-server' | 'lost'>
 
-  constructor(end: Unanswered['end'], message: string) {
+  /** Of HTTP, when it was that. */
+  readonly status: number | null
+
+  constructor(end: Unanswered['end'], message: string, status: number | null = null) {
     super(message)
     this.end = end
+    this.status = status
   }
 }
 
@@ -46,7 +50,7 @@ export function unansweredFor(status: number): Unanswered {
       : status === 429
         ? ' It wants fewer requests.'
         : ''
-  return new Unanswered(end, `The server answered with HTTP ${status}.${cure}`)
+  return new Unanswered(end, `The server answered with HTTP ${status}.${cure}`, status)
 }
 
 /** What the system calls it when nobody was there to read what was to be sent. */

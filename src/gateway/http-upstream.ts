@@ -35,8 +35,17 @@ export interface HttpUpstreamOptions extends HttpWayOptions {
    * @param about `idKey` of the request on whose stream it came; null for what the server says of its own accord
    */
   readonly hear: (message: Heard, about: string | null) => Promise<void>
-  /** A request that nobody will answer. What its end means for a reservation is `end`. */
-  readonly failed: (request: Request, end: Unanswered['end'], why: string) => void
+  /**
+   * A request that nobody will answer. What its end means for a reservation is `end`.
+   *
+   * @param status with which the server refused it, when it did
+   */
+  readonly failed: (
+    request: Request,
+    end: Unanswered['end'],
+    why: string,
+    status: number | null,
+  ) => void
 }
 
 /** A request that is not answered yet. */
@@ -159,8 +168,8 @@ export class HttpUpstream {
       if (!exchange.isAnswered) throw new Unanswered('lost', 'The server did not answer.')
     } catch (error) {
       if (exchange.isAnswered || exchange.controller.signal.aborted) return
-      const { end, message } = unansweredBy(error)
-      this.#options.failed(request, end, message)
+      const { end, message, status } = unansweredBy(error)
+      this.#options.failed(request, end, message, status)
     } finally {
       if (this.#exchanges.get(request.idKey) === exchange) this.#exchanges.delete(request.idKey)
     }

@@ -18,8 +18,12 @@ export interface UpstreamEars {
    * @param about `idKey` of the request on whose stream it came, where the transport has such streams
    */
   hear(message: Message | Refused, about: string | null): Promise<void>
-  /** One request that nobody will answer. */
-  failed(idKey: string, end: CallOutcome, why: string): void
+  /**
+   * One request that nobody will answer.
+   *
+   * @param status of HTTP, when the server refused it with one
+   */
+  failed(idKey: string, end: CallOutcome, why: string, status?: number | null): void
 }
 
 /** A server as a relay speaks to it, whatever carries the messages. */
@@ -95,7 +99,7 @@ export function httpUpstream(
   const upstream = new HttpUpstream({
     ...options,
     hear: (message, about) => ears.hear(message, about),
-    failed: ({ idKey }: Request, end, why) => ears.failed(idKey, end, why),
+    failed: ({ idKey }: Request, end, why, status) => ears.failed(idKey, end, why, status),
   })
   return {
     send: (text, message) => upstream.send(text, message),

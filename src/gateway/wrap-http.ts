@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { monotonicMs, sleep } from '../core/time.ts'
 import { ClientLines } from './client-lines.ts'
+import { EraBridge } from './era-bridge.ts'
 import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 import { Relay, type RelayOptions } from './relay.ts'
 
@@ -26,17 +27,23 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
   const relay = new Relay({
     ...options,
     toClient: (text) => client.say(text),
+    toServer: (text, message) => bridge.fromClient(text, message),
+  })
+  const bridge = new EraBridge({
     toServer: (text, message) => upstream.send(text, message),
+    hear: (message, about) => relay.heard(message, about),
+    failed: (idKey, end, why) => relay.serverFailed(idKey, end, why),
+    log,
   })
   const upstream = new HttpUpstream({
     ...server,
     log,
     maxMessageBytes,
     hear: async (message, about) => {
-      await relay.heard(message, about)
+      await bridge.heard(message, about)
       await client.caughtUp()
     },
-    failed: ({ idKey }, end, why) => relay.serverFailed(idKey, end, why),
+    failed: ({ idKey }, end, why, status) => bridge.failed(idKey, end, why, status),
   })
   const ended = new Promise<void>((resolve) => {
     ending.addEventListener('abort', () => resolve(), { once: true })
@@ -46,6 +53,7 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
   await Promise.race([reading, ended])
   const until = monotonicMs() + PATIENCE_MS
   while (upstream.open > 0 && !ending.aborted && monotonicMs() < until) await sleep(10)
+  bridge.close()
   await upstream.close()
   await relay.serverEnded('the client left')
   await client.end()

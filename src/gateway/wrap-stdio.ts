@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
-import { LineReader } from '../mcp/wire/index.ts'
+import { LineReader, readFrame } from '../mcp/wire/index.ts'
+import { EraBridge } from './era-bridge.ts'
 import { Relay, type RelayOptions } from './relay.ts'
 import type { ServerEnd, StdioServer } from './stdio-server.ts'
 
@@ -31,7 +32,13 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   const relay = new Relay({
     ...options,
     toClient: (text) => write(output, text),
+    toServer: (text, message) => bridge.fromClient(text, message),
+  })
+  const bridge = new EraBridge({
     toServer: (text) => write(server.stdin, text),
+    hear: (message, about) => relay.heard(message, about),
+    failed: (idKey, end, why) => relay.serverFailed(idKey, end, why),
+    log,
   })
   const onOutputGone = (): void => {
     isClientGone = true
@@ -48,6 +55,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   reading.catch(() => {})
   await fromServer()
   const ended = await server.ended
+  bridge.close()
   await relay.serverEnded(ended.how)
   signal.removeEventListener('abort', stop)
   input.destroy()
@@ -86,7 +94,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
     const pass = async (): Promise<void> => {
       const now = frames
       frames = []
-      for (const frame of now) await relay.fromServer(frame)
+      for (const frame of now) await bridge.heard(readFrame(frame), null)
       if (output.writableNeedDrain && !isClientGone) await drained(output)
     }
     try {

@@ -1,21 +1,17 @@
 // `sallyport wrap --url` between real clients and real servers over HTTP.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import {
   Client,
   SSEClientTransport,
   StreamableHTTPClientTransport,
 } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { processEnvironment } from '../../src/core/config.ts'
 import { approvedProject } from '../support/approved-project.ts'
+import { everythingOverHttp } from '../support/everything.ts'
 import { json, scripted, withSession } from '../support/http-upstream.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { saidBy, startWrapped } from '../support/wrapped.ts'
@@ -97,36 +93,6 @@ for (const [what, flags, said] of misuse)
     assert.match(wrapped.stderr(), said)
   })
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
-}
-
-const EVERYTHING = fileURLToPath(
-  new URL(
-    '../../node_modules/@modelcontextprotocol/server-everything/dist/index.js',
-    import.meta.url,
-  ),
-)
-
-async function everything(transport: 'sse' | 'streamableHttp'): Promise<URL> {
-  const port = await freePort()
-  const child = spawn(process.execPath, [EVERYTHING, transport], {
-    env: { ...processEnvironment(), PORT: String(port) },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  after(() => child.kill('SIGKILL'))
-  await new Promise<void>((resolve) => {
-    child.stderr.on('data', (chunk) => {
-      if (String(chunk).includes(String(port))) resolve()
-    })
-  })
-  return new URL(`http://127.0.0.1:${port}/${transport === 'sse' ? 'sse' : 'mcp'}`)
-}
-
 /** What a client that can do everything sees of the server. */
 async function seen(client: Client): Promise<object> {
   const { tools } = await client.listTools()
@@ -168,7 +134,7 @@ function fullClient(): Client {
 
 for (const transport of ['streamableHttp', 'sse'] as const)
   test(`server-everything over ${transport} is the same with and without`, async () => {
-    const url = await everything(transport)
+    const url = await everythingOverHttp(transport)
     const direct = fullClient()
     await direct.connect(
       transport === 'sse' ? new SSEClientTransport(url) : new StreamableHTTPClientTransport(url),

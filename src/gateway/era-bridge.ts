@@ -1,0 +1,283 @@
+import { randomBytes } from 'node:crypto'
+import type { CallOutcome } from '../audit/index.ts'
+import type { Log } from '../core/log.ts'
+import { monotonicMs } from '../core/time.ts'
+import type { Crossing, Translator } from '../mcp/eras/index.ts'
+import {
+  ERA_ERRORS,
+  type Message,
+  memberOf,
+  type Refused,
+  type Request,
+  type Response,
+  readMessage,
+  versionNamedBy,
+} from '../mcp/wire/index.ts'
+import { isObject } from './tool-call.ts'
+import type { OpenUpstream } from './upstream.ts'
+
+export interface EraBridgeOptions {
+  readonly toServer: (text: string, message: Message | null) => void
+  readonly hear: (message: Message | Refused, about: string | null) => Promise<void>
+  readonly failed: (idKey: string, end: CallOutcome, why: string) => void
+  readonly log: Log
+}
+
+/** The first word of a client, on its way to a server whose era it will show. */
+interface Asking {
+  readonly first: Request
+  /** Whether we asked and not the client: then it does not hear the answer. */
+  readonly isOurs: boolean
+  /** Whether its answer shows the era; not while the server is asked in the other way. */
+  isOpen: boolean
+  /** What the client said meanwhile. */
+  readonly queue: [text: string, message: Message | null][]
+}
+
+const TIDY_MS = 1_000
+/** Statuses with which servers answer what they do not understand. */
+const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
+const HELD_BY_ERA: ReadonlySet<unknown> = new Set(Object.values(ERA_ERRORS))
+const PROBE = 'sallyport-probe'
+
+/**
+ * Stands between a client and its server and looks at their first words. When both speak the same era, all that follows
+ * goes by untouched; when they do not, it is translated. A client whose first words the server did not understand is
+ * never told so: the server is asked in its own way.
+ */
+export class EraBridge {
+  readonly #options: EraBridgeOptions
+  #asking: Asking | null = null
+  #translator: Translator | null = null
+  #timer: NodeJS.Timeout | undefined
+  /** What the client is to hear, in order. */
+  #speaking: Promise<void> = Promise.resolve()
+
+  constructor(options: EraBridgeOptions) {
+    this.#options = options
+  }
+
+  /** Whether messages are translated. */
+  get isAcross(): boolean {
+    return this.#translator !== null
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#translator = null
+  }
+
+  /** @param message what `text` was made of, where that is at hand */
+  fromClient(text: string, message: Message | null): void {
+    const isGreeting = message?.kind === 'request' && message.method === 'initialize'
+    if (this.#isSame && this.#asking === null && !isGreeting) {
+      this.#options.toServer(text, message)
+      return
+    }
+    const one = message?.text === text ? message : readMessage(text)
+    if (this.#asking !== null) {
+      this.#asking.queue.push([text, message])
+      return
+    }
+    if (one.kind === 'request' && one.method === 'initialize') {
+      // Clients of several eras begin again when they do not like what they found.
+      this.close()
+      this.#ask(one, false)
+    } else if (this.#translator !== null) {
+      if (one.kind !== 'refused') void this.#carry(this.#translator.fromClient(one))
+    } else if (one.kind !== 'request' || versionNamedBy(one) === null)
+      this.#options.toServer(text, message)
+    else if (one.method === 'server/discover') this.#ask(one, false)
+    else {
+      this.#ask(probeFor(one), true)
+      this.fromClient(text, message)
+    }
+  }
+
+  #isSame = false
+
+  #ask(first: Request, isOurs: boolean): void {
+    this.#isSame = false
+    this.#asking = { first, isOurs, isOpen: true, queue: [] }
+    this.#options.toServer(first.text, first)
+  }
+
+  /** One message of the server. */
+  heard(message: Message | Refused, about: string | null): Promise<void> {
+    const asking = this.#asking
+    if (
+      asking?.isOpen === true &&
+      message.kind === 'response' &&
+      message.idKey === asking.first.idKey
+    )
+      return this.#decide(asking, message)
+    if (this.#translator === null) return this.#options.hear(message, about)
+    if (message.kind === 'refused') {
+      this.#options.log.warn('the server sent what is no message', { reason: message.message })
+      return Promise.resolve()
+    }
+    return this.#carry(this.#translator.fromServer(message, about))
+  }
+
+  /** A request that the server will not answer. @param status of HTTP, when it had one */
+  failed(idKey: string, end: CallOutcome, why: string, status: number | null = null): void {
+    const asking = this.#asking
+    if (asking?.isOpen === true && idKey === asking.first.idKey) {
+      if (status !== null && NOT_UNDERSTOOD.has(status)) {
+        void this.#cross(asking, () => this.#options.failed(idKey, end, why))
+        return
+      }
+      if (!asking.isOurs) this.#options.failed(idKey, end, why)
+      this.#goOn(asking, null)
+    } else if (this.#translator !== null && isEndOfRequest(end))
+      void this.#carry(this.#translator.failed(idKey, end, why))
+    else this.#options.failed(idKey, end, why)
+  }
+
+  async #decide(asking: Asking, answer: Response): Promise<void> {
+    const { first, isOurs } = asking
+    if (isUnderstood(first, answer)) {
+      this.#isSame = true
+      if (!isOurs) await this.#options.hear(answer, first.idKey)
+      this.#goOn(asking, null)
+      return
+    }
+    await this.#cross(asking, () => this.#options.hear(answer, first.idKey))
+  }
+
+  /**
+   * The server did not understand its client.
+   *
+   * @param refuse tells the client so, for the case that the server understands the other way as little
+   */
+  async #cross(asking: Asking, refuse: () => Promise<void> | void): Promise<void> {
+    const { first, isOurs } = asking
+    asking.isOpen = false
+    const { LegacyClient, ModernClient } = await import('../mcp/eras/index.ts')
+    if (this.#asking !== asking) return
+    if (first.method !== 'initialize') {
+      this.#options.log.debug('the server is of an older era than its client')
+      const translator = new ModernClient({
+        newHandle: () => randomBytes(18).toString('base64url'),
+      })
+      this.#goOn(asking, translator, isOurs ? [] : translator.fromClient(first))
+      return
+    }
+    this.#options.log.debug('the client is of an older era than its server')
+    const translator = new LegacyClient()
+    // What the client hears first is whether the server speaks the newer era at all.
+    const begun = (crossings: readonly Crossing[]): readonly Crossing[] =>
+      this.#begin(asking, translator, refuse, crossings)
+    this.#translator = {
+      fromClient: (message) => translator.fromClient(message),
+      fromServer: (message) => begun(translator.fromServer(message)),
+      failed: (idKey, end, why) => begun(translator.failed(idKey, end, why)),
+      tidy: () => [],
+    }
+    await this.#carry(translator.fromClient(first))
+  }
+
+  #begin(
+    asking: Asking,
+    translator: Translator,
+    refuse: () => Promise<void> | void,
+    crossings: readonly Crossing[],
+  ): readonly Crossing[] {
+    const answer = crossings.find((one) => one.to === 'client' && one.about === asking.first.idKey)
+    if (answer?.to !== 'client') return crossings
+    const isRefused = memberOf(answer.text, 'error') !== null
+    if (isRefused) {
+      void refuse()
+      this.#goOn(asking, null)
+      return []
+    }
+    // Behind its answer, and before what comes next.
+    queueMicrotask(() => this.#goOn(asking, translator))
+    return crossings
+  }
+
+  /** What waited goes on. */
+  #goOn(asking: Asking, translator: Translator | null, crossings: readonly Crossing[] = []): void {
+    if (this.#asking !== asking) return
+    this.#asking = null
+    this.#translator = translator
+    if (translator !== null) {
+      clearInterval(this.#timer)
+      this.#timer = setInterval(() => {
+        void this.#carry(translator.tidy(monotonicMs()))
+      }, TIDY_MS)
+      this.#timer.unref()
+    }
+    void this.#carry(crossings)
+    for (const [text, message] of asking.queue.splice(0)) this.fromClient(text, message)
+  }
+
+  #carry(crossings: readonly Crossing[]): Promise<void> {
+    for (const one of crossings) {
+      if (one.to === 'server') this.#options.toServer(one.text, null)
+      else this.#speaking = this.#speaking.then(() => this.#speak(one))
+    }
+    return this.#speaking
+  }
+
+  async #speak(one: Exclude<Crossing, { readonly to: 'server' }>): Promise<void> {
+    try {
+      if (one.to === 'nobody') this.#options.failed(one.about, one.end, one.why)
+      else await this.#options.hear(readMessage(one.text), one.about)
+    } catch {
+      this.#options.log.error('a translated message could not be passed on')
+    }
+  }
+}
+
+/** A server that is spoken to in its own era, whatever its client speaks. */
+export function acrossEras(open: OpenUpstream, log: Log): OpenUpstream {
+  return async (ears) => {
+    const bridge = new EraBridge({
+      toServer: (text, message) => upstream.send(text, message),
+      hear: (message, about) => ears.hear(message, about),
+      failed: (idKey, end, why) => ears.failed(idKey, end, why),
+      log,
+    })
+    const upstream = await open({
+      hear: (message, about) => bridge.heard(message, about),
+      failed: (idKey, end, why, status) => bridge.failed(idKey, end, why, status),
+    })
+    return {
+      send: (text, message) => bridge.fromClient(text, message),
+      ended: upstream.ended,
+      async close() {
+        bridge.close()
+        await upstream.close()
+      },
+    }
+  }
+}
+
+function isEndOfRequest(end: CallOutcome): end is 'never-sent' | 'refused-by-server' | 'lost' {
+  return end === 'never-sent' || end === 'refused-by-server' || end === 'lost'
+}
+
+/** Whether an answer shows that the server speaks the era of the question. */
+function isUnderstood({ method }: Request, answer: Response): boolean {
+  const { value } = answer.body
+  if (answer.outcome === 'result')
+    return method === 'initialize' || (isObject(value) && Array.isArray(value['supportedVersions']))
+  // Only modern servers have these words for what they do not take.
+  return method !== 'initialize' && isObject(value) && HELD_BY_ERA.has(value['code'])
+}
+
+/** Asks a server which eras it speaks, with what its client says of itself. */
+function probeFor({ params }: Request): Request {
+  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+  const read = readMessage(
+    JSON.stringify({
+      jsonrpc: '2.0',
+      id: PROBE,
+      method: 'server/discover',
+      params: { _meta: meta },
+    }),
+  )
+  if (read.kind !== 'request') throw new Error('a request was made that is none')
+  return read
+}

@@ -1,0 +1,447 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  C,
+  type Row,
+  rpc,
+  run,
+  type Said,
+  SUB,
+  say,
+  shown,
+  V,
+} from '../../../test/support/era-rows.ts'
+import { LegacyClient } from './legacy-client.ts'
+
+// A client with sessions before a server without.
+const CAPS = `{"roots":{},"sampling":{},"elicitation":{"form":{},"url":{}}}`
+const META = `"_meta":{${V},${C}${CAPS},"io.modelcontextprotocol/clientInfo":{"name":"old","version":"1"}}`
+const HELLO: readonly Said[] = [
+  [
+    'c',
+    rpc(
+      `"id":"h","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{},"url":{}},"tasks":{}},"clientInfo":{"name":"old","version":"1"}}`,
+    ),
+  ],
+  [
+    's',
+    rpc(
+      `"id":1,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true}},"instructions":"Be kind.","ttlMs":5,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"new","version":"2"}}}`,
+    ),
+  ],
+]
+
+const towardsModern: readonly Row[] = [
+  {
+    row: 'initialize → server/discover',
+    steps: [
+      [
+        ...(HELLO[0] as Said),
+        [`server {"jsonrpc":"2.0","id":1,"method":"server/discover","params":{${META}}}`],
+      ],
+      [
+        ...(HELLO[1] as Said),
+        [
+          'client {"jsonrpc":"2.0","id":"h","result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true}},"serverInfo":{"name":"new","version":"2"},"instructions":"Be kind."}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'a revision nobody knows is answered with the newest one of sessions',
+    steps: [
+      [
+        'c',
+        rpc('"id":1,"method":"initialize","params":{"protocolVersion":"2031-01-01"}'),
+        [
+          `server {"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{${V},${C}{}}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}'),
+        [
+          'client {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"server","version":"0"}}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'a server of a later revision is none that is known',
+    steps: [
+      [
+        'c',
+        rpc('"id":1,"method":"initialize","params":{}'),
+        [
+          `server {"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{${V},${C}{}}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":1,"result":{"supportedVersions":["2031-01-01"],"capabilities":{}}'),
+        [
+          'client {"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"The server speaks no revision known here."}}',
+        ],
+      ],
+    ],
+  },
+]
+for (const { row, steps } of towardsModern)
+  test(`legacy client: ${row}`, () => run(new LegacyClient(), [], steps))
+
+const inSession: readonly Row[] = [
+  {
+    row: 'what the session has → _meta of each request; the result without what is new',
+    steps: [
+      [
+        'c',
+        rpc(
+          '"id":7,"method":"tools/call","params":{"name":"a","arguments":{"n":12345678901234567890,"e":"\\u00e9"},"_meta":{"progressToken":"p"}}',
+        ),
+        [
+          `server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a","arguments":{"n":12345678901234567890,"e":"\\u00e9"},"_meta":{"progressToken":"p",${META.slice(9)}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"method":"notifications/progress","params":{"progressToken":"p","progress":1}'),
+        [
+          'client {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p","progress":1}}',
+        ],
+      ],
+      [
+        's',
+        rpc(
+          '"id":2,"result":{"resultType":"complete","content":[],"ttlMs":1,"cacheScope":"public","n":1.0}',
+        ),
+        ['client {"jsonrpc":"2.0","id":7,"result":{"content":[],"n":1.0}}'],
+      ],
+    ],
+  },
+  {
+    row: 'ping is answered here',
+    steps: [['c', rpc('"id":7,"method":"ping"'), ['client {"jsonrpc":"2.0","id":7,"result":{}}']]],
+  },
+  {
+    row: 'logging/setLevel → _meta log level',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"logging/setLevel","params":{"level":"warning"}'),
+        ['client {"jsonrpc":"2.0","id":7,"result":{}}'],
+      ],
+      [
+        'c',
+        rpc('"id":8,"method":"prompts/list"'),
+        [
+          `server {"jsonrpc":"2.0","id":2,"method":"prompts/list","params":{${META.slice(0, -1)},"io.modelcontextprotocol/logLevel":"warning"}}}`,
+        ],
+      ],
+    ],
+  },
+  {
+    row: '−32602 of a resource that is not there → −32002',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"resources/read","params":{"uri":"a://b"}'),
+        [
+          `server {"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"a://b",${META}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":2,"error":{"code":-32602,"message":"no","data":{"uri":"a://b"}}'),
+        [
+          'client {"jsonrpc":"2.0","id":7,"error":{"code":-32002,"message":"no","data":{"uri":"a://b"}}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'other −32602 stay',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"resources/read","params":{"uri":"a://b"}'),
+        [
+          `server {"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"a://b",${META}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":2,"error":{"code":-32602,"message":"no"}'),
+        ['client {"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"no"}}'],
+      ],
+    ],
+  },
+  {
+    row: 'input_required → requests, and the next try',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a",${META}}}`],
+      ],
+      [
+        's',
+        rpc(
+          '"id":2,"result":{"resultType":"input_required","requestState":"st\\u0041te","inputRequests":{"one":{"method":"elicitation/create","params":{"message":"Name?","requestedSchema":{"n":1.0}}},"two":{"method":"roots/list"}}}',
+        ),
+        [
+          'client {"jsonrpc":"2.0","id":"sallyport-3","method":"elicitation/create","params":{"message":"Name?","requestedSchema":{"n":1.0}}}',
+          'client {"jsonrpc":"2.0","id":"sallyport-4","method":"roots/list"}',
+        ],
+      ],
+      ['c', rpc('"id":"sallyport-4","result":{"roots":[]}'), []],
+      [
+        'c',
+        rpc('"id":"sallyport-3","result":{"action":"accept","content":{"n":1e3}}'),
+        [
+          `server {"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"a",${META},"inputResponses":{"two":{"roots":[]},"one":{"action":"accept","content":{"n":1e3}}},"requestState":"st\\u0041te"}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":5,"result":{"content":[]}'),
+        ['client {"jsonrpc":"2.0","id":7,"result":{"content":[]}}'],
+      ],
+    ],
+  },
+  {
+    row: 'elicitationId is made, and retired with the call',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"prompts/get","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"prompts/get","params":{"name":"a",${META}}}`],
+      ],
+      [
+        's',
+        rpc(
+          '"id":2,"result":{"resultType":"input_required","inputRequests":{"k":{"method":"elicitation/create","params":{"mode":"url","url":"https://a.example/","message":"Go."}}}}',
+        ),
+        [
+          'client {"jsonrpc":"2.0","id":"sallyport-3","method":"elicitation/create","params":{"mode":"url","url":"https://a.example/","message":"Go.","elicitationId":"sallyport-4"}}',
+        ],
+      ],
+      [
+        'c',
+        rpc('"id":"sallyport-3","result":{"action":"accept"}'),
+        [
+          `server {"jsonrpc":"2.0","id":5,"method":"prompts/get","params":{"name":"a",${META},"inputResponses":{"k":{"action":"accept"}}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":5,"result":{"messages":[]}'),
+        [
+          'client {"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"sallyport-4"}}',
+          'client {"jsonrpc":"2.0","id":7,"result":{"messages":[]}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'a client that does not answer ends its call',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a",${META}}}`],
+      ],
+      [
+        's',
+        rpc(
+          '"id":2,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"},"b":{"method":"roots/list"}}}',
+        ),
+        [
+          'client {"jsonrpc":"2.0","id":"sallyport-3","method":"roots/list"}',
+          'client {"jsonrpc":"2.0","id":"sallyport-4","method":"roots/list"}',
+        ],
+      ],
+      [
+        'c',
+        rpc('"id":"sallyport-3","error":{"code":-32601,"message":"no roots"}'),
+        [
+          'client {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"sallyport-4"}}',
+          'client {"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"The client did not answer what the server asked: no roots"}}',
+        ],
+      ],
+      ['c', rpc('"id":"sallyport-4","result":{}'), []],
+    ],
+  },
+  {
+    row: 'a question that no client knows ends the call',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a",${META}}}`],
+      ],
+      [
+        's',
+        rpc(
+          '"id":2,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"shell/run"}}}',
+        ),
+        [
+          'client {"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"The server asks for something that no client knows."}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'a call is cancelled at the server, or while its client is asked',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a",${META}}}`],
+      ],
+      [
+        'c',
+        rpc('"method":"notifications/cancelled","params":{"requestId":7,"reason":"r"}'),
+        [
+          'server {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2,"reason":"r"}}',
+        ],
+      ],
+      [
+        'c',
+        rpc('"id":8,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"a",${META}}}`],
+      ],
+      [
+        's',
+        rpc(
+          '"id":3,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}',
+        ),
+        ['client {"jsonrpc":"2.0","id":"sallyport-4","method":"roots/list"}'],
+      ],
+      [
+        'c',
+        rpc('"method":"notifications/cancelled","params":{"requestId":8}'),
+        [
+          'client {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"sallyport-4"}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'GET stream and resources/subscribe → subscriptions/listen',
+    steps: [
+      [
+        'c',
+        rpc('"method":"notifications/initialized"'),
+        [
+          `server {"jsonrpc":"2.0","id":2,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},${META}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc(
+          `"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true},"_meta":{${SUB}2}}`,
+        ),
+        [],
+      ],
+      [
+        's',
+        rpc(`"method":"notifications/tools/list_changed","params":{"_meta":{${SUB}2}}`),
+        ['client {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'],
+      ],
+      [
+        'c',
+        rpc('"id":8,"method":"resources/subscribe","params":{"uri":"a://1"}'),
+        [
+          `server {"jsonrpc":"2.0","id":3,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a://1"]},${META}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc(
+          `"method":"notifications/subscriptions/acknowledged","params":{"notifications":{},"_meta":{${SUB}3}}`,
+        ),
+        [
+          'server {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}',
+          'client {"jsonrpc":"2.0","id":8,"result":{}}',
+        ],
+      ],
+      [
+        's',
+        rpc(
+          `"method":"notifications/resources/updated","params":{"uri":"a://1","_meta":{"x":1.0,${SUB}3}}`,
+        ),
+        [
+          'client {"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://1","_meta":{"x":1.0}}}',
+        ],
+      ],
+      ['s', rpc(`"method":"notifications/tools/list_changed","params":{"_meta":{${SUB}2}}`), []],
+      [
+        'c',
+        rpc('"id":9,"method":"resources/subscribe","params":{"uri":"a://1"}'),
+        ['client {"jsonrpc":"2.0","id":9,"result":{}}'],
+      ],
+      [
+        'c',
+        rpc('"id":10,"method":"resources/unsubscribe","params":{"uri":"a://1"}'),
+        [
+          `server {"jsonrpc":"2.0","id":4,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},${META}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":4,"error":{"code":-32603,"message":"Subscription limit reached"}'),
+        [
+          'client {"jsonrpc":"2.0","id":10,"error":{"code":-32603,"message":"Subscription limit reached"}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'roots/list_changed has nowhere to go',
+    steps: [['c', rpc('"method":"notifications/roots/list_changed"'), []]],
+  },
+  {
+    row: 'a server of this revision asks nothing of its own accord',
+    steps: [
+      [
+        's',
+        rpc('"id":"x","method":"sampling/createMessage","params":{}'),
+        ['server {"jsonrpc":"2.0","id":"x","error":{"code":-32601,"message":"Method not found"}}'],
+      ],
+    ],
+  },
+]
+for (const { row, steps } of inSession)
+  test(`legacy client: ${row}`, () => run(new LegacyClient(), HELLO, steps))
+
+test('legacy client: a stream of notifications that ended is opened anew, a refused one is not', () => {
+  const one = new LegacyClient()
+  run(one, HELLO, [
+    [
+      'c',
+      rpc('"method":"notifications/initialized"'),
+      [
+        `server {"jsonrpc":"2.0","id":2,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},${META}}}`,
+      ],
+    ],
+    [
+      's',
+      rpc(`"method":"notifications/subscriptions/acknowledged","params":{"_meta":{${SUB}2}}`),
+      [],
+    ],
+  ])
+  assert.deepEqual(one.tidy(0), [])
+  assert.deepEqual(one.failed('n2', 'lost', 'gone'), [])
+  assert.deepEqual(one.tidy(500), [])
+  assert.deepEqual(one.tidy(1_499), [])
+  assert.equal(one.tidy(1_500).length, 1)
+  assert.deepEqual(say(one, ['s', rpc('"id":3,"error":{"code":-32601,"message":"no"}')]), [])
+  assert.deepEqual([...one.tidy(9_000), ...one.tidy(99_000)], [])
+})
+
+test('legacy client: a request without an answer is told as such', () => {
+  const one = new LegacyClient()
+  run(one, HELLO, [])
+  say(one, ['c', rpc('"id":7,"method":"tools/call","params":{"name":"a"}')])
+  assert.deepEqual(one.failed('n2', 'never-sent', 'away').map(shown), ['failed n7 never-sent'])
+})

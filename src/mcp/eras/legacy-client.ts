@@ -1,0 +1,494 @@
+import {
+  META,
+  type Message,
+  memberOf,
+  type Notification,
+  type Request,
+  type Response,
+  RPC_ERRORS,
+  withMembers,
+} from '../wire/index.ts'
+import {
+  type Crossing,
+  error,
+  fieldsOf,
+  type Introduction,
+  inputRequestOf,
+  keyOf,
+  LISTS,
+  MODERN_VERSION,
+  memberText,
+  notification,
+  partText,
+  ROUNDS,
+  request,
+  result,
+  type Translator,
+  toInitializeResult,
+  toLegacyError,
+  toLegacyResult,
+  toModernCapabilities,
+  toModernParams,
+} from './rows.ts'
+
+/** A request of the client, under way at the server. */
+interface Call {
+  readonly message: Request
+  /** Of the try that is at the server now; null while the client is asked. */
+  serverKey: string | null
+  rounds: number
+  /** What the client is asked, by the id of the question. */
+  readonly open: Map<string, string>
+  readonly answers: Map<string, string>
+  stateText: string | null
+  /** Of places that the person was sent to: they count until the call ends. */
+  readonly elicitations: string[]
+}
+
+interface Listening {
+  readonly serverKey: string
+  readonly uris: ReadonlySet<string>
+  isAcknowledged: boolean
+  /** Told when the server listens, or does not. */
+  readonly onHeard: (problem: Response | null) => readonly Crossing[]
+}
+
+const MAX_ROUNDS = 32
+const RELISTEN_MS = 1_000
+
+/**
+ * Lets a client of a revision with sessions use a server of 2026-07-28. The session is kept here: what the client
+ * declared goes with every request, what it subscribes to becomes a stream of notifications, and `input_required`
+ * becomes the requests that such clients know.
+ */
+export class LegacyClient implements Translator {
+  #lastId = 0
+  #introduction: Introduction = { capabilitiesText: '{}', clientText: null, logLevelText: null }
+  #server: Response | null = null
+  /** By the id at the server. */
+  readonly #calls = new Map<string, Call>()
+  /** By the id of a question to the client. */
+  readonly #questions = new Map<string, Call>()
+  readonly #ours = new Map<string, (response: Response | null) => readonly Crossing[]>()
+  readonly #listening = new Map<string, Listening>()
+  /** The one that is wanted; others are on their way out. */
+  #current: Listening | null = null
+  #uris: ReadonlySet<string> = new Set()
+  #relistenAt: number | null = null
+  #isLost = false
+
+  fromClient(message: Message): readonly Crossing[] {
+    switch (message.kind) {
+      case 'response':
+        return this.#responded(message)
+      case 'notification':
+        return this.#notified(message)
+      case 'request':
+        return this.#request(message)
+    }
+  }
+
+  #request(message: Request): readonly Crossing[] {
+    const { idText, idKey, method } = message
+    const done = (): Crossing => ({ to: 'client', text: result(idText, '{}'), about: idKey })
+    switch (method) {
+      case 'initialize':
+        return this.#introduce(message)
+      // Row: ping is answered here.
+      case 'ping':
+        return [done()]
+      case 'logging/setLevel':
+        this.#introduction = {
+          ...this.#introduction,
+          logLevelText: memberText(message, message.params, 'level'),
+        }
+        return [done()]
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        return this.#subscribe(message, done)
+      default: {
+        const call: Call = {
+          message,
+          serverKey: null,
+          rounds: 0,
+          open: new Map(),
+          answers: new Map(),
+          stateText: null,
+          elicitations: [],
+        }
+        return this.#send(call)
+      }
+    }
+  }
+
+  /** Row: `initialize` → `server/discover`; what the session declares → `_meta` of every request. */
+  #introduce(message: Request): readonly Crossing[] {
+    const { params, idText, idKey } = message
+    this.#introduction = {
+      capabilitiesText: toModernCapabilities(memberText(message, params, 'capabilities') ?? '{}'),
+      clientText: memberText(message, params, 'clientInfo'),
+      logLevelText: null,
+    }
+    const asked = fieldsOf(params?.value)['protocolVersion']
+    const id = this.#newId()
+    const discover = this.#modern(id, 'server/discover', '{}')
+    this.#ours.set(`n${id}`, (response) => {
+      const text = response?.outcome === 'result' ? toInitializeResult(response, asked) : null
+      if (text === null || response === null)
+        return [
+          {
+            to: 'client',
+            text:
+              response?.outcome === 'error'
+                ? answered(idText, response)
+                : error(idText, RPC_ERRORS.internal, 'The server speaks no revision known here.'),
+            about: idKey,
+          },
+        ]
+      this.#server = response
+      return [{ to: 'client', text: result(idText, text), about: idKey }]
+    })
+    return [{ to: 'server', text: discover }]
+  }
+
+  #modern(idText: string, method: string, paramsText: string): string {
+    const { capabilitiesText, clientText, logLevelText } = this.#introduction
+    const meta = withMembers(memberOf(paramsText, '_meta') ?? '{}', {
+      [META.version]: JSON.stringify(MODERN_VERSION),
+      [META.capabilities]: capabilitiesText,
+      [META.client]: clientText,
+      [META.logLevel]: logLevelText,
+    })
+    return request(idText, method, withMembers(paramsText, { _meta: meta }))
+  }
+
+  /** A first try, or the next one with what the client answered. */
+  #send(call: Call): readonly Crossing[] {
+    const { message, answers, stateText } = call
+    const id = this.#newId()
+    call.serverKey = `n${id}`
+    this.#calls.set(call.serverKey, call)
+    const params = toModernParams(message, this.#introduction)
+    const text = request(
+      id,
+      message.method,
+      call.rounds === 0
+        ? params
+        : withMembers(params, {
+            inputResponses:
+              answers.size === 0 ? null : withMembers('{}', Object.fromEntries(answers)),
+            requestState: stateText,
+          }),
+    )
+    return [{ to: 'server', text }]
+  }
+
+  #notified(message: Notification): readonly Crossing[] {
+    switch (message.method) {
+      case 'notifications/initialized':
+        return this.#listen()
+      case 'notifications/roots/list_changed':
+        return []
+      case 'notifications/cancelled':
+        return this.#cancel(message)
+      default:
+        return [{ to: 'server', text: message.text }]
+    }
+  }
+
+  #cancel(message: Notification): readonly Crossing[] {
+    const idKey = keyOf(fieldsOf(message.params?.value)['requestId'])
+    const calls = new Set([...this.#calls.values(), ...this.#questions.values()])
+    const call = [...calls].find((one) => one.message.idKey === idKey)
+    if (call === undefined) return []
+    const { serverKey } = call
+    const params = message.params === null ? '{}' : partText(message, message.params)
+    const toServer: readonly Crossing[] =
+      serverKey === null
+        ? []
+        : [
+            {
+              to: 'server',
+              text: notification(
+                message.method,
+                withMembers(params, { requestId: serverKey.slice(1), _meta: null }),
+              ),
+            },
+          ]
+    return [...this.#end(call), ...toServer]
+  }
+
+  /** Nothing of the call is left: questions are withdrawn, places are done with. */
+  #end(call: Call): readonly Crossing[] {
+    if (call.serverKey !== null) this.#calls.delete(call.serverKey)
+    const about = call.message.idKey
+    const out: Crossing[] = []
+    for (const key of call.open.keys()) {
+      this.#questions.delete(key)
+      const text = notification(
+        'notifications/cancelled',
+        JSON.stringify({ requestId: key.slice(1) }),
+      )
+      out.push({ to: 'client', text, about })
+    }
+    call.open.clear()
+    // Row: `elicitationId` is retired.
+    for (const elicitationId of call.elicitations) {
+      const params = JSON.stringify({ elicitationId })
+      const text = notification('notifications/elicitation/complete', params)
+      out.push({ to: 'client', text, about })
+    }
+    return out
+  }
+
+  /** The client answers what it was asked in the middle of a call. */
+  #responded(response: Response): readonly Crossing[] {
+    const { idKey, body } = response
+    const call = idKey === null ? undefined : this.#questions.get(idKey)
+    const key = idKey === null ? undefined : call?.open.get(idKey)
+    if (idKey === null || call === undefined || key === undefined) return []
+    this.#questions.delete(idKey)
+    call.open.delete(idKey)
+    if (response.outcome === 'error') {
+      const { message } = fieldsOf(body.value)
+      const text = `The client did not answer what the server asked: ${String(message)}`
+      const about = call.message.idKey
+      return [
+        ...this.#end(call),
+        { to: 'client', text: error(call.message.idText, RPC_ERRORS.internal, text), about },
+      ]
+    }
+    call.answers.set(key, partText(response, body))
+    return call.open.size > 0 ? [] : this.#send(call)
+  }
+
+  fromServer(message: Message): readonly Crossing[] {
+    switch (message.kind) {
+      case 'request':
+        // Servers of this revision ask nothing of their own accord.
+        return [
+          {
+            to: 'server',
+            text: error(message.idText, RPC_ERRORS.method, 'Method not found'),
+          },
+        ]
+      case 'notification':
+        return this.#told(message)
+      case 'response':
+        return this.#answered(message)
+    }
+  }
+
+  #answered(response: Response): readonly Crossing[] {
+    const { idKey, body } = response
+    if (idKey === null) return []
+    const ours = this.#ours.get(idKey)
+    if (ours !== undefined) {
+      this.#ours.delete(idKey)
+      return ours(response)
+    }
+    const listening = this.#listening.get(idKey)
+    if (listening !== undefined) return this.#unheard(listening, response)
+    const call = this.#calls.get(idKey)
+    if (call === undefined) return []
+    const { idText, method, idKey: about } = call.message
+    const { resultType } = fieldsOf(body.value)
+    if (response.outcome === 'result' && resultType === 'input_required' && ROUNDS.has(method))
+      return this.#round(call, response)
+    const text =
+      response.outcome === 'result'
+        ? result(idText, toLegacyResult(partText(response, body)))
+        : `{"jsonrpc":"2.0","id":${idText},"error":${toLegacyError(method, response, partText(response, body))}}`
+    const told: Crossing = { to: 'client', text, about }
+    return [...this.#end(call), told]
+  }
+
+  /** Row: `input_required` → requests to the client, and the next try. */
+  #round(call: Call, response: Response): readonly Crossing[] {
+    if (call.serverKey !== null) this.#calls.delete(call.serverKey)
+    call.serverKey = null
+    call.rounds += 1
+    call.answers.clear()
+    call.stateText = memberText(response, response.body, 'requestState')
+    const { idText, idKey: about } = call.message
+    const fail = (text: string): readonly Crossing[] => [
+      ...this.#end(call),
+      { to: 'client', text: error(idText, RPC_ERRORS.internal, text), about },
+    ]
+    if (call.rounds > MAX_ROUNDS) return fail('The server asks again and again.')
+    const asked = memberText(response, response.body, 'inputRequests') ?? '{}'
+    const out: Crossing[] = []
+    for (const key of Object.keys(fieldsOf(JSON.parse(asked)))) {
+      const question = inputRequestOf(memberOf(asked, key) ?? 'null')
+      if (question === null) return fail('The server asks for something that no client knows.')
+      const id = `sallyport-${this.#newId()}`
+      call.open.set(`s${id}`, key)
+      this.#questions.set(`s${id}`, call)
+      out.push({
+        to: 'client',
+        text: request(JSON.stringify(id), question.method, this.#asLegacy(call, question)),
+        about,
+      })
+    }
+    return out.length > 0 ? out : this.#send(call)
+  }
+
+  /** Row: `elicitationId` is made. */
+  #asLegacy(
+    call: Call,
+    { method, paramsText }: { readonly method: string; readonly paramsText: string | null },
+  ): string | null {
+    if (paramsText === null || method !== 'elicitation/create') return paramsText
+    if (fieldsOf(JSON.parse(paramsText))['mode'] !== 'url') return paramsText
+    const elicitationId = `sallyport-${this.#newId()}`
+    call.elicitations.push(elicitationId)
+    return withMembers(paramsText, { elicitationId: JSON.stringify(elicitationId) })
+  }
+
+  /** Row: GET stream and `resources/subscribe` → `subscriptions/listen`. */
+  #subscribe(message: Request, done: () => Crossing): readonly Crossing[] {
+    const { uri } = fieldsOf(message.params?.value)
+    if (typeof uri !== 'string')
+      return [
+        {
+          to: 'client',
+          text: error(message.idText, RPC_ERRORS.params, "'uri' must be a text."),
+          about: message.idKey,
+        },
+      ]
+    const uris = new Set(this.#uris)
+    const before = uris.size
+    if (message.method === 'resources/subscribe') uris.add(uri)
+    else uris.delete(uri)
+    if (uris.size === before) return [done()]
+    this.#uris = uris
+    return this.#listen((problem) => [
+      problem === null
+        ? done()
+        : { to: 'client', text: answered(message.idText, problem), about: message.idKey },
+    ])
+  }
+
+  /** Listens for all that is wanted now; the stream before ends when this one is there. */
+  #listen(onHeard: Listening['onHeard'] = () => []): readonly Crossing[] {
+    const { capabilities } = fieldsOf(this.#server?.body.value)
+    const lists = LISTS.filter(
+      ([, capability]) => fieldsOf(fieldsOf(capabilities)[capability])['listChanged'] === true,
+    )
+    const filter = {
+      ...Object.fromEntries(lists.map(([kind]) => [kind, true])),
+      ...(this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}),
+    }
+    this.#relistenAt = null
+    this.#isLost = false
+    if (Object.keys(filter).length === 0) {
+      const old = this.#current
+      this.#current = null
+      return [...this.#leave(old), ...onHeard(null)]
+    }
+    const id = this.#newId()
+    const listening: Listening = {
+      serverKey: `n${id}`,
+      uris: this.#uris,
+      isAcknowledged: false,
+      onHeard,
+    }
+    this.#current = listening
+    this.#listening.set(listening.serverKey, listening)
+    const params = withMembers('{}', { notifications: JSON.stringify(filter) })
+    return [{ to: 'server', text: this.#modern(id, 'subscriptions/listen', params) }]
+  }
+
+  #leave(listening: Listening | null): readonly Crossing[] {
+    if (listening === null || !this.#listening.delete(listening.serverKey)) return []
+    const params = `{"requestId":${listening.serverKey.slice(1)}}`
+    return [{ to: 'server', text: notification('notifications/cancelled', params) }]
+  }
+
+  /** The server listens no more, or not at all. */
+  #unheard(listening: Listening, response: Response | null): readonly Crossing[] {
+    this.#listening.delete(listening.serverKey)
+    const isRefused = response?.outcome === 'error' && !listening.isAcknowledged
+    // A server that refuses is not asked again; one that went away is.
+    if (this.#current === listening) {
+      this.#current = null
+      this.#isLost = !isRefused
+    }
+    return listening.isAcknowledged ? [] : listening.onHeard(isRefused ? response : null)
+  }
+
+  #told(message: Notification): readonly Crossing[] {
+    const { method, params } = message
+    const fields = fieldsOf(params?.value)
+    const subscription = keyOf(fieldsOf(fields['_meta'])[META.subscription])
+    if (method === 'notifications/subscriptions/acknowledged') {
+      const listening = subscription === null ? undefined : this.#listening.get(subscription)
+      if (listening === undefined || listening.isAcknowledged) return []
+      listening.isAcknowledged = true
+      const older = [...this.#listening.values()].filter((one) => one !== this.#current)
+      const isCurrent = listening === this.#current
+      return [
+        ...(isCurrent ? older.flatMap((one) => this.#leave(one)) : []),
+        ...listening.onHeard(null),
+      ]
+    }
+    if (method === 'notifications/cancelled') {
+      const key = keyOf(fields['requestId'])
+      const listening = key === null ? undefined : this.#listening.get(key)
+      return listening === undefined ? [] : this.#unheard(listening, null)
+    }
+    const about = this.#aboutOf(fields['progressToken'])
+    if (params === null || subscription === null)
+      return [{ to: 'client', text: message.text, about }]
+    // While two streams overlap, the older one says nothing any more that the newer one says too.
+    const current = this.#current
+    if (current !== null && current.isAcknowledged && current.serverKey !== subscription) return []
+    const text = partText(message, params)
+    const meta = withMembers(memberOf(text, '_meta') ?? '{}', { [META.subscription]: null })
+    const edited = withMembers(text, { _meta: meta === '{}' ? null : meta })
+    return [
+      { to: 'client', text: notification(method, edited === '{}' ? null : edited), about: null },
+    ]
+  }
+
+  #aboutOf(token: unknown): string | null {
+    const key = keyOf(token)
+    if (key === null) return null
+    for (const { message } of this.#calls.values()) {
+      const meta = fieldsOf(fieldsOf(message.params?.value)['_meta'])
+      if (keyOf(meta['progressToken']) === key) return message.idKey
+    }
+    return null
+  }
+
+  failed(
+    idKey: string,
+    end: 'never-sent' | 'refused-by-server' | 'lost',
+    why: string,
+  ): readonly Crossing[] {
+    const ours = this.#ours.get(idKey)
+    this.#ours.delete(idKey)
+    if (ours !== undefined) return ours(null)
+    const listening = this.#listening.get(idKey)
+    if (listening !== undefined) return this.#unheard(listening, null)
+    const call = this.#calls.get(idKey)
+    if (call === undefined) return []
+    return [...this.#end(call), { to: 'nobody', about: call.message.idKey, end, why }]
+  }
+
+  tidy(now: number): readonly Crossing[] {
+    if (!this.#isLost) return []
+    this.#relistenAt ??= now + RELISTEN_MS
+    return now < this.#relistenAt ? [] : this.#listen()
+  }
+
+  #newId(): string {
+    this.#lastId += 1
+    return String(this.#lastId)
+  }
+}
+
+/** The same answer for another id. */
+function answered(idText: string, response: Response): string {
+  return withMembers(response.text, { id: idText })
+}

@@ -1,0 +1,188 @@
+// Clients of one era and servers of the other one, on real SDKs and real processes, through `sallyport wrap`.
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { EVERYTHING, everythingOverHttp } from '../support/everything.ts'
+import { eventually } from '../support/http-upstream.ts'
+import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+
+const { home, remove } = await temporaryHome()
+after(remove)
+
+const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
+
+function clientOf(era: 'legacy' | 'modern'): Client {
+  const client = new Client(
+    { name: era, version: '1' },
+    {
+      capabilities: { sampling: {}, elicitation: { form: {}, url: {} }, roots: {} },
+      versionNegotiation: { mode: era === 'modern' ? { pin: '2026-07-28' } : 'legacy' },
+    },
+  )
+  client.setRequestHandler('sampling/createMessage', async () => ({
+    model: 'm',
+    role: 'assistant',
+    content: { type: 'text', text: 'sampled' },
+  }))
+  client.setRequestHandler('elicitation/create', async ({ params }) =>
+    params.mode === 'url' ? { action: 'accept' } : { action: 'accept', content: { name: 'me' } },
+  )
+  client.setRequestHandler('roots/list', async () => ({ roots: [{ uri: 'file:///tmp' }] }))
+  return client
+}
+
+const through = (...target: readonly string[]): StdioClientTransport =>
+  new StdioClientTransport({
+    command: process.execPath,
+    args: [LAUNCHER, 'wrap', ...target],
+    env: homeEnvironment(home),
+    cwd: home,
+    stderr: 'ignore',
+  })
+
+async function modernOverHttp(): Promise<URL> {
+  const child: ChildProcess = spawn(process.execPath, [MODERN, 'http'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  after(() => child.kill('SIGKILL'))
+  let said = ''
+  child.stderr?.on('data', (chunk) => {
+    said += String(chunk)
+  })
+  const port = await eventually(
+    () => /^(\d+)\n/.exec(said)?.[1],
+    () => said,
+  )
+  return new URL(`http://127.0.0.1:${port}/mcp`)
+}
+
+/** What a client sees of the modern server. */
+async function ofModern(client: Client): Promise<object> {
+  // What the SDK itself says of rounds has no total.
+  const progress: { total?: number | undefined }[] = []
+  const call = (name: string, args: Record<string, unknown> = {}) =>
+    client.callTool({ name, arguments: args }, { onprogress: (one) => progress.push(one) })
+  const tools = (await client.listTools()).tools
+  return {
+    tools: tools.map(({ name, description }) => `${name} ${description}`),
+    instructions: client.getInstructions(),
+    server: client.getServerVersion(),
+    echo: await call('echo', { text: 'é 😀' }),
+    ask: await call('ask'),
+    visit: await call('visit'),
+    many: await call('many'),
+    work: await call('work'),
+    prompt: await client.getPrompt({ name: 'hi' }),
+    resource: (await client.readResource({ uri: 'test://one' })).contents,
+    missing: await client
+      .readResource({ uri: 'test://two' })
+      .catch((error: unknown) => String(error)),
+    unknown: await call('nothing').catch((error: unknown) => String(error)),
+    progress: progress.find(({ total }) => total !== undefined),
+  }
+}
+
+/** Neither era's own fields are of interest. */
+function plain(value: object): object {
+  return JSON.parse(
+    JSON.stringify(value, (key, one: unknown) =>
+      key === '_meta' || key === 'resultType' ? undefined : one,
+    ),
+  ) as object
+}
+
+for (const transport of ['stdio', 'HTTP'] as const)
+  test(`a legacy client reaches a server of 2026-07-28 over ${transport}`, async () => {
+    const url = transport === 'HTTP' ? await modernOverHttp() : null
+    const direct = clientOf('modern')
+    await direct.connect(
+      url === null
+        ? new StdioClientTransport({ command: process.execPath, args: [MODERN, 'stdio'] })
+        : new StreamableHTTPClientTransport(url),
+    )
+    const expected = await ofModern(direct)
+    await direct.close()
+
+    const client = clientOf('legacy')
+    const logs: unknown[] = []
+    const heard: string[] = []
+    client.setNotificationHandler(
+      'notifications/message',
+      ({ params }) => void logs.push(params.data),
+    )
+    client.setNotificationHandler(
+      'notifications/tools/list_changed',
+      () => void heard.push('tools'),
+    )
+    client.setNotificationHandler(
+      'notifications/resources/updated',
+      ({ params }) => void heard.push(params.uri),
+    )
+    await client.connect(
+      url === null ? through('--', process.execPath, MODERN, 'stdio') : through('--url', url.href),
+    )
+    assert.equal(client.getNegotiatedProtocolVersion(), '2025-11-25')
+    assert.deepEqual(plain(await ofModern(client)), plain(expected))
+    await client.ping()
+    await client.setLoggingLevel('info')
+    await client.callTool({ name: 'work' })
+    assert.deepEqual(logs, ['half way'])
+    await client.subscribeResource({ uri: 'test://one' })
+    await client.callTool({ name: 'change' })
+    const all = transport === 'HTTP' ? ['test://one', 'tools'] : ['tools']
+    await eventually(
+      () => (all.every((one) => heard.includes(one)) ? true : undefined),
+      () => heard.join(' '),
+    )
+    await client.close()
+  })
+
+/** What a client sees of the server of everything. */
+async function ofEverything(client: Client): Promise<object> {
+  // What the SDK itself says of rounds has no total.
+  const progress: { total?: number | undefined }[] = []
+  const call = (name: string, args: Record<string, unknown> = {}) =>
+    client.callTool({ name, arguments: args }, { onprogress: (one) => progress.push(one) })
+  return {
+    tools: (await client.listTools()).tools.map(({ name }) => name),
+    resources: (await client.listResources()).resources.length,
+    prompts: (await client.listPrompts()).prompts,
+    prompt: await client.getPrompt({ name: 'simple-prompt' }),
+    echo: await call('echo', { message: 'é 😀' }),
+    sum: await call('get-sum', { a: 1.5, b: 2 }),
+    long: await call('trigger-long-running-operation', { duration: 0.2, steps: 2 }),
+    sampling: await call('trigger-sampling-request', { prompt: 'hello' }),
+    elicitation: await call('trigger-elicitation-request'),
+    unknown: await call('nothing').catch((error: unknown) => String(error)),
+    progress: progress.find(({ total }) => total !== undefined),
+    server: client.getServerVersion()?.name,
+  }
+}
+
+for (const transport of ['stdio', 'HTTP'] as const)
+  test(`a client of 2026-07-28 reaches a legacy server over ${transport}`, async () => {
+    const url = transport === 'HTTP' ? await everythingOverHttp('streamableHttp') : null
+    const direct = clientOf('legacy')
+    await direct.connect(
+      url === null
+        ? new StdioClientTransport({
+            command: process.execPath,
+            args: [EVERYTHING],
+            stderr: 'ignore',
+          })
+        : new StreamableHTTPClientTransport(url),
+    )
+    const expected = await ofEverything(direct)
+    await direct.close()
+
+    const client = clientOf('modern')
+    await client.connect(
+      url === null ? through('--', process.execPath, EVERYTHING) : through('--url', url.href),
+    )
+    assert.equal(client.getNegotiatedProtocolVersion(), '2026-07-28')
+    assert.deepEqual(plain(await ofEverything(client)), plain(expected))
+    await client.close()
+  })
