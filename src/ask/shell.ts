@@ -12,14 +12,14 @@ main{max-width:36rem;margin:0 auto;padding:clamp(1.25rem,6vh,4.5rem) 1.25rem}
 .mark svg{width:1.15rem;height:1.15rem}
 h1{margin:0 0 1.25rem;font-size:1.5rem;line-height:1.25;letter-spacing:-.015em}
 h2{margin:0 0 .35rem;font-size:.875rem}
-dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.4rem 1.25rem;margin:0}
-dt{color:var(--soft)}
+dl{display:grid;grid-template-columns:fit-content(45%) minmax(0,1fr);gap:.4rem 1.25rem;margin:0}
+dt{color:var(--soft);overflow-wrap:anywhere}
 dd{margin:0;overflow-wrap:anywhere}
 .path{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-weight:600}
 .effect{display:inline-block;margin:1rem 0 0;padding:.15rem .65rem;border:1px solid var(--line);border-radius:99px;font-size:.875rem;font-weight:600}
 .effect.replaces{color:var(--warn);background:var(--warn-paper);border-color:transparent}
 .agent{margin:1.25rem 0 0;padding:.85rem 1rem;border:1px dashed var(--line);border-radius:10px}
-.agent blockquote{margin:0;overflow-wrap:anywhere;overflow:hidden;unicode-bidi:isolate}
+.agent blockquote{margin:.5rem 0 0;overflow-wrap:anywhere;overflow:hidden;white-space:pre-wrap;unicode-bidi:isolate}
 .agent p{margin:.5rem 0 0;color:var(--soft);font-size:.8125rem}
 form{margin:1.5rem 0 0}
 label{display:block;margin:0 0 .35rem;font-weight:600}
@@ -30,9 +30,12 @@ textarea{min-height:9rem;resize:vertical;-webkit-text-security:disc}
 details{margin:.9rem 0 0}
 summary{color:var(--soft);cursor:pointer;font-size:.875rem;border-radius:6px}
 details label{margin-top:.75rem}
+label.choice{display:flex;align-items:center;gap:.6rem;font-weight:400}
+label.choice input{width:auto}
 :focus-visible{outline:3px solid var(--key);outline-offset:2px}
 .buttons{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.5rem}
 button{padding:.65rem 1.4rem;border:1px solid var(--soft);border-radius:9px;background:transparent;color:var(--ink);font:inherit;font-weight:600;cursor:pointer}
+button:disabled{opacity:.5;cursor:not-allowed}
 button.store{border-color:var(--key);background:var(--key);color:var(--on-key)}
 .problem{margin:1.25rem 0 0;padding:.7rem .9rem;border-radius:9px;background:var(--bad-paper);color:var(--bad);font-weight:600}
 .note{margin:1.25rem 0 0;color:var(--soft);font-size:.8125rem}

@@ -1,4 +1,4 @@
-import { html } from 'hono/html'
+import { html, raw } from 'hono/html'
 import { asFault, type Fault, isFault } from '../core/faults.ts'
 import type { LinkInfo, OidcSignInPort, SignInPort } from '../core/people-port.ts'
 import { note, onward, reply, sessionCookies } from './reply.ts'
@@ -92,9 +92,9 @@ ${problem(fault)}${PROBLEM}
 <input type="hidden" name="csrf" value="${form.token}">
 <input type="hidden" name="to" value="${to}">
 <div class="field"><label for="email">E-mail</label>
-<input type="email" id="email" name="email" value="${email}" autocomplete="username" required autofocus></div>
+<input type="email" id="email" name="email" value="${email}" autocomplete="username" required${email === '' ? raw(' autofocus') : ''}></div>
 <div class="field"><label for="password">Password</label>
-<input type="password" id="password" name="password" autocomplete="current-password" required></div>
+<input type="password" id="password" name="password" autocomplete="current-password" required${email === '' ? '' : raw(' autofocus')}></div>
 <div class="buttons"><button class="store">Sign in</button>
 <button type="button" data-passkey="sign-in">Use a passkey</button>
 ${elsewhere}</div>

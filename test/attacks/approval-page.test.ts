@@ -108,3 +108,58 @@ test('approval page: nobody answers who is a stranger, signed out, or was there 
   assert.equal(await titleOf(no), 'Denied')
   assert.equal(await statusOf(id), 'denied')
 })
+
+test('approval page: a scope around the act is said yes to together with it, within its limits', async () => {
+  const { approvals } = vault.approvals
+  let asked = 0
+  const share = (path: string) => ({
+    action: 'share.create',
+    target: { type: 'secret', id: path },
+    argumentsDigest: String((asked += 1)).padStart(64, 'a'),
+    policyRevision: '1',
+    within: { place: 'the-vault', permission: 'share', path },
+    preview: { title: `Share ${path}` },
+  })
+  const owner = await signedIn('ada@example.org')
+  const plain = await request()
+  assert.ok(!(await (await owner.get(`/approvals/${plain.id}`)).text()).includes('name="widen"'))
+  const { id, argumentsDigest: digest } = await approvals.request(agent, share('api-keys/one'))
+  const path = `/approvals/${id}`
+  const page = await (await owner.get(path)).text()
+  assert.match(page, /name="pattern" value="api-keys\/one"/)
+  const fields = { decision: 'approve', digest, widen: 'yes', pattern: 'api-keys/*' }
+  const bad: readonly Readonly<Record<string, string>>[] = [
+    { minutes: '', uses: '' },
+    { minutes: 'soon', uses: '' },
+    { minutes: '15', uses: '-1' },
+    { minutes: '1000000', uses: '' },
+    { minutes: '999999', uses: '' },
+    { minutes: '15', pattern: 'other/*' },
+    { minutes: '15', pattern: '' },
+    { minutes: '15', pattern: 'api-keys/[' },
+  ]
+  for (const change of bad) {
+    const { status } = await owner.post(path, { ...fields, ...change })
+    assert.equal(status, 400, JSON.stringify(change))
+  }
+  assert.equal(await statusOf(id), 'pending')
+  const yes = await owner.post(path, { ...fields, minutes: '15', uses: '2' })
+  const said = await yes.text()
+  assert.match(said, /<h1>Approved<\/h1>/)
+  assert.match(said, /<dt>Also allowed<\/dt><dd>share api-keys\/\* for 15 minutes, 2 times at most/)
+  for (const one of ['api-keys/one', 'api-keys/two'])
+    assert.equal((await approvals.consume(agent, share(one))).outcome, 'granted')
+  assert.equal((await approvals.consume(agent, share('api-keys/three'))).outcome, 'none')
+
+  // What several people must approve is not widened by one of them, whatever the form says.
+  const both = await approvals.request(agent, { ...share('api-keys/five'), needed: 2 })
+  const at = `/approvals/${both.id}`
+  assert.ok(!(await (await owner.get(at)).text()).includes('name="widen"'))
+  const sent = { ...fields, digest: both.argumentsDigest, minutes: '15' }
+  assert.equal((await owner.post(at, sent)).status, 400)
+  const first = await owner.post(at, { decision: 'approve', digest: both.argumentsDigest })
+  const told = await first.text()
+  assert.match(told, /You have said yes\. Another person has to decide\./)
+  assert.ok(!told.includes('value="approve"'))
+  assert.equal(await statusOf(both.id), 'pending')
+})
