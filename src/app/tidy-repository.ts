@@ -10,7 +10,7 @@ const SELF_ENDING = [
 ] as const
 
 /** Longer than wrong passwords are counted. */
-const FAILURES_MS = 30 * 86_400_000
+const FAILURES_MS = 2 * 86_400_000
 
 /** Removes what ended by itself. @returns how many rows */
 export async function deleteEnded(tx: Tx, at: EpochMs): Promise<number> {
