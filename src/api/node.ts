@@ -11,6 +11,7 @@ export function isApiTarget(target: string): boolean {
     target.startsWith('/v1/') ||
     target.startsWith('/.well-known/jwks.json') ||
     target.startsWith('/.well-known/openid-configuration') ||
+    target.startsWith('/.well-known/oauth-authorization-server') ||
     target.startsWith('/openapi.json')
   )
 }

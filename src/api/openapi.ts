@@ -67,9 +67,12 @@ function operationObject(
       : {
           requestBody: {
             required: !operation.body.safeParse({}).success,
-            content: {
-              'application/json': { schema: jsonSchema(operation.body, 'input', named) },
-            },
+            content: Object.fromEntries(
+              bodyTypes(operation).map((type) => [
+                type,
+                { schema: jsonSchema(operation.body ?? z.never(), 'input', named) },
+              ]),
+            ),
           },
         }),
     responses: {
@@ -82,6 +85,10 @@ function operationObject(
       default: problemResponse('Refused.', problem),
     },
   }
+}
+
+function bodyTypes({ takesForm }: Operation): readonly string[] {
+  return ['application/json', ...(takesForm ? ['application/x-www-form-urlencoded'] : [])]
 }
 
 /** A replay leaves out what is shown once, and says so. */

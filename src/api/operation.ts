@@ -51,6 +51,8 @@ export interface Operation {
   readonly authentication: 'bearer' | 'none' | 'itself'
   readonly query: z.ZodType | null
   readonly body: z.ZodType | null
+  /** The body may also come as a form, as OAuth has it. */
+  readonly takesForm: boolean
   readonly answers: Readonly<Record<number, AnswerContract>>
   /** Members of the answer that are shown once: a replay by `Idempotency-Key` goes without them. */
   readonly withheld: readonly string[]
@@ -61,6 +63,7 @@ interface Declared<Q extends z.ZodType, B extends z.ZodType>
   extends Pick<Operation, 'id' | 'method' | 'path' | 'tag' | 'summary' | 'answers'> {
   readonly isPublic?: true
   readonly authenticates?: 'itself'
+  readonly takesForm?: true
   readonly withheld?: readonly string[]
   readonly query?: Q
   readonly body?: B
@@ -83,6 +86,7 @@ export function operation<Q extends z.ZodType, B extends z.ZodType>(
     withheld: declared.withheld ?? [],
     query: declared.query ?? null,
     body: declared.body ?? null,
+    takesForm: declared.takesForm === true,
     // The server parsed both with these schemas.
     handle: (call) => declared.handle(call as Call<z.output<Q>, z.output<B>>),
   }

@@ -125,13 +125,13 @@ export class ApiServer {
       operation.query === null
         ? null
         : checked(operation.query, queryOf(mark === -1 ? '' : target.slice(mark + 1)), 'query')
-    const body = operation.body === null ? null : await bytesOf(request)
+    const body = operation.body === null ? null : await bytesOf(request, operation.takesForm)
     const work = (): Promise<Answered> =>
       operation.handle({
         ...call,
         caller,
         query,
-        body: operation.body === null ? null : parsedBody(operation.body, body),
+        body: operation.body === null ? null : parsedBody(operation.body, body, isForm(request)),
       })
     const key = operation.method === 'GET' ? null : request.header('idempotency-key')
     if (key === null || !isKnown) return work()
@@ -225,28 +225,47 @@ function bearerOf(request: ApiRequest): string | null {
 
 function queryOf(text: string): Readonly<Record<string, string>> {
   if (text === '') return NOTHING
-  const query: Record<string, string> = {}
-  for (const [name, value] of new URLSearchParams(text)) query[name] = value
-  return query
+  return fieldsOf(text, 'query')
+}
+
+/** One that is given twice may mean the one here and the other to whoever stands before this server. */
+function fieldsOf(text: string, place: 'query' | 'body'): Readonly<Record<string, string>> {
+  const fields = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (fields.has(name))
+      throw new Fault('BAD_INPUT', `A field of the ${place} is given twice.`, {
+        details: { field: name.slice(0, 100) },
+      })
+    fields.set(name, value)
+  }
+  return Object.fromEntries(fields)
 }
 
 const NOTHING: Readonly<Record<string, string>> = {}
 
-async function bytesOf(request: ApiRequest): Promise<Uint8Array> {
+async function bytesOf(request: ApiRequest, takesForm: boolean): Promise<Uint8Array> {
   const bytes = await request.body(MAX_BODY_BYTES)
   const type = request.header('content-type') ?? ''
-  if (bytes.byteLength > 0 && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type))
+  const isTaken = /^application\/(?:[\w.-]+\+)?json\b/i.test(type) || (takesForm && isForm(request))
+  if (bytes.byteLength > 0 && !isTaken)
     throw new Fault('UNSUPPORTED_MEDIA', 'The body must be sent as application/json.')
   return bytes
 }
 
+function isForm(request: ApiRequest): boolean {
+  const type = request.header('content-type') ?? ''
+  return /^application\/x-www-form-urlencoded\b/i.test(type)
+}
+
 /** What was sent is wiped once it is read. */
-function parsedBody(schema: z.ZodType, bytes: Uint8Array | null): unknown {
+function parsedBody(schema: z.ZodType, bytes: Uint8Array | null, form: boolean): unknown {
   if (bytes === null || bytes.byteLength === 0) return checked(schema, {}, 'body')
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    value = form ? fieldsOf(text, 'body') : JSON.parse(text)
   } catch (cause) {
+    if (isFault(cause)) throw cause
     throw new Fault('BAD_INPUT', 'The body is not JSON.', { cause, details: { field: 'body' } })
   } finally {
     bytes.fill(0)

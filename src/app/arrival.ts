@@ -43,6 +43,21 @@ export function arrivalOf(incoming: Incoming, trusted: readonly string[]): Arriv
   }
 }
 
+const YEAR_SECONDS = 31_536_000
+const LOCAL_NAME = /^(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
+
+/**
+ * Header fields of every answer. Who came over TLS is to come over nothing else for a year (RFC 6797); not on names that
+ * mean this machine, which other servers on it have too.
+ */
+export function securityOf(
+  { scheme }: Pick<Arrival, 'scheme'>,
+  { headers }: Pick<IncomingMessage, 'headers'>,
+): readonly (readonly [name: string, value: string])[] {
+  if (scheme !== 'https' || LOCAL_NAME.test(headers.host ?? '')) return []
+  return [['Strict-Transport-Security', `max-age=${YEAR_SECONDS}`]]
+}
+
 /** A connection brings many requests. */
 const known = new WeakMap<object, Arrival>()
 

@@ -12,7 +12,7 @@ import { isResourceMetadataPath, openMcpEndpoint } from '../mcp/index.ts'
 import type { From, Pages } from '../pages/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
-import { type Arrival, arrivalOf } from './arrival.ts'
+import { type Arrival, arrivalOf, securityOf } from './arrival.ts'
 import type { GatewayDoor } from './gateway-door.ts'
 import { lazily } from './lazily.ts'
 import { type Binding, openListener } from './listener.ts'
@@ -74,6 +74,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       refuseRequest(outgoing, error)
       return
     }
+    for (const [name, value] of securityOf(arrival, incoming)) outgoing.setHeader(name, value)
     if (isApiTarget(target)) void serveApi(options.api, incoming, outgoing, arrival)
     else if (target.startsWith('/s/')) {
       const from = { address: arrival.address, origin: originOf(incoming, arrival, settings) }

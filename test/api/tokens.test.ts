@@ -96,6 +96,45 @@ describe('API: tokens', () => {
     assert.equal(ended.status, 204)
   })
 
+  test('of workloads may be asked for in a form, as OAuth has it; nothing else may', async () => {
+    const form = (fields: string, target = '/v1/auth/federated-token') =>
+      fetch(api.baseUrl + target, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded;charset=utf-8' },
+        body: fields,
+      })
+    const grant = 'grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange'
+    const type = 'subject_token_type=urn:ietf:params:oauth:token-type:jwt'
+    assert.equal((await form(`${grant}&${type}&subject_token=a.b.c`)).status, 401)
+    assert.equal((await form(`${grant}&${type}`)).status, 400)
+    const twice = await form(`${grant}&${type}&subject_token=a&subject_token=b`)
+    assert.deepEqual(
+      [twice.status, ((await twice.json()) as { field: string }).field],
+      [400, 'subject_token'],
+    )
+    assert.equal((await form('api_key=x', '/v1/auth/agent-token')).status, 415)
+  })
+
+  test('come from a server that says where it gives them out, under its own address', async () => {
+    const { status, body } = await api.ask('/.well-known/oauth-authorization-server')
+    assert.deepEqual(
+      [status, body],
+      [
+        200,
+        {
+          issuer: api.baseUrl,
+          token_endpoint: `${api.baseUrl}/v1/auth/federated-token`,
+          jwks_uri: `${api.baseUrl}/.well-known/jwks.json`,
+          response_types_supported: [],
+          grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange'],
+          token_endpoint_auth_methods_supported: ['none'],
+          scopes_supported: [],
+          dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA'],
+        },
+      ],
+    )
+  })
+
   test('of workloads that nobody knows are refused as everything else is', async () => {
     const wrong = await api.ask('/v1/auth/federated-token', {
       method: 'POST',

@@ -46,6 +46,8 @@ const jwkSchema = z
   .record(z.string(), z.unknown())
   .describe('A public key that the token is bound to (RFC 9449).')
 
+const PROOF_ALGORITHMS = ['ES256', 'ES384', 'EdDSA']
+
 const NOBODY_401 = { description: 'It does not count; always the same text.' }
 const THROTTLED = { description: 'Too many failed attempts from this address.' }
 
@@ -104,6 +106,7 @@ function exchanges(authentication: AuthenticationPort): readonly Operation[] {
       tag: 'auth',
       summary: 'Changes what another issuer signed for a workload for a token (RFC 8693).',
       isPublic: true,
+      takesForm: true,
       body: z.object({
         grant_type: z.literal('urn:ietf:params:oauth:grant-type:token-exchange'),
         subject_token: z.string(),
@@ -230,10 +233,47 @@ function publicKeys(authentication: AuthenticationPort): readonly Operation[] {
             subject_types_supported: ['public'],
             id_token_signing_alg_values_supported: ['EdDSA'],
             grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange'],
-            dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA'],
+            dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
           },
         }
       },
+    }),
+    operation({
+      id: 'authorizationServer',
+      method: 'GET',
+      path: '/.well-known/oauth-authorization-server',
+      tag: 'auth',
+      summary: 'What this server does as one that gives out tokens (RFC 8414).',
+      isPublic: true,
+      answers: {
+        200: {
+          description: 'Metadata. There is no authorization endpoint: no grant here needs one.',
+          schema: z.object({
+            issuer: z.string(),
+            token_endpoint: z.string(),
+            jwks_uri: z.string(),
+            response_types_supported: z.array(z.string()),
+            grant_types_supported: z.array(z.string()),
+            token_endpoint_auth_methods_supported: z.array(z.string()),
+            scopes_supported: z.array(z.string()),
+            dpop_signing_alg_values_supported: z.array(z.string()),
+          }),
+        },
+      },
+      handle: async ({ site }) => ({
+        status: 200,
+        body: {
+          // The address that this document was derived from, as clients check.
+          issuer: site,
+          token_endpoint: `${site}/v1/auth/federated-token`,
+          jwks_uri: `${site}/.well-known/jwks.json`,
+          response_types_supported: [],
+          grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange'],
+          token_endpoint_auth_methods_supported: ['none'],
+          scopes_supported: [],
+          dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+        },
+      }),
     }),
   ]
 }
