@@ -55,7 +55,14 @@ export const REQUIREMENTS: readonly Requirement[] = [
   open('CS-6', 'client extras: session hook with names only, slash commands, one-command set-up'),
   // PL: rules on every tool call.
   open('PL-1', 'a policy on a registered server is enforced before a call reaches the server'),
-  open('PL-2', 'policy documents of version 1 and their aliases; unknown keys name the right one'),
+  done(
+    'PL-2',
+    'policy documents of version 1 and their aliases; unknown keys name the right one',
+    'test/e2e/policy.e2e.test.ts#one that is wrong is told with line and column, and fails',
+    'test/e2e/policy.e2e.test.ts#explain says which rule denies, what it saw and what would be counted',
+    'test/e2e/policy.e2e.test.ts#convert writes the other form, or says why there is none',
+    'test/policy/forms.test.ts#a policy decides alike in JSON, in YAML, converted either way, and formatted',
+  ),
   open('PL-3', 'caps hold in a loop, reset alone, survive restarts and are shared by processes'),
   done(
     'PL-4',
@@ -72,6 +79,34 @@ export const REQUIREMENTS: readonly Requirement[] = [
   open('PL-6', 'labelled bearer tokens per client, rotated and revoked alone within one second'),
   open('PL-7', 'every tool is classified with severity, quoted evidence and a rule to copy'),
   open('PL-8', 'an inventory of everything the agents can call, server by server'),
+  // PI: what Intercept's tests assert, but for what docs/decisions/0017 replaces.
+  done(
+    'PI-1',
+    'documents: what is read, what is refused and with which words',
+    'test/gateway/intercept-behaviours.test.ts#config: a sample policy is read with its tools, rules, fields, state, wildcard and denial',
+    'test/gateway/intercept-behaviours.test.ts#config: a bad document yields all that is wrong with it at once',
+    "test/gateway/intercept-behaviours.test.ts#config: the rate limit ${rate} is ${max === null ? 'refused' : 'a counter with a cap'}",
+  ),
+  done(
+    'PI-2',
+    'judging: eleven operators, paths, rules of a tool and of all, defaults, hidden tools',
+    "test/gateway/intercept-behaviours.test.ts#engine: ${what} ${isAllowed ? 'allows' : 'denies'}",
+    'test/gateway/intercept-behaviours.test.ts#engine: under default deny what is listed passes by its rules, and "*" rescues nothing',
+  ),
+  done(
+    'PI-3',
+    'charges: which counters a call is counted against, by how much, up to which cap',
+    'test/gateway/intercept-behaviours.test.ts#handler: a call with a counter of its own and one of all tools is charged for both, in that order',
+    'test/gateway/intercept-behaviours.test.ts#handler: an amount is what is charged; one that is missing denies',
+  ),
+  done(
+    'PI-4',
+    'its defects in policies and in counting cannot happen',
+    'test/gateway/intercept-behaviours.test.ts#defect: an argument under two names (${what}) is denied, not read one way',
+    'test/gateway/intercept-behaviours.test.ts#defect: an amount that is ${what} neither refills a counter nor ends it',
+    'test/gateway/intercept-behaviours.test.ts#defect: tools with dots can be limited, and no two counters collide',
+    'test/gateway/intercept-behaviours.test.ts#defect: ${line} is an error that says what was meant, not a weaker policy',
+  ),
   // OC: a vault behind an MCP server.
   done(
     'OC-1',

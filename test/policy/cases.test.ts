@@ -1,5 +1,6 @@
 // What people try policies with: cases beside them, explanations, and a first policy from a server's tools.
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { epochMs } from '../../src/core/time.ts'
 import { explainCall } from '../../src/policy/tool-policy/explain-call.ts'
@@ -247,4 +248,18 @@ test('a server without tools, or with readers only, gets a policy as well', asyn
     assert.ok('policy' in read)
     assert.deepEqual(read.warnings, [])
   }
+})
+
+test('the policy of the documentation is one, and its cases hold', async () => {
+  const page = await readFile(new URL('../../docs/tool-policies.md', import.meta.url), 'utf8')
+  const [, example = ''] = /```json\n([^]*?)```/.exec(page) ?? []
+  const [, cases = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
+  const policy = await toolPolicyOf('pay.json', bytes(example))
+  const read = await readPolicyCases('pay.test.yaml', bytes(cases))
+  assert.ok('cases' in read, JSON.stringify(read))
+  assert.equal(read.cases.length, 5)
+  assert.deepEqual(
+    runPolicyCases(policy, read.cases).filter(({ passed }) => !passed),
+    [],
+  )
 })
