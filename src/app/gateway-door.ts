@@ -1,14 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenPort } from '../core/admin-port.ts'
-import { processEnvironment, type Settings } from '../core/config.ts'
+import { packageVersion, processEnvironment, type Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import {
+  AllDoor,
   acrossEras,
+  CallPath,
+  type CallRecord,
   HttpDoor,
   httpUpstream,
   type OpenUpstream,
+  type RegistryView,
   StdioServer,
   stdioUpstream,
 } from '../gateway/index.ts'
@@ -54,6 +58,7 @@ export interface GatewayDoor {
   close(): Promise<void>
 }
 
+const ALL = '/mcp/all'
 const ADDRESS = /^\/s\/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\/mcp$/
 
 /** The servers of the registry, at `/s/NAME/mcp`. */
@@ -72,34 +77,80 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: MAX_MESSAGE_BYTES,
   })
+  const openAll = lazily(async () => allDoor(parts, view, peers, record))
   return {
-    handle(request, response, target, { address, origin }) {
+    async handle(request, response, target, { address, origin }) {
       const [pathname = '', query = ''] = target.split('?', 2)
       const server = ADDRESS.exec(pathname)?.[1] ?? ''
       const { authorization, dpop } = request.headers
-      const admit = async () => {
+      const shown = () => {
         if (namesToken(new URLSearchParams(query))) throw new Fault('BAD_INPUT', NO_TOKEN_IN_QUERY)
         const token = shownToken(authorization ?? null)
         if (token === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
-        return peers.admit(
-          {
-            ...token,
-            proof: typeof dpop === 'string' ? dpop : null,
-            method: request.method ?? 'GET',
-            url: origin + pathname,
-            address,
-          },
-          server,
-        )
+        return {
+          ...token,
+          proof: typeof dpop === 'string' ? dpop : null,
+          method: request.method ?? 'GET',
+          url: origin + pathname,
+          address,
+        }
       }
       const challenge = (error: string | null) => challengeOf(origin, pathname, error)
-      return door.handle({ request, response, server, admit, challenge })
+      if (pathname === ALL) {
+        const admit = async () => peers.admitToAll(shown(), view.servers())
+        await (await openAll()).handle({ request, response, admit, challenge })
+        return
+      }
+      const admit = async () => peers.admit(shown(), server)
+      await door.handle({ request, response, server, admit, challenge })
     },
     async close() {
+      const all = await openAll.made()
+      all?.close()
       await door.close()
       view.close()
     },
   }
+}
+
+/** All of them, at `/mcp/all`. */
+function allDoor(
+  parts: GatewayDoorParts,
+  view: RegistryView,
+  peers: GatewayPeers,
+  record: () => Promise<CallRecord>,
+): AllDoor {
+  const { log, inspection, stack, hostnames } = parts
+  const version = packageVersion()
+  return new AllDoor({
+    view,
+    log,
+    version,
+    hostnames,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    reachesOf: (admitted) => peers.reachesOf(admitted, view.servers()),
+    partsOf(owner, reach) {
+      const { server, grant } = reach()
+      const policiesNow = () => view.policiesAt(server.name, reach().policies)
+      const inspecting = inspectionOf(server.name, { inspection, stack: async () => stack, log })
+      return {
+        upstream: upstreamOf(parts, server),
+        version,
+        path: new CallPath({
+          server: server.name,
+          isShadow: false,
+          policiesNow,
+          inspection: inspecting,
+          record,
+          session: owner,
+          ...(grant !== null && { grant }),
+        }),
+        inspection: inspecting,
+        policiesNow,
+        log,
+      }
+    },
+  })
 }
 
 function upstreamOf(

@@ -1,9 +1,10 @@
 import type { TokenPort } from '../core/admin-port.ts'
 import { Fault } from '../core/faults.ts'
+import type { ServerInfo } from '../core/gateway-port.ts'
 import type { GrantInfo } from '../core/grant-port.ts'
-import { type Caller, localAgent } from '../core/principals.ts'
+import { type Caller, localAgent, principalName } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
-import type { Admitted } from '../gateway/index.ts'
+import type { Admitted, AdmittedToAll, Reach } from '../gateway/index.ts'
 import type { ShownBearer } from '../mcp/index.ts'
 import { isLoopback } from './arrival.ts'
 import { proofOf } from './mcp-peer.ts'
@@ -70,6 +71,75 @@ export class GatewayPeers {
     }
   }
 
+  /**
+   * Who asks for every server at once. A grant counts at its own server alone, so its bearer is nobody here.
+   *
+   * @throws {Fault} `UNAUTHENTICATED`; `ACCESS_DENIED` for people
+   */
+  async admitToAll(
+    shown: Omit<ShownBearer, 'vault'>,
+    servers: readonly ServerInfo[],
+  ): Promise<AdmittedToAll> {
+    const { bearer, scheme, address } = shown
+    const isHere = address !== null && isLoopback(address)
+    const token = isHere && scheme === 'Bearer' ? await this.#parts.tokens.verify(bearer) : null
+    if (token !== null)
+      return {
+        caller: { principal: localAgent(token.project), channel: 'mcp-http' },
+        owner: `token:${token.id}`,
+        reaches: judgedServers(servers),
+        passedOver: [],
+      }
+    const proof = proofOf(shown)
+    const caller = await this.#parts.stack.identity.authentication.authenticate(bearer, {
+      address,
+      channel: 'mcp-http',
+      ...(proof !== null && { proof }),
+    })
+    return {
+      caller,
+      owner: principalName(caller.principal),
+      ...(await this.#reaches(caller, servers)),
+    }
+  }
+
+  /** What somebody who was admitted may reach now; null when he would not be any more. */
+  async reachesOf(
+    { caller, owner }: AdmittedToAll,
+    servers: readonly ServerInfo[],
+  ): Promise<readonly Reach[] | null> {
+    if (owner.startsWith('token:')) {
+      const tokens = await this.#parts.tokens.list()
+      return tokens.some(({ id }) => `token:${id}` === owner) ? judgedServers(servers) : null
+    }
+    try {
+      return (await this.#reaches(caller, servers)).reaches
+    } catch (error) {
+      if (error instanceof Fault && LOST.has(error.code)) return null
+      throw error
+    }
+  }
+
+  async #reaches(
+    caller: Caller,
+    servers: readonly ServerInfo[],
+  ): Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver'>> {
+    const own = Map.groupBy(await this.#ownGrants(caller), ({ server }) => server)
+    const reaches: Reach[] = []
+    const passedOver: { server: string; reason: string }[] = []
+    for (const server of servers) {
+      const [grant, ...others] = own.get(server.name) ?? []
+      if (grant === undefined) continue
+      if (others.length > 0)
+        passedOver.push({
+          server: server.name,
+          reason: `the agent has ${others.length + 1} grants for it: connect to it with the bearer of one`,
+        })
+      else reaches.push({ server, grant: grant.id, policies: grant.policies })
+    }
+    return { reaches, passedOver }
+  }
+
   #grantOf(caller: Caller, server: string): Promise<GrantInfo> {
     const known = this.#grants.get(caller)
     if (known?.server === server && monotonicMs() - known.at < KEPT_MS) return known.grant
@@ -82,16 +152,8 @@ export class GatewayPeers {
   async #read(caller: Caller, server: string): Promise<GrantInfo> {
     const { grants } = this.#parts.stack.identity
     if (caller.access?.credential.kind === 'grant') return grants.held(caller)
-    const { principal } = caller
-    if (principal.kind !== 'registered-agent')
-      throw denied('People call no servers here: have an agent do it, or use its grant.')
-    const now = systemClock()
-    const own = (await grants.list(caller, principal.id)).filter(
-      ({ server: at, revokedAt, expiresAt }) =>
-        at === server && revokedAt === null && (expiresAt === null || expiresAt > now),
-    )
-    const frozen = await this.#frozen()
-    const [first, ...others] = own.filter(({ id }) => !frozen.has(`grant:${id}`))
+    const own = (await this.#ownGrants(caller)).filter(({ server: at }) => at === server)
+    const [first, ...others] = own
     if (first === undefined) throw denied(`This agent has no grant for the server '${server}'.`)
     // Which of them it is decides what is allowed: nobody but its holder says that.
     if (others.length > 0)
@@ -101,6 +163,20 @@ export class GatewayPeers {
     return first
   }
 
+  /** Those that count. @throws {Fault} `ACCESS_DENIED` for people, `UNAUTHENTICATED` */
+  async #ownGrants(caller: Caller): Promise<readonly GrantInfo[]> {
+    const { principal } = caller
+    if (principal.kind !== 'registered-agent')
+      throw denied('People call no servers here: have an agent do it, or use its grant.')
+    const now = systemClock()
+    const frozen = await this.#frozen()
+    const list = await this.#parts.stack.identity.grants.list(caller, principal.id)
+    return list.filter(
+      ({ id, revokedAt, expiresAt }) =>
+        revokedAt === null && (expiresAt === null || expiresAt > now) && !frozen.has(`grant:${id}`),
+    )
+  }
+
   async #frozen(): Promise<ReadonlySet<string>> {
     const { db, identity } = this.#parts.stack
     return db.read(async (reader) => identity.standing.frozen(reader))
@@ -108,6 +184,13 @@ export class GatewayPeers {
 }
 
 const LOST: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'ACCESS_DENIED', 'NOT_FOUND'])
+
+/** For the local agent: without a policy every call of a server is denied, so that nothing of it is shown. */
+function judgedServers(servers: readonly ServerInfo[]): readonly Reach[] {
+  return servers
+    .filter(({ policies }) => policies.length > 0)
+    .map((server) => ({ server, grant: null, policies: [] }))
+}
 
 function denied(message: string): Fault {
   return new Fault('ACCESS_DENIED', message, {

@@ -76,7 +76,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     }
     for (const [name, value] of securityOf(arrival, incoming)) outgoing.setHeader(name, value)
     if (isApiTarget(target)) void serveApi(options.api, incoming, outgoing, arrival)
-    else if (target.startsWith('/s/')) {
+    else if (GATEWAY.test(target)) {
       const from = { address: arrival.address, origin: originOf(incoming, arrival, settings) }
       gateway()
         .then((door) => door.handle(incoming, outgoing, target, from))
@@ -115,6 +115,8 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     },
   }
 }
+
+const GATEWAY = /^\/(?:s\/|mcp\/all(?:\?|$))/
 
 /** Origin under which the client reached this server; the door judges whether its host is one of ours. */
 function originOf(

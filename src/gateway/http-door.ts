@@ -23,6 +23,7 @@ import {
   capabilitiesOf,
   headerOf,
   idTextOf,
+  LEGACY,
   MODERN,
   modernProblem,
   rpcError,
@@ -71,13 +72,6 @@ export interface Knock {
   readonly challenge: (error: string | null) => string
 }
 
-const LEGACY: ReadonlySet<string> = new Set([
-  '2024-10-07',
-  '2024-11-05',
-  '2025-03-26',
-  '2025-06-18',
-  '2025-11-25',
-])
 const TOUCH_MS = 15_000
 /** A session that no request touched for so long, and on which nobody listens, is closed. */
 const IDLE_MS = 30 * 60_000

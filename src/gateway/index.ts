@@ -1,3 +1,5 @@
+export { type AdmittedToAll, AllDoor } from './all-door.ts'
+export type { Reach } from './all-servers.ts'
 export type { AppliedPolicy, PoliciesNow } from './applied-policies.ts'
 export { ToolsClient } from './ask-for-tools.ts'
 export { CallPath, type CallPathOptions } from './call-path.ts'

@@ -13,6 +13,14 @@ import { isObject } from './tool-call.ts'
 
 /** The revision whose requests stand alone. */
 export const MODERN = '2026-07-28'
+/** Those whose clients have sessions. */
+export const LEGACY: ReadonlySet<string> = new Set([
+  '2024-10-07',
+  '2024-11-05',
+  '2025-03-26',
+  '2025-06-18',
+  '2025-11-25',
+])
 
 export function headerOf({ headers }: IncomingMessage, name: string): string | null {
   const value = headers[name]

@@ -1,11 +1,11 @@
 // A server of MCP in plain lines, for tests of what stands before it: it writes down every line that reaches it, and
 // answers some in ways that no SDK would. Plain JavaScript, so that it starts at once.
-//   line-server.mjs LOG [stubborn]     stubborn: stays when its input ends or it is asked to end
+//   line-server.mjs LOG [stubborn] [TOOL]   stubborn: stays when its input ends or it is asked to end; TOOL: one more
 import { appendFileSync } from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
-const [log, manner] = process.argv.slice(2)
+const [log, manner, another] = process.argv.slice(2)
 const write = (line) => process.stdout.write(`${line}\n`)
 const text = (value) => ({ content: [{ type: 'text', text: value }] })
 let goOn = () => {}
@@ -20,6 +20,7 @@ const TOOLS = [
   'die',
   'silent',
   'ask',
+  ...(another === undefined ? [] : [another]),
 ]
 
 appendFileSync(log, `started ${process.pid}\n`)

@@ -1,0 +1,263 @@
+// `/mcp/all`: every server of a caller behind one address.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { sleep } from '../../src/core/time.ts'
+import { createTokens } from '../../src/vault/index.ts'
+import { readEvents } from '../support/event-reader.ts'
+import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
+
+const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
+const vault = await openTestVault()
+const door = await serveMcpDoor(vault)
+after(async () => {
+  await door.stop()
+  await vault.dispose()
+})
+const { servers, policies } = await vault.registry()
+const { agents, grants } = vault.identity
+const stdio = (...command: string[]) =>
+  ({ kind: 'stdio', command: [process.execPath, ...command], variables: [] }) as const
+await servers.add(PERSON, 'echo', stdio(ECHO))
+await servers.add(PERSON, 'lines', stdio(LINE_SERVER, join(vault.home, 'lines.log')))
+await servers.add(PERSON, 'broken', { kind: 'stdio', command: ['/no/program'], variables: [] })
+const text = (policy: object): Buffer =>
+  Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
+await policies.set(PERSON, 'open', text({ default: 'allow' }))
+await policies.set(PERSON, 'few', text({ tools: { echo: {}, steps: {}, fail: {} } }))
+
+let count = 0
+async function agentAt(...at: readonly (readonly [server: string, policy: string])[]) {
+  count += 1
+  const { agent, key } = await agents.create(PERSON, { name: `agent-${count}` })
+  const made = []
+  for (const [server, policy] of at)
+    made.push(
+      await grants.create(PERSON, agent.id, {
+        label: `${server} ${made.length}`,
+        server,
+        policies: [policy],
+      }),
+    )
+  return { key: key.reveal(), made }
+}
+
+const connect = (era: Era, bearer: string) =>
+  door.connect(era, bearer, undefined, undefined, '/mcp/all')
+const said = (answer: { readonly content?: unknown }): string =>
+  (answer.content as { text: string }[])[0]?.text ?? ''
+const listed = (answer: { readonly tools: readonly { readonly name: string }[] }) =>
+  answer.tools.map(({ name }) => name)
+const post = (bearer: string, message: object, headers: Record<string, string> = {}) =>
+  door.post(
+    { jsonrpc: '2.0', id: 'mine', ...message },
+    { Authorization: `Bearer ${bearer}`, ...headers },
+    '/mcp/all',
+  )
+
+for (const era of ERAS) {
+  test(`${era}: tools of all granted servers, under their servers' names and policies`, async () => {
+    const { key } = await agentAt(['echo', 'open'], ['lines', 'few'])
+    const client = await connect(era, key)
+    assert.deepEqual(listed(await client.listTools()), ['echo.echo', 'lines.echo', 'lines.fail'])
+    const call = (name: string, word = 'x') => client.callTool({ name, arguments: { text: word } })
+    assert.equal(said(await call('echo.echo', 'a')), 'a')
+    assert.equal(said(await call('lines.echo', 'b')), 'b')
+    assert.match(said(await call('lines.delete_all')), /^\[POLICY DENIED\] /)
+    assert.equal((await call('lines.fail')).isError, true)
+    for (const unknown of ['nowhere.echo', 'echo', 'broken.echo'])
+      await assert.rejects(call(unknown), /Unknown tool/)
+    await client.close()
+  })
+
+  test(`${era}: a server that cannot be started is passed over and named, the others answer`, async () => {
+    const { key } = await agentAt(['echo', 'open'], ['broken', 'open'])
+    const client = await connect(era, key)
+    const list = await client.listTools()
+    assert.deepEqual(listed(list), ['echo.echo'])
+    const [passed] = (list['_meta']?.['sallyport/passed-over'] ?? []) as {
+      server: string
+      reason: string
+    }[]
+    assert.equal(passed?.server, 'broken')
+    assert.match(passed?.reason ?? '', /cannot be started/)
+    assert.equal(said(await client.callTool({ name: 'echo.echo', arguments: { text: 'c' } })), 'c')
+    await client.close()
+  })
+}
+
+test('many calls at once are answered each with its own, whatever ids their clients chose', async () => {
+  const { key } = await agentAt(['echo', 'open'], ['lines', 'open'])
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      const name = index % 2 === 0 ? 'echo.echo' : 'lines.echo'
+      const params = { name, arguments: { text: `t${index}` } }
+      const answer = await post(key, { method: 'tools/call', params })
+      return (await answer.json()) as { id: string; result: { content: { text: string }[] } }
+    }),
+  )
+  assert.deepEqual(
+    answers.map(({ id, result }) => [id, result.content[0]?.text]),
+    Array.from({ length: 20 }, (_, index) => ['mine', `t${index}`]),
+  )
+})
+
+test('limits are those of the grant, at whichever address it is used', async () => {
+  await policies.set(
+    PERSON,
+    'thrice',
+    text({ tools: { echo: { limits: [{ counter: 'c', window: 'month', max: 3 }] } } }),
+  )
+  const { key, made } = await agentAt(['echo', 'thrice'])
+  const all = await connect('legacy', key)
+  const own = await door.connect(
+    'legacy',
+    made[0]?.bearer.reveal() ?? '',
+    undefined,
+    undefined,
+    '/s/echo/mcp',
+  )
+  const texts = [
+    await all.callTool({ name: 'echo.echo', arguments: { text: 'x' } }),
+    await own.callTool({ name: 'echo', arguments: { text: 'x' } }),
+    await all.callTool({ name: 'echo.echo', arguments: { text: 'x' } }),
+    await all.callTool({ name: 'echo.echo', arguments: { text: 'x' } }),
+    await own.callTool({ name: 'echo', arguments: { text: 'x' } }),
+  ].map(said)
+  assert.deepEqual(texts.slice(0, 3), ['x', 'x', 'x'])
+  for (const denied of texts.slice(3)) assert.match(denied, /limit 'c' of 3/)
+  await all.close()
+  await own.close()
+})
+
+test('progress comes under the token of the client, and its going away is told', async () => {
+  const { key } = await agentAt(['lines', 'open'])
+  const steps = { name: 'lines.steps', arguments: {}, _meta: { progressToken: 'mine' } }
+  const events = readEvents(await post(key, { method: 'tools/call', params: steps }))
+  assert.deepEqual((await events.next()).params, { progressToken: 'mine', progress: 1 })
+  await (await post(key, { method: 'tools/call', params: { name: 'lines.go_on' } })).text()
+  assert.deepEqual((await events.next()).params, { progressToken: 'mine', progress: 2 })
+  assert.equal((await events.next()).id, 'mine')
+})
+
+test('two tools of one name are an error; a server between is told from its longer name', async () => {
+  await servers.add(PERSON, 'lines.echo', stdio(ECHO))
+  const { key } = await agentAt(['lines', 'open'], ['lines.echo', 'open'])
+  const list = async () =>
+    (await (await post(key, { method: 'tools/list' })).json()) as {
+      result?: { tools: { name: string }[] }
+      error?: { message: string }
+    }
+  const { result } = await list()
+  assert.ok(result?.tools.some(({ name }) => name === 'lines.echo.echo'))
+  assert.ok(result?.tools.some(({ name }) => name === 'lines.echo'))
+  const call = async (name: string) => {
+    const params = { name, arguments: { text: 'd' } }
+    return JSON.stringify(await (await post(key, { method: 'tools/call', params })).json())
+  }
+  assert.match(await call('lines.echo'), /"text":"d"/)
+  assert.match(await call('lines.echo.echo'), /"text":"d"/)
+  await servers.add(
+    PERSON,
+    'lines.ec',
+    stdio(LINE_SERVER, join(vault.home, 'odd.log'), 'plain', 'ho.echo'),
+  )
+  await servers.add(PERSON, 'lines.ec.ho', stdio(ECHO))
+  const odd = await agentAt(['lines.ec', 'open'], ['lines.ec.ho', 'open'])
+  const both = (await (await post(odd.key, { method: 'tools/list' })).json()) as {
+    error?: { message: string }
+  }
+  assert.match(
+    both.error?.message ?? '',
+    /'lines\.ec' and 'lines\.ec\.ho' both have a tool 'lines\.ec\.ho\.echo'/,
+  )
+  const ambiguous = await post(odd.key, {
+    method: 'tools/call',
+    params: { name: 'lines.ec.ho.echo' },
+  })
+  assert.match(await ambiguous.text(), /Several servers have a tool/)
+})
+
+test('a changed policy is told on both kinds of streams', async () => {
+  const { key, made } = await agentAt(['echo', 'open'])
+  const legacy = readEvents(
+    await fetch(`${door.baseUrl}/mcp/all`, {
+      headers: { Authorization: `Bearer ${key}`, Accept: 'text/event-stream' },
+    }),
+  )
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const modern = readEvents(
+    await post(
+      key,
+      {
+        method: 'subscriptions/listen',
+        params: { notifications: { toolsListChanged: true }, _meta: meta },
+      },
+      { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'subscriptions/listen' },
+    ),
+  )
+  const subscription = { 'io.modelcontextprotocol/subscriptionId': 'mine' }
+  assert.deepEqual((await modern.next()).params, {
+    notifications: { toolsListChanged: true },
+    _meta: subscription,
+  })
+  await policies.set(PERSON, 'told', text({}))
+  await policies.attach(PERSON, 'told', { kind: 'grant', id: made[0]?.grant.id ?? '' })
+  assert.equal((await legacy.next()).method, 'notifications/tools/list_changed')
+  assert.deepEqual(await modern.next(), {
+    jsonrpc: '2.0',
+    method: 'notifications/tools/list_changed',
+    params: { _meta: subscription },
+  })
+  await grants.revoke(PERSON, made[0]?.grant.id ?? '')
+  assert.deepEqual(
+    listed(
+      (
+        (await (await post(key, { method: 'tools/list' })).json()) as {
+          result: { tools: { name: string }[] }
+        }
+      ).result,
+    ),
+    [],
+  )
+  await legacy.close()
+  await modern.close()
+})
+
+test('who comes with a grant, or as a person, is told to go elsewhere; the local agent sees what is judged', async () => {
+  const { made, key } = await agentAt(['echo', 'open'], ['echo', 'few'])
+  const hello = { method: 'tools/list' }
+  assert.equal((await post(made[0]?.bearer.reveal() ?? '', hello)).status, 401)
+  const nobody = await door.post({ jsonrpc: '2.0', id: 1, ...hello }, {}, '/mcp/all')
+  assert.match(nobody.headers.get('www-authenticate') ?? '', /oauth-protected-resource\/mcp\/all"$/)
+  const two = (await (await post(key, hello)).json()) as {
+    result: { tools: unknown[]; _meta: object }
+  }
+  assert.deepEqual(two.result.tools, [])
+  assert.match(JSON.stringify(two.result['_meta']), /2 grants/)
+  const tokens = await createTokens(vault)
+  const { token } = await tokens.create('local', null)
+  const local = token.reveal()
+  assert.deepEqual(
+    ((await (await post(local, hello)).json()) as { result: { tools: unknown[] } }).result.tools,
+    [],
+  )
+  await policies.attach(PERSON, 'open', { kind: 'server', name: 'echo' })
+  for (let waited = 0; waited < 1_000; waited += 50) {
+    const { result } = (await (await post(local, hello)).json()) as {
+      result: { tools: { name: string }[] }
+    }
+    if (result.tools.length > 0) {
+      assert.deepEqual(listed(result), ['echo.echo'])
+      return
+    }
+    await sleep(50)
+  }
+  assert.fail('the server never came')
+})
