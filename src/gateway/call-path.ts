@@ -9,6 +9,7 @@ import type { CallRecord, RecordedCall } from './call-record.ts'
 import { counterOf, type Taken } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
+import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import type { ToolCall } from './tool-call.ts'
 
 export interface CallPathOptions {
@@ -23,6 +24,8 @@ export interface CallPathOptions {
   readonly session: string
   /** What `scope: grant` counts by; without it, the caller. */
   readonly grant?: string
+  /** Calls in which the server asks something. Default: its own, which others do not take up. */
+  readonly rounds?: Rounds
 }
 
 /** A call on its way. Each step may stop it or change what goes on. */
@@ -31,6 +34,8 @@ interface Underway {
   readonly caller: Caller
   /** A call is judged and counted by one revision of each. */
   readonly policies: PoliciesNow
+  /** What a round before took. */
+  readonly paid: Paid | null
   args: ToolCall['args']
   limits: readonly ToolLimit[]
   passed: { readonly seq: number; readonly taken: readonly Taken[] } | null
@@ -43,6 +48,8 @@ export type CallJudged =
   | {
       /** The message that goes to the server. */
       readonly text: string
+      /** What it took of limits, for the next round of the same call. */
+      readonly paid: Paid
       /** Called once, when it is known how the call ended. */
       settle(end: CallOutcome): Promise<void>
     }
@@ -54,9 +61,11 @@ export type CallJudged =
 export class CallPath {
   readonly #options: CallPathOptions
   readonly #steps: readonly Step[]
+  readonly #rounds: Rounds
 
   constructor(options: CallPathOptions) {
     this.#options = options
+    this.#rounds = options.rounds ?? new Rounds()
     this.#steps = [
       (underway) => this.#decide(underway),
       (underway) => this.#inspect(underway),
@@ -64,12 +73,26 @@ export class CallPath {
     ]
   }
 
-  async judge(call: ToolCall, caller: Caller): Promise<CallJudged> {
+  /** Where calls go on in which the server asked something. */
+  get rounds(): Rounds {
+    return this.#rounds
+  }
+
+  /** What rounds of this caller count for right now. */
+  roundOf(caller: Caller): RoundOf {
+    const { server, grant, policiesNow } = this.#options
+    const who = grant === undefined ? principalName(caller.principal) : `grant:${grant}`
+    return { server, who, revision: revisionOf(policiesNow()) }
+  }
+
+  /** @param paid what a round before took: then nothing more is taken */
+  async judge(call: ToolCall, caller: Caller, paid: Paid | null = null): Promise<CallJudged> {
     const { policiesNow } = this.#options
     const underway: Underway = {
       call,
       caller,
       policies: policiesNow(),
+      paid,
       args: call.args,
       limits: [],
       passed: null,
@@ -147,13 +170,16 @@ export class CallPath {
     const passed = await record.pass({
       ...this.#recorded(underway),
       isDurable: false,
-      charges: underway.limits.map((limit) => ({
-        limit,
-        counter: counterOf(server, this.#scopeId(limit.scope, underway.caller), limit),
-      })),
+      charges:
+        underway.paid !== null
+          ? []
+          : underway.limits.map((limit) => ({
+              limit,
+              counter: counterOf(server, this.#scopeId(limit.scope, underway.caller), limit),
+            })),
     })
     if ('exceeded' in passed) return deniedByLimit(passed)
-    underway.passed = passed
+    underway.passed = { ...passed, taken: underway.paid?.taken ?? passed.taken }
     return null
   }
 
@@ -180,6 +206,7 @@ export class CallPath {
         isChanged && request.params !== null
           ? withPart(request, request.params, { ...params, arguments: args })
           : request.text,
+      paid: { taken: passed?.taken ?? [] },
       settle: async (end) => {
         if (passed === null) return
         const record = await this.#options.record()

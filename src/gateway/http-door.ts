@@ -31,6 +31,7 @@ import {
 import { ModernRequest } from './modern-request.ts'
 import { sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
+import { Rounds } from './rounds.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
 import type { OpenUpstream } from './upstream.ts'
 
@@ -99,6 +100,8 @@ export class HttpDoor {
   readonly #sessions = new Map<string, DoorSession>()
   readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
   readonly #shared: SharedUpstreams
+  /** The rounds of a call come as requests of their own. */
+  readonly #rounds = new Rounds()
   readonly #inspections = new Map<string, MessageInspection>()
   readonly #underway = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
@@ -384,6 +387,7 @@ export class HttpDoor {
       record: this.#options.record,
       session,
       ...(admitted.grant !== null && { grant: admitted.grant }),
+      rounds: this.#rounds,
     })
   }
 

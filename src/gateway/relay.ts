@@ -15,6 +15,7 @@ import {
   RPC_ERRORS,
   readFrame,
   refusalAnswer,
+  versionNamedBy,
   withPart,
 } from '../mcp/wire/index.ts'
 import { isDefaultDeny, type PoliciesNow } from './applied-policies.ts'
@@ -22,6 +23,7 @@ import type { CallPath } from './call-path.ts'
 import { denialAnswer } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { INSPECTED_REQUESTS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import type { Paid, Resumed } from './rounds.ts'
 import { isObject, readToolCall } from './tool-call.ts'
 import { shownTools } from './tool-list.ts'
 
@@ -57,7 +59,13 @@ interface Asked {
   isWritten: boolean
   isCancelled: boolean
   settle: (end: CallOutcome) => Promise<void>
+  /** As it goes to the server; what it took of limits, when it did. */
+  readonly request: Request
+  paid: Paid | null
 }
+
+/** In the middle of these a server may ask something (2026-07-28). */
+const MAY_PAUSE: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
@@ -210,8 +218,13 @@ export class Relay {
       )
       return
     }
+    const resumed = MAY_PAUSE.has(method) ? this.#resumed(request) : null
+    if (resumed?.kind === 'refused') {
+      toClient(refusalAnswer(resumed.refused), idKey)
+      return
+    }
     if (method === 'tools/call') {
-      this.#call(request)
+      this.#call(resumed?.request ?? request, resumed?.kind === 'next' ? resumed.paid : null)
       return
     }
     if (PLAIN_REQUESTS.has(method)) {
@@ -231,11 +244,22 @@ export class Relay {
       )
       return
     }
-    const asked = this.#ask(request, method)
-    asked.judged = this.#tracked(this.#inspected(request, idKey))
+    const sent = resumed?.request ?? request
+    const asked = this.#ask(sent, method)
+    asked.judged = this.#tracked(this.#inspected(sent, idKey))
   }
 
-  #ask({ idKey, idText, method }: Request, name: string): Asked {
+  /** A request that says that its server asked something before; null for all others. */
+  #resumed(request: Request): Resumed | null {
+    const { path } = this.#options
+    const { value } = request.params ?? {}
+    return isObject(value) && 'requestState' in value && versionNamedBy(request) !== null
+      ? path.rounds.resumed(request, path.roundOf(this.#caller))
+      : null
+  }
+
+  #ask(request: Request, name: string): Asked {
+    const { idKey, idText, method } = request
     const asked: Asked = {
       idText,
       method,
@@ -244,12 +268,14 @@ export class Relay {
       isWritten: true,
       isCancelled: false,
       settle: async () => {},
+      request,
+      paid: null,
     }
     this.#asked.set(idKey, asked)
     return asked
   }
 
-  #call(request: Request): void {
+  #call(request: Request, paid: Paid | null): void {
     const { toClient, toServer, path } = this.#options
     const read = readToolCall(request)
     if ('refused' in read) {
@@ -260,7 +286,13 @@ export class Relay {
     const asked = this.#ask(request, call.tool)
     asked.isWritten = false
     const judge = async (): Promise<void> => {
-      const judged = await path.judge(call, this.#caller)
+      const refusal = await this.#answersRefused(call.params['inputResponses'])
+      if (refusal !== null) {
+        this.#asked.delete(request.idKey)
+        toClient(errorAnswer(request.idText, RPC_ERRORS.params, refusal), request.idKey)
+        return
+      }
+      const judged = await path.judge(call, this.#caller, paid)
       if ('denial' in judged) {
         this.#asked.delete(request.idKey)
         if (!asked.isCancelled) toClient(denialAnswer(call, judged.denial), request.idKey)
@@ -273,10 +305,25 @@ export class Relay {
         return
       }
       asked.settle = judged.settle
+      asked.paid = judged.paid
       asked.isWritten = true
       toServer(judged.text, request)
     }
     asked.judged = this.#tracked(judge())
+  }
+
+  /** What the person or the model answered in the middle of a call. @returns why it does not go on, or null */
+  async #answersRefused(answers: unknown): Promise<string | null> {
+    if (answers === undefined) return null
+    const { inspection } = this.#options
+    try {
+      const inspected = await inspection.input(this.#caller, 'answer', answers)
+      if ('refusal' in inspected) return inspected.refusal
+      // Taking something out would answer for the person.
+      return inspected.value === answers ? null : 'The answers hold what may not be sent.'
+    } catch (error) {
+      return said(error)
+    }
   }
 
   #notification(notification: Notification): void {
@@ -377,13 +424,20 @@ export class Relay {
       const isList = asked.method === 'tools/list' && outcome === 'result'
       const listed = isList ? shownTools(value, policiesNow()) : value
       const shown = await inspection.output(this.#caller, asked.name, listed)
-      toClient(
-        hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown),
-        idKey,
-      )
+      const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
+      toClient(this.#paused(asked, shown, text), idKey)
     } catch (error) {
       toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, said(error)), idKey)
     }
+  }
+
+  /** The answer in which a server asks something names a state of ours: only with that does the call go on. */
+  #paused({ request, paid }: Asked, shown: unknown, text: string): string {
+    const isPause =
+      isObject(shown) && shown['resultType'] === 'input_required' && MAY_PAUSE.has(request.method)
+    if (!isPause || versionNamedBy(request) === null) return text
+    const { path } = this.#options
+    return path.rounds.paused(text, request, path.roundOf(this.#caller), paid)
   }
 
   /** What a server asks or tells of its own accord. */
