@@ -13,7 +13,7 @@ export const secretCanary = command({
   name: 'secret canary',
   summary: 'Have a path ring at any touch, or list those that do.',
   about: [
-    'Store a value that opens nothing at a path that nobody has a reason to ask for. Reading, using, sharing or describing it is recorded as canary.triggered, logged as an error and told to webhooks.',
+    'Store a value that opens nothing at a path that nobody has a reason to ask for. Reading, using, sharing, describing or changing it, and trying to, is recorded as canary.triggered, logged as an error and told to webhooks.',
   ],
   gated: true,
   arguments: [{ name: 'path', summary: 'the secret; nothing: all canaries', optional: true }],
