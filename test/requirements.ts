@@ -102,10 +102,10 @@ export const REQUIREMENTS: readonly Requirement[] = [
   done(
     'PI-4',
     'its defects in policies and in counting cannot happen',
-    'test/gateway/intercept-behaviours.test.ts#defect: an argument under two names (${what}) is denied, not read one way',
-    'test/gateway/intercept-behaviours.test.ts#defect: an amount that is ${what} neither refills a counter nor ends it',
-    'test/gateway/intercept-behaviours.test.ts#defect: tools with dots can be limited, and no two counters collide',
-    'test/gateway/intercept-behaviours.test.ts#defect: ${line} is an error that says what was meant, not a weaker policy',
+    'test/gateway/intercept-defects.test.ts#defect: an argument under two names (${what}) is denied, not read one way',
+    'test/gateway/intercept-defects.test.ts#defect: an amount that is ${what} neither refills a counter nor ends it',
+    'test/gateway/intercept-defects.test.ts#defect: tools with dots can be limited, and no two counters collide',
+    'test/gateway/intercept-defects.test.ts#defect: ${line} is an error that says what was meant, not a weaker policy',
   ),
   // OC: a vault behind an MCP server.
   done(

@@ -71,7 +71,7 @@ test('a JSON policy in canonical form', async () => {
     await formattedPolicy(
       'p.json',
       bytes(
-        '{"tools":{"pay":{"limits":[{"max":5,"window":"day","counter":"c"}],"require":[{"on_deny":"At most fifty and a half, and never more than that, whatever they say.","conditions":[{"value":50.50,"op":"lte","path":"args.amount"}]}]},"list":{}},"default":"deny","version":"1"}',
+        '{"tools":{"pay":{"limits":[{"max":5,"window":"day","counter":"c"}],"require":[{"on_deny":"At most fifty and a half, and never more than that, whatever they say.","conditions":[{"value":50.50,"op":"lte","path":"args.amount"}]}]},"value":{},"path":{}},"default":"deny","version":"1"}',
       ),
     ),
     `{
@@ -87,7 +87,8 @@ test('a JSON policy in canonical form', async () => {
       ],
       "limits": [{ "counter": "c", "window": "day", "max": 5 }]
     },
-    "list": {}
+    "value": {},
+    "path": {}
   }
 }
 `,
@@ -106,6 +107,7 @@ tools:
     pay:
         limits: # how often
             - {max: 5.10, window: day, counter: c, cost: {path: args.amount, scale: 2}} # a day
+        require: [{conditions: [{path: args.a, op: lt, value: 0.10000000000000000001}]}]
         reason: 'Not now.'
 
 default:   deny # whatever is new
@@ -120,6 +122,7 @@ tools:
   # What moves money.
   pay:
     reason: 'Not now.'
+    require: [{conditions: [{path: args.a, op: lt, value: 0.10000000000000000001}]}]
     limits:
       # how often
       - {counter: c, window: day, max: 5.10, cost: {path: args.amount, scale: 2}} # a day
@@ -205,6 +208,20 @@ test('rules of Intercept become our keys, and it is said what is not kept', asyn
     toolPolicyOf('p.json', bytes(text ?? '')),
   ])
   assert.deepEqual(plain([...one.tools]), plain([...other.tools]))
+})
+
+test('counters of tools whose names come to the same stay apart', async () => {
+  const rules = 'rules: [{name: n, rate_limit: 5/hour}]'
+  const { text } = await convertedPolicy(
+    'p.yaml',
+    bytes(`version: "1"\ntools: {a/b: {${rules}}, a_b: {${rules}}, "a b": {${rules}}}`),
+    'json',
+  )
+  const policy = await toolPolicyOf('p.json', bytes(text ?? ''))
+  const counters = [...policy.tools.values()].flatMap(({ limits }) =>
+    limits.map((one) => one.counter),
+  )
+  assert.deepEqual(counters, ['a_b._rate_hour', 'a_b._rate_hour-2', 'a_b._rate_hour-3'])
 })
 
 test('for a hosted gateway, what it says in other words is said in them', async () => {
