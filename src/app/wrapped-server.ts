@@ -1,4 +1,4 @@
-import type { WrapRequest } from '../cli/index.ts'
+import { targetLine, type WrapRequest } from '../cli/index.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerTarget } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
@@ -47,7 +47,7 @@ async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
       target,
       policiesNow: () => [],
       isShadow: !request.requiresPolicy,
-      notice: withoutPolicy(name, request.requiresPolicy),
+      notice: withoutPolicy(name, request.requiresPolicy, target),
       close() {},
     }
   const file = await PolicyFile.open(request.policy, log)
@@ -135,8 +135,10 @@ function targetOf(registered: ServerTarget, request: WrapRequest): ServerTarget 
   return { ...registered, variables: [...new Set([...registered.variables, ...variables])] }
 }
 
-function withoutPolicy(name: string, isDenied: boolean): string {
-  return isDenied
-    ? `No policy for ${name}: every call of a tool is denied. Give one with --policy FILE.`
-    : `No policy for ${name}: no call is denied by one; inspection, redaction and audit work. Give one with --policy FILE.`
+function withoutPolicy(name: string, isDenied: boolean, target: ServerTarget): string {
+  const what = isDenied
+    ? 'every call of a tool is denied'
+    : 'no call is denied by one; inspection, redaction and audit work'
+  const server = `${target.kind === 'http' ? '--url' : '--'} ${targetLine(target)}`
+  return `No policy for ${name}: ${what}. Write one with sallyport policy init -o ${name}.yaml ${server} and give it with --policy FILE.`
 }

@@ -132,7 +132,10 @@ test('several wraps of one server share a limit to the call', async () => {
 test('without a policy it says so, and calls pass; with --require-policy none does', async () => {
   const shadow = startWrapped(home)
   assert.equal(saidBy(await shadow.call(1, 'echo', { text: 'a' })), 'a')
-  assert.match(shadow.stderr(), /^sallyport: No policy for lines: .* --policy FILE\.\n/)
+  assert.match(
+    shadow.stderr(),
+    /^sallyport: No policy for lines: .* sallyport policy init -o lines\.yaml -- \S+ \S+line-server\.mjs \S+ and give it with --policy FILE\.\n/,
+  )
   const strict = startWrapped(home, { flags: ['--require-policy'] })
   assert.match(saidBy(await strict.call(1, 'echo', { text: 'a' })), /^\[POLICY DENIED\] /)
   await Promise.all([shadow.end(), strict.end()])
