@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,9 +7,9 @@ import { DatabaseSync } from 'node:sqlite'
 import type { AuditEntry } from '../../src/core/admin-port.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
 import { systemClock } from '../../src/core/time.ts'
-import { derive } from '../../src/crypto/index.ts'
 import { createBackups, createTokens, createTrust, LocalPresence } from '../../src/vault/index.ts'
-import { openTestVault, PERSON, type TestVault } from './vault.ts'
+import { makeCheap } from './cheap-hash.ts'
+import { openTestVault, PERSON } from './vault.ts'
 
 /** A vault that a person has set up: secrets, an allowed project, a token, a backup, and the presence passphrase. */
 export interface GuardedVault {
@@ -62,7 +61,8 @@ export async function guardedVault(hasPassphrase = true): Promise<GuardedVault> 
         ask: async () => SecretText.fromText(passphrase),
         system: null,
       }).set()
-      await makeCheap(stack, SecretText.fromText(passphrase))
+      // Every process that is given an answer computes it, and here they are a hundred.
+      await makeCheap(stack.db, stack.tables.presence, 1, 'record', passphrase)
     }
     const file = at('backup')
     const { recoveryKey } = await createBackups(stack).backup(file, 'recovery-key')
@@ -86,26 +86,6 @@ export async function guardedVault(hasPassphrase = true): Promise<GuardedVault> 
   } finally {
     await stack.close()
   }
-}
-
-/**
- * Puts the least cost that a stored record may have in the place of the one that is always chosen: every process that
- * is given an answer computes it, and here they are a hundred.
- */
-async function makeCheap(
-  { db, tables }: Pick<TestVault, 'db' | 'tables'>,
-  passphrase: SecretText,
-): Promise<void> {
-  const salt = randomBytes(16).toString('base64url')
-  const cost = { algorithm: 'argon2id', memoryKiB: 8_192, passes: 1, parallelism: 1, salt }
-  const hash = (await derive(passphrase, JSON.stringify(cost))).toString('base64url')
-  await db.write(async (tx) => {
-    const row = await tables.presence.get(tx, 'id = ?', [1])
-    assert.ok(row !== null)
-    // With the revision that the audit knows.
-    await tables.presence.remove(tx, row)
-    await tables.presence.save(tx, [{ ...row, record: JSON.stringify({ ...cost, hash }) }])
-  })
 }
 
 function writeFakes(folder: string, log: string, answer: string): void {
