@@ -1,4 +1,4 @@
-import { targetLine, type WrapRequest } from '../cli/index.ts'
+import type { WrapRequest } from '../cli/index.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerTarget } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
@@ -139,6 +139,7 @@ function withoutPolicy(name: string, isDenied: boolean, target: ServerTarget): s
   const what = isDenied
     ? 'every call of a tool is denied'
     : 'no call is denied by one; inspection, redaction and audit work'
-  const server = `${target.kind === 'http' ? '--url' : '--'} ${targetLine(target)}`
+  // Commands and addresses may hold what is nobody's business, and clients keep what we say here.
+  const server = target.kind === 'http' ? '--url URL' : '-- COMMAND'
   return `No policy for ${name}: ${what}. Write one with sallyport policy init -o ${name}.yaml ${server} and give it with --policy FILE.`
 }

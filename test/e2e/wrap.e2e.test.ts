@@ -134,7 +134,7 @@ test('without a policy it says so, and calls pass; with --require-policy none do
   assert.equal(saidBy(await shadow.call(1, 'echo', { text: 'a' })), 'a')
   assert.match(
     shadow.stderr(),
-    /^sallyport: No policy for lines: .* sallyport policy init -o lines\.yaml -- \S+ \S+line-server\.mjs \S+ and give it with --policy FILE\.\n/,
+    /^sallyport: No policy for lines: .* sallyport policy init -o lines\.yaml -- COMMAND and give it with --policy FILE\.\n/,
   )
   const strict = startWrapped(home, { flags: ['--require-policy'] })
   assert.match(saidBy(await strict.call(1, 'echo', { text: 'a' })), /^\[POLICY DENIED\] /)
