@@ -28,6 +28,7 @@ export async function examine(parts: DoctorParts): Promise<readonly Check[]> {
     directory('configuration directory', settings.configDir),
     ...(await store(parts)),
     ...(await asking(parts)),
+    ...(await authorities(settings)),
     await inspection(parts),
   ]
 }
@@ -92,6 +93,19 @@ async function asking(parts: DoctorParts): Promise<readonly Check[]> {
           cure: 'use a client with URL elicitation, or a terminal; on Linux install zenity or pinentry',
         }
   return [await presence(parts), asks]
+}
+
+/** Whom outgoing requests trust beside the system's authorities, where that is set. */
+async function authorities({ netCa }: Settings): Promise<readonly Check[]> {
+  if (netCa === null) return []
+  const name = 'own authorities'
+  try {
+    const found = await (await import('../net/index.ts')).authoritiesIn(netCa)
+    return [{ name, state: 'ok', found: `${found.length} in ${netCa}`, cure: null }]
+  } catch (error) {
+    if (!isFault(error)) throw error
+    return [{ name, state: 'fail', found: error.message, cure: error.help }]
+  }
 }
 
 async function presence(parts: DoctorParts): Promise<Check> {

@@ -31,7 +31,7 @@ export async function httpServer(
   const { outgoing } = await import('../net/index.ts')
   return {
     url: new URL(target.url),
-    out: outgoing({ allow: settings.netAllow }),
+    out: outgoing({ allow: settings.netAllow, caFile: settings.netCa }),
     credentials: credentialsOf(settings, stack, target.headers, by),
     answerMs: ANSWER_MS,
   }

@@ -122,7 +122,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     await heads.begin()
     const sinksOfStore = sinksTable(keys.rowMac)
     const outgoing = lazily(async () =>
-      (await import('../net/index.ts')).outgoing({ allow: settings.netAllow }),
+      (await import('../net/index.ts')).outgoing({
+        allow: settings.netAllow,
+        caFile: settings.netCa,
+      }),
     )
     const sinks = await Sinks.open({
       db,

@@ -27,7 +27,7 @@ export interface RemoteMode {
 
 /** The vault of a server in place of the one on this machine: no store, no key, no presence gate. */
 export function openRemoteMode(settings: Settings, remote: RemoteSettings): RemoteMode {
-  const way = outgoing({ allow: settings.netAllow })
+  const way = outgoing({ allow: settings.netAllow, caFile: settings.netCa })
   const { baseUrl, credential } = remote
   const known = new KnownInMemory()
   const connection = new Connection({ baseUrl, credential, outgoing: way, clock: systemClock })

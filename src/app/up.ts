@@ -9,6 +9,7 @@ import type { Log } from '../core/log.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import { systemClock } from '../core/time.ts'
 import type { ServerDefinition } from '../mcp/index.ts'
+import { authoritiesIn } from '../net/index.ts'
 import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
 import { createReach } from '../vault/index.ts'
 import { keepHouse } from './housekeeping.ts'
@@ -39,6 +40,8 @@ export interface UpOptions {
 export async function serveUp(options: UpOptions): Promise<Served> {
   const { settings, binding, log, tokens, stack } = options
   const { authentication } = stack.identity
+  // A server that could not reach what it depends on does not come up.
+  await authoritiesIn(settings.netCa)
   const desk: { mounted: PageDesk | null; site: string } = { mounted: null, site: '' }
   const doors = async (): Promise<AskDoors> => {
     if (desk.mounted === null) throw new Fault('INTERNAL', 'The server is not up yet.')

@@ -133,6 +133,11 @@ export const SETTINGS = {
     env: ['SALLYPORT_BILLING_URL'],
     summary: 'Address that a refusal names when a quota is exhausted.',
   },
+  netCa: {
+    env: ['SALLYPORT_NET_CA'],
+    summary:
+      'PEM file with certificates of authorities that are trusted beside those of the system, wherever this program asks: issuers of workloads and people, webhooks, sinks, servers.',
+  },
   netAllow: {
     env: ['SALLYPORT_NET_ALLOW'],
     summary:
@@ -203,6 +208,8 @@ export interface Settings {
   readonly inspectionFile: string
   /** Entries of the allow list of outgoing requests, not yet read. */
   readonly netAllow: readonly string[]
+  /** PEM file of authorities that outgoing requests trust as well, or null. */
+  readonly netCa: string | null
   readonly billingUrl: string | null
   readonly rateLimits: RequestLimits | null
   /** Origin of the server's pages, or null: this machine alone. */
@@ -250,8 +257,13 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     rateLimits: rateLimitsFrom(env),
     publicUrl: publicUrlFrom(env),
     oidc: oidcFrom(env),
+    netCa: resolvedOrNull(read(env, 'netCa')),
     netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   }
+}
+
+function resolvedOrNull(path: string | undefined): string | null {
+  return path === undefined ? null : resolve(path)
 }
 
 const MAX_PER_SECOND = 1_000_000

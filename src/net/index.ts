@@ -1,4 +1,5 @@
 export { asFetch, type Fetch, type FetchRules } from './as-fetch.ts'
+export { authoritiesIn } from './authorities.ts'
 export type { Lookup, Resolved } from './dial.ts'
 export {
   type Outgoing,

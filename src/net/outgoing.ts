@@ -1,6 +1,7 @@
 import type { Agent, Dispatcher } from 'undici'
 import { Fault } from '../core/faults.ts'
 import { parseAllowList } from './allow-list.ts'
+import { authoritiesIn } from './authorities.ts'
 import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
 import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
 import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
@@ -15,6 +16,8 @@ export interface OutgoingOptions {
   readonly lookup?: Lookup
   /** PEM certificates of authorities that are trusted beside the system's. */
   readonly ca?: readonly string[]
+  /** A file of more of them, read before the first connection. */
+  readonly caFile?: string | null
   /** For name, TCP and TLS of one connection. Default: 10,000. */
   readonly connectMs?: number
 }
@@ -88,7 +91,7 @@ export function outgoing(options: OutgoingOptions): Outgoing {
     ca: options.ca ?? [],
     connectMs: options.connectMs ?? 10_000,
   }
-  const way = new Way(dial)
+  const way = new Way(dial, options.caFile ?? null)
   return {
     request: (ask) => request(way, ask),
     open: (ask) => open(way, ask),
@@ -251,19 +254,37 @@ function firstHop(ask: Ask): Hop {
   return { url, method: ask.method ?? 'GET', headers, body }
 }
 
+/** What is wrong with the file is for who runs this program; whoever asks it for something hears that it cannot. */
+async function ownAuthorities(file: string | null): Promise<readonly string[]> {
+  try {
+    return await authoritiesIn(file)
+  } catch (cause) {
+    throw new Fault('NET_FAILED', 'The authorities that are set to be trusted cannot be read.', {
+      cause,
+      details: { remedy: 'run sallyport doctor where this is set' },
+    })
+  }
+}
+
 /** The pools of connections, one for each audience: a connection is only used for what it was judged for. */
 class Way {
   readonly dial: DialOptions
+  readonly #caFile: string | null
   readonly #agents = new Map<Audience, Promise<Agent>>()
 
-  constructor(dial: DialOptions) {
+  constructor(dial: DialOptions, caFile: string | null) {
     this.dial = dial
+    this.#caFile = caFile
   }
 
   agent(audience: Audience): Promise<Agent> {
     const held = this.#agents.get(audience)
     if (held !== undefined) return held
-    const made = this.#make(audience)
+    const made = this.#make(audience).catch((error: unknown) => {
+      // A file that was mended is read anew.
+      this.#agents.delete(audience)
+      throw error
+    })
     this.#agents.set(audience, made)
     return made
   }
@@ -271,8 +292,9 @@ class Way {
   async #make(audience: Audience): Promise<Agent> {
     // Loading undici takes longer than a command line waits for anything else.
     const { Agent, buildConnector } = await import('undici')
+    const ca = [...this.dial.ca, ...(await ownAuthorities(this.#caFile))]
     return new Agent({
-      connect: dialer(buildConnector, audience, this.dial),
+      connect: dialer(buildConnector, audience, { ...this.dial, ca }),
       allowH2: false,
       bodyTimeout: 0,
       headersTimeout: 0,
@@ -282,6 +304,6 @@ class Way {
   async close(): Promise<void> {
     const agents = [...this.#agents.values()]
     this.#agents.clear()
-    await Promise.all(agents.map(async (agent) => (await agent).destroy()))
+    await Promise.all(agents.map(async (agent) => (await agent.catch(() => null))?.destroy()))
   }
 }
