@@ -7,10 +7,11 @@ import type { Log } from '../core/log.ts'
 import {
   AllDoor,
   acrossEras,
-  CallPath,
   type CallRecord,
+  GatewayMetrics,
   HttpDoor,
   httpUpstream,
+  MeteredPath,
   type OpenUpstream,
   type RegistryView,
   StdioServer,
@@ -18,9 +19,11 @@ import {
 } from '../gateway/index.ts'
 import { challengeOf, NO_TOKEN_IN_QUERY, namesToken, shownToken } from '../mcp/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
+import { isLoopback } from './arrival.ts'
 import { GatewayPeers } from './gateway-peer.ts'
 import { httpServer, personOf } from './http-server.ts'
 import { lazily } from './lazily.ts'
+import { showMetrics } from './metrics-door.ts'
 import {
   childEnvironment,
   inspectionOf,
@@ -59,6 +62,7 @@ export interface GatewayDoor {
 }
 
 const ALL = '/mcp/all'
+const METRICS = '/metrics'
 const ADDRESS = /^\/s\/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\/mcp$/
 
 /** The servers of the registry, at `/s/NAME/mcp`. */
@@ -67,17 +71,19 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   const view = await openRegistryView(stack, log)
   const peers = new GatewayPeers({ stack, tokens })
   const record = lazily(async () => openCallRecord(stack))
+  const metrics = new GatewayMetrics()
   const door = new HttpDoor({
     view,
     log,
     record,
+    metrics,
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
     upstreamOf: (server) => upstreamOf(parts, server),
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: MAX_MESSAGE_BYTES,
   })
-  const openAll = lazily(async () => allDoor(parts, view, peers, record))
+  const openAll = lazily(async () => allDoor(parts, view, peers, record, metrics))
   return {
     async handle(request, response, target, { address, origin }) {
       const [pathname = '', query = ''] = target.split('?', 2)
@@ -96,8 +102,14 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
         }
       }
       const challenge = (error: string | null) => challengeOf(origin, pathname, error)
+      if (pathname === METRICS) {
+        await showMetrics({ ...parts, metrics, door }, request, response, async () =>
+          isLoopback(address ?? '') && authorization === undefined ? null : shown(),
+        )
+        return
+      }
       if (pathname === ALL) {
-        const admit = async () => peers.admitToAll(shown(), view.servers())
+        const admit = async () => peers.admitToAll(shown(), await view.serversNow())
         await (await openAll()).handle({ request, response, admit, challenge })
         return
       }
@@ -119,6 +131,7 @@ function allDoor(
   view: RegistryView,
   peers: GatewayPeers,
   record: () => Promise<CallRecord>,
+  metrics: GatewayMetrics,
 ): AllDoor {
   const { log, inspection, stack, hostnames } = parts
   const version = packageVersion()
@@ -136,15 +149,18 @@ function allDoor(
       return {
         upstream: upstreamOf(parts, server),
         version,
-        path: new CallPath({
-          server: server.name,
-          isShadow: false,
-          policiesNow,
-          inspection: inspecting,
-          record,
-          session: owner,
-          ...(grant !== null && { grant }),
-        }),
+        path: new MeteredPath(
+          {
+            server: server.name,
+            isShadow: false,
+            policiesNow,
+            inspection: inspecting,
+            record,
+            session: owner,
+            ...(grant !== null && { grant }),
+          },
+          metrics,
+        ),
         inspection: inspecting,
         policiesNow,
         log,

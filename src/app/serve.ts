@@ -116,7 +116,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
   }
 }
 
-const GATEWAY = /^\/(?:s\/|mcp\/all(?:\?|$))/
+const GATEWAY = /^\/(?:s\/|(?:mcp\/all|metrics)(?:\?|$))/
 
 /** Origin under which the client reached this server; the door judges whether its host is one of ours. */
 function originOf(

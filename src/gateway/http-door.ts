@@ -14,11 +14,12 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import type { PoliciesNow } from './applied-policies.ts'
-import { CallPath } from './call-path.ts'
+import type { CallPath } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import { accepts, bodyOf, hostProblem, refuse, refuseFault } from './http-request.ts'
 import type { MessageInspection } from './message-inspection.ts'
+import { type GatewayMetrics, MeteredPath } from './metrics.ts'
 import {
   capabilitiesOf,
   headerOf,
@@ -49,6 +50,7 @@ export interface HttpDoorOptions {
   readonly view: RegistryView
   readonly log: Log
   readonly record: () => Promise<CallRecord>
+  readonly metrics: GatewayMetrics
   readonly inspectionOf: (server: string) => MessageInspection
   /** How the server is reached. */
   readonly upstreamOf: (server: ServerInfo) => OpenUpstream
@@ -119,9 +121,14 @@ export class HttpDoor {
     this.#endView = options.view.onChange(() => void this.#changed())
   }
 
-  /** Sessions and shared servers that are open. */
-  get open(): number {
-    return this.#sessions.size + this.#shared.size
+  /** Sessions of clients that have them, by server. */
+  sessionsByServer(): ReadonlyMap<string, number> {
+    return counted([...this.#sessions.values()].map(({ server }) => server))
+  }
+
+  /** Servers that run for clients without sessions. */
+  sharedByServer(): ReadonlyMap<string, number> {
+    return counted(this.#shared.servers())
   }
 
   async handle(knock: Knock): Promise<void> {
@@ -379,7 +386,7 @@ export class HttpDoor {
     policiesNow: () => PoliciesNow,
     session: string,
   ): CallPath {
-    return new CallPath({
+    const options = {
       server,
       isShadow: false,
       policiesNow,
@@ -388,7 +395,8 @@ export class HttpDoor {
       session,
       ...(admitted.grant !== null && { grant: admitted.grant }),
       rounds: this.#rounds,
-    })
+    }
+    return new MeteredPath(options, this.#options.metrics)
   }
 
   #inspectionOf(server: string): MessageInspection {
@@ -460,6 +468,12 @@ export class HttpDoor {
       return true
     }
   }
+}
+
+function counted(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
 }
 
 function codeOf(error: unknown): string {

@@ -39,7 +39,7 @@ export class RegistryView {
   #endWatch: () => void = () => {}
   #timer: NodeJS.Timeout | null = null
   #lookedAt = Number.NEGATIVE_INFINITY
-  #isReading = false
+  #reading: Promise<void> | null = null
   #isStale = false
   #isClosed = false
   readonly #listeners = new Set<() => void>()
@@ -103,8 +103,15 @@ export class RegistryView {
   async serverNow(name: string): Promise<ServerInfo | null> {
     const known = this.server(name)
     if (known !== null) return known
-    await this.#refresh()
+    await this.#refreshed()
     return this.server(name)
+  }
+
+  /** As `servers`, with what this process changed a moment ago. */
+  async serversNow(): Promise<readonly ServerInfo[]> {
+    if (this.#isStale) await this.#refreshed()
+    else await this.#reading
+    return this.servers()
   }
 
   /** Calls back when servers, policies or what is attached may have changed. @returns ends it */
@@ -128,20 +135,29 @@ export class RegistryView {
 
   #changed(): void {
     this.#isStale = true
-    if (this.#timer !== null || this.#isReading || this.#isClosed) return
+    if (this.#timer !== null || this.#reading !== null || this.#isClosed) return
     const sinceMs = monotonicMs() - this.#lookedAt
     this.#timer = setTimeout(
       () => {
         this.#timer = null
-        void this.#refresh()
+        void this.#refreshed()
       },
       Math.max(0, LOOK_MS - sinceMs),
     )
     this.#timer.unref()
   }
 
+  /** One reads at a time; whoever comes meanwhile wants what changed since, too. */
+  async #refreshed(): Promise<void> {
+    await this.#reading
+    this.#reading ??= this.#refresh().finally(() => {
+      this.#reading = null
+      if (this.#isStale) this.#changed()
+    })
+    await this.#reading
+  }
+
   async #refresh(): Promise<void> {
-    this.#isReading = true
     this.#lookedAt = monotonicMs()
     this.#isStale = false
     const { db, log } = this.#parts
@@ -160,9 +176,6 @@ export class RegistryView {
       this.#problem = fault
       // Nobody may commit while the store is away.
       this.#isStale = true
-    } finally {
-      this.#isReading = false
-      if (this.#isStale) this.#changed()
     }
   }
 

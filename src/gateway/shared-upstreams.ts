@@ -33,8 +33,9 @@ export class SharedUpstreams {
     this.#log = log
   }
 
-  get size(): number {
-    return this.#held.size
+  /** Names of the servers, one for each that is open. */
+  servers(): readonly string[] {
+    return [...this.#held.values()].map(({ server }) => server)
   }
 
   /** @throws {Fault} `THROTTLED` when there are too many and all are in use */
