@@ -179,6 +179,57 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(await poll(), 'consumed')
     })
 
+    for (const era of ERAS)
+      test(`${era}: who asks what became of a request hears it when it is decided, at the page or not`, async () => {
+        const { vault, agent, door } = await fresh(true)
+        const asking = {
+          action: 'deploy.production',
+          target_type: 'service',
+          target_id: 'shop',
+          summary: { title: 'Deploy the shop' },
+        }
+        let answer: 'accept' | 'decline' = 'accept'
+        const urls: string[] = []
+        const onVisit = async (url: string): Promise<'accept' | 'decline'> => {
+          urls.push(new URL(url).pathname)
+          return answer
+        }
+        const plain = await door.connect(era, agent.key, 'default')
+        const visiting = await door.connect(era, agent.key, 'default', onVisit)
+        for (const [client, payload] of [
+          [plain, 1],
+          [visiting, 2],
+        ] as const) {
+          const filed = await client.callTool({
+            name: 'request_approval',
+            arguments: { ...asking, payload: { payload } },
+          })
+          const { approval_id } = filed.structuredContent as { approval_id: string }
+          const state = (args: object, onprogress?: () => void) =>
+            client
+              .callTool(
+                { name: 'get_approval_status', arguments: { approval_id, ...args } },
+                onprogress === undefined ? undefined : { onprogress },
+              )
+              .then(({ structuredContent }) => (structuredContent as { status: string }).status)
+          assert.equal(await state({}), 'pending')
+          answer = 'decline'
+          if (client === visiting) assert.equal(await state({ wait_seconds: 30 }), 'pending')
+          else assert.equal(await state({ wait_seconds: 1 }), 'pending')
+          answer = 'accept'
+          let heard = 0
+          const waits = state({ wait_seconds: 30 }, () => (heard += 1))
+          await sleep(100)
+          await desk(vault).decide(PERSON, approval_id, 'approve')
+          assert.equal(await waits, 'approved')
+          assert.ok(heard > 0)
+          assert.deepEqual(
+            urls,
+            client === visiting ? Array(2).fill(`/approvals/${approval_id}`) : [],
+          )
+        }
+      })
+
     test('a yes to a scope lets the calls in it pass without asking, and no more of them', async () => {
       const { vault, agent, door } = await fresh()
       for (const path of ['config/one', 'config/two'])

@@ -10,14 +10,60 @@ const WAIT_MS = 50_000
 /** Of who has the page open: to sign in and to read takes its time. */
 const WAIT_AT_PAGE_MS = 5 * 60_000
 
+type WaitingCall = Pick<
+  ToolCall<unknown>,
+  'canVisit' | 'hearsProgress' | 'signal' | 'visit' | 'waitFor'
+>
+
 export interface Waiting {
   /** Without it nobody waits: the refusal says what to do. */
   readonly openPeople: (() => Promise<AskPeople>) | undefined
   readonly caller: Caller
-  readonly mcp: Pick<
-    ToolCall<unknown>,
-    'canVisit' | 'hearsProgress' | 'signal' | 'visit' | 'waitFor'
-  >
+  readonly mcp: WaitingCall
+}
+
+/** What a call may wait for at the most, seconds. */
+export const MAX_WAIT_SECONDS = WAIT_MS / 1000
+
+/** Waits until people have decided, or for so long; what they said is not answered here. */
+async function untilDecided(
+  people: AskPeople,
+  caller: Caller,
+  mcp: WaitingCall,
+  id: string,
+  how: string,
+  ms: number,
+): Promise<void> {
+  const inTime = AbortSignal.timeout(ms)
+  const signal = AbortSignal.any([mcp.signal, inTime])
+  try {
+    await mcp.waitFor(people.decided(caller, id, signal), how)
+  } catch (error) {
+    if (!inTime.aborted || mcp.signal.aborted) throw error
+  }
+}
+
+/**
+ * How a request stands, at once or after so long, if people have not decided before. A client that can open pages is
+ * sent to the one where they do.
+ */
+export async function stateWithin(
+  people: AskPeople,
+  caller: Caller,
+  mcp: WaitingCall,
+  id: string,
+  seconds: number,
+): Promise<AskedState | VisitRequest> {
+  const state = await people.state(caller, id)
+  const { visit } = mcp
+  const isLeft = visit !== null && visit.action !== 'accept' && visit.action !== 'unanswered'
+  if (state.status !== 'pending' || seconds === 0 || isLeft) return state
+  const isAtPage = visit?.action === 'accept'
+  if (mcp.canVisit && state.url !== null && !isAtPage) return visitTo(id, state.url)
+  const how = state.url ?? `sallyport approvals approve ${id}`
+  const ms = isAtPage ? WAIT_AT_PAGE_MS : seconds * 1000
+  await untilDecided(people, caller, mcp, id, `Approval ${id} waits for a person: ${how}`, ms)
+  return people.state(caller, id)
 }
 
 /**
@@ -34,15 +80,7 @@ export async function untilApproved<T extends object>(
   waitMs = WAIT_MS,
 ): Promise<T | VisitRequest> {
   const decided = async (id: string, how: string, ms: number): Promise<void> => {
-    if (openPeople === undefined) return
-    const people = await openPeople()
-    const inTime = AbortSignal.timeout(ms)
-    const signal = AbortSignal.any([mcp.signal, inTime])
-    try {
-      await mcp.waitFor(people.decided(caller, id, signal), how)
-    } catch (error) {
-      if (!inTime.aborted || mcp.signal.aborted) throw error
-    }
+    if (openPeople !== undefined) await untilDecided(await openPeople(), caller, mcp, id, how, ms)
   }
   if (mcp.visit !== null) {
     const { handle: id, action } = mcp.visit
@@ -117,7 +155,7 @@ export function approvalText({ id, status, expiresAt, decisionReason, url }: Ask
       return [
         `Approval ${id} is pending: a person decides it ${url === null ? `with sallyport approvals approve ${id}` : `at ${url}`}.`,
         ...(expiresAt === null ? [] : [`It ends at ${toIso(expiresAt)}.`]),
-        'Ask again with get_approval_status, not more often than every few seconds.',
+        'Ask again with get_approval_status and wait_seconds: it answers as soon as the person has decided.',
       ].join('\n')
     case 'approved':
       return `Approval ${id} is approved.${said}`

@@ -83,7 +83,7 @@ export function createSecretTools(options: SecretToolsOptions): ServerDefinition
         inspectContent(pipeline),
       ]
     },
-    waitingTools: ['input_secret', 'share_secret', 'grant_access'],
+    waitingTools: ['input_secret', 'share_secret', 'grant_access', 'get_approval_status'],
     resources: [guardedResource(secretsResource(bound), pipeline)],
     explain: async (error, tool, args, peer, client) =>
       pipeline.afterwards(tool, await explainFailure(bound, error, tool, args, peer, client), () =>

@@ -4,7 +4,7 @@ import { Fault } from '../core/faults.ts'
 import type { AccessGranting } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { HandOn } from '../core/share-port.ts'
-import type { ToolAnnotations, ToolDefinition, VisitRequest } from '../mcp/index.ts'
+import type { ToolAnnotations, ToolCall, ToolDefinition, VisitRequest } from '../mcp/index.ts'
 import { untilApproved } from './approvals.ts'
 import {
   callerOf,
@@ -65,8 +65,12 @@ export interface PeopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>
   extends Omit<SecretTool<I, O>, 'run'> {
   run(
     args: z.output<I>,
-    call: { readonly people: AskPeople; readonly caller: Caller },
-  ): Promise<{ readonly structured: z.output<O>; readonly text: string }>
+    call: {
+      readonly people: AskPeople
+      readonly caller: Caller
+      readonly mcp: ToolCall<SecretSession>
+    },
+  ): Promise<{ readonly structured: z.output<O>; readonly text: string } | VisitRequest>
 }
 
 export function peopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
@@ -74,12 +78,13 @@ export function peopleTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
 ): UnboundTool {
   return ({ openPeople }) => ({
     ...tool,
-    async run(args, { session, client }) {
+    async run(args, mcp) {
       if (openPeople === undefined) throw new Fault('NOT_OFFERED', 'There is nobody to ask here.')
       // The wire parsed them with `input`.
       return tool.run(args as z.output<I>, {
         people: await openPeople(),
-        caller: callerOf(session, client),
+        caller: callerOf(mcp.session, mcp.client),
+        mcp,
       })
     },
   })
