@@ -372,6 +372,59 @@ for (const [what, answer, outcome, isRefunded] of endings)
     assert.equal(await outcomeOfFirst(3), outcome)
   })
 
+test('amounts of arguments are counted to the cent, and what remains is told', async () => {
+  const cost = { path: 'args.amount', scale: 2 }
+  const one = await between({
+    default: 'deny',
+    tools: { pay: { limits: [{ counter: 'cents', window: 'month', max: 10, cost }] } },
+  })
+  await one.call(1, 'pay', { amount: 9.99 })
+  assert.equal(one.toServer.length, 1)
+  await one.call(2, 'pay', { amount: 0.02 })
+  assert.match(
+    textOf(one),
+    /^\[POLICY DENIED\] The limit 'cents' of 10 in a month is reached\.\nRule: \/tools\/pay\/limits\/0\n0\.01 remains until /,
+  )
+  await one.call(3, 'pay', { amount: 0.01 })
+  assert.equal(one.toServer.length, 2)
+  await one.call(4, 'pay', { amount: -5 })
+  assert.match(textOf(one), /'args\.amount' is negative\.\nRule: \/tools\/pay\/limits\/0\/cost$/)
+  await one.server({ id: 1, error: { code: -32000, message: 'no' } })
+  await one.call(5, 'pay', { amount: 9.99 })
+  assert.equal(one.toServer.length, 3)
+})
+
+test('a cost that stands in the answer takes the place of the estimate', async () => {
+  const cost = { path: 'result.structuredContent.tokens', estimate: 'args.max' }
+  const one = await between({
+    default: 'deny',
+    tools: { ask: { limits: [{ counter: 'tokens', window: 'month', max: 100, cost }] } },
+  })
+  await one.call(1, 'ask', { max: 90 })
+  await one.call(2, 'ask', { max: 20 })
+  assert.match(textOf(one), /10 remains until /)
+  await one.server({ id: 1, result: { content: [], structuredContent: { tokens: 30 } } })
+  await one.call(3, 'ask', { max: 70 })
+  assert.equal(one.toServer.length, 2)
+})
+
+test('what a rule in shadow would deny passes and is counted', async () => {
+  const one = await between({
+    default: 'deny',
+    tools: {
+      t: {
+        action: 'shadow',
+        deny_if: [{ conditions: [] }],
+        limits: [{ counter: 'shadowed', window: 'month', max: 1 }],
+      },
+    },
+  })
+  for (const id of [1, 2, 3]) await one.call(id, 't')
+  assert.equal(one.toServer.length, 3)
+  const { detail } = await recorded('tool.call', 'intent')
+  assert.equal(detail?.['shadow'], '/tools/t/deny_if/0')
+})
+
 test('call, cancel, repeat does not get round a limit', async () => {
   const one = await between(limited('minute'))
   for (const id of [1, 2, 3, 4]) {

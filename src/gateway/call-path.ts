@@ -3,7 +3,12 @@ import { asFault } from '../core/faults.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { systemClock } from '../core/time.ts'
 import { withPart } from '../mcp/wire/index.ts'
-import type { LimitScope, ToolLimit } from '../policy/tool-policy/index.ts'
+import {
+  type Charge,
+  type LimitScope,
+  settledAmount,
+  type ToolLimit,
+} from '../policy/tool-policy/index.ts'
 import { decideByAll, type PoliciesNow, revisionOf } from './applied-policies.ts'
 import type { CallRecord, RecordedCall } from './call-record.ts'
 import { counterOf, type Taken } from './counters-repository.ts'
@@ -37,7 +42,10 @@ interface Underway {
   /** What a round before took. */
   readonly paid: Paid | null
   args: ToolCall['args']
-  limits: readonly ToolLimit[]
+  charges: readonly Charge[]
+  isDurable: boolean
+  /** The rule in shadow that would have stopped it, or null. */
+  shadow: string | null
   passed: { readonly seq: number; readonly taken: readonly Taken[] } | null
 }
 
@@ -50,8 +58,12 @@ export type CallJudged =
       readonly text: string
       /** What it took of limits, for the next round of the same call. */
       readonly paid: Paid
-      /** Called once, when it is known how the call ended. */
-      settle(end: CallOutcome): Promise<void>
+      /**
+       * Called once, when it is known how the call ended.
+       *
+       * @param result - of the answer, where there is one
+       */
+      settle(end: CallOutcome, result?: unknown): Promise<void>
     }
 
 /**
@@ -94,7 +106,9 @@ export class CallPath {
       policies: policiesNow(),
       paid,
       args: call.args,
-      limits: [],
+      charges: [],
+      isDurable: false,
+      shadow: null,
       passed: null,
     }
     try {
@@ -137,11 +151,13 @@ export class CallPath {
       toolClass: null,
     })
     if (decision.allowed) {
-      const { needsApproval, judgesResult, charges } = decision
+      const { needsApproval, judgesResult, charges, isDurable } = decision
       if (needsApproval !== null) return deniedByPolicy(needsApproval.rule, needsApproval.reason)
-      if (judgesResult || charges.some(({ amount, isShadow }) => amount !== 1 || isShadow))
+      if (judgesResult)
         return deniedByPolicy('(policy)', 'The policy asks for what this gateway cannot do.')
-      underway.limits = charges.map(({ limit }) => limit)
+      underway.charges = charges
+      underway.isDurable = isDurable
+      underway.shadow = decision.shadow?.rule ?? null
       return null
     }
     const denial = deniedByPolicy(decision.rule, decision.reason)
@@ -165,22 +181,26 @@ export class CallPath {
   }
 
   async #count(underway: Underway): Promise<Denial | null> {
-    const { server } = this.#options
     const record = await this.#options.record()
     const passed = await record.pass({
       ...this.#recorded(underway),
-      isDurable: false,
+      isDurable: underway.isDurable,
       charges:
         underway.paid !== null
           ? []
-          : underway.limits.map((limit) => ({
+          : underway.charges.map(({ limit, ...charge }) => ({
+              ...charge,
               limit,
-              counter: counterOf(server, this.#scopeId(limit.scope, underway.caller), limit),
+              counter: this.#counterOf(limit, underway.caller),
             })),
     })
     if ('exceeded' in passed) return deniedByLimit(passed)
     underway.passed = { ...passed, taken: underway.paid?.taken ?? passed.taken }
     return null
+  }
+
+  #counterOf(limit: ToolLimit, caller: Caller): string {
+    return counterOf(this.#options.server, this.#scopeId(limit.scope, caller), limit)
   }
 
   /** On one machine the grant of a server is the agent of that machine. */
@@ -191,10 +211,23 @@ export class CallPath {
     return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
   }
 
-  #recorded({ call, caller, args, policies }: Underway): RecordedCall {
+  /** What the answer says of costs that were estimated. */
+  #corrections(underway: Underway, taken: readonly Taken[], result: unknown) {
+    return underway.charges.flatMap(({ limit }) => {
+      const amount = settledAmount(limit, result)
+      const counter = this.#counterOf(limit, underway.caller)
+      const one = taken.find((other) => other.counter === counter)
+      return amount === null || one === undefined || one.amount === amount
+        ? []
+        : [{ taken: one, amount }]
+    })
+  }
+
+  #recorded({ call, caller, args, policies, shadow }: Underway): RecordedCall {
     const { server } = this.#options
     const keys = Object.keys(args)
-    return { caller, server, tool: call.tool, keys, revision: revisionOf(policies) }
+    const revision = revisionOf(policies)
+    return { caller, server, tool: call.tool, keys, revision, ...(shadow !== null && { shadow }) }
   }
 
   #goingOn(underway: Underway): CallJudged {
@@ -207,9 +240,11 @@ export class CallPath {
           ? withPart(request, request.params, { ...params, arguments: args })
           : request.text,
       paid: { taken: passed?.taken ?? [] },
-      settle: async (end) => {
+      settle: async (end, result) => {
         if (passed === null) return
         const record = await this.#options.record()
+        const corrections = this.#corrections(underway, passed.taken, result)
+        if (corrections.length > 0) await record.correct(corrections)
         await record.settle({ ...this.#recorded(underway), ...passed }, end)
       },
     }

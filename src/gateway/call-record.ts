@@ -10,10 +10,11 @@ import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
-import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import {
   type Charge,
+  correct,
   dropEnded,
+  type Exceeded,
   type Reserved,
   refund,
   reserve,
@@ -29,6 +30,8 @@ export interface RecordedCall {
   readonly keys: readonly string[]
   /** First characters of the policy's digest, or null without one. */
   readonly revision: string | null
+  /** The rule in shadow that would have stopped it. */
+  readonly shadow?: string
 }
 
 interface Passing extends RecordedCall {
@@ -49,9 +52,7 @@ interface Settling extends RecordedCall {
   readonly taken: readonly Taken[]
 }
 
-export type Passed =
-  | { readonly seq: number; readonly taken: readonly Taken[] }
-  | { readonly exceeded: ToolLimit; readonly resetsAt: EpochMs | null }
+export type Passed = { readonly seq: number; readonly taken: readonly Taken[] } | Exceeded
 
 const MAX_KEYS = 100
 const MAX_KEY = 100
@@ -63,6 +64,7 @@ export class CallRecord {
   readonly #passingAtOnce
   readonly #refused
   readonly #refunding
+  readonly #correcting
   readonly #tidying
 
   constructor(ledger: Ledger, standing: StandingPort) {
@@ -85,6 +87,14 @@ export class CallRecord {
       await dropEnded(tx, at)
       return { value: null, record: null }
     })
+    this.#correcting = changeLane(
+      'gateway.correct',
+      async (tx, corrections: Parameters<typeof correct>[1]) => {
+        await correct(tx, corrections)
+        return { value: null, record: null }
+      },
+      'soon',
+    )
     this.#refused = changeLane('gateway.refusal', async (_tx, call: Refused) => ({
       value: null,
       record: recordOf(call, 'refusal', { by: call.rule }),
@@ -102,6 +112,11 @@ export class CallRecord {
         },
       }
     })
+  }
+
+  /** Counts what calls really cost, where their answers say so. */
+  async correct(corrections: Parameters<typeof correct>[1]): Promise<void> {
+    await this.#ledger.commit(this.#correcting, corrections)
   }
 
   /** Drops what no limit counts any more: the counters of sessions that are over. */
@@ -132,7 +147,7 @@ export class CallRecord {
 }
 
 function recordOf(
-  { caller, server, tool, keys, revision }: RecordedCall,
+  { caller, server, tool, keys, revision, shadow }: RecordedCall,
   kind: 'intent' | 'refusal',
   more: { readonly by?: string },
 ): RecordDraft {
@@ -142,7 +157,13 @@ function recordOf(
     action: 'tool.call',
     caller,
     ...more,
-    detail: { server, tool: shownName(tool), keys: shown.toSorted(), policy: revision },
+    detail: {
+      server,
+      tool: shownName(tool),
+      keys: shown.toSorted(),
+      policy: revision,
+      ...(shadow !== undefined && { shadow }),
+    },
   }
 }
 

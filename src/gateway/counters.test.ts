@@ -6,7 +6,14 @@ import { after, test } from 'node:test'
 import { epochMs, toIso } from '../core/time.ts'
 import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import { MIGRATIONS, migrate, openSqlite } from '../store/index.ts'
-import { type Charge, counterOf, dropEnded, refund, reserve } from './counters-repository.ts'
+import {
+  type Charge,
+  correct,
+  counterOf,
+  dropEnded,
+  refund,
+  reserve,
+} from './counters-repository.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-counters-'))
 const db = await openSqlite({ file: join(folder, 'store.db') })
@@ -29,7 +36,12 @@ const limit = (counter: string, max: number, more: Partial<ToolLimit> = {}): Too
   pointer: `/${counter}`,
   ...more,
 })
-const charge = (limit: ToolLimit): Charge => ({ limit, counter: counterOf('s', 'me', limit) })
+const charge = (limit: ToolLimit, amount = 1, isShadow = false): Charge => ({
+  limit,
+  counter: counterOf('s', 'me', limit),
+  amount,
+  isShadow,
+})
 const NOON = epochMs(Date.UTC(2026, 10, 20, 12))
 const call = (charges: readonly Charge[], at = NOON) => db.write((tx) => reserve(tx, charges, at))
 const used = async (limit: ToolLimit): Promise<number> => {
@@ -97,6 +109,53 @@ test('a sliding limit holds over the edge of a minute, and says when it resets',
   assert.equal(toIso(refused.resetsAt ?? assert.fail()), '2026-11-20T12:01:59.000Z')
   assert.ok('exceeded' in (await at(118)))
   assert.ok('taken' in (await at(119)))
+})
+
+test('amounts are counted; what does not fit says what remains, and nothing always fits', async () => {
+  const spend = limit('spend', 1_000, { scale: 2 })
+  assert.ok('taken' in (await call([charge(spend, 999)])))
+  const refused = await call([charge(spend, 2)])
+  assert.ok('exceeded' in refused)
+  assert.equal(refused.remains, 1)
+  assert.equal(toIso(refused.resetsAt ?? assert.fail()), '2026-11-21T00:00:00.000Z')
+  const never = await call([charge(spend, 1_001)])
+  assert.ok('exceeded' in never)
+  assert.equal(never.resetsAt, null)
+  assert.ok('taken' in (await call([charge(spend, 1)])))
+  assert.ok('taken' in (await call([charge(spend, 0)])))
+  assert.equal(await used(spend), 1_000)
+})
+
+test('an amount is given back as it was taken', async () => {
+  const spend = limit('amount-back', 100)
+  const reserved = await call([charge(spend, 60)])
+  assert.ok('taken' in reserved)
+  assert.ok('taken' in (await call([charge(spend, 10)])))
+  await db.write((tx) => refund(tx, reserved.taken))
+  assert.equal(await used(spend), 10)
+})
+
+test('what a call really cost takes the place of the estimate, also beyond the limit', async () => {
+  const spend = limit('estimated', 100)
+  const reserved = await call([charge(spend, 60)])
+  assert.ok('taken' in reserved)
+  const [taken] = reserved.taken
+  assert.ok(taken !== undefined)
+  await db.write((tx) => correct(tx, [{ taken, amount: 5 }]))
+  assert.equal(await used(spend), 5)
+  await db.write((tx) => correct(tx, [{ taken: { ...taken, amount: 5 }, amount: 150 }]))
+  assert.equal(await used(spend), 150)
+  assert.ok('exceeded' in (await call([charge(spend, 1)])))
+  assert.ok('taken' in (await call([charge(spend, 0)])))
+})
+
+test('a limit in shadow counts and refuses nobody; one that is none holds beside it', async () => {
+  const watched = limit('watched', 1)
+  for (let n = 0; n < 3; n += 1) assert.ok('taken' in (await call([charge(watched, 1, true)])))
+  assert.equal(await used(watched), 3)
+  const held = limit('watched', 4)
+  assert.ok('taken' in (await call([charge(watched, 1, true), charge(held)])))
+  assert.ok('exceeded' in (await call([charge(watched, 1, true), charge(held)])))
 })
 
 test('scopes, servers and windows are counters of their own, whatever their names hold', () => {

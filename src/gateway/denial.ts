@@ -1,7 +1,7 @@
 import { toIso } from '../core/time.ts'
 import { errorAnswer, RPC_ERRORS, resultAnswer } from '../mcp/wire/index.ts'
-import type { ToolLimit } from '../policy/tool-policy/index.ts'
-import type { Passed } from './call-record.ts'
+import { amountText } from '../policy/tool-policy/index.ts'
+import type { Exceeded } from './counters-repository.ts'
 import { shownName, type ToolCall } from './tool-call.ts'
 
 /** Why a call does not go on. */
@@ -25,13 +25,12 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
   }
 }
 
-export function deniedByLimit({
-  exceeded,
-  resetsAt,
-}: Extract<Passed, { readonly exceeded: ToolLimit }>): Denial {
-  const { counter, window, max, onDeny, pointer } = exceeded
+export function deniedByLimit({ exceeded, remains, resetsAt }: Exceeded): Denial {
+  const { counter, window, onDeny, pointer, scale } = exceeded
+  const max = amountText(exceeded.max, scale)
+  const left = remains === 0 ? 'Nothing remains' : `${amountText(remains, scale)} remains`
   const span = typeof window === 'number' ? `${window} seconds` : `a ${window}`
-  const when = resetsAt === null ? 'Nothing remains.' : `Nothing remains until ${toIso(resetsAt)}.`
+  const when = resetsAt === null ? `${left}.` : `${left} until ${toIso(resetsAt)}.`
   return {
     rule: pointer,
     kind: 'denied',

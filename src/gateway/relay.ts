@@ -58,7 +58,7 @@ interface Asked {
   judged: Promise<void>
   isWritten: boolean
   isCancelled: boolean
-  settle: (end: CallOutcome) => Promise<void>
+  settle: (end: CallOutcome, result?: unknown) => Promise<void>
   /** As it goes to the server; what it took of limits, when it did. */
   readonly request: Request
   paid: Paid | null
@@ -416,7 +416,7 @@ export class Relay {
       return
     }
     this.#asked.delete(idKey)
-    this.#run(asked.settle(endOf(response)))
+    this.#run(asked.settle(endOf(response), outcome === 'result' ? body.value : undefined))
     if (asked.isCancelled) return
     try {
       const { value, hasTwins, problem } = judgedPart(response, body)

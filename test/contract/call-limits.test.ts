@@ -28,7 +28,7 @@ const call = (max: number) => ({
   keys: [],
   revision: null,
   isDurable: false,
-  charges: [{ limit: limit(max), counter: 'one counter' }],
+  charges: [{ limit: limit(max), counter: 'one counter', amount: 1, isShadow: false }],
 })
 
 for (const store of [SQLITE, POSTGRES]) {

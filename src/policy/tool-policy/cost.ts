@@ -1,6 +1,6 @@
 import { type Decimal, decimalOf } from '../../core/decimal.ts'
 import type { Rule, ToolLimit } from './model.ts'
-import { type Found, findInSubject, type Judged } from './subject-path.ts'
+import { type Found, findIn, findInSubject, type Judged } from './subject-path.ts'
 
 /** What a call is counted as. */
 export interface Charge {
@@ -33,11 +33,6 @@ export function reservedBy(limit: ToolLimit, judged: Judged): number | string {
     : `What the call costs cannot be counted: '${[from.root, ...from.steps].join(from.isPointer ? '/' : '.')}' ${units}.`
 }
 
-/** Whether what was reserved is replaced once the answer is there. */
-export function isEstimate({ limit }: Charge): boolean {
-  return limit.cost.kind === 'result'
-}
-
 /** The charges of a rule, or the first that cannot be known. */
 export function chargesOf(
   { limits, action }: Pick<Rule, 'limits' | 'action'>,
@@ -60,12 +55,16 @@ export function amountText(units: number, scale: number): string {
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
 
-/** A charge once the answer is there. Where the answer does not say what it cost, the estimate stays. */
-export function settledCharge(charge: Charge, judged: Judged): Charge {
-  const { cost, scale } = charge.limit
-  if (cost.kind !== 'result') return charge
-  const units = foundUnits(findInSubject(judged, cost.path), scale)
-  return typeof units === 'number' ? { ...charge, amount: units } : charge
+/**
+ * What a call cost by its answer, in units of the limit.
+ *
+ * @param result - the `result` of the answer, as parsed
+ * @returns null where the limit does not read it there, or the answer does not say: then the estimate stays
+ */
+export function settledAmount({ cost, scale }: ToolLimit, result: unknown): number | null {
+  if (cost.kind !== 'result') return null
+  const units = foundUnits(findIn(result, cost.path.steps, cost.path.isPointer), scale)
+  return typeof units === 'number' ? units : null
 }
 
 function foundUnits(found: Found, scale: number): number | string {

@@ -1,5 +1,5 @@
 import { foldedName } from '../../core/folded-name.ts'
-import { type Charge, chargesOf, settledCharge } from './cost.ts'
+import { type Charge, chargesOf } from './cost.ts'
 import { clauseOutcome } from './evaluate.ts'
 import type { CallSubject, Clause, MethodSubject, Rule, ToolPolicy } from './model.ts'
 import { OPEN_METHODS } from './open-methods.ts'
@@ -92,23 +92,6 @@ export function decideResult(
     shadow ??= { ...says, wouldBe: 'denied' }
   }
   return { allowed: true, shadow }
-}
-
-/**
- * What a call is counted as after its answer: where a limit reads its cost there, the actual takes the place of the
- * estimate. An answer that does not say, or says what cannot be counted, leaves the estimate.
- *
- * @returns the same charges in the same order
- */
-export function settledCharges(
-  policy: ToolPolicy,
-  charges: readonly Charge[],
-  subject: CallSubject | MethodSubject,
-  result: unknown,
-): readonly Charge[] {
-  if (!charges.some(({ limit }) => limit.cost.kind === 'result')) return charges
-  const judged: Judged = { ...judgedOf(policy, subject), result }
-  return charges.map((charge) => settledCharge(charge, judged))
 }
 
 /** Whether a tool stands in the list that agents are given. @param toolClass - of a catalogue, or null */

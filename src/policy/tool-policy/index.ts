@@ -1,4 +1,4 @@
-export { amountText, type Charge } from './cost.ts'
+export { amountText, type Charge, settledAmount } from './cost.ts'
 export {
   type Denied,
   decideMethod,
@@ -8,7 +8,6 @@ export {
   type LiftedVerdict,
   type ResultDecision,
   type RuleSays,
-  settledCharges,
   type ToolDecision,
 } from './decide.ts'
 export type { PolicyProblem } from './document-reader.ts'

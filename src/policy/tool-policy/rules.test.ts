@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ExactNumber } from '../../core/decimal.ts'
 import { epochMs } from '../../core/time.ts'
-import { amountText } from './cost.ts'
-import { decideMethod, decideResult, decideTool, isListed, settledCharges } from './decide.ts'
+import { amountText, settledAmount } from './cost.ts'
+import { decideMethod, decideResult, decideTool, isListed } from './decide.ts'
 import type { Asker, CallSubject, MethodSubject } from './model.ts'
 import { toolPolicyOf } from './read-tool-policy.ts'
 
@@ -274,10 +274,7 @@ test('a cost of the answer is estimated, then settled; an answer that does not s
   const decision = decideTool(policy, subject)
   assert.ok(decision.allowed)
   const amounts = (result?: unknown) =>
-    (result === undefined
-      ? decision.charges
-      : settledCharges(policy, decision.charges, subject, result)
-    ).map(({ amount }) => amount)
+    decision.charges.map(({ limit, amount }) => settledAmount(limit, result) ?? amount)
   assert.deepEqual(amounts(), [500, 1])
   assert.deepEqual(amounts({ structuredContent: { tokens: 123 } }), [123, 1])
   for (const tokens of [-5, 1.5, 'many', null])
