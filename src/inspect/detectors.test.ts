@@ -72,12 +72,13 @@ const LIMIT_MS = 400
 const FILLERS: readonly string[] = ['a', ' ', '"\\', '/.', '=1', 'я\u200d\ud800']
 
 /** Megabytes that begin like a match and never end like one. Without its keywords a detector that needs them sleeps. */
-function hostileTexts({ needs, catches }: Detector): readonly string[] {
+function hostileTexts({ needs, starts = [], catches }: Detector): readonly string[] {
+  const keywords = [...needs, ...starts]
   const seeds = [
-    ...needs.slice(0, 1),
+    ...keywords.slice(0, 1),
     ...catches.slice(0, 1).map((sample) => textOf(sample).slice(0, -1)),
     ...catches.slice(-1).map((sample) => textOf(sample).slice(0, textOf(sample).length >> 1)),
-    ...(needs.length === 0 ? FILLERS : []),
+    ...(keywords.length === 0 ? FILLERS : []),
   ].filter((seed) => seed !== '')
   return [...new Set(seeds)].map((seed) => seed.repeat(Math.ceil(MEGABYTE / seed.length)))
 }
