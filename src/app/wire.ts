@@ -169,6 +169,8 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       )
     },
     registry: async () => (await stack()).registry(),
+    gatewayStatus: async (caller, since) =>
+      (await import('./gateway-status.ts')).gatewayStatus(await stack(), log, caller, since),
     async policyTools() {
       const { policyTools } = await import('./policy-tools.ts')
       return policyTools({ settings, log, stack, agent: () => agent('cli') })

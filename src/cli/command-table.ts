@@ -116,6 +116,8 @@ export const COMMANDS = {
   'inspection set': () => import('./commands/inspection-set.ts').then((m) => m.inspectionSet),
   'inspection mode': () => import('./commands/inspection-mode.ts').then((m) => m.inspectionMode),
   wrap: () => import('./commands/wrap.ts').then((m) => m.wrap),
+  status: () => import('./commands/status.ts').then((m) => m.status),
+  top: () => import('./commands/top.ts').then((m) => m.top),
   'server ls': () => import('./commands/server-look.ts').then((m) => m.serverLs),
   'server show': () => import('./commands/server-look.ts').then((m) => m.serverShow),
   'server add': () => import('./commands/server-add.ts').then((m) => m.serverAdd),
@@ -180,7 +182,7 @@ export const TOPICS: readonly TopicNames[] = [
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   {
     title: 'What agents may do on MCP servers',
-    names: ['wrap', ...under('server'), ...under('policy')],
+    names: ['wrap', ...under('server'), ...under('policy'), 'status', 'top'],
   },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
 ]

@@ -14,7 +14,12 @@ import type { AskPassphrase } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
-import type { ServerPort, ToolPolicyPort, UpstreamHeader } from '../core/gateway-port.ts'
+import type {
+  GatewayStatus,
+  ServerPort,
+  ToolPolicyPort,
+  UpstreamHeader,
+} from '../core/gateway-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type { AgentPort, FreezePort, WorkloadPort } from '../core/identity-port.ts'
 import type { PeoplePort } from '../core/people-port.ts'
@@ -363,6 +368,8 @@ export interface CliDeps {
    * @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, or a server that cannot be started
    */
   wrap(request: WrapRequest, signal: AbortSignal): Promise<number>
+  /** What goes through the gateway: calls since a moment, and what is used of limits. */
+  gatewayStatus(caller: Caller, since: EpochMs): Promise<GatewayStatus>
   /** The servers behind the gateway and the policies on their tools. */
   registry(): Promise<{ readonly servers: ServerPort; readonly policies: ToolPolicyPort }>
   policyTools(): Promise<PolicyTools>

@@ -89,3 +89,40 @@ export interface ToolPolicyPort {
   /** @returns the policies that are left there @throws {Fault} `NOT_FOUND` when it is not attached */
   detach(caller: Caller, name: string, from: AttachmentTarget): Promise<readonly string[]>
 }
+
+/** What went through one server since a moment. */
+export interface ServerStatus {
+  readonly name: string
+  /** Null for one that is wrapped and was not added. */
+  readonly kind: ServerTarget['kind'] | null
+  readonly policies: readonly string[]
+  readonly calls: number
+  readonly denied: number
+  /** Of those that went on: the tool failed, the server refused or was lost. */
+  readonly failed: number
+  readonly lastAt: EpochMs | null
+}
+
+/** How much of a limit is used by somebody. */
+export interface LimitStatus {
+  readonly server: string
+  readonly counter: string
+  readonly scope: string
+  /** Whose calls are counted together; empty where it is everybody's. */
+  readonly of: string
+  readonly window: string
+  readonly used: number
+  /** The lowest that a policy now sets; null when none names it any more. */
+  readonly max: number | null
+  /** When the first of it is given back. */
+  readonly endsAt: EpochMs
+}
+
+export interface GatewayStatus {
+  readonly since: EpochMs
+  /** There were more calls than were read. */
+  readonly isCut: boolean
+  readonly servers: readonly ServerStatus[]
+  /** Those that something is used of. */
+  readonly limits: readonly LimitStatus[]
+}

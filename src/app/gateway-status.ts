@@ -1,0 +1,102 @@
+import type { AuditEntry } from '../core/admin-port.ts'
+import type { GatewayStatus, ServerStatus } from '../core/gateway-port.ts'
+import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
+import { type EpochMs, systemClock } from '../core/time.ts'
+import { standingLimits } from '../gateway/index.ts'
+import { openRegistryView } from './open-gateway.ts'
+import type { Stack } from './open-stack.ts'
+
+const PAGE = 1_000
+/** More calls than that are not read: the figures then say of how many. */
+const MAX_READ = 20_000
+
+/** Servers with their calls since a moment, and what is used of limits; from the audit and the counters of all processes. */
+export async function gatewayStatus(
+  stack: Stack,
+  log: Log,
+  caller: Caller,
+  since: EpochMs,
+): Promise<GatewayStatus> {
+  const { servers } = await stack.registry()
+  const registered = await servers.list(caller)
+  const counts = new Map<string, Counts>()
+  for (const { name } of registered) counts.set(name, newCounts())
+  const read = await eachCall(stack, since, (server, entry) => {
+    const one = counts.get(server) ?? newCounts()
+    counts.set(server, one)
+    one.calls += 1
+    one.lastAt ??= entry.at
+    if (entry.kind === 'refusal') one.denied += 1
+    else if (entry.outcome !== null && FAILED.has(entry.outcome)) one.failed += 1
+  })
+  const grants = await stack.identity.grants.list(caller, null)
+  const named = [...new Set(grants.flatMap(({ policies }) => policies))]
+  const view = await openRegistryView(stack, log)
+  try {
+    const limits = await standingLimits(stack.db, view, named, systemClock())
+    return {
+      since,
+      isCut: read >= MAX_READ,
+      servers: [...counts].map(([name, one]): ServerStatus => {
+        const known = registered.find((server) => server.name === name)
+        return {
+          name,
+          kind: known?.target.kind ?? null,
+          policies: known?.policies ?? [],
+          calls: one.calls,
+          denied: one.denied,
+          failed: one.failed,
+          lastAt: one.lastAt,
+        }
+      }),
+      limits,
+    }
+  } finally {
+    view.close()
+  }
+}
+
+interface Counts {
+  calls: number
+  denied: number
+  failed: number
+  lastAt: EpochMs | null
+}
+
+const FAILED: ReadonlySet<string> = new Set(['tool-error', 'refused-by-server', 'lost'])
+
+function newCounts(): Counts {
+  return { calls: 0, denied: 0, failed: 0, lastAt: null }
+}
+
+/** The newest first. @returns how many there were */
+async function eachCall(
+  { audit }: Stack,
+  since: EpochMs,
+  tell: (server: string, entry: AuditEntry) => void,
+): Promise<number> {
+  let before: number | undefined
+  let read = 0
+  while (read < MAX_READ) {
+    const page = await audit.query({
+      action: 'tool.call',
+      from: since,
+      limit: PAGE,
+      ...(before !== undefined && { before }),
+    })
+    for (const entry of page) {
+      const server = serverOf(entry)
+      if (server !== null) tell(server, entry)
+    }
+    read += page.length
+    before = page.at(-1)?.seq
+    if (page.length < PAGE) break
+  }
+  return read
+}
+
+function serverOf({ body }: AuditEntry): string | null {
+  const { detail } = JSON.parse(body) as { readonly detail?: { readonly server?: unknown } }
+  return typeof detail?.server === 'string' ? detail.server : null
+}

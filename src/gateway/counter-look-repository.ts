@@ -1,0 +1,22 @@
+import type { Reader } from '../core/db-port.ts'
+import type { EpochMs } from '../core/time.ts'
+
+/** What one counter holds that still counts. */
+export interface StandingCount {
+  /** As `counterOf` made it. */
+  readonly counter: string
+  readonly used: number
+  /** When the first of it no longer counts. */
+  readonly endsAt: number
+}
+
+const MAX_COUNTERS = 10_000
+
+/** Counters that count now, those that are used most first. */
+export function standingCounts(reader: Reader, now: EpochMs): Promise<readonly StandingCount[]> {
+  return reader.all<StandingCount>(
+    `select counter, cast(sum(used) as bigint) as "used", min(ends_at) as "endsAt" from gateway_counters
+     where ends_at > ? and used > 0 group by counter order by sum(used) desc, counter limit ${MAX_COUNTERS}`,
+    [now],
+  )
+}

@@ -1,0 +1,60 @@
+import type { Db } from '../core/db-port.ts'
+import type { LimitStatus } from '../core/gateway-port.ts'
+import { type EpochMs, epochMs } from '../core/time.ts'
+import type { ToolLimit } from '../policy/tool-policy/index.ts'
+import { standingCounts } from './counter-look-repository.ts'
+import type { RegistryView } from './registry-view.ts'
+
+/** Every limit that something is used of, those that are used most first. */
+export async function standingLimits(
+  db: Db,
+  view: RegistryView,
+  named: readonly string[],
+  now: EpochMs,
+): Promise<readonly LimitStatus[]> {
+  const rows = await db.read((reader) => standingCounts(reader, now))
+  return rows.flatMap(({ counter: key, used, endsAt }) => {
+    const parsed: unknown = JSON.parse(key)
+    if (!Array.isArray(parsed)) return []
+    const [server, counter, scope, of, window, , scale = 0] = parsed as readonly unknown[]
+    const unit = 10 ** -Number(scale)
+    const max = lowestMax(
+      view,
+      String(server),
+      named,
+      (limit) =>
+        limit.counter === counter &&
+        String(limit.window) === String(window) &&
+        limit.scope === scope,
+    )
+    return {
+      server: String(server),
+      counter: String(counter),
+      scope: String(scope),
+      of: String(of),
+      window: typeof window === 'number' ? `${window} s` : String(window),
+      used: used * unit,
+      max: max === null ? null : max * unit,
+      endsAt: epochMs(endsAt),
+    }
+  })
+}
+
+function lowestMax(
+  view: RegistryView,
+  server: string,
+  named: readonly string[],
+  isMeant: (limit: ToolLimit) => boolean,
+): number | null {
+  const found = view
+    .policiesAt(server, named)
+    .flatMap(({ policy }) =>
+      [
+        policy.allTools,
+        ...policy.tools.values(),
+        ...policy.byClass.values(),
+        ...policy.methods.values(),
+      ].flatMap(({ limits }) => limits.filter(isMeant).map(({ max }) => max)),
+    )
+  return found.length === 0 ? null : Math.min(...found)
+}

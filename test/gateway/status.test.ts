@@ -1,0 +1,117 @@
+// What `status` and `top` show: of all processes, from the audit and the counters.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, test } from 'node:test'
+import { gatewayStatus } from '../../src/app/gateway-status.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { epochMs, systemClock } from '../../src/core/time.ts'
+import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER, startWrapped } from '../support/wrapped.ts'
+
+const { home, remove } = await temporaryHome()
+const vault = await openTestVault({ home })
+after(async () => {
+  await vault.close()
+  await remove()
+})
+const { servers, policies } = await vault.registry()
+await servers.add(PERSON, 'lines', {
+  kind: 'stdio',
+  command: [process.execPath, LINE_SERVER, `${home}/own.log`],
+  variables: [],
+})
+await servers.add(PERSON, 'quiet', { kind: 'http', url: 'https://mcp.example.org/', headers: [] })
+const limits = [{ counter: 'echoes', window: 'day', max: 3 }]
+await policies.set(
+  PERSON,
+  'few',
+  Buffer.from(
+    JSON.stringify({ version: '1', default: 'deny', tools: { echo: { limits }, fail: {} } }),
+  ),
+)
+await policies.attach(PERSON, 'few', { kind: 'server', name: 'lines' })
+
+test('status counts calls, denials, failures and limits of every process', async () => {
+  const since = epochMs(systemClock() - 60_000)
+  const wrapped = startWrapped(home, { server: 'lines', ownCommand: true })
+  for (const id of [1, 2, 3, 4]) await wrapped.call(id, 'echo', { text: 'x' })
+  await wrapped.call(5, 'fail')
+  await wrapped.call(6, 'delete_all')
+  const other = startWrapped(home)
+  await other.call(1, 'echo', { text: 'x' })
+  await Promise.all([wrapped.end(), other.end()])
+
+  const now = await gatewayStatus(vault, silentLog, AGENT, since)
+  const shown = now.servers.map((one) => [one.name, one.kind, one.calls, one.denied, one.failed])
+  assert.equal(now.isCut, false)
+  // One of the two has no name in the registry: it is what the other process called it.
+  assert.deepEqual(shown, [
+    ['lines', 'stdio', 7, 2, 1],
+    ['quiet', 'http', 0, 0, 0],
+  ])
+  assert.deepEqual(now.servers[0]?.policies, ['few'])
+  const [limit, ...more] = now.limits
+  assert.deepEqual(more, [])
+  assert.deepEqual(
+    [
+      limit?.server,
+      limit?.counter,
+      limit?.scope,
+      limit?.of,
+      limit?.window,
+      limit?.used,
+      limit?.max,
+    ],
+    ['lines', 'echoes', 'grant', 'agent:local', 'day', 3, 3],
+  )
+  assert.ok((limit?.endsAt ?? 0) > systemClock())
+  const later = await gatewayStatus(vault, silentLog, AGENT, epochMs(systemClock() + 1))
+  assert.deepEqual(
+    later.servers.map(({ calls }) => calls),
+    [0, 0],
+  )
+})
+
+async function run(argv: readonly string[], until: (out: string) => boolean) {
+  const child = spawn(process.execPath, [LAUNCHER, ...argv], {
+    cwd: home,
+    env: homeEnvironment(home),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+    if (until(out)) child.kill('SIGINT')
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text
+  })
+  const [exit] = (await once(child, 'close')) as [number | null]
+  return { exit, out, err }
+}
+
+test('the commands print it as tables and as JSON; top goes on until it is ended', async () => {
+  const { exit, out } = await run(['status'], () => false)
+  assert.equal(exit, 0)
+  assert.match(
+    out,
+    /^SERVER +KIND +CALLS +DENIED +FAILED +LAST CALL +POLICIES\nlines +stdio +7 +2 +1 +\S+ +few\n/,
+  )
+  assert.match(
+    out,
+    /\nLIMIT +SERVER +USED +MAX +WINDOW +OF +GIVEN BACK\nechoes +lines +3 +3 +day +agent:local/,
+  )
+  const json = await run(
+    ['top', '--json', '--interval', '1'],
+    (text) => text.split('\n').length > 2,
+  )
+  const [first = '', second = ''] = json.out.split('\n')
+  for (const line of [first, second])
+    assert.equal((JSON.parse(line) as { servers: { name: string }[] }).servers[0]?.name, 'lines')
+  const blind = await run(['top'], () => false)
+  assert.deepEqual([blind.exit, blind.out], [2, ''])
+  assert.match(blind.err, /needs a terminal, or --json/)
+})
