@@ -91,7 +91,9 @@ function routesAt(at: Place, parts: readonly string[], index: number): readonly 
   const literal = at.literals.get(parts[index] ?? '')
   const exact = literal === undefined ? NONE : routesAt(literal, parts, index + 1)
   if (exact.length > 0) return exact
-  const any = at.any === null ? NONE : routesAt(at.any, parts, index + 1)
+  // Nothing has an empty name: what ends in a slash, or has two, is no place.
+  const next = parts[index] === '' ? null : at.any
+  const any = next === null ? NONE : routesAt(next, parts, index + 1)
   if (any.length > 0) return any
   return at.wild.filter(({ after }) => left > after)
 }
