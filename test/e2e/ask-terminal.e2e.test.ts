@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { readFd } from '../../src/ask/index.ts'
 import { sleep } from '../../src/core/time.ts'
 import { programMissing } from '../support/require.ts'
+import { compiledCode } from '../support/serving.ts'
 
 const skip = programMissing('script', 'apt-get install bsdutils')
 const CHILD = fileURLToPath(new URL('../support/ask-child.ts', import.meta.url))
@@ -20,7 +21,13 @@ async function onTerminal(ask: string, steps: readonly Step[], before = ''): Pro
   const command = `${before}exec '${process.execPath}' '${CHILD}' ${ask}`
   const script = spawn('script', ['-qfec', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: '/usr/bin:/bin', TERM: 'xterm', SHELL: '/bin/sh', LANG: 'C.UTF-8' },
+    env: {
+      ...compiledCode(),
+      PATH: '/usr/bin:/bin',
+      TERM: 'xterm',
+      SHELL: '/bin/sh',
+      LANG: 'C.UTF-8',
+    },
   })
   const exited = once(script, 'exit')
   let shown = ''
