@@ -227,6 +227,16 @@ function halves(files: readonly string[]): readonly string[][] {
   return [0, 1].map((rest) => files.filter((_, index) => index % 2 === rest))
 }
 
+/** The launcher of the package that tests start; null, and a failure, when sources can't be bundled: then they start those. */
+async function packed(report: Report, folder: string): Promise<string | null> {
+  try {
+    return await packInto(folder)
+  } catch (error) {
+    fail(report, 'the package that tests start', String(error))
+    return null
+  }
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: { name: { type: 'string' } },
@@ -260,7 +270,7 @@ async function main(): Promise<number> {
     )
     const isolated = absolute(true)
     if (isolated.length > 0) {
-      const launcher = await packInto(join(folder, 'package'))
+      const launcher = await packed(report, join(folder, 'package'))
       await runGroup(report, { files: isolated, isolated: true, namePattern }, folder, launcher)
     }
   } finally {
