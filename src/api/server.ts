@@ -141,7 +141,7 @@ export class ApiServer {
         key,
         method: operation.method,
         target,
-        conditions: `${request.header('if-match') ?? ''} ${request.header('if-none-match') ?? ''}`,
+        conditions: JSON.stringify([request.header('if-match'), request.header('if-none-match')]),
         body: body ?? NO_BYTES,
       },
       work,

@@ -44,7 +44,7 @@ export function openApi(
     people: () => identity.people(),
     sharing: stack.sharing,
     site: site ?? null,
-    limits: limits === undefined ? null : limitsFrom(limits, stack.rates),
+    limits: limits === undefined ? null : requestLimits(limits, stack.rates),
     now: clock ?? systemClock,
     inspectContent: createContentInspection({
       log,
@@ -58,7 +58,10 @@ export function openApi(
 }
 
 /** Twice as many at once as in a second. */
-function limitsFrom({ token, agent, address }: RequestLimits, rates: RatePort): RateLimits {
+export function requestLimits(
+  { token, agent, address }: RequestLimits,
+  rates: RatePort,
+): RateLimits {
   const limit = (perSecond: number | null): RateLimit | null =>
     perSecond === null ? null : { perSecond, burst: 2 * perSecond }
   return new RateLimits({

@@ -13,8 +13,9 @@ import { authoritiesIn } from '../net/index.ts'
 import type { AskDoors, CallInspection, SecretSession } from '../secret-tools/index.ts'
 import { createReach } from '../vault/index.ts'
 import { keepHouse } from './housekeeping.ts'
+import { limitedAuthentication } from './limited-authentication.ts'
 import type { Binding } from './listener.ts'
-import { openApi, storeAnswers } from './open-api.ts'
+import { openApi, requestLimits, storeAnswers } from './open-api.ts'
 import { firstSetupLink, openPages, siteOf } from './open-pages.ts'
 import type { Stack } from './open-stack.ts'
 import { serveHttp } from './serve.ts'
@@ -39,7 +40,9 @@ export interface UpOptions {
 /** Serves HTTP clients with the pages of `input_secret` on the same address, and tells what a person pastes. */
 export async function serveUp(options: UpOptions): Promise<Served> {
   const { settings, binding, log, tokens, stack } = options
-  const { authentication } = stack.identity
+  const { rateLimits } = settings
+  const limits = rateLimits === null ? null : requestLimits(rateLimits, stack.rates)
+  const authentication = limitedAuthentication(stack.identity.authentication, limits)
   // A server that could not reach what it depends on does not come up.
   await authoritiesIn(settings.netCa)
   const desk: { mounted: PageDesk | null; site: string } = { mounted: null, site: '' }
@@ -65,7 +68,8 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     async gateway(hostnames) {
       const { openGatewayDoor } = await import('./gateway-door.ts')
       const { inspection } = options
-      return openGatewayDoor({ settings, log, stack, tokens, inspection, hostnames })
+      const limited = { ...stack, identity: { ...stack.identity, authentication } }
+      return openGatewayDoor({ settings, log, stack: limited, tokens, inspection, hostnames })
     },
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })

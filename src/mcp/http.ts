@@ -152,7 +152,10 @@ export function createMcpEndpoint<S>(
         // A store that does not answer lets nobody in.
         const fault = asFault(error)
         if (fault.http >= 500) options.log.error('mcp request failed', { code: fault.code })
-        return refusal(fault.http, fault.code, fault.message)
+        const seconds = fault.details['retryAfterSeconds']
+        const refused = refusal(fault.http, fault.code, fault.message)
+        if (typeof seconds === 'number') refused.headers.set('Retry-After', String(seconds))
+        return refused
       }
     },
     async close() {

@@ -161,6 +161,25 @@ for (const store of [SQLITE, POSTGRES])
         body: { value: 'second' },
       })
       assert.equal(taken.status, 412)
+      // A condition that cannot be kept is refused, not passed over.
+      for (const [name, value] of [
+        ['if-match', '*'],
+        ['if-match', 'W/"1"'],
+        ['if-match', '"0"'],
+        ['if-match', '"1", "2"'],
+        ['if-match', ''],
+        ['if-none-match', '"7"'],
+        ['if-none-match', ''],
+      ] as const) {
+        const refused = await api.ask(`${at}/secrets/app/key`, {
+          method: 'PUT',
+          bearer,
+          headers: { [name]: value },
+          body: { value: 'second' },
+        })
+        const field = name === 'if-match' ? 'If-Match' : 'If-None-Match'
+        assert.deepEqual([refused.status, member(refused, 'field')], [400, field], value)
+      }
 
       const rotated = await api.ask(`${at}/secret-rotate/app/key`, {
         method: 'POST',

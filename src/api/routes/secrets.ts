@@ -364,13 +364,19 @@ function versionOf({ params }: Call): number {
 function ifVersion(call: Call): { readonly ifVersion?: number } {
   const version = ifMatch(call)
   if (version !== undefined) return { ifVersion: version }
-  return call.header('if-none-match') === '*' ? { ifVersion: 0 } : {}
+  const none = call.header('if-none-match')
+  if (none === null) return {}
+  // A condition that was passed over would store what its sender meant to keep.
+  if (none === '*') return { ifVersion: 0 }
+  throw new Fault('BAD_INPUT', 'If-None-Match must be *: nothing is there yet.', {
+    details: { field: 'If-None-Match' },
+  })
 }
 
 function ifMatch(call: Call): number | undefined {
   const match = call.header('if-match')
   if (match === null) return undefined
-  const version = /^"(\d{1,10})"$/.exec(match)?.[1]
+  const version = /^"([1-9]\d{0,9})"$/.exec(match)?.[1]
   if (version === undefined)
     throw new Fault('BAD_INPUT', 'If-Match must be one ETag of the secret, such as "3".', {
       details: { field: 'If-Match' },
