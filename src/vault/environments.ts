@@ -47,10 +47,7 @@ export function createEnvironments(
         if (!own.judge(ENVIRONMENTS_PATH, 'list').allowed) return []
         return tables.environments.select(reader, 'vault_id = ? order by slug', [request.vaultId])
       })
-      return [
-        ...BUILTIN_ENVIRONMENTS.map((slug) => builtin(request.vaultId, slug)),
-        ...rows.map(environmentInfo),
-      ]
+      return [...BUILTIN_ENVIRONMENTS.map(builtin), ...rows.map(environmentInfo)]
     },
     async createEnvironment(caller, vault, { slug, description = null, copiedFrom = null }) {
       slugsOf([slug])
@@ -138,7 +135,8 @@ function environmentInfo(row: EnvironmentRow): EnvironmentInfo {
   return { id, slug, description, copiedFrom, isBuiltin: false, createdAt }
 }
 
-function builtin(vaultId: VaultId, slug: string): EnvironmentInfo {
+/** The same of every vault: also those are told of it who may not know which vaults there are. */
+function builtin(slug: string): EnvironmentInfo {
   const createdAt = epochMs(0)
-  return { id: vaultId, slug, description: null, copiedFrom: null, isBuiltin: true, createdAt }
+  return { id: slug, slug, description: null, copiedFrom: null, isBuiltin: true, createdAt }
 }

@@ -2,7 +2,7 @@ import { changeLane, type Ledger, type Settled } from '../audit/index.ts'
 import type { ApprovalPort, ConsumedApproval } from '../core/approval-port.ts'
 import { jsonDigest } from '../core/canonical-json.ts'
 import type { Db, Tx } from '../core/db-port.ts'
-import { Fault } from '../core/faults.ts'
+import { Fault, isFault } from '../core/faults.ts'
 import { isUuid, newId, type VaultId } from '../core/ids.ts'
 import { type Caller, isRegistered, principalName } from '../core/principals.ts'
 import type { RatePort } from '../core/rate-port.ts'
@@ -16,7 +16,7 @@ import type {
 import { type Clock, type EpochMs, toIso } from '../core/time.ts'
 import { newToken, tokenHash, verifierFor } from '../crypto/index.ts'
 import type { StoreKeys } from '../keys/index.ts'
-import { parsePath } from '../policy/index.ts'
+import { type Permission, parsePath } from '../policy/index.ts'
 import { type Request, refuse, refused, secretNotFound, secretSpent } from './access.ts'
 import { type Canaries, ringing } from './canaries.ts'
 import type { LocalVault } from './local-vault.ts'
@@ -97,8 +97,12 @@ export function createShares(parts: ShareParts): SharePort {
         wanted.recipientType === 'anyone_with_link' || wanted.recipientType === 'external_email'
       const making: Making = { ...request, wanted, recipient, digest: null, passphrase: null }
       // What is refused anyway is recorded as such, and nobody is asked about it first.
-      if (!(await mayShare(parts, request)))
-        return { share: shareInfo(await made(making)), link: null }
+      const { mayShare, maySee } = await standingOn(parts, request)
+      if (!mayShare) {
+        const isHidden = 'secretId' in target && !maySee
+        const refusal = isHidden ? hidden(target.secretId, made(making)) : made(making)
+        return { share: shareInfo(await refusal), link: null }
+      }
       const taken = isLink && isAgent(caller) ? await approved(parts, making) : null
       try {
         const link = isLink ? newToken(LINK_PREFIX) : null
@@ -186,8 +190,7 @@ async function placeOfTarget(
   const row = isUuid(secretId)
     ? await db.read((reader) => tables.secrets.get(reader, 'id = ?', [secretId]))
     : null
-  if (row === null)
-    throw new Fault('SECRET_NOT_FOUND', `No secret found with the id '${secretId.slice(0, 64)}'.`)
+  if (row === null) throw noSecretWithId(secretId)
   return { vaultId: row.vault_id, path: row.path }
 }
 
@@ -206,9 +209,26 @@ async function recipientOf(
   })
 }
 
-async function mayShare({ db, rights, clock }: ShareParts, request: Request): Promise<boolean> {
+/** Whoever may not see what has an id is told what he is told of an id that nothing has. */
+async function hidden(secretId: string, refusal: Promise<ShareRow>): Promise<ShareRow> {
+  try {
+    return await refusal
+  } catch (error) {
+    throw isFault(error, 'ACCESS_DENIED') ? noSecretWithId(secretId) : error
+  }
+}
+
+async function standingOn(
+  { db, rights, clock }: ShareParts,
+  request: Request,
+): Promise<{ readonly mayShare: boolean; readonly maySee: boolean }> {
   const own = await db.read(async (reader) => (await rights.at(reader, clock())).of(request))
-  return own.judge(request.path, 'read').allowed && own.judge(request.path, 'share').allowed
+  const may = (permission: Permission): boolean => own.judge(request.path, permission).allowed
+  return { mayShare: may('read') && may('share'), maySee: may('list') }
+}
+
+function noSecretWithId(id: string): Fault {
+  return new Fault('SECRET_NOT_FOUND', `No secret found with the id '${id.slice(0, 64)}'.`)
 }
 
 /** @throws {Fault} `APPROVAL_REQUIRED` */
