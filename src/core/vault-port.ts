@@ -239,6 +239,8 @@ export interface VaultPort {
   ): Promise<VersionInfo>
   /** Records what inspection saw; changes nothing. */
   noteInspection(caller: Caller, note: InspectionNote): Promise<void>
+  /** A digest of what `list` would answer the caller now, but for counters of reads; recorded nowhere, so it is for nobody's eyes. */
+  glimpse(caller: Caller, vault: string): Promise<string>
   /** Calls back after any committed change to what `list` answers, from this process or another, within a second. */
   onChange(listener: () => void): () => void
 }

@@ -70,6 +70,11 @@ export interface ResourceDefinition<S> {
   readonly description: string
   readonly mimeType: string
   read(call: Pick<ToolCall<S>, 'session' | 'client' | 'signal'>): Promise<string>
+  /**
+   * Something that differs when what `read` would answer this session differs, for nobody's eyes: only those are told of
+   * a change who can see it. It is asked after every change, and recorded nowhere.
+   */
+  glimpse(session: S): Promise<string>
 }
 
 /** A server as data: what `serveOverStdio` and `createMcpEndpoint` serve. */
@@ -92,7 +97,7 @@ export interface ServerDefinition<S> {
     peer: { session(): Promise<S> },
     client: string | null,
   ): Promise<ToolAnswer>
-  /** Calls back with the URI of a resource whose text changed. @returns how to stop it */
+  /** Calls back with the URI of a resource whose text may have changed, for somebody. @returns how to stop it */
   onResourceChange(listener: (uri: string) => void): () => void
   /** Called once the first answer is out: what the first call needs can be made ready. */
   warmUp(): void

@@ -11,6 +11,7 @@ import {
 } from '@modelcontextprotocol/server'
 import { asFault, FAULTS, type FaultCode } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import { ChangeBus } from './change-bus.ts'
 import type { ServerDefinition } from './definition.ts'
 import { createLegacySessions } from './legacy-sessions.ts'
 import { readJsonBody } from './request-body.ts'
@@ -81,20 +82,18 @@ export function createMcpEndpoint<S>(
     if (peer === undefined) throw new Error('a request reached the server without a bearer')
     return build(peer, era).server
   }
-  const quick = createMcpHandler(factory, { legacy: 'reject', onerror: report })
+  const bus = new ChangeBus(definition)
+  const quick = createMcpHandler(factory, { legacy: 'reject', onerror: report, bus })
   // A call that may wait for the person is streamed from the start, so that its client sees that it is alive.
   const waiting = createMcpHandler(factory, {
     legacy: 'reject',
     onerror: report,
     responseMode: 'sse',
-    bus: quick.bus,
+    bus,
   })
   const waits = new Set(definition.waitingTools)
   const sessions = createLegacySessions(build, definition, report)
-  const stopListening = definition.onResourceChange((uri) => {
-    quick.notify.resourceUpdated(uri)
-    quick.notify.resourcesChanged()
-  })
+  const stopListening = definition.onResourceChange((uri) => bus.changed(uri))
 
   async function serve(request: Request, peer: Peer<S>): Promise<Response> {
     let parsedBody: unknown
@@ -111,7 +110,8 @@ export function createMcpEndpoint<S>(
     const handler: McpHttpHandler = waits.has(request.headers.get('mcp-name') ?? '')
       ? waiting
       : quick
-    return await handler.fetch(request, { parsedBody })
+    const fetched = (): Promise<Response> => handler.fetch(request, { parsedBody })
+    return await (isListen(parsedBody) ? bus.opened(peer, fetched) : fetched())
   }
 
   async function answer(request: Request, remoteAddress: string | null): Promise<Response> {
@@ -188,4 +188,13 @@ function refusal(status: number, code: FaultCode, message: string): Response {
 
 function jsonRpcRefusal(status: number, code: number, message: string): Response {
   return Response.json({ jsonrpc: '2.0', id: null, error: { code, message } }, { status })
+}
+
+function isListen(body: unknown): boolean {
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    'method' in body &&
+    body.method === 'subscriptions/listen'
+  )
 }

@@ -53,6 +53,7 @@ export function createLegacySessions<S>(
 
   function end(session: LegacySession): void {
     sessions.delete(session.id)
+    session.built.end()
     session.built.server.close().catch(report)
   }
 
@@ -75,6 +76,7 @@ export function createLegacySessions<S>(
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
       onsessionclosed: () => {
+        sessions.get(id)?.built.end()
         sessions.delete(id)
       },
     })
@@ -131,6 +133,7 @@ export function createLegacySessions<S>(
       stopListening()
       const all = [...sessions.values()]
       sessions.clear()
+      for (const session of all) session.built.end()
       await Promise.all(all.map((session) => session.built.server.close()))
     },
   }

@@ -4,6 +4,7 @@ import {
   ResourceNotFoundError,
   Server,
 } from '@modelcontextprotocol/server'
+import { ChangeWatch } from './change-watch.ts'
 import type { ResourceDefinition, ServerDefinition } from './definition.ts'
 import { DefaultJsonSchemaValidator } from './sdk-shims.ts'
 import { clientNameOf, createToolCalls } from './tool-calls.ts'
@@ -21,8 +22,10 @@ export interface Peer<S> {
 
 export interface BuiltServer {
   readonly server: Server
-  /** Tells the client that a resource changed, as far as it asked to be told. */
+  /** Tells the client that a resource changed, as far as it asked to be told and can see it. */
   resourceChanged(uri: string): void
+  /** The client is gone. */
+  end(): void
 }
 
 /** Makes a server for one connection (stdio, a session of the older revisions) or for one request (2026-07-28 HTTP). */
@@ -55,7 +58,7 @@ export function createServerBuilder<S>(definition: ServerDefinition<S>): BuildSe
     server.setRequestHandler('tools/call', (request, context) =>
       toolCalls.call(server, era, peer, request.params, context),
     )
-    return { server, resourceChanged: serveResources(server, era, definition, peer) }
+    return { server, ...serveResources(server, era, definition, peer) }
   }
 }
 
@@ -64,11 +67,17 @@ function serveResources<S>(
   era: 'legacy' | 'modern',
   definition: ServerDefinition<S>,
   peer: Peer<S>,
-): (uri: string) => void {
+): Omit<BuiltServer, 'server'> {
   const resources = new Map<string, ResourceDefinition<S>>(
     definition.resources.map((resource) => [resource.uri, resource]),
   )
   const subscribed = new Set<string>()
+  const watches = new Map(
+    definition.resources.map(({ uri, glimpse }) => {
+      const look = async (): Promise<string> => glimpse(await peer.session())
+      return [uri, new ChangeWatch(look, () => tell(uri))] as const
+    }),
+  )
   server.setRequestHandler('resources/list', () => ({
     resources: definition.resources.map(({ uri, name, title, description, mimeType }) => ({
       uri,
@@ -93,8 +102,9 @@ function serveResources<S>(
     }
   })
   if (era === 'legacy') {
-    server.setRequestHandler('resources/subscribe', ({ params: { uri } }) => {
+    server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
       if (!resources.has(uri)) throw new ResourceNotFoundError(uri)
+      await watches.get(uri)?.begin()
       subscribed.add(uri)
       return {}
     })
@@ -103,10 +113,18 @@ function serveResources<S>(
       return {}
     })
   }
-  return (uri) => {
-    // In 2026-07-28 the entry in front of the server drops what no open subscription asked for.
-    if (era === 'modern' || subscribed.has(uri)) ignore(server.sendResourceUpdated({ uri }))
+  function tell(uri: string): void {
+    ignore(server.sendResourceUpdated({ uri }))
     ignore(server.sendResourceListChanged())
+  }
+  return {
+    resourceChanged(uri) {
+      // In 2026-07-28 the entry in front of the server drops what no open subscription asked for.
+      if (era === 'modern' || subscribed.has(uri)) watches.get(uri)?.changed()
+    },
+    end() {
+      for (const watch of watches.values()) watch.end()
+    },
   }
 }
 

@@ -49,6 +49,7 @@ export function serveOverStdio<S>(
     },
     onClosed: () => {
       stopListening()
+      current?.end()
       resolve()
     },
   })

@@ -50,6 +50,7 @@ export class RemoteVault implements VaultPort {
   readonly #connection: Connection
   readonly #vaultIds = new Map<string, VaultId>()
   readonly #listeners = new Set<() => void>()
+  #changes = 0
   readonly #passed: ValuePassed
   /** Whether the server answers for one secret without its value; the older API only lists. */
   #describes = true
@@ -257,6 +258,11 @@ export class RemoteVault implements VaultPort {
   /** What inspection saw on this side stays on this side: the API has no place for it. */
   async noteInspection(_caller: Caller, _note: InspectionNote): Promise<void> {}
 
+  /** Only this process's own changes are told of here, and those it may see. */
+  async glimpse(): Promise<string> {
+    return String(this.#changes)
+  }
+
   /** Changes made through this process; a server does not tell of others'. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
@@ -264,6 +270,7 @@ export class RemoteVault implements VaultPort {
   }
 
   #changed(): void {
+    this.#changes += 1
     for (const listener of this.#listeners) listener()
   }
 

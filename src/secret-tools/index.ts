@@ -208,5 +208,8 @@ function secretsResource({ openVault }: SecretToolsOptions): ResourceDefinition<
         })),
       )
     },
+    async glimpse(session) {
+      return (await openVault()).glimpse(callerOf(session, null), session.vault)
+    },
   }
 }

@@ -327,6 +327,10 @@ export class LocalVault implements VaultPort {
     await this.#looks.note({ kind: 'event', action: `inspection.${decision}`, caller, detail })
   }
 
+  async glimpse(caller: Caller, vault: string): Promise<string> {
+    return this.#looks.glimpse(caller, await this.#vaultId(caller, vault))
+  }
+
   onChange(listener: () => void): () => void {
     return this.#parts.db.watch(listener)
   }

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import type { Ledger, RecordDraft } from '../audit/index.ts'
 import type { Db, Reader } from '../core/db-port.ts'
 import type { VaultId } from '../core/ids.ts'
-import type { Caller } from '../core/principals.ts'
+import { type Caller, principalName } from '../core/principals.ts'
 import type { Clock } from '../core/time.ts'
 import type { PathStanding, SecretList, VaultInfo } from '../core/vault-port.ts'
 import { rightsRevision } from '../keys/index.ts'
@@ -17,7 +18,13 @@ import {
   remedyFor,
   type VaultRights,
 } from './rights.ts'
-import { countSecrets, prefixPattern, type SecretRow, type VaultTables } from './rows-repository.ts'
+import {
+  countSecrets,
+  listingStamp,
+  prefixPattern,
+  type SecretRow,
+  type VaultTables,
+} from './rows-repository.ts'
 import { listedSecret, vaultInfo } from './views.ts'
 
 export interface LookParts {
@@ -29,6 +36,8 @@ export interface LookParts {
   readonly clock: Clock
 }
 
+const MAX_GLIMPSED = 4_096
+
 /** Records that change nothing, only say what was asked. */
 const NOTES = changeLane<RecordDraft, null>('note', async (_tx, record) => ({
   value: null,
@@ -39,6 +48,8 @@ const NOTES = changeLane<RecordDraft, null>('note', async (_tx, record) => ({
 export class Looks {
   readonly #parts: LookParts
   readonly #endChangedLane
+  /** By principal and vault: what it was shown last, and when that was computed. */
+  readonly #glimpsed = new Map<string, { readonly stamp: string; readonly digest: string }>()
   readonly #canaryLane
 
   constructor(parts: LookParts) {
@@ -98,6 +109,37 @@ export class Looks {
     await this.#endChanged(asking, found.own)
     await this.note({ kind: 'event', action, caller, vault: vaultId })
     return { total: found.total, secrets: found.secrets }
+  }
+
+  /** A digest of what `visible` would answer for the whole vault. Nobody is shown anything, so nothing is recorded. */
+  async glimpse(caller: Caller, vaultId: VaultId): Promise<string> {
+    const { db, tables, rights } = this.#parts
+    const evidence = rights.evidenceFor(caller)
+    const who = `${principalName(caller.principal)} ${vaultId}`
+    return db.read(async (reader) => {
+      const own = await this.#rightsOf(reader, { caller, evidence, vaultId })
+      if (own.ended !== undefined) throw own.ended
+      // It is asked after every change of the store, and most of them are reads.
+      const stamp = `${await rightsRevision(reader)} ${await listingStamp(reader, vaultId)}`
+      const known = this.#glimpsed.get(who)
+      if (evidence === null && known?.stamp === stamp) return known.digest
+      const rows = await tables.secrets.select(
+        reader,
+        'vault_id = ? and deleted_at is null order by path',
+        [vaultId],
+      )
+      const hash = createHash('sha256')
+      for (const row of rows) {
+        if (!own.judge(row.path, 'list').allowed) continue
+        const { path, id, type, version, expiresAt, readable } = listedSecret(row, own)
+        const parts = [path, id, type, version, row.state, expiresAt, readable, row.metadata]
+        hash.update(`${JSON.stringify(parts)}\n`)
+      }
+      const digest = hash.digest('base64url')
+      if (this.#glimpsed.size >= MAX_GLIMPSED) this.#glimpsed.clear()
+      this.#glimpsed.set(who, { stamp, digest })
+      return digest
+    })
   }
 
   /** A secret's row for whoever may list its path. */

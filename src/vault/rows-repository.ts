@@ -321,6 +321,16 @@ export async function wrappedKeysOf(
   )
 }
 
+/** Differs whenever a secret of the vault was stored, changed or deleted; reads do not change it. */
+export async function listingStamp(reader: Reader, vaultId: VaultId): Promise<string> {
+  const row = await reader.get<{ count: number; versions: number | null; at: number | null }>(
+    `select count(*) as count, cast(sum(version) as bigint) as versions, max(updated_at) as at
+     from secrets where vault_id = ?`,
+    [vaultId],
+  )
+  return `${row?.count} ${row?.versions} ${row?.at}`
+}
+
 export async function countSecrets(reader: Reader, vaultId: VaultId): Promise<number> {
   const row = await reader.get<{ n: number }>(
     'select count(*) as n from secrets where vault_id = ? and deleted_at is null',

@@ -13,6 +13,7 @@ export function fixtureServer(): ServerDefinition<FixtureSession> & {
 } {
   const listeners = new Set<(uri: string) => void>()
   let warmUps = 0
+  let changes = 0
   const annotations = {
     readOnlyHint: true,
     destructiveHint: false,
@@ -66,6 +67,7 @@ export function fixtureServer(): ServerDefinition<FixtureSession> & {
         description: 'Who is reading.',
         mimeType: 'application/json',
         read: async ({ session }) => JSON.stringify({ who: session.who }),
+        glimpse: async () => String(changes),
       },
     ],
     async explain(error) {
@@ -80,6 +82,7 @@ export function fixtureServer(): ServerDefinition<FixtureSession> & {
       warmUps += 1
     },
     changeResource() {
+      changes += 1
       for (const listener of listeners) listener('fixture://notes')
     },
     get warmUps() {
