@@ -37,7 +37,7 @@ export async function serveWrapped(
       details: { remedy: 'unset SALLYPORT_LOCAL_ONLY and the variables of a remote vault' },
     })
   const wrapped = await wrappedServer(request, parts)
-  const { name, target, policiesNow, isShadow, notice } = wrapped
+  const { name, target, policiesNow, onPoliciesChanged, isShadow, notice } = wrapped
   try {
     if (notice !== null) await request.say(notice)
     const record = lazily(async () => openCallRecord(await parts.stack()))
@@ -64,6 +64,7 @@ export async function serveWrapped(
       }),
       inspection,
       policiesNow,
+      onPoliciesChanged,
       log,
       input: process.stdin,
       output: process.stdout,

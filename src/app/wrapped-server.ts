@@ -13,6 +13,8 @@ export interface WrappedServer {
   readonly name: string
   readonly target: ServerTarget
   readonly policiesNow: () => PoliciesNow
+  /** Calls back when they may have changed. @returns ends it */
+  readonly onPoliciesChanged: (listener: () => void) => () => void
   /** Without a policy: whether calls pass all the same. */
   readonly isShadow: boolean
   /** What the person is told before it starts, or null. */
@@ -46,6 +48,7 @@ async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
       name,
       target,
       policiesNow: () => [],
+      onPoliciesChanged: () => () => {},
       isShadow: !request.requiresPolicy,
       notice: withoutPolicy(name, request.requiresPolicy, target),
       close() {},
@@ -55,6 +58,7 @@ async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
     name,
     target,
     policiesNow: () => [file.now()],
+    onPoliciesChanged: (listener) => file.onChange(listener),
     isShadow: false,
     notice: null,
     close: () => file.close(),
@@ -93,6 +97,7 @@ async function named(
       name,
       target: targetOf(server.target, request),
       policiesNow: () => view.policiesAt(name),
+      onPoliciesChanged: (listener) => view.onChange(listener),
       isShadow: false,
       notice:
         server.policies.length > 0

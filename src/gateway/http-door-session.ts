@@ -8,11 +8,9 @@ import {
   type Refused,
   type Request,
   RPC_ERRORS,
-  readMessage,
-  withPart,
 } from '../mcp/wire/index.ts'
-import type { PoliciesNow } from './applied-policies.ts'
 import { EventStream, eventPlace } from './event-stream.ts'
+import { ListNotices } from './list-notices.ts'
 import { PendingAnswer } from './pending-answer.ts'
 import { Relay, type RelayOptions } from './relay.ts'
 import { isObject } from './tool-call.ts'
@@ -38,7 +36,6 @@ export interface Posted {
 
 /** Streams that a client may come back to, beside its own. */
 const MAX_LEFT = 16
-const LIST_CHANGED = '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 
 /** What clients are told of changes, whatever they are asking just then. */
 const UNSOLICITED =
@@ -62,8 +59,7 @@ export class DoorSession {
   readonly #left = new Map<string, EventStream>()
   #streams = 0
   #upstream: Upstream | null = null
-  #hello: string | null = null
-  #policies: PoliciesNow
+  readonly #notices: ListNotices
   #isOver = false
   lastUsed = monotonicMs()
 
@@ -72,7 +68,7 @@ export class DoorSession {
     this.id = options.id
     this.owner = options.owner
     this.server = options.server
-    this.#policies = options.policiesNow()
+    this.#notices = new ListNotices(options.policiesNow)
     this.#relay = new Relay({
       ...options,
       toClient: (text, about) => this.#toClient(text, about),
@@ -109,8 +105,8 @@ export class DoorSession {
       this.#relay.fromClient(frame)
       return
     }
-    const { idKey, idText, method } = message
-    if (method === 'initialize') this.#hello = idKey
+    const { idKey, idText } = message
+    this.#notices.asked(message)
     this.#streams += 1
     const pending = new PendingAnswer(response, {
       isModern: false,
@@ -145,12 +141,7 @@ export class DoorSession {
 
   /** The policies of the session may have changed, and with them the list of tools. */
   policiesChanged(): void {
-    const now = this.#options.policiesNow()
-    const isSame =
-      now.length === this.#policies.length &&
-      now.every((one, index) => one.revision === this.#policies[index]?.revision)
-    this.#policies = now
-    if (!isSame) this.#own.push(LIST_CHANGED)
+    for (const text of this.#notices.changed()) this.#own.push(text)
   }
 
   /** Keeps connections from being taken for dead. */
@@ -211,7 +202,7 @@ export class DoorSession {
     }
     this.#pending.delete(about)
     for (const [token, idKey] of this.#tokens) if (idKey === about) this.#tokens.delete(token)
-    pending.answer(about === this.#hello ? withListChanged(text) : text)
+    pending.answer(this.#notices.shown(text, about, true).text ?? text)
   }
 
   /** A client that goes away has not cancelled: what is still said it may fetch, if it was given a place to go on from. */
@@ -229,21 +220,6 @@ function progressTokenOf({ params }: Request): string | null {
   const meta = isObject(params?.value) ? params.value['_meta'] : undefined
   const token = isObject(meta) ? meta['progressToken'] : undefined
   return token === undefined ? null : JSON.stringify(token)
-}
-
-/** Policies change the list of tools, whether or not the server ever changes it. */
-export function withListChanged(text: string): string {
-  const answer = readMessage(text)
-  if (answer.kind !== 'response' || answer.outcome !== 'result') return text
-  const { value } = answer.body
-  const capabilities = isObject(value) ? value['capabilities'] : undefined
-  const tools = isObject(capabilities) ? capabilities['tools'] : undefined
-  if (!isObject(value) || !isObject(capabilities) || !isObject(tools)) return text
-  if (tools['listChanged'] === true) return text
-  return withPart(answer, answer.body, {
-    ...value,
-    capabilities: { ...capabilities, tools: { ...tools, listChanged: true } },
-  })
 }
 
 /** What a client is told whose request could not be taken to the server. */

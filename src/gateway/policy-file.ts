@@ -15,6 +15,7 @@ export class PolicyFile {
   readonly #log: Log
   #now: AppliedPolicy
   #reading: Promise<void> = Promise.resolve()
+  readonly #listeners = new Set<() => void>()
 
   private constructor(file: string, now: AppliedPolicy, log: Log) {
     this.#file = file
@@ -32,7 +33,16 @@ export class PolicyFile {
     return this.#now
   }
 
+  /** Calls back when another text holds. @returns ends it */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
   close(): void {
+    this.#listeners.clear()
     unwatchFile(this.#file, this.#onChange)
   }
 
@@ -45,6 +55,7 @@ export class PolicyFile {
       const now = await read(this.#file)
       if (now.revision === this.#now.revision) return
       this.#now = now
+      for (const listener of this.#listeners) listener()
       this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
     } catch (error) {
       const reason = error instanceof Fault ? error.message : 'it cannot be read'

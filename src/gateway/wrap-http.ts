@@ -3,6 +3,7 @@ import { monotonicMs, sleep } from '../core/time.ts'
 import { ClientLines } from './client-lines.ts'
 import { EraBridge } from './era-bridge.ts'
 import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+import { ListNotices } from './list-notices.ts'
 import { Relay, type RelayOptions } from './relay.ts'
 
 export interface WrapHttpOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
@@ -13,6 +14,8 @@ export interface WrapHttpOptions extends Omit<RelayOptions, 'toClient' | 'toServ
   readonly maxMessageBytes: number
   /** Aborts when this process is asked to end. */
   readonly signal: AbortSignal
+  /** Calls back when the policies may have changed. @returns ends it */
+  readonly onPoliciesChanged: (listener: () => void) => () => void
 }
 
 /** How long answers are waited for after the client's input ended. */
@@ -24,10 +27,21 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
   const gone = new AbortController()
   const ending = AbortSignal.any([signal, gone.signal])
   const client = new ClientLines({ ...options, onGone: () => gone.abort() })
+  const notices = new ListNotices(options.policiesNow)
+  const endNotices = options.onPoliciesChanged(() => {
+    for (const text of notices.changed()) client.say(text)
+  })
   const relay = new Relay({
     ...options,
-    toClient: (text) => client.say(text),
-    toServer: (text, message) => bridge.fromClient(text, message),
+    toClient: (said, about) => {
+      const isAnswer = about !== null && !relay.isOpen(about)
+      const { text } = notices.shown(said, about, isAnswer)
+      if (text !== null) client.say(text)
+    },
+    toServer: (text, message) => {
+      if (message !== null) notices.asked(message)
+      bridge.fromClient(text, message)
+    },
   })
   const bridge = new EraBridge({
     toServer: (text, message) => upstream.send(text, message),
@@ -54,6 +68,7 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
   const until = monotonicMs() + PATIENCE_MS
   while (upstream.open > 0 && !ending.aborted && monotonicMs() < until) await sleep(10)
   bridge.close()
+  endNotices()
   await upstream.close()
   await relay.serverEnded('the client left')
   await client.end()

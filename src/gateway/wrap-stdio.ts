@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { LineReader, readFrame } from '../mcp/wire/index.ts'
 import { EraBridge } from './era-bridge.ts'
+import { ListNotices } from './list-notices.ts'
 import { Relay, type RelayOptions } from './relay.ts'
 import type { ServerEnd, StdioServer } from './stdio-server.ts'
 
@@ -13,6 +14,8 @@ export interface WrapStdioOptions extends Omit<RelayOptions, 'toClient' | 'toSer
   readonly maxMessageBytes: number
   /** Aborts when this process is asked to end. */
   readonly signal: AbortSignal
+  /** Calls back when the policies may have changed. @returns ends it */
+  readonly onPoliciesChanged: (listener: () => void) => () => void
 }
 
 /** Messages of the client that may be judged at once; the next are not read before. */
@@ -29,10 +32,21 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   const write = (stream: Writable, text: string): void => {
     if (stream.writable) stream.write(`${text}\n`)
   }
+  const notices = new ListNotices(options.policiesNow)
+  const endNotices = options.onPoliciesChanged(() => {
+    for (const text of notices.changed()) write(output, text)
+  })
   const relay = new Relay({
     ...options,
-    toClient: (text) => write(output, text),
-    toServer: (text, message) => bridge.fromClient(text, message),
+    toClient: (said, about) => {
+      const isAnswer = about !== null && !relay.isOpen(about)
+      const { text } = notices.shown(said, about, isAnswer)
+      if (text !== null) write(output, text)
+    },
+    toServer: (text, message) => {
+      if (message !== null) notices.asked(message)
+      bridge.fromClient(text, message)
+    },
   })
   const bridge = new EraBridge({
     toServer: (text) => write(server.stdin, text),
@@ -56,6 +70,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   await fromServer()
   const ended = await server.ended
   bridge.close()
+  endNotices()
   await relay.serverEnded(ended.how)
   signal.removeEventListener('abort', stop)
   input.destroy()

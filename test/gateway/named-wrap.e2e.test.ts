@@ -69,6 +69,50 @@ test('without a policy every call is denied and it says how to attach one; then 
   await policies.attach(PERSON, 'open', LINES)
 })
 
+test('a changed policy is told: after initialize to everybody, and to whoever listens', async () => {
+  const wrapped = startWrapped(home, { server: 'lines' })
+  const hello = await wrapped.ask('hello', 'initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'hand', version: '1' },
+  })
+  assert.deepEqual(hello.result?.['capabilities'], { tools: { listChanged: true } })
+  await policies.set(PERSON, 'open', text({ default: 'allow', tools: { odd: { action: 'deny' } } }))
+  await wrapped.lineWith('notifications/tools/list_changed')
+  assert.equal(
+    wrapped.lines.at(-1),
+    '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}',
+  )
+  await wrapped.end()
+
+  const listening = startWrapped(home, { server: 'lines' })
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const notifications = { toolsListChanged: true }
+  const params = { notifications, _meta: meta }
+  listening.send(
+    JSON.stringify({ jsonrpc: '2.0', id: 'me', method: 'subscriptions/listen', params }),
+  )
+  const subscription = { 'io.modelcontextprotocol/subscriptionId': 'me' }
+  assert.deepEqual(
+    JSON.parse(await listening.lineWith('notifications/subscriptions/acknowledged')),
+    {
+      jsonrpc: '2.0',
+      method: 'notifications/subscriptions/acknowledged',
+      params: { notifications, _meta: subscription },
+    },
+  )
+  await policies.set(PERSON, 'open', text({ default: 'allow' }))
+  assert.deepEqual(JSON.parse(await listening.lineWith('tools/list_changed')), {
+    jsonrpc: '2.0',
+    method: 'notifications/tools/list_changed',
+    params: { _meta: subscription },
+  })
+  await listening.end()
+})
+
 test('two wraps of one server start at the same instant, with a command of their own', async () => {
   const both = [0, 1].map(() => startWrapped(home, { server: 'lines' }))
   const said = await Promise.all(both.map((one) => one.call(1, 'echo', { text: 'a' })))
