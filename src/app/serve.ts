@@ -163,7 +163,7 @@ async function route(
   return page ?? new Response('Not found.\n', { status: 404, headers: NO_STORE })
 }
 
-const NO_STORE = { 'Cache-Control': 'no-store' }
+const NO_STORE = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
 
 /** Nothing secret goes there or comes from there. */
 function isOpen(target: string): boolean {

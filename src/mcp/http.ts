@@ -147,7 +147,7 @@ export function createMcpEndpoint<S>(
   return {
     async fetch(request, { remoteAddress }) {
       try {
-        return await answer(request, remoteAddress)
+        return unkept(await answer(request, remoteAddress))
       } catch (error) {
         // A store that does not answer lets nobody in.
         const fault = asFault(error)
@@ -155,7 +155,7 @@ export function createMcpEndpoint<S>(
         const seconds = fault.details['retryAfterSeconds']
         const refused = refusal(fault.http, fault.code, fault.message)
         if (typeof seconds === 'number') refused.headers.set('Retry-After', String(seconds))
-        return refused
+        return unkept(refused)
       }
     },
     async close() {
@@ -179,6 +179,13 @@ function unauthenticated(sentOne: boolean, origin: string): Response {
 
 function challenged(response: Response, origin: string, error: string | null): Response {
   response.headers.set('WWW-Authenticate', challengeOf(origin, '/mcp', error))
+  return response
+}
+
+/** Answers may hold values: nobody on the way keeps them, or takes them for something else. */
+function unkept(response: Response): Response {
+  if (!response.headers.has('Cache-Control')) response.headers.set('Cache-Control', 'no-store')
+  response.headers.set('X-Content-Type-Options', 'nosniff')
   return response
 }
 
