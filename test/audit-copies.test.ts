@@ -210,11 +210,26 @@ test('a copy that begins later stands on its first checkpoint', async () => {
   const report = await checked(vault, lines)
   assert.deepEqual(report.findings, [])
   assert.ok(report.first > before && report.size === size)
-  const [first = 0] = sizesSigned(kept.text())
-  assert.deepEqual(report.proven, { from: first + 1, to: size })
+  assert.deepEqual(report.proven, { from: report.first, to: size })
+  assert.equal(sizesSigned(kept.text())[0], report.first - 1)
   // So does what is left when the older files of a sink are taken away.
   const later = lines.slice(lines.findIndex((line) => line.includes('"checkpoint":')))
   assert.deepEqual((await checked(vault, later)).findings, [])
+})
+
+test('a sink that is set after records were pruned stands on what was pruned', async () => {
+  const time = await timed()
+  const { vault } = time
+  for (let i = 0; i < 5; i++) await read(vault)
+  time.minutes += 60 * 24 * 60
+  const { upTo } = await vault.audit.prune(PERSON, epochMs(START + MINUTE))
+  for (let i = 0; i < 5; i++) await read(vault)
+  const kept = await fileKept()
+  await set(vault, kept, 'best-effort')
+  const size = await settled(time, kept)
+  const report = await checked(vault, linesIn(kept.text()))
+  assert.deepEqual(report.findings, [])
+  assert.deepEqual([report.first, report.proven], [upTo + 1, { from: upTo + 1, to: size }])
 })
 
 describe('whoever can write the copy', () => {

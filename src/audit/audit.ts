@@ -39,7 +39,7 @@ export function createAuditPort(options: AuditParts): AuditPort {
   const setting = new SinkSetting(options)
   const { checkpointKeys } = options
   const prover = async () => new (await import('./prove.ts')).Prover(options)
-  options.sinks.stampWith(async () => (await prover()).stamp())
+  options.sinks.stampWith(async (size) => (await prover()).stamp(size))
   const pruner = async () => new (await import('./retention/prune.ts')).Pruner(options)
   return {
     async acceptHead(caller) {

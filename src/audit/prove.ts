@@ -45,12 +45,17 @@ export class Prover {
     return this.#sign(size, root ?? new Frontier().root())
   }
 
-  /** The tree as it is now, signed, with what it takes to follow it from there. */
-  async stamp(): Promise<Stamp> {
+  /** The tree as it is now, or as it was with its first `size` records, with what it takes to follow it from there. */
+  async stamp(size?: number): Promise<Stamp> {
     await this.#key()
     await this.#requireSoundHead()
-    const now = await this.#options.db.read((reader) => treeOf(reader))
-    return { checkpoint: await this.#sign(now.size, now.root()), frontier: now.pack() }
+    const then = await this.#options.db.read(async (reader) => {
+      const now = await treeOf(reader)
+      if (size === undefined || size === now.size) return now
+      requireSize('size', size, 0, now.size)
+      return treeAt(reader, size)
+    })
+    return { checkpoint: await this.#sign(then.size, then.root()), frontier: then.pack() }
   }
 
   /** @param given the text of the record, for one that was pruned */
@@ -123,21 +128,33 @@ async function treeOf(reader: Reader): Promise<Frontier> {
   return tree === null ? new Frontier() : new Frontier(tree.size, tree.frontier)
 }
 
-/** @throws {Fault} `AUDIT_BROKEN` when the records do not add up to the tree */
 async function rootsOf(reader: Reader, ranges: readonly LeafRange[]): Promise<readonly Buffer[]> {
-  const tree = await treeOf(reader)
   const roots = new RangeRoots(ranges)
+  await walk(reader, (leaf) => roots.add(leaf))
+  return roots.roots()
+}
+
+async function treeAt(reader: Reader, size: number): Promise<Frontier> {
+  const tree = new Frontier()
+  await walk(reader, (leaf) => {
+    if (tree.size < size) tree.append(leaf)
+  })
+  return tree
+}
+
+/** @throws {Fault} `AUDIT_BROKEN` when the records do not add up to the tree */
+async function walk(reader: Reader, each: (leaf: Buffer) => void): Promise<void> {
+  const tree = await treeOf(reader)
   const walked = new Frontier()
   for await (const leaves of leavesBetween(reader, 0, tree.size, PAGE)) {
     for (const { hash } of leaves) {
       walked.append(hash)
-      roots.add(hash)
+      each(hash)
     }
     // A long history is hashed for seconds; others have their turn in between.
     await new Promise((resolve) => setImmediate(resolve))
   }
   if (!walked.pack().equals(tree.pack())) throw brokenTree()
-  return roots.roots()
 }
 
 function range(from: number, to: number): LeafRange {

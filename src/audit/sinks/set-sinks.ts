@@ -13,6 +13,7 @@ import { openConfigs, SINK_KEY_PURPOSE, sealedRow } from './sealed-configs.ts'
 import { parseSinkConfigs, type SinkConfig } from './sink-config.ts'
 import {
   addCursor,
+  type CheckpointMark,
   readCheckpointMarks,
   readCursors,
   readSinks,
@@ -74,7 +75,7 @@ export class SinkSetting {
         place: sinkPlace(config),
         delivered: cursor,
         lacking: Math.max(0, size - cursor),
-        signed: marks.get(config.name)?.size ?? 0,
+        signed: signedTo(marks.get(config.name)),
         state,
         problem: fault?.message ?? null,
       }
@@ -122,4 +123,8 @@ export class SinkSetting {
     for (const name of cursors.keys())
       if (!configs.some((one) => one.name === name)) await removeCursor(tx, name)
   }
+}
+
+function signedTo(mark: CheckpointMark | undefined): number {
+  return mark === undefined || mark.at === 0 ? 0 : mark.size
 }

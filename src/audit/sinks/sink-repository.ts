@@ -44,6 +44,7 @@ export async function readCursors(reader: Reader): Promise<ReadonlyMap<string, n
 export interface CheckpointMark {
   /** 0 for none yet. */
   readonly at: EpochMs
+  /** Where there is none yet: on how many records those that the sink gets stand. */
   readonly size: number
 }
 
@@ -93,8 +94,9 @@ export async function passOver(tx: Tx, delivered: number): Promise<readonly stri
 
 export async function addCursor(tx: Tx, sink: string, delivered: number): Promise<void> {
   await tx.run(
-    'insert into audit_sink_cursors (sink, delivered, follower, follows_until) values (?, ?, null, 0)',
-    [sink, delivered],
+    `insert into audit_sink_cursors (sink, delivered, follower, follows_until, checkpoint_at, checkpoint_size)
+     values (?, ?, null, 0, 0, ?)`,
+    [sink, delivered, delivered],
   )
 }
 

@@ -100,7 +100,7 @@ export class Sinks implements LedgerSinks {
   }
 
   /** Has checkpoints made for the sinks that want them. */
-  stampWith(sign: () => Promise<Stamp>): void {
+  stampWith(sign: (size?: number) => Promise<Stamp>): void {
     this.#stamping.sign = sign
   }
 

@@ -23,10 +23,10 @@ export interface StampingOptions {
 /** Puts signed checkpoints between the records of sinks, each after the records that it speaks of. */
 export class Stamping {
   /** Null as long as nobody can sign. */
-  sign: (() => Promise<Stamp>) | null = null
+  sign: ((size?: number) => Promise<Stamp>) | null = null
   readonly #options: StampingOptions
-  /** By sink: signed, and not sent before the sink has the records. */
-  readonly #waiting = new Map<string, Stamp>()
+  /** By sink: signed, and not sent before the sink has the records, oldest first. */
+  readonly #waiting = new Map<string, Stamp[]>()
   #isBroken = false
 
   constructor(options: StampingOptions) {
@@ -44,18 +44,23 @@ export class Stamping {
       const { name } = one.config
       const waitMs = this.#waiting.has(name) ? 0 : await this.#sign(one)
       if (waitMs !== null && waitMs > 0) againMs = Math.min(againMs ?? waitMs, waitMs)
-      const stamp = this.#waiting.get(name)
-      if (stamp === undefined) continue
-      if (one.delivered.cursor < stamp.checkpoint.size) {
-        againMs = Math.min(againMs ?? SOON_MS, SOON_MS)
-        continue
+      const stamps = this.#waiting.get(name) ?? []
+      for (;;) {
+        const [stamp] = stamps
+        if (stamp === undefined) break
+        if (one.delivered.cursor < stamp.checkpoint.size) {
+          againMs = Math.min(againMs ?? SOON_MS, SOON_MS)
+          break
+        }
+        try {
+          await one.deliver(checkpointBatch(this.#options.storeId, stamp))
+        } catch {
+          hasFailed = true
+          break
+        }
+        stamps.shift()
       }
-      try {
-        await one.deliver(checkpointBatch(this.#options.storeId, stamp))
-        this.#waiting.delete(name)
-      } catch {
-        hasFailed = true
-      }
+      if (stamps.length === 0) this.#waiting.delete(name)
     }
     return { hasFailed, againMs }
   }
@@ -73,19 +78,26 @@ export class Stamping {
     const waitMs = mark.at + periodMs - now
     // A clock that was set back must not put it off for longer than it says.
     if (waitMs > 0 && waitMs <= periodMs) return waitMs
-    const stamp = await this.#signed(this.sign)
-    if (stamp === null) return periodMs
-    const next = { at: now, size: stamp.checkpoint.size }
+    // What a sink gets from the middle on is worth as much as what says on which records it stands.
+    const isFirst = mark.at === 0 && mark.size > 0
+    const stamps = await this.#signed(this.sign, isFirst ? [mark.size, undefined] : [undefined])
+    const newest = stamps?.at(-1)
+    if (stamps === null || newest === undefined) return periodMs
+    const next = { at: now, size: newest.checkpoint.size }
     const isMine = await db.write((tx) => takeCheckpointTurn(tx, config.name, mark, next))
-    if (isMine) this.#waiting.set(config.name, stamp)
+    if (isMine) this.#waiting.set(config.name, stamps)
     return isMine ? 0 : periodMs
   }
 
-  async #signed(sign: () => Promise<Stamp>): Promise<Stamp | null> {
+  async #signed(
+    sign: (size?: number) => Promise<Stamp>,
+    sizes: readonly (number | undefined)[],
+  ): Promise<Stamp[] | null> {
     try {
-      const stamp = await sign()
+      const stamps: Stamp[] = []
+      for (const size of sizes) stamps.push(await sign(size))
       this.#isBroken = false
-      return stamp
+      return stamps
     } catch (error) {
       // Nothing is signed for an audit that does not hold; it is said once, and the records go on.
       if (!this.#isBroken)

@@ -108,7 +108,8 @@ function checkpointsJson(report: ExportReport): Json {
 
 function copyText(report: ExportReport, out: Output): string {
   const { first, size, pruned, proven, stamps } = report
-  const whole = first === 1 ? 'The copy is whole.' : `The copy is whole from record ${first} on.`
+  const from = proven?.from ?? first
+  const whole = from === 1 ? 'The copy is whole.' : `The copy is whole from record ${from} on.`
   const verdict = report.ok
     ? out.paint('green', whole)
     : out.paint('red', 'The copy was changed or is not complete.')
