@@ -1,14 +1,9 @@
 // npm run fuzz -- wire [FRAMES] [SEED]: bent frames through the reader, held against other readers.
 // npm run fuzz -- api [REQUESTS] [SEED]: bent requests to the API: none may be answered by a failure of the server.
-import { callInspection } from '../src/app/call-inspection.ts'
-import { openApi } from '../src/app/open-api.ts'
-import { silentLog } from '../src/core/log.ts'
 import { monotonicMs } from '../src/core/time.ts'
-import { sendBent } from '../test/support/bent-requests.ts'
+import { bendNewVault } from '../test/support/bent-requests.ts'
 import { disagreement } from '../test/support/disagreements.ts'
 import { mutatedFrame, randomFrom } from '../test/support/mutated-frames.ts'
-import { agentWith, userWith } from '../test/support/registered.ts'
-import { openTestVault } from '../test/support/vault.ts'
 
 const [what = '', count, seed = '1'] = process.argv.slice(2)
 const random = randomFrom(Number(seed))
@@ -16,22 +11,11 @@ const begun = monotonicMs()
 
 /** @returns what was found, one line each */
 async function requests(wanted: number): Promise<readonly string[]> {
-  const vault = await openTestVault()
-  try {
-    const inspection = callInspection(vault.settings, async () => null, silentLog)
-    const api = openApi(vault, { log: silentLog, inspection })
-    const owner = await userWith(vault, 'owner')
-    const agent = await agentWith(vault, [['**', ['list', 'read', 'write', 'delete', 'share']]])
-    const bearers = [owner.key, owner.key, agent.key]
-    const { statuses, reached, found } = await sendBent(api, bearers, { count: wanted, random })
-    const seen = [...statuses].toSorted(([a], [b]) => a - b)
-    const { findings } = await vault.audit.verify()
-    process.stdout.write(`${seen.map(([status, times]) => `${status}: ${times}`).join(', ')}\n`)
-    process.stdout.write(`${reached.size} operations were answered with success\n`)
-    return [...found, ...findings.map(({ kind, detail }) => `${kind}: ${detail}`)]
-  } finally {
-    await vault.dispose()
-  }
+  const { statuses, reached, found } = await bendNewVault({ count: wanted, random })
+  const seen = [...statuses].toSorted(([a], [b]) => a - b)
+  process.stdout.write(`${seen.map(([status, times]) => `${status}: ${times}`).join(', ')}\n`)
+  process.stdout.write(`${reached.size} operations were answered with success\n`)
+  return found
 }
 
 function frames(wanted: number): readonly string[] {

@@ -1,4 +1,5 @@
 import { changeLane, type Settled } from '../audit/index.ts'
+import { addressBlock } from '../core/address-block.ts'
 import type { ApprovalAct, ApprovalPort } from '../core/approval-port.ts'
 import { jsonDigest } from '../core/canonical-json.ts'
 import type { Tx } from '../core/db-port.ts'
@@ -56,7 +57,7 @@ export function createEnrolments(parts: EnrolmentParts): EnrolmentPort {
           details: { field: 'human_email' },
         })
       const { address, humanEmail } = { ...origin, ...request }
-      demandRate(await rates.take(`enroll address ${address ?? 'unknown'}`, PER_ADDRESS), ASKED)
+      demandRate(await rates.take(`enroll address ${addressBlock(address)}`, PER_ADDRESS), ASKED)
       if (humanEmail !== null)
         demandRate(await rates.take(`enroll e-mail ${humanEmail.toLowerCase()}`, PER_EMAIL), ASKED)
       demandRate(await rates.take('enroll', TOGETHER), ASKED)
@@ -93,7 +94,7 @@ export function createEnrolments(parts: EnrolmentParts): EnrolmentPort {
     async collect(question, shown, origin) {
       const { address } = origin
       demandRate(
-        await rates.take(`enroll look ${address ?? 'unknown'}`, LOOKS_PER_ADDRESS),
+        await rates.take(`enroll look ${addressBlock(address)}`, LOOKS_PER_ADDRESS),
         'attempts',
       )
       const digest = tokenHash(await parts.lookupKey(), shown)

@@ -48,10 +48,11 @@ interface Edit extends Request {
   readonly change: Change
 }
 
-interface Creation extends Request {
+/** A variable to be made, of a vault or shared. */
+export interface Creation extends Request {
   readonly row: Pick<
     EnvVarRow,
-    'id' | 'key' | 'environments' | 'git_branch' | 'sensitive' | 'comment'
+    'id' | 'key' | 'environments' | 'git_branch' | 'sensitive' | 'comment' | 'linked_vaults'
   >
   readonly value: EnvVarRequest['value']
 }
@@ -149,6 +150,7 @@ export function createEnvVars(parts: EnvVarParts): EnvVarPort {
         git_branch: branchOf(wanted.gitBranch ?? null),
         sensitive: wanted.isSensitive === true ? 1 : 0,
         comment: commentOf(wanted.comment ?? null),
+        linked_vaults: null,
       }
       const path = envVarPath(wanted.key, id)
       const request = await requestAt(parts, caller, vault, path, 'env-var.create')
@@ -242,7 +244,7 @@ function chosenOf(
   return [...chosen.values()].map(({ row }) => row)
 }
 
-async function createVar(
+export async function createVar(
   parts: EnvVarParts,
   tx: Tx,
   { row: wanted, value, ...request }: Creation,
@@ -253,7 +255,6 @@ async function createVar(
   const row: EnvVarRow = {
     ...wanted,
     vault_id: request.vaultId,
-    linked_vaults: null,
     created_at: at,
     created_by: principalName(request.caller.principal),
     updated_at: at,

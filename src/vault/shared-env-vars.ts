@@ -29,7 +29,7 @@ import {
   slugsOf,
   versionsOf,
 } from './env-var-rows.ts'
-import { changedVar } from './env-vars.ts'
+import { type Creation, changedVar, createVar } from './env-vars.ts'
 import { softDelete } from './lifecycle.ts'
 import { storeVersion } from './put-lane.ts'
 import type { EnvVarRow } from './sharing-rows.ts'
@@ -37,11 +37,6 @@ import { DEFAULT_VAULT } from './vaults.ts'
 
 type Change = Partial<Omit<EnvVarRequest, 'key' | 'gitBranch'>>
 type Permission = 'write' | 'delete'
-
-interface Creation extends Request {
-  readonly row: Pick<EnvVarRow, 'id' | 'key' | 'environments' | 'sensitive' | 'comment'>
-  readonly value: SecretText
-}
 
 interface Edit extends Request {
   readonly id: string
@@ -71,7 +66,7 @@ interface Unlinking extends Request {
 export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
   const { db, ledger, tables, rights, clock, vault: secrets } = parts
   const create = changeLane('org-env-var.create', (tx, member: Creation, at) =>
-    createShared(parts, tx, member, at),
+    createVar(parts, tx, member, at),
   )
   const edit = changeLane('org-env-var.edit', (tx, member: Edit, at) =>
     editShared(parts, tx, member, at),
@@ -149,6 +144,8 @@ export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
         environments: JSON.stringify(builtinsOf(wanted.environments ?? BUILTIN_ENVIRONMENTS)),
         sensitive: wanted.isSensitive === true ? 1 : 0,
         comment: commentOf(wanted.comment ?? null),
+        git_branch: null,
+        linked_vaults: '[]',
       }
       const asked = await request(caller, pathOf(row), 'org-env-var.create')
       return infoOf((await ledger.commit(create, { ...asked, row, value: wanted.value })).value)
@@ -191,27 +188,6 @@ export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
       await ledger.commit(unlink, { ...asked, id: row.id, vault: vaultId })
     },
   }
-}
-
-async function createShared(
-  parts: EnvVarParts,
-  tx: Tx,
-  { row: wanted, value, ...request }: Creation,
-  at: EpochMs,
-): Promise<Settled<EnvVarRow>> {
-  const stored = await storeVersion(parts, tx, { ...request, ...PLAIN, value, ifVersion: 0 }, at)
-  if ('fault' in stored) return stored
-  const row: EnvVarRow = {
-    ...wanted,
-    vault_id: request.vaultId,
-    git_branch: null,
-    linked_vaults: '[]',
-    created_at: at,
-    created_by: principalName(request.caller.principal),
-    updated_at: at,
-    revision: 1,
-  }
-  return saved(parts, tx, row, stored.record)
 }
 
 async function editShared(

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { afterEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { epochMs, systemClock } from '../../src/core/time.ts'
-import { type ApiReply, serveTestApi, type TestApi } from '../support/api.ts'
+import type { ApiReply } from '../support/api.ts'
 import { callerOf, invited } from '../support/people.ts'
 import { agentWith, userWith } from '../support/registered.ts'
+import { servedStores } from '../support/served-stores.ts'
 import { PERSON } from '../support/vault.ts'
-import { fault, OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
+import { fault, POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -14,20 +15,13 @@ for (const store of [SQLITE, POSTGRES])
     skip: store.skip,
     concurrency: false,
   }, () => {
-    const open = new OpenVaults()
-    const serving: TestApi[] = []
+    const served = servedStores(store)
     let now = systemClock()
-    afterEach(async () => {
-      await Promise.all(serving.splice(0).map((api) => api.stop()))
-      await open.close(true)
-    })
 
     async function fresh() {
       now = systemClock()
       const clock = () => now
-      const vault = await open.fresh(store, clock)
-      const api = await serveTestApi(vault, { clock })
-      serving.push(api)
+      const { vault, api } = await served.fresh({ clock })
       await vault.identity.authentication.org()
       const enroll = (body: unknown) => api.ask('/v1/agents/enroll', { method: 'POST', body })
       const asked = async (body: unknown): Promise<Body> => {

@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict'
-import { afterEach, describe, test } from 'node:test'
-import { registerAgent, serveTestApi, type TestApi } from '../support/api.ts'
+import { describe, test } from 'node:test'
+import { registerAgent } from '../support/api.ts'
 import { userWithKey } from '../support/identity.ts'
-import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
+import { servedStores } from '../support/served-stores.ts'
+import { POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
 for (const store of [SQLITE, POSTGRES])
   describe(`API: grants on ${store.name}`, { skip: store.skip }, () => {
-    const open = new OpenVaults()
-    const serving: TestApi[] = []
-    afterEach(async () => {
-      await Promise.all(serving.splice(0).map((api) => api.stop()))
-      await open.close(true)
-    })
+    const served = servedStores(store)
 
     async function fresh() {
-      const vault = await open.fresh(store)
-      const api = await serveTestApi(vault)
-      serving.push(api)
+      const { vault, api } = await served.fresh()
       await vault.identity.authentication.org()
       const admin = (await userWithKey(vault, 'admin')).key
       const call = async (bearer: string, method: string, target: string, body?: unknown) => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { afterEach, describe, test } from 'node:test'
-import { type ApiReply, serveTestApi, type TestApi } from '../support/api.ts'
+import { describe, test } from 'node:test'
+import type { ApiReply } from '../support/api.ts'
 import { agentWith, userWith } from '../support/registered.ts'
+import { servedStores } from '../support/served-stores.ts'
 import { PERSON } from '../support/vault.ts'
-import { OpenVaults, POSTGRES, SQLITE, textOf } from '../support/vault-stores.ts'
+import { POSTGRES, SQLITE, textOf } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -12,17 +13,10 @@ for (const store of [SQLITE, POSTGRES])
     skip: store.skip,
     concurrency: false,
   }, () => {
-    const open = new OpenVaults()
-    const serving: TestApi[] = []
-    afterEach(async () => {
-      await Promise.all(serving.splice(0).map((api) => api.stop()))
-      await open.close(true)
-    })
+    const served = servedStores(store)
 
     async function fresh() {
-      const vault = await open.fresh(store)
-      const api = await serveTestApi(vault)
-      serving.push(api)
+      const { vault, api } = await served.fresh()
       const owner = await userWith(vault, 'owner')
       const ask = (method: string, target: string, body?: unknown, bearer = owner.key) =>
         api.ask(target, { method, bearer, body })

@@ -1,26 +1,21 @@
 import assert from 'node:assert/strict'
-import { afterEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { epochMs, systemClock, toIso } from '../../src/core/time.ts'
-import { type ApiReply, serveTestApi, type TestApi } from '../support/api.ts'
+import type { ApiReply } from '../support/api.ts'
 import { agentWith, userWith } from '../support/registered.ts'
+import { servedStores } from '../support/served-stores.ts'
 import { AGENT, PERSON, type TestVault } from '../support/vault.ts'
-import { fault, OpenVaults, POSTGRES, SQLITE, secret, textOf } from '../support/vault-stores.ts'
+import { fault, POSTGRES, SQLITE, secret, textOf } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
 for (const store of [SQLITE, POSTGRES])
   describe(`API: vaults on ${store.name}`, { skip: store.skip }, () => {
-    const open = new OpenVaults()
-    const serving: TestApi[] = []
-    afterEach(async () => {
-      await Promise.all(serving.splice(0).map((api) => api.stop()))
-      await open.close(true)
-    })
+    const served = servedStores(store)
+    const { open } = served
 
     async function fresh() {
-      const vault = await open.fresh(store)
-      const api = await serveTestApi(vault)
-      serving.push(api)
+      const { vault, api } = await served.fresh()
       const owner = await userWith(vault, 'owner')
       const ask = (
         bearer: string,

@@ -1,22 +1,19 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { afterEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { systemClock } from '../../src/core/time.ts'
-import { registerAgent, serveTestApi, type TestApi } from '../support/api.ts'
-import { fault, OpenVaults, POSTGRES, race, SQLITE, secret } from '../support/vault-stores.ts'
+import { registerAgent } from '../support/api.ts'
+import { servedStores } from '../support/served-stores.ts'
+import { fault, POSTGRES, race, SQLITE, secret } from '../support/vault-stores.ts'
 
 const PROCESS = fileURLToPath(new URL('../support/rate-process.ts', import.meta.url))
 
 for (const store of [SQLITE, POSTGRES])
   describe(`rate limits on ${store.name}`, { skip: store.skip, concurrency: false }, () => {
-    const open = new OpenVaults()
-    const serving: TestApi[] = []
-    afterEach(async () => {
-      await Promise.all(serving.splice(0).map((api) => api.stop()))
-      await open.close(true)
-    })
+    const served = servedStores(store)
+    const { open } = served
 
     test('64 callers in two processes at a limit of 100: exactly 100 pass', async () => {
       const env = await store.fresh()
@@ -41,8 +38,9 @@ for (const store of [SQLITE, POSTGRES])
       const first = await open.fresh(store, () => at)
       const second = await open.twin(first, () => at)
       const limits = { address: null, token: null, agent: 50 }
-      for (const vault of [first, second])
-        serving.push(await serveTestApi(vault, { limits, clock: () => at }))
+      const serving = await Promise.all(
+        [first, second].map((vault) => served.serve(vault, { limits, clock: () => at })),
+      )
       const { key } = await registerAgent(first, [['**', ['list']]])
       const statuses: number[] = []
       await Promise.all(

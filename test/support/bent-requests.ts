@@ -1,7 +1,12 @@
 import type { ApiServer } from '../../src/api/index.ts'
+import { callInspection } from '../../src/app/call-inspection.ts'
+import { openApi } from '../../src/app/open-api.ts'
+import { silentLog } from '../../src/core/log.ts'
 import { monotonicMs } from '../../src/core/time.ts'
 import { ApiContract, type OpenApi } from './api-contract.ts'
 import { type Random, type RandomRequest, RandomRequests } from './random-requests.ts'
+import { agentWith, userWith } from './registered.ts'
+import { openTestVault } from './vault.ts'
 
 /** Longer than anything here takes that is not hung. */
 const MAX_MS = 5_000
@@ -15,8 +20,28 @@ export interface BentResult {
   readonly found: readonly string[]
 }
 
+/** Random requests of an owner and an agent to a new vault, and what is wrong with its store afterwards. */
+export async function bendNewVault(wanted: {
+  readonly count: number
+  readonly random: Random
+}): Promise<BentResult> {
+  const vault = await openTestVault()
+  try {
+    const inspection = callInspection(vault.settings, async () => null, silentLog)
+    const api = openApi(vault, { log: silentLog, inspection })
+    const owner = await userWith(vault, 'owner')
+    const agent = await agentWith(vault, [['**', ['list', 'read', 'write', 'delete', 'share']]])
+    const result = await sendBent(api, [owner.key, owner.key, agent.key], wanted)
+    const { findings } = await vault.audit.verify()
+    const broken = findings.map(({ kind, detail }) => `${kind}: ${detail}`)
+    return { ...result, found: [...result.found, ...broken] }
+  } finally {
+    await vault.dispose()
+  }
+}
+
 /** Sends random requests, one after the other, and looks at every answer. */
-export async function sendBent(
+async function sendBent(
   api: ApiServer,
   bearers: readonly string[],
   { count, random }: { readonly count: number; readonly random: Random },
