@@ -241,6 +241,9 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/audit-sinks.test.ts#a process that is killed loses nothing that it released',
     'test/e2e/audit-evidence.e2e.test.ts#proofs are made here and checked there',
     'test/e2e/audit-evidence.e2e.test.ts#the store is held against a checkpoint',
+    'test/attacks/pruned.test.ts#what is pruned leaves hashes; checks, checkpoints and proofs go on as before',
+    'test/audit-copies.test.ts#what ${kind} kept (${mode}) is checked with nothing but itself and the public key',
+    'test/attacks/failing-sinks.test.ts#over HTTP it is 503 within the deadline, and health is told all the while',
   ),
   open('BY-5', 'tool definitions are pinned; a change is held until a person accepts it'),
   open('BY-6', 'shadow mode, policy test and replay against a draft'),
@@ -258,6 +261,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'canary secrets alert on any use',
     'test/contract/canaries.test.ts#reading, using, describing and being refused ring it; other paths do not',
     'test/contract/canaries.test.ts#a share of one rings, and so does reading by a share',
+    'test/contract/canaries.test.ts#changing it rings too, whether it is done, refused, impossible or wrong',
+    'test/notices.test.ts#canaries ring over HTTP, and the refusal says nothing of them',
     'test/api/sharing.test.ts#a honeytoken rings and freezes',
   ),
   done(
