@@ -197,6 +197,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'token scopes and path prefixes isolate agents',
     'test/e2e/agents.e2e.test.ts#a preset makes an agent that can do its work and nothing besides',
     'test/contract/registered-access.test.ts#vault binding and scopes narrow what policies give',
+    'test/api/vaults.test.ts#a vault that is not there is answered like one in which the caller may do nothing',
   ),
   done(
     'OC-13',
@@ -224,6 +225,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'OC-16',
     'hosted and local are one server; existing HTTP clients work unchanged',
     'test/api/compatibility.test.ts#a client of the 1claw API is answered, call by call',
+    'test/api/compatibility.test.ts#a path is what it says, encoded or not, and nothing else is taken for one',
+    'test/api/offered.test.ts#${line}: ${standing}',
     'test/e2e/remote.e2e.test.ts#remote: with ${spelling}, the stdio server serves the vault of the server',
     'test/e2e/offline.e2e.test.ts#with loopback alone both doors serve every tool, and nothing else is ever connected to',
   ),

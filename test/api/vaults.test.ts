@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { epochMs, systemClock, toIso } from '../../src/core/time.ts'
+import { outgoing } from '../../src/net/index.ts'
+import { Connection, RemoteVault } from '../../src/remote/index.ts'
 import type { ApiReply } from '../support/api.ts'
 import { agentWith, userWith } from '../support/registered.ts'
 import { servedStores } from '../support/served-stores.ts'
@@ -85,6 +87,31 @@ for (const store of [SQLITE, POSTGRES])
       await ask(owner.key, 'PUT', `/v1/vaults/team/secrets/a/b`, { value: 'another' })
       assert.equal(textOf(await twin.vault.get(PERSON, 'team', 'a/b')), 'another')
       await assert.rejects(read(vault), fault('ACCESS_DENIED'))
+    })
+
+    test('a vault behind a server is deleted there', async () => {
+      const { vault, api, owner, made } = await fresh()
+      await made(owner.key, 'far')
+      const way = outgoing({ allow: [] })
+      const connection = new Connection({
+        baseUrl: api.baseUrl,
+        credential: { kind: 'token', token: owner.key },
+        outgoing: way,
+        clock: systemClock,
+      })
+      const remote = new RemoteVault(connection)
+      try {
+        const gone = await remote.deleteVault(AGENT, 'far')
+        assert.equal(gone.name, 'far')
+        await assert.rejects(remote.deleteVault(AGENT, 'far'), fault('VAULT_NOT_FOUND'))
+        await assert.rejects(remote.deleteVault(AGENT, 'default'), fault('CONFLICT', /stays/))
+        assert.deepEqual(
+          (await vault.vault.listVaults(PERSON)).map(({ name }) => name),
+          ['default'],
+        )
+      } finally {
+        await way.close()
+      }
     })
 
     test('who may delete a vault, and which', async () => {
