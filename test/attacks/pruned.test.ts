@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
 import { auditEvidence } from '../../src/audit/index.ts'
 import { epochMs } from '../../src/core/time.ts'
+import { serveTestApi } from '../support/api.ts'
+import { userWith } from '../support/registered.ts'
 import { httpSink } from '../support/sink-servers.ts'
 import { flip, kinds, outside, rows, run } from '../support/tampering.ts'
 import { PERSON, type TestVault } from '../support/vault.ts'
@@ -153,6 +155,19 @@ for (const store of [SQLITE, POSTGRES])
       )
     })
   })
+
+test('over HTTP a pruned record is not found, and what is left is proved as before', async () => {
+  const { vault } = await year()
+  const { upTo } = await vault.audit.prune(PERSON, at(200))
+  const api = await serveTestApi(vault)
+  closing.push(() => api.stop())
+  const { key } = await userWith(vault, 'auditor')
+  const proof = (seq: number) => api.ask(`/v1/audit/proofs/inclusion?seq=${seq}`, { bearer: key })
+  assert.equal((await proof(5)).status, 404)
+  assert.equal((await proof(upTo + 1)).status, 200)
+  const { status, body } = await api.ask('/v1/audit/verify', { bearer: key })
+  assert.deepEqual([status, (body as { chain_valid: boolean }).chain_valid], [200, true])
+})
 
 test('nothing younger than thirty days, nothing from an audit that does not hold', async () => {
   const store = await year()

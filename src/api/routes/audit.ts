@@ -185,7 +185,11 @@ function proving({ audit, callers }: AuditRouteParts): readonly Operation[] {
       tag: 'audit',
       summary: 'Proves that one record stands in the tree.',
       query: z.object({ seq: size, size: size.optional() }),
-      answers: { 200: { description: 'A proof.', schema: inclusionSchema }, 403: NOT_ALLOWED },
+      answers: {
+        200: { description: 'A proof.', schema: inclusionSchema },
+        403: NOT_ALLOWED,
+        404: { description: 'The record was pruned: sallyport audit proof takes it from a copy.' },
+      },
       async handle(call) {
         await demanded(call)
         return { status: 200, body: await audit.proveInclusion(call.query.seq, call.query.size) }
