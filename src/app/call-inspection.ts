@@ -1,9 +1,12 @@
 import type { Settings } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import { principalName } from '../core/principals.ts'
-import type { CallInspection } from '../secret-tools/index.ts'
+import type { CallInspection, CallRules } from '../secret-tools/index.ts'
 import type { Approved, CountingRules } from './inspection-rules.ts'
-import { lazily } from './lazily.ts'
+import { askLazily, lazily } from './lazily.ts'
+
+/** An agent chooses the names of the tools that it calls. */
+const MAX_MERGED = 1_000
 
 /**
  * How the calls of agents are inspected: the switches of the settings, and what the file says. The file is looked at on
@@ -23,9 +26,18 @@ export function callInspection(
     return createRules(file, approved)
   })
   let warnedOf = ''
+  /** By who calls what: the same object as long as the same holds. */
+  let merged: { counting: CountingRules | null; byCall: Map<string, CallRules> } = {
+    counting: null,
+    byCall: new Map(),
+  }
 
-  async function rulesNow(): Promise<CountingRules> {
-    const counting = await (await rules())()
+  function rulesNow(): CountingRules | Promise<CountingRules> {
+    const found = askLazily(rules, (counting) => counting())
+    return found instanceof Promise ? found.then(told) : told(found)
+  }
+
+  function told(counting: CountingRules): CountingRules {
     if (!counting.isApproved && warnedOf !== counting.mark) {
       warnedOf = counting.mark
       log.warn('the inspection file is not as it was approved: only what is stricter counts', {
@@ -39,10 +51,21 @@ export function callInspection(
   return {
     switches,
     allowListFile: file,
-    async rulesFor(caller, server, tool) {
-      const call = { agent: principalName(caller.principal), server, tool }
-      const { engine, settingsFor } = await rulesNow()
-      return { engine, layers: [settingsFor(call, switches.mode)] }
+    rulesFor(caller, server, tool) {
+      const of = (counting: CountingRules): CallRules => {
+        const call = { agent: principalName(caller.principal), server, tool }
+        const name = JSON.stringify([call.agent, server, tool])
+        if (counting !== merged.counting || merged.byCall.size >= MAX_MERGED)
+          merged = { counting, byCall: new Map() }
+        let found = merged.byCall.get(name)
+        if (found === undefined) {
+          found = { engine: counting.engine, layers: [counting.settingsFor(call, switches.mode)] }
+          merged.byCall.set(name, found)
+        }
+        return found
+      }
+      const found = rulesNow()
+      return found instanceof Promise ? found.then(of) : of(found)
     },
   }
 }

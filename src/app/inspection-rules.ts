@@ -16,7 +16,7 @@ import {
 import { layersOf, MAX_FILE_BYTES, NO_RULES, type Rules } from './call-layers.ts'
 
 /** Asks what of a file the person approved. */
-export type Approved = (file: string) => Promise<ApprovedFile | null>
+export type Approved = (file: string) => ApprovedFile | null | Promise<ApprovedFile | null>
 
 /** The rules of the file as they count now. */
 export interface CountingRules {
@@ -36,18 +36,33 @@ export interface CountingRules {
  * other text only what is stricter than the approved one (or than the defaults) counts, and that at once: whoever can
  * write the file can tighten inspection, and only the person can loosen it.
  */
-export function createRules(file: string, approvedNow: Approved): () => Promise<CountingRules> {
+export function createRules(
+  file: string,
+  approvedNow: Approved,
+): () => CountingRules | Promise<CountingRules> {
   let known: CountingRules | null = null
   let ofFileThen = ''
   let approvedThen: ApprovedFile | null = null
-  return async () => {
-    const [ofFile, approved] = [markOf(file), await approvedNow(file)]
-    if (known !== null && ofFile === ofFileThen && approved === approvedThen) return known
+  const rulesOf = (
+    ofFile: string,
+    approved: ApprovedFile | null,
+  ): CountingRules | Promise<CountingRules> =>
+    known !== null && ofFile === ofFileThen && approved === approvedThen
+      ? known
+      : readAnew(ofFile, approved)
+  async function readAnew(ofFile: string, approved: ApprovedFile | null): Promise<CountingRules> {
     const mark = `${ofFile}|${approved === null ? '' : approved.at}|${digestOf(approved?.text)}`
     if (known?.mark !== mark) known = await countingRules(file, approved, mark)
     ofFileThen = ofFile
     approvedThen = approved
     return known
+  }
+  return () => {
+    const ofFile = markOf(file)
+    const approved = approvedNow(file)
+    return approved instanceof Promise
+      ? approved.then((found) => rulesOf(ofFile, found))
+      : rulesOf(ofFile, approved)
   }
 }
 

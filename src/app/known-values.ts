@@ -1,17 +1,25 @@
 import { principalName } from '../core/principals.ts'
-import type { CallInspection } from '../secret-tools/index.ts'
+import type { CallInspection, KnownValues } from '../secret-tools/index.ts'
 import type { PrincipalValues } from '../vault/index.ts'
+import { askLazily, lazily } from './lazily.ts'
 
 /** Lets calls be looked at with what the principal behind them was given or entered, in whichever process of theirs. */
 export function withKnownValues(
   inspection: CallInspection,
-  open: () => Promise<{ of(principal: string): Promise<PrincipalValues> }>,
+  open: () => Promise<{
+    of(principal: string): PrincipalValues | Promise<PrincipalValues>
+  }>,
 ): CallInspection {
+  const opened = lazily(open)
+  const valuesOf = (own: PrincipalValues): KnownValues => ({
+    find: (text) => own.scan(text),
+    redact: (text) => own.redact(text).text,
+  })
   return {
     ...inspection,
-    async knownValuesOf(caller) {
-      const own = await (await open()).of(principalName(caller.principal))
-      return { find: (text) => own.scan(text), redact: (text) => own.redact(text).text }
+    knownValuesOf(caller) {
+      const own = askLazily(opened, (values) => values.of(principalName(caller.principal)))
+      return own instanceof Promise ? own.then(valuesOf) : valuesOf(own)
     },
   }
 }

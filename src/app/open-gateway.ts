@@ -23,8 +23,8 @@ export async function openRegistryView(
 }
 
 /** Where calls of tools are counted and recorded. */
-export function openCallRecord({ ledger, identity }: Stack): CallRecord {
-  return new CallRecord(ledger, identity.standing)
+export function openCallRecord({ ledger, identity, approvals }: Stack): CallRecord {
+  return new CallRecord(ledger, identity.standing, approvals.approvals)
 }
 
 /** What looks at the messages of one server, with the values that its callers know. */

@@ -6,7 +6,7 @@ import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { AskDoors } from '../secret-tools/index.ts'
 import type { AskUnlock } from './key-sources.ts'
-import { lazily } from './lazily.ts'
+import { askLazily, lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
 const doorsOf = ({ identity, policies, sharing }: Stack) => ({ ...identity, policies, ...sharing })
@@ -46,8 +46,10 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
 
   const approvals = lazily(async () => (await localVault()).createApprovedFiles(await stack()))
   /** Without a vault nobody can have approved anything. */
-  const approvedNow = async (file: string) =>
-    settings.localOnly || settings.remote !== null ? null : (await approvals()).approved(file)
+  const approvedNow = (file: string) =>
+    settings.localOnly || settings.remote !== null
+      ? null
+      : askLazily(approvals, (files) => files.approved(file))
   const inspectionRules = async () => {
     const { createInspectionRules } = await import('./inspection-rules-port.ts')
     return createInspectionRules(settings.inspectionFile, await approvals())

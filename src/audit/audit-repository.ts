@@ -1,4 +1,4 @@
-import type { Reader, SqlValue, Tx } from '../core/db-port.ts'
+import type { Reader, SqlValue, Tx, TxAtOnce } from '../core/db-port.ts'
 import type { KeyId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
 
@@ -56,6 +56,17 @@ export async function lockTree(tx: Tx): Promise<TreeRow | null> {
   return treeOf(await tx.get<TreeColumns>(LOCKED_TREE))
 }
 
+/** Null before the first record. */
+export function treeAtOnce(tx: TxAtOnce): TreeRow | null {
+  return treeOf(tx.get<TreeColumns>(LOCKED_TREE, []))
+}
+
+/** One record behind the tree, and the tree with it. */
+export function appendAtOnce(tx: TxAtOnce, tree: TreeRow, row: RecordRow): void {
+  tx.run(INSERT_ONE, [row.seq, row.epochKeyId, row.body, row.mac])
+  tx.run('update audit_tree set size = ?, frontier = ? where id = 1', [tree.size, tree.frontier])
+}
+
 export async function readTree(reader: Reader): Promise<TreeRow | null> {
   return treeOf(await reader.get<TreeColumns>('select * from audit_tree where id = 1'))
 }
@@ -72,10 +83,12 @@ export async function saveTree(tx: Tx, tree: TreeRow): Promise<void> {
 /** Few statement shapes, so that they stay prepared: a batch is cut into at most one of each but the largest. */
 const CHUNKS = [64, 32, 16, 8, 4, 2, 1] as const
 const ROW = '(?, ?, ?, ?)'
+const INSERT = 'insert into audit_records (seq, epoch_key_id, body, mac) values'
+const INSERT_ONE = `${INSERT} ${ROW}`
 const INSERTS = new Map(
   CHUNKS.map((count) => [
     count,
-    `insert into audit_records (seq, epoch_key_id, body, mac) values ${Array.from({ length: count }, () => ROW).join(', ')}`,
+    `${INSERT} ${Array.from({ length: count }, () => ROW).join(', ')}`,
   ]),
 )
 

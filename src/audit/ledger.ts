@@ -1,16 +1,18 @@
-import type { Db, Durability, Tx } from '../core/db-port.ts'
+import type { Db, Durability, Tx, TxAtOnce } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { KeyId } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
 import { type Clock, type EpochMs, monotonicMs } from '../core/time.ts'
 import { MacKey } from '../crypto/index.ts'
-import type { ChangedRow, StoreKeys } from '../keys/index.ts'
+import { type ChangedRow, rightsRevisionAtOnce, type StoreKeys } from '../keys/index.ts'
 import {
+  appendAtOnce,
   insertRecords,
   lockTree,
   type RecordRow,
   saveTree,
   type TreeRow,
+  treeAtOnce,
 } from './audit-repository.ts'
 import type { HeadKeeper } from './head-keeper.ts'
 import { encodeRecord, type Outcome, type RecordDraft } from './record.ts'
@@ -37,6 +39,13 @@ export interface Lane<M, R> {
    */
   readonly durability?: Durability
   work(tx: Tx, members: readonly M[], at: EpochMs): Promise<readonly Settled<R>[]>
+  /**
+   * The same work for one member without waiting for anything, of lanes that are durable `soon`.
+   *
+   * @param rights revision of the rights in this transaction
+   * @returns null when it has to wait: nothing was changed then
+   */
+  workAtOnce?(tx: TxAtOnce, member: M, at: EpochMs, rights: number): Settled<R> | null
 }
 
 export interface Committed<R> {
@@ -49,6 +58,8 @@ export interface Committed<R> {
 export interface LedgerSinks {
   /** Why nothing may be released or changed now; null when it may. */
   refusal(): Fault | null | Promise<Fault | null>
+  /** Whether that is so as of this revision of the rights. */
+  isEmptyAt(rights: number): boolean
   /** Whether nothing is sent anywhere, so that nobody else can have a record that a power cut takes away here. */
   readonly isEmpty: boolean
   /** Whether members of this lane are let through all the same. */
@@ -151,6 +162,52 @@ export class Ledger {
       this.#deadlineTimer ??= this.#timeUntil(this.#queue[0])
       this.#start()
     })
+  }
+
+  /**
+   * As `commit`, of a lane with `workAtOnce`, when nobody is in the way: no other member, process or sink, and no
+   * epoch that has to begin.
+   *
+   * @returns null when it has to be done by `commit`
+   * @throws {Fault} as `commit`
+   */
+  commitAtOnce<M, R>(lane: Lane<M, R>, member: M): Committed<R> | null {
+    if (this.#isClosed || this.#isUnsettled || this.#isFailing) return null
+    if (this.#running !== null || this.#queue.length > 0) return null
+    const { db, heads } = this.#options
+    const done = db.writeAtOnce((tx) => this.#transactAtOnce(tx, lane, member))
+    if (done === null) return null
+    this.#settleSoon()
+    heads.appended(done.before, done.after, done.seq)
+    if ('fault' in done.settled) throw done.settled.fault
+    return { value: done.settled.value, seq: done.seq }
+  }
+
+  #transactAtOnce<M, R>(
+    tx: TxAtOnce,
+    lane: Lane<M, R>,
+    member: M,
+  ): {
+    readonly settled: Settled<R>
+    readonly seq: number
+    readonly before: Buffer
+    readonly after: Buffer
+  } | null {
+    const { clock, sinks } = this.#options
+    const at = clock()
+    const tree = treeAtOnce(tx)
+    if (tree === null || isEpochOver(tree, at)) return null
+    const mac = this.#macs.get(tree.epochKeyId)
+    const rights = rightsRevisionAtOnce(tx)
+    if (mac === undefined || sinks?.isEmptyAt(rights) === false) return null
+    const settled = lane.workAtOnce?.(tx, member, at, rights) ?? null
+    if (settled === null || settled.record === null || settled.also !== undefined) return null
+    const before = Buffer.from(tree.frontier)
+    const frontier = new Frontier(tree.size, before)
+    const row = rowOf(frontier, tree.epochKeyId, mac, at, settled.record)
+    const after = frontier.pack()
+    appendAtOnce(tx, { ...tree, size: frontier.size, frontier: after }, row)
+    return { settled, seq: row.seq, before, after }
   }
 
   /** Records, with the next batch or within 50 ms, how an intent ended. */
@@ -359,13 +416,7 @@ export class Ledger {
   ): Promise<{ readonly after: Buffer; readonly rows: readonly RecordRow[] }> {
     const mac = await this.#mac(tx, tree.epochKeyId)
     const frontier = new Frontier(tree.size, tree.frontier)
-    const rows: RecordRow[] = drafts.map((draft) => {
-      const seq = frontier.size + 1
-      const body = encodeRecord(seq, at, draft)
-      const leaf = leafHash(body)
-      frontier.append(leaf)
-      return { seq, epochKeyId: tree.epochKeyId, body, mac: mac.sign(recordMessage(seq, leaf)) }
-    })
+    const rows = drafts.map((draft) => rowOf(frontier, tree.epochKeyId, mac, at, draft))
     const packed = frontier.pack()
     await Promise.all([
       insertRecords(tx, rows),
@@ -382,13 +433,7 @@ export class Ledger {
     drafts: RecordDraft[],
   ): Promise<TreeRow> {
     const size = stored?.size ?? 0
-    if (
-      stored !== null &&
-      size - stored.epochFrom < EPOCH_RECORDS &&
-      // A clock that was stepped back ends the epoch too: it must not last longer than it says.
-      Math.abs(at - stored.epochStart) < EPOCH_MS
-    )
-      return stored
+    if (stored !== null && !isEpochOver(stored, at)) return stored
     const key = await this.#options.keys.add(tx, 'audit-mac', null)
     this.#macs.set(key.id, new MacKey(key.key))
     drafts.push({
@@ -413,6 +458,26 @@ export class Ledger {
     this.#macs.set(id, mac)
     return mac
   }
+}
+
+function isEpochOver({ size, epochFrom, epochStart }: TreeRow, at: EpochMs): boolean {
+  // A clock that was stepped back ends the epoch too: it must not last longer than it says.
+  return size - epochFrom >= EPOCH_RECORDS || Math.abs(at - epochStart) >= EPOCH_MS
+}
+
+/** The record behind the frontier, which grows by it. */
+function rowOf(
+  frontier: Frontier,
+  epochKeyId: KeyId,
+  mac: MacKey,
+  at: EpochMs,
+  draft: RecordDraft,
+): RecordRow {
+  const seq = frontier.size + 1
+  const body = encodeRecord(seq, at, draft)
+  const leaf = leafHash(body)
+  frontier.append(leaf)
+  return { seq, epochKeyId, body, mac: mac.sign(recordMessage(seq, leaf)) }
 }
 
 /** What a record's MAC covers: its place, 64-bit big-endian, and the hash of its bytes. */

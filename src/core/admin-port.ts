@@ -256,7 +256,7 @@ export interface ApprovedFile {
 /** What the person approved of files of settings that any program of theirs can write. */
 export interface ApprovedFilesPort {
   /** @param file absolute path. @returns null when nothing of it is approved */
-  approved(file: string): Promise<ApprovedFile | null>
+  approved(file: string): ApprovedFile | null | Promise<ApprovedFile | null>
   /** Behind the presence gate. */
   approve(caller: Caller, file: string, text: string): Promise<void>
   /** Behind the presence gate. @throws {Fault} `NOT_FOUND` when nothing is approved */

@@ -32,6 +32,44 @@ export interface Tx extends Reader {
   savepoint<T>(work: () => Promise<T>): Promise<T>
 }
 
+/** A write transaction that begins, works and ends before anything else of this process runs. */
+export interface TxAtOnce {
+  all<R extends object = Row>(sql: string, params: readonly SqlValue[]): R[]
+  get<R extends object = Row>(sql: string, params: readonly SqlValue[]): R | undefined
+  /** @returns the number of rows changed */
+  run(sql: string, params: readonly SqlValue[]): number
+}
+
+/** Work that is told what to ask the store, for a transaction of either kind. */
+export type Steps<T> = Generator<StepOf, T, unknown>
+type StepOf = readonly [kind: 'all' | 'run', sql: string, params: readonly SqlValue[]]
+
+export function* allRows<R extends object>(sql: string, params: readonly SqlValue[]): Steps<R[]> {
+  return (yield ['all', sql, params]) as R[]
+}
+
+export function* changeRows(sql: string, params: readonly SqlValue[]): Steps<number> {
+  return (yield ['run', sql, params]) as number
+}
+
+export async function takeSteps<T>(tx: Tx, steps: Steps<T>): Promise<T> {
+  let next = steps.next()
+  while (next.done !== true) {
+    const [kind, sql, params] = next.value
+    next = steps.next(kind === 'all' ? await tx.all(sql, params) : await tx.run(sql, params))
+  }
+  return next.value
+}
+
+export function takeStepsAtOnce<T>(tx: TxAtOnce, steps: Steps<T>): T {
+  let next = steps.next()
+  while (next.done !== true) {
+    const [kind, sql, params] = next.value
+    next = steps.next(kind === 'all' ? tx.all(sql, params) : tx.run(sql, params))
+  }
+  return next.value
+}
+
 /**
  * When a commit is on the disk. `now`: before it is answered. `soon`: it survives the end of this process at once, and
  * a power cut after the next `settle` or durable commit; watchers of this handle are not called back. For records and
@@ -59,6 +97,14 @@ export interface Db {
    * @throws {Fault} `STORE_BUSY` after the deadline, `STORE_UNAVAILABLE`, `STORE_CORRUPT`, `CONFLICT`
    */
   write<T>(work: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>
+  /**
+   * Runs `work` in one transaction here and now and commits it `soon`; undoes it when it throws or gives null.
+   *
+   * @returns null when it has to be tried by `write`: another write is under way, here or in another process, or the
+   *   database is not in this process
+   * @throws {Fault} as `write`
+   */
+  writeAtOnce<T extends object>(work: (tx: TxAtOnce) => T | null): T | null
   /**
    * Resolves when all that was committed before is on the disk, whichever process committed it.
    *

@@ -1,7 +1,12 @@
 import {
   type CallSubject,
+  type Charge,
+  type Denied,
+  decideMethod,
+  decideResult,
   decideTool,
   isListed,
+  type MethodSubject,
   type RuleSays,
   type ToolDecision,
   type ToolPolicy,
@@ -19,40 +24,52 @@ export interface AppliedPolicy {
 /** A call has to pass all of them, and all of their limits count. None: there is no policy. */
 export type PoliciesNow = readonly AppliedPolicy[]
 
+export type Subject = CallSubject | MethodSubject
+
+type Allowed = Extract<ToolDecision, { readonly allowed: true }>
+
+export interface AllowedByAll extends Omit<Allowed, 'charges' | 'shadow'> {
+  readonly charges: readonly Charge[]
+  /** Rule in shadow that would have stopped it. */
+  readonly shadow: string | null
+}
+
+/** What holds where there is no policy and none is needed. */
+export const ALLOWED: AllowedByAll = {
+  allowed: true,
+  charges: [],
+  needsApproval: null,
+  shadow: null,
+  isDurable: false,
+  judgesResult: false,
+}
+
 /** Which revisions a call was judged by, as it is recorded; null without a policy. */
 export function revisionOf(policies: PoliciesNow): string | null {
-  return policies.length === 0 ? null : policies.map(({ revision }) => revision).join(' ')
+  const [first, ...others] = policies
+  if (first === undefined) return null
+  return others.length === 0 ? first.revision : policies.map(({ revision }) => revision).join(' ')
 }
 
 /** The first policy that denies decides what is said; what the others ask for comes together. */
-export function decideByAll(policies: PoliciesNow, subject: CallSubject): ToolDecision {
-  let all: Extract<ToolDecision, { readonly allowed: true }> = {
-    allowed: true,
-    charges: [],
-    needsApproval: null,
-    shadow: null,
-    isDurable: false,
-    judgesResult: false,
-  }
+export function decideByAll(policies: PoliciesNow, subject: Subject): AllowedByAll | Denied {
+  let all = ALLOWED
   for (const one of policies) {
-    const decision = decideTool(one.policy, subject)
-    const named = <S extends RuleSays>(says: S): S => ({
-      ...says,
-      rule: ruleOf(policies, one, says.rule),
-    })
-    if (!decision.allowed) return named(decision)
-    const { needsApproval, shadow } = decision
+    const decision =
+      'method' in subject ? decideMethod(one.policy, subject) : decideTool(one.policy, subject)
+    if (!decision.allowed) return named(policies, one, decision)
+    const { needsApproval, shadow, charges } = decision
     all = {
       allowed: true,
       charges: [
         ...all.charges,
-        ...decision.charges.map(({ limit, ...charge }) => ({
+        ...charges.map((charge) => ({
           ...charge,
-          limit: { ...limit, pointer: ruleOf(policies, one, limit.pointer) },
+          limit: { ...charge.limit, pointer: ruleOf(policies, one, charge.limit.pointer) },
         })),
       ],
-      needsApproval: all.needsApproval ?? (needsApproval && named(needsApproval)),
-      shadow: all.shadow ?? (shadow && named(shadow)),
+      needsApproval: all.needsApproval ?? (needsApproval && named(policies, one, needsApproval)),
+      shadow: all.shadow ?? (shadow && ruleOf(policies, one, shadow.rule)),
       isDurable: all.isDurable || decision.isDurable,
       judgesResult: all.judgesResult || decision.judgesResult,
     }
@@ -60,14 +77,33 @@ export function decideByAll(policies: PoliciesNow, subject: CallSubject): ToolDe
   return all
 }
 
+/** @returns null when the answer may go out, with what rules in shadow say of it */
+export function decideResultByAll(
+  policies: PoliciesNow,
+  subject: Subject,
+  result: unknown,
+): { readonly denied: Denied | null; readonly shadow: string | null } {
+  let shadow: string | null = null
+  for (const one of policies) {
+    const decision = decideResult(one.policy, subject, result)
+    if (!decision.allowed) return { denied: named(policies, one, decision), shadow }
+    if (decision.shadow !== null) shadow ??= ruleOf(policies, one, decision.shadow.rule)
+  }
+  return { denied: null, shadow }
+}
+
 /** Whether a tool stands in the list that agents are given. */
 export function isListedByAll(policies: PoliciesNow, tool: string): boolean {
   return policies.every(({ policy }) => isListed(policy, tool))
 }
 
-/** Whether what no rule names is denied. */
-export function isDefaultDeny(policies: PoliciesNow): boolean {
-  return policies.some(({ policy }) => policy.fallback === 'deny')
+/** Whether any policy says something of methods. */
+export function hasMethodRules(policies: PoliciesNow): boolean {
+  return policies.some(({ policy }) => policy.methods.size > 0)
+}
+
+function named<S extends RuleSays>(policies: PoliciesNow, by: AppliedPolicy, says: S): S {
+  return policies.length === 1 ? says : { ...says, rule: ruleOf(policies, by, says.rule) }
 }
 
 /** Where there are several, a rule is known by its policy too. */

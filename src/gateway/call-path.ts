@@ -1,21 +1,26 @@
 import type { CallOutcome } from '../audit/index.ts'
 import { asFault } from '../core/faults.ts'
 import { type Caller, principalName } from '../core/principals.ts'
-import { systemClock } from '../core/time.ts'
-import { withPart } from '../mcp/wire/index.ts'
+import { monotonicMs, systemClock } from '../core/time.ts'
+import { type Notification, type Request, withPart } from '../mcp/wire/index.ts'
+import { type LimitScope, type RuleSays, settledAmount } from '../policy/tool-policy/index.ts'
 import {
-  type Charge,
-  type LimitScope,
-  settledAmount,
-  type ToolLimit,
-} from '../policy/tool-policy/index.ts'
-import { decideByAll, type PoliciesNow, revisionOf } from './applied-policies.ts'
-import type { CallRecord, RecordedCall } from './call-record.ts'
-import { counterOf, type Taken } from './counters-repository.ts'
+  ALLOWED,
+  type AllowedByAll,
+  decideByAll,
+  decideResultByAll,
+  type PoliciesNow,
+  revisionOf,
+  type Subject,
+} from './applied-policies.ts'
+import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
+import type { CallRecord, Passed, PassedCall, RecordedCall } from './call-record.ts'
+import { type CounterCharge, counterOf } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import type { ToolCall } from './tool-call.ts'
+import { UnknownTools } from './unknown-tools.ts'
 
 export interface CallPathOptions {
   readonly server: string
@@ -33,61 +38,80 @@ export interface CallPathOptions {
   readonly rounds?: Rounds
 }
 
+/** What is judged: a call of a tool, or another message that carries what somebody wrote. */
+export interface Judgeable {
+  readonly message: Request | Notification
+  /** Of the tool, or the method. */
+  readonly name: string
+  readonly isMethod: boolean
+  /** Whether the server sent it: then its texts are an output, which is never refused. */
+  readonly isFromServer: boolean
+  readonly params: Readonly<Record<string, unknown>>
+  readonly args: Readonly<Record<string, unknown>>
+}
+
+export function judgeableCall({ request, tool, params, args }: ToolCall): Judgeable {
+  return { message: request, name: tool, isMethod: false, isFromServer: false, params, args }
+}
+
 /** A call on its way. Each step may stop it or change what goes on. */
 interface Underway {
-  readonly call: ToolCall
+  readonly what: Judgeable
   readonly caller: Caller
   /** A call is judged and counted by one revision of each. */
   readonly policies: PoliciesNow
   /** What a round before took. */
   readonly paid: Paid | null
-  args: ToolCall['args']
-  charges: readonly Charge[]
-  isDurable: boolean
-  /** The rule in shadow that would have stopped it, or null. */
-  shadow: string | null
-  passed: { readonly seq: number; readonly taken: readonly Taken[] } | null
+  took: string
+  args: Judgeable['args']
+  subject: Subject | null
+  decision: AllowedByAll
+  passed: PassedCall | null
 }
 
-type Step = (underway: Underway) => Denial | null | Promise<Denial | null>
+type Step = readonly [
+  name: string,
+  take: (underway: Underway) => Denial | null | Promise<Denial | null>,
+]
 
-export type CallJudged =
-  | { readonly denial: Denial }
-  | {
-      /** The message that goes to the server. */
-      readonly text: string
-      /** What it took of limits, for the next round of the same call. */
-      readonly paid: Paid
-      /**
-       * Called once, when it is known how the call ended.
-       *
-       * @param result - of the answer, where there is one
-       */
-      settle(end: CallOutcome, result?: unknown): Promise<void>
-    }
+export type CallJudged = { readonly denial: Denial } | CallAllowed
+
+export interface CallAllowed {
+  /** The message that goes on. */
+  readonly text: string
+  /** What it took of limits, for the next round of the same call. */
+  readonly paid: Paid
+  /** Judges the answer: null when it may go out. A rule on results makes a denial of it. */
+  readonly judgeResult: ((result: unknown) => Denial | null) | null
+  /**
+   * Called once, when it is known how the call ended.
+   *
+   * @param result of the answer, where there is one
+   */
+  settle(end: CallOutcome, result?: unknown): void | Promise<void>
+}
 
 /**
- * The path of one call: is it allowed, what do its arguments hold, does it fit its limits. The order is that of the
- * steps below; a step that fails denies. A call that comes out is in the audit, and so is one that does not.
+ * The path of one call: is it allowed, what do its arguments hold, does a person have to allow it, does it fit its
+ * limits. The order is that of the steps below; a step that fails denies. A call that comes out is in the audit, and so
+ * is one that does not. Nothing is waited for that is at hand.
  */
 export class CallPath {
   readonly #options: CallPathOptions
-  readonly #steps: readonly Step[]
-  readonly #rounds: Rounds
+  /** How the server answers calls of tools that it does not have. */
+  readonly unknownTools = new UnknownTools()
+  /** Where calls go on in which the server asked something. */
+  readonly rounds: Rounds
+  #record: CallRecord | null = null
+  readonly #steps: readonly Step[] = [
+    ['decide', (underway) => this.#decide(underway)],
+    ['inspect', (underway) => this.#inspect(underway)],
+    ['count', (underway) => this.#count(underway)],
+  ]
 
   constructor(options: CallPathOptions) {
     this.#options = options
-    this.#rounds = options.rounds ?? new Rounds()
-    this.#steps = [
-      (underway) => this.#decide(underway),
-      (underway) => this.#inspect(underway),
-      (underway) => this.#count(underway),
-    ]
-  }
-
-  /** Where calls go on in which the server asked something. */
-  get rounds(): Rounds {
-    return this.#rounds
+    this.rounds = options.rounds ?? new Rounds()
   }
 
   /** What rounds of this caller count for right now. */
@@ -97,76 +121,113 @@ export class CallPath {
     return { server, who, revision: revisionOf(policiesNow()) }
   }
 
-  /** @param paid what a round before took: then nothing more is taken */
-  async judge(call: ToolCall, caller: Caller, paid: Paid | null = null): Promise<CallJudged> {
-    const { policiesNow } = this.#options
+  /** @param paid what a round before took, when a person had to allow it, too: then nothing more is taken */
+  judge(
+    what: Judgeable,
+    caller: Caller,
+    paid: Paid | null = null,
+  ): CallJudged | Promise<CallJudged> {
     const underway: Underway = {
-      call,
+      what,
       caller,
-      policies: policiesNow(),
+      policies: this.#options.policiesNow(),
       paid,
-      args: call.args,
-      charges: [],
-      isDurable: false,
-      shadow: null,
+      took: '',
+      args: what.args,
+      subject: null,
+      decision: ALLOWED,
       passed: null,
     }
     try {
-      for (const step of this.#steps) {
-        const denial = await step(underway)
-        if (denial === null) continue
-        if (!denial.isRecorded)
-          await (await this.#options.record()).refuse({
-            ...this.#recorded(underway),
-            rule: denial.rule,
-          })
-        return { denial }
-      }
+      return this.#walk(underway, 0)
     } catch (error) {
-      const { code, message, help, details } = asFault(error)
-      const { remedy } = details
-      const cure = typeof remedy === 'string' ? remedy : help
-      return {
-        denial: { rule: code, kind: 'denied', text: `${message}\n${cure}`, isRecorded: true },
-      }
+      return failed(error)
+    }
+  }
+
+  /** Records that an answer was not shown. */
+  async withheld(caller: Caller, name: string, isMethod: boolean, rule: string): Promise<void> {
+    const { server, policiesNow } = this.#options
+    const revision = revisionOf(policiesNow())
+    const call = { caller, server, name, isMethod, keys: [], revision, took: '' }
+    await (await this.#opened()).refuse({ ...call, rule })
+  }
+
+  #walk(underway: Underway, from: number): CallJudged | Promise<CallJudged> {
+    for (let at = from; at < this.#steps.length; at += 1) {
+      const [name, take] = this.#steps[at] as Step
+      const begun = monotonicMs()
+      const denial = take(underway)
+      if (denial instanceof Promise) return this.#later(underway, denial, at, begun)
+      underway.took += tookText(underway.took, name, begun)
+      if (denial !== null) return this.#denied(underway, denial)
     }
     return this.#goingOn(underway)
   }
 
+  async #later(
+    underway: Underway,
+    taking: Promise<Denial | null>,
+    at: number,
+    begun: number,
+  ): Promise<CallJudged> {
+    try {
+      const denial = await taking
+      underway.took += tookText(underway.took, this.#steps[at]?.[0] ?? '', begun)
+      return await (denial === null ? this.#walk(underway, at + 1) : this.#denied(underway, denial))
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  #denied(underway: Underway, denial: Denial): CallJudged | Promise<CallJudged> {
+    if (denial.isRecorded) return { denial }
+    const refuse = (record: CallRecord): CallJudged | Promise<CallJudged> => {
+      const refused = record.refuse({ ...this.#recorded(underway), rule: denial.rule })
+      return refused instanceof Promise ? refused.then(() => ({ denial })) : { denial }
+    }
+    return this.#record === null ? this.#opened().then(refuse) : refuse(this.#record)
+  }
+
   #decide(underway: Underway): Denial | null {
-    const { policies } = underway
+    const { policies, what } = underway
     if (policies.length === 0)
       return this.#options.isShadow
         ? null
         : deniedByPolicy('(no policy)', 'There is no policy for this server.')
     const { principal, client = null } = underway.caller
-    const decision = decideByAll(policies, {
-      tool: underway.call.tool,
-      args: underway.args,
+    const asker = {
       principal: principalName(principal),
       labels: principal.id === 'local' ? [] : null,
       client,
       at: systemClock(),
-      annotations: null,
-      toolClass: null,
-    })
+    }
+    const subject: Subject = what.isMethod
+      ? { ...asker, method: what.name, params: underway.args }
+      : { ...asker, tool: what.name, args: underway.args, annotations: null, toolClass: null }
+    const decision = decideByAll(policies, subject)
     if (decision.allowed) {
-      const { needsApproval, judgesResult, charges, isDurable } = decision
-      if (needsApproval !== null) return deniedByPolicy(needsApproval.rule, needsApproval.reason)
-      if (judgesResult)
-        return deniedByPolicy('(policy)', 'The policy asks for what this gateway cannot do.')
-      underway.charges = charges
-      underway.isDurable = isDurable
-      underway.shadow = decision.shadow?.rule ?? null
+      underway.subject = subject
+      underway.decision = decision
       return null
     }
     const denial = deniedByPolicy(decision.rule, decision.reason)
     return decision.isHidden ? { ...denial, kind: 'unknown-tool' } : denial
   }
 
-  async #inspect(underway: Underway): Promise<Denial | null> {
-    const { call, caller } = underway
-    const inspected = await this.#options.inspection.input(caller, call.tool, underway.args)
+  #inspect(underway: Underway): Denial | null | Promise<Denial | null> {
+    const { what, caller } = underway
+    if (what.isFromServer) return null
+    const inspected = this.#options.inspection.input(caller, what.name, underway.args)
+    return inspected instanceof Promise
+      ? inspected.then((found) => this.#inspected(underway, found))
+      : this.#inspected(underway, inspected)
+  }
+
+  #inspected(
+    underway: Underway,
+    inspected: Awaited<ReturnType<MessageInspection['input']>>,
+  ): Denial | null {
     if ('refusal' in inspected)
       return {
         rule: 'INSPECTION_REFUSED',
@@ -175,32 +236,74 @@ export class CallPath {
         isRecorded: false,
       }
     if (inspected.value === underway.args) return null
-    underway.args = inspected.value as ToolCall['args']
+    underway.args = inspected.value as Judgeable['args']
     // What goes on is what has to be allowed.
     return this.#decide(underway)
   }
 
-  async #count(underway: Underway): Promise<Denial | null> {
-    const record = await this.#options.record()
-    const passed = await record.pass({
-      ...this.#recorded(underway),
-      isDurable: underway.isDurable,
-      charges:
-        underway.paid !== null
-          ? []
-          : underway.charges.map(({ limit, ...charge }) => ({
-              ...charge,
-              limit,
-              counter: this.#counterOf(limit, underway.caller),
-            })),
-    })
-    if ('exceeded' in passed) return deniedByLimit(passed)
-    underway.passed = { ...passed, taken: underway.paid?.taken ?? passed.taken }
-    return null
+  #count(underway: Underway): Denial | null | Promise<Denial | null> {
+    return this.#record === null
+      ? this.#opened().then((record) => this.#countIn(record, underway))
+      : this.#countIn(this.#record, underway)
   }
 
-  #counterOf(limit: ToolLimit, caller: Caller): string {
-    return counterOf(this.#options.server, this.#scopeId(limit.scope, caller), limit)
+  #countIn(record: CallRecord, underway: Underway): Denial | null | Promise<Denial | null> {
+    const { server } = this.#options
+    const { charges, needsApproval, isDurable, shadow } = underway.decision
+    const { paid } = underway
+    const asked =
+      needsApproval === null || paid !== null ? null : this.#asked(underway, needsApproval)
+    const passed = record.pass({
+      ...this.#recorded(underway),
+      isDurable,
+      shadow,
+      act: asked === null ? null : actOf(asked),
+      charges: (paid === null ? charges : []).map(
+        (charge): CounterCharge => ({
+          ...charge,
+          counter: counterOf(
+            server,
+            this.#scopeId(charge.limit.scope, underway.caller),
+            charge.limit,
+          ),
+        }),
+      ),
+    })
+    return passed instanceof Promise
+      ? passed.then((found) => this.#passed(record, underway, asked, found))
+      : this.#passed(record, underway, asked, passed)
+  }
+
+  #passed(
+    record: CallRecord,
+    underway: Underway,
+    asked: AskedCall | null,
+    passed: Passed,
+  ): Denial | null | Promise<Denial> {
+    if ('exceeded' in passed) return deniedByLimit(passed.exceeded)
+    if ('taken' in passed) {
+      underway.passed = { ...passed, taken: underway.paid?.taken ?? passed.taken }
+      return null
+    }
+    if (asked === null) throw new TypeError('what nobody had to allow was not allowed')
+    return this.#ask(record, underway.caller, asked)
+  }
+
+  async #ask(record: CallRecord, caller: Caller, asked: AskedCall): Promise<Denial> {
+    try {
+      const redact = await this.#options.inspection.redactor(caller)
+      return await record.ask(caller, approvalOf(asked, redact))
+    } catch (error) {
+      return approvalDenial(error, asked.rule)
+    }
+  }
+
+  #asked(
+    { what, args, policies }: Underway,
+    rule: RuleSays & { readonly seconds: number | null },
+  ): AskedCall {
+    const { server } = this.#options
+    return { server, name: what.name, args, revision: revisionOf(policies) ?? '', rule }
   }
 
   /** On one machine the grant of a server is the agent of that machine. */
@@ -211,42 +314,82 @@ export class CallPath {
     return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
   }
 
-  /** What the answer says of costs that were estimated. */
-  #corrections(underway: Underway, taken: readonly Taken[], result: unknown) {
-    return underway.charges.flatMap(({ limit }) => {
-      const amount = settledAmount(limit, result)
-      const counter = this.#counterOf(limit, underway.caller)
-      const one = taken.find((other) => other.counter === counter)
-      return amount === null || one === undefined || one.amount === amount
-        ? []
-        : [{ taken: one, amount }]
-    })
-  }
-
-  #recorded({ call, caller, args, policies, shadow }: Underway): RecordedCall {
+  #recorded({ what, caller, args, policies, took }: Underway): RecordedCall {
     const { server } = this.#options
-    const keys = Object.keys(args)
-    const revision = revisionOf(policies)
-    return { caller, server, tool: call.tool, keys, revision, ...(shadow !== null && { shadow }) }
+    const { name, isMethod } = what
+    return {
+      caller,
+      server,
+      name,
+      isMethod,
+      keys: Object.keys(args),
+      revision: revisionOf(policies),
+      took,
+    }
   }
 
-  #goingOn(underway: Underway): CallJudged {
-    const { call, args, passed } = underway
-    const { request, params } = call
-    const isChanged = args !== call.args && request.params !== null
+  async #opened(): Promise<CallRecord> {
+    this.#record = await this.#options.record()
+    return this.#record
+  }
+
+  #goingOn(underway: Underway): CallAllowed {
+    const { what, policies, subject, decision } = underway
     return {
-      text:
-        isChanged && request.params !== null
-          ? withPart(request, request.params, { ...params, arguments: args })
-          : request.text,
-      paid: { taken: passed?.taken ?? [] },
-      settle: async (end, result) => {
-        if (passed === null) return
-        const record = await this.#options.record()
-        const corrections = this.#corrections(underway, passed.taken, result)
-        if (corrections.length > 0) await record.correct(corrections)
-        await record.settle({ ...this.#recorded(underway), ...passed }, end)
+      text: textOf(underway),
+      paid: { taken: underway.passed?.taken ?? [] },
+      judgeResult:
+        decision.judgesResult && subject !== null
+          ? (result) => {
+              const { denied } = decideResultByAll(policies, subject, result)
+              return denied === null ? null : deniedByPolicy(denied.rule, denied.reason)
+            }
+          : null,
+      settle: (end, result) => {
+        const { passed } = underway
+        const record = this.#record
+        if (passed === null || record === null) return undefined
+        return record.settle(
+          this.#recorded(underway),
+          passed,
+          end,
+          result === undefined || what.isFromServer ? null : this.#actual(underway, result),
+        )
       },
     }
+  }
+
+  /** What limits with a cost in the answer are to count, by counter; null when all stays as it was reserved. */
+  #actual({ decision, caller }: Underway, result: unknown): ReadonlyMap<string, number> | null {
+    let actual: Map<string, number> | null = null
+    for (const charge of decision.charges) {
+      const amount = settledAmount(charge.limit, result)
+      if (amount === null || amount === charge.amount) continue
+      const { limit } = charge
+      actual ??= new Map()
+      actual.set(counterOf(this.#options.server, this.#scopeId(limit.scope, caller), limit), amount)
+    }
+    return actual
+  }
+}
+
+/** The message as it came when nothing was changed. */
+function textOf({ what, args }: Underway): string {
+  const { message, params, isMethod } = what
+  if (args === what.args || message.params === null) return message.text
+  return withPart(message, message.params, isMethod ? args : { ...params, arguments: args })
+}
+
+function tookText(before: string, name: string, begun: number): string {
+  const us = Math.round((monotonicMs() - begun) * 1_000)
+  return `${before === '' ? '' : ', '}${name} ${us}`
+}
+
+function failed(error: unknown): { readonly denial: Denial } {
+  const { code, message, help, details } = asFault(error)
+  const { remedy } = details
+  const cure = typeof remedy === 'string' ? remedy : help
+  return {
+    denial: { rule: code, kind: 'denied', text: `${message}\n${cure}`, isRecorded: true },
   }
 }

@@ -1,23 +1,25 @@
 import {
   type CallOutcome,
   changeLane,
+  type Lane,
   type Ledger,
   type RecordDraft,
   type Settled,
 } from '../audit/index.ts'
-import type { Tx } from '../core/db-port.ts'
+import type { ApprovalAct, ApprovalPort } from '../core/approval-port.ts'
+import { type Reader, type Tx, type TxAtOnce, takeSteps, takeStepsAtOnce } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
-import type { StandingPort } from '../core/identity-port.ts'
+import type { StandingAt, StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import {
-  type Charge,
-  correct,
+  type CounterCharge,
   dropEnded,
   type Exceeded,
   type Reserved,
   refund,
   reserve,
+  settle,
   type Taken,
 } from './counters-repository.ts'
 import { shownName } from './tool-call.ts'
@@ -26,97 +28,126 @@ import { shownName } from './tool-call.ts'
 export interface RecordedCall {
   readonly caller: Caller
   readonly server: string
-  readonly tool: string
+  /** Name of the tool, or of the method where it is not one. */
+  readonly name: string
+  readonly isMethod: boolean
   readonly keys: readonly string[]
-  /** First characters of the policy's digest, or null without one. */
+  /** First characters of the digests of the policies, or null without one. */
   readonly revision: string | null
-  /** The rule in shadow that would have stopped it. */
-  readonly shadow?: string
+  /** What the steps took so far, microseconds: `decide 4, inspect 31`. */
+  readonly took: string
 }
 
 interface Passing extends RecordedCall {
-  readonly charges: readonly Charge[]
+  readonly charges: readonly CounterCharge[]
   /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
   readonly isDurable: boolean
+  /** Rules in shadow that would have stopped it. */
+  readonly shadow: string | null
+  /** What people have to have allowed. */
+  readonly act: ApprovalAct | null
 }
 
 interface Refused extends RecordedCall {
   readonly rule: string
 }
 
+interface Settling {
+  readonly call: RecordedCall
+  readonly passed: PassedCall
+  /** By counter; null: all is given back. */
+  readonly actual: ReadonlyMap<string, number> | null
+}
+
 /** Only then did the server provably not run the call. */
 const REFUNDED: ReadonlySet<CallOutcome> = new Set(['refused-by-server', 'never-sent'])
 
-interface Settling extends RecordedCall {
+export interface PassedCall {
   readonly seq: number
   readonly taken: readonly Taken[]
 }
 
-export type Passed = { readonly seq: number; readonly taken: readonly Taken[] } | Exceeded
+export type Passed = PassedCall | { readonly exceeded: Exceeded } | { readonly isAsked: true }
+
+type Counted = Reserved | { readonly isAsked: true }
+
+/** People who can be asked about calls. */
+export type CallApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand'>
 
 const MAX_KEYS = 100
 const MAX_KEY = 100
 
+/** Nothing can be read through it: what is known without reading is all that is asked for. */
+const NO_READER: Reader = {
+  dialect: 'sqlite',
+  all: () => Promise.reject(new Error('nothing is read at once')),
+  get: () => Promise.reject(new Error('nothing is read at once')),
+}
+
 /** Counts calls and records what was decided: both in one transaction, before the call goes on. */
 export class CallRecord {
   readonly #ledger: Ledger
-  readonly #passing
-  readonly #passingAtOnce
-  readonly #refused
-  readonly #refunding
-  readonly #correcting
-  readonly #tidying
+  readonly #approvals: CallApprovals | null
+  readonly #passing: Lane<Passing, Counted>
+  readonly #passingSoon: Lane<Passing, Counted>
+  readonly #refused: Lane<Refused, null>
+  readonly #settling: Lane<Settling, null>
+  readonly #tidying: Lane<null, null>
 
-  constructor(ledger: Ledger, standing: StandingPort) {
+  /** @param approvals null: nobody can be asked, and what needs a person does not pass */
+  constructor(ledger: Ledger, standing: StandingPort, approvals: CallApprovals | null = null) {
     this.#ledger = ledger
-    const pass = async (tx: Tx, call: Passing, at: EpochMs): Promise<Settled<Reserved>> => {
-      const frozen = await standing.frozen(tx)
-      if (frozen.has('all') || frozen.has(principalName(call.caller.principal)))
-        return { fault: frozenFault(), record: recordOf(call, 'refusal', { by: 'frozen' }) }
-      const reserved = await reserve(tx, call.charges, at)
-      return 'taken' in reserved
-        ? { value: reserved, record: recordOf(call, 'intent', { by: policyOf(call) }) }
-        : {
-            value: reserved,
-            record: recordOf(call, 'refusal', { by: reserved.exceeded.pointer }),
-          }
+    this.#approvals = approvals
+    const pass = async (tx: Tx, call: Passing, at: EpochMs): Promise<Settled<Counted>> => {
+      const refusal = standingProblem(await frozenNow(standing, tx, call.caller, at), call)
+      if (refusal !== null) return refusal
+      const reserved = await takeSteps(tx, reserve(call.charges, at))
+      if (call.act === null || 'exceeded' in reserved) return counted(call, reserved)
+      return this.#approved(tx, call, call.act, reserved.taken, at)
     }
     this.#passing = changeLane('gateway.call.durable', pass)
-    this.#passingAtOnce = changeLane('gateway.call', pass, 'soon')
+    this.#passingSoon = {
+      ...changeLane('gateway.call', pass, 'soon'),
+      workAtOnce(tx, call, at, rights) {
+        const frozen = knownFrozen(standing.atRevision(rights), call.caller, at)
+        if (frozen === null) return null
+        return (
+          standingProblem(frozen, call) ??
+          counted(call, takeStepsAtOnce(tx, reserve(call.charges, at)))
+        )
+      },
+    }
     this.#tidying = changeLane('gateway.tidy', async (tx, _member: null, at) => {
-      await dropEnded(tx, at)
+      await takeSteps(tx, dropEnded(at))
       return { value: null, record: null }
     })
-    this.#correcting = changeLane(
-      'gateway.correct',
-      async (tx, corrections: Parameters<typeof correct>[1]) => {
-        await correct(tx, corrections)
-        return { value: null, record: null }
+    const refuse = (call: Refused): Settled<null> => ({
+      value: null,
+      record: recordOf(call, 'refusal', call.rule),
+    })
+    this.#refused = {
+      ...changeLane('gateway.refusal', async (_tx: Tx, call: Refused) => refuse(call), 'soon'),
+      workAtOnce: (_tx: TxAtOnce, call: Refused) => refuse(call),
+    }
+    this.#settling = changeLane(
+      'gateway.settle',
+      async (tx, { call, passed, actual }: Settling) => {
+        const { taken, seq } = passed
+        await takeSteps(tx, actual === null ? refund(taken) : settle(taken, actual))
+        const { caller, server, name, isMethod } = call
+        const action = actual === null ? 'refund' : 'settle'
+        return {
+          value: null,
+          record: {
+            kind: 'event',
+            action: `${isMethod ? 'method' : 'tool'}.${action}`,
+            caller,
+            detail: { server, [isMethod ? 'method' : 'tool']: shownName(name), call: seq },
+          },
+        }
       },
       'soon',
     )
-    this.#refused = changeLane('gateway.refusal', async (_tx, call: Refused) => ({
-      value: null,
-      record: recordOf(call, 'refusal', { by: call.rule }),
-    }))
-    this.#refunding = changeLane('gateway.refund', async (tx, call: Settling) => {
-      await refund(tx, call.taken)
-      const { caller, server, tool, seq } = call
-      return {
-        value: null,
-        record: {
-          kind: 'event',
-          action: 'tool.refund',
-          caller,
-          detail: { server, tool: shownName(tool), call: seq },
-        },
-      }
-    })
-  }
-
-  /** Counts what calls really cost, where their answers say so. */
-  async correct(corrections: Parameters<typeof correct>[1]): Promise<void> {
-    await this.#ledger.commit(this.#correcting, corrections)
   }
 
   /** Drops what no limit counts any more: the counters of sessions that are over. */
@@ -125,54 +156,161 @@ export class CallRecord {
   }
 
   /**
-   * Counts a call that the policy allows.
+   * Counts a call that the policy allows, and uses up the approval that it needs.
    *
-   * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `AUDIT_UNAVAILABLE` when nothing could be recorded
+   * @returns at once where nothing has to be waited for
+   * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `UNAUTHENTICATED` when it no longer counts,
+   *   `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
-  async pass(call: Passing): Promise<Passed> {
-    const lane = call.isDurable ? this.#passing : this.#passingAtOnce
-    const { value, seq } = await this.#ledger.commit(lane, call)
-    return 'taken' in value ? { taken: value.taken, seq } : value
+  pass(call: Passing): Passed | Promise<Passed> {
+    if (!call.isDurable && call.act === null) {
+      const done = this.#ledger.commitAtOnce(this.#passingSoon, call)
+      if (done !== null) return passedOf(done.value, done.seq)
+    }
+    const isDurable = call.isDurable || call.act !== null
+    return this.#ledger
+      .commit(isDurable ? this.#passing : this.#passingSoon, call)
+      .then(({ value, seq }) => passedOf(value, seq))
   }
 
-  async refuse(call: Refused): Promise<void> {
-    await this.#ledger.commit(this.#refused, call)
+  refuse(call: Refused): void | Promise<void> {
+    if (this.#ledger.commitAtOnce(this.#refused, call) !== null) return undefined
+    return this.#ledger.commit(this.#refused, call).then(() => undefined)
   }
 
-  /** Records how a call ended, and gives back what it took when the server provably did not run it. */
-  async settle(call: Settling, end: CallOutcome): Promise<void> {
-    if (REFUNDED.has(end) && call.taken.length > 0) await this.#ledger.commit(this.#refunding, call)
-    this.#ledger.outcome(call.seq, end)
+  /**
+   * Asks people for what `pass` found not to be allowed yet. Always throws.
+   *
+   * @throws {Fault} as `ApprovalPort.demand`
+   */
+  async ask(caller: Caller, request: Parameters<CallApprovals['demand']>[1]): Promise<never> {
+    if (this.#approvals === null)
+      throw new Fault('ACCESS_DENIED', 'A person has to allow this call, and nobody can be asked.')
+    return this.#approvals.demand(caller, request)
+  }
+
+  /**
+   * Records how a call ended. It gives back what it took when the server provably did not run it.
+   *
+   * @param actual what was counted by estimate, by counter, as it turned out; null when it stands
+   */
+  settle(
+    call: RecordedCall,
+    passed: PassedCall,
+    end: CallOutcome,
+    actual: ReadonlyMap<string, number> | null = null,
+  ): void | Promise<void> {
+    const isRefunded = REFUNDED.has(end) && passed.taken.some(({ amount }) => amount > 0)
+    if (!isRefunded && actual === null) {
+      this.#ledger.outcome(passed.seq, end)
+      return undefined
+    }
+    return this.#ledger
+      .commit(this.#settling, { call, passed, actual: isRefunded ? null : actual })
+      .then(() => this.#ledger.outcome(passed.seq, end))
+  }
+
+  async #approved(
+    tx: Tx,
+    call: Passing,
+    act: ApprovalAct,
+    taken: readonly Taken[],
+    at: EpochMs,
+  ): Promise<Settled<Counted>> {
+    const found = await this.#approvals?.consumeWithin(tx, call.caller, act, at)
+    if (found?.consumption.outcome === 'granted') {
+      const settled = counted(call, { taken, shadow: null })
+      const { id } = found.consumption.taken.approval
+      return settled.record === null
+        ? settled
+        : {
+            ...settled,
+            record: {
+              ...settled.record,
+              detail: { ...settled.record.detail, approval: id },
+              rows: found.rows,
+            },
+          }
+    }
+    await takeSteps(tx, refund(taken))
+    return { value: { isAsked: true }, record: recordOf(call, 'refusal', 'approval') }
   }
 }
 
+function passedOf(value: Counted, seq: number): Passed {
+  return 'taken' in value ? { taken: value.taken, seq } : value
+}
+
+function counted(call: Passing, reserved: Reserved): Settled<Reserved> {
+  if ('exceeded' in reserved)
+    return {
+      value: reserved,
+      record: recordOf(call, 'refusal', reserved.exceeded.limit.pointer),
+    }
+  const shadow = call.shadow ?? (reserved.shadow === null ? null : reserved.shadow.pointer)
+  return { value: reserved, record: recordOf(call, 'intent', policyOf(call), shadow) }
+}
+
+/** What is frozen as of the transaction. @throws {Fault} `UNAUTHENTICATED` when the caller no longer counts */
+async function frozenNow(
+  standing: StandingPort,
+  tx: Tx,
+  caller: Caller,
+  at: EpochMs,
+): Promise<ReadonlySet<string>> {
+  if (caller.access !== undefined) await standing.standingOf(tx, caller, at)
+  return standing.frozen(tx)
+}
+
+/** The same where it is known without reading. */
+function knownFrozen(
+  standing: StandingAt,
+  caller: Caller,
+  at: EpochMs,
+): ReadonlySet<string> | null {
+  const found = caller.access === undefined ? null : standing.standingOf(NO_READER, caller, at)
+  const frozen = standing.frozen(NO_READER)
+  for (const one of [found, frozen])
+    if (one instanceof Promise) {
+      one.catch(() => {})
+      if (frozen instanceof Promise) frozen.catch(() => {})
+      return null
+    }
+  return frozen instanceof Promise ? null : frozen
+}
+
+function standingProblem(frozen: ReadonlySet<string>, call: Passing): Settled<never> | null {
+  if (frozen.size === 0) return null
+  if (!frozen.has('all') && !frozen.has(principalName(call.caller.principal))) return null
+  const fault = new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
+    details: { remedy: 'have the person run sallyport unfreeze' },
+  })
+  return { fault, record: recordOf(call, 'refusal', 'frozen') }
+}
+
 function recordOf(
-  { caller, server, tool, keys, revision, shadow }: RecordedCall,
+  { caller, server, name, isMethod, keys, revision, took }: RecordedCall,
   kind: 'intent' | 'refusal',
-  more: { readonly by?: string },
+  by: string,
+  shadow: string | null = null,
 ): RecordDraft {
   const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
   return {
     kind,
-    action: 'tool.call',
+    action: isMethod ? 'method.call' : 'tool.call',
     caller,
-    ...more,
+    by,
     detail: {
       server,
-      tool: shownName(tool),
+      [isMethod ? 'method' : 'tool']: shownName(name),
       keys: shown.toSorted(),
       policy: revision,
-      ...(shadow !== undefined && { shadow }),
+      took,
+      ...(shadow !== null && { shadow }),
     },
   }
 }
 
 function policyOf({ revision }: RecordedCall): string {
   return revision === null ? '(no policy)' : `policy ${revision}`
-}
-
-function frozenFault(): Fault {
-  return new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
-    details: { remedy: 'have the person run sallyport unfreeze' },
-  })
 }

@@ -1,35 +1,38 @@
-import type { Tx } from '../core/db-port.ts'
+import { allRows, changeRows, type Steps } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
-import { type ToolLimit, windowAt } from '../policy/tool-policy/index.ts'
+import { type Charge, type ToolLimit, windowAt } from '../policy/tool-policy/index.ts'
 
-/** A limit, and which counter it is for one caller. */
-export interface Charge {
-  readonly limit: ToolLimit
+/** What a call is counted as, and which counter that is for one caller. */
+export interface CounterCharge extends Charge {
   /** Server, name, scope with its id, window and algorithm: changing `max` keeps the count. */
   readonly counter: string
-  /** In units of the limit. 0 always fits. */
-  readonly amount: number
-  /** Counted, and never a reason to refuse. */
-  readonly isShadow: boolean
 }
 
 /** What was counted, and where: giving it back later does not touch another window. */
 export interface Taken {
   readonly counter: string
   readonly bucket: number
+  /** In units of the limit. */
   readonly amount: number
 }
 
-/** A limit that a call does not fit. */
+/** A limit that a call does not fit into. */
 export interface Exceeded {
-  readonly exceeded: ToolLimit
-  /** In units of the limit. */
-  readonly remains: number
-  /** When so much has ended that the call fits; null when it never does. */
+  readonly limit: ToolLimit
+  readonly amount: number
+  /** What of `max` is not used. */
+  readonly left: number
+  /** When so much has ended that the call fits; null: never. */
   readonly resetsAt: EpochMs | null
 }
 
-export type Reserved = { readonly taken: readonly Taken[] } | Exceeded
+export type Reserved =
+  | {
+      readonly taken: readonly Taken[]
+      /** The limit of a rule in shadow that would have denied the call. */
+      readonly shadow: ToolLimit | null
+    }
+  | { readonly exceeded: Exceeded }
 
 /** Longest first, because a name of the document may hold what separates. */
 export function counterOf(server: string, scopeId: string, limit: ToolLimit): string {
@@ -39,105 +42,135 @@ export function counterOf(server: string, scopeId: string, limit: ToolLimit): st
   return JSON.stringify(scale === 0 ? key : [...key, scale])
 }
 
+interface Counted {
+  readonly bucket: number
+  readonly used: number
+}
+
 /**
- * Counts one call against all of its limits, or against none when it does not fit one of them. Whoever calls holds the lock
- * of the audit tree, so counts of several processes do not overlap.
+ * Counts one call against all of its limits, or against none when it does not fit into one of them. Whoever takes the
+ * steps holds the lock of the audit tree, so counts of several processes do not overlap.
  */
-export async function reserve(tx: Tx, charges: readonly Charge[], now: EpochMs): Promise<Reserved> {
+export function* reserve(charges: readonly CounterCharge[], now: EpochMs): Steps<Reserved> {
   const taken: Taken[] = []
-  const ends: EpochMs[] = []
+  let shadow: ToolLimit | null = null
   for (const { limit, counter, amount, isShadow } of strictestOf(charges)) {
     const { bucket, from, endOf } = windowAt(limit, now)
-    const rows = await tx.all<{ bucket: number; used: number }>(
+    const one = { counter, bucket, amount }
+    if (yield* fits(one, from, limit.max)) {
+      taken.push(one)
+      continue
+    }
+    const rows = yield* allRows<Counted>(
       'select bucket, used from gateway_counters where counter = ? and bucket >= ? order by bucket /*lock*/',
       [counter, from],
     )
-    const used = rows.reduce((sum, row) => sum + row.used, 0)
-    if (!isShadow && amount > 0 && used + amount > limit.max)
-      return {
-        exceeded: limit,
-        remains: Math.max(0, limit.max - used),
-        resetsAt: amount > limit.max ? null : resetOf(rows, limit.max - amount, endOf),
+    let used = 0
+    for (const row of rows) used += row.used
+    if (amount > 0 && used + amount > limit.max) {
+      if (!isShadow) {
+        yield* refund(taken)
+        const resetsAt = resetOf(rows, used, limit.max - amount, endOf)
+        return { exceeded: { limit, amount, left: Math.max(0, limit.max - used), resetsAt } }
       }
-    taken.push({ counter, bucket, amount })
-    ends.push(endOf(bucket))
+      shadow ??= limit
+    }
+    taken.push(one)
+    yield* add(one, endOf(bucket), now)
   }
-  for (const [index, one] of taken.entries()) await add(tx, one, ends[index] ?? now, now)
-  return { taken }
+  return { taken, shadow }
+}
+
+/** Counts what fits into a window that something was counted in before; most calls do. @returns whether it did */
+function* fits({ counter, bucket, amount }: Taken, from: EpochMs, max: number): Steps<boolean> {
+  const isOneBucket = from === bucket
+  const sum = isOneBucket
+    ? 'used'
+    : '(select sum(used) from gateway_counters where counter = ? and bucket >= ?)'
+  const changed = yield* changeRows(
+    `update gateway_counters set used = used + ?
+     where counter = ? and bucket = ? and ${sum} + ? <= ?`,
+    [amount, counter, bucket, ...(isOneBucket ? [] : [counter, from]), amount, max],
+  )
+  return changed > 0
 }
 
 /** Gives back what a call took that the server never ran. */
-export async function refund(tx: Tx, taken: readonly Taken[]): Promise<void> {
-  for (const { counter, bucket, amount } of taken)
-    await tx.run(
-      'update gateway_counters set used = case when used > ? then used - ? else 0 end where counter = ? and bucket = ?',
-      [amount, amount, counter, bucket],
-    )
+export function* refund(taken: readonly Taken[]): Steps<void> {
+  for (const { counter, bucket, amount } of taken) yield* change(counter, bucket, -amount)
 }
 
-/** Puts what a call really cost in the place of what was taken, where it was taken. */
-export async function correct(
-  tx: Tx,
-  corrections: readonly { readonly taken: Taken; readonly amount: number }[],
-): Promise<void> {
-  for (const { taken, amount } of corrections) {
-    const more = amount - taken.amount
-    await tx.run(
-      'update gateway_counters set used = case when used + ? > 0 then used + ? else 0 end where counter = ? and bucket = ?',
-      [more, more, taken.counter, taken.bucket],
-    )
+/** What a call turned out to cost takes the place of what was reserved for it. */
+export function* settle(taken: readonly Taken[], actual: ReadonlyMap<string, number>): Steps<void> {
+  for (const { counter, bucket, amount } of taken) {
+    const cost = actual.get(counter) ?? amount
+    if (cost !== amount) yield* change(counter, bucket, cost - amount)
   }
 }
 
 /** Drops what no longer counts, of everybody. */
-export async function dropEnded(tx: Tx, now: EpochMs): Promise<void> {
-  await tx.run('delete from gateway_counters where ends_at <= ?', [now])
+export function* dropEnded(now: EpochMs): Steps<void> {
+  yield* changeRows('delete from gateway_counters where ends_at <= ?', [now])
 }
 
-/** A counter that several limits name is charged once: the most, held against the lowest that is no shadow. */
-function strictestOf(charges: readonly Charge[]): readonly Charge[] {
-  const byCounter = new Map<string, Charge>()
+/** A counter that two limits name is charged once, the higher amount, by the lower one. */
+function strictestOf(charges: readonly CounterCharge[]): readonly CounterCharge[] {
+  if (charges.length < 2) return charges
+  const byCounter = new Map<string, CounterCharge>()
   for (const charge of charges) {
     const other = byCounter.get(charge.counter)
-    byCounter.set(charge.counter, other === undefined ? charge : stricter(other, charge))
+    if (other === undefined) byCounter.set(charge.counter, charge)
+    else {
+      const isStricter =
+        other.isShadow === charge.isShadow ? charge.limit.max < other.limit.max : other.isShadow
+      byCounter.set(charge.counter, {
+        ...(isStricter ? charge : other),
+        amount: Math.max(charge.amount, other.amount),
+      })
+    }
   }
   return [...byCounter.values()]
 }
 
-function stricter(one: Charge, other: Charge): Charge {
-  const amount = Math.max(one.amount, other.amount)
-  if (one.isShadow !== other.isShadow) return { ...(one.isShadow ? other : one), amount }
-  return { ...(other.limit.max < one.limit.max ? other : one), amount }
-}
-
-/** When so much has ended that no more than `most` is left. */
+/** When so much has ended that no more than `fits` is used. */
 function resetOf(
-  rows: readonly { readonly bucket: number; readonly used: number }[],
-  most: number,
+  rows: readonly Counted[],
+  used: number,
+  fits: number,
   endOf: (bucket: number) => EpochMs,
 ): EpochMs | null {
-  let left = rows.reduce((sum, row) => sum + row.used, 0)
-  for (const { bucket, used } of rows) {
-    left -= used
-    if (left <= most) return endOf(bucket)
+  let left = used
+  if (fits < 0) return null
+  for (const row of rows) {
+    left -= row.used
+    if (left <= fits) return endOf(row.bucket)
   }
   return null
 }
 
-async function add(
-  tx: Tx,
-  { counter, bucket, amount }: Taken,
-  endsAt: EpochMs,
-  now: EpochMs,
-): Promise<void> {
-  const changed = await tx.run(
+function* add({ counter, bucket, amount }: Taken, endsAt: EpochMs, now: EpochMs): Steps<void> {
+  if (amount === 0) return
+  const changed = yield* changeRows(
     'update gateway_counters set used = used + ? where counter = ? and bucket = ?',
     [amount, counter, bucket],
   )
   if (changed > 0) return
-  await tx.run('delete from gateway_counters where counter = ? and ends_at <= ?', [counter, now])
-  await tx.run(
+  yield* changeRows('delete from gateway_counters where counter = ? and ends_at <= ?', [
+    counter,
+    now,
+  ])
+  yield* changeRows(
     'insert into gateway_counters (counter, bucket, used, ends_at) values (?, ?, ?, ?)',
     [counter, bucket, amount, endsAt],
   )
+}
+
+/** No count falls below zero. */
+function* change(counter: string, bucket: number, by: number): Steps<void> {
+  if (by !== 0)
+    yield* changeRows(
+      `update gateway_counters set used = case when used + ? < 0 then 0 else used + ? end
+       where counter = ? and bucket = ?`,
+      [by, by, counter, bucket],
+    )
 }

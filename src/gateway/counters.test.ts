@@ -3,16 +3,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { takeSteps, takeStepsAtOnce } from '../core/db-port.ts'
 import { epochMs, toIso } from '../core/time.ts'
 import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import { MIGRATIONS, migrate, openSqlite } from '../store/index.ts'
 import {
-  type Charge,
-  correct,
+  type CounterCharge,
   counterOf,
   dropEnded,
+  type Reserved,
   refund,
   reserve,
+  settle,
 } from './counters-repository.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-counters-'))
@@ -36,14 +38,15 @@ const limit = (counter: string, max: number, more: Partial<ToolLimit> = {}): Too
   pointer: `/${counter}`,
   ...more,
 })
-const charge = (limit: ToolLimit, amount = 1, isShadow = false): Charge => ({
+const charge = (limit: ToolLimit, amount = 1, isShadow = false): CounterCharge => ({
   limit,
   counter: counterOf('s', 'me', limit),
   amount,
   isShadow,
 })
 const NOON = epochMs(Date.UTC(2026, 10, 20, 12))
-const call = (charges: readonly Charge[], at = NOON) => db.write((tx) => reserve(tx, charges, at))
+const call = (charges: readonly CounterCharge[], at = NOON): Promise<Reserved> =>
+  db.write((tx) => takeSteps(tx, reserve(charges, at)))
 const used = async (limit: ToolLimit): Promise<number> => {
   const row = await db.read((reader) =>
     reader.get<{ n: number }>(
@@ -59,8 +62,8 @@ test('exactly max calls pass in a window, and the next one begins anew', async (
   for (let n = 0; n < 3; n += 1) assert.ok('taken' in (await call([charge(three)])))
   const refused = await call([charge(three)])
   assert.ok('exceeded' in refused)
-  assert.equal(refused.exceeded.pointer, '/three')
-  assert.equal(toIso(refused.resetsAt ?? assert.fail()), '2026-11-21T00:00:00.000Z')
+  assert.equal(refused.exceeded.limit.pointer, '/three')
+  assert.equal(toIso(refused.exceeded.resetsAt ?? assert.fail()), '2026-11-21T00:00:00.000Z')
   assert.equal(await used(three), 3)
   assert.ok('taken' in (await call([charge(three)], epochMs(NOON + 12 * 3_600_000))))
 })
@@ -70,7 +73,7 @@ test('a call that one limit refuses is counted by none', async () => {
   const none = limit('none', 0)
   const refused = await call([charge(wide), charge(none)])
   assert.ok('exceeded' in refused)
-  assert.equal(refused.resetsAt, null)
+  assert.equal(refused.exceeded.resetsAt, null)
   assert.equal(await used(wide), 0)
 })
 
@@ -89,13 +92,13 @@ test('what is given back is given back to its own window, once and never below n
   const one = limit('back', 1)
   const reserved = await call([charge(one)])
   assert.ok('taken' in reserved)
-  await db.write((tx) => refund(tx, reserved.taken))
+  await db.write((tx) => takeSteps(tx, refund(reserved.taken)))
   assert.equal(await used(one), 0)
-  await db.write((tx) => refund(tx, reserved.taken))
+  await db.write((tx) => takeSteps(tx, refund(reserved.taken)))
   assert.equal(await used(one), 0)
   const tomorrow = epochMs(NOON + 86_400_000)
   assert.ok('taken' in (await call([charge(one)], tomorrow)))
-  await db.write((tx) => refund(tx, reserved.taken))
+  await db.write((tx) => takeSteps(tx, refund(reserved.taken)))
   assert.ok('exceeded' in (await call([charge(one)], tomorrow)))
 })
 
@@ -106,56 +109,9 @@ test('a sliding limit holds over the edge of a minute, and says when it resets',
   assert.ok('taken' in (await at(59)))
   const refused = await at(62)
   assert.ok('exceeded' in refused)
-  assert.equal(toIso(refused.resetsAt ?? assert.fail()), '2026-11-20T12:01:59.000Z')
+  assert.equal(toIso(refused.exceeded.resetsAt ?? assert.fail()), '2026-11-20T12:01:59.000Z')
   assert.ok('exceeded' in (await at(118)))
   assert.ok('taken' in (await at(119)))
-})
-
-test('amounts are counted; what does not fit says what remains, and nothing always fits', async () => {
-  const spend = limit('spend', 1_000, { scale: 2 })
-  assert.ok('taken' in (await call([charge(spend, 999)])))
-  const refused = await call([charge(spend, 2)])
-  assert.ok('exceeded' in refused)
-  assert.equal(refused.remains, 1)
-  assert.equal(toIso(refused.resetsAt ?? assert.fail()), '2026-11-21T00:00:00.000Z')
-  const never = await call([charge(spend, 1_001)])
-  assert.ok('exceeded' in never)
-  assert.equal(never.resetsAt, null)
-  assert.ok('taken' in (await call([charge(spend, 1)])))
-  assert.ok('taken' in (await call([charge(spend, 0)])))
-  assert.equal(await used(spend), 1_000)
-})
-
-test('an amount is given back as it was taken', async () => {
-  const spend = limit('amount-back', 100)
-  const reserved = await call([charge(spend, 60)])
-  assert.ok('taken' in reserved)
-  assert.ok('taken' in (await call([charge(spend, 10)])))
-  await db.write((tx) => refund(tx, reserved.taken))
-  assert.equal(await used(spend), 10)
-})
-
-test('what a call really cost takes the place of the estimate, also beyond the limit', async () => {
-  const spend = limit('estimated', 100)
-  const reserved = await call([charge(spend, 60)])
-  assert.ok('taken' in reserved)
-  const [taken] = reserved.taken
-  assert.ok(taken !== undefined)
-  await db.write((tx) => correct(tx, [{ taken, amount: 5 }]))
-  assert.equal(await used(spend), 5)
-  await db.write((tx) => correct(tx, [{ taken: { ...taken, amount: 5 }, amount: 150 }]))
-  assert.equal(await used(spend), 150)
-  assert.ok('exceeded' in (await call([charge(spend, 1)])))
-  assert.ok('taken' in (await call([charge(spend, 0)])))
-})
-
-test('a limit in shadow counts and refuses nobody; one that is none holds beside it', async () => {
-  const watched = limit('watched', 1)
-  for (let n = 0; n < 3; n += 1) assert.ok('taken' in (await call([charge(watched, 1, true)])))
-  assert.equal(await used(watched), 3)
-  const held = limit('watched', 4)
-  assert.ok('taken' in (await call([charge(watched, 1, true), charge(held)])))
-  assert.ok('exceeded' in (await call([charge(watched, 1, true), charge(held)])))
 })
 
 test('scopes, servers and windows are counters of their own, whatever their names hold', () => {
@@ -175,7 +131,52 @@ test('scopes, servers and windows are counters of their own, whatever their name
 test('what has ended is dropped', async () => {
   const gone = limit('gone', 1)
   await call([charge(gone)], epochMs(NOON - 5 * 86_400_000))
-  await db.write((tx) => dropEnded(tx, NOON))
+  await db.write((tx) => takeSteps(tx, dropEnded(NOON)))
   assert.equal(await used(gone), 0)
   assert.ok((await used(limit('shared', 1))) > 0)
+})
+
+test('a cost takes that much, and is settled to what it was', async () => {
+  const budget = limit('budget', 10_000, { scale: 2 })
+  const reserved = await call([charge(budget, 9_950)])
+  assert.ok('taken' in reserved)
+  const refused = await call([charge(budget, 51)])
+  assert.ok('exceeded' in refused)
+  assert.deepEqual([refused.exceeded.amount, refused.exceeded.left], [51, 50])
+  assert.ok('taken' in (await call([charge(budget, 0)])))
+  const actual = new Map([[charge(budget).counter, 1_200]])
+  await db.write((tx) => takeSteps(tx, settle(reserved.taken, actual)))
+  assert.equal(await used(budget), 1_200)
+  const over = await call([charge(budget, 10_001)])
+  assert.ok('exceeded' in over)
+  assert.equal(over.exceeded.resetsAt, null)
+})
+
+test('a limit in shadow counts and denies nothing, but beside one that does', async () => {
+  const lifted = limit('lifted', 1)
+  assert.ok('taken' in (await call([charge(lifted, 1, true)])))
+  const second = await call([charge(lifted, 1, true)])
+  assert.ok('taken' in second)
+  assert.equal(second.shadow?.pointer, '/lifted')
+  assert.equal(await used(lifted), 2)
+  const both = await call([charge(lifted, 1, true), charge(limit('lifted', 2))])
+  assert.ok('exceeded' in both)
+})
+
+test('steps that are taken at once count the same', async () => {
+  const two = limit('at once', 2)
+  const once = (): Reserved | null =>
+    db.writeAtOnce((tx) => takeStepsAtOnce(tx, reserve([charge(two)], NOON)))
+  assert.deepEqual(
+    [once(), once(), once()].map((one) => one !== null && 'taken' in one),
+    [true, true, false],
+  )
+  assert.equal(await used(two), 2)
+  assert.throws(() =>
+    db.writeAtOnce((tx) => {
+      takeStepsAtOnce(tx, reserve([charge(limit('at once', 9))], NOON))
+      throw new Error('enough')
+    }),
+  )
+  assert.equal(await used(two), 2)
 })

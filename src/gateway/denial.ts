@@ -25,25 +25,38 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
   }
 }
 
-export function deniedByLimit({ exceeded, remains, resetsAt }: Exceeded): Denial {
-  const { counter, window, onDeny, pointer, scale } = exceeded
-  const max = amountText(exceeded.max, scale)
-  const left = remains === 0 ? 'Nothing remains' : `${amountText(remains, scale)} remains`
+export function deniedByLimit({ limit, amount, left, resetsAt }: Exceeded): Denial {
+  const { counter, window, max, onDeny, pointer, scale } = limit
   const span = typeof window === 'number' ? `${window} seconds` : `a ${window}`
-  const when = resetsAt === null ? `${left}.` : `${left} until ${toIso(resetsAt)}.`
+  const shown = (units: number): string => amountText(units, scale)
+  const said =
+    left === 0
+      ? `The limit '${counter}' of ${shown(max)} in ${span} is reached.`
+      : `The limit '${counter}' of ${shown(max)} in ${span} has ${shown(left)} left, and this takes ${shown(amount)}.`
+  const remains = left === 0 ? 'Nothing remains' : `${shown(left)} remains`
+  const when = resetsAt === null ? `${remains}.` : `${remains} until ${toIso(resetsAt)}.`
   return {
     rule: pointer,
     kind: 'denied',
-    text: `[POLICY DENIED] ${onDeny ?? `The limit '${counter}' of ${max} in ${span} is reached.`}\nRule: ${pointer}\n${when}`,
+    text: `[POLICY DENIED] ${onDeny ?? said}\nRule: ${pointer}\n${when}`,
     isRecorded: true,
   }
 }
 
 /** The answer to a call that does not go on, as a line. */
-export function denialAnswer({ request, tool, isModern }: ToolCall, denial: Denial): string {
-  if (denial.kind === 'unknown-tool')
-    return errorAnswer(request.idText, RPC_ERRORS.params, `Unknown tool: ${shownName(tool)}`)
-  return resultAnswer(request.idText, {
+export function denialAnswer(call: ToolCall, denial: Denial): string {
+  return denial.kind === 'unknown-tool'
+    ? unknownToolAnswer(call)
+    : denialResult(call.request.idText, call.isModern, denial)
+}
+
+/** Where the server does not say how it would answer. */
+export function unknownToolAnswer({ request, tool }: ToolCall): string {
+  return errorAnswer(request.idText, RPC_ERRORS.params, `Unknown tool: ${shownName(tool)}`)
+}
+
+export function denialResult(idText: string, isModern: boolean, denial: Denial): string {
+  return resultAnswer(idText, {
     ...(isModern && { resultType: 'complete' }),
     content: [{ type: 'text', text: denial.text }],
     isError: true,

@@ -18,7 +18,7 @@ import type { OpenUpstream } from './upstream.ts'
 
 export interface EraBridgeOptions {
   readonly toServer: (text: string, message: Message | null) => void
-  readonly hear: (message: Message | Refused, about: string | null) => Promise<void>
+  readonly hear: (message: Message | Refused, about: string | null) => void | Promise<void>
   readonly failed: (idKey: string, end: CallOutcome, why: string) => void
   readonly log: Log
 }
@@ -103,7 +103,7 @@ export class EraBridge {
   }
 
   /** One message of the server. */
-  heard(message: Message | Refused, about: string | null): Promise<void> {
+  heard(message: Message | Refused, about: string | null): void | Promise<void> {
     const asking = this.#asking
     if (
       asking?.isOpen === true &&
@@ -240,7 +240,7 @@ export function acrossEras(open: OpenUpstream, log: Log): OpenUpstream {
       log,
     })
     const upstream = await open({
-      hear: (message, about) => bridge.heard(message, about),
+      hear: async (message, about) => bridge.heard(message, about),
       failed: (idKey, end, why, status) => bridge.failed(idKey, end, why, status),
     })
     return {

@@ -12,7 +12,8 @@ import {
 import { EventStream, eventPlace } from './event-stream.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer } from './pending-answer.ts'
-import { Relay, type RelayOptions } from './relay.ts'
+import { Relay } from './relay.ts'
+import type { RelayOptions } from './relay-options.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream } from './upstream.ts'
 

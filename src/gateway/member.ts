@@ -9,7 +9,8 @@ import {
   readMessage,
   withMembers,
 } from '../mcp/wire/index.ts'
-import { Relay, type RelayOptions } from './relay.ts'
+import { Relay } from './relay.ts'
+import type { RelayOptions } from './relay-options.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream } from './upstream.ts'
 

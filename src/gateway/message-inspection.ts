@@ -2,7 +2,7 @@ import type { InspectionSwitches } from '../core/config.ts'
 import { ExactNumber } from '../core/decimal.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { systemClock } from '../core/time.ts'
+import { monotonicMs, systemClock } from '../core/time.ts'
 import type { InspectionNote } from '../core/vault-port.ts'
 import type { Engine, Finding, InspectSettings } from '../inspect/index.ts'
 import { shownName } from './tool-call.ts'
@@ -17,16 +17,15 @@ export interface KnownValues {
 export interface CallInspection {
   readonly switches: InspectionSwitches
   /** @throws {Fault} `BAD_INPUT` when the rules cannot be understood: then nothing passes */
-  rulesFor(
-    caller: Caller,
-    server: string,
-    tool: string,
-  ): Promise<{
-    readonly layers: readonly Partial<InspectSettings>[]
-    readonly engine: Engine | null
-  }>
+  rulesFor(caller: Caller, server: string, tool: string): CallRules | Promise<CallRules>
   readonly allowListFile: string | null
-  knownValuesOf?(caller: Caller): Promise<KnownValues>
+  knownValuesOf?(caller: Caller): KnownValues | Promise<KnownValues>
+}
+
+/** What holds beyond the switches. */
+export interface CallRules {
+  readonly layers: readonly Partial<InspectSettings>[]
+  readonly engine: Engine | null
 }
 
 export interface MessageInspectionOptions {
@@ -42,6 +41,7 @@ export type InspectedInput = { readonly value: unknown } | { readonly refusal: s
 /** An agent chooses what it calls, and the person pastes the line. */
 const PASTABLE = /^\w[\w.-]{0,99}$/
 const KNOWN_VALUE = 'known-value'
+const KEPT_MS = 100
 const MAX_TOLD = 50
 const MAX_SHOWN = 20
 
@@ -51,10 +51,37 @@ interface Seen {
   readonly line: string
 }
 
+type Parts = typeof import('../inspect/index.ts')
+
+/** Everything that one message is judged by. */
+interface Means {
+  readonly parts: Parts
+  readonly engine: Engine
+  readonly settings: InspectSettings
+  readonly known: KnownValues | null
+}
+
+/** What was asked for last. */
+interface Last {
+  readonly caller: Caller
+  readonly tool: string
+  readonly rules: CallRules
+  readonly at: number
+}
+
+/** Settings are merged once for the rules that they come from. */
+interface Merged {
+  readonly engine: Engine
+  readonly settings: InspectSettings
+}
+
 /** Looks at what agents send to a server and at what it sends back. */
 export class MessageInspection {
   readonly #options: MessageInspectionOptions
-  #loaded: Promise<typeof import('../inspect/index.ts')> | undefined
+  #loading: Promise<Parts> | undefined
+  #parts: Parts | null = null
+  readonly #merged = new WeakMap<CallRules, Merged>()
+  #last: Last | null = null
 
   constructor(options: MessageInspectionOptions) {
     this.#options = options
@@ -70,16 +97,48 @@ export class MessageInspection {
       )
   }
 
-  /** @returns the value that goes on, the same one when nothing was taken out; or why nothing does */
-  async input(caller: Caller, tool: string, value: unknown): Promise<InspectedInput> {
-    const { inspection } = this.#options
-    const { switches } = inspection
+  /**
+   * @returns the value that goes on, the same one when nothing was taken out; or why nothing does. At once where there
+   *   is nothing to wait for.
+   */
+  input(caller: Caller, tool: string, value: unknown): InspectedInput | Promise<InspectedInput> {
+    const { switches } = this.#options.inspection
     if (!switches.isEnabled) return { value }
-    const parts = await this.#load()
-    const { engine, settings } = await this.#rulesFor(caller, tool)
+    const means = this.#means(caller, tool, switches.exfiltration !== 'off', true)
+    return means instanceof Promise
+      ? means.then((one) => this.#judgeInput(one, caller, tool, value))
+      : this.#judgeInput(means, caller, tool, value)
+  }
+
+  /**
+   * @returns the value with known values taken out, the same one when there were none. Nothing is refused. At once where
+   *   there is nothing to wait for.
+   */
+  output(caller: Caller, tool: string, value: unknown): unknown {
+    const { switches } = this.#options.inspection
+    if (!switches.isEnabled) return value
+    const means = this.#means(caller, tool, switches.redactsSecrets, false)
+    return means instanceof Promise
+      ? means.then((one) => this.#judgeOutput(one, caller, tool, value))
+      : this.#judgeOutput(means, caller, tool, value)
+  }
+
+  /** Takes the values that a principal knows out of texts that others read. */
+  async redactor(caller: Caller): Promise<(text: string) => string> {
+    const known = await this.#options.inspection.knownValuesOf?.(caller)
+    return known === undefined ? (text) => text : (text) => known.redact(text)
+  }
+
+  #judgeInput(
+    { parts, engine, settings, known: values }: Means,
+    caller: Caller,
+    tool: string,
+    value: unknown,
+  ): InspectedInput | Promise<InspectedInput> {
+    const { switches } = this.#options.inspection
     const now = systemClock()
     const judged = parts.judge(engine, value, {}, settings, now)
-    const known = switches.exfiltration === 'off' ? [] : knownIn(value, await this.#known(caller))
+    const known = knownIn(value, values)
     const isChanged = judged.cleaned !== undefined
     const blocking = [
       ...(judged.isBlocked || (isChanged && holdsExactNumber(value))
@@ -89,72 +148,97 @@ export class MessageInspection {
     ]
     const isRefused = blocking.length > 0
     const seen = [...judged.findings.filter(parts.isCounted).map(seenOf), ...known]
-    if (seen.length > 0 || isRefused || isChanged)
-      await this.#report(caller, {
-        tool,
-        direction: 'input',
-        decision: isRefused ? 'refused' : isChanged ? 'changed' : 'passed',
-        mode: settings.mode,
-        verdict: known.length > 0 ? 'malicious' : judged.verdict,
-        findings: linesOf(seen),
-        blocking: idsOf([
-          ...judged.findings.filter((one) => parts.isBlocking(one, settings, now)),
-          ...known,
-        ]),
-        allowed: idsOf(judged.allowed.map(({ finding }) => finding)),
-      })
-    if (isRefused) return { refusal: this.#refusalText(tool, blocking) }
-    return { value: isChanged ? judged.cleaned : value }
+    const inspected = isRefused
+      ? { refusal: this.#refusalText(tool, blocking) }
+      : { value: isChanged ? judged.cleaned : value }
+    if (seen.length === 0 && !isRefused && !isChanged) return inspected
+    return this.#report(caller, {
+      tool,
+      direction: 'input',
+      decision: isRefused ? 'refused' : isChanged ? 'changed' : 'passed',
+      mode: settings.mode,
+      verdict: known.length > 0 ? 'malicious' : judged.verdict,
+      findings: linesOf(seen),
+      blocking: idsOf([
+        ...judged.findings.filter((one) => parts.isBlocking(one, settings, now)),
+        ...known,
+      ]),
+      allowed: idsOf(judged.allowed.map(({ finding }) => finding)),
+    }).then(() => inspected)
   }
 
-  /** @returns the value with known values taken out, the same one when there were none. Nothing is refused. */
-  async output(caller: Caller, tool: string, value: unknown): Promise<unknown> {
-    const { switches } = this.#options.inspection
-    if (!switches.isEnabled) return value
-    const parts = await this.#load()
-    const known = switches.redactsSecrets ? await this.#known(caller) : null
+  #judgeOutput(
+    { parts, engine, settings, known }: Means,
+    caller: Caller,
+    tool: string,
+    value: unknown,
+  ): unknown {
     const shown = known === null ? value : redactedIn(value, known)
-    const { engine, settings } = await this.#rulesFor(caller, tool)
     const judged = parts.judge(engine, shown, {}, { ...settings, mode: 'log_only' }, systemClock())
     const seen = judged.findings.filter(parts.isCounted).map(seenOf)
     const isRedacted = shown !== value
     if (isRedacted)
       seen.unshift({ detector: KNOWN_VALUE, line: `${KNOWN_VALUE} critical redacted` })
-    if (seen.length > 0)
-      await this.#report(caller, {
-        tool,
-        direction: 'output',
-        decision: isRedacted ? 'changed' : 'passed',
-        mode: settings.mode,
-        verdict: judged.verdict,
-        findings: linesOf(seen),
-        blocking: idsOf(judged.blocking),
-        allowed: idsOf(judged.allowed.map(({ finding }) => finding)),
-      })
-    return shown
+    if (seen.length === 0) return shown
+    return this.#report(caller, {
+      tool,
+      direction: 'output',
+      decision: isRedacted ? 'changed' : 'passed',
+      mode: settings.mode,
+      verdict: judged.verdict,
+      findings: linesOf(seen),
+      blocking: idsOf(judged.blocking),
+      allowed: idsOf(judged.allowed.map(({ finding }) => finding)),
+    }).then(() => shown)
   }
 
-  #load(): Promise<typeof import('../inspect/index.ts')> {
-    this.#loaded ??= import('../inspect/index.ts')
-    return this.#loaded
+  #load(): Promise<Parts> {
+    this.#loading ??= import('../inspect/index.ts').then((parts) => {
+      this.#parts = parts
+      return parts
+    })
+    return this.#loading
   }
 
-  async #rulesFor(
+  #means(
     caller: Caller,
     tool: string,
-  ): Promise<{ readonly engine: Engine; readonly settings: InspectSettings }> {
-    const { inspection, server } = this.#options
-    const { builtInEngine, mergeSettings } = await this.#load()
-    const { engine: own, layers } = await inspection.rulesFor(caller, server, tool)
-    const engine = own ?? builtInEngine()
-    const off = inspection.switches.detectsPii
-      ? []
-      : engine.detectors.filter((one) => one.category === 'pii').map((one) => one.id)
-    return { engine, settings: mergeSettings([{ mode: inspection.switches.mode, off }, ...layers]) }
+    needsKnown: boolean,
+    needsNewest: boolean,
+  ): Means | Promise<Means> {
+    const { inspection } = this.#options
+    const parts = this.#parts ?? this.#load()
+    const rules = this.#rules(caller, tool, needsNewest)
+    const known = (needsKnown ? inspection.knownValuesOf?.(caller) : null) ?? null
+    if (parts instanceof Promise || rules instanceof Promise || known instanceof Promise)
+      return Promise.all([parts, rules, known]).then((all) => this.#meansOf(...all))
+    return this.#meansOf(parts, rules, known)
   }
 
-  async #known(caller: Caller): Promise<KnownValues | null> {
-    return (await this.#options.inspection.knownValuesOf?.(caller)) ?? null
+  /** An answer is judged by what its call was judged by, when that is not long ago. */
+  #rules(caller: Caller, tool: string, needsNewest: boolean): CallRules | Promise<CallRules> {
+    const last = this.#last
+    const now = monotonicMs()
+    if (!needsNewest && last?.caller === caller && last.tool === tool && now - last.at < KEPT_MS)
+      return last.rules
+    const rules = this.#options.inspection.rulesFor(caller, this.#options.server, tool)
+    if (!(rules instanceof Promise)) this.#last = { caller, tool, rules, at: now }
+    return rules
+  }
+
+  #meansOf(parts: Parts, rules: CallRules, known: KnownValues | null): Means {
+    const { switches } = this.#options.inspection
+    let merged = this.#merged.get(rules)
+    if (merged === undefined) {
+      const engine = rules.engine ?? parts.builtInEngine()
+      const off = switches.detectsPii
+        ? []
+        : engine.detectors.filter((one) => one.category === 'pii').map((one) => one.id)
+      const settings = parts.mergeSettings([{ mode: switches.mode, off }, ...rules.layers])
+      merged = { engine, settings }
+      this.#merged.set(rules, merged)
+    }
+    return { parts, ...merged, known }
   }
 
   async #report(caller: Caller, note: InspectionNote): Promise<void> {

@@ -1,8 +1,8 @@
 import type { CallOutcome } from '../audit/index.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
-import { type CallJudged, CallPath, type CallPathOptions } from './call-path.ts'
-import type { ToolCall } from './tool-call.ts'
+import { type CallJudged, CallPath, type CallPathOptions, type Judgeable } from './call-path.ts'
+import type { Paid } from './rounds.ts'
 
 /** Upper bounds in seconds: what we add to a call, and what a server takes. */
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
@@ -129,9 +129,20 @@ export class MeteredPath extends CallPath {
     this.#server = options.server
   }
 
-  override async judge(call: ToolCall, caller: Caller): Promise<CallJudged> {
+  override judge(
+    what: Judgeable,
+    caller: Caller,
+    paid: Paid | null = null,
+  ): CallJudged | Promise<CallJudged> {
     const from = monotonicMs()
-    const judged = await super.judge(call, caller)
+    const judged = super.judge(what, caller, paid)
+    if (what.isMethod) return judged
+    return judged instanceof Promise
+      ? judged.then((one) => this.#metered(one, from))
+      : this.#metered(judged, from)
+  }
+
+  #metered(judged: CallJudged, from: number): CallJudged {
     const at = monotonicMs()
     this.#metrics.judged(this.#server, judged, at - from)
     if ('denial' in judged) return judged

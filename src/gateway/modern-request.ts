@@ -3,7 +3,8 @@ import { errorAnswer, type Message, type Refused, RPC_ERRORS } from '../mcp/wire
 import { type Posted, unopened } from './http-door-session.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
-import { Relay, type RelayOptions } from './relay.ts'
+import { Relay } from './relay.ts'
+import type { RelayOptions } from './relay-options.ts'
 import type { SharedUpstream, Sharer } from './shared-upstream.ts'
 
 export interface ModernRequestOptions extends Posted, Omit<RelayOptions, 'toClient' | 'toServer'> {

@@ -1,9 +1,9 @@
 import type { CallOutcome } from '../audit/index.ts'
-import { asFault, Fault } from '../core/faults.ts'
-import type { Log } from '../core/log.ts'
+import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import {
   errorAnswer,
+  type Frames,
   judgedParams,
   judgedPart,
   type Message,
@@ -13,40 +13,25 @@ import {
   type Request,
   type Response,
   RPC_ERRORS,
-  readFrame,
+  readFrames,
+  readMessage,
   refusalAnswer,
-  versionNamedBy,
   withPart,
 } from '../mcp/wire/index.ts'
-import { isDefaultDeny, type PoliciesNow } from './applied-policies.ts'
-import type { CallPath } from './call-path.ts'
-import { denialAnswer } from './denial.ts'
-import type { MessageInspection } from './message-inspection.ts'
-import { INSPECTED_REQUESTS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
-import type { Paid, Resumed } from './rounds.ts'
-import { isObject, readToolCall } from './tool-call.ts'
+import { hasMethodRules } from './applied-policies.ts'
+import { Batch } from './batch.ts'
+import { type CallAllowed, type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
+import { type Denial, denialAnswer, denialResult, unknownToolAnswer } from './denial.ts'
+import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import { Probes } from './probes.ts'
+import { endOf, judgeableMethod, methodDenial, said, textOf } from './relay-messages.ts'
+import type { RelayOptions } from './relay-options.ts'
+import { answersRefused, judgedAnswer, MAY_PAUSE, pausedText, resumedBy } from './relay-rounds.ts'
+import type { Paid } from './rounds.ts'
+import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
 import { shownTools } from './tool-list.ts'
 
-export interface RelayOptions {
-  readonly caller: Caller
-  readonly path: CallPath
-  readonly inspection: MessageInspection
-  readonly policiesNow: () => PoliciesNow
-  readonly log: Log
-  /**
-   * Carries one message, JSON without a newline, to the client.
-   *
-   * @param about `idKey` of the client's request that it answers or came with; null for what stands alone
-   */
-  readonly toClient: (text: string, about: string | null) => void
-  /**
-   * Carries one message to the server.
-   *
-   * @param message what `text` was made of, equal to its own `text` when nothing was changed; null for a refusal of
-   *   something that the server asked
-   */
-  readonly toServer: (text: string, message: Message | null) => void
-}
+const NO_MESSAGE = { kind: 'refused', code: RPC_ERRORS.request, idText: 'null' } as const
 
 /** A request of the client that is not answered yet. */
 interface Asked {
@@ -54,21 +39,22 @@ interface Asked {
   readonly method: string
   /** What rules of inspection know it by: the name of the tool, else the method. */
   readonly name: string
-  /** Resolves when it is decided whether the message is written to the server. */
-  judged: Promise<void>
+  /** Resolves when it is decided whether the message is written to the server; null when it is. */
+  judged: Promise<void> | null
   isWritten: boolean
   isCancelled: boolean
-  settle: (end: CallOutcome, result?: unknown) => Promise<void>
-  /** As it goes to the server; what it took of limits, when it did. */
+  /** What was said of it, when anything was. */
+  allowed: CallAllowed | null
+  /** As it goes to the server. */
   readonly request: Request
-  paid: Paid | null
 }
-
-/** In the middle of these a server may ask something (2026-07-28). */
-const MAY_PAUSE: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
+/** The one revision that has batches. */
+const BATCHES_OF = '2025-03-26'
+const OPEN_ID = 'A request with this id is not answered yet.'
+const NO_BATCH = 'Batches are not served here: send one message at a time.'
 
 /**
  * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
@@ -86,10 +72,15 @@ export class Relay {
   /** Ids of requests of the server. */
   readonly #askedByServer = new Set<string>()
   readonly #underway = new Set<Promise<void>>()
+  readonly #probes: Probes
+  /** Requests that came in a batch, by `idKey`. */
+  readonly #batches = new Map<string, Batch>()
+  #hasBatches = false
 
   constructor(options: RelayOptions) {
     this.#options = options
     this.#caller = options.caller
+    this.#probes = new Probes(options.toServer)
   }
 
   /** Messages of the client that are being judged. */
@@ -119,7 +110,12 @@ export class Relay {
   }
 
   fromClient(frame: Buffer): void {
-    const message = readFrame(frame)
+    const read = readFrames(frame)
+    if (read.kind === 'batch') this.#batch(read)
+    else this.#one(read)
+  }
+
+  #one(message: Message | Refused): void {
     switch (message.kind) {
       case 'refused':
         this.#options.toClient(refusalAnswer(message), null)
@@ -144,26 +140,58 @@ export class Relay {
   }
 
   /**
-   * Messages of the server are handled one after another: what it said first, the client hears first.
+   * Messages of the server are handled one after another: what it said first, the client hears first. So the next is
+   * given once this one is done; it is done at once when there is no promise.
    *
    * @param about `idKey` of the client's request on whose stream it came, where the transport has such streams
    */
-  fromServer(frame: Buffer, about: string | null = null): Promise<void> {
-    return this.heard(readFrame(frame), about)
+  fromServer(frame: Buffer, about: string | null = null): void | Promise<void> {
+    const read = readFrames(frame)
+    if (read.kind !== 'batch') return this.hear(read, about)
+    if (!this.#hasBatches) return this.hear({ ...NO_MESSAGE, message: NO_BATCH }, about)
+    return this.#heardAll(read.messages, about)
+  }
+
+  async #heardAll(messages: readonly (Message | Refused)[], about: string | null): Promise<void> {
+    for (const message of messages) await this.heard(message, about)
+  }
+
+  /** Each element is judged by itself; their answers go out together. */
+  #batch({ messages }: Frames): void {
+    const hasStart = messages.some((one) => one.kind === 'request' && one.method === 'initialize')
+    if (!this.#hasBatches || messages.length === 0 || hasStart) {
+      const why = this.#hasBatches ? 'A batch holds messages, and initialize in none.' : NO_BATCH
+      this.#options.toClient(errorAnswer('null', RPC_ERRORS.request, why), null)
+      return
+    }
+    const batch = new Batch((text) => this.#options.toClient(text, null))
+    for (const one of messages)
+      if (one.kind === 'refused') batch.refuse(refusalAnswer(one))
+      else if (one.kind === 'request' && (this.isOpen(one.idKey) || batch.has(one.idKey)))
+        batch.refuse(errorAnswer(one.idText, RPC_ERRORS.request, OPEN_ID))
+      else {
+        if (one.kind === 'request') batch.waitFor(one.idKey, this.#batches)
+        this.#one(one)
+      }
+    batch.seal()
   }
 
   /** As `fromServer`, with what the frame was read as. */
   async heard(message: Message | Refused, about: string | null = null): Promise<void> {
+    await this.hear(message, about)
+  }
+
+  /** As `heard`, done at once when there is no promise. */
+  hear(message: Message | Refused, about: string | null = null): void | Promise<void> {
     switch (message.kind) {
       case 'refused':
         this.#options.log.warn('the server sent what is no message', { reason: message.message })
-        return
+        return undefined
       case 'response':
-        await this.#serverAnswer(message)
-        return
+        return this.#serverAnswer(message)
       case 'request':
       case 'notification':
-        await this.#serverMessage(message, about)
+        return this.#serverMessage(message, about)
     }
   }
 
@@ -173,22 +201,24 @@ export class Relay {
    * @param why told to the client
    */
   serverFailed(idKey: string, end: CallOutcome, why: string): void {
+    if (this.#probes.answered(idKey, null)) return
     const asked = this.#asked.get(idKey)
     if (asked === undefined) return
     this.#asked.delete(idKey)
-    this.#run(asked.settle(end))
+    if (asked.allowed !== null) void this.#follow(asked.allowed.settle(end))
     if (!asked.isCancelled)
-      this.#options.toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, why), idKey)
+      this.#toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, why), idKey)
   }
 
   /** The server is gone: whoever waits is told. */
   async serverEnded(how: string): Promise<void> {
     const asked = [...this.#asked]
     this.#asked.clear()
+    this.#probes.end()
     for (const [idKey, one] of asked) {
-      this.#run(one.settle('lost'))
+      if (one.allowed !== null) void this.#follow(one.allowed.settle('lost'))
       if (!one.isCancelled)
-        this.#options.toClient(
+        this.#toClient(
           errorAnswer(
             one.idText,
             RPC_ERRORS.internal,
@@ -201,139 +231,145 @@ export class Relay {
   }
 
   #request(request: Request): void {
-    const { toClient, toServer, policiesNow } = this.#options
+    const { policiesNow } = this.#options
     const { idKey, idText, method } = request
     if (this.#asked.has(idKey)) {
       // It is not the answer to the one with the same id, which is still open.
-      toClient(
-        errorAnswer(idText, RPC_ERRORS.request, 'A request with this id is not answered yet.'),
-        null,
-      )
+      this.#options.toClient(errorAnswer(idText, RPC_ERRORS.request, OPEN_ID), null)
       return
     }
     if (this.#asked.size >= MAX_OPEN) {
-      toClient(
+      this.#toClient(
         errorAnswer(idText, RPC_ERRORS.internal, 'Too many requests are not answered yet.'),
         idKey,
       )
       return
     }
-    const resumed = MAY_PAUSE.has(method) ? this.#resumed(request) : null
-    if (resumed?.kind === 'refused') {
-      toClient(refusalAnswer(resumed.refused), idKey)
+    if (MAY_PAUSE.has(method)) {
+      const resumed = resumedBy(this.#options.path, this.#caller, request)
+      if (resumed?.kind === 'refused') this.#toClient(refusalAnswer(resumed.refused), idKey)
+      else
+        this.#written(resumed?.request ?? request, resumed?.kind === 'next' ? resumed.paid : null)
       return
     }
-    if (method === 'tools/call') {
-      this.#call(resumed?.request ?? request, resumed?.kind === 'next' ? resumed.paid : null)
-      return
-    }
-    if (PLAIN_REQUESTS.has(method)) {
-      if (method === 'initialize') this.#introduced(request.params)
+    if (method === 'initialize') this.#introduced(request.params)
+    if (PLAIN_REQUESTS.has(method) && !hasMethodRules(policiesNow())) {
       this.#ask(request, method)
-      toServer(request.text, request)
+      this.#options.toServer(request.text, request)
       return
     }
-    if (!INSPECTED_REQUESTS.has(method) && isDefaultDeny(policiesNow())) {
-      toClient(
-        errorAnswer(
-          idText,
-          RPC_ERRORS.method,
-          '[POLICY DENIED] The policy does not allow this method.',
-        ),
-        idKey,
-      )
-      return
-    }
-    const sent = resumed?.request ?? request
-    const asked = this.#ask(sent, method)
-    asked.judged = this.#tracked(this.#inspected(sent, idKey))
+    this.#written(request, null)
   }
 
-  /** A request that says that its server asked something before; null for all others. */
-  #resumed(request: Request): Resumed | null {
-    const { path } = this.#options
-    const { value } = request.params ?? {}
-    return isObject(value) && 'requestState' in value && versionNamedBy(request) !== null
-      ? path.rounds.resumed(request, path.roundOf(this.#caller))
-      : null
+  /** A request that an agent wrote something into. */
+  #written(request: Request, paid: Paid | null): void {
+    const isCall = request.method === 'tools/call'
+    const read = isCall ? readToolCall(request) : judgedParams(request)
+    if ('refused' in read) this.#toClient(refusalAnswer(read.refused), request.idKey)
+    else if ('call' in read) this.#judged(request, judgeableCall(read.call), read.call, paid)
+    else this.#judged(request, judgeableMethod(request, read.params, false), null, paid)
   }
 
   #ask(request: Request, name: string): Asked {
     const { idKey, idText, method } = request
     const asked: Asked = {
+      request,
       idText,
       method,
       name,
-      judged: Promise.resolve(),
+      judged: null,
       isWritten: true,
       isCancelled: false,
-      settle: async () => {},
-      request,
-      paid: null,
+      allowed: null,
     }
     this.#asked.set(idKey, asked)
     return asked
   }
 
-  #call(request: Request, paid: Paid | null): void {
-    const { toClient, toServer, path } = this.#options
-    const read = readToolCall(request)
-    if ('refused' in read) {
-      toClient(refusalAnswer(read.refused), request.idKey)
-      return
-    }
-    const { call } = read
-    const asked = this.#ask(request, call.tool)
+  /** @param call null for what is no call of a tool */
+  #judged(request: Request, what: Judgeable, call: ToolCall | null, paid: Paid | null): void {
+    const asked = this.#ask(request, what.name)
     asked.isWritten = false
-    const judge = async (): Promise<void> => {
-      const refusal = await this.#answersRefused(call.params['inputResponses'])
-      if (refusal !== null) {
-        this.#asked.delete(request.idKey)
-        toClient(errorAnswer(request.idText, RPC_ERRORS.params, refusal), request.idKey)
-        return
-      }
-      const judged = await path.judge(call, this.#caller, paid)
+    const go = (judged: CallJudged): void | Promise<void> => {
       if ('denial' in judged) {
+        const { denial } = judged
         this.#asked.delete(request.idKey)
-        if (!asked.isCancelled) toClient(denialAnswer(call, judged.denial), request.idKey)
-        return
+        if (asked.isCancelled) return undefined
+        if (call !== null && denial.kind === 'unknown-tool') return this.#unknown(call)
+        const answer = call === null ? methodDenial(request, denial) : denialAnswer(call, denial)
+        this.#toClient(answer, request.idKey)
+        return undefined
       }
       // Nobody waits any more, or the server is gone: it never ran.
       if (asked.isCancelled || this.#asked.get(request.idKey) !== asked) {
-        this.#asked.delete(request.idKey)
-        await judged.settle('never-sent')
-        return
+        if (this.#asked.get(request.idKey) === asked) this.#asked.delete(request.idKey)
+        return judged.settle('never-sent')
       }
-      asked.settle = judged.settle
-      asked.paid = judged.paid
+      asked.allowed = judged
       asked.isWritten = true
-      toServer(judged.text, request)
+      this.#options.toServer(judged.text, request)
+      return undefined
     }
-    asked.judged = this.#tracked(judge())
+    const judge = (): void | Promise<void> => {
+      const judged = this.#options.path.judge(what, this.#caller, paid)
+      return judged instanceof Promise ? judged.then(go) : go(judged)
+    }
+    const answers = call?.params['inputResponses']
+    asked.judged = this.#follow(
+      answers === undefined
+        ? judge()
+        : answersRefused(this.#options.inspection, this.#caller, answers).then((refusal) => {
+            if (refusal === null) return judge()
+            this.#asked.delete(request.idKey)
+            this.#toClient(errorAnswer(request.idText, RPC_ERRORS.params, refusal), request.idKey)
+            return undefined
+          }),
+    )
   }
 
-  /** What the person or the model answered in the middle of a call. @returns why it does not go on, or null */
-  async #answersRefused(answers: unknown): Promise<string | null> {
-    if (answers === undefined) return null
-    const { inspection } = this.#options
-    try {
-      const inspected = await inspection.input(this.#caller, 'answer', answers)
-      if ('refusal' in inspected) return inspected.refusal
-      // Taking something out would answer for the person.
-      return inspected.value === answers ? null : 'The answers hold what may not be sent.'
-    } catch (error) {
-      return said(error)
+  /** A tool that is hidden is answered as the server answers one that it does not have. */
+  async #unknown(call: ToolCall): Promise<void> {
+    const text = await this.#options.path.unknownTools.answer(call, (probe) =>
+      this.#probes.ask(probe),
+    )
+    const message = text === null ? null : readMessage(text)
+    if (message?.kind !== 'response') {
+      this.#toClient(unknownToolAnswer(call), call.request.idKey)
+      return
     }
+    await this.#answer(message, { idText: call.request.idText, name: call.tool, isList: false })
   }
 
   #notification(notification: Notification): void {
-    const { toServer } = this.#options
     if (notification.method === 'notifications/cancelled') {
       this.#cancelled(notification)
       return
     }
-    if (PLAIN_NOTIFICATIONS.has(notification.method)) toServer(notification.text, notification)
-    else this.#run(this.#inspected(notification, null))
+    if (
+      PLAIN_NOTIFICATIONS.has(notification.method) &&
+      !hasMethodRules(this.#options.policiesNow())
+    ) {
+      this.#options.toServer(notification.text, notification)
+      return
+    }
+    const read = judgedParams(notification)
+    const drop = (reason: string): void =>
+      this.#options.log.warn('a notification was not passed on', { reason })
+    if ('refused' in read) {
+      drop(read.refused.message)
+      return
+    }
+    const go = (judged: CallJudged): void | Promise<void> => {
+      if ('denial' in judged) drop(judged.denial.rule)
+      else {
+        this.#options.toServer(judged.text, notification)
+        return judged.settle('answered')
+      }
+      return undefined
+    }
+    const what = judgeableMethod(notification, read.params, false)
+    const judged = this.#options.path.judge(what, this.#caller)
+    void this.#follow(judged instanceof Promise ? judged.then(go) : go(judged))
   }
 
   /** Passed on behind the request that it is about; one that was not written yet never will be. */
@@ -348,124 +384,173 @@ export class Relay {
       return
     }
     asked.isCancelled = true
-    const cancel = async (): Promise<void> => {
-      await asked.judged
-      if (!asked.isWritten) return
+    // A batch has nothing more to wait for.
+    this.#batches.get(idKey)?.without(idKey)
+    const cancel = (): void | Promise<void> => {
+      if (!asked.isWritten) return undefined
       toServer(notification.text, notification)
       // Servers need not answer what was cancelled; whether it ran is not known.
-      if (this.#asked.get(idKey) !== asked) return
+      if (this.#asked.get(idKey) !== asked) return undefined
       this.#asked.delete(idKey)
-      await asked.settle('cancelled')
+      return asked.allowed?.settle('cancelled')
     }
-    this.#run(cancel())
-  }
-
-  /** A message that an agent wrote something into. */
-  async #inspected(message: Request | Notification, idKey: string | null): Promise<void> {
-    const { toClient, toServer, inspection } = this.#options
-    const refuse = (code: number, text: string): void => {
-      if (idKey === null || message.kind !== 'request') {
-        this.#options.log.warn('a notification was not passed on', { reason: text })
-        return
-      }
-      this.#asked.delete(idKey)
-      toClient(errorAnswer(message.idText, code, text), idKey)
-    }
-    try {
-      const judged = judgedParams(message)
-      if ('refused' in judged) {
-        refuse(judged.refused.code, judged.refused.message)
-        return
-      }
-      const inspected = await inspection.input(this.#caller, message.method, judged.params)
-      if ('refusal' in inspected) refuse(RPC_ERRORS.params, inspected.refusal)
-      else toServer(textOf(message, message.params, judged.params, inspected.value), message)
-    } catch (error) {
-      refuse(RPC_ERRORS.internal, said(error))
-    }
+    void this.#follow(asked.judged === null ? cancel() : asked.judged.then(cancel))
   }
 
   /** What the person or the model behind the client answers a server. */
   #clientAnswer(response: Response): void {
-    const { idKey, body } = response
+    const { idKey, idText } = response
     if (idKey === null || !this.#askedByServer.delete(idKey)) return
-    const { toServer, inspection } = this.#options
-    const answer = async (): Promise<void> => {
-      const idText = response.idText
-      try {
-        const { value, hasTwins, problem } = judgedPart(response, body)
-        if (hasTwins || problem !== null)
-          throw new Fault('BAD_INPUT', `The answer ${problem ?? 'says a name twice'}.`)
-        const inspected = await inspection.input(this.#caller, 'answer', value)
-        if ('value' in inspected) toServer(textOf(response, body, value, inspected.value), response)
-        else toServer(errorAnswer(idText, RPC_ERRORS.internal, 'The answer was refused.'), null)
-      } catch (error) {
-        this.#options.log.warn('an answer of the client was not passed on', { reason: said(error) })
-        toServer(errorAnswer(idText, RPC_ERRORS.internal, 'The answer could not be judged.'), null)
-      }
-    }
-    this.#run(answer())
+    const { toServer, inspection, log } = this.#options
+    const refuse = (why: string): void =>
+      toServer(errorAnswer(idText, RPC_ERRORS.internal, why), null)
+    const answered = judgedAnswer(inspection, this.#caller, response).then(
+      (text) => {
+        if (text === null) refuse('The answer was refused.')
+        else toServer(text, response)
+      },
+      (error: unknown) => {
+        log.warn('an answer of the client was not passed on', { reason: said(error) })
+        refuse('The answer could not be judged.')
+      },
+    )
+    void this.#follow(answered)
   }
 
-  async #serverAnswer(response: Response): Promise<void> {
-    const { toClient, inspection, policiesNow, log } = this.#options
-    const { idKey, body, outcome } = response
+  #serverAnswer(response: Response): void | Promise<void> {
+    const { idKey, outcome, body } = response
+    if (idKey !== null && this.#probes.answered(idKey, response.text)) return undefined
     const asked = idKey === null ? undefined : this.#asked.get(idKey)
     if (idKey === null || asked === undefined) {
-      log.warn('the server answered what nobody asked', {})
-      return
+      this.#options.log.warn('the server answered what nobody asked', {})
+      return undefined
     }
     this.#asked.delete(idKey)
-    this.#run(asked.settle(endOf(response), outcome === 'result' ? body.value : undefined))
-    if (asked.isCancelled) return
+    const { allowed, method, idText, name } = asked
+    const isResult = outcome === 'result'
+    if (allowed !== null)
+      void this.#follow(allowed.settle(endOf(response), isResult ? body.value : undefined))
+    if (asked.isCancelled) return undefined
+    if (method === 'initialize' && isResult) this.#agreedOn(body)
+    return this.#answer(response, {
+      idText,
+      name,
+      isList: isResult && method === 'tools/list',
+      judge: isResult ? (allowed?.judgeResult ?? null) : null,
+      isCall: method === 'tools/call',
+      asked,
+    })
+  }
+
+  /** An answer as the client may see it. */
+  #answer(response: Response, to: Answered): void | Promise<void> {
+    const { idKey, body } = response
+    const { idText, isList, judge = null } = to
+    const failed = (error: unknown): void =>
+      this.#toClient(errorAnswer(idText, RPC_ERRORS.internal, said(error)), idKey)
     try {
       const { value, hasTwins, problem } = judgedPart(response, body)
       if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
-      const isList = asked.method === 'tools/list' && outcome === 'result'
-      const listed = isList ? shownTools(value, policiesNow()) : value
-      const shown = await inspection.output(this.#caller, asked.name, listed)
-      const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
-      toClient(this.#paused(asked, shown, text), idKey)
+      const denial = judge === null ? null : judge(value)
+      if (denial !== null) return this.#withheld(response, to, denial)
+      const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
+      const tell = (shown: unknown): void => {
+        const text = hasTwins
+          ? withPart(response, body, shown)
+          : textOf(response, body, value, shown)
+        this.#toClient(
+          to.asked === undefined
+            ? text
+            : pausedText(this.#options.path, this.#caller, to.asked.request, {
+                shown,
+                text,
+                paid: to.asked.allowed?.paid ?? null,
+              }),
+          idKey,
+        )
+      }
+      const shown = this.#options.inspection.output(this.#caller, to.name, listed)
+      if (shown instanceof Promise) return shown.then(tell).catch(failed)
+      tell(shown)
     } catch (error) {
-      toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, said(error)), idKey)
+      failed(error)
     }
+    return undefined
   }
 
-  /** The answer in which a server asks something names a state of ours: only with that does the call go on. */
-  #paused({ request, paid }: Asked, shown: unknown, text: string): string {
-    const isPause =
-      isObject(shown) && shown['resultType'] === 'input_required' && MAY_PAUSE.has(request.method)
-    if (!isPause || versionNamedBy(request) === null) return text
-    const { path } = this.#options
-    return path.rounds.paused(text, request, path.roundOf(this.#caller), paid)
+  /** The server did it, and what it answered is not shown. */
+  async #withheld(response: Response, to: Answered, denial: Denial): Promise<void> {
+    const { idText, name, isCall = false } = to
+    await this.#options.path.withheld(this.#caller, name, !isCall, denial.rule)
+    const isModern = isObject(response.body.value) && 'resultType' in response.body.value
+    this.#toClient(
+      isCall
+        ? denialResult(idText, isModern, denial)
+        : errorAnswer(idText, RPC_ERRORS.params, denial.text),
+      response.idKey,
+    )
   }
 
   /** What a server asks or tells of its own accord. */
-  async #serverMessage(message: Request | Notification, about: string | null): Promise<void> {
-    const { toClient, toServer, inspection, log } = this.#options
-    try {
-      const { params } = message
-      if (params === null) {
-        if (message.kind === 'request') this.#askedByServer.add(message.idKey)
-        toClient(message.text, about)
-        return
-      }
-      const { value, hasTwins, problem } = judgedPart(message, params)
-      if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
-      const shown = await inspection.output(this.#caller, message.method, value)
-      if (message.kind === 'request') this.#askedByServer.add(message.idKey)
-      toClient(
-        hasTwins ? withPart(message, params, shown) : textOf(message, params, value, shown),
-        about,
-      )
-    } catch (error) {
+  #serverMessage(message: Request | Notification, about: string | null): void | Promise<void> {
+    const { log } = this.#options
+    const failed = (error: unknown): void => {
       log.warn('a message of the server was not passed on', { reason: said(error) })
       if (message.kind === 'request')
-        toServer(
+        this.#options.toServer(
           errorAnswer(message.idText, RPC_ERRORS.internal, 'The message was not passed on.'),
           null,
         )
     }
+    try {
+      const { params } = message
+      const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
+      if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
+      const what = judgeableMethod(message, isObject(value) ? value : {}, true)
+      const judged = this.#options.path.judge(what, this.#caller)
+      const go = (one: CallJudged): void | Promise<void> => {
+        if ('denial' in one) {
+          log.warn('the policy denies a message of the server', { rule: one.denial.rule })
+          if (message.kind === 'request')
+            this.#options.toServer(methodDenial(message, one.denial), null)
+          return undefined
+        }
+        const shown =
+          params === null
+            ? value
+            : this.#options.inspection.output(this.#caller, message.method, value)
+        const tell = (seen: unknown): void | Promise<void> => {
+          if (message.kind === 'request') this.#askedByServer.add(message.idKey)
+          this.#toClient(
+            hasTwins && params !== null
+              ? withPart(message, params, seen)
+              : textOf(message, params, value, seen),
+            about,
+            false,
+          )
+          return one.settle('answered')
+        }
+        return shown instanceof Promise ? shown.then(tell) : tell(shown)
+      }
+      const done = judged instanceof Promise ? judged.then(go) : go(judged)
+      return done instanceof Promise ? done.catch(failed) : undefined
+    } catch (error) {
+      failed(error)
+    }
+    return undefined
+  }
+
+  /** Which revision both ends speak. */
+  #agreedOn(result: Part): void {
+    const version = isObject(result.value) ? result.value['protocolVersion'] : undefined
+    this.#hasBatches = version === BATCHES_OF
+  }
+
+  /** @param isAnswer false for what comes with a request and is not its answer */
+  #toClient(text: string, about: string | null, isAnswer = true): void {
+    const batch = isAnswer && about !== null ? this.#batches.get(about) : undefined
+    if (about === null || batch === undefined) this.#options.toClient(text, about)
+    else batch.add(about, text)
   }
 
   /** How the client calls itself: recorded, never trusted. */
@@ -475,11 +560,9 @@ export class Relay {
     if (typeof name === 'string') this.#caller = { ...this.#caller, client: name.toWellFormed() }
   }
 
-  #run(work: Promise<void>): void {
-    void this.#tracked(work)
-  }
-
-  #tracked(work: Promise<void>): Promise<void> {
+  /** Keeps hold of what is not finished yet. */
+  #follow(work: void | Promise<void>): Promise<void> | null {
+    if (!(work instanceof Promise)) return null
     const guarded = work
       .catch((error: unknown) => {
         this.#options.log.error('a message could not be finished', { reason: said(error) })
@@ -490,17 +573,14 @@ export class Relay {
   }
 }
 
-/** The message as it came when nothing was changed. */
-function textOf(message: Message, part: Part | null, before: unknown, after: unknown): string {
-  return before === after || part === null ? message.text : withPart(message, part, after)
+interface Answered {
+  readonly idText: string
+  readonly name: string
+  readonly isList: boolean
+  readonly isCall?: boolean
+  /** By whom it was asked for; not what we asked ourselves. */
+  readonly asked?: Asked
+  readonly judge?: CallAllowed['judgeResult']
 }
 
-function endOf({ outcome, body }: Response): CallOutcome {
-  if (outcome === 'error') return 'refused-by-server'
-  return isObject(body.value) && body.value['isError'] === true ? 'tool-error' : 'answered'
-}
-
-function said(error: unknown): string {
-  const { message, help } = asFault(error)
-  return `${message} ${help}`
-}
+const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }

@@ -4,7 +4,8 @@ import { ClientLines } from './client-lines.ts'
 import { EraBridge } from './era-bridge.ts'
 import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 import { ListNotices } from './list-notices.ts'
-import { Relay, type RelayOptions } from './relay.ts'
+import { Relay } from './relay.ts'
+import type { RelayOptions } from './relay-options.ts'
 
 export interface WrapHttpOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
   readonly server: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'log' | 'maxMessageBytes'>

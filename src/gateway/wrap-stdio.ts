@@ -1,9 +1,10 @@
-import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
-import { LineReader, readFrame } from '../mcp/wire/index.ts'
+import { readFrames } from '../mcp/wire/index.ts'
 import { EraBridge } from './era-bridge.ts'
+import { LineWriter, readLines } from './line-streams.ts'
 import { ListNotices } from './list-notices.ts'
-import { Relay, type RelayOptions } from './relay.ts'
+import { Relay } from './relay.ts'
+import type { RelayOptions } from './relay-options.ts'
 import type { ServerEnd, StdioServer } from './stdio-server.ts'
 
 export interface WrapStdioOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
@@ -29,19 +30,18 @@ const MAX_UNDERWAY = 256
 export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   const { server, input, output, maxMessageBytes, signal, log } = options
   let isClientGone = false
-  const write = (stream: Writable, text: string): void => {
-    if (stream.writable) stream.write(`${text}\n`)
-  }
+  const client = new LineWriter(output)
+  const upstream = new LineWriter(server.stdin)
   const notices = new ListNotices(options.policiesNow)
   const endNotices = options.onPoliciesChanged(() => {
-    for (const text of notices.changed()) write(output, text)
+    for (const text of notices.changed()) client.write(text)
   })
   const relay = new Relay({
     ...options,
     toClient: (said, about) => {
       const isAnswer = about !== null && !relay.isOpen(about)
       const { text } = notices.shown(said, about, isAnswer)
-      if (text !== null) write(output, text)
+      if (text !== null) client.write(text)
     },
     toServer: (text, message) => {
       if (message !== null) notices.asked(message)
@@ -49,8 +49,8 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
     },
   })
   const bridge = new EraBridge({
-    toServer: (text) => write(server.stdin, text),
-    hear: (message, about) => relay.heard(message, about),
+    toServer: (text) => upstream.write(text),
+    hear: (message, about) => relay.hear(message, about),
     failed: (idKey, end, why) => relay.serverFailed(idKey, end, why),
     log,
   })
@@ -67,7 +67,15 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   const reading = fromClient()
   // The client may stay after the server went: nobody waits for its end.
   reading.catch(() => {})
-  await fromServer()
+  await readLines(server.stdout, {
+    maxBytes: maxMessageBytes,
+    onLine: (line) => {
+      const read = readFrames(line)
+      return read.kind === 'batch' ? relay.fromServer(line) : bridge.heard(read, null)
+    },
+    onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
+    afterPiece: () => (isClientGone ? undefined : client.drained()),
+  })
   const ended = await server.ended
   bridge.close()
   endNotices()
@@ -75,70 +83,27 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   signal.removeEventListener('abort', stop)
   input.destroy()
   await reading.catch(() => {})
-  if (!isClientGone) await written(output)
+  if (!isClientGone) await client.written()
   output.off('error', onOutputGone)
   output.off('close', onOutputGone)
   return ended
 
   async function fromClient(): Promise<void> {
-    const reader = new LineReader({
-      maxBytes: maxMessageBytes,
-      onLine: (line) => relay.fromClient(line),
-      onTooLong: () => relay.tooLongFromClient(maxMessageBytes),
-    })
     try {
-      for await (const chunk of input) {
-        reader.push(chunk as Buffer)
-        if (relay.underway > MAX_UNDERWAY) await relay.idle()
-        if (server.stdin.writableNeedDrain) await drained(server.stdin)
-      }
-      reader.end()
+      await readLines(input, {
+        maxBytes: maxMessageBytes,
+        onLine: (line) => relay.fromClient(line),
+        onTooLong: () => relay.tooLongFromClient(maxMessageBytes),
+        afterPiece: () => {
+          const drained = upstream.drained()
+          if (relay.underway <= MAX_UNDERWAY) return drained
+          return relay.idle().then(() => drained)
+        },
+      })
       await relay.idle()
     } finally {
+      upstream.flush()
       server.finish()
     }
   }
-
-  async function fromServer(): Promise<void> {
-    let frames: Buffer[] = []
-    const reader = new LineReader({
-      maxBytes: maxMessageBytes,
-      onLine: (line) => frames.push(line),
-      onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
-    })
-    const pass = async (): Promise<void> => {
-      const now = frames
-      frames = []
-      for (const frame of now) await bridge.heard(readFrame(frame), null)
-      if (output.writableNeedDrain && !isClientGone) await drained(output)
-    }
-    try {
-      for await (const chunk of server.stdout) {
-        reader.push(chunk as Buffer)
-        await pass()
-      }
-    } catch {
-      // The pipe broke; what it ended with tells more.
-    }
-    reader.end()
-    await pass()
-  }
-}
-
-/** Resolves when all that was written is handed over, or the stream is gone. */
-function written(stream: Writable): Promise<unknown> {
-  return Promise.race([
-    new Promise<void>((resolve) => {
-      stream.write('', () => resolve())
-    }),
-    once(stream, 'close').catch(() => {}),
-  ])
-}
-
-/** Resolves when the stream takes more, or is gone. */
-function drained(stream: Writable): Promise<unknown> {
-  return Promise.race([
-    once(stream, 'drain').catch(() => {}),
-    once(stream, 'close').catch(() => {}),
-  ])
 }

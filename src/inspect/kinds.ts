@@ -24,13 +24,24 @@ function wordsOf(name: string): readonly string[] {
     .split(/[^a-z\d]+/)
 }
 
+/** Names come again with every call. */
+const known = new Map<string, Kind | null>()
+const MAX_KNOWN = 512
+const MAX_KNOWN_NAME = 32
+
 /** The kind that an argument's name suggests, or null. Never `secret`: a name exempts nothing. */
 export function kindOfName(name: string): Kind | null {
-  return (
+  const before = known.get(name)
+  if (before !== undefined) return before
+  const kind =
     wordsOf(name)
       .map((word) => KIND_OF_WORD.get(word) ?? null)
-      .findLast((kind) => kind !== null) ?? null
-  )
+      .findLast((one) => one !== null) ?? null
+  if (name.length <= MAX_KNOWN_NAME) {
+    if (known.size >= MAX_KNOWN) known.clear()
+    known.set(name, kind)
+  }
+  return kind
 }
 
 /** What is said beside a command about it. */

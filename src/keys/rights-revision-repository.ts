@@ -1,10 +1,16 @@
 import { randomInt } from 'node:crypto'
-import type { Reader, Tx } from '../core/db-port.ts'
+import type { Reader, Tx, TxAtOnce } from '../core/db-port.ts'
+
+const REVISION = 'select revision from rights where id = 1'
 
 /** Changes with every change to what anybody may do, so that what was read of rights can be kept until then. */
 export async function rightsRevision(reader: Reader): Promise<number> {
-  const row = await reader.get<{ revision: number }>('select revision from rights where id = 1')
+  const row = await reader.get<{ revision: number }>(REVISION)
   return row?.revision ?? 0
+}
+
+export function rightsRevisionAtOnce(tx: TxAtOnce): number {
+  return tx.get<{ revision: number }>(REVISION, [])?.revision ?? 0
 }
 
 /** A number never seen before, so that one written in a transaction that was undone cannot come again. */

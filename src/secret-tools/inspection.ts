@@ -34,14 +34,15 @@ const NO_RULES: CallRules = { layers: [], engine: null }
 export interface CallInspection {
   readonly switches: InspectionSwitches
   /**
-   * What holds beyond the switches. Asked call by call, so that a change counts at once.
+   * What holds beyond the switches. Asked call by call, so that a change counts at once; answered without a promise
+   * where nothing changed.
    *
    * @throws {Fault} `BAD_INPUT` when it cannot be understood: then the call is refused
    */
-  rulesFor(caller: Caller, server: string, tool: string): Promise<CallRules>
+  rulesFor(caller: Caller, server: string, tool: string): CallRules | Promise<CallRules>
   /** Where the person lets something through: the name of a file. Null when there is no such place. */
   readonly allowListFile: string | null
-  knownValuesOf?(caller: Caller): Promise<KnownValues>
+  knownValuesOf?(caller: Caller): KnownValues | Promise<KnownValues>
 }
 
 /** What holds where nobody said anything. */

@@ -1,6 +1,6 @@
 import { platform } from 'node:os'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { Durability, SqlValue } from '../core/db-port.ts'
+import type { Durability, Row as PortRow, SqlValue, TxAtOnce } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
 import { countPlaceholders } from './placeholders.ts'
@@ -35,7 +35,7 @@ Object.setPrototypeOf(Row.prototype, null)
 Reflect.deleteProperty(Row.prototype, 'constructor')
 
 /** One connection with the durability that an acknowledged write depends on, and its compiled statements. */
-export class SqliteConnection {
+export class SqliteConnection implements TxAtOnce {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, Compiled>()
   readonly #file: string
@@ -84,23 +84,23 @@ export class SqliteConnection {
   }
 
   /** @throws {Fault} see `sqliteFault` */
-  all(sql: string, params: readonly SqlValue[]): unknown[] {
+  all<R extends object = PortRow>(sql: string, params: readonly SqlValue[]): R[] {
     const compiled = this.#compiled(sql)
     requirePortable(params, compiled.parameters)
     try {
       const rows = compiled.statement.all(...params) as unknown as unknown[][]
-      return rows.map((values) => rowOf(compiled, values))
+      return rows.map((values) => rowOf(compiled, values) as R)
     } catch (error) {
       throw sqliteFault(error, this.#file)
     }
   }
 
-  get(sql: string, params: readonly SqlValue[]): unknown {
+  get<R extends object = PortRow>(sql: string, params: readonly SqlValue[]): R | undefined {
     const compiled = this.#compiled(sql)
     requirePortable(params, compiled.parameters)
     try {
       const values = compiled.statement.get(...params) as unknown[] | undefined
-      return values === undefined ? undefined : rowOf(compiled, values)
+      return values === undefined ? undefined : (rowOf(compiled, values) as R)
     } catch (error) {
       throw sqliteFault(error, this.#file)
     }
@@ -146,6 +146,19 @@ export class SqliteConnection {
     } while (monotonicMs() < until)
     this.#setBusy(this.#busyMs)
     await this.whenFree(deadline, () => this.control('begin immediate'))
+  }
+
+  /** @returns false when somebody else is writing */
+  beginAtOnce(durability: Durability): boolean {
+    this.#setDurability(durability)
+    this.#setBusy(0)
+    try {
+      this.control('begin immediate')
+      return true
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw error
+    }
   }
 
   /** Whether a commit waits for the disk from now on: of the log, which holds all commits in their order. */

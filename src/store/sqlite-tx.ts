@@ -22,7 +22,7 @@ export class SqliteTx implements Tx {
   all<R extends object>(sql: string, params: readonly SqlValue[] = NOTHING): Promise<R[]> {
     try {
       this.#requireAlive()
-      return Promise.resolve(this.#connection.all(sql, params) as R[])
+      return Promise.resolve(this.#connection.all<R>(sql, params))
     } catch (error) {
       return Promise.reject(this.#failed(error))
     }
@@ -34,7 +34,7 @@ export class SqliteTx implements Tx {
   ): Promise<R | undefined> {
     try {
       this.#requireAlive()
-      return Promise.resolve(this.#connection.get(sql, params) as R | undefined)
+      return Promise.resolve(this.#connection.get<R>(sql, params))
     } catch (error) {
       return Promise.reject(this.#failed(error))
     }

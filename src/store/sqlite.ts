@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Db, Reader, Tx, WriteOptions } from '../core/db-port.ts'
+import type { Db, Reader, Tx, TxAtOnce, WriteOptions } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs } from '../core/time.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
@@ -104,6 +104,25 @@ class SqliteDb implements Db {
       this.#requireOpen()
       await this.#writer.begin(deadline, durability)
       return await this.#writeOn(work, durability === 'now')
+    } finally {
+      this.#writing.give()
+    }
+  }
+
+  writeAtOnce<T extends object>(work: (tx: TxAtOnce) => T | null): T | null {
+    if (this.#isClosed || !this.#writing.takeFree()) return null
+    const writer = this.#writer
+    try {
+      if (!writer.beginAtOnce('soon')) return null
+      try {
+        const result = work(writer)
+        if (result === null) writer.rollback()
+        else writer.commit()
+        return result
+      } catch (error) {
+        writer.rollback()
+        throw error
+      }
     } finally {
       this.#writing.give()
     }

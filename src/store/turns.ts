@@ -39,6 +39,13 @@ export class Turns {
     })
   }
 
+  /** Takes a turn that is free now. */
+  takeFree(): boolean {
+    if (this.#free === 0) return false
+    this.#free -= 1
+    return true
+  }
+
   give(): void {
     for (const next of this.#waiting) {
       this.#waiting.delete(next)

@@ -36,17 +36,19 @@ export function createApprovedFiles(parts: {
     string,
     { readonly mark: unknown; readonly approved: ApprovedFile | null }
   >()
+  async function readNow(file: string, mark: unknown): Promise<ApprovedFile | null> {
+    const row = await db.read((reader) =>
+      tables.trustedFiles.get(reader, 'project = ?', [`${PREFIX}${file}`]),
+    )
+    const approved = row === null || row.state !== 'approved' ? null : approvedFile(row)
+    known.set(file, { mark, approved })
+    return approved
+  }
   return {
-    async approved(file) {
+    approved(file) {
       const mark = db.changeMark()
       const last = known.get(file)
-      if (last !== undefined && last.mark === mark) return last.approved
-      const row = await db.read((reader) =>
-        tables.trustedFiles.get(reader, 'project = ?', [`${PREFIX}${file}`]),
-      )
-      const approved = row === null || row.state !== 'approved' ? null : approvedFile(row)
-      known.set(file, { mark, approved })
-      return approved
+      return last !== undefined && last.mark === mark ? last.approved : readNow(file, mark)
     },
     async approve(caller, file, text) {
       await ledger.commit(approve, { caller, file, text })

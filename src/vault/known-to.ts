@@ -26,6 +26,7 @@ export interface PrincipalValues {
 /** A principal's versions that are loaded, by secret and version, as of one revision of all that is known. */
 interface Loaded {
   readonly versions: Map<string, ValueName>
+  readonly values: PrincipalValues
   revision: number
 }
 
@@ -55,20 +56,31 @@ export class KnownTo {
 
   /**
    * @param principal as `principalName` gives it
+   * @returns at once where nothing can have changed
    * @throws {Fault} `STORE_UNAVAILABLE` and the like, when what is known cannot be read
    */
-  async of(principal: string): Promise<PrincipalValues> {
+  of(principal: string): PrincipalValues | Promise<PrincipalValues> {
     this.#endWatch ??= this.#db.watch(() => this.#changed())
-    if (!this.#loaded.has(principal)) {
-      this.#loaded.set(principal, { versions: new Map(), revision: -1 })
+    let loaded = this.#loaded.get(principal)
+    if (loaded === undefined) {
+      loaded = { versions: new Map(), revision: -1, values: this.#valuesOf(principal) }
+      this.#loaded.set(principal, loaded)
       this.#isStale = true
     }
-    while (this.#isStale) await this.#look()
+    const { values } = loaded
+    return this.#isStale ? this.#looked().then(() => values) : values
+  }
+
+  #valuesOf(principal: string): PrincipalValues {
     return {
       scan: (text) => this.#values.scan(principal, text),
       redact: (text) => this.#values.redact(principal, text),
       stream: () => this.#values.stream(principal),
     }
+  }
+
+  async #looked(): Promise<void> {
+    while (this.#isStale) await this.#look()
   }
 
   close(): void {

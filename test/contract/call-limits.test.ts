@@ -24,10 +24,14 @@ const limit = (max: number): ToolLimit => ({
 const call = (max: number) => ({
   caller: AGENT,
   server: 's',
-  tool: 't',
+  name: 't',
+  isMethod: false,
   keys: [],
   revision: null,
+  took: '',
   isDurable: false,
+  shadow: null,
+  act: null,
   charges: [{ limit: limit(max), counter: 'one counter', amount: 1, isShadow: false }],
 })
 
@@ -57,7 +61,7 @@ for (const store of [SQLITE, POSTGRES]) {
     await vaults.shut(first)
     const other = new CallRecord(second.ledger, second.identity.standing)
     assert.ok('exceeded' in (await other.pass(call(2))))
-    await other.settle({ ...call(2), ...one }, 'refused-by-server')
+    await other.settle(call(2), one, 'refused-by-server')
     assert.ok('taken' in (await other.pass(call(2))))
     await other.tidy()
     assert.ok('exceeded' in (await other.pass(call(2))))

@@ -108,6 +108,7 @@ test('a call that is denied never reaches the server, and everything else goes t
         tool: 'delete_all',
         keys: [],
         policy: (detail as { policy: string }).policy,
+        took: (detail as { took: string }).took,
       },
     ],
   )

@@ -104,6 +104,10 @@ export class Sinks implements LedgerSinks {
     this.#stamping.sign = sign
   }
 
+  isEmptyAt(rights: number): boolean {
+    return this.#deliveries.length === 0 && this.#revision === rights
+  }
+
   admits(lane: string): boolean {
     return ALWAYS_ADMITTED.has(lane)
   }

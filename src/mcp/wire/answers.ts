@@ -1,5 +1,5 @@
 import type { Message, Part, Refused } from './envelope.ts'
-import { writeExactly } from './json-text.ts'
+import { membersOf, writeExactly } from './json-text.ts'
 
 /** An error answer as a line, without its newline. */
 export function errorAnswer(idText: string, code: number, message: string): string {
@@ -17,4 +17,10 @@ export function resultAnswer(idText: string, result: unknown): string {
 /** The message with another value in one part; all else stays as it came, byte for byte. */
 export function withPart({ text }: Message, { start, end }: Part, value: unknown): string {
   return `${text.slice(0, start)}${writeExactly(value)}${text.slice(end)}`
+}
+
+/** The message under another id; all else stays as it came. */
+export function withId({ text }: Message, idText: string): string {
+  const id = membersOf(text).find(({ key }) => key === 'id')
+  return id === undefined ? text : `${text.slice(0, id.start)}${idText}${text.slice(id.end)}`
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { foldedName } from '../../core/folded-name.ts'
 import {
+  elementsOf,
   kindOfNumber,
   type Member,
   membersIn,
@@ -75,6 +76,35 @@ const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params',
 export function readFrame(bytes: Buffer): Message | Refused {
   if (!isUtf8(bytes)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
   return readMessage(bytes.toString('utf8'))
+}
+
+/** As `readFrame`, where the revision may have batches. */
+export function readFrames(bytes: Buffer): Message | Frames | Refused {
+  if (!isUtf8(bytes)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
+  const text = bytes.toString('utf8')
+  return /^\s*\[/.test(text) ? readBatch(text) : readMessage(text)
+}
+
+/** A list of messages, each read by itself. */
+export interface Frames {
+  readonly kind: 'batch'
+  readonly messages: readonly (Message | Refused)[]
+}
+
+/** More than any client sends at once. */
+const MAX_BATCH = 1_000
+
+function readBatch(text: string): Frames | Refused {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return refused(RPC_ERRORS.parse, 'The message is not JSON.')
+  }
+  if (!Array.isArray(value) || value.length > MAX_BATCH)
+    return refused(RPC_ERRORS.request, `A batch holds ${MAX_BATCH} messages at most.`)
+  const messages = elementsOf(text).map(({ start, end }) => readMessage(text.slice(start, end)))
+  return { kind: 'batch', messages }
 }
 
 export function readMessage(text: string): Message | Refused {

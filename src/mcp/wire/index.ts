@@ -1,6 +1,7 @@
 // A door of its own: whoever only reads and writes frames does not load the SDK.
-export { errorAnswer, refusalAnswer, resultAnswer, withPart } from './answers.ts'
+export { errorAnswer, refusalAnswer, resultAnswer, withId, withPart } from './answers.ts'
 export {
+  type Frames,
   type JudgedParams,
   type JudgedPart,
   judgedParams,
@@ -13,6 +14,7 @@ export {
   type Response,
   RPC_ERRORS,
   readFrame,
+  readFrames,
   readMessage,
 } from './envelope.ts'
 export {

@@ -78,6 +78,19 @@ export function membersOf(text: string): readonly Member[] {
   return members
 }
 
+/** The elements of the list that the text is, in order. */
+export function elementsOf(text: string): readonly Span[] {
+  const elements: Span[] = []
+  let at = afterSpace(text, afterSpace(text, 0) + 1)
+  while (at < text.length && text.charAt(at) !== ']') {
+    const end = afterValue(text, at)
+    elements.push({ start: at, end })
+    at = afterSpace(text, end)
+    if (text.charAt(at) === ',') at = afterSpace(text, at + 1)
+  }
+  return elements
+}
+
 /** What the text of a value holds that its parsed form does not show. */
 export interface Survey {
   /** Members written down; more than the parsed value has means that one name stands twice. */

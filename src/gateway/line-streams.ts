@@ -1,0 +1,118 @@
+import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
+import { LineReader } from '../mcp/wire/index.ts'
+
+type Work = void | Promise<void>
+
+export interface LinesOptions {
+  /** No more than this is ever held of a line. */
+  readonly maxBytes: number
+  /** The next line is given once this one is done; without a promise it is. */
+  onLine(line: Buffer): Work
+  onTooLong(): void
+  /** Called after each piece of the stream; nothing more is read until it is done. */
+  afterPiece?(): Work
+}
+
+/** Gives every line of a stream, one after another. Resolves when it ended, or broke, and all lines are done. */
+export function readLines(stream: Readable, options: LinesOptions): Promise<void> {
+  let lines: Buffer[] = []
+  let working: Promise<void> | null = null
+  const reader = new LineReader({
+    maxBytes: options.maxBytes,
+    onLine: (line) => lines.push(line),
+    onTooLong: () => options.onTooLong(),
+  })
+  const handle = (all: readonly Buffer[], from: number): Work => {
+    for (let at = from; at < all.length; at += 1) {
+      const done = options.onLine(all[at] as Buffer)
+      if (done instanceof Promise) return done.then(() => handle(all, at + 1))
+    }
+    return options.afterPiece?.()
+  }
+  const work = (): Work => {
+    const now = lines
+    lines = []
+    return handle(now, 0)
+  }
+  return new Promise((resolve, reject) => {
+    const failed = (error: unknown): void => {
+      stream.destroy()
+      reject(error instanceof Error ? error : new Error('a line could not be handled'))
+    }
+    stream.on('data', (piece: Buffer) => {
+      try {
+        reader.push(piece)
+        const done = work()
+        if (!(done instanceof Promise)) return
+        stream.pause()
+        working = done.then(() => {
+          working = null
+          stream.resume()
+        })
+        working.catch(failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
+    // A pipe that broke has ended; what the process behind it ended with tells more.
+    stream.on('error', () => {})
+    // A file that was read to its end does not close by itself.
+    const onEnd = (): void => {
+      stream.off('end', onEnd)
+      stream.off('close', onEnd)
+      const last = async (): Promise<void> => {
+        await working
+        reader.end()
+        await work()
+      }
+      last().then(resolve, failed)
+    }
+    stream.on('end', onEnd)
+    stream.on('close', onEnd)
+  })
+}
+
+/** Writes lines to a stream; those of one turn go out together. */
+export class LineWriter {
+  readonly #stream: Writable
+  #pending = ''
+
+  constructor(stream: Writable) {
+    this.#stream = stream
+  }
+
+  write(text: string): void {
+    if (this.#pending === '') process.nextTick(() => this.flush())
+    this.#pending += `${text}\n`
+  }
+
+  flush(): void {
+    const text = this.#pending
+    this.#pending = ''
+    if (text !== '' && this.#stream.writable) this.#stream.write(text)
+  }
+
+  /** @returns a promise while the stream takes no more */
+  drained(): Work {
+    this.flush()
+    const stream = this.#stream
+    if (!stream.writableNeedDrain) return undefined
+    return Promise.race([
+      once(stream, 'drain').catch(() => {}),
+      once(stream, 'close').catch(() => {}),
+    ]).then(() => {})
+  }
+
+  /** Resolves when all that was written is handed over, or the stream is gone. */
+  written(): Promise<unknown> {
+    this.flush()
+    const stream = this.#stream
+    return Promise.race([
+      new Promise<void>((resolve) => {
+        stream.write('', () => resolve())
+      }),
+      once(stream, 'close').catch(() => {}),
+    ])
+  }
+}

@@ -1,0 +1,107 @@
+// What stands between one client and one server: real policy, detectors, vault and audit, no processes.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { between, last, probedBy, recorded, type Told, until } from '../support/between.ts'
+
+test('a hidden tool is answered byte for byte as the server answers one that it does not have', async () => {
+  const one = await between({ default: 'allow', hide: ['x"é', 'y'] })
+  const call = (id: number, name: string): object => ({
+    id,
+    method: 'tools/call',
+    params: { name, arguments: { a: 1 } },
+  })
+  const { id, name } = await probedBy(one, call(7, 'x"é'))
+  assert.match(name, /^tool_[0-9a-f]{18}$/)
+  await one.server(
+    ` {"error": {"message":"MCP error -32602: Tool ${name} not found","code":-32602} ,"id":"${id}","jsonrpc":"2.0"}`,
+  )
+  assert.deepEqual(one.toClient, [
+    ' {"error": {"message":"MCP error -32602: Tool x\\"é not found","code":-32602} ,"id":7,"jsonrpc":"2.0"}',
+  ])
+  // It is asked once.
+  await one.client(call(8, 'y'))
+  assert.equal(
+    one.toClient.at(-1),
+    ' {"error": {"message":"MCP error -32602: Tool y not found","code":-32602} ,"id":8,"jsonrpc":"2.0"}',
+  )
+  assert.equal(one.toServer.length, 1)
+  assert.equal((await recorded('tool.call', 'refusal')).by, '(hidden)')
+})
+
+test('of each era, and with what its calls carry', async () => {
+  const one = await between({ default: 'allow', hide: ['*'] })
+  const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
+  const { id, name } = await probedBy(one, {
+    id: 'm',
+    method: 'tools/call',
+    params: { _meta, name: 'x' },
+  })
+  assert.ok(one.toServer[0]?.includes(JSON.stringify(_meta)))
+  await one.server({ id, result: { resultType: 'complete', content: [name], isError: true } })
+  assert.equal(
+    one.toClient[0],
+    '{"jsonrpc":"2.0","id":"m","result":{"resultType":"complete","content":["x"],"isError":true}}',
+  )
+  await one.relay.serverEnded('gone')
+  one.relay.fromClient(
+    Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}'),
+  )
+  await until(() => one.toServer.length === 2)
+  await one.relay.serverEnded('gone')
+  assert.deepEqual(last(one).error, { code: -32602, message: 'Unknown tool: x' })
+})
+
+test('of a revision with batches each element is judged, and one list is the answer', async () => {
+  const one = await between({ default: 'deny', tools: { a: {} } })
+  const batch = (...elements: readonly (object | string)[]): string =>
+    `[${elements.map((each) => (typeof each === 'string' ? each : JSON.stringify({ jsonrpc: '2.0', ...each }))).join(' , ')}]`
+  const call = (id: number, name: string): object => ({
+    id,
+    method: 'tools/call',
+    params: { name },
+  })
+  await one.client(batch(call(1, 'a')))
+  assert.deepEqual(JSON.parse(one.toClient.pop() ?? ''), {
+    jsonrpc: '2.0',
+    id: null,
+    error: { code: -32600, message: 'Batches are not served here: send one message at a time.' },
+  })
+  await one.client({ id: 0, method: 'initialize', params: { protocolVersion: '2025-03-26' } })
+  await one.server({ id: 0, result: { protocolVersion: '2025-03-26', capabilities: {} } })
+  for (const refused of [batch(), batch(call(1, 'a'), { id: 2, method: 'initialize' })]) {
+    await one.client(refused)
+    assert.deepEqual([last(one).id, last(one).error?.code], [null, -32600])
+  }
+  one.toServer.length = 0
+  one.toClient.length = 0
+  await one.client(
+    batch(
+      call(1, 'a'),
+      { method: 'notifications/initialized' },
+      '{"jsonrpc":"2.0","id":9,"method":"tools/call","Method":"ping"}',
+      call(2, 'b'),
+      call(3, 'a'),
+      call(1, 'a'),
+      { id: 4, method: 'ping' },
+    ),
+  )
+  assert.deepEqual(
+    one.toServer.map((text) => String((JSON.parse(text) as { id?: number }).id)).toSorted(),
+    ['1', '3', '4', 'undefined'],
+  )
+  await one.server({ id: 4, result: {} })
+  await one.client({ method: 'notifications/cancelled', params: { requestId: 3 } })
+  assert.deepEqual(one.toClient, [])
+  await one.server({ id: 1, result: { content: [] } })
+  assert.equal(one.toClient.length, 1)
+  const answers = JSON.parse(one.toClient[0] ?? '') as Told[]
+  assert.deepEqual(
+    answers
+      .map(
+        ({ id, error, result }) =>
+          `${String(id)} ${error?.code ?? (result?.isError === true ? 'denied' : 'done')}`,
+      )
+      .toSorted(),
+    ['1 -32600', '1 done', '2 denied', '4 done', 'null -32600'],
+  )
+})

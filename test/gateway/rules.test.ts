@@ -1,0 +1,179 @@
+// What a policy asks for beyond yes and no: people, the answer, other methods, costs, the disk.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { between, last, recorded, textOf, vault } from '../support/between.ts'
+import { PERSON } from '../support/vault.ts'
+
+const idIn = (text: string): string =>
+  /^\[APPROVAL REQUIRED\] (\S+)\n/.exec(text)?.[1] ?? assert.fail(text)
+const approvals = vault.approvals.approvals
+
+test('a call that a person has to allow waits for one, and passes once', async () => {
+  const one = await between({
+    default: 'deny',
+    tools: {
+      pay: {
+        action: 'require_approval',
+        reason: 'Money leaves.',
+        limits: [{ counter: 'paid', window: 'month', max: 2 }],
+      },
+    },
+  })
+  await one.call(1, 'pay', { amount: 5, to: 'x' })
+  const id = idIn(textOf(one))
+  assert.match(
+    textOf(one),
+    /\nMoney leaves\.\n.*sallyport approvals approve .*\nRule: \/tools\/pay\/action$/,
+  )
+  assert.equal((await recorded('tool.call', 'refusal')).by, 'approval')
+  await one.call(2, 'pay', { to: 'x', amount: 5 })
+  assert.equal(idIn(textOf(one)), id)
+  assert.deepEqual(one.toServer, [])
+  const asked = await approvals.status(PERSON, id)
+  assert.deepEqual(
+    [asked.action, asked.target, asked.preview.title, asked.preview.fields, asked.within?.path],
+    [
+      'gateway.call',
+      { type: 'tool', id: 'fixture/pay' },
+      'Call pay of fixture',
+      [
+        { label: 'amount', value: '5' },
+        { label: 'to', value: 'x' },
+      ],
+      'pay',
+    ],
+  )
+  await approvals.decide(PERSON, id, 'approve')
+  await one.call(3, 'pay', { amount: 6, to: 'x' })
+  assert.notEqual(idIn(textOf(one)), id)
+  assert.equal(one.toServer.length, 0)
+  await one.call(4, 'pay', { amount: 5, to: 'x' })
+  assert.equal(one.toServer.length, 1)
+  assert.equal((await recorded('tool.call', 'intent')).detail?.['approval'], id)
+  await one.call(5, 'pay', { amount: 5, to: 'x' })
+  const next = idIn(textOf(one))
+  assert.notEqual(next, id)
+  await approvals.decide(PERSON, next, 'deny', { reason: 'Not today' })
+  await one.call(6, 'pay', { amount: 5, to: 'x' })
+  assert.match(textOf(one), /^\[POLICY DENIED\] A person denied this .*: Not today\nRule: /)
+  assert.equal(one.toServer.length, 1)
+})
+
+test('numbers that a double cannot hold are told apart, and are no texts', async () => {
+  const one = await between({
+    default: 'deny',
+    tools: { pay: { action: 'require_approval' } },
+  })
+  const call = (id: number, amount: string): string =>
+    `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"pay","arguments":{"amount":${amount}}}}`
+  await one.client(call(1, '12345678901234567890'))
+  await approvals.decide(PERSON, idIn(textOf(one)), 'approve')
+  for (const other of [
+    '12345678901234567891',
+    '"12345678901234567890"',
+    '["12345678901234567890"]',
+  ])
+    await one.client(call(2, other))
+  assert.equal(one.toServer.length, 0)
+  await one.client(call(3, '12345678901234567890'))
+  assert.equal(one.toServer.length, 1)
+})
+
+test('an answer that the policy does not let out is not shown', async () => {
+  const one = await between({
+    default: 'deny',
+    tools: {
+      read: {
+        on_result: {
+          deny_if: [
+            {
+              conditions: [{ path: 'text', op: 'contains', value: 'CONFIDENTIAL' }],
+              on_deny: 'Not for agents.',
+            },
+          ],
+        },
+      },
+    },
+  })
+  const answer = (id: number, text: string): Promise<void> =>
+    one.server({ id, result: { content: [{ type: 'text', text }] } })
+  await one.call(1, 'read')
+  await answer(1, 'CONFIDENTIAL: 7')
+  assert.match(
+    textOf(one),
+    /^\[POLICY DENIED\] Not for agents\.\nRule: \/tools\/read\/on_result\/deny_if\/0$/,
+  )
+  assert.equal((await recorded('tool.call', 'refusal')).by, '/tools/read/on_result/deny_if/0')
+  await one.call(2, 'read')
+  await answer(2, 'fine')
+  assert.equal(textOf(one), 'fine')
+})
+
+test('other methods have rules, limits and records too', async () => {
+  const one = await between({
+    default: 'deny',
+    methods: {
+      'resources/read': {
+        deny_if: [{ conditions: [{ path: 'params.uri', op: 'regex', value: '^file:///etc/' }] }],
+        limits: [{ counter: 'reads', window: 'month', max: 1 }],
+      },
+    },
+  })
+  const read = (id: number, uri: string): Promise<void> =>
+    one.client({ id, method: 'resources/read', params: { uri } })
+  await read(1, 'file:///etc/shadow')
+  assert.equal(last(one).error?.code, -32601)
+  assert.match(last(one).error?.message ?? '', /Rule: \/methods\/resources~1read\/deny_if\/0$/)
+  await read(2, 'file:///home/x')
+  await read(3, 'file:///home/x')
+  assert.match(last(one).error?.message ?? '', /The limit 'reads' of 1 in a month is reached/)
+  await one.client({ id: 4, method: 'prompts/get', params: { name: 'x' } })
+  assert.match(last(one).error?.message ?? '', /\(default deny\)/)
+  assert.deepEqual(
+    one.toServer.map((text) => (JSON.parse(text) as { id: number }).id),
+    [2],
+  )
+  assert.deepEqual((await recorded('method.call', 'intent')).detail?.['keys'], ['uri'])
+})
+
+test('what a call cost is counted once its answer says so', async () => {
+  const one = await between({
+    default: 'deny',
+    tools: {
+      buy: {
+        limits: [
+          {
+            counter: 'spent',
+            window: 'month',
+            max: 100,
+            cost: { path: 'result.structuredContent.price', scale: 2, estimate: 60 },
+          },
+        ],
+      },
+    },
+  })
+  await one.call(1, 'buy')
+  await one.call(2, 'buy')
+  assert.match(textOf(one), /of 100 in a month has 40 left, and this takes 60\.\n.*\n40 remains/)
+  await one.server({ id: 1, result: { content: [], structuredContent: { price: 12.5 } } })
+  await vault.ledger.flush()
+  await one.call(3, 'buy')
+  await one.call(4, 'buy')
+  assert.match(textOf(one), /has 27\.5 left/)
+  assert.equal(one.toServer.length, 2)
+})
+
+test('a rule in shadow passes what it would stop, and says so', async () => {
+  const one = await between({
+    default: 'deny',
+    tools: {
+      x: { action: 'shadow', deny_if: [{ conditions: [] }] },
+      y: { action: 'shadow', limits: [{ counter: 'lifted', window: 'month', max: 0 }] },
+    },
+  })
+  await one.call(1, 'x')
+  assert.equal((await recorded('tool.call', 'intent')).detail?.['shadow'], '/tools/x/deny_if/0')
+  await one.call(2, 'y')
+  assert.equal((await recorded('tool.call', 'intent')).detail?.['shadow'], '/tools/y/limits/0')
+  assert.equal(one.toServer.length, 2)
+})

@@ -1,0 +1,161 @@
+// One client, one server, and what stands between them: real policy, detectors, vault and audit, no processes.
+import assert from 'node:assert/strict'
+import { after } from 'node:test'
+import { callInspection } from '../../src/app/call-inspection.ts'
+import { withKnownValues } from '../../src/app/known-values.ts'
+import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { sleep } from '../../src/core/time.ts'
+import {
+  CallPath,
+  CallRecord,
+  MessageInspection,
+  type PoliciesNow,
+  Relay,
+} from '../../src/gateway/index.ts'
+import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
+import { AGENT, openTestVault } from './vault.ts'
+
+export const vault = await openTestVault()
+after(() => vault.dispose())
+export const record = new CallRecord(
+  vault.ledger,
+  vault.identity.standing,
+  vault.approvals.approvals,
+)
+
+/** A relay and both of its ends. */
+export interface Between {
+  readonly relay: Relay
+  readonly toClient: string[]
+  readonly toServer: string[]
+  policies: PoliciesNow
+  client(message: object | string): Promise<void>
+  server(message: object | string): Promise<void>
+  call(id: number, name: string, args?: object): Promise<void>
+}
+
+export const policiesOf = (...documents: readonly (object | null)[]): Promise<PoliciesNow> =>
+  Promise.all(
+    documents
+      .filter((one) => one !== null)
+      .map(async (one, index) => ({
+        name: `p${index + 1}`,
+        policy: await toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', ...one }))),
+        revision: `r${index + 1}`,
+      })),
+  )
+
+let sessions = 0
+
+export async function between(
+  policy: object | null,
+  options: {
+    readonly isShadow?: boolean
+    readonly exfiltration?: 'warn' | 'block'
+    readonly mode?: 'block' | 'surgical'
+  } = {},
+): Promise<Between> {
+  const toClient: string[] = []
+  const toServer: string[] = []
+  sessions += 1
+  const one: { policies: PoliciesNow } = { policies: await policiesOf(policy) }
+  const policiesNow = () => one.policies
+  const inspection = new MessageInspection({
+    inspection: withKnownValues(
+      callInspection(
+        {
+          inspection: {
+            ...DEFAULT_SWITCHES,
+            exfiltration: options.exfiltration ?? 'warn',
+            mode: options.mode ?? 'block',
+          },
+          inspectionFile: `${vault.home}/inspection.json`,
+        },
+        async () => null,
+        silentLog,
+      ),
+      async () => vault.knownTo,
+    ),
+    server: 'fixture',
+    log: silentLog,
+    note: (caller, note) => vault.vault.noteInspection(caller, note),
+  })
+  const relay = new Relay({
+    caller: AGENT,
+    path: new CallPath({
+      server: 'fixture',
+      isShadow: options.isShadow ?? true,
+      policiesNow,
+      inspection,
+      record: async () => record,
+      session: `session-${sessions}`,
+    }),
+    inspection,
+    policiesNow,
+    log: silentLog,
+    toClient: (text) => toClient.push(text),
+    toServer: (text) => toServer.push(text),
+  })
+  const frame = (message: object | string): Buffer =>
+    Buffer.from(
+      typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...message }),
+    )
+  return Object.assign(one, {
+    relay,
+    toClient,
+    toServer,
+    async client(message: object | string) {
+      relay.fromClient(frame(message))
+      await relay.idle()
+    },
+    async server(message: object | string) {
+      await relay.fromServer(frame(message))
+      await relay.idle()
+    },
+    async call(id: number, name: string, args: object = {}) {
+      relay.fromClient(frame({ id, method: 'tools/call', params: { name, arguments: args } }))
+      await relay.idle()
+    },
+  })
+}
+
+export interface Told {
+  readonly id: unknown
+  readonly result?: {
+    readonly content: readonly { readonly text: string }[]
+    readonly isError?: boolean
+    readonly resultType?: string
+  }
+  readonly error?: { readonly code: number; readonly message: string }
+}
+export const last = ({ toClient }: Between): Told => JSON.parse(toClient.at(-1) ?? 'null') as Told
+export const textOf = (one: Between): string => last(one).result?.content[0]?.text ?? ''
+export interface Recorded {
+  readonly kind: string
+  readonly by?: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+/** The newest record of an action. */
+export async function recorded(action: string, kind?: string): Promise<Recorded> {
+  const entries = await vault.audit.query({ limit: 200, action })
+  const found = entries.find((entry) => kind === undefined || entry.kind === kind)
+  return JSON.parse(found?.body ?? assert.fail(action)) as Recorded
+}
+
+/** Lets a call of a hidden tool go on, and gives the name that the server is asked for in its place. */
+export async function probedBy(one: Between, call: object): Promise<{ id: string; name: string }> {
+  one.relay.fromClient(Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...call })))
+  await until(() => one.toServer.length > 0)
+  const probe = JSON.parse(one.toServer.at(-1) ?? '') as {
+    id: string
+    params: { name: string; arguments: object }
+  }
+  assert.deepEqual(probe.params.arguments, {})
+  return { id: probe.id, name: probe.params.name }
+}
+
+export const until = async (claim: () => boolean): Promise<void> => {
+  for (let turn = 0; !claim() && turn < 500; turn += 1) await sleep(2)
+  assert.ok(claim())
+}
