@@ -68,15 +68,17 @@ export function createEnrolments(parts: EnrolmentParts): EnrolmentPort {
         const code = codeOf(digest)
         const approval = await approvals.request(guestOf(asked), {
           ...actOf(asked),
+          // In our words nothing of what a stranger says but where it is said whose words they are.
           preview: {
-            title: `Let '${request.name}' in as an agent`,
-            body: request.description ?? '',
+            title: 'Let a new agent in',
             fields: [
+              { label: 'Calls itself', value: request.name },
               { label: 'Code', value: code },
               { label: 'Asked from', value: address ?? 'unknown' },
               ...(humanEmail === null ? [] : [{ label: 'Names as its person', value: humanEmail }]),
             ],
           },
+          ...(request.description === null ? {} : { reason: request.description }),
           expiresInSeconds: LIFE_SECONDS,
         })
         return {
@@ -113,8 +115,8 @@ export function createEnrolments(parts: EnrolmentParts): EnrolmentPort {
 const ASKED = 'enrolments'
 
 /** Nothing is known of it but the id that it would have. */
-function guestOf({ agentId, name }: Asked): Caller {
-  return { principal: { kind: 'guest', id: agentId }, channel: 'http', client: name }
+function guestOf({ agentId }: Asked): Caller {
+  return { principal: { kind: 'guest', id: agentId }, channel: 'http' }
 }
 
 /** The token is part of it: what was approved can be collected by whoever asked, and by nobody else. */

@@ -46,8 +46,13 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(made['approval_url'], `${api.baseUrl}/approvals/${String(made['approval_id'])}`)
       assert.equal('api_key' in made, false)
       const [waiting] = await desk.list(PERSON, { status: 'pending' })
-      assert.equal(waiting?.preview.title, "Let 'deploy bot' in as an agent")
+      // Its own words are not among ours.
+      assert.deepEqual(
+        [waiting?.preview.title, waiting?.preview.body, waiting?.reason, waiting?.client],
+        ['Let a new agent in', undefined, 'ships', null],
+      )
       assert.deepEqual(waiting?.preview.fields, [
+        { label: 'Calls itself', value: 'deploy bot' },
         { label: 'Code', value: made['code'] },
         { label: 'Asked from', value: '127.0.0.1' },
         { label: 'Names as its person', value: 'ops@example.org' },
