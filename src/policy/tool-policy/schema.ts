@@ -185,6 +185,7 @@ export function toolPolicySchema(): Schema {
         ),
         allOf: OPERATORS.map((op) => ({
           if: { properties: { op: { const: op } }, required: ['op'] },
+          // oxlint-disable-next-line no-thenable -- the word of JSON Schema
           then: { properties: { value: VALUE_OF[op] } },
         })),
       },
