@@ -1,19 +1,25 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
+import { restoreBackup } from '../../src/app/restore.ts'
 import { auditEvidence } from '../../src/audit/index.ts'
+import { loadSettings } from '../../src/core/config.ts'
 import { epochMs } from '../../src/core/time.ts'
+import { keyFileSource } from '../../src/crypto/index.ts'
+import { createBackups } from '../../src/vault/index.ts'
 import { serveTestApi } from '../support/api.ts'
 import { userWith } from '../support/registered.ts'
 import { httpSink } from '../support/sink-servers.ts'
 import { flip, kinds, outside, rows, run } from '../support/tampering.ts'
-import { PERSON, type TestVault } from '../support/vault.ts'
+import { openTestVault, PERSON, type TestVault } from '../support/vault.ts'
 import { fault, OpenVaults, POSTGRES, SQLITE, secret, textOf } from '../support/vault-stores.ts'
 
 const open = new OpenVaults()
-const closing: (() => Promise<void>)[] = []
+const closing: (() => void | Promise<void>)[] = []
 afterEach(async () => {
   await open.close(false)
   for (const close of closing.splice(0)) await close()
@@ -155,6 +161,27 @@ for (const store of [SQLITE, POSTGRES])
       )
     })
   })
+
+test('a backup carries what was pruned along: restored elsewhere, it verifies and goes on', async () => {
+  const { vault, early } = await year()
+  const { upTo } = await vault.audit.prune(PERSON, at(200))
+  const home = mkdtempSync(join(tmpdir(), 'sallyport-pruned-'))
+  closing.push(() => rmSync(home, { recursive: true, force: true }))
+  const file = join(home, 'backup')
+  const phrase = secret('violet harbour lantern')
+  await createBackups(vault).backup(file, { passphrase: phrase })
+  const settings = loadSettings({ SALLYPORT_HOME: home, SALLYPORT_KEY_SOURCE: 'keyfile' })
+  const sourceOf = () => keyFileSource(settings)
+  await restoreBackup({ settings, file, sourceOf, ask: async () => phrase })
+  const restored = await openTestVault({ home, clock: () => at(370) })
+  closing.unshift(() => restored.close())
+  const report = await restored.audit.verify()
+  assert.deepEqual([report.findings, report.pruned], [[], upTo])
+  const copy = await checked(restored, await exported(restored), [early])
+  assert.deepEqual(copy.findings, [])
+  assert.ok((await restored.audit.prune(PERSON, at(300))).pruned > 0)
+  assert.deepEqual((await restored.audit.verify()).findings, [])
+})
 
 test('over HTTP a pruned record is not found, and what is left is proved as before', async () => {
   const { vault } = await year()
