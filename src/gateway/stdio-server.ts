@@ -65,6 +65,8 @@ export class StdioServer {
       detached: process.platform !== 'win32',
       env: { ...environment },
     })
+    // Before anything is waited for: it may be running while this process is still busy with its own start.
+    if (child.pid !== undefined) guard.watch(child.pid)
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.once('error', (cause) => {
@@ -80,7 +82,6 @@ export class StdioServer {
     // A pipe that the server closed is told by its end.
     child.stdin.on('error', () => {})
     child.on('error', () => {})
-    if (child.pid !== undefined) guard.watch(child.pid)
     return new StdioServer(child, guard)
   }
 
