@@ -49,10 +49,16 @@ export function approvalOf(asked: AskedCall, redact: (text: string) => string): 
     preview: {
       title: `Call ${shown(shownName(asked.name))} of ${server}`,
       body: shown(rule.reason),
-      fields: entries.slice(0, MAX_ARGUMENTS).map(([name, value]) => ({
-        label: shown(name).slice(0, 100),
-        value: shown(value),
-      })),
+      fields: [
+        ...entries.slice(0, MAX_ARGUMENTS).map(([name, value]) => ({
+          // Names are the agent's choice too: none of them looks like a line of ours.
+          label: `Argument ${shown(name)}`.slice(0, 100).toWellFormed(),
+          value: shown(value),
+        })),
+        ...(entries.length > MAX_ARGUMENTS
+          ? [{ label: 'Not shown', value: `${entries.length - MAX_ARGUMENTS} more arguments` }]
+          : []),
+      ],
     },
     ...(rule.seconds !== null && { expiresInSeconds: rule.seconds }),
   }

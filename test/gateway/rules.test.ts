@@ -37,8 +37,8 @@ test('a call that a person has to allow waits for one, and passes once', async (
       { type: 'tool', id: 'fixture/pay' },
       'Call pay of fixture',
       [
-        { label: 'amount', value: '5' },
-        { label: 'to', value: 'x' },
+        { label: 'Argument amount', value: '5' },
+        { label: 'Argument to', value: 'x' },
       ],
       'pay',
     ],
@@ -57,6 +57,23 @@ test('a call that a person has to allow waits for one, and passes once', async (
   await one.call(6, 'pay', { amount: 5, to: 'x' })
   assert.match(textOf(one), /^\[POLICY DENIED\] A person denied this .*: Not today\nRule: /)
   assert.equal(one.toServer.length, 1)
+})
+
+test('arguments are shown as such, whatever they are called, and what is not shown is said', async () => {
+  const one = await between({ default: 'deny', tools: { pay: { action: 'require_approval' } } })
+  const plain = Array.from({ length: 19 }, (_, n): [string, number] => [`n${n}`, n])
+  const args = { 'Asked by': 'the owner', ...Object.fromEntries(plain), to: 'x', amount: 5 }
+  await one.call(1, 'pay', args)
+  const { preview } = await approvals.status(PERSON, idIn(textOf(one)))
+  const fields = preview.fields ?? []
+  assert.deepEqual(
+    [fields[0], fields.length, fields.at(-1)],
+    [
+      { label: 'Argument Asked by', value: 'the owner' },
+      21,
+      { label: 'Not shown', value: '2 more arguments' },
+    ],
+  )
 })
 
 test('numbers that a double cannot hold are told apart, and are no texts', async () => {
