@@ -3,7 +3,7 @@ import type { Db, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { VaultId } from '../core/ids.ts'
-import { type Caller, principalName } from '../core/principals.ts'
+import { type Caller, isRegistered, principalName } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { readEnvBundle, usedValues } from '../core/used-values.ts'
@@ -53,14 +53,7 @@ import { type VaultTables } from './rows-repository.ts'
 import { ValueOpener, type ValuePlace } from './sealing.ts'
 import type { ShareClaim } from './share-book.ts'
 import { type VaultKeys } from './vault-keys.ts'
-import {
-  beginStore,
-  checkNewVault,
-  createVault,
-  isNowhere,
-  type NewVault,
-  vaultFor,
-} from './vaults.ts'
+import { beginStore, checkNewVault, createVault, type NewVault, vaultFor } from './vaults.ts'
 import { infoOfVersion, listedSecret, secretInfo, vaultInfo, versionInfo } from './views.ts'
 
 export interface LocalVaultParts {
@@ -78,6 +71,8 @@ export interface LocalVaultParts {
 }
 
 const MAX_PATTERN = 512
+/** Names and ids of vaults that are remembered for one caller. */
+const MAX_REACHED = 64
 
 /** A version of which it is not known whether anything is remembered. */
 interface Unremembered {
@@ -94,10 +89,15 @@ export class LocalVault implements VaultPort {
   readonly #lanes: ReturnType<typeof lanesOf>
   readonly #opener: ValueOpener
   readonly #vaultIds = new Map<string, VaultId>()
+  /** Vaults of those who come with accounts, by what they call them. */
+  #reached = new WeakMap<Caller, Map<string, VaultId>>()
 
   private constructor(parts: LocalVaultParts) {
     this.#parts = parts
-    parts.rights.onChange(() => this.#vaultIds.clear())
+    parts.rights.onChange(() => {
+      this.#vaultIds.clear()
+      this.#reached = new WeakMap()
+    })
     this.#reads = new ReadLane(parts.tables, parts.rights, parts.keys, parts.fingerprints, parts)
     this.#looks = new Looks(parts)
     this.#lanes = lanesOf(parts)
@@ -170,7 +170,9 @@ export class LocalVault implements VaultPort {
     checkVersion(version)
     const evidence = this.#parts.rights.evidenceThisTurn(caller)
     const request = await this.#request(caller, vault, path, 'secret.read', evidence)
-    return this.#read(request, 'read', version ?? null)
+    const read = await this.#read(request, 'read', version ?? null)
+    this.#noteReached(request, vault)
+    return read
   }
 
   /** Reads by a share: its sharer must be allowed to, and whoever reads must be the one it is for. */
@@ -203,6 +205,8 @@ export class LocalVault implements VaultPort {
     const settled = await Promise.allSettled(
       asked.map((request) => this.#read(request, 'use', null)),
     )
+    const [reached] = asked.filter((_request, at) => settled[at]?.status === 'fulfilled')
+    if (reached !== undefined) this.#noteReached(reached, vault)
     return [
       ...malformed,
       ...usedValues(
@@ -343,7 +347,7 @@ export class LocalVault implements VaultPort {
     evidence: ProjectEvidence | null = this.#parts.rights.evidenceFor(caller),
   ): Promise<Request> {
     parsePath(path)
-    const vaultId = this.#vaultIds.get(vault) ?? (await this.#vaultId(caller, vault))
+    const vaultId = this.#knownId(caller, vault) ?? (await this.#vaultId(caller, vault))
     return { caller, evidence, vaultId, path, action }
   }
 
@@ -352,12 +356,25 @@ export class LocalVault implements VaultPort {
    * was found before is then forgotten with the first transaction that sees it.
    */
   async #vaultId(caller: Caller, vault: string): Promise<VaultId> {
-    const known = this.#vaultIds.get(vault)
+    const known = this.#knownId(caller, vault)
     if (known !== undefined) return known
     const { db, tables } = this.#parts
     const row = await db.read((reader) => vaultFor(tables, reader, caller, vault))
-    if (!isNowhere(row)) this.#vaultIds.set(vault, row.id)
+    if (!isRegistered(caller.principal)) this.#vaultIds.set(vault, row.id)
     return row.id
+  }
+
+  /** Of whoever comes with an account only where he got something: how long a no takes must say nothing. */
+  #knownId(caller: Caller, vault: string): VaultId | undefined {
+    if (!isRegistered(caller.principal)) return this.#vaultIds.get(vault)
+    return this.#reached.get(caller)?.get(vault)
+  }
+
+  #noteReached({ caller, vaultId }: Pick<Request, 'caller' | 'vaultId'>, vault: string): void {
+    if (!isRegistered(caller.principal)) return
+    const own = this.#reached.get(caller)
+    if (own === undefined) this.#reached.set(caller, new Map([[vault, vaultId]]))
+    else if (own.size < MAX_REACHED) own.set(vault, vaultId)
   }
 
   async #read(
@@ -423,7 +440,9 @@ export class LocalVault implements VaultPort {
   ): Promise<StoredVersion> {
     checkIfVersion(rest.ifVersion)
     const request = await this.#request(caller, vault, path, action)
-    return this.#change(this.#lanes.store, { ...request, ...rest })
+    const stored = await this.#change(this.#lanes.store, { ...request, ...rest })
+    this.#noteReached(request, vault)
+    return stored
   }
 
   /** Commits a change of one path, and tells of the canary that it may have rung. */

@@ -22,6 +22,7 @@ import {
   type Permission,
 } from '../policy/index.ts'
 import type { PathPolicyRow, VaultRow, VaultTables } from './rows-repository.ts'
+import { isNowhere } from './vaults.ts'
 
 /** What a registered principal may do in one vault, as of one state of the store. */
 export interface RegisteredJudge {
@@ -121,7 +122,8 @@ export class RegisteredRights {
     const access = compileAccess(subjectOf(caller.principal, standing), rows.map(accessPolicy))
     this.#access.set(standing, access)
     const maker = vault?.created_by ?? ''
-    if (vault !== null) this.#makers.set(vaultId, maker)
+    // Of what is nowhere the same is remembered, so that it takes no longer to refuse.
+    if (vault !== null || isNowhere({ id: vaultId })) this.#makers.set(vaultId, maker)
     return [access, maker]
   }
 
