@@ -54,11 +54,13 @@ export function startWrapped(
     readonly ownCommand?: true
     /** Address of a server that speaks HTTP, in place of a command. */
     readonly url?: string
+    /** In place of the server of lines. */
+    readonly command?: readonly string[]
   } = {},
 ): Wrapped {
   count += 1
   const log = join(home, `received-${process.pid}-${count}.log`)
-  const server = [
+  const server = options.command ?? [
     process.execPath,
     LINE_SERVER,
     log,
