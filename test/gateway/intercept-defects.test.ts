@@ -15,12 +15,12 @@ import {
 import {
   AMOUNTS,
   allowed,
-  callOf,
   decide,
   problemsOf,
   withConditions,
   yaml,
 } from '../support/intercept-policies.ts'
+import { toolCall } from '../support/tool-calls.ts'
 
 const LOOK_ALIKES: readonly [what: string, args: object][] = [
   ['another case', { amount: 1, AMOUNT: 999_999 }],
@@ -109,7 +109,7 @@ test('defect: other methods and answers are judged as well', async () => {
     'made/up',
   ])
     assert.equal(decideMethod(policy, { ...asker, method, params: {} }).allowed, false, method)
-  const said = decideResult(policy, callOf('read', {}), {
+  const said = decideResult(policy, toolCall('read', {}), {
     content: [{ type: 'text', text: 'a secret' }],
   })
   assert.equal(said.allowed, false)
@@ -167,7 +167,7 @@ test('defect: tools of the same name on two servers do not share a counter', asy
 test('defect: what a call is judged by is what it is counted by', async () => {
   const policy = await yaml(AMOUNTS)
   const applied = [{ name: 'p', policy, revision: 'r' }]
-  const decision = decideByAll(applied, callOf('pay', { amount: 5 }))
+  const decision = decideByAll(applied, toolCall('pay', { amount: 5 }))
   assert.ok(decision.allowed)
   const [charge] = decision.charges
   const { pointer, ...limit } = policy.tools.get('pay')?.limits[0] ?? assert.fail()

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { epochMs } from '../../src/core/time.ts'
 import { explainCall } from '../../src/policy/tool-policy/explain-call.ts'
 import {
   decideTool,
@@ -16,6 +15,7 @@ import {
   runPolicyCases,
 } from '../../src/policy/tool-policy/policy-cases.ts'
 import { type ListedTool, suggestedPolicy } from '../../src/policy/tool-policy/suggest-policy.ts'
+import { toolCall } from '../support/tool-calls.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
 
@@ -120,16 +120,7 @@ test('the policy beside a file of cases', () => {
 })
 
 test('an explanation says what each clause saw', () => {
-  const { rules, decision, charges } = explainCall(PAY, {
-    tool: 'pay',
-    args: { amount: 51, to: 'x' },
-    principal: 'agent:local',
-    labels: [],
-    client: null,
-    at: epochMs(0),
-    annotations: null,
-    toolClass: null,
-  })
+  const { rules, decision, charges } = explainCall(PAY, toolCall('pay', { amount: 51, to: 'x' }))
   assert.equal(decision.allowed, false)
   assert.deepEqual(charges, [])
   assert.deepEqual(rules[0]?.clauses[0], {
@@ -222,16 +213,7 @@ tools:
   const policy = await toolPolicyOf('p.yaml', bytes(text))
   assert.equal(policy.fallback, 'deny')
   const allowed = (name: string) => {
-    const decision = decideTool(policy, {
-      tool: name,
-      args: {},
-      principal: 'agent:local',
-      labels: [],
-      client: null,
-      at: epochMs(0),
-      annotations: {},
-      toolClass: null,
-    })
+    const decision = decideTool(policy, toolCall(name, {}, { annotations: {} }))
     return decision.allowed && decision.needsApproval === null
   }
   for (const name of ['write_file', 'drop', 'read_file', 'odd: "name"\n# default: allow'])

@@ -1,13 +1,12 @@
 // Policies in the rules of Intercept, and what becomes of calls under them.
 import assert from 'node:assert/strict'
-import { epochMs } from '../../src/core/time.ts'
 import {
-  type CallSubject,
   decideTool,
   readToolPolicy,
   type ToolDecision,
   type ToolPolicy,
 } from '../../src/policy/tool-policy/index.ts'
+import { toolCall } from './tool-calls.ts'
 
 export const yaml = async (text: string): Promise<ToolPolicy> => {
   const read = await readToolPolicy(Buffer.from(text), 'yaml')
@@ -17,18 +16,8 @@ export const problemsOf = async (text: string): Promise<readonly string[]> => {
   const read = await readToolPolicy(Buffer.from(text), 'yaml')
   return 'policy' in read ? [] : read.problems.map(({ problem }) => problem)
 }
-export const callOf = (tool: string, args: object): CallSubject => ({
-  tool,
-  args: { ...args },
-  principal: 'agent:local',
-  labels: [],
-  client: null,
-  at: epochMs(Date.UTC(2026, 10, 20, 12)),
-  annotations: null,
-  toolClass: null,
-})
 export const decide = (policy: ToolPolicy, tool: string, args: object = {}): ToolDecision =>
-  decideTool(policy, callOf(tool, args))
+  decideTool(policy, toolCall(tool, args))
 export const allowed = (policy: ToolPolicy, tool: string, args: object = {}): boolean =>
   decide(policy, tool, args).allowed
 export const denial = (policy: ToolPolicy, tool: string, args: object = {}) => {

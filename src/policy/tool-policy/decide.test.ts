@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { toolCall } from '../../../test/support/tool-calls.ts'
 import { ExactNumber } from '../../core/decimal.ts'
-import { epochMs } from '../../core/time.ts'
 import { decideTool, isListed } from './decide.ts'
-import type { CallSubject, ToolPolicy } from './model.ts'
+import type { ToolPolicy } from './model.ts'
 import { toolPolicyOf } from './read-tool-policy.ts'
 
 const policyOf = (policy: object) =>
   toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', ...policy })))
 
-const call = (tool: string, args: Args = {}, more: Partial<CallSubject> = {}): CallSubject => ({
-  tool,
-  args,
-  principal: 'agent:local',
-  labels: [],
-  client: null,
-  at: epochMs(0),
-  annotations: null,
-  toolClass: null,
-  ...more,
-})
 const decide = (policy: ToolPolicy, tool: string, args: Args = {}) =>
-  decideTool(policy, call(tool, args))
+  decideTool(policy, toolCall(tool, args))
 
 type Args = Readonly<Record<string, unknown>>
 

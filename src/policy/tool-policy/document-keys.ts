@@ -4,17 +4,17 @@ export const POLICY_KEYS = [
   'version',
   'description',
   'default',
-  'hide',
   'list_denied',
-  'all_tools',
-  'tools',
+  'hide',
   'classes',
+  'all_tools',
   'class',
+  'tools',
   'methods',
 ] as const
 
 /** What may stand in a rule, beside what says who or what it is for. */
-const RULE_BODY_KEYS = [
+export const RULE_BODY_KEYS = [
   'deny_if',
   'require',
   'approve_if',

@@ -1,52 +1,32 @@
 import { type Document, isMap, isScalar, type Pair, type ToStringOptions, visit } from 'yaml'
+import {
+  CONDITION_KEYS,
+  COST_KEYS,
+  LIMIT_KEYS,
+  POLICY_KEYS,
+  RULE_BODY_KEYS,
+  TIME_KEYS,
+} from './document-keys.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 
 /** Names in the order in which they are written; what is not here comes behind, as it came. */
-const ORDER = [
-  '$schema',
-  'version',
-  'description',
-  'default',
-  'list_denied',
-  'hide',
-  'classes',
-  'all_tools',
-  'class',
-  'tools',
-  'methods',
+const ORDER: ReadonlySet<string> = new Set([
+  ...POLICY_KEYS,
   'name',
-  'path',
-  'op',
-  'value',
-  'from',
-  'to',
-  'days',
-  'zone',
+  ...CONDITION_KEYS,
+  ...TIME_KEYS,
   'action',
   'reason',
   'conditions',
   'on_deny',
-  'deny_if',
-  'require',
-  'approve_if',
-  'on_result',
-  'limits',
-  'rate_limit',
+  ...RULE_BODY_KEYS,
   'state',
-  'counter',
-  'window',
-  'max',
-  'scope',
-  'algorithm',
-  'cost',
-  'estimate',
-  'scale',
+  ...LIMIT_KEYS,
+  ...COST_KEYS,
   'increment',
   'increment_from',
-  'audit',
-  'approval_timeout',
-]
-const RANK: ReadonlyMap<string, number> = new Map(ORDER.map((key, at) => [key, at]))
+])
+const RANK: ReadonlyMap<string, number> = new Map([...ORDER].map((key, at) => [key, at]))
 /** Their names are anybody's, in an order that somebody chose. */
 const NAMED: ReadonlySet<string> = new Set(['tools', 'class', 'classes', 'methods'])
 
@@ -65,7 +45,7 @@ function placeWithin(place: Place, key: string): Place {
 }
 
 function rankOf(key: string): number {
-  return RANK.get(key) ?? ORDER.length
+  return RANK.get(key) ?? ORDER.size
 }
 
 /** The tree with its names in order. */

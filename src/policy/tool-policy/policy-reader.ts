@@ -8,6 +8,7 @@ import {
   MAX_APPROVAL,
   ON_RESULT_KEYS,
   POLICY_KEYS,
+  RULE_BODY_KEYS,
   RULE_KEYS,
 } from './document-keys.ts'
 import type { DocumentReader, Fields } from './document-reader.ts'
@@ -36,27 +37,8 @@ const EMPTY_RULE: Omit<Rule, 'pointer'> = {
 
 /** What never counts beside an action that settles everything. */
 const BESIDE_ACTION: Readonly<Partial<Record<RuleAction, readonly string[]>>> = {
-  deny: [
-    'deny_if',
-    'require',
-    'approve_if',
-    'on_result',
-    'limits',
-    'rate_limit',
-    'audit',
-    'approval_timeout',
-  ],
-  hide: [
-    'reason',
-    'deny_if',
-    'require',
-    'approve_if',
-    'on_result',
-    'limits',
-    'rate_limit',
-    'audit',
-    'approval_timeout',
-  ],
+  deny: RULE_BODY_KEYS,
+  hide: ['reason', ...RULE_BODY_KEYS],
   require_approval: ['approve_if'],
 }
 

@@ -1,28 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ASKER, toolCall } from '../../../test/support/tool-calls.ts'
 import { ExactNumber } from '../../core/decimal.ts'
 import { epochMs } from '../../core/time.ts'
 import { amountText, settledAmount } from './cost.ts'
 import { decideMethod, decideResult, decideTool, isListed } from './decide.ts'
-import type { Asker, CallSubject, MethodSubject } from './model.ts'
+import type { CallSubject, MethodSubject } from './model.ts'
 import { toolPolicyOf } from './read-tool-policy.ts'
 
 const policyOf = (policy: object) =>
   toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy })))
-const ASKER: Asker = {
-  principal: 'agent:local',
-  labels: [],
-  client: null,
-  at: epochMs(Date.UTC(2026, 10, 20, 12)),
-}
-const call = (tool: string, args: object = {}, more: Partial<CallSubject> = {}): CallSubject => ({
-  ...ASKER,
-  tool,
-  args: { ...args },
-  annotations: null,
-  toolClass: null,
-  ...more,
-})
 const request = (method: string, params: object = {}): MethodSubject => ({
   ...ASKER,
   method,
@@ -96,7 +83,7 @@ for (const [one, subject, expected] of subjects)
       policyOf({ tools: { t: { deny_if: [{ conditions }] } } }),
     ])
     assert.deepEqual(
-      [required, refused].map((policy) => decideTool(policy, call('t', {}, subject)).allowed),
+      [required, refused].map((policy) => decideTool(policy, toolCall('t', {}, subject)).allowed),
       expected,
     )
   })
@@ -114,7 +101,7 @@ test('a rule in shadow lets pass what it would deny, counts it, and says so', as
     },
   })
   const shadowOf = (args: object) => {
-    const decision = decideTool(policy, call('pay', args))
+    const decision = decideTool(policy, toolCall('pay', args))
     assert.ok(decision.allowed)
     assert.deepEqual(
       decision.charges.map(({ amount, isShadow }) => [amount, isShadow]),
@@ -131,7 +118,7 @@ test('a rule in shadow lets pass what it would deny, counts it, and says so', as
   })
   assert.equal(shadowOf({ amount: 1, to: 'x' })?.wouldBe, 'approval')
   assert.equal(shadowOf({ amount: 1 }), null)
-  assert.equal(decideTool(policy, call('pay', { never: 1 })).allowed, false)
+  assert.equal(decideTool(policy, toolCall('pay', { never: 1 })).allowed, false)
 })
 
 test('an approval is asked for by the action, by a clause, and in doubt', async () => {
@@ -143,7 +130,7 @@ test('an approval is asked for by the action, by a clause, and in doubt', async 
     },
   })
   const needed = (tool: string, args: object = {}) => {
-    const decision = decideTool(policy, call(tool, args))
+    const decision = decideTool(policy, toolCall(tool, args))
     return decision.allowed ? decision.needsApproval : decision
   }
   assert.deepEqual(needed('all'), {
@@ -170,7 +157,7 @@ test('a class rules its tools, a rule of the tool itself goes first, and the unc
     tools: { get: {} },
   })
   const allowed = (tool: string, toolClass: string | null = null) =>
-    decideTool(policy, call(tool, {}, { toolClass })).allowed
+    decideTool(policy, toolCall(tool, {}, { toolClass })).allowed
   assert.deepEqual(
     [allowed('list'), allowed('get'), allowed('drop'), allowed('other'), allowed('LIST', 'read')],
     [true, true, false, false, false],
@@ -178,9 +165,9 @@ test('a class rules its tools, a rule of the tool itself goes first, and the unc
   assert.equal(allowed('other', 'write'), true)
   assert.equal(allowed('other', 'financial'), false)
   assert.equal(allowed('drop', 'write'), false)
-  const list = decideTool(policy, call('list'))
+  const list = decideTool(policy, toolCall('list'))
   assert.equal(list.allowed && list.isDurable, true)
-  const get = decideTool(policy, call('get'))
+  const get = decideTool(policy, toolCall('get'))
   assert.equal(get.allowed && get.isDurable, false)
   assert.deepEqual(
     ['list', 'get', 'drop', 'other'].map((tool) => isListed(policy, tool)),
@@ -196,12 +183,12 @@ test('what holds for all tools holds besides the rule of the tool, whose limits 
     },
     tools: { t: { limits: [{ counter: 'own', window: 'day', max: 1 }] } },
   })
-  const decision = decideTool(policy, call('t'))
+  const decision = decideTool(policy, toolCall('t'))
   assert.deepEqual(decision.allowed && decision.charges.map(({ limit }) => limit.counter), [
     'own',
     'all',
   ])
-  const refused = decideTool(policy, call('t', {}, { principal: 'user:1' }))
+  const refused = decideTool(policy, toolCall('t', {}, { principal: 'user:1' }))
   assert.deepEqual(!refused.allowed && [refused.rule, refused.reason], [
     '/all_tools/require/0',
     'Agents only.',
@@ -240,7 +227,10 @@ for (const [value, expected] of costs)
         },
       },
     })
-    const decision = decideTool(policy, call('pay', value === undefined ? {} : { amount: value }))
+    const decision = decideTool(
+      policy,
+      toolCall('pay', value === undefined ? {} : { amount: value }),
+    )
     if (typeof expected === 'string') {
       assert.ok(!decision.allowed)
       assert.equal(decision.rule, '/tools/pay/limits/0/cost')
@@ -270,7 +260,7 @@ test('a cost of the answer is estimated, then settled; an answer that does not s
       },
     },
   })
-  const subject = call('ask', { max_tokens: 500 })
+  const subject = toolCall('ask', { max_tokens: 500 })
   const decision = decideTool(policy, subject)
   assert.ok(decision.allowed)
   const amounts = (result?: unknown) =>
@@ -280,7 +270,7 @@ test('a cost of the answer is estimated, then settled; an answer that does not s
   for (const tokens of [-5, 1.5, 'many', null])
     assert.deepEqual(amounts({ structuredContent: { tokens } }), [500, 1])
   assert.deepEqual(amounts({}), [500, 1])
-  assert.equal(decideTool(policy, call('ask')).allowed, false)
+  assert.equal(decideTool(policy, toolCall('ask')).allowed, false)
 })
 
 test('amounts are written as people write them', () => {
@@ -320,7 +310,7 @@ test('answers are judged: by their text, their data and what was asked', async (
     },
   })
   const said = (result: object, tool = 'read') => {
-    const decision = decideResult(policy, call(tool), result)
+    const decision = decideResult(policy, toolCall(tool), result)
     return decision.allowed ? (decision.shadow?.rule ?? null) : decision.rule
   }
   const text = (text: string) => ({ content: [{ type: 'text', text }] })
@@ -342,7 +332,7 @@ test('answers are judged: by their text, their data and what was asked', async (
   assert.equal(said(text('x'), 'watched'), '/tools/watched/on_result/deny_if/0')
   assert.equal(said(text('x'), 'free'), null)
   const judges = (tool: string) => {
-    const decision = decideTool(policy, call(tool))
+    const decision = decideTool(policy, toolCall(tool))
     return decision.allowed && decision.judgesResult
   }
   assert.deepEqual(['read', 'watched', 'free'].map(judges), [true, true, false])
@@ -353,8 +343,8 @@ test('the text of an answer does not include what pictures are made of', async (
     tools: { t: { on_result: { deny_if: [{ conditions: [is('text', 'AAAA', 'contains')] }] } } },
   })
   const image = { type: 'image', mimeType: 'image/png', data: 'AAAA' }
-  assert.equal(decideResult(policy, call('t'), { content: [image] }).allowed, true)
-  assert.equal(decideResult(policy, call('t'), { content: [{ data: 'AAAA' }] }).allowed, false)
+  assert.equal(decideResult(policy, toolCall('t'), { content: [image] }).allowed, true)
+  assert.equal(decideResult(policy, toolCall('t'), { content: [{ data: 'AAAA' }] }).allowed, false)
 })
 
 test('other methods have rules, families of them too, and follow the default where they have none', async () => {

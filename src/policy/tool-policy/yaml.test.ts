@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { epochMs } from '../../core/time.ts'
+import { toolCall } from '../../../test/support/tool-calls.ts'
 import { decideTool } from './decide.ts'
 import type { ToolPolicy } from './model.ts'
 import { formatOf, readToolPolicy } from './read-tool-policy.ts'
@@ -16,16 +16,7 @@ async function policyOf(text: string): Promise<ToolPolicy> {
   return 'policy' in one ? one.policy : assert.fail(JSON.stringify(one.problems))
 }
 const decide = (policy: ToolPolicy, tool: string, args: object = {}) =>
-  decideTool(policy, {
-    tool,
-    args: { ...args },
-    principal: 'agent:local',
-    labels: [],
-    client: null,
-    at: epochMs(0),
-    annotations: null,
-    toolClass: null,
-  })
+  decideTool(policy, toolCall(tool, args))
 
 const HEAD = 'version: "1"\ndefault: deny\n'
 
