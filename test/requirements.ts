@@ -54,7 +54,15 @@ export const REQUIREMENTS: readonly Requirement[] = [
   ),
   open('CS-6', 'client extras: session hook with names only, slash commands, one-command set-up'),
   // PL: rules on every tool call.
-  open('PL-1', 'a policy on a registered server is enforced before a call reaches the server'),
+  done(
+    'PL-1',
+    'a policy on a registered server is enforced before a call reaches the server',
+    'test/gateway/registry.e2e.test.ts#servers and policies are changed behind the gate and read before it',
+    'test/gateway/named-wrap.e2e.test.ts#without a policy every call is denied and it says how to attach one; then each change holds within a second',
+    'test/gateway/http-door.test.ts#${era}: a client with a grant reaches its server, and a denied call does not',
+    'test/gateway/http-door.test.ts#${era}: a grant without a policy denies every call, and all that are attached count',
+    'test/gateway/all-servers.test.ts#${era}: tools of all granted servers, under their servers\' names and policies',
+  ),
   done(
     'PL-2',
     'policy documents of version 1 and their aliases; unknown keys name the right one',
@@ -76,7 +84,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/e2e/wrap.e2e.test.ts#a call that is denied never reaches the server, and everything else goes through',
     'test/gateway.test.ts#tools that could not be called are not listed, on every page',
   ),
-  open('PL-6', 'labelled bearer tokens per client, rotated and revoked alone within one second'),
+  done(
+    'PL-6',
+    'labelled bearer tokens per client, rotated and revoked alone within one second',
+    'test/contract/grants.test.ts#grants on ${store.name}: each is rotated and revoked alone, in all processes at once',
+    'test/gateway/http-door.test.ts#an old bearer is dead within a second, with the sessions and streams it opened',
+    'test/gateway/http-door.test.ts#a frozen grant stops at once, its agent elsewhere does not',
+  ),
   open('PL-7', 'every tool is classified with severity, quoted evidence and a rule to copy'),
   open('PL-8', 'an inventory of everything the agents can call, server by server'),
   // PI: what Intercept's tests assert, but for what docs/decisions/0017 replaces.
