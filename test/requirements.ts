@@ -61,7 +61,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/gateway/named-wrap.e2e.test.ts#without a policy every call is denied and it says how to attach one; then each change holds within a second',
     'test/gateway/http-door.test.ts#${era}: a client with a grant reaches its server, and a denied call does not',
     'test/gateway/http-door.test.ts#${era}: a grant without a policy denies every call, and all that are attached count',
-    'test/gateway/all-servers.test.ts#${era}: tools of all granted servers, under their servers\' names and policies',
+    "test/gateway/all-servers.test.ts#${era}: tools of all granted servers, under their servers' names and policies",
   ),
   done(
     'PL-2',
