@@ -41,8 +41,8 @@ export const auditVerify = command({
       'a copy, on any machine',
     ],
     [
-      'cat audit.jsonl.* audit.jsonl | sallyport audit verify --export - --key sallyport-audit.pem',
-      'all that a file sink kept',
+      'sallyport audit verify --export copy.jsonl --key sallyport-audit.pem',
+      'what a file sink kept, with its checkpoints',
     ],
   ],
   async run(args, io, deps: Deps) {
