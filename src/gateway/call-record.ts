@@ -6,7 +6,7 @@ import {
   type RecordDraft,
   type Settled,
 } from '../audit/index.ts'
-import type { ApprovalAct, ApprovalPort } from '../core/approval-port.ts'
+import type { ApprovalAct, ApprovalPort, ConsumedApproval } from '../core/approval-port.ts'
 import { type Reader, type Tx, type TxAtOnce, takeSteps, takeStepsAtOnce } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingAt, StandingPort } from '../core/identity-port.ts'
@@ -65,14 +65,16 @@ const REFUNDED: ReadonlySet<CallOutcome> = new Set(['refused-by-server', 'never-
 export interface PassedCall {
   readonly seq: number
   readonly taken: readonly Taken[]
+  /** What was used up for it, where a person had to allow it. */
+  readonly approval?: ConsumedApproval
 }
 
 export type Passed = PassedCall | { readonly exceeded: Exceeded } | { readonly isAsked: true }
 
-type Counted = Reserved | { readonly isAsked: true }
+type Counted = (Reserved & { readonly approval?: ConsumedApproval }) | { readonly isAsked: true }
 
 /** People who can be asked about calls. */
-export type CallApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand'>
+export type CallApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand' | 'giveBack'>
 
 const MAX_KEYS = 100
 const MAX_KEY = 100
@@ -200,6 +202,21 @@ export class CallRecord {
     end: CallOutcome,
     actual: ReadonlyMap<string, number> | null = null,
   ): void | Promise<void> {
+    const { approval } = passed
+    if (approval === undefined || !REFUNDED.has(end) || this.#approvals === null)
+      return this.#settled(call, passed, end, actual)
+    // An act that did not begin keeps its yes.
+    return this.#approvals
+      .giveBack(call.caller, approval)
+      .then(() => this.#settled(call, passed, end, actual))
+  }
+
+  #settled(
+    call: RecordedCall,
+    passed: PassedCall,
+    end: CallOutcome,
+    actual: ReadonlyMap<string, number> | null,
+  ): void | Promise<void> {
     const isRefunded = REFUNDED.has(end) && passed.taken.some(({ amount }) => amount > 0)
     if (!isRefunded && actual === null) {
       this.#ledger.outcome(passed.seq, end)
@@ -220,11 +237,13 @@ export class CallRecord {
     const found = await this.#approvals?.consumeWithin(tx, call.caller, act, at)
     if (found?.consumption.outcome === 'granted') {
       const settled = counted(call, { taken, shadow: null })
-      const { id } = found.consumption.taken.approval
-      return settled.record === null
+      const { taken: approval } = found.consumption
+      const { id } = approval.approval
+      return settled.record === null || 'fault' in settled
         ? settled
         : {
             ...settled,
+            value: { ...settled.value, approval },
             record: {
               ...settled.record,
               detail: { ...settled.record.detail, approval: id },
@@ -238,7 +257,9 @@ export class CallRecord {
 }
 
 function passedOf(value: Counted, seq: number): Passed {
-  return 'taken' in value ? { taken: value.taken, seq } : value
+  if (!('taken' in value)) return value
+  const { taken, approval } = value
+  return { taken, seq, ...(approval !== undefined && { approval }) }
 }
 
 function counted(call: Passing, reserved: Reserved): Settled<Reserved> {

@@ -1,6 +1,7 @@
 // What a policy asks for beyond yes and no: people, the answer, other methods, costs, the disk.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sleep } from '../../src/core/time.ts'
 import { between, last, recorded, textOf, vault } from '../support/between.ts'
 import { PERSON } from '../support/vault.ts'
 
@@ -57,6 +58,29 @@ test('a call that a person has to allow waits for one, and passes once', async (
   await one.call(6, 'pay', { amount: 5, to: 'x' })
   assert.match(textOf(one), /^\[POLICY DENIED\] A person denied this .*: Not today\nRule: /)
   assert.equal(one.toServer.length, 1)
+})
+
+test('a yes is kept for a call that the server provably did not run, and for no other', async () => {
+  const one = await between({ default: 'deny', tools: { pay: { action: 'require_approval' } } })
+  const args = { amount: 7, to: 'y' }
+  await one.call(1, 'pay', args)
+  const id = idIn(textOf(one))
+  await approvals.decide(PERSON, id, 'approve')
+  await one.call(2, 'pay', args)
+  assert.equal(one.toServer.length, 1)
+  assert.equal((await approvals.status(PERSON, id)).status, 'consumed')
+  await one.server({ id: 2, error: { code: -32601, message: 'Method not found' } })
+  const statusOf = async () => (await approvals.status(PERSON, id)).status
+  for (let n = 0; n < 400 && (await statusOf()) !== 'approved'; n += 1) await sleep(5)
+  assert.equal(await statusOf(), 'approved')
+  await one.call(3, 'pay', args)
+  assert.equal(one.toServer.length, 2)
+  await one.server({ id: 3, result: { isError: true, content: [{ type: 'text', text: 'no' }] } })
+  await sleep(100)
+  assert.equal((await approvals.status(PERSON, id)).status, 'consumed')
+  await one.call(4, 'pay', args)
+  assert.notEqual(idIn(textOf(one)), id)
+  assert.equal(one.toServer.length, 2)
 })
 
 test('arguments are shown as such, whatever they are called, and what is not shown is said', async () => {
