@@ -87,12 +87,12 @@ tools:
     rules:
       - {action: deny}
       - {name: x, action: maybe, conditions: [{path: args.a, op: eq, value: 1}]}
-      - {name: y, action: deny, conditions: [{path: args.a, op: eq, value: 1}]}
+      - {name: w, action: deny, conditions: [{path: args.a, op: eq, value: 1}]}
       - {name: z}
       - {name: p, conditions: [{path: arguments.a, op: eq, value: 1}]}
       - {name: o, conditions: [{path: args.a, op: equals, value: 1}]}
       - {name: l, conditions: [{path: args.a, op: in, value: 1}]}
-      - {name: n, conditions: [{path: args.a, op: lt, value: five}]}
+      - {name: r, conditions: [{path: args.a, op: lt, value: five}]}
       - {name: b, conditions: [{path: args.a, op: exists, value: 1}]}
       - {name: g, conditions: [{path: args.a, op: regex, value: "("}]}
       - {name: s, conditions: [{path: state.a.c, op: lt, value: 1}], state: {counter: "", window: week}}
@@ -249,10 +249,10 @@ const engine: readonly [what: string, condition: string, args: object, isAllowed
   ['eq: another bool', '{path: args.a, op: eq, value: true}', { a: false }, false],
   ['neq', '{path: args.a, op: neq, value: x}', { a: 'y' }, true],
   ['neq: the same', '{path: args.a, op: neq, value: x}', { a: 'x' }, false],
-  ['in', '{path: args.a, op: in, value: [x, y]}', { a: 'y' }, true],
-  ['in: none', '{path: args.a, op: in, value: [x, y]}', { a: 'z' }, false],
-  ['not_in', '{path: args.a, op: not_in, value: [x, y]}', { a: 'z' }, true],
-  ['not_in: one', '{path: args.a, op: not_in, value: [x, y]}', { a: 'x' }, false],
+  ['in', '{path: args.a, op: in, value: [x, "y"]}', { a: 'y' }, true],
+  ['in: none', '{path: args.a, op: in, value: [x, "y"]}', { a: 'z' }, false],
+  ['not_in', '{path: args.a, op: not_in, value: [x, "y"]}', { a: 'z' }, true],
+  ['not_in: one', '{path: args.a, op: not_in, value: [x, "y"]}', { a: 'x' }, false],
   ['lt: below', '{path: args.a, op: lt, value: 5}', { a: 4 }, true],
   ['lt: equal', '{path: args.a, op: lt, value: 5}', { a: 5 }, false],
   ['lt: above', '{path: args.a, op: lt, value: 5}', { a: 6 }, false],

@@ -211,7 +211,7 @@ test('rules of Intercept become our keys, and it is said what is not kept', asyn
 })
 
 test('counters of tools whose names come to the same stay apart', async () => {
-  const rules = 'rules: [{name: n, rate_limit: 5/hour}]'
+  const rules = 'rules: [{name: r, rate_limit: 5/hour}]'
   const { text } = await convertedPolicy(
     'p.yaml',
     bytes(`version: "1"\ntools: {a/b: {${rules}}, a_b: {${rules}}, "a b": {${rules}}}`),

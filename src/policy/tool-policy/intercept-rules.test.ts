@@ -18,7 +18,7 @@ const refused: readonly [what: string, rule: string, problems: readonly string[]
   ['no name', 'action: deny', ["6:9 a rule needs 'name'"]],
   [
     'another action',
-    '{name: n, action: alow}',
+    '{name: r, action: alow}',
     [
       "6:27 'action' must be one of evaluate, deny, require_approval",
       "6:9 a rule needs 'conditions', 'rate_limit' or the action 'deny'",
@@ -26,62 +26,62 @@ const refused: readonly [what: string, rule: string, problems: readonly string[]
   ],
   [
     'deny with conditions',
-    '{name: n, action: deny, conditions: [{path: args.a, op: eq, value: 1}]}',
+    '{name: r, action: deny, conditions: [{path: args.a, op: eq, value: 1}]}',
     ["6:33 'conditions' never counts beside the action 'deny'"],
   ],
   [
     'evaluate without conditions',
-    '{name: n, action: evaluate}',
+    '{name: r, action: evaluate}',
     ["6:9 a rule needs 'conditions', 'rate_limit' or the action 'deny'"],
   ],
   [
     'a key that is not known',
-    '{name: n, on_denied: x, action: deny}',
+    '{name: r, on_denied: x, action: deny}',
     ["6:19 there is no 'on_denied'; did you mean 'on_deny'?"],
   ],
   [
     'a bad window',
-    '{name: n, rate_limit: 5/week}',
+    '{name: r, rate_limit: 5/week}',
     ["6:31 'rate_limit' must be a number and a window: '5/hour', with minute, hour or day"],
   ],
   [
     'a counter without a name',
-    '{name: n, conditions: [{path: state.pay.c, op: lte, value: 1}], state: {counter: "", window: day}}',
+    '{name: r, conditions: [{path: state.pay.c, op: lte, value: 1}], state: {counter: "", window: day}}',
     ["6:90 'counter' must be a text"],
   ],
   [
     'a condition on a counter without state',
-    '{name: n, conditions: [{path: state.pay.c, op: lte, value: 1}]}',
+    '{name: r, conditions: [{path: state.pay.c, op: lte, value: 1}]}',
     ["6:32 a condition on a counter needs the rule's own 'state'"],
   ],
   [
     'a counter of another tool',
-    '{name: n, conditions: [{path: state.other.c, op: lte, value: 1}], state: {counter: c, window: day}}',
+    '{name: r, conditions: [{path: state.other.c, op: lte, value: 1}], state: {counter: c, window: day}}',
     ["6:39 a rule can cap its own counter only: 'state.pay.c'"],
   ],
   [
     'a counter that is never capped',
-    '{name: n, conditions: [{path: args.a, op: eq, value: 1}], state: {counter: c, window: day}}',
+    '{name: r, conditions: [{path: args.a, op: eq, value: 1}], state: {counter: c, window: day}}',
     ['6:67 the counter is never capped; add a condition: state.pay.c lte …'],
   ],
   [
     'a counter capped by gt',
-    '{name: n, conditions: [{path: state.pay.c, op: gt, value: 1}], state: {counter: c, window: day}}',
+    '{name: r, conditions: [{path: state.pay.c, op: gt, value: 1}], state: {counter: c, window: day}}',
     ["6:56 'op' must be one of lt, lte; did you mean 'lt'?"],
   ],
   [
     'below nothing',
-    '{name: n, conditions: [{path: state.pay.c, op: lt, value: 0}], state: {counter: c, window: day}}',
+    '{name: r, conditions: [{path: state.pay.c, op: lt, value: 0}], state: {counter: c, window: day}}',
     ['6:67 no count is ever below this'],
   ],
   [
     'rules and keys of ours',
-    '{name: n, action: deny}\n    require: []',
+    '{name: r, action: deny}\n    require: []',
     ["7:5 there is no 'require'; there are rules"],
   ],
   [
     'increment_from outside the arguments',
-    '{name: n, conditions: [{path: state.pay.c, op: lt, value: 9}], state: {counter: c, window: day, increment_from: amount}}',
+    '{name: r, conditions: [{path: state.pay.c, op: lt, value: 9}], state: {counter: c, window: day, increment_from: amount}}',
     ["6:121 'increment_from' must begin with 'args.'"],
   ],
 ]
@@ -104,7 +104,7 @@ const caps: readonly [op: string, value: string, max: string][] = [
 for (const [op, value, expected] of caps)
   test(`a counter of amounts ${op} ${value} comes to ${expected}`, async () => {
     const one = await read(
-      `      - name: n\n        conditions: [{path: state.pay.c, op: ${op}, value: ${value}}]\n` +
+      `      - name: r\n        conditions: [{path: state.pay.c, op: ${op}, value: ${value}}]\n` +
         '        state: {counter: c, window: day, increment_from: args.amount}',
     )
     assert.ok('policy' in one, JSON.stringify(one))
@@ -121,7 +121,7 @@ const counts: readonly [op: string, value: string, max: number][] = [
 for (const [op, value, expected] of counts)
   test(`a counter of calls ${op} ${value} comes to ${expected}`, async () => {
     const one = await read(
-      `      - name: n\n        conditions: [{path: state.pay.c, op: ${op}, value: ${value}}]\n` +
+      `      - name: r\n        conditions: [{path: state.pay.c, op: ${op}, value: ${value}}]\n` +
         '        state: {counter: c, window: hour}',
     )
     assert.ok('policy' in one)
@@ -134,7 +134,7 @@ for (const [op, value, expected] of counts)
       scope: 'server',
       algorithm: 'calendar',
       onDeny: null,
-      name: 'n',
+      name: 'r',
       pointer: '/tools/pay/rules/0',
     })
   })

@@ -4,10 +4,12 @@ import { asWritten } from './yaml-numbers.ts'
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 /** True and false to some readers, texts to others. */
-const TWO_WAYS = /^(?:yes|no|on|off)$/i
-/** A number or a date to some readers. */
+const TWO_WAYS = /^(?:y|n|yes|no|on|off)$/i
+/** A number to some readers. */
 const OTHER_NUMBER =
   /^[-+]?(?:0[0-7_]+|0x[\da-f_]+|0o[0-7_]+|0b[01_]+|[\d_]+|\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?|[\d_]*\.[\d_]*(?:e[-+]?\d+)?|[\d_.]+e[-+]?\d+|\.(?:inf|nan))$/i
+/** An instant to some readers. */
+const DATE = /^\d{4}-\d{1,2}-\d{1,2}(?:$|[Tt\s])/
 
 /** Reads a document of YAML 1.2, with the comments of its author kept. */
 export function parseYaml(text: string): Document {
@@ -94,7 +96,7 @@ function scalarOf(
   const { value, source = '' } = node
   const isPlain = node.type === 'PLAIN'
   if (typeof value === 'string') {
-    if (isPlain && (TWO_WAYS.test(source) || OTHER_NUMBER.test(source)))
+    if (isPlain && [TWO_WAYS, OTHER_NUMBER, DATE].some((pattern) => pattern.test(source)))
       throw new JsonProblem(start, 'not all readers take this for a text; put it in quotes')
     return { kind: 'text', value, start, end }
   }
