@@ -44,6 +44,7 @@ import { vaultOperations } from './routes/vaults.ts'
 import { webhookOperations } from './routes/webhooks.ts'
 import { ApiServer } from './server.ts'
 
+export { refuseBroken, refuseExpectation } from './broken.ts'
 export { isApiTarget, type RequestFrom, refuseRequest, serveApi } from './node.ts'
 export { RateLimits } from './rate-limits.ts'
 export type { ApiAnswer, ApiRequest } from './server.ts'

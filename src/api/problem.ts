@@ -27,10 +27,11 @@ const TYPES: Readonly<Record<string, string>> = {
 export function problemOf(error: unknown, requestId: string, isConditional: boolean): Problem {
   const fault = asFault(error)
   const isUnmet = isConditional && fault.code === 'VERSION_CONFLICT'
-  return problem(fault, isUnmet ? 412 : fault.http, requestId)
+  return problemAs(fault, isUnmet ? 412 : fault.http, requestId)
 }
 
-function problem(fault: Fault, status: number, requestId: string): Problem {
+/** @param status another one than that of the fault, where HTTP has its own for it */
+export function problemAs(fault: Fault, status: number, requestId: string): Problem {
   const { field, remedy, approval, url } = fault.details
   return {
     type: TYPES[fault.code] ?? 'about:blank',

@@ -1,8 +1,9 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
+import { refuseBroken, refuseExpectation } from '../api/index.ts'
 import { addressBlock } from '../core/address-block.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
@@ -95,11 +96,22 @@ export async function openListener(
           { ...options, ...pemOf(tls), minVersion: 'TLSv1.2', handshakeTimeout: headersMs },
           listener,
         )
+  refuseUnreadable(server)
   server.maxConnections = limits.maxConnections
   limitAddresses(server, limits.maxOfAddress, binding.behindProxy)
   const port = await listen(server, binding)
   const stopLooking = tls === null ? () => {} : reload(server as TlsServer, tls, log)
   return { server, port, close: stopLooking }
+}
+
+/** Node would answer with a bare status, which caches may keep and clients of the API cannot read. */
+function refuseUnreadable(server: Server): void {
+  const answers = new WeakMap<object, ServerResponse>()
+  server.on('request', (incoming, outgoing) => void answers.set(incoming.socket, outgoing))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+    refuseBroken(error, socket, answers.get(socket)),
+  )
+  server.on('checkExpectation', (_incoming, outgoing) => refuseExpectation(outgoing))
 }
 
 /** Counts what is open from each address, before it has said anything. */

@@ -41,6 +41,39 @@ describe('listening', () => {
     open.server.close()
   })
 
+  test('what never became a request is refused like every other one', async () => {
+    const open = await openListener(BINDING, answer, silentLog, {
+      headersMs: 300,
+      requestMs: 600,
+      maxConnections: 9,
+      maxOfAddress: 9,
+    })
+    const begun = 'GET /v1/vaults HTTP/1.1\r\nHost: x\r\n'
+    const cases: readonly [what: string, sent: string, status: number, code: string][] = [
+      ['header fields too long', `${begun}X: ${'y'.repeat(17_000)}\r\n\r\n`, 431, 'TOO_LARGE'],
+      ['no request at all', 'HELLO\r\n\r\n', 400, 'BAD_INPUT'],
+      ['a name with a space', `${begun}X y: 1\r\n\r\n`, 400, 'BAD_INPUT'],
+      ['two lengths', `${begun}Content-Length: 1\r\nContent-Length: 2\r\n\r\n`, 400, 'BAD_INPUT'],
+      ['header fields that do not end', begun, 408, 'BAD_INPUT'],
+      ['an expectation', `${begun}Expect: more\r\nConnection: close\r\n\r\n`, 417, 'BAD_INPUT'],
+    ]
+    try {
+      for (const [what, sent, status, code] of cases) {
+        const [head = '', body = ''] = (await spoken(open.port, sent)).split('\r\n\r\n')
+        assert.match(head, new RegExp(`^HTTP/1.1 ${status} `), what)
+        assert.match(head, /^content-type: application\/problem\+json$/im, what)
+        assert.match(head, /^cache-control: no-store$/im, what)
+        const problem = JSON.parse(body) as Record<string, unknown>
+        assert.deepEqual([problem['status'], problem['code']], [status, code], what)
+      }
+      // What comes after a request is never in the middle of its answer.
+      const two = await spoken(open.port, `${begun}\r\nHELLO\r\n\r\n`)
+      assert.match(two, /^HTTP\/1.1 200 OK[\s\S]*ok(?:HTTP\/1.1 400 [\s\S]*)?$/)
+    } finally {
+      open.server.close()
+    }
+  })
+
   test('a new certificate counts without a restart, and one that does not fit its key does not', async () => {
     const authority = authorityOf()
     const cert = join(folder, 'cert.pem')
@@ -71,6 +104,20 @@ describe('listening', () => {
     }
   })
 })
+
+/** Sends bytes as they are. @returns what was answered until the server ended the connection */
+function spoken(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    let answered = ''
+    socket.on('data', (chunk) => {
+      answered += chunk.toString('latin1')
+    })
+    socket.on('error', reject)
+    socket.on('close', () => resolve(answered))
+    socket.write(text)
+  })
+}
 
 function namesAt(port: number): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
