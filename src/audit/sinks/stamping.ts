@@ -1,5 +1,5 @@
 import type { Db } from '../../core/db-port.ts'
-import { asFault } from '../../core/faults.ts'
+import { asFault, isFault } from '../../core/faults.ts'
 import type { StoreId } from '../../core/ids.ts'
 import type { Log } from '../../core/log.ts'
 import { type Clock, epochMs } from '../../core/time.ts'
@@ -99,6 +99,8 @@ export class Stamping {
       this.#isBroken = false
       return stamps
     } catch (error) {
+      // The key is made with the first checkpoint, which takes a record; a process that ends leaves that to another.
+      if (isFault(error, 'AUDIT_UNAVAILABLE')) return null
       // Nothing is signed for an audit that does not hold; it is said once, and the records go on.
       if (!this.#isBroken)
         this.#options.log.error('no checkpoint can be signed for the audit sinks', {
