@@ -1,7 +1,8 @@
-import type { TokenPort } from '../core/admin-port.ts'
+import type { LocalToken, TokenPort } from '../core/admin-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { GrantInfo } from '../core/grant-port.ts'
+import type { Origin } from '../core/identity-port.ts'
 import { type Caller, localAgent, principalName } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
 import type { Admitted, AdmittedToAll, Reach } from '../gateway/index.ts'
@@ -14,6 +15,8 @@ export interface GatewayPeerParts {
   readonly stack: Pick<Stack, 'db' | 'identity'>
   readonly tokens: Pick<TokenPort, 'verify' | 'list'>
 }
+
+type Shown = Omit<ShownBearer, 'vault'>
 
 /** So long a grant that was read counts for the next request; bearers are confirmed as often. */
 const KEPT_MS = 250
@@ -31,10 +34,8 @@ export class GatewayPeers {
   }
 
   /** @throws {Fault} `UNAUTHENTICATED`; `ACCESS_DENIED` for somebody without a grant for the server */
-  async admit(shown: Omit<ShownBearer, 'vault'>, server: string): Promise<Admitted> {
-    const { bearer, scheme, address } = shown
-    const isHere = address !== null && isLoopback(address)
-    const token = isHere && scheme === 'Bearer' ? await this.#parts.tokens.verify(bearer) : null
+  async admit(shown: Shown, server: string): Promise<Admitted> {
+    const token = await this.#localToken(shown)
     if (token !== null)
       return {
         caller: { principal: localAgent(token.project), channel: 'mcp-http' },
@@ -42,15 +43,26 @@ export class GatewayPeers {
         grant: null,
         policies: [],
       }
-    const proof = proofOf(shown)
-    const caller = await this.#parts.stack.identity.authentication.authenticate(bearer, {
-      address,
-      channel: 'mcp-http',
-      server,
-      ...(proof !== null && { proof }),
-    })
+    const caller = await this.#registered(shown, { server })
     const { id, policies } = await this.#grantOf(caller, server)
     return { caller, owner: `grant:${id}`, grant: id, policies }
+  }
+
+  /** A bearer of this machine counts on it alone. */
+  async #localToken({ bearer, scheme, address }: Shown): Promise<LocalToken | null> {
+    const isHere = address !== null && isLoopback(address)
+    return isHere && scheme === 'Bearer' ? this.#parts.tokens.verify(bearer) : null
+  }
+
+  #registered(shown: Shown, at: Pick<Origin, 'server'>): Promise<Caller> {
+    const { bearer, address } = shown
+    const proof = proofOf(shown)
+    return this.#parts.stack.identity.authentication.authenticate(bearer, {
+      address,
+      channel: 'mcp-http',
+      ...at,
+      ...(proof !== null && { proof }),
+    })
   }
 
   /** What the calls of somebody who was admitted are judged by now; null when he would not be any more. */
@@ -76,13 +88,8 @@ export class GatewayPeers {
    *
    * @throws {Fault} `UNAUTHENTICATED`; `ACCESS_DENIED` for people
    */
-  async admitToAll(
-    shown: Omit<ShownBearer, 'vault'>,
-    servers: readonly ServerInfo[],
-  ): Promise<AdmittedToAll> {
-    const { bearer, scheme, address } = shown
-    const isHere = address !== null && isLoopback(address)
-    const token = isHere && scheme === 'Bearer' ? await this.#parts.tokens.verify(bearer) : null
+  async admitToAll(shown: Shown, servers: readonly ServerInfo[]): Promise<AdmittedToAll> {
+    const token = await this.#localToken(shown)
     if (token !== null)
       return {
         caller: { principal: localAgent(token.project), channel: 'mcp-http' },
@@ -90,12 +97,7 @@ export class GatewayPeers {
         reaches: judgedServers(servers),
         passedOver: [],
       }
-    const proof = proofOf(shown)
-    const caller = await this.#parts.stack.identity.authentication.authenticate(bearer, {
-      address,
-      channel: 'mcp-http',
-      ...(proof !== null && { proof }),
-    })
+    const caller = await this.#registered(shown, {})
     return {
       caller,
       owner: principalName(caller.principal),

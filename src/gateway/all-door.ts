@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { asFault, Fault, isFault } from '../core/faults.ts'
+import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
@@ -19,7 +19,7 @@ import {
 } from '../mcp/wire/index.ts'
 import { AllServers, type MemberParts, type PassedOver, type Reach } from './all-servers.ts'
 import { EventStream } from './event-stream.ts'
-import { accepts, bodyOf, hostProblem, refuse, refuseFault } from './http-request.ts'
+import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
 import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
@@ -44,14 +44,6 @@ export interface AllDoorOptions {
   readonly reachesOf: (admitted: AdmittedToAll) => Promise<readonly Reach[] | null>
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
-}
-
-export interface KnockAtAll {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  /** @throws {Fault} `UNAUTHENTICATED`, `ACCESS_DENIED` */
-  readonly admit: () => Promise<AdmittedToAll>
-  readonly challenge: (error: string | null) => string
 }
 
 /** Of one owner: his servers, and the connections on which he waits to be told of changes. */
@@ -88,23 +80,12 @@ export class AllDoor {
     this.#endView = options.view.onChange(() => void this.#changed())
   }
 
-  async handle({ request, response, admit, challenge }: KnockAtAll): Promise<void> {
-    try {
-      const problem = hostProblem(request, this.#hostnames)
-      if (problem === null) await this.#admitted(request, response, await admit())
-      else refuse(response, 403, 'ACCESS_DENIED', problem)
-    } catch (error) {
-      const sentOne = request.headers.authorization !== undefined
-      const isNobody = isFault(error, 'UNAUTHENTICATED')
-      refuseFault(
-        response,
-        error,
-        isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
-      )
-      if (!isFault(error)) this.#options.log.error('a request failed', { error: String(error) })
-    } finally {
-      if (!request.complete) request.resume()
-    }
+  handle(knock: KnockOf<AdmittedToAll>): Promise<void> {
+    const { log } = this.#options
+    const { request, response } = knock
+    return letIn(knock, { hostnames: this.#hostnames, log }, (admitted) =>
+      this.#admitted(request, response, admitted),
+    )
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
@@ -17,7 +17,7 @@ import type { PoliciesNow } from './applied-policies.ts'
 import type { CallPath } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
-import { accepts, bodyOf, hostProblem, refuse, refuseFault } from './http-request.ts'
+import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type GatewayMetrics, MeteredPath } from './metrics.ts'
 import {
@@ -64,15 +64,9 @@ export interface HttpDoorOptions {
 }
 
 /** One request at the address of a server. */
-export interface Knock {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+export interface Knock extends KnockOf<Admitted> {
   /** Name of the server in the address. */
   readonly server: string
-  /** @throws {Fault} `UNAUTHENTICATED`, `ACCESS_DENIED` */
-  readonly admit: () => Promise<Admitted>
-  /** `WWW-Authenticate` of a refusal. */
-  readonly challenge: (error: string | null) => string
 }
 
 const TOUCH_MS = 15_000
@@ -131,25 +125,11 @@ export class HttpDoor {
     return counted(this.#shared.servers())
   }
 
-  async handle(knock: Knock): Promise<void> {
-    const { request, response, challenge } = knock
-    try {
-      const problem = hostProblem(request, this.#hostnames)
-      if (problem === null) await this.#admitted(knock, await knock.admit())
-      else refuse(response, 403, 'ACCESS_DENIED', problem)
-    } catch (error) {
-      const isNobody = isFault(error, 'UNAUTHENTICATED')
-      const sentOne = request.headers.authorization !== undefined
-      refuseFault(
-        response,
-        error,
-        isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
-      )
-      if (!isFault(error)) this.#options.log.error('a request failed', { error: String(error) })
-    } finally {
-      // What was not read of a body must not be taken for the next request.
-      if (!request.complete) request.resume()
-    }
+  handle(knock: Knock): Promise<void> {
+    const { log } = this.#options
+    return letIn(knock, { hostnames: this.#hostnames, log }, (admitted) =>
+      this.#admitted(knock, admitted),
+    )
   }
 
   async close(): Promise<void> {

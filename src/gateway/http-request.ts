@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { asFault, FAULTS, Fault, type FaultCode } from '../core/faults.ts'
+import { asFault, FAULTS, Fault, type FaultCode, isFault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
 import { sendJson } from './pending-answer.ts'
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -22,6 +23,41 @@ export function hostProblem(
   if (origin !== undefined && !isOurs(URL.parse(origin)?.hostname))
     return 'The Origin is not this server.'
   return null
+}
+
+/** One request at an address of the gateway, and who may make it. */
+export interface KnockOf<A> {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** @throws {Fault} `UNAUTHENTICATED`, `ACCESS_DENIED` */
+  readonly admit: () => Promise<A>
+  /** `WWW-Authenticate` of a refusal. */
+  readonly challenge: (error: string | null) => string
+}
+
+/** Lets in whoever may come in; everybody else is refused by the transport. */
+export async function letIn<A>(
+  { request, response, admit, challenge }: KnockOf<A>,
+  { hostnames, log }: { readonly hostnames: ReadonlySet<string>; readonly log: Log },
+  serve: (admitted: A) => Promise<void>,
+): Promise<void> {
+  try {
+    const problem = hostProblem(request, hostnames)
+    if (problem === null) await serve(await admit())
+    else refuse(response, 403, 'ACCESS_DENIED', problem)
+  } catch (error) {
+    const sentOne = (request.headers.authorization ?? '') !== ''
+    const isNobody = isFault(error, 'UNAUTHENTICATED')
+    refuseFault(
+      response,
+      error,
+      isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
+    )
+    if (!isFault(error)) log.error('a request failed', { error: String(error) })
+  } finally {
+    // What was not read of a body must not be taken for the next request.
+    if (!request.complete) request.resume()
+  }
 }
 
 /** @throws {Fault} `TOO_LARGE`, `UNSUPPORTED_MEDIA` */
