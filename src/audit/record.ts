@@ -33,7 +33,7 @@ export type Outcome = 'released' | 'unopenable' | 'dropped' | CallOutcome
 
 /**
  * `tool-error`: an answer that says that the tool failed. `refused-by-server`: an error in place of an answer.
- * `never-sent`: the server did not get it. `lost`: it did, and ended before it answered.
+ * `never-sent`: the server did not get it. `timed-out`: it did not answer in time. `lost`: it ended before it answered.
  */
 export type CallOutcome =
   | 'answered'
@@ -41,6 +41,7 @@ export type CallOutcome =
   | 'refused-by-server'
   | 'never-sent'
   | 'cancelled'
+  | 'timed-out'
   | 'lost'
 
 /** A record as it is stored, parsed back. */

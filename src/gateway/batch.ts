@@ -1,3 +1,13 @@
+import {
+  errorAnswer,
+  type Frames,
+  type Message,
+  RPC_ERRORS,
+  refusalAnswer,
+} from '../mcp/wire/index.ts'
+
+export const OPEN_ID = 'A request with this id is not answered yet.'
+
 /** The answers to the requests of one batch: they go out together, in one list, once the last is there. */
 export class Batch {
   readonly #send: (text: string) => void
@@ -49,4 +59,36 @@ export class Batch {
     for (const listener of this.#done.splice(0)) listener()
     if (this.#answers.length > 0) this.#send(`[${this.#answers.splice(0).join(',')}]`)
   }
+}
+
+/**
+ * Takes a batch element by element. A batch without elements, and one that holds `initialize`, is refused as a whole.
+ *
+ * @param open where requests are found by `idKey` until all of their batch are answered
+ */
+export function takeBatch(
+  messages: Frames['messages'],
+  open: Map<string, Batch>,
+  relay: {
+    readonly isOpen: (idKey: string) => boolean
+    readonly send: (text: string) => void
+    readonly take: (message: Message) => void
+  },
+): void {
+  const hasStart = messages.some((one) => one.kind === 'request' && one.method === 'initialize')
+  if (messages.length === 0 || hasStart) {
+    const why = 'A batch holds messages, and initialize in none.'
+    relay.send(errorAnswer('null', RPC_ERRORS.request, why))
+    return
+  }
+  const batch = new Batch(relay.send)
+  for (const one of messages)
+    if (one.kind === 'refused') batch.refuse(refusalAnswer(one))
+    else if (one.kind === 'request' && (relay.isOpen(one.idKey) || batch.has(one.idKey)))
+      batch.refuse(errorAnswer(one.idText, RPC_ERRORS.request, OPEN_ID))
+    else {
+      if (one.kind === 'request') batch.waitFor(one.idKey, open)
+      relay.take(one)
+    }
+  batch.seal()
 }

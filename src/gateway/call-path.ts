@@ -19,6 +19,7 @@ import { type CounterCharge, counterOf } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
+import { ServerHealth } from './server-health.ts'
 import type { ToolCall } from './tool-call.ts'
 import { UnknownTools } from './unknown-tools.ts'
 
@@ -36,6 +37,8 @@ export interface CallPathOptions {
   readonly grant?: string
   /** Calls in which the server asks something. Default: its own, which others do not take up. */
   readonly rounds?: Rounds
+  /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
+  readonly health?: ServerHealth
 }
 
 /** What is judged: a call of a tool, or another message that carries what somebody wrote. */
@@ -102,16 +105,19 @@ export class CallPath {
   readonly unknownTools = new UnknownTools()
   /** Where calls go on in which the server asked something. */
   readonly rounds: Rounds
+  readonly health: ServerHealth
   #record: CallRecord | null = null
   readonly #steps: readonly Step[] = [
     ['decide', (underway) => this.#decide(underway)],
     ['inspect', (underway) => this.#inspect(underway)],
+    ['bear', ({ what }) => (what.isFromServer ? null : this.health.refusal())],
     ['count', (underway) => this.#count(underway)],
   ]
 
   constructor(options: CallPathOptions) {
     this.#options = options
     this.rounds = options.rounds ?? new Rounds()
+    this.health = options.health ?? new ServerHealth()
   }
 
   /** What rounds of this caller count for right now. */
@@ -335,6 +341,7 @@ export class CallPath {
 
   #goingOn(underway: Underway): CallAllowed {
     const { what, policies, subject, decision } = underway
+    if (!what.isFromServer) this.health.began()
     return {
       text: textOf(underway),
       paid: { taken: underway.passed?.taken ?? [] },
@@ -346,6 +353,7 @@ export class CallPath {
             }
           : null,
       settle: (end, result) => {
+        if (!what.isFromServer) this.health.ended(end)
         const { passed } = underway
         const record = this.#record
         if (passed === null || record === null) return undefined

@@ -8,11 +8,39 @@ import {
   type Request,
   type Response,
   RPC_ERRORS,
+  readMessage,
   withPart,
 } from '../mcp/wire/index.ts'
-import type { Judgeable } from './call-path.ts'
+import type { CallAllowed, Judgeable } from './call-path.ts'
 import type { Denial } from './denial.ts'
 import { isObject } from './tool-call.ts'
+
+/** A request of the client that is not answered yet. */
+export interface Asked {
+  readonly idText: string
+  readonly method: string
+  /** What rules of inspection know it by: the name of the tool, else the method. */
+  readonly name: string
+  /** Resolves when it is decided whether the message is written to the server; null when it is. */
+  judged: Promise<void> | null
+  isWritten: boolean
+  isCancelled: boolean
+  /** What was said of it, when anything was. */
+  allowed: CallAllowed | null
+  /** As it goes to the server. */
+  readonly request: Request
+}
+
+/** To whom an answer goes, and how it is judged. */
+export interface Answered {
+  readonly idText: string
+  readonly name: string
+  readonly isList: boolean
+  readonly isCall?: boolean
+  /** By whom it was asked for; not what we asked ourselves. */
+  readonly asked?: Asked
+  readonly judge?: CallAllowed['judgeResult']
+}
 
 export function judgeableMethod(
   message: Request | Notification,
@@ -36,6 +64,21 @@ export function textOf(
   after: unknown,
 ): string {
   return before === after || part === null ? message.text : withPart(message, part, after)
+}
+
+/** By which the server tells of progress; undefined when the client wants none. */
+export function progressTokenOf({ params }: Request): unknown {
+  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+  return isObject(meta) ? meta['progressToken'] : undefined
+}
+
+/** What a client says that waits no more. Null for the first request, which cannot be taken back. */
+export function cancelling({ idText, method }: Request): Notification | null {
+  if (method === 'initialize') return null
+  const message = readMessage(
+    `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText},"reason":"It took too long."}}`,
+  )
+  return message.kind === 'notification' ? message : null
 }
 
 export function endOf({ outcome, body }: Response): CallOutcome {

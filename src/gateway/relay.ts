@@ -19,12 +19,23 @@ import {
   withPart,
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
-import { Batch } from './batch.ts'
-import { type CallAllowed, type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
+import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
+import { type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
 import { type Denial, denialAnswer, denialResult, unknownToolAnswer } from './denial.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import { Patience } from './patience.ts'
 import { Probes } from './probes.ts'
-import { endOf, judgeableMethod, methodDenial, said, textOf } from './relay-messages.ts'
+import {
+  type Answered,
+  type Asked,
+  cancelling,
+  endOf,
+  judgeableMethod,
+  methodDenial,
+  progressTokenOf,
+  said,
+  textOf,
+} from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { answersRefused, judgedAnswer, MAY_PAUSE, pausedText, resumedBy } from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
@@ -33,27 +44,11 @@ import { shownTools } from './tool-list.ts'
 
 const NO_MESSAGE = { kind: 'refused', code: RPC_ERRORS.request, idText: 'null' } as const
 
-/** A request of the client that is not answered yet. */
-interface Asked {
-  readonly idText: string
-  readonly method: string
-  /** What rules of inspection know it by: the name of the tool, else the method. */
-  readonly name: string
-  /** Resolves when it is decided whether the message is written to the server; null when it is. */
-  judged: Promise<void> | null
-  isWritten: boolean
-  isCancelled: boolean
-  /** What was said of it, when anything was. */
-  allowed: CallAllowed | null
-  /** As it goes to the server. */
-  readonly request: Request
-}
-
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
 /** The one revision that has batches. */
 const BATCHES_OF = '2025-03-26'
-const OPEN_ID = 'A request with this id is not answered yet.'
+const PROGRESS = 'notifications/progress'
 const NO_BATCH = 'Batches are not served here: send one message at a time.'
 
 /**
@@ -73,6 +68,7 @@ export class Relay {
   readonly #askedByServer = new Set<string>()
   readonly #underway = new Set<Promise<void>>()
   readonly #probes: Probes
+  readonly #patience: Patience
   /** Requests that came in a batch, by `idKey`. */
   readonly #batches = new Map<string, Batch>()
   #hasBatches = false
@@ -81,6 +77,10 @@ export class Relay {
     this.#options = options
     this.#caller = options.caller
     this.#probes = new Probes(options.toServer)
+    this.#patience = new Patience(
+      (idKey) => this.#late(idKey),
+      () => this.#askedByServer.size > 0,
+    )
   }
 
   /** Messages of the client that are being judged. */
@@ -158,22 +158,14 @@ export class Relay {
 
   /** Each element is judged by itself; their answers go out together. */
   #batch({ messages }: Frames): void {
-    const hasStart = messages.some((one) => one.kind === 'request' && one.method === 'initialize')
-    if (!this.#hasBatches || messages.length === 0 || hasStart) {
-      const why = this.#hasBatches ? 'A batch holds messages, and initialize in none.' : NO_BATCH
-      this.#options.toClient(errorAnswer('null', RPC_ERRORS.request, why), null)
-      return
-    }
-    const batch = new Batch((text) => this.#options.toClient(text, null))
-    for (const one of messages)
-      if (one.kind === 'refused') batch.refuse(refusalAnswer(one))
-      else if (one.kind === 'request' && (this.isOpen(one.idKey) || batch.has(one.idKey)))
-        batch.refuse(errorAnswer(one.idText, RPC_ERRORS.request, OPEN_ID))
-      else {
-        if (one.kind === 'request') batch.waitFor(one.idKey, this.#batches)
-        this.#one(one)
-      }
-    batch.seal()
+    const send = (text: string): void => this.#options.toClient(text, null)
+    if (!this.#hasBatches) send(errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
+    else
+      takeBatch(messages, this.#batches, {
+        isOpen: (idKey) => this.isOpen(idKey),
+        send,
+        take: (message) => this.#one(message),
+      })
   }
 
   /** As `fromServer`, with what the frame was read as. */
@@ -205,9 +197,19 @@ export class Relay {
     const asked = this.#asked.get(idKey)
     if (asked === undefined) return
     this.#asked.delete(idKey)
+    this.#patience.end(idKey)
     if (asked.allowed !== null) void this.#follow(asked.allowed.settle(end))
     if (!asked.isCancelled)
       this.#toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, why), idKey)
+  }
+
+  /** A request waited for too long: the server is told that nobody waits any more. Whether it ran is not known. */
+  #late(idKey: string): void {
+    const asked = this.#asked.get(idKey)
+    if (asked === undefined) return
+    const cancel = cancelling(asked.request)
+    if (cancel !== null) this.#options.toServer(cancel.text, cancel)
+    this.serverFailed(idKey, 'timed-out', 'The server did not answer in time.')
   }
 
   /** The server is gone: whoever waits is told. */
@@ -215,6 +217,7 @@ export class Relay {
     const asked = [...this.#asked]
     this.#asked.clear()
     this.#probes.end()
+    this.#patience.close()
     for (const [idKey, one] of asked) {
       if (one.allowed !== null) void this.#follow(one.allowed.settle('lost'))
       if (!one.isCancelled)
@@ -255,6 +258,8 @@ export class Relay {
     if (method === 'initialize') this.#introduced(request.params)
     if (PLAIN_REQUESTS.has(method) && !hasMethodRules(policiesNow())) {
       this.#ask(request, method)
+      const { startMs, callMs } = this.#options.path.health
+      this.#patience.begin(request.idKey, method === 'initialize' ? startMs : callMs, undefined)
       this.#options.toServer(request.text, request)
       return
     }
@@ -307,6 +312,11 @@ export class Relay {
       }
       asked.allowed = judged
       asked.isWritten = true
+      this.#patience.begin(
+        request.idKey,
+        this.#options.path.health.callMs,
+        progressTokenOf(request),
+      )
       this.#options.toServer(judged.text, request)
       return undefined
     }
@@ -392,6 +402,7 @@ export class Relay {
       // Servers need not answer what was cancelled; whether it ran is not known.
       if (this.#asked.get(idKey) !== asked) return undefined
       this.#asked.delete(idKey)
+      this.#patience.end(idKey)
       return asked.allowed?.settle('cancelled')
     }
     void this.#follow(asked.judged === null ? cancel() : asked.judged.then(cancel))
@@ -426,6 +437,7 @@ export class Relay {
       return undefined
     }
     this.#asked.delete(idKey)
+    this.#patience.end(idKey)
     const { allowed, method, idText, name } = asked
     const isResult = outcome === 'result'
     if (allowed !== null)
@@ -506,6 +518,8 @@ export class Relay {
       const { params } = message
       const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
       if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
+      if (message.method === PROGRESS && isObject(value))
+        this.#patience.progress(value['progressToken'])
       const what = judgeableMethod(message, isObject(value) ? value : {}, true)
       const judged = this.#options.path.judge(what, this.#caller)
       const go = (one: CallJudged): void | Promise<void> => {
@@ -571,16 +585,6 @@ export class Relay {
     this.#underway.add(guarded)
     return guarded
   }
-}
-
-interface Answered {
-  readonly idText: string
-  readonly name: string
-  readonly isList: boolean
-  readonly isCall?: boolean
-  /** By whom it was asked for; not what we asked ourselves. */
-  readonly asked?: Asked
-  readonly judge?: CallAllowed['judgeResult']
 }
 
 const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }

@@ -9,9 +9,11 @@ import { sleep } from '../../src/core/time.ts'
 import {
   CallPath,
   CallRecord,
+  type HealthOptions,
   MessageInspection,
   type PoliciesNow,
   Relay,
+  ServerHealth,
 } from '../../src/gateway/index.ts'
 import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
 import { AGENT, openTestVault } from './vault.ts'
@@ -54,6 +56,7 @@ export async function between(
     readonly isShadow?: boolean
     readonly exfiltration?: 'warn' | 'block'
     readonly mode?: 'block' | 'surgical'
+    readonly health?: HealthOptions
   } = {},
 ): Promise<Between> {
   const toClient: string[] = []
@@ -90,6 +93,7 @@ export async function between(
       inspection,
       record: async () => record,
       session: `session-${sessions}`,
+      health: new ServerHealth(options.health),
     }),
     inspection,
     policiesNow,
