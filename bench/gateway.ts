@@ -1,8 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { homeEnvironment, LAUNCHER } from '../test/support/serving.ts'
 import { type Client, type Measured, startClient } from './gateway/client.ts'
+import { installPeers } from './gateway/peers.ts'
 import { type Floor, figure } from './report.ts'
 
 export const summary =
@@ -10,10 +13,12 @@ export const summary =
 
 /** Added time on a processor of everything behind the client, divided by what the hop adds that parses and looks up. */
 export const floors: Readonly<Record<string, Floor>> = {
-  stdio_added_cpu_us: { maxRatio: 1.8 },
-  stdio_durable_added_cpu_us: { maxRatio: 2.6 },
-  stdio_c32_calls: { minRatio: 0.5 },
+  stdio_added_cpu_ratio: { maxRatio: 1.8 },
+  stdio_durable_added_cpu_ratio: { maxRatio: 2.6 },
+  stdio_c32_ratio: { minRatio: 0.5 },
   stdio_memory_kb: { maxRatio: 1.1 },
+  url_cpu_of_mcp_remote: { maxRatio: 0.333 },
+  url_cpu_of_supergateway: { maxRatio: 0.333 },
 }
 
 /** The machine is shared: what is compared takes turns in short blocks, in an order that turns around. */
@@ -22,6 +27,8 @@ const WARM = 3_000
 const CALLS = 2_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
+const WARM_URL = 500
+const CALLS_URL = 1_000
 const CALLERS = 32
 const CALLS_C32 = 10_000
 /** Memory after the first of these and after all of them. */
@@ -103,16 +110,16 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
   const pipe = await start([node, join(HERE, 'hop.mjs'), 'pipe', UPSTREAM])
   const json = await start([node, join(HERE, 'hop.mjs'), 'json', UPSTREAM])
   const gateway = await start(wrap(policyOf({})))
-  const durable = await start(wrap(policyOf({})))
+  const durable = await start(wrap(policyOf({ audit: 'durable' })))
   const all = { direct, pipe, json, gateway, durable }
   try {
     for (const client of Object.values(all)) await client.drive(WARM, 1)
     const small = await byTurns(all, { calls: CALLS, block: BLOCK })
     const added = (one: Measured, than: Measured): number => perCall(one) - perCall(than)
     const hop = added(small.json, small.direct)
-    report('stdio_pipe_added_cpu_us', added(small.pipe, small.direct), 'us', hop)
-    report('stdio_added_cpu_us', added(small.gateway, small.direct), 'us', hop)
-    report('stdio_durable_added_cpu_us', added(small.durable, small.direct), 'us', hop)
+    report('stdio_pipe_added_cpu_ratio', added(small.pipe, small.direct), 'us', hop)
+    report('stdio_added_cpu_ratio', added(small.gateway, small.direct), 'us', hop)
+    report('stdio_durable_added_cpu_ratio', added(small.durable, small.direct), 'us', hop)
     const {
       direct: bare,
       json: parsing,
@@ -121,12 +128,12 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
       { direct, json, gateway },
       { calls: LARGE_CALLS, block: 20, characters: LARGE },
     )
-    report('stdio_100kb_added_cpu_us', added(judging, bare), 'us', added(parsing, bare))
+    report('stdio_100kb_added_cpu_ratio', added(judging, bare), 'us', added(parsing, bare))
     const many = await byTurns(
       { pipe, gateway },
       { calls: CALLS_C32, block: 1_000, callers: CALLERS },
     )
-    report('stdio_c32_calls', perSecond(many.gateway), '1/s', perSecond(many.pipe))
+    report('stdio_c32_ratio', perSecond(many.gateway), '1/s', perSecond(many.pipe))
     await gateway.drive(SETTLED_CALLS, CALLERS)
     const settled = gateway.memoryKb()
     await gateway.drive(MANY_CALLS, CALLERS)
@@ -134,6 +141,46 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
   } finally {
     for (const client of Object.values(all)) await client.close()
   }
+}
+
+/** A client on stdio and a server over HTTP: what stands between them, and nothing else, is measured. */
+async function overUrl(home: string, isFromSource: boolean): Promise<readonly string[]> {
+  const env = homeEnvironment(home)
+  const folder = join(home, 'peers')
+  mkdirSync(folder)
+  const { peers, missing } = installPeers(folder)
+  for (const [name, reason] of Object.entries(missing))
+    process.stderr.write(`not measured beside ${name}: ${reason}\n`)
+  const skipped = Object.keys(missing).map((name) => `url_cpu_of_${name}`)
+  if (peers.length === 0) return skipped
+  const server = spawn(process.execPath, [join(HERE, 'http-upstream.mjs')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const clients: Record<string, Client> = {}
+  try {
+    const [port] = (await once(server.stdout, 'data')) as [Buffer]
+    const url = `http://127.0.0.1:${port.toString('utf8').trim()}/mcp`
+    const policy = join(home, 'url.json')
+    writeFileSync(policy, policyOf({}))
+    const program = isFromSource ? SOURCE : LAUNCHER
+    const own = [process.execPath, program, 'wrap', '--name', 'echo', '--policy', policy]
+    const start = (command: readonly string[]): Promise<Client> =>
+      startClient({ command, cwd: home, env })
+    clients['own'] = await start([...own, '--url', url])
+    for (const { name, command } of peers) clients[name] = await start(command(url))
+    for (const client of Object.values(clients)) await client.drive(WARM_URL, 1)
+    const measured = await byTurns(clients, { calls: CALLS_URL, block: BLOCK })
+    const mine = measured['own']
+    for (const { name } of peers) {
+      const peer = measured[name]
+      if (mine !== undefined && peer !== undefined)
+        report(`url_cpu_of_${name}`, perCall(mine), 'us', perCall(peer))
+    }
+  } finally {
+    for (const client of Object.values(clients)) await client.close()
+    server.kill()
+  }
+  return skipped
 }
 
 /** `--source`: runs the gateway from its sources in place of the bundle. */
@@ -146,9 +193,10 @@ export async function bench(args: readonly string[]): Promise<readonly string[]>
   }
   const home = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
   try {
-    await stdio(home, args.includes('--source'))
+    const isFromSource = args.includes('--source')
+    await stdio(home, isFromSource)
+    return await overUrl(home, isFromSource)
   } finally {
     rmSync(home, { recursive: true, force: true })
   }
-  return []
 }
