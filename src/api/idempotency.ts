@@ -31,23 +31,12 @@ export interface KeyedRequest {
   /** Header fields that change what is asked. */
   readonly conditions: string
   readonly body: Uint8Array
+  /** Members of the answer that are shown once: what is stored is the answer without them. */
+  readonly withheld: readonly string[]
 }
 
 const KEPT_MS = 86_400_000
 const KEY = /^[\x21-\x7e]{1,255}$/
-/** Members of answers that are shown once: what is stored is the answer without them. */
-const SHOWN_ONCE: ReadonlySet<string> = new Set([
-  'value',
-  'api_key',
-  'access_token',
-  'refresh_token',
-  'token',
-  'secret',
-  'share_url',
-  'setup_url',
-  'url_secret',
-])
-
 /**
  * Lets a request that comes again with the same key have the answer of the first one instead of being done twice, for
  * 24 hours and in every process of the store. What is stored is keyed, because a body may hold a value that can be
@@ -71,12 +60,12 @@ export class Idempotency {
         details: { field: 'Idempotency-Key' },
       })
     const mac = await this.#macKey()
-    const { who, key, method, target, conditions, body } = request
+    const { who, key, method, target, conditions, body, withheld } = request
     const id = mac.sign(encodeFields(['idempotency', who, key])).toString('base64url')
     const asked = mac.sign(encodeFields([method, target, conditions, body]))
     const before = await this.#begin(id, asked)
     if (before !== null) return this.#replayed(mac, before, asked)
-    return this.#answered(mac, { id, request: asked }, work)
+    return this.#answered(mac, { id, request: asked, withheld }, work)
   }
 
   /** @returns what is there by this id already */
@@ -91,7 +80,11 @@ export class Idempotency {
 
   async #answered(
     mac: MacKey,
-    { id, request }: Pick<IdempotentRow, 'id' | 'request'>,
+    {
+      id,
+      request,
+      withheld,
+    }: Pick<IdempotentRow, 'id' | 'request'> & Pick<KeyedRequest, 'withheld'>,
     work: () => Promise<Answered>,
   ): Promise<Answered> {
     const { db } = this.#parts
@@ -104,7 +97,7 @@ export class Idempotency {
       throw error
     }
     const { status, body } = answered
-    const answer = body === undefined ? null : JSON.stringify(withoutShownOnce(body))
+    const answer = body === undefined ? null : JSON.stringify(replayOf(body, withheld))
     const row = { id, status, answer, mac: mac.sign(fieldsOf(id, request, status, answer)) }
     await quietly(db.write((tx) => saveAnswer(tx, row)))
     return answered
@@ -165,21 +158,10 @@ function fieldsOf(id: string, request: Uint8Array, status: number, answer: strin
 }
 
 /** The answer as a replay gives it, which names what it leaves out. */
-function withoutShownOnce(body: unknown): unknown {
-  const left = new Set<string>()
-  const strip = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(strip)
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(
-      Object.entries(value).flatMap(([name, inner]) => {
-        if (!SHOWN_ONCE.has(name)) return [[name, strip(inner)]]
-        left.add(name)
-        return []
-      }),
-    )
-  }
-  const stripped = strip(body)
-  return left.size === 0 || typeof stripped !== 'object'
-    ? stripped
-    : { ...stripped, replayed_without: [...left] }
+function replayOf(body: unknown, withheld: readonly string[]): unknown {
+  if (typeof body !== 'object' || body === null) return body
+  const left = withheld.filter((name) => name in body)
+  if (left.length === 0) return body
+  const kept = Object.entries(body).filter(([name]) => !left.includes(name))
+  return { ...Object.fromEntries(kept), replayed_without: left }
 }

@@ -143,6 +143,7 @@ export class ApiServer {
         target,
         conditions: JSON.stringify([request.header('if-match'), request.header('if-none-match')]),
         body: body ?? NO_BYTES,
+        withheld: operation.withheld,
       },
       work,
     )

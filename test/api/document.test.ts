@@ -144,6 +144,41 @@ describe('API: the OpenAPI document', () => {
     assert.equal(new Set(ids).size, ids.length)
   })
 
+  test('says of every change that answers a key, a link or a value that a replay goes without it', () => {
+    const secrets = /"(?:value|api_key|access_token|refresh_token|token|secret|share_url)":\{/
+    const silent: string[] = []
+    for (const [path, methods] of Object.entries(api.document.paths))
+      for (const [method, { operationId, responses }] of Object.entries(methods)) {
+        if (method === 'get' || path.startsWith('/v1/auth/')) continue
+        const text = JSON.stringify(responses).replaceAll(
+          /\{"\$ref":"#\/components\/schemas\/(\w+)"\}/g,
+          (_, name: string) => JSON.stringify(api.document.components.schemas[name]),
+        )
+        if (secrets.test(text) && !text.includes('replayed_without')) silent.push(operationId)
+      }
+    assert.deepEqual(silent.toSorted(), [
+      // The headers of a server hold references.
+      'addGatewayServer',
+      // What an approval shows are names.
+      'approveApproval',
+      'cancelApproval',
+      'cancelPendingApproval',
+      // The value of a variable is answered where one is asked for, never where it is set.
+      'createEnvVar',
+      'createOrgEnvVar',
+      'decideApproval',
+      'decidePendingApproval',
+      'denyApproval',
+      'executePendingApproval',
+      'linkOrgEnvVar',
+      'replaceEnvVar',
+      'requestApproval',
+      'submitPendingApproval',
+      'updateEnvVar',
+      'updateOrgEnvVar',
+    ])
+  })
+
   test('is one by the rules of OpenAPI 3.1', () => {
     const ajv = new Ajv2020({ allErrors: true, strict: false })
     const isDocument = ajv.compile(OPENAPI_31)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { type Clock, epochMs, systemClock } from '../../src/core/time.ts'
-import { type ApiReply, serveTestApi, type TestApi } from '../support/api.ts'
+import { type ApiReply, registerAgent, serveTestApi, type TestApi } from '../support/api.ts'
 import { userWithKey } from '../support/identity.ts'
 import { type TestVault } from '../support/vault.ts'
 import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
@@ -57,6 +57,29 @@ for (const store of [SQLITE, POSTGRES])
       const key = String(member(first, 'api_key'))
       const rows = await vault.db.read((reader) => reader.all('select * from idempotent_requests'))
       assert.equal(JSON.stringify(rows).includes(key), false)
+    })
+
+    test('what is no secret is in both answers, whatever it is called', async () => {
+      const vault = await open.fresh(store)
+      const { api } = await fresh(vault)
+      const agent = await registerAgent(vault, [])
+      const fields = [{ label: 'branch', value: 'main' }]
+      const asked = {
+        method: 'POST',
+        bearer: agent.key,
+        headers: { 'idempotency-key': 'k-2' },
+        body: {
+          action: 'deploy',
+          target_type: 'service',
+          target_id: 'web',
+          summary: { title: 'Deploy', fields },
+        },
+      }
+      const first = await api.ask('/v1/approvals/request', asked)
+      const again = await api.ask('/v1/approvals/request', asked)
+      assert.equal(again.headers.get('idempotent-replayed'), 'true')
+      assert.deepEqual(again.body, first.body)
+      assert.deepEqual((member(again, 'summary') as { fields: unknown }).fields, fields)
     })
 
     test('a key that comes with another request is refused, and so is one in use', async () => {
