@@ -56,13 +56,18 @@ function credentialsOf(
     const entries = headers.map(({ name, value }) => ({ name, template: value, origin: 'header' }))
     const use = async (paths: readonly string[], options: { readonly all: boolean }) =>
       (await stack()).vault.use(by, settings.vault, paths, options)
-    return (await resolveEnv(entries, use, 'error')).entries
+    const resolved = (await resolveEnv(entries, use, 'error')).entries
+    return resolved.map((one, index) => ({ ...one, isSecret: isSecret(headers[index]) }))
   })
+}
+
+function isSecret(header: UpstreamHeader | undefined): boolean {
+  return header?.value.includes('secret://') === true
 }
 
 /** @throws {Fault} `BAD_USAGE`: what is judged by nothing is given no secret */
 export function refuseSecretsWithoutPolicy(headers: readonly UpstreamHeader[]): void {
-  if (!headers.some(({ value }) => value.includes('secret://'))) return
+  if (!headers.some(isSecret)) return
   throw new Fault(
     'BAD_USAGE',
     'Without a policy no secret is used: give one with --policy FILE, or take secret:// out of --header.',

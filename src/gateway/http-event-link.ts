@@ -1,11 +1,4 @@
-import {
-  type Message,
-  onOneLine,
-  type Request,
-  type Response,
-  readFrame,
-  SseReader,
-} from '../mcp/wire/index.ts'
+import { type Message, type Request, type Response, SseReader } from '../mcp/wire/index.ts'
 import {
   type Heard,
   type HttpWay,
@@ -93,7 +86,7 @@ export class EventLink {
           reader.push(chunk)
           const now = frames
           frames = []
-          for (const frame of now) await link?.heard(readFrame(onOneLine(frame)))
+          for (const frame of now) await link?.heard(way.read(frame))
         }
       } catch {
         // Broken or closed: whoever waits is told below.

@@ -15,6 +15,8 @@ export interface UpstreamCredentials {
    * @param refused what it was shown; it may have been replaced meanwhile
    */
   renew(challenge: string | null, refused: Readonly<Record<string, string>>): Promise<void>
+  /** A frame of the server without what it was shown, should it repeat that. */
+  redacted?(frame: Buffer): Buffer
 }
 
 export const NO_CREDENTIALS: UpstreamCredentials = {
@@ -46,7 +48,7 @@ export function unansweredFor(status: number): Unanswered {
   const end = REFUSING.has(status) ? 'refused-by-server' : 'lost'
   const cure =
     status === 401
-      ? ' It wants other credentials: give a header, or run sallyport server login.'
+      ? ' It wants credentials: give them with --header, or with the server when it is added.'
       : status === 429
         ? ' It wants fewer requests.'
         : ''
@@ -161,7 +163,13 @@ export class HttpWay {
     }
     const [first] = chunks
     if (first === undefined) return null
-    return readFrame(onOneLine(chunks.length === 1 ? first : Buffer.concat(chunks)))
+    return this.read(chunks.length === 1 ? first : Buffer.concat(chunks))
+  }
+
+  /** A frame of the server, in which nothing stands that only the server may know. */
+  read(frame: Buffer): Heard {
+    const { credentials } = this.#options
+    return readFrame(credentials.redacted?.(onOneLine(frame)) ?? onOneLine(frame))
   }
 
   /**
@@ -190,7 +198,7 @@ export class HttpWay {
         reader.push(chunk)
         const now = frames
         frames = []
-        for (const frame of now) await hear(readFrame(onOneLine(frame)))
+        for (const frame of now) await hear(this.read(frame))
         if (isDone()) timer ??= setTimeout(() => answer.cancel(), LINGER_MS)
       }
     } catch (error) {

@@ -6,6 +6,8 @@ import { areSameHeaders, type UpstreamCredentials } from './http-exchange.ts'
 export interface ResolvedHeader {
   readonly name: string
   readonly value: SecretText
+  /** Whether something of it stands in the vault. */
+  readonly isSecret: boolean
 }
 
 /** So long a value that was read for one request serves the next ones. */
@@ -45,12 +47,52 @@ export function headersFromVault(
     )
     kept = null
   }
-  const shown = async (): Promise<Readonly<Record<string, string>>> =>
-    Object.fromEntries((await now()).map(({ name, value }) => [name.toLowerCase(), value.reveal()]))
+  const told = new Told()
+  const shown = async (): Promise<Readonly<Record<string, string>>> => {
+    const headers = await now()
+    for (const { value, isSecret } of headers) if (isSecret) told.add(value.revealBytes())
+    return Object.fromEntries(
+      headers.map(({ name, value }) => [name.toLowerCase(), value.reveal()]),
+    )
+  }
   return {
     headers: shown,
     async renew(_challenge, refused) {
       if (areSameHeaders(await shown(), refused)) wipe()
     },
+    redacted: (frame) => told.redacted(frame),
+  }
+}
+
+/** Shorter ones would be taken out of half of what a server says. */
+const MIN_TOLD_BYTES = 8
+const MAX_TOLD = 64
+const SPACE = 0x20
+const MARK = '[secret]'
+
+/** What a server was shown, and must not show to those who speak to it through us: errors and echoes repeat headers. */
+class Told {
+  readonly #values = new Map<string, Buffer>()
+
+  /** A header's value, and what stands in it behind a scheme such as Bearer. */
+  add(value: Uint8Array): void {
+    const whole = Buffer.from(value)
+    for (const part of [whole, whole.subarray(whole.lastIndexOf(SPACE) + 1)]) {
+      const written = JSON.stringify(part.toString('utf8')).slice(1, -1)
+      if (part.length < MIN_TOLD_BYTES || this.#values.has(written)) continue
+      if (this.#values.size >= MAX_TOLD) this.#values.clear()
+      this.#values.set(written, Buffer.from(written, 'utf8'))
+    }
+  }
+
+  redacted(frame: Buffer): Buffer {
+    let shown = frame
+    for (const value of this.#values.values())
+      if (shown.includes(value))
+        shown = Buffer.from(
+          shown.toString('latin1').replaceAll(value.toString('latin1'), MARK),
+          'latin1',
+        )
+    return shown
   }
 }

@@ -229,7 +229,7 @@ const refusals: readonly [
   type: string,
   failed: RegExp,
 ][] = [
-  ['401', 401, 'no', 'text/plain', /^7 refused-by-server .*HTTP 401.*sallyport server login/],
+  ['401', 401, 'no', 'text/plain', /^7 refused-by-server .*HTTP 401\. It wants credentials/],
   ['403', 403, '', 'text/plain', /^7 refused-by-server .*HTTP 403/],
   ['404', 404, '{}', 'application/json', /^7 refused-by-server .*HTTP 404/],
   ['429', 429, '', 'text/plain', /^7 refused-by-server .*HTTP 429/],

@@ -58,7 +58,14 @@ test('a header takes its value from the vault when a request leaves, and only fr
     withSession(({ rpc, headers }, response) =>
       json(response, {
         id: rpc.id,
-        result: { content: [{ type: 'text', text: String(headers['x-plain']) }] },
+        result: {
+          content: [
+            {
+              type: 'text',
+              text: `${String(headers['x-plain'])} ${String(headers.authorization)}`,
+            },
+          ],
+        },
       }),
     ),
   )
@@ -71,7 +78,8 @@ test('a header takes its value from the vault when a request leaves, and only fr
     'X-Plain=as it is',
   ]
   const wrapped = startWrapped(home, { url: server.url, cwd: project, flags: flags('run/hub') })
-  assert.equal(saidBy(await wrapped.call(1, 'who')), 'as it is')
+  // What only the server may know comes back to nobody.
+  assert.equal(saidBy(await wrapped.call(1, 'who')), 'as it is [secret]')
   assert.equal(await wrapped.end(), 0)
   assert.equal(server.got[0]?.headers.authorization, `Bearer ${value}`)
   const denied = startWrapped(home, { url: server.url, cwd: project, flags: flags('private/hub') })
