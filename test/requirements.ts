@@ -89,6 +89,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'labelled bearer tokens per client, rotated and revoked alone within one second',
     'test/contract/grants.test.ts#grants on ${store.name}: each is rotated and revoked alone, in all processes at once',
     'test/gateway/http-door.test.ts#an old bearer is dead within a second, with the sessions and streams it opened',
+    'test/gateway/up.e2e.test.ts#a rotated bearer is dead at two processes within a second, and a killed one leaves no child',
     'test/gateway/http-door.test.ts#a frozen grant stops at once, its agent elsewhere does not',
   ),
   open('PL-7', 'every tool is classified with severity, quoted evidence and a rule to copy'),

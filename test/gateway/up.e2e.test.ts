@@ -1,0 +1,87 @@
+// Two real `sallyport up` over one store, and a person at a third process.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { startServing, temporaryHome } from '../support/serving.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
+
+const { home, remove } = await temporaryHome()
+const vault = await openTestVault({ home })
+after(async () => {
+  await vault.close()
+  await remove()
+})
+const { servers, policies } = await vault.registry()
+const log = join(home, 'lines.log')
+await servers.add(PERSON, 'lines', {
+  kind: 'stdio',
+  command: [process.execPath, LINE_SERVER, log],
+  variables: [],
+})
+await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+const { agent } = await vault.identity.agents.create(PERSON, { name: 'agent' })
+const { grant, bearer } = await vault.identity.grants.create(PERSON, agent.id, {
+  label: 'laptop',
+  server: 'lines',
+  policies: ['open'],
+})
+
+async function connected(base: URL, token: string): Promise<Client> {
+  const client = new Client({ name: 'two', version: '1' })
+  const transport = new StreamableHTTPClientTransport(new URL('/s/lines/mcp', base), {
+    requestInit: { headers: { Authorization: `Bearer ${token}` } },
+  })
+  await client.connect(transport)
+  return client
+}
+
+const says = async (client: Client, text: string): Promise<unknown> =>
+  (await client.callTool({ name: 'echo', arguments: { text } })).content
+
+test('a rotated bearer is dead at two processes within a second, and a killed one leaves no child', async () => {
+  const both = await Promise.all([startServing(home), startServing(home)])
+  const clients = await Promise.all(both.map(({ url }) => connected(url, bearer.reveal())))
+  for (const client of clients)
+    assert.deepEqual(await says(client, 'a'), [{ type: 'text', text: 'a' }])
+  const { bearer: next } = await vault.identity.grants.rotate(PERSON, grant.id)
+  const from = monotonicMs()
+  const refused = async (client: Client): Promise<void> => {
+    for (;;) {
+      const isRefused = await says(client, 'b').then(
+        () => false,
+        () => true,
+      )
+      if (isRefused) return
+      assert.ok(monotonicMs() - from < 1_000, 'it still counts after a second')
+      await sleep(20)
+    }
+  }
+  await Promise.all(clients.map(refused))
+  const [stays, dies] = both
+  assert.ok(stays !== undefined && dies !== undefined)
+  const other = await connected(dies.url, next.reveal())
+  assert.deepEqual(await says(other, 'c'), [{ type: 'text', text: 'c' }])
+  await dies.kill()
+  const here = await connected(stays.url, next.reveal())
+  assert.deepEqual(await says(here, 'd'), [{ type: 'text', text: 'd' }])
+  assert.equal(await stays.stop(), 0)
+  const pids = [...readFileSync(log, 'utf8').matchAll(/started (\d+)/g)].map(([, pid]) =>
+    Number(pid),
+  )
+  assert.equal(pids.length, 4)
+  for (let waited = 0; waited < 8_000 && pids.some(isThere); waited += 50) await sleep(50)
+  assert.deepEqual(pids.filter(isThere), [])
+})
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
