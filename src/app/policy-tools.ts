@@ -89,8 +89,12 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
       }))
     },
     async suggested(server, signal) {
-      const { serverNameOf } = await import('../gateway/index.ts')
-      const { name, url, command } = server
+      const { checkedTarget, serverNameOf } = await import('../gateway/index.ts')
+      const { name, url, command, headers, variables } = server
+      checkedTarget(
+        url === null ? { kind: 'stdio', command, variables } : { kind: 'http', url, headers },
+        false,
+      )
       const known = name ?? serverNameOf(url === null ? command : [new URL(url).hostname])
       return suggestedPolicy(known, await toolsOf(server, parts, signal))
     },

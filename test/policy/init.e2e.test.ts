@@ -1,0 +1,87 @@
+// A first policy for servers over HTTP, of both eras.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { after, test } from 'node:test'
+import { readToolPolicy } from '../../src/policy/tool-policy/index.ts'
+import { json, scripted, withSession } from '../support/http-upstream.ts'
+import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+
+const { home, remove } = await temporaryHome()
+after(remove)
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+const init = (...args: readonly string[]): Promise<Ended> =>
+  new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [LAUNCHER, 'policy', 'init', ...args],
+      { env: homeEnvironment(home), encoding: 'utf8' },
+      (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    )
+  })
+
+const tool = (name: string, annotations: object) => ({
+  name,
+  inputSchema: { type: 'object', properties: { b: {}, a: {} }, required: ['a'] },
+  annotations,
+})
+
+test('a server with sessions is asked for all pages of its tools, and for nothing else', async () => {
+  const server = await scripted(
+    withSession(({ rpc }, response) => {
+      const { cursor } = (rpc.params ?? {}) as { readonly cursor?: string }
+      json(response, {
+        id: rpc.id,
+        result:
+          cursor === undefined
+            ? { tools: [tool('look', { readOnlyHint: true })], nextCursor: '2' }
+            : { tools: [tool('wipe', { destructiveHint: true }), tool('write', {})] },
+      })
+    }),
+  )
+  const { code, stdout, stderr } = await init('--url', server.url, '--name', 'hub')
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /^description: "Policy for hub"$/m)
+  assert.match(stdout, /^ {2}# arguments: a, b\?\n {2}"wipe":\n {4}action: deny$/m)
+  assert.match(stdout, /^ {2}"write":\n {4}action: require_approval$/m)
+  assert.match(stdout, /^# {3}"look": \{\}$/m)
+  assert.ok('policy' in (await readToolPolicy(Buffer.from(stdout), 'yaml')))
+  assert.equal(
+    server.got.some(({ body }) => body.includes('tools/call')),
+    false,
+  )
+})
+
+test('a server that knows no sessions is asked in its own way', async () => {
+  const server = await scripted(({ rpc }, response) => {
+    if (rpc.method === 'tools/list')
+      json(response, { id: rpc.id, result: { resultType: 'complete', tools: [tool('write', {})] } })
+    else json(response, { id: rpc.id, error: { code: -32601, message: 'Method not found' } })
+  })
+  const { code, stdout, stderr } = await init('--url', server.url)
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /^ {2}"write":$/m)
+})
+
+test('a server that lists nothing is told of with what it said', async () => {
+  const server = await scripted(
+    withSession(({ rpc }, response) =>
+      json(response, { id: rpc.id, error: { code: -32603, message: 'No tools today.' } }),
+    ),
+  )
+  const { code, stdout, stderr } = await init('--url', server.url)
+  assert.deepEqual([code, stdout], [7, ''])
+  assert.match(stderr, /did not list its tools: No tools today\./)
+})
+
+test('an address that is none is said to be', async () => {
+  for (const address of ['nowhere', 'ftp://example.org/x']) {
+    const { code, stderr } = await init('--url', address)
+    assert.equal(code, 2, stderr)
+  }
+})
