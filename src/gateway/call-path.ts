@@ -19,6 +19,7 @@ import { type CounterCharge, counterOf } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
+import { SeenAnnotations } from './seen-annotations.ts'
 import { ServerHealth } from './server-health.ts'
 import type { ToolCall } from './tool-call.ts'
 import { UnknownTools } from './unknown-tools.ts'
@@ -103,6 +104,8 @@ export class CallPath {
   readonly #options: CallPathOptions
   /** How the server answers calls of tools that it does not have. */
   readonly unknownTools = new UnknownTools()
+  /** What the server says of its tools. */
+  readonly annotations = new SeenAnnotations()
   /** Where calls go on in which the server asked something. */
   readonly rounds: Rounds
   readonly health: ServerHealth
@@ -210,7 +213,13 @@ export class CallPath {
     }
     const subject: Subject = what.isMethod
       ? { ...asker, method: what.name, params: underway.args }
-      : { ...asker, tool: what.name, args: underway.args, annotations: null, toolClass: null }
+      : {
+          ...asker,
+          tool: what.name,
+          args: underway.args,
+          annotations: this.annotations.of(what.name),
+          toolClass: null,
+        }
     const decision = decideByAll(policies, subject)
     if (decision.allowed) {
       underway.subject = subject

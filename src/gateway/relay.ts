@@ -465,6 +465,7 @@ export class Relay {
       if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
       const denial = judge === null ? null : judge(value)
       if (denial !== null) return this.#withheld(response, to, denial)
+      if (isList) this.#options.path.annotations.saw(value)
       const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
       const tell = (shown: unknown): void => {
         const text = hasTwins
