@@ -23,6 +23,7 @@ import {
   unansweredBy,
   unansweredFor,
 } from './http-exchange.ts'
+import { listenTo, resumed } from './http-get-streams.ts'
 import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
 
 export interface HttpUpstreamOptions extends HttpWayOptions {
@@ -62,7 +63,6 @@ interface Exchange {
 const TELL_MS = 30_000
 const END_MS = 2_000
 const FIRST_WAIT_MS = 1_000
-const MAX_WAIT_MS = 30_000
 const MAX_FAILURES = 5
 /** Servers need not answer what was cancelled; so long they may. */
 const CANCELLED_MS = 10_000
@@ -315,37 +315,14 @@ export class HttpUpstream {
       if (exchange.isModern || lastEventId === null || !isHeaderText(lastEventId)) break
       failures += 1
       await sleep(waitMs * failures, exchange.controller.signal)
-      stream = await this.#resume(session, lastEventId, exchange.controller.signal)
+      stream = await resumed(this.#way, {
+        session,
+        lastEventId,
+        idleMs: this.#options.answerMs,
+        signal: exchange.controller.signal,
+      })
     }
     throw new Unanswered('lost', 'The stream of the server ended before the answer.')
-  }
-
-  async #resume(
-    session: Session | null,
-    lastEventId: string,
-    signal: AbortSignal,
-  ): Promise<OutgoingStream | null> {
-    try {
-      const answer = await this.#way.open({
-        method: 'GET',
-        headers: {
-          accept: 'text/event-stream',
-          ...headersOfSession(session),
-          'last-event-id': lastEventId,
-        },
-        deadlineMs: TELL_MS,
-        idleMs: this.#options.answerMs,
-        signal,
-      })
-      if (answer.status === 200 && isEventStream(answer)) return answer
-      answer.cancel()
-      // The session is gone, and the answer with it.
-      if (answer.status === 404) throw new Unanswered('lost', 'The server lost the session.')
-      return null
-    } catch (error) {
-      if (error instanceof Unanswered || signal.aborted) throw error
-      return null
-    }
   }
 
   async #hear(message: Heard, exchange: Exchange): Promise<void> {
@@ -493,52 +470,15 @@ export class HttpUpstream {
   }
 
   /** What a legacy server says of its own accord. */
-  async #listen(session: Session): Promise<void> {
-    const { signal } = this.#closing
-    let lastEventId: string | null = null
-    let failures = 0
-    while (!signal.aborted && this.#session === session) {
-      let waitMs = Math.min(FIRST_WAIT_MS * 2 ** failures, MAX_WAIT_MS)
-      try {
-        const answer = await this.#way.open({
-          method: 'GET',
-          headers: {
-            accept: 'text/event-stream',
-            ...headersOfSession(session),
-            ...(lastEventId === null || !isHeaderText(lastEventId)
-              ? {}
-              : { 'last-event-id': lastEventId }),
-          },
-          deadlineMs: TELL_MS,
-          idleMs: null,
-          signal,
-        })
-        if (answer.status === 404 && session.id !== null) {
-          answer.cancel()
-          await this.#renewed(session)
-          return
-        }
-        if (answer.status >= 500) answer.cancel()
-        else if (answer.status !== 200 || !isEventStream(answer)) {
-          // It has nothing to say of its own accord: 405.
-          answer.cancel()
-          return
-        } else {
-          failures = 0
-          const hear = (message: Heard): Promise<void> => this.#options.hear(message, null)
-          const followed = await this.#way.follow(answer, hear)
-          lastEventId = followed.lastEventId ?? lastEventId
-          waitMs = followed.retryMs ?? FIRST_WAIT_MS
-        }
-      } catch (error) {
-        if (signal.aborted) return
-        this.#options.log.debug('the stream of the server could not be opened', {
-          reason: unansweredBy(error).message,
-        })
-      }
-      failures += 1
-      await sleep(waitMs, signal).catch(() => {})
-    }
+  #listen(session: Session): Promise<void> {
+    return listenTo(this.#way, {
+      session,
+      signal: this.#closing.signal,
+      isCurrent: () => this.#session === session,
+      hear: (message) => this.#options.hear(message, null),
+      onLost: () => this.#renewed(session),
+      log: this.#options.log,
+    })
   }
 
   /** @returns whether there is a session in place of the one that was lost */
