@@ -1,5 +1,5 @@
 import type { CallOutcome } from '../audit/index.ts'
-import { asFault } from '../core/faults.ts'
+import { asFault, FAULTS } from '../core/faults.ts'
 import {
   errorAnswer,
   type Message,
@@ -50,10 +50,19 @@ export function judgeableMethod(
   return { message, name: message.method, isMethod: true, isFromServer, params, args: params }
 }
 
-/** A method that is not allowed is one that is not there. */
-export function methodDenial({ idText }: Request, { rule, text }: Denial): string {
-  const isInspection = rule === 'INSPECTION_REFUSED'
-  return errorAnswer(idText, isInspection ? RPC_ERRORS.params : RPC_ERRORS.method, text)
+/** Reasons of our own have codes of our own, outside of those that JSON-RPC keeps for itself. */
+const DENIED_CODE = FAULTS.ACCESS_DENIED.http
+const NOT_THERE: ReadonlySet<string> = new Set(['(default deny)', '(no policy)'])
+
+/** What no rule names is not there; what a rule denies is denied. */
+export function methodDenial(
+  { idText }: Pick<Request, 'idText'>,
+  { rule, kind, text }: Denial,
+): string {
+  if (kind === 'unknown-tool') return errorAnswer(idText, RPC_ERRORS.method, 'Method not found')
+  if (rule === 'INSPECTION_REFUSED') return errorAnswer(idText, RPC_ERRORS.params, text)
+  const isThere = !NOT_THERE.has(rule.slice(rule.indexOf('#') + 1))
+  return errorAnswer(idText, isThere ? DENIED_CODE : RPC_ERRORS.method, text)
 }
 
 /** The message as it came when nothing was changed. */

@@ -497,9 +497,7 @@ export class Relay {
     await this.#options.path.withheld(this.#caller, name, !isCall, denial.rule)
     const isModern = isObject(response.body.value) && 'resultType' in response.body.value
     this.#toClient(
-      isCall
-        ? denialResult(idText, isModern, denial)
-        : errorAnswer(idText, RPC_ERRORS.params, denial.text),
+      isCall ? denialResult(idText, isModern, denial) : methodDenial({ idText }, denial),
       response.idKey,
     )
   }

@@ -163,12 +163,13 @@ test('other methods have rules, limits and records too', async () => {
   const read = (id: number, uri: string): Promise<void> =>
     one.client({ id, method: 'resources/read', params: { uri } })
   await read(1, 'file:///etc/shadow')
-  assert.equal(last(one).error?.code, -32601)
+  assert.equal(last(one).error?.code, 403)
   assert.match(last(one).error?.message ?? '', /Rule: \/methods\/resources~1read\/deny_if\/0$/)
   await read(2, 'file:///home/x')
   await read(3, 'file:///home/x')
   assert.match(last(one).error?.message ?? '', /The limit 'reads' of 1 in a month is reached/)
   await one.client({ id: 4, method: 'prompts/get', params: { name: 'x' } })
+  assert.equal(last(one).error?.code, -32601)
   assert.match(last(one).error?.message ?? '', /\(default deny\)/)
   assert.deepEqual(
     one.toServer.map((text) => (JSON.parse(text) as { id: number }).id),
