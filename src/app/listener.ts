@@ -111,6 +111,8 @@ function refuseUnreadable(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
     refuseBroken(error, socket, answers.get(socket)),
   )
+  // Before its handshake a connection takes no answer, and would be held for ever for one.
+  server.on('tlsClientError', (_error: Error, socket: Socket) => void socket.destroy())
   server.on('checkExpectation', (_incoming, outgoing) => refuseExpectation(outgoing))
 }
 
