@@ -55,6 +55,7 @@ function operationObject(
     ...(operation.query === null
       ? []
       : queryParameters(jsonSchema(operation.query, 'input', named))),
+    ...headerParameters(operation),
   ]
   return {
     operationId: operation.id,
@@ -85,6 +86,33 @@ function operationObject(
       default: problemResponse('Refused.', problem),
     },
   }
+}
+
+function headerParameters({
+  method,
+  authentication,
+  conditions,
+}: Operation): readonly JsonObject[] {
+  const known = conditions.map((name) => ({
+    name,
+    in: 'header',
+    ...(name === 'If-Match'
+      ? {
+          description: 'ETag of the version that must be current.',
+          schema: { type: 'string', pattern: '^"[1-9][0-9]{0,9}"$' },
+        }
+      : { description: 'Only where nothing is yet.', schema: { const: '*' } }),
+  }))
+  if (method === 'GET' || authentication !== 'bearer') return known
+  return [
+    ...known,
+    {
+      name: 'Idempotency-Key',
+      in: 'header',
+      description: 'The same request with the same key is done once in 24 hours.',
+      schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
+    },
+  ]
 }
 
 function bodyTypes({ takesForm }: Operation): readonly string[] {

@@ -54,16 +54,21 @@ export interface Operation {
   /** The body may also come as a form, as OAuth has it. */
   readonly takesForm: boolean
   readonly answers: Readonly<Record<number, AnswerContract>>
+  /** Header fields by which the caller says what must hold. A change refuses those it does not know. */
+  readonly conditions: readonly Condition[]
   /** Members of the answer that are shown once: a replay by `Idempotency-Key` goes without them. */
   readonly withheld: readonly string[]
   handle(call: Call): Promise<Answered>
 }
+
+export type Condition = 'If-Match' | 'If-None-Match'
 
 interface Declared<Q extends z.ZodType, B extends z.ZodType>
   extends Pick<Operation, 'id' | 'method' | 'path' | 'tag' | 'summary' | 'answers'> {
   readonly isPublic?: true
   readonly authenticates?: 'itself'
   readonly takesForm?: true
+  readonly conditions?: readonly Condition[]
   readonly withheld?: readonly string[]
   readonly query?: Q
   readonly body?: B
@@ -83,6 +88,7 @@ export function operation<Q extends z.ZodType, B extends z.ZodType>(
     summary,
     answers,
     authentication: declared.isPublic === true ? 'none' : (declared.authenticates ?? 'bearer'),
+    conditions: declared.conditions ?? [],
     withheld: declared.withheld ?? [],
     query: declared.query ?? null,
     body: declared.body ?? null,

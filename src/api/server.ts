@@ -5,11 +5,12 @@ import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { unauthenticated } from '../core/unauthenticated.ts'
+import { membersIn, surveyed } from '../mcp/wire/index.ts'
 import { awaitingAnswer } from './awaiting.ts'
 import type { Idempotency } from './idempotency.ts'
-import { Router } from './match.ts'
+import { type Matched, Router, type Unmatched } from './match.ts'
 import { Metered, type Meters } from './metered.ts'
-import type { Answered, Call, Method, Operation } from './operation.ts'
+import type { Answered, Call, Condition, Method, Operation } from './operation.ts'
 import { originOf, siteOf } from './origin.ts'
 import { problemOf } from './problem.ts'
 
@@ -101,7 +102,7 @@ export class ApiServer {
     const mark = target.indexOf('?')
     const path = mark === -1 ? target : target.slice(0, mark)
     if (NEVER.has(path)) throw notOffered()
-    const matched = this.#router.match(request.method, path)
+    const matched = this.#matched(request.method, path)
     if ('allow' in matched) {
       if (matched.allow.length > 0) throw new MethodNotAllowed(matched.allow)
       throw notOffered()
@@ -121,6 +122,7 @@ export class ApiServer {
     const isKnown = operation.authentication === 'bearer'
     const caller = isKnown ? await this.#caller(call, bearer) : NOBODY
     if (isKnown) await metered.takeCaller(caller)
+    refuseConditions(operation, request)
     const query =
       operation.query === null
         ? null
@@ -147,6 +149,14 @@ export class ApiServer {
       },
       work,
     )
+  }
+
+  /** `HEAD` asks for what everybody may know; of the rest each reading counts, and is asked for as such. */
+  #matched(method: string, path: string): Matched | Unmatched {
+    if (method !== 'HEAD') return this.#router.match(method, path)
+    const read = this.#router.match('GET', path)
+    const isPublic = 'operation' in read && read.operation.authentication === 'none'
+    return isPublic ? read : this.#router.match(method, path)
   }
 
   #caller(call: Asked, bearer: string | null): Promise<Caller> {
@@ -214,6 +224,18 @@ function isConditional(request: ApiRequest): boolean {
   return request.header('if-match') !== null || request.header('if-none-match') !== null
 }
 
+/** A condition that was passed over would change what its sender meant to keep. On reads a value is never cached. */
+function refuseConditions({ method, conditions }: Operation, request: ApiRequest): void {
+  if (method === 'GET') return
+  for (const field of CONDITIONS)
+    if (!conditions.includes(field) && request.header(field.toLowerCase()) !== null)
+      throw new Fault('BAD_INPUT', `${field} is no condition that this call knows.`, {
+        details: { field, remedy: 'send the request without it' },
+      })
+}
+
+const CONDITIONS: readonly Condition[] = ['If-Match', 'If-None-Match']
+
 function requestIdOf(request: ApiRequest): string {
   const given = request.header('x-request-id')
   return given !== null && REQUEST_ID.test(given) ? given : randomUUID()
@@ -233,18 +255,24 @@ function queryOf(text: string): Readonly<Record<string, string>> {
 function fieldsOf(text: string, place: 'query' | 'body'): Readonly<Record<string, string>> {
   const fields = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (fields.has(name))
-      throw new Fault('BAD_INPUT', `A field of the ${place} is given twice.`, {
-        details: { field: name.slice(0, 100) },
-      })
+    if (fields.has(name)) throw twice(place, name.slice(0, 100))
     fields.set(name, value)
   }
   return Object.fromEntries(fields)
 }
 
+function twice(place: 'query' | 'body', field: string = place): Fault {
+  return new Fault('BAD_INPUT', `A field of the ${place} is given twice.`, { details: { field } })
+}
+
 const NOTHING: Readonly<Record<string, string>> = {}
 
 async function bytesOf(request: ApiRequest, takesForm: boolean): Promise<Uint8Array> {
+  const coding = request.header('content-encoding')
+  if (coding !== null && coding.toLowerCase() !== 'identity')
+    throw new Fault('UNSUPPORTED_MEDIA', 'The body must be sent without a Content-Encoding.', {
+      details: { field: 'Content-Encoding' },
+    })
   const bytes = await request.body(MAX_BODY_BYTES)
   const type = request.header('content-type') ?? ''
   const isTaken = /^application\/(?:[\w.-]+\+)?json\b/i.test(type) || (takesForm && isForm(request))
@@ -258,6 +286,19 @@ function isForm(request: ApiRequest): boolean {
   return /^application\/x-www-form-urlencoded\b/i.test(type)
 }
 
+/** Deeper than anything that a call takes, shallower than what counting the members could stand. */
+const MAX_DEPTH = 64
+
+/** Of two members with one name another reader may have taken the other. */
+function refuseAmbiguous(text: string, value: unknown): void {
+  const { members, depth } = surveyed(text, { start: 0, end: text.length })
+  if (depth > MAX_DEPTH)
+    throw new Fault('BAD_INPUT', `The body is nested more than ${MAX_DEPTH} deep.`, {
+      details: { field: 'body' },
+    })
+  if (members > membersIn(value)) throw twice('body')
+}
+
 /** What was sent is wiped once it is read. */
 function parsedBody(schema: z.ZodType, bytes: Uint8Array | null, form: boolean): unknown {
   if (bytes === null || bytes.byteLength === 0) return checked(schema, {}, 'body')
@@ -265,6 +306,7 @@ function parsedBody(schema: z.ZodType, bytes: Uint8Array | null, form: boolean):
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     value = form ? fieldsOf(text, 'body') : JSON.parse(text)
+    if (!form) refuseAmbiguous(text, value)
   } catch (cause) {
     if (isFault(cause)) throw cause
     throw new Fault('BAD_INPUT', 'The body is not JSON.', { cause, details: { field: 'body' } })

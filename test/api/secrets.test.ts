@@ -192,6 +192,7 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal('value' in (rotated.body as object), false)
       const read = await api.ask(`${at}/secrets/app/key`, { bearer })
       assert.match(String(member(read, 'value')), /^[0-9a-f]{40}$/)
+      assert.equal(read.headers.get('etag'), '"2"')
       const old = await api.ask(`${at}/secret-version/app/key/1`, { bearer })
       assert.equal(member(old, 'value'), 'first')
 

@@ -202,6 +202,54 @@ describe('API: requests that are no good', () => {
     assert.match(await raw(put(latin.length, latin)), /^HTTP\/1\.1 (?:400|201)/)
   })
 
+  test('what another reader could take for something else is refused', async () => {
+    const deep = `{"value":"a","metadata":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    for (const body of [
+      '{"value":"a","value":"b"}',
+      '{"value":"a","\\u0076alue":"b"}',
+      '{"value":"a","metadata":{"team":"x","team":"y"}}',
+      deep,
+    ]) {
+      const answered = await raw(put(body.length, body))
+      assert.match(answered, /^HTTP\/1\.1 400/, body.slice(0, 60))
+    }
+    const coded = await api.ask('/v1/vaults/default/secrets/coded', {
+      method: 'PUT',
+      bearer,
+      headers: { 'content-encoding': 'gzip' },
+      body: { value: 'a' },
+    })
+    assert.equal(coded.status, 415)
+  })
+
+  test('a change whose condition the call does not know is not made', async () => {
+    for (const name of ['if-match', 'if-none-match'] as const) {
+      const refused = await api.ask('/v1/vaults', {
+        method: 'POST',
+        bearer,
+        headers: { [name]: '"7"' },
+        body: { name: 'conditional' },
+      })
+      assert.equal(refused.status, 400)
+      assert.match(JSON.stringify(refused.body), /"field":"If-(?:None-)?Match"/)
+    }
+    const { vaults } = (await api.ask('/v1/vaults', { bearer })).body as { vaults: object[] }
+    assert.equal(JSON.stringify(vaults).includes('conditional'), false)
+  })
+
+  test('HEAD asks for what everybody may know, and for no value', async () => {
+    const head = (target: string) =>
+      raw(
+        `HEAD ${target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${bearer}\r\nConnection: close\r\n\r\n`,
+      )
+    for (const target of ['/v1/health', '/openapi.json', '/.well-known/jwks.json'])
+      assert.match(
+        await head(target),
+        /^HTTP\/1\.1 200 [\s\S]*Content-Length: [1-9][\s\S]*\r\n\r\n$/,
+      )
+    assert.match(await head('/v1/vaults/default/secrets/cut'), /^HTTP\/1\.1 405 /)
+  })
+
   test('the id of a request comes back when it is one', async () => {
     const good = await api.ask('/v1/vaults', {
       bearer,

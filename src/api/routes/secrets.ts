@@ -141,7 +141,7 @@ function values(vault: VaultPort): readonly Operation[] {
         const { vault: name, path } = at(call)
         if (call.query.purpose === 'use') return valueForUse(vault, call, name, path)
         const { info, value } = await vault.get(call.caller, name, path)
-        return valueAnswer(info, value)
+        return { ...valueAnswer(info, value), headers: { ETag: `"${info.version}"` } }
       },
     }),
     operation({
@@ -172,6 +172,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secrets/{path}',
       tag: 'secrets',
       summary: 'Stores a new version.',
+      conditions: ['If-Match', 'If-None-Match'],
       body: putBody,
       answers: {
         201: { description: 'Stored.', schema: storedSchema },
@@ -206,6 +207,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secret-rotate/{path}',
       tag: 'secrets',
       summary: 'Replaces the value by one made here, which is not answered. Keeps type and limits.',
+      conditions: ['If-Match', 'If-None-Match'],
       body: rotateBody,
       answers: {
         201: { description: 'Rotated.', schema: storedSchema },
@@ -240,6 +242,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secrets/{path}',
       tag: 'secrets',
       summary: 'Deletes a secret softly: every version stays, none is answered.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Deleted.' }, ...NOT_THERE, ...CONFLICT },
       async handle(call) {
         const { vault: name, path } = at(call)

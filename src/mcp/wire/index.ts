@@ -28,7 +28,7 @@ export {
   ToolHeaders,
   versionNamedBy,
 } from './http-headers.ts'
-export { parseExactly, writeExactly } from './json-text.ts'
+export { membersIn, parseExactly, surveyed, writeExactly } from './json-text.ts'
 export { LineReader, type LineReaderOptions } from './line-reader.ts'
 export { memberOf, onOneLine, withMembers } from './members.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'
