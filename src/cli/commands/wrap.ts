@@ -11,8 +11,10 @@ export const wrap = command({
   summary: 'Put a policy in front of an MCP server.',
   about: [
     'Speaks to the client on standard input and output and starts the server as its child, or speaks to it over ' +
-      'HTTP. Every call of a tool is judged before it reaches the server; what is denied is answered with the reason and never sent. Arguments and ' +
-      'answers are inspected, known values are taken out of answers, and each decision is in the audit.',
+      'HTTP. Every call of a tool is judged before it reaches the server; what is denied is answered with the ' +
+      'reason and never sent. Arguments and answers are inspected, known values are taken out of answers, and each ' +
+      'decision is in the audit.',
+    'A client and a server of different revisions of the protocol are translated to each other.',
     'The server is given PATH, HOME and the like of the environment, and the variables that --env names. With ' +
       '--server it is one that was added, judged by the policies that are attached to it, and every call is denied ' +
       'while there is none. With neither --server nor --policy no call is denied by a policy.',
