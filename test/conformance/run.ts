@@ -1,4 +1,5 @@
 // Runs the protocol's own conformance scenarios against `sallyport up`: npm run conformance [-- --smoke]
+// npm run conformance -- gateway: servers directly and through the gateway, compared
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -178,4 +179,13 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-process.exitCode = await main()
+/** What holds at a server and not behind the gateway. */
+async function gateway(): Promise<number> {
+  const { compareThroughGateway } = await import('./gateway.ts')
+  const { passed, failures } = await compareThroughGateway(conformanceProgram())
+  for (const failure of failures) print(`  ✗ ${failure}`)
+  print(`gateway: ${passed} checks hold as they do directly, ${failures.length} do not`)
+  return failures.length === 0 ? 0 : 1
+}
+
+process.exitCode = await (process.argv.includes('gateway') ? gateway() : main())
