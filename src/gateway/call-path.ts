@@ -3,7 +3,12 @@ import { asFault } from '../core/faults.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
 import { type Notification, type Request, withPart } from '../mcp/wire/index.ts'
-import { type LimitScope, type RuleSays, settledAmount } from '../policy/tool-policy/index.ts'
+import {
+  type LimitScope,
+  OPEN_METHODS,
+  type RuleSays,
+  settledAmount,
+} from '../policy/tool-policy/index.ts'
 import {
   ALLOWED,
   type AllowedByAll,
@@ -40,6 +45,8 @@ export interface CallPathOptions {
   readonly rounds?: Rounds
   /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
   readonly health?: ServerHealth
+  /** How it answers calls of tools that it does not have. Default: as calls of this path find out. */
+  readonly unknownTools?: UnknownTools
 }
 
 /** What is judged: a call of a tool, or another message that carries what somebody wrote. */
@@ -103,7 +110,7 @@ export interface CallAllowed {
 export class CallPath {
   readonly #options: CallPathOptions
   /** How the server answers calls of tools that it does not have. */
-  readonly unknownTools = new UnknownTools()
+  readonly unknownTools: UnknownTools
   /** What the server says of its tools. */
   readonly annotations = new SeenAnnotations()
   /** Where calls go on in which the server asked something. */
@@ -121,6 +128,7 @@ export class CallPath {
     this.#options = options
     this.rounds = options.rounds ?? new Rounds()
     this.health = options.health ?? new ServerHealth()
+    this.unknownTools = options.unknownTools ?? new UnknownTools()
   }
 
   /** What rounds of this caller count for right now. */
@@ -201,7 +209,7 @@ export class CallPath {
   #decide(underway: Underway): Denial | null {
     const { policies, what } = underway
     if (policies.length === 0)
-      return this.#options.isShadow
+      return this.#options.isShadow || (what.isMethod && OPEN_METHODS.has(what.name))
         ? null
         : deniedByPolicy('(no policy)', 'There is no policy for this server.')
     const { principal, client = null } = underway.caller

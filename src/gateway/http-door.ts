@@ -14,7 +14,7 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import type { PoliciesNow } from './applied-policies.ts'
-import type { CallPath } from './call-path.ts'
+import type { CallPath, CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
@@ -33,7 +33,9 @@ import { ModernRequest } from './modern-request.ts'
 import { sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
 import { Rounds } from './rounds.ts'
+import { ServerHealth } from './server-health.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
+import { UnknownTools } from './unknown-tools.ts'
 import type { OpenUpstream } from './upstream.ts'
 
 /** Whose request it is, and what it is judged by beside the policies of the server. */
@@ -99,6 +101,7 @@ export class HttpDoor {
   /** The rounds of a call come as requests of their own. */
   readonly #rounds = new Rounds()
   readonly #inspections = new Map<string, MessageInspection>()
+  readonly #servers = new Map<string, Pick<Required<CallPathOptions>, 'health' | 'unknownTools'>>()
   readonly #underway = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
   readonly #endView: () => void
@@ -375,8 +378,18 @@ export class HttpDoor {
       session,
       ...(admitted.grant !== null && { grant: admitted.grant }),
       rounds: this.#rounds,
+      ...this.#serverOf(server),
     }
     return new MeteredPath(options, this.#options.metrics)
+  }
+
+  /** What is known of a server, whoever asks it. */
+  #serverOf(server: string): Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
+    const known = this.#servers.get(server)
+    if (known !== undefined) return known
+    const made = { health: new ServerHealth(), unknownTools: new UnknownTools() }
+    this.#servers.set(server, made)
+    return made
   }
 
   #inspectionOf(server: string): MessageInspection {

@@ -393,3 +393,24 @@ function statusWithHost(host: string): Promise<number | undefined> {
       .end()
   })
 }
+
+test('modern: a server is asked once how it answers a tool that it does not have', async () => {
+  await policies.set(PERSON, 'nothing-of-echo', text({ default: 'allow', hide: ['echo'] }))
+  const { bearer } = await granted('lines', ['nothing-of-echo'])
+  const client = await connect('modern', bearer, 'lines')
+  const before = readFileSync(log, 'utf8').length
+  const answers: string[] = []
+  // The policy is there within a second; until then every call is denied.
+  for (let tries = 0; answers.length < 3 && tries < 80; tries += 1) {
+    const answer = await echo(client, 'x').catch(String)
+    if (answer === 'done') answers.push(answer)
+    else await sleep(25)
+  }
+  await client.close()
+  const probes = readFileSync(log, 'utf8')
+    .slice(before)
+    .match(/"name":"tool_[0-9a-f]{18}"/g)
+  assert.equal(probes?.length, 1)
+  // This server does whatever it is asked, and is told apart by nothing.
+  assert.deepEqual(answers, ['done', 'done', 'done'])
+})

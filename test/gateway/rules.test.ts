@@ -219,3 +219,12 @@ test('a rule in shadow passes what it would stop, and says so', async () => {
   assert.equal((await recorded('tool.call', 'intent')).detail?.['shadow'], '/tools/y/limits/0')
   assert.equal(one.toServer.length, 2)
 })
+
+test('where every call is denied for want of a policy, the protocol still works', async () => {
+  const one = await between(null, { isShadow: false })
+  await one.client({ id: 1, method: 'tasks/get', params: { taskId: 'x' } })
+  assert.equal(one.toServer.length, 1)
+  await one.client({ id: 2, method: 'resources/read', params: { uri: 'x' } })
+  assert.equal(last(one).error?.code, -32601)
+  assert.equal(one.toServer.length, 1)
+})

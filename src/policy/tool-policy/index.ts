@@ -19,6 +19,7 @@ export type {
   ToolLimit,
   ToolPolicy,
 } from './model.ts'
+export { OPEN_METHODS } from './open-methods.ts'
 export {
   formatOf,
   MAX_POLICY_BYTES,
