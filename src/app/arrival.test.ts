@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFault } from '../core/faults.ts'
-import { arrivalOf } from './arrival.ts'
+import { arrivalOf, checkFields } from './arrival.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -83,4 +83,31 @@ test("two headers that say different things are refused: one of them may be the 
     )
   const same = { forwarded: 'for=198.51.100.1;proto=https', 'x-forwarded-for': '198.51.100.1' }
   assert.deepEqual(seen('10.1.2.3', { ...same, ...HTTPS }), ['198.51.100.1', 'https', true])
+})
+
+test('a field that a proxy may have read otherwise is refused', () => {
+  const check = (rawHeaders: string[], minor = 1) =>
+    checkFields({ rawHeaders, httpVersionMajor: 1, httpVersionMinor: minor })
+  const host = ['Host', 'vault.example.org']
+  const rows: readonly [what: string, rawHeaders: string[], field: string][] = [
+    ['two hosts', [...host, 'host', 'other.example.org'], 'host'],
+    ['the same host twice', [...host, ...host], 'Host'],
+    [
+      'two bearers',
+      [...host, 'Authorization', 'Bearer a', 'AUTHORIZATION', 'Bearer b'],
+      'AUTHORIZATION',
+    ],
+    ['two types', [...host, 'Content-Type', 'a/b', 'Content-Type', 'c/d'], 'Content-Type'],
+    ['no host', ['Authorization', 'Bearer a'], 'Host'],
+    ['nothing', [], 'Host'],
+  ]
+  for (const [what, rawHeaders, field] of rows)
+    assert.throws(
+      () => check(rawHeaders),
+      (error) => isFault(error, 'BAD_INPUT') && error.details['field'] === field,
+      what,
+    )
+  check([...host, 'Authorization', 'Bearer a', 'Content-Type', 'a/b', 'Accept', 'x', 'Accept', 'y'])
+  check([...host, 'Date', 'Host', 'From', 'host'])
+  check([], 0)
 })

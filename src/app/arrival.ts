@@ -58,6 +58,38 @@ export function securityOf(
   return [['Strict-Transport-Security', `max-age=${YEAR_SECONDS}`]]
 }
 
+/** Node takes the first of two of these and others take the last. */
+const ONCE = ['host', 'authorization', 'content-type']
+const LENGTHS = new Set(ONCE.map((name) => name.length))
+
+/**
+ * Refuses requests in which a field stands twice that may stand once, and those that name no host or several (RFC 9112,
+ * section 3.2): a proxy in front may have judged the other one.
+ *
+ * @throws {Fault} `BAD_INPUT`
+ */
+export function checkFields({
+  rawHeaders,
+  httpVersionMajor,
+  httpVersionMinor,
+}: Pick<IncomingMessage, 'rawHeaders' | 'httpVersionMajor' | 'httpVersionMinor'>): void {
+  let seen = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const written = rawHeaders[at] ?? ''
+    if (!LENGTHS.has(written.length)) continue
+    const field = ONCE.indexOf(written.toLowerCase())
+    if (field === -1) continue
+    if ((seen & (1 << field)) !== 0) throw badField(written, 'is there twice')
+    seen |= 1 << field
+  }
+  const isOld = httpVersionMajor === 1 && httpVersionMinor === 0
+  if ((seen & 1) === 0 && !isOld) throw badField('Host', 'is missing')
+}
+
+function badField(field: string, what: string): Fault {
+  return new Fault('BAD_INPUT', `The header field ${field} ${what}.`, { details: { field } })
+}
+
 /** A connection brings many requests. */
 const known = new WeakMap<object, Arrival>()
 

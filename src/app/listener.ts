@@ -87,6 +87,8 @@ export async function openListener(
     requestTimeout: requestMs,
     keepAliveTimeout: headersMs,
     connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
+    // Whoever answers refuses that, in the form of every other refusal.
+    requireHostHeader: false,
   }
   const { tls } = binding
   const server =

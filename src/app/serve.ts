@@ -12,7 +12,7 @@ import { isResourceMetadataPath, openMcpEndpoint } from '../mcp/index.ts'
 import type { From, Pages } from '../pages/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
-import { type Arrival, arrivalOf, securityOf } from './arrival.ts'
+import { type Arrival, arrivalOf, checkFields, securityOf } from './arrival.ts'
 import type { GatewayDoor } from './gateway-door.ts'
 import { lazily } from './lazily.ts'
 import { type Binding, openListener } from './listener.ts'
@@ -68,6 +68,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     const target = incoming.url ?? ''
     let arrival: Arrival
     try {
+      checkFields(incoming)
       arrival = arrivalOf(incoming, binding.behindProxy)
       if (!arrival.isPrivate && !isOpen(target)) throw notPrivate()
     } catch (error) {

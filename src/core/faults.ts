@@ -2,7 +2,11 @@
 export const FAULTS = {
   BAD_INPUT: { http: 400, exit: 2, help: 'correct the named field and try again' },
   BAD_USAGE: { http: 400, exit: 2, help: 'see --help for the arguments of the command' },
-  UNAUTHENTICATED: { http: 401, exit: 5, help: 'send the bearer token printed by sallyport up' },
+  UNAUTHENTICATED: {
+    http: 401,
+    exit: 5,
+    help: 'send a token or key that is valid; this one may have ended, been replaced or been disabled',
+  },
   ACCESS_DENIED: {
     http: 403,
     exit: 5,
