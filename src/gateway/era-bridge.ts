@@ -35,6 +35,8 @@ interface Asking {
 }
 
 const TIDY_MS = 1_000
+/** A server that does not answer our probe for so long does not know it. */
+const SILENCE_MS = 30_000
 /** Statuses with which servers answer what they do not understand. */
 const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
 const HELD_BY_ERA: ReadonlySet<unknown> = new Set(Object.values(ERA_ERRORS))
@@ -50,6 +52,7 @@ export class EraBridge {
   #asking: Asking | null = null
   #translator: Translator | null = null
   #timer: NodeJS.Timeout | undefined
+  #silence: NodeJS.Timeout | undefined
   /** What the client is to hear, in order. */
   #speaking: Promise<void> = Promise.resolve()
 
@@ -64,7 +67,9 @@ export class EraBridge {
 
   close(): void {
     clearInterval(this.#timer)
+    clearTimeout(this.#silence)
     this.#translator = null
+    this.#asking = null
   }
 
   /** @param message what `text` was made of, where that is at hand */
@@ -75,15 +80,14 @@ export class EraBridge {
       return
     }
     const one = message?.text === text ? message : readMessage(text)
-    if (this.#asking !== null) {
-      this.#asking.queue.push([text, message])
-      return
-    }
     if (one.kind === 'request' && one.method === 'initialize') {
-      // Clients of several eras begin again when they do not like what they found.
+      // Clients of several eras begin again when they do not like what they found, or found nothing: some servers
+      // say nothing at all to what they do not know.
+      const waiting = this.#asking?.queue ?? []
       this.close()
-      this.#ask(one, false)
-    } else if (this.#translator !== null) {
+      this.#ask(one, false, waiting)
+    } else if (this.#asking !== null) this.#asking.queue.push([text, message])
+    else if (this.#translator !== null) {
       if (one.kind !== 'refused') void this.#carry(this.#translator.fromClient(one))
     } else if (one.kind !== 'request' || versionNamedBy(one) === null)
       this.#options.toServer(text, message)
@@ -96,9 +100,14 @@ export class EraBridge {
 
   #isSame = false
 
-  #ask(first: Request, isOurs: boolean): void {
+  #ask(first: Request, isOurs: boolean, queue: Asking['queue'] = []): void {
     this.#isSame = false
-    this.#asking = { first, isOurs, isOpen: true, queue: [] }
+    const asking = { first, isOurs, isOpen: true, queue }
+    this.#asking = asking
+    if (isOurs)
+      this.#silence = setTimeout(() => {
+        if (asking.isOpen) void this.#cross(asking, () => {})
+      }, SILENCE_MS).unref()
     this.#options.toServer(first.text, first)
   }
 
@@ -200,6 +209,7 @@ export class EraBridge {
   #goOn(asking: Asking, translator: Translator | null, crossings: readonly Crossing[] = []): void {
     if (this.#asking !== asking) return
     this.#asking = null
+    clearTimeout(this.#silence)
     this.#translator = translator
     if (translator !== null) {
       clearInterval(this.#timer)

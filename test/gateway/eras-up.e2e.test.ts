@@ -9,10 +9,6 @@ import { openTestVault, PERSON } from '../support/vault.ts'
 
 const { home, remove } = await temporaryHome()
 const vault = await openTestVault({ home })
-after(async () => {
-  await vault.close()
-  await remove()
-})
 const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
 const { servers, policies } = await vault.registry()
 await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
@@ -33,7 +29,11 @@ const bearers = {
   new: await added('new', [process.execPath, MODERN, 'stdio']),
 }
 const serving = await startServing(home)
-after(() => serving.stop())
+after(async () => {
+  await serving.stop()
+  await vault.close()
+  await remove()
+})
 
 async function connected(server: 'old' | 'new', era: 'legacy' | 'modern'): Promise<Client> {
   const client = new Client(

@@ -66,6 +66,8 @@ function build() {
         params: { progressToken, progress: 1, total: 2 },
       })
     await ctx.mcpReq.log('warning', 'half way')
+    // The SDK's client drops what comes in the same moment as the answer.
+    await new Promise((resolve) => setTimeout(resolve, 50))
     return text('done')
   })
   tool('change', {}, () => {

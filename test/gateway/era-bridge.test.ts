@@ -1,0 +1,129 @@
+// First words of clients, and what servers that are not like others make of them.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { silentLog } from '../../src/core/log.ts'
+import { EraBridge } from '../../src/gateway/era-bridge.ts'
+import { META, readMessage } from '../../src/mcp/wire/index.ts'
+import { eventually } from '../support/http-upstream.ts'
+
+interface Bridged {
+  readonly bridge: EraBridge
+  readonly toServer: readonly string[]
+  readonly toClient: readonly string[]
+  client(message: object): void
+  server(message: object): Promise<void>
+}
+
+function bridged(): Bridged {
+  const toServer: string[] = []
+  const toClient: string[] = []
+  const bridge = new EraBridge({
+    toServer: (text) => void toServer.push(text),
+    hear: async (message) => void toClient.push('text' in message ? message.text : 'refused'),
+    failed: (idKey, end) => void toClient.push(`failed ${idKey} ${end}`),
+    log: silentLog,
+  })
+  const text = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message })
+  return {
+    bridge,
+    toServer,
+    toClient,
+    client: (message) => bridge.fromClient(text(message), null),
+    server: async (message) => bridge.heard(readMessage(text(message)), null),
+  }
+}
+
+const _meta = { [META.version]: '2026-07-28', [META.capabilities]: {} }
+const hello = {
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {} },
+}
+const welcome = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  serverInfo: { name: 's', version: '1' },
+}
+const methods = ({ toServer }: Bridged): readonly string[] =>
+  toServer.map((one) => String((JSON.parse(one) as { method?: string }).method))
+
+test('both of one era: nothing is touched', async () => {
+  for (const [first, answer] of [
+    [hello, { id: 1, result: welcome }],
+    [
+      { id: 1, method: 'server/discover', params: { _meta } },
+      { id: 1, result: { supportedVersions: ['2026-07-28'] } },
+    ],
+    [
+      { id: 1, method: 'server/discover', params: { _meta } },
+      { id: 1, error: { code: -32022, message: 'no' } },
+    ],
+  ] as const) {
+    const one = bridged()
+    one.client(first)
+    await one.server(answer)
+    one.client({ id: 2, method: 'vendor/x' })
+    assert.equal(one.bridge.isAcross, false)
+    assert.deepEqual(methods(one), [first.method, 'vendor/x'])
+    assert.equal(one.toClient.length, 1)
+  }
+})
+
+test('a client that asks before it discovers is not answered before the era is known', async () => {
+  const one = bridged()
+  one.client({ id: 7, method: 'tools/list', params: { _meta } })
+  one.client({ id: 8, method: 'prompts/list', params: { _meta } })
+  assert.deepEqual(methods(one), ['server/discover'])
+  await one.server({ id: 'sallyport-probe', result: { supportedVersions: ['2026-07-28'] } })
+  assert.deepEqual(methods(one), ['server/discover', 'tools/list', 'prompts/list'])
+  assert.deepEqual(one.toClient, [])
+})
+
+test('a server that says nothing to what it does not know: the client begins in the older way', async () => {
+  const one = bridged()
+  one.client({ id: 'probe', method: 'server/discover', params: { _meta } })
+  one.client(hello)
+  await one.server({ id: 1, result: welcome })
+  one.client({ id: 2, method: 'tools/list' })
+  assert.deepEqual(methods(one), ['server/discover', 'initialize', 'tools/list'])
+  assert.equal(one.toClient.length, 1)
+})
+
+test('a client that a server of neither era refuses hears what it would have heard', async () => {
+  const one = bridged()
+  one.client(hello)
+  await one.server({ id: 1, error: { code: -32000, message: 'not for you' } })
+  await eventually(
+    () => (one.toServer.length === 2 ? true : undefined),
+    () => methods(one).join(' '),
+  )
+  await one.server({ id: 1, error: { code: -32601, message: 'no such method' } })
+  await eventually(
+    () => (one.toClient.length === 1 ? true : undefined),
+    () => one.toClient.join('\n'),
+  )
+  assert.match(one.toClient[0] ?? '', /"id":1,"error":\{"code":-32000,"message":"not for you"\}/)
+  // It may try again.
+  one.client({ ...hello, id: 2 })
+  assert.deepEqual(methods(one), ['initialize', 'server/discover', 'initialize'])
+})
+
+test('a status that means that nothing was understood counts, others do not', async () => {
+  const discover = { id: 1, method: 'server/discover', params: { _meta } }
+  const crossed = bridged()
+  crossed.client(discover)
+  crossed.bridge.failed('n1', 'lost', 'HTTP 405', 405)
+  await eventually(
+    () => (crossed.bridge.isAcross ? true : undefined),
+    () => 'no translation',
+  )
+  assert.deepEqual(methods(crossed), ['server/discover', 'initialize'])
+  crossed.bridge.close()
+  for (const status of [401, 500, null]) {
+    const one = bridged()
+    one.client(discover)
+    one.bridge.failed('n1', 'lost', 'no', status)
+    assert.deepEqual(one.toClient, ['failed n1 lost'])
+    assert.deepEqual(methods(one), ['server/discover'])
+  }
+})
