@@ -81,7 +81,8 @@ const MAX_OF_OWNER = 32
 const MAX_OPEN_OF_OWNER = 256
 
 interface Held {
-  readonly admitted: Admitted
+  /** With what its client came last: tokens are exchanged anew while a session lasts. */
+  admitted: Admitted
   /** As it was when the client came: one of the same name that was added since is another one. */
   readonly server: ServerInfo
   /** Names of the grant's policies, as of now. */
@@ -255,7 +256,7 @@ export class HttpDoor {
       )
       return
     }
-    this.#named(session, admitted)
+    this.#cameBackTo(session, admitted)
     session.post(posted, admitted.caller)
   }
 
@@ -317,7 +318,7 @@ export class HttpDoor {
       refuse(response, 406, 'BAD_INPUT', 'Accept must name text/event-stream.')
       return
     }
-    this.#named(session, admitted)
+    this.#cameBackTo(session, admitted)
     if (!session.listen(response, headerOf(request, 'last-event-id')))
       refuse(response, 409, 'CONFLICT', 'This session has a stream already.')
   }
@@ -400,9 +401,11 @@ export class HttpDoor {
     return made
   }
 
-  #named(session: DoorSession, { policies }: Admitted): void {
+  #cameBackTo(session: DoorSession, admitted: Admitted): void {
     const held = this.#heldBy.get(session)
-    if (held !== undefined) held.named = policies
+    if (held === undefined) return
+    held.admitted = admitted
+    held.named = admitted.policies
   }
 
   /** @throws {Fault} `THROTTLED` when all that could give way is in use */

@@ -177,6 +177,27 @@ test('an old bearer is dead within a second, with the sessions and streams it op
   await gone(pid)
 })
 
+test('legacy: a session goes on with a token that was exchanged anew, and outlives the old one', async () => {
+  const { agent, key } = await granted('lines')
+  const { authentication: doors } = vault.identity
+  const exchanged = async () => (await doors.exchange(key, null, ORIGIN)).token.reveal()
+  const first = await exchanged()
+  const client = await connect('legacy', first, 'lines')
+  const headers = { 'Mcp-Session-Id': client.sessionId ?? assert.fail() }
+  const list = { jsonrpc: '2.0', id: 9, method: 'tools/list' }
+  const next = await exchanged()
+  const listed = (token: string) => door.post(list, { ...bearing(token), ...headers }, at('lines'))
+  assert.equal((await listed(next)).status, 200)
+  await doors.revoke(first, ORIGIN)
+  await refusedWithinASecond(() => listed(first))
+  // What was changed is looked at anew, and the session is still somebody's.
+  await agents.update(PERSON, agent.id, { description: 'another' })
+  await sleep(400)
+  assert.equal((await listed(next)).status, 200)
+  await doors.revoke(next, ORIGIN)
+  await refusedWithinASecond(() => listed(next))
+})
+
 test('a frozen grant stops at once, its agent elsewhere does not', async () => {
   const here = await granted('echo')
   const there = await grants.create(PERSON, here.agent.id, {
