@@ -16,7 +16,8 @@ export const auditVerify = command({
   about: [
     `Exit code ${FAULTS.AUDIT_BROKEN.exit} when anything is wrong.`,
     'With --export a copy is checked instead, with nothing but the copy, the public key and the checkpoints that ' +
-      'were kept: no store and no keys are opened. What a sink kept is such a copy too, with its checkpoints in it.',
+      'were kept: no store and no keys are opened. What a sink kept is such a copy too, with its checkpoints in it. ' +
+      'Proved is the body of each record; its epoch and mac are checked where the keys are.',
   ],
   arguments: [],
   options: {
@@ -30,7 +31,7 @@ export const auditVerify = command({
       value: 'FILE',
     },
     key: {
-      summary: "the public key of audit checkpoint-key; without, the store's own",
+      summary: "the public key of audit checkpoint-key, needed with --export; else the store's own",
       value: 'FILE',
     },
   },
