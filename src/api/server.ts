@@ -86,11 +86,10 @@ export class ApiServer {
 
   #refused(error: unknown, requestId: string, isConditional: boolean): ApiAnswer {
     const refusal = refusalOf(error, requestId, isConditional)
-    if (refusal.status >= 500)
-      this.#options.log.error('api request failed', {
-        code: asFault(error).code,
-        request: requestId,
-      })
+    if (refusal.status >= 500) {
+      const { code, message } = asFault(error)
+      this.#options.log.error('api request failed', { code, reason: message, request: requestId })
+    }
     return refusal
   }
 
