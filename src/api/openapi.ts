@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { AWAITING } from './awaiting.ts'
 import { problemSchema } from './contract/schemas.ts'
 import type { AnswerContract, Operation } from './operation.ts'
 
@@ -30,7 +31,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
         'Errors are problem details (RFC 9457) with a stable code.',
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { dpop: [] }],
     paths,
     components: {
       schemas: Object.fromEntries([...named].toSorted(([a], [b]) => (a < b ? -1 : 1))),
@@ -39,6 +40,12 @@ export function openApiDocument(operations: readonly Operation[], version: strin
           type: 'http',
           scheme: 'bearer',
           description: "An agent's token or key, or a person's key.",
+        },
+        dpop: {
+          type: 'http',
+          scheme: 'dpop',
+          description:
+            'A token that is bound to a key, beside a proof in the field DPoP (RFC 9449).',
         },
       },
     },
@@ -88,30 +95,40 @@ function operationObject(
   }
 }
 
-function headerParameters({
-  method,
-  authentication,
-  conditions,
-}: Operation): readonly JsonObject[] {
-  const known = conditions.map((name) => ({
+function headerParameters(operation: Operation): readonly JsonObject[] {
+  const { method, authentication, conditions, headers, answers } = operation
+  const field = (name: string, description: string, schema: JsonObject): JsonObject => ({
     name,
     in: 'header',
-    ...(name === 'If-Match'
-      ? {
-          description: 'ETag of the version that must be current.',
-          schema: { type: 'string', pattern: '^"[1-9][0-9]{0,9}"$' },
-        }
-      : { description: 'Only where nothing is yet.', schema: { const: '*' } }),
-  }))
-  if (method === 'GET' || authentication !== 'bearer') return known
+    description,
+    schema,
+  })
+  const isKeyed = method !== 'GET' && authentication === 'bearer'
   return [
-    ...known,
-    {
-      name: 'Idempotency-Key',
-      in: 'header',
-      description: 'The same request with the same key is done once in 24 hours.',
-      schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
-    },
+    ...conditions.map((name) =>
+      name === 'If-Match'
+        ? field(name, 'ETag of the version that must be current.', {
+            type: 'string',
+            pattern: '^"[1-9][0-9]{0,9}"$',
+          })
+        : field(name, 'Only where nothing is yet.', { const: '*' }),
+    ),
+    ...Object.entries(headers).map(([name, text]) => field(name, text, { type: 'string' })),
+    ...(Object.values(answers).includes(AWAITING)
+      ? [
+          field('Prefer', 'respond-async: 202 instead of 403 while a person decides.', {
+            type: 'string',
+          }),
+        ]
+      : []),
+    ...(isKeyed
+      ? [
+          field('Idempotency-Key', 'The same request with the same key is done once in 24 hours.', {
+            type: 'string',
+            pattern: '^[!-~]{1,255}$',
+          }),
+        ]
+      : []),
   ]
 }
 

@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import type { Caller } from '../core/principals.ts'
+import type { BrowserSession } from './browser-session.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -12,7 +13,7 @@ export interface AnswerContract {
 
 /** What a handler is given: everything was checked against the contract. */
 export interface Call<Q = unknown, B = unknown> {
-  /** Of operations with authentication `bearer`. */
+  /** Of operations with authentication `bearer` or `session`. */
   readonly caller: Caller
   /** Segments named in the path, percent-decoded; `path` is a secret's path, parsed. */
   readonly params: Readonly<Record<string, string>>
@@ -28,6 +29,8 @@ export interface Call<Q = unknown, B = unknown> {
   readonly target: string
   /** The bearer as it was sent, or null. */
   readonly bearer: string | null
+  /** Of the browser whose session makes the call; null: it is made with a bearer, or by nobody. */
+  readonly session: BrowserSession | null
   header(name: string): string | null
 }
 
@@ -47,8 +50,10 @@ export interface Operation {
   readonly path: string
   readonly tag: string
   readonly summary: string
-  /** `none`: answered without one. `itself`: the handler asks for it. */
-  readonly authentication: 'bearer' | 'none' | 'itself'
+  /** `bearer`: with one, or in a browser's session. `none`: answered without. `itself`: the handler asks for a bearer. */
+  readonly authentication: 'bearer' | 'session' | 'none' | 'itself'
+  /** Answers the token that every other call of a browser's session carries. */
+  readonly handsOutToken: boolean
   readonly query: z.ZodType | null
   readonly body: z.ZodType | null
   /** The body may also come as a form, as OAuth has it. */
@@ -56,6 +61,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, AnswerContract>>
   /** Header fields by which the caller says what must hold. A change refuses those it does not know. */
   readonly conditions: readonly Condition[]
+  /** Other header fields that it reads, and what they say. */
+  readonly headers: Readonly<Record<string, string>>
   /** Members of the answer that are shown once: a replay by `Idempotency-Key` goes without them. */
   readonly withheld: readonly string[]
   handle(call: Call): Promise<Answered>
@@ -66,9 +73,11 @@ export type Condition = 'If-Match' | 'If-None-Match'
 interface Declared<Q extends z.ZodType, B extends z.ZodType>
   extends Pick<Operation, 'id' | 'method' | 'path' | 'tag' | 'summary' | 'answers'> {
   readonly isPublic?: true
-  readonly authenticates?: 'itself'
+  readonly authenticates?: 'itself' | 'session'
+  readonly handsOutToken?: true
   readonly takesForm?: true
   readonly conditions?: readonly Condition[]
+  readonly headers?: Readonly<Record<string, string>>
   readonly withheld?: readonly string[]
   readonly query?: Q
   readonly body?: B
@@ -88,7 +97,9 @@ export function operation<Q extends z.ZodType, B extends z.ZodType>(
     summary,
     answers,
     authentication: declared.isPublic === true ? 'none' : (declared.authenticates ?? 'bearer'),
+    handsOutToken: declared.handsOutToken === true,
     conditions: declared.conditions ?? [],
+    headers: declared.headers ?? {},
     withheld: declared.withheld ?? [],
     query: declared.query ?? null,
     body: declared.body ?? null,

@@ -144,6 +144,28 @@ describe('API: the OpenAPI document', () => {
     assert.equal(new Set(ids).size, ids.length)
   })
 
+  test('names the header fields that a call reads', () => {
+    const fields = (path: string, method: string): readonly string[] =>
+      (api.document.paths[path]?.[method]?.parameters ?? [])
+        .filter((one) => one.in === 'header')
+        .map((one) => one.name)
+    const rows: readonly [path: string, method: string, fields: readonly string[]][] = [
+      ['/v1/vaults/{vault}/secrets/{path}', 'get', []],
+      [
+        '/v1/vaults/{vault}/secrets/{path}',
+        'put',
+        ['If-Match', 'If-None-Match', 'Idempotency-Key'],
+      ],
+      ['/v1/vaults/{vault}/secrets/{path}', 'delete', ['If-Match', 'Idempotency-Key']],
+      ['/v1/vaults/{vault}/policies', 'post', ['Prefer', 'Idempotency-Key']],
+      ['/v1/share/{id}', 'get', ['X-Share-Passphrase']],
+      ['/v1/share/{id}/open', 'post', []],
+      ['/v1/auth/agent-token', 'post', []],
+    ]
+    for (const [path, method, expected] of rows)
+      assert.deepEqual(fields(path, method), expected, `${method} ${path}`)
+  })
+
   test('says of every change that answers a key, a link or a value that a replay goes without it', () => {
     const secrets = /"(?:value|api_key|access_token|refresh_token|token|secret|share_url)":\{/
     const silent: string[] = []

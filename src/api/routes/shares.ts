@@ -99,8 +99,8 @@ function reading({ shares }: ShareRouteParts): readonly Operation[] {
       method: 'GET',
       path: '/v1/share/{id}',
       tag: 'shares',
-      summary:
-        'The value of a share, for its recipient by his own credential. X-Share-Passphrase carries a passphrase.',
+      summary: 'The value of a share, for its recipient by his own credential.',
+      headers: { 'X-Share-Passphrase': 'Of a share that asks for one.' },
       answers: OPENED,
       async handle(call) {
         const given = call.header('x-share-passphrase')
