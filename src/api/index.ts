@@ -15,6 +15,7 @@ import type { PolicyPort } from '../core/policy-port.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
 import type { SharePort } from '../core/share-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
+import { BrowserSessions } from './browser-session.ts'
 import { Cursors } from './cursor.ts'
 import { Idempotency } from './idempotency.ts'
 import { type JsonObject, openApiDocument } from './openapi.ts'
@@ -37,6 +38,7 @@ import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { policyOperations } from './routes/policies.ts'
 import { quotaOperations } from './routes/quotas.ts'
 import { secretOperations } from './routes/secrets.ts'
+import { sessionOperations } from './routes/session.ts'
 import { sharedEnvVarOperations } from './routes/shared-env-vars.ts'
 import { type ShareRouteParts, shareOperations } from './routes/shares.ts'
 import { tokenOperations } from './routes/tokens.ts'
@@ -79,6 +81,8 @@ export interface ApiParts {
   readonly limits: RateLimits | null
   /** Where browsers find this server, or null: as each request names it. */
   readonly site: string | null
+  /** Where the pages are on which people sign in, or null: on this machine alone. */
+  readonly pagesAt: () => string | null
   readonly now: ShareRouteParts['now']
   readonly inspectContent: InspectContent
   /** Whether the store answers. */
@@ -109,6 +113,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...agentOperations(parts),
     ...enrolmentOperations(parts),
     ...peopleOperations(parts.people),
+    ...sessionOperations(parts.people),
     ...freezeOperations(parts.freezes),
     ...grantOperations(parts.grants),
     ...gatewayOperations(parts.gateway),
@@ -127,6 +132,10 @@ export function createApi(parts: ApiParts): ApiServer {
   return new ApiServer({
     operations,
     authentication,
+    sessions: new BrowserSessions({
+      signIn: async () => (await parts.people()).signIn,
+      site: parts.pagesAt,
+    }),
     idempotency: new Idempotency({ db: parts.db, key: parts.cursorKey, clock: parts.now }),
     log,
     meters: { limits, quotas: sharing.quotas },

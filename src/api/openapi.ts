@@ -1,5 +1,7 @@
 import * as z from 'zod'
+import { cookieName } from '../pages/index.ts'
 import { AWAITING } from './awaiting.ts'
+import { CSRF_HEADER } from './browser-session.ts'
 import { problemSchema } from './contract/schemas.ts'
 import type { AnswerContract, Operation } from './operation.ts'
 
@@ -31,7 +33,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
         'Errors are problem details (RFC 9457) with a stable code.',
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }, { dpop: [] }],
+    security: [...WITH_TOKEN, IN_SESSION],
     paths,
     components: {
       schemas: Object.fromEntries([...named].toSorted(([a], [b]) => (a < b ? -1 : 1))),
@@ -46,6 +48,18 @@ export function openApiDocument(operations: readonly Operation[], version: strin
           scheme: 'dpop',
           description:
             'A token that is bound to a key, beside a proof in the field DPoP (RFC 9449).',
+        },
+        cookieAuth: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: cookieName('session', true),
+          description: `The session of a browser in which a person signed in; over plain HTTP, on the machine of the server alone, its name is ${cookieName('session', false)}. It counts from the server's own origin, and not beside a bearer.`,
+        },
+        csrfToken: {
+          type: 'apiKey',
+          in: 'header',
+          name: CSRF_HEADER,
+          description: 'csrf_token of GET /v1/auth/session.',
         },
       },
     },
@@ -68,7 +82,7 @@ function operationObject(
     operationId: operation.id,
     tags: [operation.tag],
     summary: operation.summary,
-    ...(operation.authentication === 'none' ? { security: [] } : {}),
+    ...securityOf(operation),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(operation.body === null
       ? {}
@@ -92,6 +106,23 @@ function operationObject(
       ),
       default: problemResponse('Refused.', problem),
     },
+  }
+}
+
+const WITH_TOKEN: readonly JsonObject[] = [{ bearer: [] }, { dpop: [] }]
+const IN_SESSION: JsonObject = { cookieAuth: [], csrfToken: [] }
+
+/** Where it is another one than that of the document. */
+function securityOf({ authentication, handsOutToken }: Operation): JsonObject {
+  switch (authentication) {
+    case 'bearer':
+      return {}
+    case 'none':
+      return { security: [] }
+    case 'itself':
+      return { security: WITH_TOKEN }
+    case 'session':
+      return { security: [handsOutToken ? { cookieAuth: [] } : IN_SESSION] }
   }
 }
 

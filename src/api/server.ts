@@ -7,6 +7,7 @@ import { type Caller, principalName } from '../core/principals.ts'
 import { unauthenticated } from '../core/unauthenticated.ts'
 import { membersIn, surveyed } from '../mcp/wire/index.ts'
 import { awaitingAnswer } from './awaiting.ts'
+import { type BrowserSession, type BrowserSessions, shownCookie } from './browser-session.ts'
 import type { Idempotency } from './idempotency.ts'
 import { type Matched, Router, type Unmatched } from './match.ts'
 import { Metered, type Meters } from './metered.ts'
@@ -37,6 +38,7 @@ export interface ApiAnswer {
 export interface ApiServerOptions {
   readonly operations: readonly Operation[]
   readonly authentication: Pick<AuthenticationPort, 'authenticate'>
+  readonly sessions: Pick<BrowserSessions, 'of'>
   readonly idempotency: Pick<Idempotency, 'once'>
   readonly log: Log
   readonly meters: Meters
@@ -118,8 +120,8 @@ export class ApiServer {
       bearer,
       header: (name) => request.header(name),
     }
-    const isKnown = operation.authentication === 'bearer'
-    const caller = isKnown ? await this.#caller(call, bearer) : NOBODY
+    const { caller, session } = await this.#who(operation, request, call)
+    const isKnown = caller !== NOBODY
     if (isKnown) await metered.takeCaller(caller)
     refuseConditions(operation, request)
     const query =
@@ -131,14 +133,16 @@ export class ApiServer {
       operation.handle({
         ...call,
         caller,
+        session,
         query,
         body: operation.body === null ? null : parsedBody(operation.body, body, isForm(request)),
       })
     const key = operation.method === 'GET' ? null : request.header('idempotency-key')
-    if (key === null || !isKnown) return work()
+    if (key === null || operation.authentication !== 'bearer') return work()
     return this.#options.idempotency.once(
       {
-        who: principalName(caller.principal),
+        // What was done in person is answered again to the person, not to his keys.
+        who: `${principalName(caller.principal)}${session === null ? '' : ' in person'}`,
         key,
         method: operation.method,
         target,
@@ -158,10 +162,21 @@ export class ApiServer {
     return isPublic ? read : this.#router.match(method, path)
   }
 
-  #caller(call: Asked, bearer: string | null): Promise<Caller> {
+  async #who(operation: Operation, request: ApiRequest, call: Asked): Promise<Who> {
+    const { authentication } = operation
+    if (authentication === 'none') return { caller: NOBODY, session: null }
+    const cookie = shownCookie(request)
+    if (cookie !== '' && request.header('authorization') !== null) throw twoCredentials()
+    if (authentication === 'itself') return { caller: NOBODY, session: null }
+    if (cookie !== '') {
+      const session = await this.#options.sessions.of(request, cookie, operation)
+      return { caller: { ...session.signedIn.caller, channel: 'http' }, session }
+    }
     // The text of every other bearer that does not count.
-    if (bearer === null) throw unauthenticated()
-    return this.#options.authentication.authenticate(bearer, originOf(call))
+    if (call.bearer === null) throw unauthenticated()
+    const origin = originOf(call)
+    const caller = await this.#options.authentication.authenticate(call.bearer, origin)
+    return { caller, session: null }
   }
 }
 
@@ -173,7 +188,19 @@ function notOffered(): Fault {
 }
 
 /** A call before it is known who makes it. */
-type Asked = Omit<Call, 'caller' | 'query' | 'body'>
+type Asked = Omit<Call, 'caller' | 'session' | 'query' | 'body'>
+
+type Who = Pick<Call, 'caller'> & { readonly session: BrowserSession | null }
+
+/** Which of them was meant is not for the server to guess. */
+function twoCredentials(): Fault {
+  return new Fault('BAD_INPUT', 'A bearer and the cookie of a session came together.', {
+    details: {
+      field: 'Authorization',
+      remedy: "leave one out: fetch with credentials: 'omit' sends no cookie",
+    },
+  })
+}
 
 const NO_BYTES = new Uint8Array()
 

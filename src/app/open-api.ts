@@ -14,6 +14,8 @@ export interface OpenApiOptions {
   readonly inspection: CallInspection
   /** Where browsers find this server, where that is known. */
   readonly site?: string
+  /** Where the pages are on which people sign in; left out: on this machine alone. */
+  readonly pagesAt?: () => string
   /** Requests a second; nothing is limited that is not in it. */
   readonly limits?: RequestLimits
   readonly clock?: Clock
@@ -22,7 +24,7 @@ export interface OpenApiOptions {
 /** The HTTP API over an open store. */
 export function openApi(
   stack: Stack,
-  { log, inspection, site, limits, clock }: OpenApiOptions,
+  { log, inspection, site, pagesAt, limits, clock }: OpenApiOptions,
 ): ApiServer {
   const { db, keys, identity } = stack
   return createApi({
@@ -44,6 +46,7 @@ export function openApi(
     people: () => identity.people(),
     sharing: stack.sharing,
     site: site ?? null,
+    pagesAt: pagesAt ?? (() => site ?? null),
     limits: limits === undefined ? null : requestLimits(limits, stack.rates),
     now: clock ?? systemClock,
     inspectContent: createContentInspection({

@@ -58,6 +58,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     api: openApi(stack, {
       log,
       inspection: options.inspection,
+      pagesAt: () => desk.site,
       ...(settings.publicUrl === null ? {} : { site: settings.publicUrl }),
       ...(settings.rateLimits === null ? {} : { limits: settings.rateLimits }),
     }),

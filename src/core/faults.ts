@@ -15,7 +15,7 @@ export const FAULTS = {
   STEP_UP_REQUIRED: {
     http: 403,
     exit: 5,
-    help: 'prove again that it is you: sign in anew within the last five minutes',
+    help: 'prove again that it is you, at /step-up or by POST /v1/auth/step-up, then do the same within five minutes',
   },
   THROTTLED: { http: 429, exit: 5, help: 'wait for the time named in the message' },
   QUOTA_EXHAUSTED: { http: 402, exit: 5, help: 'raise the quota, or wait for the next month' },

@@ -129,6 +129,8 @@ export interface SignInPort {
   withPassword(email: string, password: string, browser: Browser): Promise<OpenedSession>
   /** Null when the cookie is nobody's any more. */
   signedIn(cookie: string, browser: Browser): Promise<SignedIn | null>
+  /** As `signedIn`; a cookie that is nobody's is refused as a bearer is, in one text, and recorded. */
+  authenticate(cookie: string, browser: Browser): Promise<SignedIn>
   /** Proves again that the person is there. The session goes on under a new cookie. */
   stepUp(cookie: string, password: string, browser: Browser): Promise<OpenedSession>
   signOut(cookie: string): Promise<void>

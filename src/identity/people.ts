@@ -43,6 +43,7 @@ export function createPeople(
       acceptLink: (...given) => entrance.acceptLink(...given),
       withPassword: (...given) => entrance.withPassword(...given),
       signedIn: (...given) => entrance.signedIn(...given),
+      authenticate: (...given) => entrance.authenticate(...given),
       stepUp: (...given) => entrance.stepUp(...given),
       signOut: (cookie) => entrance.signOut(cookie),
       exchangeKey: (...given) => tokens.ofKey(...given),

@@ -215,6 +215,17 @@ export class SignIn {
     return this.#parts.sessions.signedIn(cookie, browser)
   }
 
+  /** @throws {Fault} `UNAUTHENTICATED`, recorded */
+  async authenticate(cookie: string, browser: Browser): Promise<SignedIn> {
+    const signedIn = await this.signedIn(cookie, browser)
+    if (signedIn !== null) return signedIn
+    const fault = new Fault('UNAUTHENTICATED', 'The session has ended or never was one.', {
+      details: { remedy: 'sign in at /sign-in in this browser, then make the same call again' },
+    })
+    const origin: Origin = { address: browser.address, channel: 'http' }
+    return this.#parts.refusals.refuse(fault, 'unknown', null, origin, false)
+  }
+
   /** @throws {Fault} `UNAUTHENTICATED` */
   async demandSession(cookie: string, browser: Browser): Promise<SignedIn> {
     const signedIn = await this.signedIn(cookie, browser)

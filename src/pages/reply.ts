@@ -2,9 +2,7 @@ import { html, raw } from 'hono/html'
 import { newNonce, pageResponse, pageShell } from '../ask/index.ts'
 import type { Fault } from '../core/faults.ts'
 import { PASSKEY_SCRIPT } from './passkey-script.ts'
-import { setCookie, type Visit } from './visit.ts'
-
-const SESSION_SECONDS = 7 * 86_400
+import { sessionCookie, setCookie, type Visit } from './visit.ts'
 
 export interface Page {
   readonly status?: number
@@ -77,10 +75,7 @@ export function json(
 
 /** The session that was opened, and no more form of before it. */
 export function sessionCookies(cookie: string, { isSecure }: Visit): readonly string[] {
-  return [
-    setCookie('session', cookie, isSecure, SESSION_SECONDS),
-    setCookie('form', '', isSecure, 0),
-  ]
+  return [sessionCookie(cookie, isSecure), setCookie('form', '', isSecure, 0)]
 }
 
 function withCookies(response: Response, cookies: readonly (string | null)[]): Response {

@@ -8,6 +8,7 @@ import {
   isOwnForm,
   pathOnward,
   readFields,
+  sessionCookie,
   setCookie,
   type Visit,
 } from './visit.ts'
@@ -160,7 +161,7 @@ ${elsewhere}</div>
       if ((await ownFields(visit)) === null) return notThisForm()
       await signIn.signOut(visit.cookie)
     }
-    return onward('/sign-in', [setCookie('session', '', visit.isSecure, 0)])
+    return onward('/sign-in', [sessionCookie('', visit.isSecure)])
   }
 
   async function elsewhere(visit: Visit): Promise<Response> {

@@ -12,6 +12,11 @@ export interface From {
   readonly isSecure: boolean
 }
 
+/** Header fields of a request, whatever carries it. */
+export interface Headed {
+  readonly headers: { get(name: string): string | null }
+}
+
 /** One request of a browser that came to the right place in the right way. */
 export interface Visit {
   readonly request: Request
@@ -34,8 +39,8 @@ export interface Visit {
  *
  * @param site where the server says that it is, `https://vault.example.org` or `http://localhost:4747`
  */
-export function originOf(request: Request, site: string, from: From): string | null {
-  const host = request.headers.get('host') ?? ''
+export function originOf({ headers }: Headed, site: string, from: From): string | null {
+  const host = headers.get('host') ?? ''
   const origin = `${from.isSecure ? 'https' : 'http'}://${host.toLowerCase()}`
   const isHere = LOCAL.test(origin) && isLoopbackAddress(from.peer)
   if (!isHere && origin !== site) return null
@@ -49,17 +54,23 @@ export function cookieName(name: 'session' | 'form' | 'elsewhere', isSecure: boo
   return `${isSecure ? '__Host-' : ''}sallyport-${name}`
 }
 
+/**
+ * The cookie of that name, or an empty text. Of two that differ one was set by somebody else on this machine or domain,
+ * and nothing says which.
+ */
 export function cookieOf(
-  request: Request,
+  { headers }: Headed,
   name: 'session' | 'form' | 'elsewhere',
   isSecure: boolean,
 ): string {
   const wanted = `${cookieName(name, isSecure)}=`
-  for (const pair of (request.headers.get('cookie') ?? '').split(';')) {
+  const found = new Set<string>()
+  for (const pair of (headers.get('cookie') ?? '').split(';')) {
     const text = pair.trim()
-    if (text.startsWith(wanted)) return text.slice(wanted.length)
+    if (text.startsWith(wanted)) found.add(text.slice(wanted.length))
   }
-  return ''
+  const [value = ''] = found
+  return found.size === 1 ? value : ''
 }
 
 /** @param value empty: forget it */
@@ -72,6 +83,13 @@ export function setCookie(
   const secure = isSecure ? '; Secure' : ''
   const age = value === '' ? 0 : maxAgeSeconds
   return `${cookieName(name, isSecure)}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${age}${secure}`
+}
+
+const SESSION_SECONDS = 7 * 86_400
+
+/** The line that gives a browser its session. @param value empty: takes it away */
+export function sessionCookie(value: string, isSecure: boolean): string {
+  return setCookie('session', value, isSecure, SESSION_SECONDS)
 }
 
 const FORM_COOKIE = /^[A-Za-z0-9_-]{43}$/
@@ -89,14 +107,15 @@ export function formOf(visit: Visit): { readonly token: string; readonly cookie:
 export function isOwnForm(visit: Visit, token: string): boolean {
   const cookie = cookieOf(visit.request, 'form', visit.isSecure)
   const expected = visit.signedIn?.formToken ?? (FORM_COOKIE.test(cookie) ? tokenOf(cookie) : null)
-  return expected !== null && isSame(token, expected)
+  return expected !== null && isSameToken(token, expected)
 }
 
 function tokenOf(cookie: string): string {
   return createHash('sha256').update(`form:${cookie}`).digest('base64url')
 }
 
-function isSame(one: string, other: string): boolean {
+/** Takes as long wherever they differ. */
+export function isSameToken(one: string, other: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(one), digest(other))
 }

@@ -26,6 +26,31 @@ export const profileSchema = z
   })
   .meta({ id: 'UserProfileResponse' })
 
+export const sessionSchema = z
+  .object({
+    user: profileSchema,
+    session: z.object({
+      id: uuid,
+      signed_in_with: z.enum(['password', 'passkey', 'oidc', 'link']),
+      created_at: instant,
+      ends_at: instant.describe('Unused it ends after eight hours, used after seven days.'),
+    }),
+    stepped_up_until: nullableInstant.describe(
+      'Until when it counts that the person proved to be there; null: not any more.',
+    ),
+    csrf_token: z.string().describe('For X-CSRF-Token of every other call of this session.'),
+  })
+  .meta({ id: 'SessionResponse' })
+
+export const passkeyQuestionSchema = z
+  .object({
+    handle: z.string().describe('To answer under, once and within five minutes.'),
+    options: z
+      .record(z.string(), z.unknown())
+      .describe('For PublicKeyCredential.parseRequestOptionsFromJSON().'),
+  })
+  .meta({ id: 'PasskeyQuestion' })
+
 export const personalKeySchema = z
   .object({
     id: uuid,

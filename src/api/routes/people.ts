@@ -175,7 +175,7 @@ function tokenAnswer({ token, expiresInSeconds, person }: PersonToken): Answered
   }
 }
 
-function profileFields(person: PersonInfo) {
+export function profileFields(person: PersonInfo) {
   return {
     id: person.id,
     email: person.email,
