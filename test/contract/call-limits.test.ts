@@ -43,7 +43,7 @@ for (const store of [SQLITE, POSTGRES]) {
     const passed = await Promise.all(
       handles.flatMap(({ ledger, identity }) => {
         const record = new CallRecord(ledger, identity.standing)
-        return Array.from({ length: 40 }, () => record.pass(call(50)))
+        return Array.from({ length: 40 }, async () => record.pass(call(50)))
       }),
     )
     assert.equal(passed.filter((one) => 'taken' in one).length, 50)

@@ -391,7 +391,7 @@ test('identity: addresses without number fill the audit no faster', async () => 
   const { authentication } = vault.identity
   await race(
     Array.from({ length: 400 }, (_, i) =>
-      authentication.authenticate('nothing', { address: `2001:db8::${i}`, channel: 'http' }),
+      authentication.authenticate('nothing', { address: `2001:db8:0:${i}::1`, channel: 'http' }),
     ),
   )
   await vault.identity.close()
