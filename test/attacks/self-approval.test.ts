@@ -116,23 +116,19 @@ test('no bearer of any kind decides, at any of the calls that do, and no cookie 
     ],
   ]
   const cookie = `sallyport-session=${session.cookie}; __Host-sallyport-session=${session.cookie}`
+  const confirmed = { 'x-auth-confirm': PASSWORD, 'x-passkey-token': 'yes', 'x-mfa-token': '1' }
   for (const [what, shown] of held)
     for (const [target, body] of decisions) {
-      const { status } = await api.ask(target, {
-        method: 'POST',
-        bearer: shown,
-        body,
-        headers: {
-          cookie,
-          'x-auth-confirm': PASSWORD,
-          'x-passkey-token': 'yes',
-          'x-mfa-token': '1',
-        },
-      })
+      const decide = (headers: Readonly<Record<string, string>>) =>
+        api.ask(target, { method: 'POST', bearer: shown, body, headers })
+      const { status } = await decide(confirmed)
       assert.ok(status === 401 || status === 403, `${what} at ${target}: ${status}`)
+      // A cookie beside it makes it no better: nobody says two things about who he is.
+      assert.equal((await decide({ ...confirmed, cookie })).status, 400, `${what} at ${target}`)
     }
+  // Alone it is what a form of another site would send: without the session's token it decides nothing.
   for (const [target, body] of decisions)
-    assert.equal((await api.ask(target, { method: 'POST', body, headers: { cookie } })).status, 401)
+    assert.equal((await api.ask(target, { method: 'POST', body, headers: { cookie } })).status, 403)
   for (const [what, shown] of held) {
     const response = await fetch(`${door.baseUrl}/approvals/${id}`, {
       method: 'POST',
@@ -175,7 +171,6 @@ test('the same arguments are one request, however they are written, and others a
     '{"a":1,"b":{"c":"\u00e9\u200b","d":[1,2]}}',
     '{"a":1,"b":{"c":"\u00e9","d":[1,2],"__proto__":{"e":1}}}',
     '{"a":1,"b":{"c":"\u00e9","d":{"0":1,"1":2}}}',
-    '{"a":2,"b":{"c":"\u00e9","d":[1,2]},"a":3}',
   ]
   const ids = new Set([id])
   for (const text of others) {
