@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { DEFAULT_SWITCHES } from '../src/core/config.ts'
-import { silentLog } from '../src/core/log.ts'
+import { Fault } from '../src/core/faults.ts'
+import { createLog, silentLog } from '../src/core/log.ts'
+import type { Caller } from '../src/core/principals.ts'
 import { SecretText } from '../src/core/secret-text.ts'
 import { CallPath, CallRecord, MessageInspection, Relay } from '../src/gateway/index.ts'
 import {
@@ -16,6 +18,7 @@ import {
   textOf,
   vault,
 } from './support/between.ts'
+import { agentWith } from './support/registered.ts'
 import { AGENT, openTestVault, PERSON } from './support/vault.ts'
 
 test('a denied call is answered here, says which rule, and never reaches the server', async () => {
@@ -510,4 +513,56 @@ test('what cannot be recorded does not pass', async () => {
   )
   await relay.idle()
   assert.match(sent[0] ?? '', /"isError":true/)
+})
+
+test('what is wrong with the store is named to the agent of this machine, and to nobody else', async () => {
+  const logged: string[] = []
+  const policies = await policiesOf({ default: 'allow' })
+  const inspection = new MessageInspection({
+    inspection: {
+      switches: { ...DEFAULT_SWITCHES, isEnabled: false },
+      allowListFile: null,
+      rulesFor: async () => ({ layers: [], engine: null }),
+    },
+    server: 'fixture',
+    log: silentLog,
+    note: async () => {},
+  })
+  const told = async (caller: Caller): Promise<string> => {
+    const sent: string[] = []
+    const path = new CallPath({
+      server: 'fixture',
+      isShadow: false,
+      policiesNow: () => policies,
+      inspection,
+      record: async () => {
+        throw new Fault('STORE_UNAVAILABLE', "The store at '10.0.0.7' is away.")
+      },
+      session: 's',
+      log: createLog('error', (line) => void logged.push(line)),
+    })
+    const relay = new Relay({
+      caller,
+      path,
+      inspection,
+      policiesNow: () => policies,
+      log: silentLog,
+      toClient: (text) => void sent.push(text),
+      toServer: () => assert.fail('it was sent'),
+    })
+    relay.fromClient(
+      Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}'),
+    )
+    await relay.idle()
+    const [answer = 'null'] = sent
+    return (JSON.parse(answer) as Told).result?.content[0]?.text ?? ''
+  }
+  const { caller } = await agentWith(vault, [])
+  assert.equal(
+    await told(caller),
+    'The server cannot use its store.\nmake the store reachable and writable',
+  )
+  assert.equal(logged.length, 1)
+  assert.match(logged[0] ?? '', /"code":"STORE_UNAVAILABLE","reason":"The store at '10\.0\.0\.7'/)
+  assert.match(await told(AGENT), /^The store at '10\.0\.0\.7' is away\./)
 })

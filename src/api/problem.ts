@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import { asFault, type Fault, type FaultCode } from '../core/faults.ts'
+import { asFault, type Fault } from '../core/faults.ts'
+import { toldTo } from '../core/told.ts'
 
 /** RFC 9457, with the fault's code and cure beside the four members that clients of the older API know. */
 export interface Problem {
@@ -23,20 +24,6 @@ const TYPES: Readonly<Record<string, string>> = {
   APPROVAL_REQUIRED: 'approval_required',
 }
 
-/**
- * What is said of these to callers. Their own words name files, addresses and settings of the server's machine, for whoever
- * runs it: they are in its log, beside the id of the request.
- */
-const OURS: Readonly<Partial<Record<FaultCode, string>>> = {
-  STORE_UNAVAILABLE: 'The server cannot use its store.',
-  STORE_CORRUPT: 'The store of the server is damaged.',
-  STORE_NEWER: 'The store was written by a newer version of the server.',
-  STORE_TAMPERED: 'What the server needs for this was changed in its store from outside.',
-  KEY_SOURCE_UNAVAILABLE: 'The server cannot get at its keys.',
-  KEY_INVALID: 'The keys of the server do not open what is in its store.',
-  AUDIT_UNAVAILABLE: 'This could not be recorded, so nothing is released.',
-}
-
 /** @param isConditional the request named the version that must be current, so another one is 412 by RFC 9110 */
 export function problemOf(error: unknown, requestId: string, isConditional: boolean): Problem {
   const fault = asFault(error)
@@ -46,15 +33,15 @@ export function problemOf(error: unknown, requestId: string, isConditional: bool
 
 /** @param status another one than that of the fault, where HTTP has its own for it */
 export function problemAs(fault: Fault, status: number, requestId: string): Problem {
-  const { field, remedy, approval, url } = fault.details
-  const ours = OURS[fault.code]
+  const { message, cure, details } = toldTo(fault, null)
+  const { field, approval, url } = details
   return {
     type: TYPES[fault.code] ?? 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
     status,
-    detail: ours ?? fault.message,
+    detail: message,
     code: fault.code,
-    help: typeof remedy === 'string' && ours === undefined ? remedy : fault.help,
+    help: cure,
     request_id: requestId,
     ...(typeof field === 'string' ? { field } : {}),
     ...(typeof approval === 'string' ? { approval_request_id: approval } : {}),

@@ -157,6 +157,7 @@ function allDoor(
             inspection: inspecting,
             record,
             session: owner,
+            log,
             ...(grant !== null && { grant }),
           },
           metrics,

@@ -61,6 +61,7 @@ export async function serveWrapped(
         inspection,
         record,
         session: randomUUID(),
+        log,
       }),
       inspection,
       policiesNow,

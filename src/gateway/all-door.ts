@@ -23,6 +23,7 @@ import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
 import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
+import { saidTo } from './relay-messages.ts'
 import { isObject, readToolCall, shownName } from './tool-call.ts'
 
 /** Who asks for all servers, and which they are. */
@@ -171,8 +172,7 @@ export class AllDoor {
       }
       pending.answer(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
     } catch (error) {
-      const { message, help } = asFault(error)
-      pending.answer(errorAnswer(idText, RPC_ERRORS.internal, `${message} ${help}`))
+      pending.answer(errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null)))
     }
   }
 

@@ -1,7 +1,9 @@
 import type { CallOutcome } from '../audit/index.ts'
 import { asFault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
+import { isOurs, toldTo } from '../core/told.ts'
 import { type Notification, type Request, withPart } from '../mcp/wire/index.ts'
 import {
   type LimitScope,
@@ -47,6 +49,8 @@ export interface CallPathOptions {
   readonly health?: ServerHealth
   /** How it answers calls of tools that it does not have. Default: as calls of this path find out. */
   readonly unknownTools?: UnknownTools
+  /** Told what was wrong when callers are not. */
+  readonly log?: Log
 }
 
 /** What is judged: a call of a tool, or another message that carries what somebody wrote. */
@@ -158,7 +162,7 @@ export class CallPath {
     try {
       return this.#walk(underway, 0)
     } catch (error) {
-      return failed(error)
+      return this.#failed(error, caller)
     }
   }
 
@@ -193,7 +197,7 @@ export class CallPath {
       underway.took += tookText(underway.took, this.#steps[at]?.[0] ?? '', begun)
       return await (denial === null ? this.#walk(underway, at + 1) : this.#denied(underway, denial))
     } catch (error) {
-      return failed(error)
+      return this.#failed(error, underway.caller)
     }
   }
 
@@ -337,6 +341,16 @@ export class CallPath {
     return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
   }
 
+  #failed(error: unknown, { principal }: Caller): { readonly denial: Denial } {
+    const fault = asFault(error)
+    const { server, log } = this.#options
+    if (isOurs(fault))
+      log?.error('a call could not be judged', { server, code: fault.code, reason: fault.message })
+    const { message, cure } = toldTo(fault, principal)
+    const text = `${message}\n${cure}`
+    return { denial: { rule: fault.code, kind: 'denied', text, isRecorded: true } }
+  }
+
   #recorded({ what, caller, args, policies, took }: Underway): RecordedCall {
     const { server } = this.#options
     const { name, isMethod } = what
@@ -408,13 +422,4 @@ function textOf({ what, args }: Underway): string {
 function tookText(before: string, name: string, begun: number): string {
   const us = Math.round((monotonicMs() - begun) * 1_000)
   return `${before === '' ? '' : ', '}${name} ${us}`
-}
-
-function failed(error: unknown): { readonly denial: Denial } {
-  const { code, message, help, details } = asFault(error)
-  const { remedy } = details
-  const cure = typeof remedy === 'string' ? remedy : help
-  return {
-    denial: { rule: code, kind: 'denied', text: `${message}\n${cure}`, isRecorded: true },
-  }
 }

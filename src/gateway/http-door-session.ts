@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { asFault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
@@ -9,10 +8,12 @@ import {
   type Request,
   RPC_ERRORS,
 } from '../mcp/wire/index.ts'
+
 import { EventStream, eventPlace } from './event-stream.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer } from './pending-answer.ts'
 import { Relay } from './relay.ts'
+import { saidTo } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream } from './upstream.ts'
@@ -225,6 +226,5 @@ function progressTokenOf({ params }: Request): string | null {
 
 /** What a client is told whose request could not be taken to the server. */
 export function unopened(idText: string, error: unknown): string {
-  const { message, help } = asFault(error)
-  return errorAnswer(idText, RPC_ERRORS.internal, `${message} ${help}`)
+  return errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null))
 }

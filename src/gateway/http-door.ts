@@ -379,6 +379,7 @@ export class HttpDoor {
       session,
       ...(admitted.grant !== null && { grant: admitted.grant }),
       rounds: this.#rounds,
+      log: this.#options.log,
       ...this.#serverOf(server),
     }
     return new MeteredPath(options, this.#options.metrics)

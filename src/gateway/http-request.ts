@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asFault, FAULTS, Fault, type FaultCode, isFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import { isOurs, toldTo } from '../core/told.ts'
 import { sendJson } from './pending-answer.ts'
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -54,6 +55,8 @@ export async function letIn<A>(
       isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
     )
     if (!isFault(error)) log.error('a request failed', { error: String(error) })
+    else if (isOurs(error))
+      log.error('a request failed', { code: error.code, reason: error.message })
   } finally {
     // What was not read of a body must not be taken for the next request.
     if (!request.complete) request.resume()
@@ -107,7 +110,9 @@ export function refuseFault(
   error: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const { http, code, message, details } = asFault(error)
+  const { http, code } = asFault(error)
+  // Who asks may be nobody, or somebody elsewhere.
+  const { message, details } = toldTo(error, null)
   const { retryAfterSeconds } = details
   refuse(response, http, code, message, {
     ...(typeof retryAfterSeconds === 'number' && { 'Retry-After': String(retryAfterSeconds) }),

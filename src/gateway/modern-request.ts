@@ -1,4 +1,5 @@
 import { asFault } from '../core/faults.ts'
+import { toldTo } from '../core/told.ts'
 import { errorAnswer, type Message, type Refused, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { type Posted, unopened } from './http-door-session.ts'
 import { ListNotices } from './list-notices.ts'
@@ -52,7 +53,12 @@ export class ModernRequest {
     } catch (error) {
       log.error('a server could not be opened', { error: asFault(error).code })
       if (isRequest) this.#toClient(unopened(message.idText, error))
-      else sendJson(response, 503, errorAnswer('null', RPC_ERRORS.internal, asFault(error).message))
+      else
+        sendJson(
+          response,
+          503,
+          errorAnswer('null', RPC_ERRORS.internal, toldTo(error, null).message),
+        )
       this.#end()
       return
     }

@@ -1,5 +1,7 @@
 import type { CallOutcome } from '../audit/index.ts'
 import { asFault, FAULTS } from '../core/faults.ts'
+import type { Principal } from '../core/principals.ts'
+import { toldTo } from '../core/told.ts'
 import {
   errorAnswer,
   type Message,
@@ -95,7 +97,14 @@ export function endOf({ outcome, body }: Response): CallOutcome {
   return isObject(body.value) && body.value['isError'] === true ? 'tool-error' : 'answered'
 }
 
+/** For the log, or for who may read all of it. */
 export function said(error: unknown): string {
   const { message, help } = asFault(error)
   return `${message} ${help}`
+}
+
+/** What is told to a caller; null for whoever it is. */
+export function saidTo(error: unknown, principal: Principal | null): string {
+  const fault = asFault(error)
+  return `${toldTo(fault, principal).message} ${fault.help}`
 }

@@ -3,7 +3,7 @@ import type { Caller } from '../core/principals.ts'
 import { judgedPart, type Request, type Response, versionNamedBy } from '../mcp/wire/index.ts'
 import type { CallPath } from './call-path.ts'
 import type { MessageInspection } from './message-inspection.ts'
-import { said, textOf } from './relay-messages.ts'
+import { saidTo, textOf } from './relay-messages.ts'
 import type { Paid, Resumed } from './rounds.ts'
 import { isObject } from './tool-call.ts'
 
@@ -48,7 +48,7 @@ export async function answersRefused(
     // Taking something out would answer for the person.
     return inspected.value === answers ? null : 'The answers hold what may not be sent.'
   } catch (error) {
-    return said(error)
+    return saidTo(error, caller.principal)
   }
 }
 

@@ -34,6 +34,7 @@ import {
   methodDenial,
   progressTokenOf,
   said,
+  saidTo,
   textOf,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
@@ -459,7 +460,10 @@ export class Relay {
     const { idKey, body } = response
     const { idText, isList, judge = null } = to
     const failed = (error: unknown): void =>
-      this.#toClient(errorAnswer(idText, RPC_ERRORS.internal, said(error)), idKey)
+      this.#toClient(
+        errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, this.#caller.principal)),
+        idKey,
+      )
     try {
       const { value, hasTwins, problem } = judgedPart(response, body)
       if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)

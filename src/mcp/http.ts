@@ -9,8 +9,10 @@ import {
   type McpServerFactory,
   originValidationResponse,
 } from '@modelcontextprotocol/server'
+
 import { asFault, FAULTS, type FaultCode } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import { toldTo } from '../core/told.ts'
 import { ChangeBus } from './change-bus.ts'
 import type { ServerDefinition } from './definition.ts'
 import { createLegacySessions } from './legacy-sessions.ts'
@@ -151,9 +153,11 @@ export function createMcpEndpoint<S>(
       } catch (error) {
         // A store that does not answer lets nobody in.
         const fault = asFault(error)
-        if (fault.http >= 500) options.log.error('mcp request failed', { code: fault.code })
-        const seconds = fault.details['retryAfterSeconds']
-        const refused = refusal(fault.http, fault.code, fault.message)
+        const { message, details } = toldTo(fault, null)
+        if (fault.http >= 500)
+          options.log.error('mcp request failed', { code: fault.code, reason: fault.message })
+        const seconds = details['retryAfterSeconds']
+        const refused = refusal(fault.http, fault.code, message)
         if (typeof seconds === 'number') refused.headers.set('Retry-After', String(seconds))
         return unkept(refused)
       }

@@ -3,6 +3,7 @@ import type { ApprovalPort } from '../core/approval-port.ts'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { OidcSignInPort, PeoplePort, SignInPort } from '../core/people-port.ts'
+import { toldTo } from '../core/told.ts'
 import { createAccountPages } from './account.ts'
 import { AddressLimit } from './address-limit.ts'
 import { createApprovalPage } from './approvals.ts'
@@ -126,8 +127,8 @@ export function createPages(options: PagesOptions): Pages {
         return await route(await visitOf(request, origin, from))
       } catch (error) {
         const fault = asFault(error)
-        if (fault.http >= 500) log.error('page failed', { code: fault.code })
-        return note(fault.http, 'That did not work', fault.message)
+        if (fault.http >= 500) log.error('page failed', { code: fault.code, reason: fault.message })
+        return note(fault.http, 'That did not work', toldTo(fault, null).message)
       }
     },
     async visitor(request, from) {

@@ -1,5 +1,6 @@
 import { asFault, Fault } from '../core/faults.ts'
 import type { PasskeyQuestion, PasskeyResponse, SignInPort } from '../core/people-port.ts'
+import { toldTo } from '../core/told.ts'
 import { json, sessionCookies } from './reply.ts'
 import { isOwnForm, pathOnward, readJson, type Visit } from './visit.ts'
 
@@ -75,7 +76,7 @@ export function createPasskeyPages(signIn: SignInPort): PasskeyPages {
     } catch (error) {
       const fault = asFault(error)
       if (fault.code === 'INTERNAL') throw error
-      return json(fault.http, { detail: fault.message })
+      return json(fault.http, { detail: toldTo(fault, null).message })
     }
   }
 

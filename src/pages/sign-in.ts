@@ -1,6 +1,7 @@
 import { html, raw } from 'hono/html'
 import { asFault, type Fault, isFault } from '../core/faults.ts'
 import type { LinkInfo, OidcSignInPort, SignInPort } from '../core/people-port.ts'
+import { toldTo } from '../core/told.ts'
 import { note, onward, reply, sessionCookies } from './reply.ts'
 import {
   cookieOf,
@@ -186,7 +187,7 @@ ${elsewhere}</div>
     } catch (error) {
       const fault = asFault(error)
       if (fault.code === 'INTERNAL') throw error
-      return note(fault.http, 'Not signed in', fault.message, [forget])
+      return note(fault.http, 'Not signed in', toldTo(fault, null).message, [forget])
     }
   }
 
@@ -255,7 +256,9 @@ function choiceOf(fields: ReadonlyMap<string, string>) {
 }
 
 export function problem(fault: Fault | null) {
-  return fault === null ? '' : html`<p class="problem" role="alert">${fault.message}</p>`
+  return fault === null
+    ? ''
+    : html`<p class="problem" role="alert">${toldTo(fault, null).message}</p>`
 }
 
 /** The fields of a form of ours, or null. */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { asFault, type Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import type { Principal } from '../core/principals.ts'
+import { isOurs, toldTo } from '../core/told.ts'
 import type { ToolAnswer } from '../mcp/index.ts'
 import { callerOf, type SecretSession, type SecretToolsOptions } from './context.ts'
 
@@ -17,10 +19,22 @@ export async function explainFailure(
   client: string | null,
 ): Promise<ToolAnswer> {
   const fault = asFault(error)
-  const requestId = fault.code === 'INTERNAL' ? randomUUID() : null
-  if (requestId !== null) logUnexpected(options.log, tool, requestId, fault.cause ?? fault)
   const path = pathIn(fault, args)
-  const message = sentenceFor(fault, path)
+  // Who calls from elsewhere is not told where on this machine something is wrong.
+  const told = isOurs(fault) ? toldTo(fault, await principalOf(peer)) : fault
+  const isWithheld = told.message !== fault.message
+  const requestId = fault.code === 'INTERNAL' || isWithheld ? randomUUID() : null
+  if (requestId !== null) {
+    if (isWithheld)
+      options.log.error('tool failed', {
+        tool,
+        request_id: requestId,
+        code: fault.code,
+        reason: fault.message,
+      })
+    else logUnexpected(options.log, tool, requestId, fault.cause ?? fault)
+  }
+  const message = isWithheld ? told.message : sentenceFor(fault, path)
   const remedy =
     fault.code === 'ACCESS_DENIED' && path !== null && !isPersonsNo(fault)
       ? await remedyFor(options, path, peer, client)
@@ -34,7 +48,7 @@ export async function explainFailure(
         details: {
           ...(path !== null && { path }),
           ...(requestId !== null && { request_id: requestId }),
-          ...fault.details,
+          ...told.details,
         },
       },
     },
@@ -87,6 +101,15 @@ async function remedyFor(
     return remedy
   } catch {
     // The refusal stands without it.
+    return null
+  }
+}
+
+/** Null when who calls is just what could not be found out. */
+async function principalOf(peer: { session(): Promise<SecretSession> }): Promise<Principal | null> {
+  try {
+    return (await peer.session()).caller.principal
+  } catch {
     return null
   }
 }
