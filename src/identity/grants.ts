@@ -56,10 +56,10 @@ type Naming = Asked & { readonly id: string; readonly policy: string }
 
 export function createGrants(parts: GrantParts): GrantPort {
   const { db, ledger, tables, standing, clock } = parts
-  const create = administeredLane(standing, 'grant.create', (tx, member: Creation, at) =>
+  const create = attendedLane(standing, 'grant.create', (tx, member: Creation, at) =>
     createGrant(tables, tx, member, at),
   )
-  const rotate = administeredLane(standing, 'grant.rotate', (tx, member: Rotation, at) =>
+  const rotate = attendedLane(standing, 'grant.rotate', (tx, member: Rotation, at) =>
     rotateGrant(tables, tx, member, at),
   )
   const revoke = administeredLane(standing, 'grant.revoke', (tx, member: Revocation, at) =>

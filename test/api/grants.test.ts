@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { registerAgent } from '../support/api.ts'
+import { ApiBrowser } from '../support/api-browser.ts'
 import { userWithKey } from '../support/identity.ts'
+import { firstOwner } from '../support/people.ts'
 import { servedStores } from '../support/served-stores.ts'
 import { POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
@@ -14,19 +16,27 @@ for (const store of [SQLITE, POSTGRES])
     async function fresh() {
       const { vault, api } = await served.fresh()
       await vault.identity.authentication.org()
+      const present = new ApiBrowser(api, await firstOwner(vault))
       const admin = (await userWithKey(vault, 'admin')).key
       const call = async (bearer: string, method: string, target: string, body?: unknown) => {
         const reply = await api.ask(target, { method, bearer, body })
         return { status: reply.status, body: reply.body as Body }
       }
-      return { vault, call, admin, agent: await registerAgent(vault, []) }
+      const inPerson = async (method: string, target: string, body?: unknown) => {
+        const reply = await present.call(method, target, body)
+        return { status: reply.status, body: reply.body as Body }
+      }
+      return { vault, call, inPerson, admin, agent: await registerAgent(vault, []) }
     }
 
     test('a grant is made, listed without its bearer, rotated and revoked', async () => {
-      const { call, admin, agent } = await fresh()
+      const { call, inPerson, admin, agent } = await fresh()
       const at = `/v1/agents/${agent.id}/grants`
       const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
-      const made = await call(admin, 'POST', at, asked)
+      // A bearer is handed out by somebody who is there, not by a key.
+      const byKey = await call(admin, 'POST', at, asked)
+      assert.deepEqual([byKey.status, byKey.body['code']], [403, 'STEP_UP_REQUIRED'])
+      const made = await inPerson('POST', at, asked)
       assert.equal(made.status, 201)
       const { grant, token } = made.body as unknown as { grant: Body; token: string }
       assert.match(token, /^spt_grant_/)
@@ -34,7 +44,7 @@ for (const store of [SQLITE, POSTGRES])
         [grant['agent_id'], grant['label'], grant['server'], grant['policies'], grant['prefix']],
         [agent.id, 'laptop', 'github', ['read-only'], token.slice(0, 18)],
       )
-      assert.equal((await call(admin, 'POST', at, asked)).status, 409)
+      assert.equal((await inPerson('POST', at, asked)).status, 409)
       for (const [bearer, target] of [
         [admin, '/v1/grants'],
         [admin, at],
@@ -45,24 +55,25 @@ for (const store of [SQLITE, POSTGRES])
         assert.deepEqual(listed.body['grants'], [grant])
       }
       const one = `/v1/grants/${String(grant['id'])}`
-      const rotated = await call(admin, 'POST', `${one}/rotate`)
+      assert.equal((await call(admin, 'POST', `${one}/rotate`)).status, 403)
+      const rotated = await inPerson('POST', `${one}/rotate`)
       assert.equal(rotated.status, 200)
       assert.notEqual(rotated.body['token'], token)
       assert.equal((await call(admin, 'DELETE', one)).status, 204)
       assert.equal((await call(admin, 'DELETE', one)).status, 404)
-      assert.equal((await call(admin, 'POST', `${one}/rotate`)).status, 404)
+      assert.equal((await inPerson('POST', `${one}/rotate`)).status, 404)
     })
 
     test('a grant is nobody at the API, and an agent makes none', async () => {
-      const { call, admin, agent } = await fresh()
+      const { call, inPerson, admin, agent } = await fresh()
       const at = `/v1/agents/${agent.id}/grants`
       const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
-      const { token } = (await call(admin, 'POST', at, asked)).body as { token?: string }
+      const { token } = (await inPerson('POST', at, asked)).body as { token?: string }
       for (const target of ['/v1/agents/me', '/v1/vaults', at])
         assert.equal((await call(token ?? '', 'GET', target)).status, 401)
       assert.equal((await call(agent.key, 'POST', at, asked)).status, 403)
       assert.equal((await call(agent.key, 'GET', '/v1/grants')).status, 403)
       for (const wrong of [{}, { ...asked, server: 'a/b' }, { ...asked, scope: 'x' }])
-        assert.equal((await call(admin, 'POST', at, wrong)).status, 400)
+        assert.equal((await inPerson('POST', at, wrong)).status, 400)
     })
   })
