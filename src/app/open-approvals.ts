@@ -12,6 +12,8 @@ export interface OpenApprovals extends ReturnType<typeof createApprovals> {
   readonly tables: ReturnType<typeof approvalTables>
   /** Page on which a person decides, where there is a server with one. */
   readonly urlOf: (id: string) => string | null
+  /** From now on those who ask this process are told of pages there, if nobody has said where browsers find it. */
+  pagesAt(site: string): void
 }
 
 /** Approvals and webhooks over one open store. */
@@ -27,7 +29,9 @@ export function openApprovals(parts: {
   readonly site: string | null
 }): OpenApprovals {
   const { identity, site, ...rest } = parts
-  const urlOf = (id: string) => (site === null ? null : `${site}/approvals/${id}`)
+  let served = site
+  const pageAt = (at: string | null, id: string) => (at === null ? null : `${at}/approvals/${id}`)
+  const urlOf = (id: string) => pageAt(served, id)
   const tables = approvalTables(parts.keys.rowMac)
   const desk = createApprovals({
     ...rest,
@@ -38,8 +42,16 @@ export function openApprovals(parts: {
       return agents.map(({ id }) => `agent:${id}`)
     },
     urlOf,
+    publicUrlOf: (id) => pageAt(site, id),
     checkPattern: (pattern) => void compileGlob(pattern),
     covers: (pattern, path) => compileGlob(pattern)(path),
   })
-  return { ...desk, tables, urlOf }
+  return {
+    ...desk,
+    tables,
+    urlOf,
+    pagesAt(address) {
+      served ??= address
+    },
+  }
 }

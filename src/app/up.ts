@@ -18,6 +18,7 @@ import type { Binding } from './listener.ts'
 import { openApi, requestLimits, storeAnswers } from './open-api.ts'
 import { firstSetupLink, openPages, siteOf } from './open-pages.ts'
 import type { Stack } from './open-stack.ts'
+import { namePages } from './page-site.ts'
 import { serveHttp } from './serve.ts'
 import { serverDoors } from './server-doors.ts'
 
@@ -80,6 +81,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     pagesAt: (baseUrl) => openPages(stack, settings, baseUrl, log),
   })
   const house = keepHouse(stack, log)
+  const unname = namePages(stack, binding, siteOf(settings, serving.baseUrl))
   const setup = await firstSetupLink(stack)
   return {
     url: `${serving.baseUrl}/mcp`,
@@ -91,6 +93,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     project: options.project,
     stopped: serving.stopped,
     async stop() {
+      unname()
       await house.stop()
       await serving.stop()
     },

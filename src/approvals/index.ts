@@ -27,6 +27,8 @@ export type ApprovalDeskParts = Pick<
   Pick<DeliveriesParts, 'keys' | 'log' | 'net'> & {
     readonly standing: StandingPort
     readonly tables: ApprovalTables
+    /** Page of an approval for whoever hears of it by a webhook, elsewhere perhaps. */
+    readonly publicUrlOf: ApprovalsParts['urlOf']
   }
 
 /** Asks people, keeps what they said, and tells webhooks of it. */
@@ -37,7 +39,7 @@ export function createApprovals(parts: ApprovalDeskParts) {
     ...parts,
     approvals: tables.approvals,
     announce: (tx, event, approval, at) =>
-      deliveries.enqueue(tx, `approval.${event}`, noticeOf(approval, parts.urlOf), at),
+      deliveries.enqueue(tx, `approval.${event}`, noticeOf(approval, parts.publicUrlOf), at),
   })
   const people: AskPeople = {
     ask: async (caller, request) => askedState(await approvals.ask(caller, request), parts.urlOf),
