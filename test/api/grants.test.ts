@@ -35,7 +35,7 @@ for (const store of [SQLITE, POSTGRES])
       const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
       // A bearer is handed out by somebody who is there, not by a key.
       const byKey = await call(admin, 'POST', at, asked)
-      assert.deepEqual([byKey.status, byKey.body['code']], [403, 'STEP_UP_REQUIRED'])
+      assert.deepEqual([byKey.status, byKey.body['code']], [403, 'ACCESS_DENIED'])
       const made = await inPerson('POST', at, asked)
       assert.equal(made.status, 201)
       const { grant, token } = made.body as unknown as { grant: Body; token: string }
