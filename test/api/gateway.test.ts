@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import type { AuthenticationPort } from '../../src/core/identity-port.ts'
 import { registerAgent, serveTestApi, type TestApi } from '../support/api.ts'
+import { ApiBrowser } from '../support/api-browser.ts'
 import { userWithKey } from '../support/identity.ts'
-import { callerOf, firstOwner } from '../support/people.ts'
-import { PERSON, type TestVault } from '../support/vault.ts'
+import { firstOwner } from '../support/people.ts'
+import { PERSON } from '../support/vault.ts'
 import { OpenVaults, SQLITE } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
@@ -16,27 +16,18 @@ afterEach(async () => {
   await open.close(true)
 })
 
-/** The bearer `session` stands for an owner who signed in just now: browsers come to the pages, not to the API. */
+/** Calls are made in the browser of an owner who signed in just now, or with a bearer. */
 async function fresh() {
   const vault = await open.fresh(SQLITE)
   const owner = await firstOwner(vault)
-  const { authentication } = vault.identity
-  const signedIn: AuthenticationPort = {
-    authenticate: async (bearer, origin) =>
-      bearer === 'session' ? callerOf(vault, owner) : authentication.authenticate(bearer, origin),
-    exchange: (...given) => authentication.exchange(...given),
-    exchangeWorkload: (...given) => authentication.exchangeWorkload(...given),
-    revoke: (...given) => authentication.revoke(...given),
-    keySet: () => authentication.keySet(),
-    org: () => authentication.org(),
-  }
-  const identity = Object.assign(Object.create(vault.identity) as TestVault['identity'], {
-    authentication: signedIn,
-  })
-  const api = await serveTestApi({ ...vault, identity })
+  const api = await serveTestApi(vault)
   serving.push(api)
-  const call = async (method: string, target: string, body?: unknown, bearer = 'session') => {
-    const reply = await api.ask(target, { method, bearer, body })
+  const browser = new ApiBrowser(api, owner)
+  const call = async (method: string, target: string, body?: unknown, bearer?: string) => {
+    const reply =
+      bearer === undefined
+        ? await browser.call(method, target, body)
+        : await api.ask(target, { method, bearer, body })
     return { status: reply.status, body: reply.body as Body }
   }
   return { vault, call }
