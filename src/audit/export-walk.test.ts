@@ -93,6 +93,62 @@ describe('a copy of a sink', () => {
   })
 })
 
+describe('the epoch that a line states', () => {
+  const BEGINS = new Map([
+    [1, 'A'],
+    [5, 'B'],
+  ])
+  const epochAt = (seq: number): string => (seq < 5 ? 'A' : 'B')
+  const lineOf = (seq: number, rest: object): string => {
+    const epoch = BEGINS.get(seq)
+    const action = epoch === undefined ? 'x' : 'audit.epoch'
+    const rows = epoch === undefined ? {} : { rows: [['keys', epoch, 1]] }
+    const body = JSON.stringify({ v: 1, seq, at: 1, kind: 'event', action, ...rows })
+    return JSON.stringify({ seq, epoch: epochAt(seq), body, mac: '00', ...rest })
+  }
+  const copy = (from: number, to: number, bent: ReadonlyMap<number, object>, rest: object = {}) =>
+    Array.from({ length: to - from + 1 }, (_, at) =>
+      lineOf(from + at, { ...rest, ...bent.get(from + at) }),
+    )
+  const ofEpochs = (lines: readonly string[]): readonly (number | null)[] => {
+    const walk = new ExportWalk([], keys)
+    for (const line of lines) walk.line(line)
+    return walk
+      .end()
+      .findings.filter(({ kind }) => kind === 'epoch-changed')
+      .map(({ seq }) => seq)
+  }
+  const cases: readonly [what: string, lines: readonly string[], found: readonly number[]][] = [
+    ['as it was written', copy(1, 8, new Map()), []],
+    ['another one', copy(1, 8, new Map([[3, { epoch: 'C' }]])), [3]],
+    ['the one before', copy(1, 8, new Map([[7, { epoch: 'A' }]])), [7]],
+    ['the next one, too early', copy(1, 8, new Map([[4, { epoch: 'B' }]])), [4]],
+    ['of the record that begins it', copy(1, 8, new Map([[5, { epoch: 'A' }]])), [5]],
+    ['none', copy(1, 8, new Map([[2, { epoch: undefined }]])), [2]],
+    ['a number', copy(1, 8, new Map([[2, { epoch: 7 }]])), [2]],
+    ['a copy that begins later, as it was', copy(3, 8, new Map()), []],
+    ['a copy that begins later, another one', copy(2, 8, new Map([[4, { epoch: 'C' }]])), [4]],
+    ['behind a gap', [...copy(1, 3, new Map()), ...copy(6, 8, new Map())], []],
+  ]
+  for (const [what, lines, found] of cases)
+    test(what, () => assert.deepEqual(ofEpochs(lines), found))
+
+  test('out of turn in the copy of a sink', () => {
+    const lines = copy(1, 8, new Map([[7, { epoch: 'A' }]]), { store: STORE })
+    assert.deepEqual(ofEpochs(lines.toReversed()), [7])
+    assert.deepEqual(ofEpochs(copy(1, 8, new Map(), { store: STORE }).toReversed()), [])
+  })
+
+  test('twice, and two of them', () => {
+    const again = lineOf(3, { store: STORE, epoch: 'B' })
+    for (const order of [1, -1]) {
+      const lines = [...copy(1, 8, new Map(), { store: STORE }), again]
+      const { kinds } = walked(order === 1 ? lines : lines.toReversed())
+      assert.ok(kinds.includes('record-changed'), String(order))
+    }
+  })
+})
+
 test('a tree knows what it was for thousands of leaves, and no longer', () => {
   const recent = new RecentTree()
   const plain = new Frontier()

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { AuditFinding } from '../core/admin-port.ts'
 import type { CheckedCheckpoint, Checkpoint, ExportReport } from '../core/audit-evidence.ts'
 import { checkpointOf, isSigned, parsed } from './checkpoint.ts'
+import { ExportEpochs, epochBegunBy } from './export-epochs.ts'
 import { RecentTree } from './recent-tree.ts'
 import { decodeRecord, type StoredRecord } from './record.ts'
 import { Frontier, leafHash } from './tree.ts'
@@ -17,6 +18,14 @@ type Members = Readonly<Record<string, unknown>>
 
 export function objectOf(value: unknown): Members | null {
   return typeof value === 'object' && value !== null ? (value as Members) : null
+}
+
+/** What is kept of a record's line. */
+interface Line {
+  readonly leaf: Buffer
+  readonly epoch: string | null
+  /** The epoch that begins with it. */
+  readonly begun: string | null
 }
 
 /** A checkpoint that stood among the records, with the tree that its root is of. */
@@ -43,8 +52,9 @@ export class ExportWalk {
   /** The store that the lines of a sink name. */
   #store: string | null = null
   #head: Members | string | null = null
-  /** Leaves of records that came before their turn. */
-  readonly #ahead = new Map<number, Buffer>()
+  /** Records that came before their turn. */
+  readonly #ahead = new Map<number, Line>()
+  readonly #epochs = new ExportEpochs()
   /** Stamps of trees that are yet to grow. */
   #stamps: Stamp[] = []
   #stamped = 0
@@ -85,7 +95,7 @@ export class ExportWalk {
     )
   }
 
-  #record({ store, seq, body }: Members): void {
+  #record({ store, seq, epoch, body }: Members): void {
     if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof body !== 'string')
       return this.#unreadable('is no record')
     const bytes = Buffer.from(body, 'utf8')
@@ -93,40 +103,52 @@ export class ExportWalk {
     if (record?.seq !== seq)
       this.#found('record-changed', `record ${seq} stands in another record's place`, seq)
     if (record !== null) this.#notePrune(record)
-    const leaf = leafHash(bytes)
-    if (typeof store === 'string') this.#sinkRecord(store, seq, leaf)
-    else this.#exportRecord(seq, leaf)
+    const line: Line = {
+      leaf: leafHash(bytes),
+      epoch: typeof epoch === 'string' ? epoch : null,
+      begun: record === null ? null : epochBegunBy(record),
+    }
+    if (typeof store === 'string') this.#sinkRecord(store, seq, line)
+    else this.#exportRecord(seq, line)
   }
 
-  #exportRecord(seq: number, leaf: Buffer): void {
-    if (seq !== this.#next)
+  #exportRecord(seq: number, line: Line): void {
+    if (seq !== this.#next) {
       this.#found('record-missing', `records ${this.#next} to ${seq - 1} are not there`, seq)
+      this.#epochs.skip(seq)
+    }
     this.#next = seq + 1
+    this.#inTurn(seq, line)
+  }
+
+  #inTurn(seq: number, { leaf, epoch, begun }: Line): void {
+    const problem = this.#epochs.next(seq, epoch, begun)
+    if (problem !== null) this.#found('epoch-changed', problem, seq)
     this.#append(leaf)
   }
 
-  #sinkRecord(store: string, seq: number, leaf: Buffer): void {
+  #sinkRecord(store: string, seq: number, line: Line): void {
     this.#ofStore(store)
     if (seq >= this.#next && this.#tree !== null) {
       if (seq === this.#next) {
         this.#next += 1
-        this.#append(leaf)
+        this.#inTurn(seq, line)
         this.#drain()
         return
       }
     } else if (seq < this.#next) {
       // A sink is told everything at least once.
-      const known = this.#tree?.leaf(seq) ?? this.#ahead.get(seq) ?? null
-      if (known !== null && !known.equals(leaf))
+      const known = this.#tree?.leaf(seq) ?? this.#ahead.get(seq)?.leaf ?? null
+      if (known !== null && !(known.equals(line.leaf) && this.#epochs.agrees(seq, line.epoch)))
         this.#found('record-changed', `record ${seq} comes twice and says two things`, seq)
       else if (known === null && seq > this.#unproven)
         this.#found('record-repeated', `record ${seq} comes again too late to be compared`, seq)
       return
     }
     const before = this.#ahead.get(seq)
-    if (before !== undefined && !before.equals(leaf))
+    if (before !== undefined && !(before.leaf.equals(line.leaf) && before.epoch === line.epoch))
       this.#found('record-changed', `record ${seq} comes twice and says two things`, seq)
-    this.#ahead.set(seq, leaf)
+    this.#ahead.set(seq, line)
     if (this.#ahead.size > MAX_AHEAD) this.#passGap()
   }
 
@@ -143,11 +165,12 @@ export class ExportWalk {
 
   #drain(): void {
     for (;;) {
-      const leaf = this.#ahead.get(this.#next)
-      if (leaf === undefined || this.#tree === null) return
-      this.#ahead.delete(this.#next)
+      const seq = this.#next
+      const line = this.#ahead.get(seq)
+      if (line === undefined || this.#tree === null) return
+      this.#ahead.delete(seq)
       this.#next += 1
-      this.#append(leaf)
+      this.#inTurn(seq, line)
     }
   }
 
@@ -188,6 +211,7 @@ export class ExportWalk {
     for (const seq of this.#ahead.keys()) if (seq <= size) this.#leave(seq)
     this.#tree = new RecentTree(stamp.frontier)
     this.#next = size + 1
+    this.#epochs.skip(this.#next)
     this.#grown()
     this.#drain()
   }
@@ -241,6 +265,7 @@ export class ExportWalk {
       this.#append(hashes.subarray(at, at + HASH_BYTES))
     this.#next = to + 1
     this.#pruned = to
+    this.#epochs.skip(this.#next)
   }
 
   /** The record of a prune comes after what it pruned. */

@@ -36,6 +36,24 @@ const kindsOf = ({ findings }: ExportReport): string[] =>
   findings.map(({ kind }) => kind).toSorted()
 
 describe('checkpoints', () => {
+  test('a line that states another epoch is found, in whichever of the epochs', async () => {
+    const vault = await lived(open)
+    const keys = await vault.audit.checkpointKeys()
+    const checkpoint = await vault.audit.checkpoint()
+    const lines = await exported(vault)
+    const other = '11111111-1111-4111-8111-111111111111'
+    for (const at of [0, lines.length - 2]) {
+      const bent = lines.map((line, index) =>
+        index === at ? (line ?? '').replace(/"epoch":"[^"]+"/, `"epoch":"${other}"`) : line,
+      )
+      const report = await checked(bent, [checkpoint], keys)
+      assert.deepEqual(
+        report.findings.map(({ kind, seq }) => [kind, seq]),
+        [['epoch-changed', at + 1]],
+      )
+    }
+  })
+
   test('a copy is whole, and what was signed before it grew stays true', async () => {
     const vault = await lived(open)
     const keys = await vault.audit.checkpointKeys()

@@ -17,7 +17,7 @@ export const auditVerify = command({
     `Exit code ${FAULTS.AUDIT_BROKEN.exit} when anything is wrong.`,
     'With --export a copy is checked instead, with nothing but the copy, the public key and the checkpoints that ' +
       'were kept: no store and no keys are opened. What a sink kept is such a copy too, with its checkpoints in it. ' +
-      'Proved is the body of each record; its epoch and mac are checked where the keys are.',
+      'Proved are the body of each record and the epoch that its line states; its mac is checked where the keys are.',
   ],
   arguments: [],
   options: {
