@@ -225,10 +225,6 @@ const GONE: readonly [
       vault.identity.freezes.freeze(PERSON, { kind: 'user', id: person.id }, 'stolen laptop'),
   ],
   [
-    'is frozen with all',
-    ({ vault }) => vault.identity.freezes.freeze(PERSON, { kind: 'all' }, 'stop'),
-  ],
-  [
     'is of somebody who was disabled',
     async ({ vault }, _browser, { person }) =>
       (await vault.identity.people()).people.update(PERSON, person.id, { isActive: false }),
@@ -238,16 +234,21 @@ const GONE: readonly [
     async ({ vault }, _browser, { person }) =>
       (await vault.identity.people()).people.remove(PERSON, person.id),
   ],
+  // Nobody comes in after it.
+  [
+    'is frozen with all',
+    ({ vault }) => vault.identity.freezes.freeze(PERSON, { kind: 'all' }, 'stop'),
+  ],
 ]
-for (const [what, work] of GONE)
-  test(`API sessions: one that ${what} makes no call, and the answer does not say why`, async () => {
-    const all = await opened()
-    const member = await invited(all.vault, 'admin')
-    const browser = new ApiBrowser(all.api, member)
+test('API sessions: one that does not count any more makes no call, and the answer does not say why', async () => {
+  const all = await opened()
+  for (const [index, [what, work]] of GONE.entries()) {
+    const admin = await invited(all.vault, 'admin', `admin${index}@example.org`)
+    const browser = new ApiBrowser(all.api, admin)
     const token = await browser.token()
     const { cookie } = browser
-    assert.equal((await browser.call('GET', SERVERS)).status, 200)
-    await work(all, browser, member)
+    assert.equal((await browser.call('GET', SERVERS)).status, 200, what)
+    await work(all, browser, admin)
     if (browser.cookie === '') browser.cookie = cookie
     for (const [method, target, body] of [
       ['GET', '/v1/auth/session'],
@@ -256,14 +257,16 @@ for (const [what, work] of GONE)
       ['POST', '/v1/auth/step-up', { password: PASSWORD }],
     ] as const) {
       const reply = await browser.send(method, target, body, { 'x-csrf-token': token })
-      assert.equal(reply.status, 401, `${method} ${target}`)
+      assert.equal(reply.status, 401, `one that ${what}: ${method} ${target}`)
       const { detail, help } = reply.body as Body
-      assert.equal(detail, 'The session has ended or never was one.')
+      assert.equal(detail, 'The session has ended or never was one.', what)
       assert.equal(help, 'sign in at /sign-in in this browser, then make the same call again')
     }
-    const refused = await all.vault.audit.query({ action: 'auth.refused' })
-    assert.equal(refused.filter(({ body }) => body.includes('"channel":"http"')).length, 4)
-  })
+  }
+  // Beyond ten a minute of one address they are counted, not recorded one by one.
+  const refused = await all.vault.audit.query({ action: 'auth.refused' })
+  assert.ok(refused.filter(({ body }) => body.includes('"channel":"http"')).length >= 10)
+})
 
 test('API sessions: five minutes later what is dangerous takes the password once more', async () => {
   const all = await opened()
@@ -489,4 +492,38 @@ test('API sessions: a cookie counts neither at /mcp nor at servers of the gatewa
     await reply.body?.cancel()
     assert.equal(reply.status, 401, path)
   }
+})
+
+test('API sessions: the document says how a browser calls, and which calls are for browsers alone', async () => {
+  const { api } = await opened()
+  const { paths, components, security } = api.document as unknown as {
+    paths: Record<string, Record<string, { operationId: string; security?: readonly object[] }>>
+    components: { securitySchemes: Record<string, object> }
+    security: readonly object[]
+  }
+  const { cookieAuth, csrfToken } = components.securitySchemes
+  assert.partialDeepStrictEqual(cookieAuth, {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-sallyport-session',
+  })
+  assert.partialDeepStrictEqual(csrfToken, {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-CSRF-Token',
+  })
+  const inSession = { cookieAuth: [], csrfToken: [] }
+  assert.deepEqual(security, [{ bearer: [] }, { dpop: [] }, inSession])
+  const own = Object.values(paths).flatMap((methods) =>
+    Object.values(methods).flatMap(({ operationId, security: of }) =>
+      of?.some((one) => 'cookieAuth' in one) === true ? [[operationId, of]] : [],
+    ),
+  )
+  assert.deepEqual(own, [
+    ['getSession', [{ cookieAuth: [] }]],
+    ['endSession', [inSession]],
+    ['stepUp', [inSession]],
+    ['askStepUpPasskey', [inSession]],
+    ['stepUpWithPasskey', [inSession]],
+  ])
 })
