@@ -277,7 +277,7 @@ export async function openStore(
 }
 
 /** A head without its store is a store that was deleted or moved, not a first run. */
-async function refuseLostStore(settings: Settings, file: string): Promise<void> {
+export async function refuseLostStore(settings: Settings, file: string): Promise<void> {
   const lost = await lostHead(settings, file)
   if (lost !== null) throw lost
 }

@@ -25,7 +25,7 @@ import {
   openBackup,
   openBackupRoot,
 } from '../vault/index.ts'
-import { firstSource, openStack, openStore, storeFile } from './open-stack.ts'
+import { firstSource, openStack, openStore, refuseLostStore, storeFile } from './open-stack.ts'
 
 const CALLER: Caller = { principal: LOCAL_PERSON, channel: 'cli' }
 
@@ -133,6 +133,28 @@ async function* rowsOf(backup: BackupReader, key: Buffer): AsyncIterable<DumpedR
 export async function storeState(settings: Settings): Promise<'absent' | 'empty' | 'in-use'> {
   if (settings.databaseUrl === null && !existsSync(storeFile(settings))) return 'absent'
   return (await isStoreInUse(settings)) ? 'in-use' : 'empty'
+}
+
+/**
+ * For what only looks at a store: it makes none.
+ *
+ * @throws {Fault} `STORE_UNAVAILABLE` when there is none, `STORE_TAMPERED` when there was one and it is gone
+ */
+export async function needStore(settings: Settings): Promise<void> {
+  // The store that is not to be opened refuses with words of its own.
+  if (settings.localOnly || (await storeState(settings)) === 'in-use') return
+  const file = settings.databaseUrl === null ? storeFile(settings) : null
+  if (file !== null) await refuseLostStore(settings, file)
+  const place = file === null ? 'in the configured database' : `at '${file}'`
+  throw new Fault(
+    'STORE_UNAVAILABLE',
+    `There is no vault ${place}, so there is nothing to look at.`,
+    {
+      details: {
+        remedy: 'set SALLYPORT_HOME, SALLYPORT_DATA_DIR or SALLYPORT_DATABASE_URL to where it is',
+      },
+    },
+  )
 }
 
 async function isStoreInUse(settings: Settings): Promise<boolean> {

@@ -113,6 +113,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     },
     backups: async () => (await vaultAdmin()).createBackups(await stack()),
     exempt: async (act, on) => (await presence()).exempt(act, on),
+    needStore: async () => (await import('./restore.ts')).needStore(settings),
     storeState: async () => (await import('./restore.ts')).storeState(settings),
     async restore(file, askFor) {
       const { restoreBackup } = await import('./restore.ts')

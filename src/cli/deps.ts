@@ -284,6 +284,12 @@ export interface CliDeps {
   presence(): Promise<PresenceGate>
   /** Lets an act through without the gate, or no longer. The command has proved presence before it calls this. */
   exempt(act: ExemptableAct, on: boolean): Promise<void>
+  /**
+   * Refuses where there is no store, before `audit` or another door makes one. Opens no keys.
+   *
+   * @throws {Fault} `STORE_UNAVAILABLE`, `STORE_TAMPERED`
+   */
+  needStore(): Promise<void>
   /** Whether there is a store in the configured place, and anything in it that a restore would replace. Opens no keys. */
   storeState(): Promise<'absent' | 'empty' | 'in-use'>
   /**

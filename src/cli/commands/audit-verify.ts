@@ -8,7 +8,7 @@ import type { CliDeps } from '../deps.ts'
 import { fields, instant, plural, table } from '../text.ts'
 import { linesOfFile, neededTextFile, readTextFile } from '../text-files.ts'
 
-type Deps = Pick<CliDeps, 'audit' | 'evidence'>
+type Deps = Pick<CliDeps, 'audit' | 'evidence' | 'needStore'>
 
 export const auditVerify = command({
   name: 'audit verify',
@@ -60,6 +60,7 @@ export const auditVerify = command({
       await io.answer(copyJson(report), () => copyText(report, io.stdout))
       return report.ok ? 0 : FAULTS.AUDIT_BROKEN.exit
     }
+    await deps.needStore()
     const audit = await deps.audit()
     const report = await audit.verify()
     if (checkpoints.length === 0) {
