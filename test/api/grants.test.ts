@@ -65,7 +65,7 @@ for (const store of [SQLITE, POSTGRES])
     })
 
     test('a grant is nobody at the API, and an agent makes none', async () => {
-      const { call, inPerson, admin, agent } = await fresh()
+      const { call, inPerson, agent } = await fresh()
       const at = `/v1/agents/${agent.id}/grants`
       const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
       const { token } = (await inPerson('POST', at, asked)).body as { token?: string }
