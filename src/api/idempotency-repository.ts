@@ -8,7 +8,7 @@ export interface IdempotentRow {
   readonly request: Uint8Array
   /** Null while it is being answered. */
   readonly status: number | null
-  /** JSON, or null for no body. */
+  /** JSON of what is given again: its body and `ETag`, where it had them. Null while it is being answered. */
   readonly answer: string | null
   /** Over id, request, status and answer; null while it is being answered. */
   readonly mac: Uint8Array | null

@@ -96,8 +96,13 @@ export class Idempotency {
       if (asFault(error).code !== 'INTERNAL') await quietly(db.write((tx) => deleteRequest(tx, id)))
       throw error
     }
-    const { status, body } = answered
-    const answer = body === undefined ? null : JSON.stringify(replayOf(body, withheld))
+    const { status, body, headers } = answered
+    const etag = headers?.['ETag']
+    const kept: Kept = {
+      ...(etag === undefined ? {} : { etag }),
+      ...(body === undefined ? {} : { body: replayOf(body, withheld) }),
+    }
+    const answer = JSON.stringify(kept)
     const row = { id, status, answer, mac: mac.sign(fieldsOf(id, request, status, answer)) }
     await quietly(db.write((tx) => saveAnswer(tx, row)))
     return answered
@@ -123,12 +128,13 @@ export class Idempotency {
           },
         },
       )
-    if (!mac.verify(fieldsOf(id, request, status, answer), row.mac))
+    if (answer === null || !mac.verify(fieldsOf(id, request, status, answer), row.mac))
       throw new Fault('STORE_TAMPERED', 'A stored answer was changed.')
+    const { etag, ...shown } = JSON.parse(answer) as Kept
     return {
       status,
-      headers: { 'Idempotent-Replayed': 'true' },
-      ...(answer === null ? {} : { body: JSON.parse(answer) as unknown }),
+      headers: { 'Idempotent-Replayed': 'true', ...(etag === undefined ? {} : { ETag: etag }) },
+      ...shown,
     }
   }
 
@@ -154,7 +160,13 @@ async function quietly(kept: Promise<void>): Promise<void> {
 }
 
 function fieldsOf(id: string, request: Uint8Array, status: number, answer: string | null): Buffer {
-  return encodeFields(['idempotent-answer', id, request, status, answer])
+  return encodeFields(['idempotent-reply', id, request, status, answer])
+}
+
+/** What of an answer is given again. */
+interface Kept {
+  readonly etag?: string
+  readonly body?: unknown
 }
 
 /** The answer as a replay gives it, which names what it leaves out. */

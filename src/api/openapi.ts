@@ -101,12 +101,23 @@ function operationObject(
       ...Object.fromEntries(
         Object.entries(operation.answers).map(([status, answer]) => [
           status,
-          responseObject(Number(status), answerOf(operation, answer), named, problem),
+          {
+            ...responseObject(Number(status), answerOf(operation, answer), named, problem),
+            ...(operation.isTagged && Number(status) < 202 ? { headers: ETAG } : {}),
+          },
         ]),
       ),
       default: problemResponse('Refused.', problem),
     },
   }
+}
+
+const ETAG: JsonObject = {
+  ETag: {
+    description: 'Names the state that is shown, for If-Match.',
+    required: true,
+    schema: { type: 'string', pattern: '^"[!#-~]+"$' },
+  },
 }
 
 const WITH_TOKEN: readonly JsonObject[] = [{ bearer: [] }, { dpop: [] }]
@@ -138,10 +149,11 @@ function headerParameters(operation: Operation): readonly JsonObject[] {
   return [
     ...conditions.map((name) =>
       name === 'If-Match'
-        ? field(name, 'ETag of the version that must be current.', {
-            type: 'string',
-            pattern: '^"[1-9][0-9]{0,9}"$',
-          })
+        ? field(
+            name,
+            'ETag of the state that must be current. Of a secret it is one; elsewhere there may be several, or * for any.',
+            { type: 'string', pattern: '^(?:\\*|"[!#-~]+"(?:[ \\t]*,[ \\t]*"[!#-~]+")*)$' },
+          )
         : field(name, 'Only where nothing is yet.', { const: '*' }),
     ),
     ...Object.entries(headers).map(([name, text]) => field(name, text, { type: 'string' })),

@@ -61,6 +61,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, AnswerContract>>
   /** Header fields by which the caller says what must hold. A change refuses those it does not know. */
   readonly conditions: readonly Condition[]
+  /** Answers show one thing, and carry the `ETag` of the state in which they show it. */
+  readonly isTagged: boolean
   /** Other header fields that it reads, and what they say. */
   readonly headers: Readonly<Record<string, string>>
   /** Members of the answer that are shown once: a replay by `Idempotency-Key` goes without them. */
@@ -70,6 +72,8 @@ export interface Operation {
 
 export type Condition = 'If-Match' | 'If-None-Match'
 
+const UNMET = { 412: { description: 'What is there is not what a condition names.' } }
+
 interface Declared<Q extends z.ZodType, B extends z.ZodType>
   extends Pick<Operation, 'id' | 'method' | 'path' | 'tag' | 'summary' | 'answers'> {
   readonly isPublic?: true
@@ -77,6 +81,7 @@ interface Declared<Q extends z.ZodType, B extends z.ZodType>
   readonly handsOutToken?: true
   readonly takesForm?: true
   readonly conditions?: readonly Condition[]
+  readonly tagged?: true
   readonly headers?: Readonly<Record<string, string>>
   readonly withheld?: readonly string[]
   readonly query?: Q
@@ -88,17 +93,19 @@ interface Declared<Q extends z.ZodType, B extends z.ZodType>
 export function operation<Q extends z.ZodType, B extends z.ZodType>(
   declared: Declared<Q, B>,
 ): Operation {
-  const { id, method, path, tag, summary, answers } = declared
+  const { id, method, path, tag, summary } = declared
+  const conditions = declared.conditions ?? []
   return {
     id,
     method,
     path,
     tag,
     summary,
-    answers,
+    answers: conditions.length === 0 ? declared.answers : { ...UNMET, ...declared.answers },
     authentication: declared.isPublic === true ? 'none' : (declared.authenticates ?? 'bearer'),
     handsOutToken: declared.handsOutToken === true,
-    conditions: declared.conditions ?? [],
+    conditions,
+    isTagged: declared.tagged === true,
     headers: declared.headers ?? {},
     withheld: declared.withheld ?? [],
     query: declared.query ?? null,

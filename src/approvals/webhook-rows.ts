@@ -1,4 +1,5 @@
 import type { WebhookInfo } from '../core/approval-port.ts'
+import { stateTag } from '../core/expectation.ts'
 import type { KeyId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
@@ -82,6 +83,7 @@ export function webhookTables(mac: RowMac): WebhookTables {
 export function webhookInfo(row: WebhookRow): WebhookInfo {
   return {
     id: row.id,
+    tag: stateTag(row.revision),
     url: row.url,
     events: JSON.parse(row.events) as readonly string[],
     description: row.description,

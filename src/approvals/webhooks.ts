@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { changeLane, type Ledger, type Settled } from '../audit/index.ts'
 import { WEBHOOK_EVENTS, type WebhookPort } from '../core/approval-port.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { isUuid, type KeyId, newId } from '../core/ids.ts'
@@ -49,6 +50,7 @@ interface Edit {
   readonly id: string
   /** Null removes it. */
   readonly change: Fields | null
+  readonly expected: Expectation | undefined
 }
 
 /** The addresses that are told of what happens; what they are told leaves this machine, so few may change them. */
@@ -77,12 +79,12 @@ export function createWebhooks(parts: WebhooksParts): WebhookPort {
         secret.fill(0)
       }
     },
-    async update(caller, id, change) {
-      const member = { caller, id, change: { ...change, ...checked(change) } }
+    async update(caller, id, change, expected) {
+      const member = { caller, id, change: { ...change, ...checked(change) }, expected }
       return webhookInfo((await ledger.commit(edit, member)).value)
     },
-    async remove(caller, id) {
-      await ledger.commit(edit, { caller, id, change: null })
+    async remove(caller, id, expected) {
+      await ledger.commit(edit, { caller, id, change: null, expected })
     },
   }
 }
@@ -180,7 +182,7 @@ async function sealingKey(keys: StoreKeys, tx: Tx) {
 async function editOne(
   parts: WebhooksParts,
   tx: Tx,
-  { caller, id, change }: Edit,
+  { caller, id, change, expected }: Edit,
   at: EpochMs,
 ): Promise<Settled<WebhookRow>> {
   const { webhooks, deliveries } = parts.tables
@@ -193,6 +195,8 @@ async function editOne(
       fault: new Fault('NOT_FOUND', `There is no webhook '${id.slice(0, 64)}'.`),
       record: null,
     }
+  const conflict = unmet(expected, webhookInfo(row).tag)
+  if (conflict !== null) return { fault: conflict, record: null }
   if (change === null) {
     for (const one of await deliveries.select(tx, 'webhook_id = ?', [row.id]))
       await deliveries.remove(tx, one)

@@ -1,4 +1,5 @@
 import type { Tx } from './db-port.ts'
+import type { Expectation } from './expectation.ts'
 import type { Caller } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
 import type { EpochMs } from './time.ts'
@@ -278,6 +279,8 @@ export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number]
 
 export interface WebhookInfo {
   readonly id: string
+  /** Names its state, for an `Expectation`. */
+  readonly tag: string
   readonly url: string
   readonly events: readonly string[]
   readonly description: string | null
@@ -298,7 +301,7 @@ export interface WebhookPort {
       readonly description?: string | null
     },
   ): Promise<{ readonly webhook: WebhookInfo; readonly secret: SecretText }>
-  /** @throws {Fault} `NOT_FOUND` */
+  /** @throws {Fault} `NOT_FOUND`; `VERSION_CONFLICT` when it is not in the state that is expected */
   update(
     caller: Caller,
     id: string,
@@ -308,6 +311,7 @@ export interface WebhookPort {
       readonly description?: string | null
       readonly isActive?: boolean
     },
+    expected?: Expectation,
   ): Promise<WebhookInfo>
-  remove(caller: Caller, id: string): Promise<void>
+  remove(caller: Caller, id: string, expected?: Expectation): Promise<void>
 }

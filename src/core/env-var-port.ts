@@ -1,3 +1,4 @@
+import type { Expectation } from './expectation.ts'
 import type { VaultId } from './ids.ts'
 import type { Caller } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
@@ -26,6 +27,8 @@ export interface EnvVarRef {
 
 export interface EnvVarInfo {
   readonly id: string
+  /** Names its state, that of its value too; for an `Expectation`. */
+  readonly tag: string
   readonly vaultId: VaultId
   readonly key: string
   readonly environments: readonly string[]
@@ -74,7 +77,7 @@ export interface ResolvedEnv {
  * Variables of a vault by environment and branch. Each value is a secret at `envVarPath`: what may be done with a
  * variable is what policy allows at that path, and its value is sealed, counted and recorded as any other.
  *
- * @throws {Fault} as `VaultPort`; `NOT_FOUND`
+ * @throws {Fault} as `VaultPort`; `NOT_FOUND`; `VERSION_CONFLICT` when one is not in the state that is expected
  */
 export interface EnvVarPort {
   /** Those whose paths the caller may list, by key. */
@@ -92,9 +95,10 @@ export interface EnvVarPort {
     vault: string,
     which: EnvVarRef,
     change: Partial<Omit<EnvVarRequest, 'key'>>,
+    expected?: Expectation,
   ): Promise<EnvVarInfo>
   /** With an environment the variable is taken out of that one, and goes with the last. */
-  remove(caller: Caller, vault: string, which: EnvVarRef): Promise<void>
+  remove(caller: Caller, vault: string, which: EnvVarRef, expected?: Expectation): Promise<void>
   /**
    * The variables of an environment. One of the branch stands before one without a branch. What the caller may not
    * list is left out; of the others each must be readable, and counts one read.
@@ -146,8 +150,9 @@ export interface SharedEnvVarPort {
     caller: Caller,
     name: string,
     change: Partial<Omit<EnvVarRequest, 'key' | 'gitBranch'>>,
+    expected?: Expectation,
   ): Promise<SharedEnvVarInfo>
-  remove(caller: Caller, name: string): Promise<void>
+  remove(caller: Caller, name: string, expected?: Expectation): Promise<void>
   /** Counts one read. @throws {Fault} `CONFLICT` when it is linked there, or another of its key is */
   link(caller: Caller, name: string, vault: string): Promise<SharedEnvVarInfo>
   unlink(caller: Caller, name: string, vault: string): Promise<void>

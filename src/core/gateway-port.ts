@@ -1,3 +1,4 @@
+import type { Expectation } from './expectation.ts'
 import type { Caller } from './principals.ts'
 import type { EpochMs } from './time.ts'
 
@@ -26,6 +27,8 @@ export interface UpstreamHeader {
 export interface ServerInfo {
   /** What clients, grants and rules know it by. */
   readonly name: string
+  /** Names its state, for an `Expectation`. */
+  readonly tag: string
   readonly target: ServerTarget
   /** Names of the policies by which every call of the server is judged, whoever makes it. */
   readonly policies: readonly string[]
@@ -46,13 +49,19 @@ export interface ServerPort {
   get(caller: Caller, name: string): Promise<ServerInfo>
   /** @throws {Fault} `BAD_INPUT` naming the field; `CONFLICT` when the name is taken */
   add(caller: Caller, name: string, target: ServerTarget): Promise<ServerInfo>
-  /** Grants for it are nobody's at once. @throws {Fault} `NOT_FOUND` */
-  remove(caller: Caller, name: string): Promise<ServerInfo>
+  /**
+   * Grants for it are nobody's at once.
+   *
+   * @throws {Fault} `NOT_FOUND`; `VERSION_CONFLICT` when it is not in the state that is expected
+   */
+  remove(caller: Caller, name: string, expected?: Expectation): Promise<ServerInfo>
 }
 
 /** A policy on tools as the store keeps it. */
 export interface ToolPolicyInfo {
   readonly name: string
+  /** Names the state of its own record, wherever it is attached; for an `Expectation`. */
+  readonly tag: string
   /** First 16 characters of the SHA-256 of its text: what records of calls name. */
   readonly revision: string
   readonly createdAt: EpochMs
@@ -79,11 +88,17 @@ export interface ToolPolicyPort {
   /**
    * Keeps the text under the name, in place of the one before.
    *
-   * @throws {Fault} `BAD_INPUT` naming the field, or line and column of the text
+   * @throws {Fault} `BAD_INPUT` naming the field, or line and column of the text; `VERSION_CONFLICT` when it is not in
+   *   the state that is expected
    */
-  set(caller: Caller, name: string, text: Uint8Array): Promise<ToolPolicyInfo>
+  set(
+    caller: Caller,
+    name: string,
+    text: Uint8Array,
+    expected?: Expectation,
+  ): Promise<ToolPolicyInfo>
   /** @throws {Fault} `NOT_FOUND`; `CONFLICT` while it is attached to a server or named by a grant */
-  remove(caller: Caller, name: string): Promise<ToolPolicyInfo>
+  remove(caller: Caller, name: string, expected?: Expectation): Promise<ToolPolicyInfo>
   /** @throws {Fault} `NOT_FOUND`; `CONFLICT` when it is attached already */
   attach(caller: Caller, name: string, to: AttachmentTarget): Promise<readonly string[]>
   /** @returns the policies that are left there @throws {Fault} `NOT_FOUND` when it is not attached */

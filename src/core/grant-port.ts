@@ -1,3 +1,4 @@
+import type { Expectation } from './expectation.ts'
 import type { AgentId } from './ids.ts'
 import type { Caller } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
@@ -6,6 +7,8 @@ import type { EpochMs } from './time.ts'
 /** A labelled bearer of one agent, which counts at one server of the gateway and under the policies it names. */
 export interface GrantInfo {
   readonly id: string
+  /** Names its state, for an `Expectation`. */
+  readonly tag: string
   readonly agentId: AgentId
   /** What people call it: the client or machine that holds it. */
   readonly label: string
@@ -38,6 +41,7 @@ export interface GrantWithBearer {
 /**
  * Grants of agents. Owners and admins change them, in a session only after a step-up, and so does the person at this
  * machine; looking is open to the local agent and to the agent itself, as there is no bearer to be seen.
+ * A change with an `expected` state is made only in that, else `VERSION_CONFLICT`.
  */
 export interface GrantPort {
   /** The oldest first, also those that were revoked. @param agentId null: of all agents */
@@ -45,9 +49,9 @@ export interface GrantPort {
   /** @throws {Fault} `BAD_INPUT`; `NOT_FOUND` for an unknown agent; `CONFLICT` for a label that it has already */
   create(caller: Caller, agentId: string, request: GrantRequest): Promise<GrantWithBearer>
   /** A new bearer in place of the old one, which is dead at once. @throws {Fault} `NOT_FOUND` */
-  rotate(caller: Caller, id: string): Promise<GrantWithBearer>
+  rotate(caller: Caller, id: string, expected?: Expectation): Promise<GrantWithBearer>
   /** Its bearer is dead at once, and nobody else's is. @throws {Fault} `NOT_FOUND` */
-  revoke(caller: Caller, id: string): Promise<GrantInfo>
+  revoke(caller: Caller, id: string, expected?: Expectation): Promise<GrantInfo>
   /**
    * Has its calls judged by one more policy. Only a person who is there does that.
    *

@@ -1,4 +1,5 @@
 import type { Reader } from './db-port.ts'
+import type { Expectation } from './expectation.ts'
 import type { AgentId, OrgId, UserId, VaultId } from './ids.ts'
 import type { Caller, RegisteredPrincipal } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
@@ -55,6 +56,8 @@ export interface OrgInfo {
 
 export interface AgentInfo {
   readonly id: AgentId
+  /** Names the state of its record, for an `Expectation`. */
+  readonly tag: string
   readonly name: string
   readonly description: string | null
   readonly isActive: boolean
@@ -86,7 +89,7 @@ export interface AgentRequest {
 }
 
 /**
- * Registered agents and their keys. Owners, admins and the person at this machine may call these; looking is open to
+ * Registered agents and their keys. A change with an `expected` state is made only in that, else `VERSION_CONFLICT`. Owners, admins and the person at this machine may call these; looking is open to
  * the local agent too.
  */
 export interface AgentPort {
@@ -102,13 +105,15 @@ export interface AgentPort {
     caller: Caller,
     id: string,
     change: Partial<AgentRequest> & { readonly isActive?: boolean },
+    expected?: Expectation,
   ): Promise<AgentInfo>
   /** A new key in place of the old one; the old one and every token of it are dead at once. */
   rotateKey(
     caller: Caller,
     id: string,
+    expected?: Expectation,
   ): Promise<{ readonly agent: AgentInfo; readonly key: SecretText }>
-  remove(caller: Caller, id: string): Promise<void>
+  remove(caller: Caller, id: string, expected?: Expectation): Promise<void>
 }
 
 /** Workloads that need no key: what another issuer says of them is enough. */

@@ -1,3 +1,4 @@
+import type { Expectation } from './expectation.ts'
 import type { PolicyId, VaultId } from './ids.ts'
 import type { Caller } from './principals.ts'
 import type { EpochMs } from './time.ts'
@@ -27,6 +28,8 @@ export interface AccessConditions {
 /** What one principal may do at the paths of a vault that a pattern covers. */
 export interface PathPolicyInfo {
   readonly id: PolicyId
+  /** Names its state, for an `Expectation`. */
+  readonly tag: string
   readonly vaultId: VaultId
   /** `*` stands for one segment, `**` for any depth. */
   readonly pattern: string
@@ -69,7 +72,7 @@ export interface PolicyPort {
    * @throws {Fault} `APPROVAL_REQUIRED` with `details.approval`; the same call passes once it is approved
    */
   create(caller: Caller, vault: string, request: PathPolicyRequest): Promise<PathPolicyInfo>
-  /** Of an agent it waits as `create` does. */
+  /** Of an agent it waits as `create` does. @throws {Fault} `VERSION_CONFLICT` when it is not in the state that is expected */
   update(
     caller: Caller,
     vault: string,
@@ -77,8 +80,9 @@ export interface PolicyPort {
     change: Partial<
       Pick<PathPolicyInfo, 'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority'>
     >,
+    expected?: Expectation,
   ): Promise<PathPolicyInfo>
-  remove(caller: Caller, vault: string, id: string): Promise<void>
+  remove(caller: Caller, vault: string, id: string, expected?: Expectation): Promise<void>
   /** Allowing policies, made before `since`, on whose paths their principal did nothing since then. */
   unused(caller: Caller, vault: string, since: EpochMs): Promise<readonly PathPolicyInfo[]>
   explain(

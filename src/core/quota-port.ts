@@ -1,3 +1,4 @@
+import type { Expectation } from './expectation.ts'
 import type { Caller } from './principals.ts'
 
 /** What is counted: values that were released, versions that were stored. */
@@ -13,6 +14,8 @@ export interface QuotaInfo {
   readonly used: { readonly reads: number; readonly writes: number }
   /** `2026-11` */
   readonly month: string
+  /** Names the state of its limits, whatever is used of them; for an `Expectation`. */
+  readonly tag: string
 }
 
 /** The quota that is nearest to its end, as of the caller's last request that was counted or refused by it. */
@@ -30,12 +33,13 @@ export interface QuotaPort {
    *
    * @param subject `org`, `agent:<id>` or `user:<id>`
    * @param limits whole numbers from 0; null takes a limit away
-   * @throws {Fault} `BAD_INPUT`, `ACCESS_DENIED`
+   * @throws {Fault} `BAD_INPUT`, `ACCESS_DENIED`; `VERSION_CONFLICT` when it is not in the state that is expected
    */
   set(
     caller: Caller,
     subject: string,
     limits: { readonly reads: number | null; readonly writes: number | null },
+    expected?: Expectation,
   ): Promise<QuotaInfo>
   /** For the headers of an answer; from memory. */
   seen(caller: Caller): QuotaSeen | null

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Settled } from '../audit/index.ts'
 import type { Reader, Tx } from '../core/db-port.ts'
+import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { ToolPolicyInfo, ToolPolicyPort } from '../core/gateway-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -10,15 +11,15 @@ import { bumpRights } from '../keys/index.ts'
 import { toolPolicyOf } from '../policy/tool-policy/index.ts'
 import { createAttachments } from './attachments.ts'
 import { checkedName, lookedUp, noPolicy, type RegistryParts } from './registry-lookup.ts'
-import { type ServerRow, serverInfo, type ToolPolicyRow } from './registry-rows.ts'
+import { rowTag, type ServerRow, serverInfo, type ToolPolicyRow } from './registry-rows.ts'
 
 const MAX_POLICIES = 512
 
-interface Setting extends Asked {
+interface OfOne extends Asked {
   readonly name: string
-  readonly text: string
+  readonly expected: Expectation | undefined
 }
-type Removal = Asked & { readonly name: string }
+type Setting = OfOne & { readonly text: string }
 
 /** What records of calls name a policy's text by. */
 export function revisionOfText(text: string | Uint8Array): string {
@@ -30,7 +31,7 @@ export function createToolPolicies(parts: RegistryParts): ToolPolicyPort {
   const set = attendedLane(standing, 'policy.set', (tx, member: Setting, at) =>
     setPolicy(parts, tx, member, at),
   )
-  const remove = attendedLane(standing, 'policy.remove', (tx, member: Removal) =>
+  const remove = attendedLane(standing, 'policy.remove', (tx, member: OfOne) =>
     removePolicy(parts, tx, member),
   )
   const servers = (reader: Reader): Promise<readonly ServerRow[]> =>
@@ -53,16 +54,16 @@ export function createToolPolicies(parts: RegistryParts): ToolPolicyPort {
       if (found === null) throw noPolicy(name)
       return found
     },
-    async set(caller, name, bytes) {
+    async set(caller, name, bytes, expected) {
       checkedName(name)
       await toolPolicyOf(name, bytes)
       // It was read as UTF-8 just now.
       const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-      return (await ledger.commit(set, { caller, name, text })).value
+      return (await ledger.commit(set, { caller, name, text, expected })).value
     },
-    async remove(caller, name) {
+    async remove(caller, name, expected) {
       await refuseNamedByGrants(parts, caller, name)
-      return (await ledger.commit(remove, { caller, name })).value
+      return (await ledger.commit(remove, { caller, name, expected })).value
     },
     ...createAttachments(parts),
   }
@@ -71,6 +72,7 @@ export function createToolPolicies(parts: RegistryParts): ToolPolicyPort {
 function policyInfo(row: ToolPolicyRow, servers: readonly ServerRow[]): ToolPolicyInfo {
   return {
     name: row.name,
+    tag: rowTag(row),
     revision: revisionOfText(row.document),
     createdAt: row.created_at,
     createdBy: row.created_by,
@@ -86,11 +88,13 @@ function policyInfo(row: ToolPolicyRow, servers: readonly ServerRow[]): ToolPoli
 async function setPolicy(
   { tables }: RegistryParts,
   tx: Tx,
-  { caller, name, text }: Setting,
+  { caller, name, text, expected }: Setting,
   at: EpochMs,
 ): Promise<Settled<ToolPolicyInfo>> {
   const rows = await tables.policies.select(tx, '1 = 1 order by name /*lock*/', [])
   const before = rows.find((row) => row.name === name)
+  const conflict = unmet(expected, before === undefined ? null : rowTag(before))
+  if (conflict !== null) return { fault: conflict, record: null }
   const alike = rows.find((row) => row.name.toLowerCase() === name.toLowerCase())
   if (before === undefined && alike !== undefined)
     return {
@@ -132,10 +136,12 @@ async function setPolicy(
 async function removePolicy(
   { tables }: RegistryParts,
   tx: Tx,
-  { caller, name }: Removal,
+  { caller, name, expected }: OfOne,
 ): Promise<Settled<ToolPolicyInfo>> {
   const row = await tables.policies.get(tx, 'name = ? /*lock*/', [name.slice(0, 64)])
   if (row === null) return { fault: noPolicy(name), record: null }
+  const conflict = unmet(expected, rowTag(row))
+  if (conflict !== null) return { fault: conflict, record: null }
   const info = policyInfo(row, await tables.servers.select(tx, '1 = 1 order by name', []))
   if (info.servers.length > 0)
     return {

@@ -1,3 +1,4 @@
+import { stateTag } from '../core/expectation.ts'
 import type { ServerInfo, ServerTarget } from '../core/gateway-port.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
@@ -53,6 +54,7 @@ export function registryTables(mac: RowMac): RegistryTables {
 export function serverInfo(row: ServerRow): ServerInfo {
   return {
     name: row.name,
+    tag: rowTag(row),
     // The row is authenticated, so it is what was written.
     target: JSON.parse(row.target) as ServerTarget,
     policies: JSON.parse(row.policies) as readonly string[],
@@ -60,4 +62,9 @@ export function serverInfo(row: ServerRow): ServerInfo {
     createdBy: row.created_by,
     changedAt: row.changed_at,
   }
+}
+
+/** A name that was dropped may come back, and its revisions begin anew. */
+export function rowTag(row: ServerRow | ToolPolicyRow): string {
+  return stateTag(row.revision, row.created_at)
 }

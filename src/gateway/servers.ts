@@ -1,5 +1,6 @@
 import type { Settled } from '../audit/index.ts'
 import type { Tx } from '../core/db-port.ts'
+import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerPort, ServerTarget } from '../core/gateway-port.ts'
 import { principalName } from '../core/principals.ts'
@@ -16,7 +17,10 @@ interface Addition extends Asked {
   readonly name: string
   readonly target: ServerTarget
 }
-type Removal = Asked & { readonly name: string }
+interface Removal extends Asked {
+  readonly name: string
+  readonly expected: Expectation | undefined
+}
 
 export function createServers(parts: RegistryParts): ServerPort {
   const { ledger, standing, tables } = parts
@@ -44,8 +48,8 @@ export function createServers(parts: RegistryParts): ServerPort {
       const member = { caller, name: checkedName(name), target: checkedTarget(target) }
       return serverInfo((await ledger.commit(add, member)).value)
     },
-    async remove(caller, name) {
-      return serverInfo((await ledger.commit(remove, { caller, name })).value)
+    async remove(caller, name, expected) {
+      return serverInfo((await ledger.commit(remove, { caller, name, expected })).value)
     },
   }
 }
@@ -97,10 +101,12 @@ async function addServer(
 async function removeServer(
   { tables }: RegistryParts,
   tx: Tx,
-  { caller, name }: Removal,
+  { caller, name, expected }: Removal,
 ): Promise<Settled<ServerRow>> {
   const row = await tables.servers.get(tx, 'name = ? /*lock*/', [name.slice(0, 64)])
   if (row === null) return { fault: noServer(name), record: null }
+  const conflict = unmet(expected, serverInfo(row).tag)
+  if (conflict !== null) return { fault: conflict, record: null }
   await tables.servers.remove(tx, row)
   await bumpRights(tx)
   return {

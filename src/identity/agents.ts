@@ -1,5 +1,6 @@
 import type { Committed, Ledger, RowRevision, Settled } from '../audit/index.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { AgentPort, AgentRequest, StandingPort } from '../core/identity-port.ts'
 import { type AgentId, newId } from '../core/ids.ts'
@@ -37,13 +38,13 @@ export interface NewKey {
   readonly digest: Uint8Array
 }
 
+/** Of one that is there; only in the state that is expected. */
+type OfOne = Asked & { readonly id: string; readonly expected: Expectation | undefined }
 type Creation = Asked & { readonly request: AgentRequest; readonly key: NewKey }
-type Rotation = Asked & { readonly id: string; readonly key: NewKey }
-type Change = Asked & {
-  readonly id: string
+type Rotation = OfOne & { readonly key: NewKey }
+type Change = OfOne & {
   readonly change: Partial<AgentRequest> & { readonly isActive?: boolean }
 }
-type Removal = Asked & { readonly id: string }
 
 export function createAgents(parts: AgentParts): AgentPort {
   const { db, ledger, tables, standing } = parts
@@ -56,7 +57,7 @@ export function createAgents(parts: AgentParts): AgentPort {
   const rotate = administeredLane(standing, 'agent.rotate', (tx, member: Rotation) =>
     rotateAgent(tables, tx, member),
   )
-  const remove = administeredLane(standing, 'agent.remove', (tx, member: Removal) =>
+  const remove = administeredLane(standing, 'agent.remove', (tx, member: OfOne) =>
     removeAgent(tables, tx, member),
   )
 
@@ -100,16 +101,16 @@ export function createAgents(parts: AgentParts): AgentPort {
       const row = await changed(ledger.commit(create, { caller, request, key }))
       return { agent: agentInfo(row), key: token }
     },
-    async update(caller, id, change) {
-      return agentInfo(await changed(ledger.commit(update, { caller, id, change })))
+    async update(caller, id, change, expected) {
+      return agentInfo(await changed(ledger.commit(update, { caller, id, change, expected })))
     },
-    async rotateKey(caller, id) {
+    async rotateKey(caller, id, expected) {
       const { token, key } = await newAgentKey(parts)
-      const row = await changed(ledger.commit(rotate, { caller, id, key }))
+      const row = await changed(ledger.commit(rotate, { caller, id, key, expected }))
       return { agent: agentInfo(row), key: token }
     },
-    async remove(caller, id) {
-      await changed(ledger.commit(remove, { caller, id }))
+    async remove(caller, id, expected) {
+      await changed(ledger.commit(remove, { caller, id, expected }))
     },
   }
 }
@@ -170,10 +171,12 @@ export async function createAgent(
 async function updateAgent(
   tables: IdentityTables,
   tx: Tx,
-  { caller, id, change }: Change,
+  { caller, id, change, expected }: Change,
   at: EpochMs,
 ): Promise<Settled<AgentRow>> {
   const row = await findAgent(tables, tx, id)
+  const problem = unmet(expected, agentInfo(row).tag)
+  if (problem !== null) return { fault: problem, record: null }
   const { isActive = row.state === 'active' } = change
   return saved(tables, tx, 'agent.update', caller, {
     ...row,
@@ -186,9 +189,11 @@ async function updateAgent(
 async function rotateAgent(
   tables: IdentityTables,
   tx: Tx,
-  { caller, id, key }: Rotation,
+  { caller, id, key, expected }: Rotation,
 ): Promise<Settled<AgentRow>> {
   const row = await findAgent(tables, tx, id)
+  const problem = unmet(expected, agentInfo(row).tag)
+  if (problem !== null) return { fault: problem, record: null }
   return saved(tables, tx, 'agent.rotate', caller, {
     ...row,
     key_id: key.id,
@@ -201,9 +206,11 @@ async function rotateAgent(
 async function removeAgent(
   tables: IdentityTables,
   tx: Tx,
-  { caller, id }: Removal,
+  { caller, id, expected }: OfOne,
 ): Promise<Settled<null>> {
   const row = await findAgent(tables, tx, id)
+  const problem = unmet(expected, agentInfo(row).tag)
+  if (problem !== null) return { fault: problem, record: null }
   const rows: RowRevision[] = [['agents', row.id, null]]
   for (const rule of await tables.workloadRules.select(tx, 'agent_id = ?', [row.id])) {
     await tables.workloadRules.remove(tx, rule)

@@ -1,3 +1,4 @@
+import { stateTag } from '../core/expectation.ts'
 import type { GrantInfo } from '../core/grant-port.ts'
 import type { AgentId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
@@ -47,6 +48,7 @@ export function grantTable(mac: RowMac): MacTable<GrantRow> {
 export function grantInfo(row: GrantRow): GrantInfo {
   return {
     id: row.id,
+    tag: stateTag(row.revision),
     agentId: row.agent_id,
     label: row.label,
     server: row.server,

@@ -1,5 +1,6 @@
 import type { Committed, Lane, Ledger, Settled } from '../audit/index.ts'
 import type { Db, Tx } from '../core/db-port.ts'
+import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { GrantInfo, GrantPort, GrantRequest, GrantWithBearer } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
@@ -50,8 +51,11 @@ interface Creation extends Asked {
   readonly chosen: ChosenColumns
   readonly columns: BearerColumns
 }
-type Rotation = Asked & { readonly id: string; readonly columns: BearerColumns }
-type Revocation = Asked & { readonly id: string }
+interface Revocation extends Asked {
+  readonly id: string
+  readonly expected: Expectation | undefined
+}
+type Rotation = Revocation & { readonly columns: BearerColumns }
 type Naming = Asked & { readonly id: string; readonly policy: string }
 
 export function createGrants(parts: GrantParts): GrantPort {
@@ -118,10 +122,11 @@ export function createGrants(parts: GrantParts): GrantPort {
       const chosen = checkedRequest(request, clock())
       return withBearer((columns) => ledger.commit(create, { caller, agentId, chosen, columns }))
     },
-    rotate: (caller, id) => withBearer((columns) => ledger.commit(rotate, { caller, id, columns })),
-    async revoke(caller, id) {
+    rotate: (caller, id, expected) =>
+      withBearer((columns) => ledger.commit(rotate, { caller, id, columns, expected })),
+    async revoke(caller, id, expected) {
       try {
-        return grantInfo((await ledger.commit(revoke, { caller, id })).value)
+        return grantInfo((await ledger.commit(revoke, { caller, id, expected })).value)
       } finally {
         parts.changed()
       }
@@ -207,11 +212,13 @@ async function createGrant(
 async function rotateGrant(
   tables: IdentityTables,
   tx: Tx,
-  { caller, id, columns }: Rotation,
+  { caller, id, columns, expected }: Rotation,
   at: EpochMs,
 ): Promise<Settled<GrantRow>> {
   const row = await counting(tables, tx, id)
   if (row === null) return { fault: unknownGrant(id), record: null }
+  const conflict = unmet(expected, grantInfo(row).tag)
+  if (conflict !== null) return { fault: conflict, record: null }
   const next = { ...row, ...columns, rotated_at: at, revision: row.revision + 1 }
   return saved(tables, tx, 'grant.rotate', caller, next)
 }
@@ -219,11 +226,13 @@ async function rotateGrant(
 async function revokeGrant(
   tables: IdentityTables,
   tx: Tx,
-  { caller, id }: Revocation,
+  { caller, id, expected }: Revocation,
   at: EpochMs,
 ): Promise<Settled<GrantRow>> {
   const row = await counting(tables, tx, id)
   if (row === null) return { fault: unknownGrant(id), record: null }
+  const conflict = unmet(expected, grantInfo(row).tag)
+  if (conflict !== null) return { fault: conflict, record: null }
   const next = { ...row, revoked_at: at, revision: row.revision + 1 }
   return saved(tables, tx, 'grant.revoke', caller, next)
 }

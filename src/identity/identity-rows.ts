@@ -1,3 +1,4 @@
+import { stateTag } from '../core/expectation.ts'
 import type { AgentInfo, OrgInfo, Role } from '../core/identity-port.ts'
 import type { AgentId, OrgId, UserId, VaultId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
@@ -195,6 +196,7 @@ export function orgInfo(row: OrganisationRow): OrgInfo {
 export function agentInfo(row: AgentRow): AgentInfo {
   return {
     id: row.id,
+    tag: stateTag(row.revision),
     name: row.name,
     description: row.description,
     isActive: row.state === 'active',

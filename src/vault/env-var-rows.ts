@@ -5,7 +5,9 @@ import {
   type EnvVarInfo,
   type EnvVarRef,
   envVarPath,
+  sharedEnvVarPath,
 } from '../core/env-var-port.ts'
+import { type Expectation, stateTag, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid, type VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
@@ -179,16 +181,40 @@ export function environmentsOf(row: EnvVarRow): readonly string[] {
   return JSON.parse(row.environments) as readonly string[]
 }
 
+/** Path of the secret that holds its value. */
+export function valuePathOf(row: Pick<EnvVarRow, 'key' | 'id' | 'linked_vaults'>): string {
+  return row.linked_vaults === null
+    ? envVarPath(row.key, row.id)
+    : sharedEnvVarPath(row.key, row.id)
+}
+
+/** Why a variable is not changed that is not as it is expected, or null. */
+export async function conflictOf(
+  parts: EnvVarParts,
+  tx: Tx,
+  row: EnvVarRow,
+  expected: Expectation | undefined,
+): Promise<Fault | null> {
+  if (expected === undefined) return null
+  const prefix = isShared(row) ? 'org-env-vars/' : 'env-vars/'
+  const versions = await versionsOf(parts, tx, row.vault_id, prefix)
+  return unmet(expected, envVarInfo(row, versions).tag)
+}
+
+/** @param versions of values, by `valuePathOf` */
 export function envVarInfo(row: EnvVarRow, versions: ReadonlyMap<string, number>): EnvVarInfo {
+  const version = versions.get(valuePathOf(row)) ?? 1
   return {
     id: row.id,
+    // Whoever stores a value at its path changes the variable, and its row not.
+    tag: stateTag(row.revision, version),
     vaultId: row.vault_id,
     key: row.key,
     environments: environmentsOf(row),
     gitBranch: row.git_branch,
     isSensitive: row.sensitive === 1,
     comment: row.comment,
-    version: versions.get(envVarPath(row.key, row.id)) ?? 1,
+    version,
     createdAt: row.created_at,
     createdBy: row.created_by,
     updatedAt: row.updated_at,

@@ -8,6 +8,7 @@ import {
   type EnvVarRequest,
   envVarPath,
 } from '../core/env-var-port.ts'
+import type { Expectation } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import { newId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -19,6 +20,7 @@ import {
   branchOf,
   checkKey,
   commentOf,
+  conflictOf,
   type EnvVarParts,
   environmentsOf,
   envVarInfo,
@@ -46,6 +48,7 @@ type Change = Partial<Omit<EnvVarRequest, 'key'>>
 interface Edit extends Request {
   readonly id: string
   readonly change: Change
+  readonly expected: Expectation | undefined
 }
 
 /** A variable to be made, of a vault or shared. */
@@ -61,6 +64,7 @@ interface Removal extends Request {
   readonly id: string
   /** Only out of this environment, where the variable is in others as well. */
   readonly environment: string | null
+  readonly expected: Expectation | undefined
 }
 
 /** Variables by environment and branch, whose values are secrets of the vault. */
@@ -137,8 +141,10 @@ export function createEnvVars(parts: EnvVarParts): EnvVarPort {
     async get(caller, vault, ref) {
       const row = await found(caller, vault, ref)
       if (row.sensitive === 1) return { info: await infoOf(row), value: null }
-      const { value } = await secrets.get(caller, vault, envVarPath(row.key, row.id))
-      return { info: await infoOf(row), value }
+      const path = envVarPath(row.key, row.id)
+      const { info, value } = await secrets.get(caller, vault, path)
+      // Of the value that is answered, whatever was stored since.
+      return { info: envVarInfo(row, new Map([[path, info.version]])), value }
     },
     async create(caller, vault, wanted) {
       checkKey(wanted.key)
@@ -156,18 +162,20 @@ export function createEnvVars(parts: EnvVarParts): EnvVarPort {
       const request = await requestAt(parts, caller, vault, path, 'env-var.create')
       return infoOf((await ledger.commit(create, { ...request, row, value: wanted.value })).value)
     },
-    async update(caller, vault, ref, change) {
+    async update(caller, vault, ref, change, expected) {
       const row = await found(caller, vault, ref)
       const path = envVarPath(row.key, row.id)
       const request = await requestAt(parts, caller, vault, path, 'env-var.update')
-      return infoOf((await ledger.commit(update, { ...request, id: row.id, change })).value)
+      return infoOf(
+        (await ledger.commit(update, { ...request, id: row.id, change, expected })).value,
+      )
     },
-    async remove(caller, vault, ref) {
+    async remove(caller, vault, ref, expected) {
       const row = await found(caller, vault, ref)
       const path = envVarPath(row.key, row.id)
       const request = await requestAt(parts, caller, vault, path, 'env-var.remove')
       const environment = ref.environment ?? null
-      await ledger.commit(remove, { ...request, id: row.id, environment })
+      await ledger.commit(remove, { ...request, id: row.id, environment, expected })
     },
     async resolve(caller, vault, slug, gitBranch) {
       const [wanted = ''] = slugsOf([slug ?? (await environmentOf(caller))])
@@ -266,7 +274,7 @@ export async function createVar(
 async function updateVar(
   parts: EnvVarParts,
   tx: Tx,
-  { id, change, ...request }: Edit,
+  { id, change, expected, ...request }: Edit,
   at: EpochMs,
 ): Promise<Settled<EnvVarRow>> {
   const { tables } = parts
@@ -274,6 +282,8 @@ async function updateVar(
   if (row === null) return { fault: unknown(id), record: null }
   const own = await (await parts.rights.at(tx, at)).of(request)
   if (!own.judge(request.path, 'write').allowed) return refuse(tx, tables, request, own, 'write')
+  const conflict = await conflictOf(parts, tx, row, expected)
+  if (conflict !== null) return { fault: conflict, record: null }
   const { value } = change
   const store = { ...request, ...PLAIN, ifVersion: undefined }
   const stored = value === undefined ? null : await storeVersion(parts, tx, { ...store, value }, at)
@@ -306,19 +316,19 @@ function changeRecord({ action, caller, vaultId: vault, path }: Request) {
 async function removeVar(
   parts: EnvVarParts,
   tx: Tx,
-  { id, environment, ...request }: Removal,
+  { id, environment, expected, ...request }: Removal,
   at: EpochMs,
 ): Promise<Settled<EnvVarRow | null>> {
   const { tables } = parts
   const row = await tables.envVars.get(tx, 'id = ?', [id])
   if (row === null) return { fault: unknown(id), record: null }
+  const own = await (await parts.rights.at(tx, at)).of(request)
+  if (!own.judge(request.path, 'delete').allowed) return refuse(tx, tables, request, own, 'delete')
+  const conflict = await conflictOf(parts, tx, row, expected)
+  if (conflict !== null) return { fault: conflict, record: null }
   const left = environmentsOf(row).filter((slug) => slug !== environment)
-  if (environment !== null && left.length > 0) {
-    const own = await (await parts.rights.at(tx, at)).of(request)
-    if (!own.judge(request.path, 'delete').allowed)
-      return refuse(tx, tables, request, own, 'delete')
+  if (environment !== null && left.length > 0)
     return saved(parts, tx, changedVar(row, { environments: left }, at), changeRecord(request))
-  }
   const deleted = await softDelete(parts, tx, { ...request, ifVersion: undefined }, at)
   if ('fault' in deleted) return deleted
   await tables.envVars.remove(tx, row)

@@ -1,6 +1,7 @@
 import type { Ledger, RowRevision, Settled } from '../audit/index.ts'
 import type { AuditPort } from '../core/admin-port.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { type Expectation, stateTag, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { CallerStanding, StandingPort } from '../core/identity-port.ts'
 import {
@@ -63,6 +64,7 @@ interface Edit {
   readonly id: string
   /** Null removes the policy. */
   readonly change: Change | null
+  readonly expected: Expectation | undefined
 }
 
 /** Path policies as rows: who may do what at which paths, granted only by those who hold it. */
@@ -99,14 +101,14 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
         return pathPolicyInfo(value)
       })
     },
-    async update(caller, vault, id, change) {
+    async update(caller, vault, id, change, expected) {
       return askingPerson(parts.approvals, caller, async () => {
-        const { value } = await ledger.commit(edit, { caller, vault, id, change })
+        const { value } = await ledger.commit(edit, { caller, vault, id, change, expected })
         return pathPolicyInfo(value)
       })
     },
-    async remove(caller, vault, id) {
-      await ledger.commit(edit, { caller, vault, id, change: null })
+    async remove(caller, vault, id, expected) {
+      await ledger.commit(edit, { caller, vault, id, change: null, expected })
     },
     async unused(caller, vault, since) {
       const { vaultId, rows } = await db.read(async (reader) => {
@@ -338,7 +340,7 @@ async function createPolicy(
 async function editPolicy(
   parts: PathPolicyParts,
   tx: Tx,
-  { caller, vault, id, change }: Edit,
+  { caller, vault, id, change, expected }: Edit,
   at: EpochMs,
 ): Promise<Settled<PathPolicyRow>> {
   const { tables } = parts
@@ -350,6 +352,8 @@ async function editPolicy(
     : null
   if (current === null || (!granter.administers && current.created_by !== nameOfCaller(caller)))
     return { fault: unknownPolicy(id), record: null }
+  const conflict = unmet(expected, pathPolicyInfo(current).tag)
+  if (conflict !== null) return { fault: conflict, record: null }
   if (change === null) {
     await tables.pathPolicies.remove(tx, current)
     await bumpRights(tx)
@@ -440,6 +444,7 @@ export function pathPolicyInfo(row: PathPolicyRow): PathPolicyInfo {
   const { permissions, conditions } = accessPolicy(row)
   return {
     id: row.id,
+    tag: stateTag(row.revision),
     vaultId: row.vault_id,
     pattern: row.pattern,
     principalType: row.principal_type,

@@ -1,5 +1,6 @@
 import { changeLane, type Ledger, type RowRevision, type Settled } from '../audit/index.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
+import { type Expectation, stateTag, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { isUuid } from '../core/ids.ts'
@@ -193,6 +194,7 @@ interface Setting {
   readonly subject: string
   readonly reads: number | null
   readonly writes: number | null
+  readonly expected: Expectation | undefined
 }
 
 export interface QuotaParts {
@@ -234,11 +236,11 @@ export function createQuotas(parts: QuotaParts): QuotaPort {
           )
       })
     },
-    async set(caller, subject, { reads, writes }) {
+    async set(caller, subject, { reads, writes }, expected) {
       checkLimit('reads', reads)
       checkLimit('writes', writes)
       checkSubject(subject)
-      const { value } = await ledger.commit(set, { caller, subject, reads, writes })
+      const { value } = await ledger.commit(set, { caller, subject, reads, writes, expected })
       quotas.forget(subject)
       const used = await db.read((reader) => tables.quotaUse.get(reader, 'id = ?', [subject]))
       return quotaInfo(value, used ?? undefined, clock())
@@ -250,10 +252,12 @@ export function createQuotas(parts: QuotaParts): QuotaPort {
 async function setOne(
   tables: VaultTables,
   tx: Tx,
-  { caller, subject, reads, writes }: Setting,
+  { caller, subject, reads, writes, expected }: Setting,
   at: EpochMs,
 ): Promise<Settled<QuotaRow>> {
   const before = await tables.quotas.get(tx, 'id = ?', [subject])
+  const conflict = unmet(expected, before && quotaTag(before))
+  if (conflict !== null) return { fault: conflict, record: null }
   const row: QuotaRow = {
     id: subject,
     reads,
@@ -285,7 +289,12 @@ function quotaInfo(row: QuotaRow, used: QuotaUseRow | undefined, at: EpochMs): Q
     writes: row.writes,
     used: isNow ? { reads: used.reads, writes: used.writes } : { reads: 0, writes: 0 },
     month,
+    tag: quotaTag(row),
   }
+}
+
+function quotaTag(row: QuotaRow): string {
+  return stateTag(row.revision)
 }
 
 async function seesAllQuotas(

@@ -8,6 +8,7 @@ import {
   type SharedEnvVarPort,
   sharedEnvVarPath,
 } from '../core/env-var-port.ts'
+import type { Expectation } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid, newId, type VaultId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -18,6 +19,7 @@ import {
   bad,
   checkKey,
   commentOf,
+  conflictOf,
   type EnvVarLink,
   type EnvVarParts,
   envVarInfo,
@@ -42,6 +44,7 @@ interface Edit extends Request {
   readonly id: string
   /** Null takes the variable away. */
   readonly change: Change | null
+  readonly expected: Expectation | undefined
 }
 
 interface Linking extends Request {
@@ -115,11 +118,7 @@ export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
     const versions = await db.read((reader) =>
       versionsOf(parts, reader, first.vault_id, 'org-env-vars/'),
     )
-    return rows.map((row) => ({
-      ...envVarInfo(row, versions),
-      version: versions.get(pathOf(row)) ?? 1,
-      linkedVaults: linksOf(row).map(({ vault }) => vault),
-    }))
+    return rows.map((row) => sharedInfo(row, versions))
   }
 
   async function infoOf(row: EnvVarRow): Promise<SharedEnvVarInfo> {
@@ -133,8 +132,9 @@ export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
     async get(caller, name) {
       const row = await found(caller, name)
       if (row.sensitive === 1) return { info: await infoOf(row), value: null }
-      const { value } = await secrets.get(caller, DEFAULT_VAULT, pathOf(row))
-      return { info: await infoOf(row), value }
+      const { info, value } = await secrets.get(caller, DEFAULT_VAULT, pathOf(row))
+      // Of the value that is answered, whatever was stored since.
+      return { info: sharedInfo(row, new Map([[pathOf(row), info.version]])), value }
     },
     async create(caller, wanted) {
       checkKey(wanted.key)
@@ -150,16 +150,16 @@ export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
       const asked = await request(caller, pathOf(row), 'org-env-var.create')
       return infoOf((await ledger.commit(create, { ...asked, row, value: wanted.value })).value)
     },
-    async update(caller, name, change) {
+    async update(caller, name, change, expected) {
       const row = await found(caller, name)
       if (change.environments !== undefined) builtinsOf(change.environments)
       const asked = await request(caller, pathOf(row), 'org-env-var.update')
-      return infoOf((await ledger.commit(edit, { ...asked, id: row.id, change })).value)
+      return infoOf((await ledger.commit(edit, { ...asked, id: row.id, change, expected })).value)
     },
-    async remove(caller, name) {
+    async remove(caller, name, expected) {
       const row = await found(caller, name)
       const asked = await request(caller, pathOf(row), 'org-env-var.remove')
-      await ledger.commit(edit, { ...asked, id: row.id, change: null })
+      await ledger.commit(edit, { ...asked, id: row.id, change: null, expected })
     },
     async link(caller, name, vault) {
       const row = await found(caller, name)
@@ -190,10 +190,14 @@ export function createSharedEnvVars(parts: EnvVarParts): SharedEnvVarPort {
   }
 }
 
+function sharedInfo(row: EnvVarRow, versions: ReadonlyMap<string, number>): SharedEnvVarInfo {
+  return { ...envVarInfo(row, versions), linkedVaults: linksOf(row).map(({ vault }) => vault) }
+}
+
 async function editShared(
   parts: EnvVarParts,
   tx: Tx,
-  { id, change, ...request }: Edit,
+  { id, change, expected, ...request }: Edit,
   at: EpochMs,
 ): Promise<Settled<EnvVarRow>> {
   const row = await parts.tables.envVars.get(tx, 'id = ?', [id])
@@ -208,6 +212,8 @@ async function editShared(
     at,
   )
   if (refusal !== null) return refusal
+  const conflict = await conflictOf(parts, tx, row, expected)
+  if (conflict !== null) return { fault: conflict, record: null }
   return change === null
     ? removeShared(parts, tx, request, row, copies, at)
     : updateShared(parts, tx, request, row, copies, change, at)

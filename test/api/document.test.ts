@@ -34,6 +34,16 @@ const PARAMETER = {
   ],
   additionalProperties: false,
 }
+const HEADER = {
+  type: 'object',
+  properties: {
+    description: { type: 'string', minLength: 1 },
+    required: { type: 'boolean' },
+    schema: SCHEMA,
+  },
+  required: ['schema'],
+  additionalProperties: false,
+}
 const OPERATION = {
   type: 'object',
   properties: {
@@ -54,7 +64,11 @@ const OPERATION = {
       propertyNames: { pattern: '^(?:[1-5][0-9]{2}|default)$' },
       additionalProperties: {
         type: 'object',
-        properties: { description: { type: 'string', minLength: 1 }, content: CONTENT },
+        properties: {
+          description: { type: 'string', minLength: 1 },
+          headers: { type: 'object', additionalProperties: HEADER },
+          content: CONTENT,
+        },
         required: ['description'],
         additionalProperties: false,
       },

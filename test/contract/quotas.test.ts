@@ -97,6 +97,7 @@ for (const store of [SQLITE, POSTGRES])
           reads: 1,
           writes: null,
           used: { reads: 1, writes: 0 },
+          tag: '1',
           month: '2026-12',
         },
       ])

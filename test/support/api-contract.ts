@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 
 interface ResponseObject {
+  readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>
   readonly content?: Readonly<Record<string, unknown>>
 }
 interface OperationObject {
@@ -65,7 +66,9 @@ export class ApiContract {
     }
     const status = String(answer.status) in operation.responses ? String(answer.status) : 'default'
     if (status === 'default') assert.ok(answer.status >= 400, `${where} is not declared`)
-    const content = operation.responses[status]?.content
+    const { content, headers = {} } = operation.responses[status] ?? {}
+    for (const [name, { required }] of Object.entries(headers))
+      if (required === true) assert.ok(answer.headers.has(name), `${where} has no ${name}`)
     if (content === undefined) {
       assert.equal(answer.body, null, `${where} has a body`)
       return

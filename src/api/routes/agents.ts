@@ -9,6 +9,7 @@ import type {
 import type { VaultId } from '../../core/ids.ts'
 import type { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import {
   agentBody,
   agentChangeBody,
@@ -31,12 +32,15 @@ export interface AgentRouteParts {
 export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
   const { agents } = parts
   const shown = async (info: AgentInfo) => agentFields(info, (await parts.authentication.org()).id)
+  const answered = async (info: AgentInfo) =>
+    shownAs(info, { status: 200, body: await shown(info) })
   const withKey = async (
     status: number,
     made: { readonly agent: AgentInfo; readonly key: SecretText },
   ): Promise<Answered> => {
     try {
-      return { status, body: { agent: await shown(made.agent), api_key: made.key.reveal() } }
+      const body = { agent: await shown(made.agent), api_key: made.key.reveal() }
+      return shownAs(made.agent, { status, body })
     } finally {
       made.key.wipe()
     }
@@ -66,6 +70,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents',
       tag: 'agents',
       summary: 'Makes an agent. Its key is shown this once.',
+      tagged: true,
       body: agentBody,
       withheld: ['api_key'],
       answers: { 201: { description: 'Made.', schema: agentKeySchema }, 403: NOT_ALLOWED },
@@ -80,6 +85,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents/me',
       tag: 'agents',
       summary: 'The agent that is asking.',
+      tagged: true,
       answers: {
         200: { description: 'The agent.', schema: agentSchema },
         404: { description: 'A person is asking.' },
@@ -87,7 +93,7 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       async handle({ caller }) {
         if (caller.principal.kind !== 'registered-agent')
           throw new Fault('NOT_FOUND', 'The caller is no agent.')
-        return { status: 200, body: await shown(await agents.get(caller, caller.principal.id)) }
+        return answered(await agents.get(caller, caller.principal.id))
       },
     }),
     operation({
@@ -96,13 +102,14 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents/{agent}',
       tag: 'agents',
       summary: 'One agent. An agent may look at itself.',
+      tagged: true,
       answers: {
         200: { description: 'The agent.', schema: agentSchema },
         403: NOT_ALLOWED,
         404: GONE,
       },
       async handle(call) {
-        return { status: 200, body: await shown(await agents.get(call.caller, agentOf(call))) }
+        return answered(await agents.get(call.caller, agentOf(call)))
       },
     }),
     operation({
@@ -111,6 +118,8 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents/{agent}',
       tag: 'agents',
       summary: 'Changes what is named. An agent that is not active is nobody at once.',
+      conditions: ['If-Match'],
+      tagged: true,
       body: agentChangeBody,
       answers: {
         200: { description: 'Changed.', schema: agentSchema },
@@ -124,8 +133,8 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
           ...(body.name === undefined ? {} : { name: body.name }),
           ...(body.is_active === undefined ? {} : { isActive: body.is_active }),
         }
-        const changed = await agents.update(call.caller, agentOf(call), change)
-        return { status: 200, body: await shown(changed) }
+        const expected = expectationOf(call)
+        return answered(await agents.update(call.caller, agentOf(call), change, expected))
       },
     }),
     operation({
@@ -134,6 +143,8 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents/{agent}/rotate-key',
       tag: 'agents',
       summary: 'A new key in place of the old one, which is dead at once with every token of it.',
+      conditions: ['If-Match'],
+      tagged: true,
       withheld: ['api_key'],
       answers: {
         200: { description: 'The new key.', schema: agentKeySchema },
@@ -141,7 +152,8 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
         404: GONE,
       },
       async handle(call) {
-        return withKey(200, await agents.rotateKey(call.caller, agentOf(call)))
+        const expected = expectationOf(call)
+        return withKey(200, await agents.rotateKey(call.caller, agentOf(call), expected))
       },
     }),
     operation({
@@ -178,9 +190,10 @@ export function agentOperations(parts: AgentRouteParts): readonly Operation[] {
       path: '/v1/agents/{agent}',
       tag: 'agents',
       summary: 'Removes an agent.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Gone.' }, 403: NOT_ALLOWED, 404: GONE },
       async handle(call) {
-        await agents.remove(call.caller, agentOf(call))
+        await agents.remove(call.caller, agentOf(call), expectationOf(call))
         return { status: 204 }
       },
     }),

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { EnvironmentInfo, EnvVarInfo, EnvVarPort, EnvVarRef } from '../../core/env-var-port.ts'
 import { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import { instant, uuid } from '../contract/schemas.ts'
 import { type Call, type Operation, operation } from '../operation.ts'
 import { madeBy } from './moments.ts'
@@ -96,6 +97,8 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       tag: 'env-vars',
       summary: 'Changes what is given. What is sensitive stays so.',
       query: which,
+      conditions: ['If-Match'],
+      tagged: true,
       body: updateSchema,
       answers: {
         200: { description: 'As it is now.', schema: envVarSchema },
@@ -105,11 +108,11 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       async handle(call) {
         const value = call.body.value === undefined ? null : SecretText.fromText(call.body.value)
         try {
-          const info = await envVars.update(call.caller, vaultOf(call), refOf(call), {
-            ...chosen(call.body),
-            ...(value === null ? {} : { value }),
-          })
-          return { status: 200, body: envVarFields(info) }
+          const change = { ...chosen(call.body), ...(value === null ? {} : { value }) }
+          const expected = expectationOf(call)
+          const vault = vaultOf(call)
+          const info = await envVars.update(call.caller, vault, refOf(call), change, expected)
+          return shownAs(info, { status: 200, body: envVarFields(info) })
         } finally {
           value?.wipe()
         }
@@ -139,6 +142,7 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/env-vars',
       tag: 'env-vars',
       summary: 'Stores a variable.',
+      tagged: true,
       body: createSchema,
       answers: { 201: { description: 'Stored.', schema: envVarSchema }, ...REFUSED, ...TAKEN },
       async handle(call) {
@@ -146,7 +150,7 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
         try {
           const wanted = { key: call.body.key, value, ...chosen(call.body) }
           const info = await envVars.create(call.caller, vaultOf(call), wanted)
-          return { status: 201, body: envVarFields(info) }
+          return shownAs(info, { status: 201, body: envVarFields(info) })
         } finally {
           value.wipe()
         }
@@ -158,13 +162,14 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       path: ONE,
       tag: 'env-vars',
       summary: 'One variable, with its value when it is not sensitive. Counts one read.',
+      tagged: true,
       query: which,
       answers: { 200: { description: 'The variable.', schema: envVarSchema }, ...REFUSED },
       async handle(call) {
         const { info, value } = await envVars.get(call.caller, vaultOf(call), refOf(call))
         try {
           const shown = value === null ? {} : { value: value.reveal() }
-          return { status: 200, body: { ...envVarFields(info), ...shown } }
+          return shownAs(info, { status: 200, body: { ...envVarFields(info), ...shown } })
         } finally {
           value?.wipe()
         }
@@ -178,10 +183,11 @@ function variables(envVars: EnvVarPort): readonly Operation[] {
       path: ONE,
       tag: 'env-vars',
       summary: 'Takes a variable away; with an environment, only out of that one.',
+      conditions: ['If-Match'],
       query: which,
       answers: { 204: { description: 'Gone.' }, ...REFUSED },
       async handle(call) {
-        await envVars.remove(call.caller, vaultOf(call), refOf(call))
+        await envVars.remove(call.caller, vaultOf(call), refOf(call), expectationOf(call))
         return { status: 204 }
       },
     }),

@@ -8,6 +8,7 @@ import type {
   ToolPolicyPort,
 } from '../../core/gateway-port.ts'
 import { toIso } from '../../core/time.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import {
   attachedSchema,
   gatewayServerBody,
@@ -63,6 +64,7 @@ function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       path: '/v1/gateway/servers',
       tag: TAG,
       summary: 'Puts a server behind the gateway. Every call is denied until a policy is attached.',
+      tagged: true,
       body: gatewayServerBody,
       answers: {
         201: { description: 'Added.', schema: gatewayServerSchema },
@@ -72,7 +74,7 @@ function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       async handle({ caller, body }) {
         const { servers } = await open()
         const added = await servers.add(caller, body.name, targetFrom(body))
-        return { status: 201, body: serverFields(added) }
+        return shownAs(added, { status: 201, body: serverFields(added) })
       },
     }),
     operation({
@@ -81,6 +83,7 @@ function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       path: '/v1/gateway/servers/{server}',
       tag: TAG,
       summary: 'One server.',
+      tagged: true,
       answers: {
         200: { description: 'As it is.', schema: gatewayServerSchema },
         403: LOOKERS,
@@ -88,7 +91,7 @@ function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       },
       async handle(call) {
         const server = await (await open()).servers.get(call.caller, named(call, 'server'))
-        return { status: 200, body: serverFields(server) }
+        return shownAs(server, { status: 200, body: serverFields(server) })
       },
     }),
     operation({
@@ -97,9 +100,11 @@ function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       path: '/v1/gateway/servers/{server}',
       tag: TAG,
       summary: 'Takes it from behind the gateway; its grants open nothing any more.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Gone.' }, 403: CHANGERS, 404: NO_SERVER },
       async handle(call) {
-        await (await open()).servers.remove(call.caller, named(call, 'server'))
+        const { servers } = await open()
+        await servers.remove(call.caller, named(call, 'server'), expectationOf(call))
         return { status: 204 }
       },
     }),
@@ -132,6 +137,7 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       path: '/v1/gateway/policies/{policy}',
       tag: TAG,
       summary: 'One policy with its text.',
+      tagged: true,
       answers: {
         200: { description: 'As it is.', schema: toolPolicyTextSchema },
         403: LOOKERS,
@@ -139,7 +145,10 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       },
       async handle(call) {
         const policy = await (await open()).policies.get(call.caller, named(call, 'policy'))
-        return { status: 200, body: { ...policyFields(policy), text: policy.text } }
+        return shownAs(policy, {
+          status: 200,
+          body: { ...policyFields(policy), text: policy.text },
+        })
       },
     }),
     operation({
@@ -148,6 +157,8 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       path: '/v1/gateway/policies/{policy}',
       tag: TAG,
       summary: 'Keeps a policy under the name, in place of the one before.',
+      conditions: ['If-Match', 'If-None-Match'],
+      tagged: true,
       body: toolPolicyBody,
       answers: {
         200: { description: 'Where it is attached, it holds.', schema: toolPolicySchema },
@@ -156,8 +167,9 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       async handle(call) {
         const text = Buffer.from(call.body.text, 'utf8')
         const { policies } = await open()
-        const set = await policies.set(call.caller, named(call, 'policy'), text)
-        return { status: 200, body: policyFields(set) }
+        const expected = expectationOf(call)
+        const set = await policies.set(call.caller, named(call, 'policy'), text, expected)
+        return shownAs(set, { status: 200, body: policyFields(set) })
       },
     }),
     operation({
@@ -166,6 +178,7 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       path: '/v1/gateway/policies/{policy}',
       tag: TAG,
       summary: 'Drops a policy that is attached nowhere.',
+      conditions: ['If-Match'],
       answers: {
         204: { description: 'Gone.' },
         403: CHANGERS,
@@ -173,7 +186,8 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
         409: { description: 'It is attached to a server or named by a grant.' },
       },
       async handle(call) {
-        await (await open()).policies.remove(call.caller, named(call, 'policy'))
+        const { policies } = await open()
+        await policies.remove(call.caller, named(call, 'policy'), expectationOf(call))
         return { status: 204 }
       },
     }),

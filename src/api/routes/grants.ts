@@ -1,6 +1,8 @@
 import * as z from 'zod'
+import { Fault } from '../../core/faults.ts'
 import type { GrantInfo, GrantPort, GrantWithBearer } from '../../core/grant-port.ts'
 import { toIso } from '../../core/time.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import { grantBearerSchema, grantBody, grantSchema } from '../contract/grants.ts'
 import { type Answered, type Operation, operation } from '../operation.ts'
 import { isoOrNull, madeBy, optionalMoment } from './moments.ts'
@@ -45,6 +47,7 @@ export function grantOperations(grants: GrantPort): readonly Operation[] {
       path: '/v1/agents/{agent}/grants',
       tag: 'grants',
       summary: 'Makes a bearer of an agent for one server of the gateway. It is shown this once.',
+      tagged: true,
       body: grantBody,
       withheld: ['token'],
       answers: {
@@ -68,19 +71,43 @@ export function grantOperations(grants: GrantPort): readonly Operation[] {
       },
     }),
     operation({
+      id: 'getGrant',
+      method: 'GET',
+      path: '/v1/grants/{grant}',
+      tag: 'grants',
+      summary: 'One grant, also one that was revoked.',
+      tagged: true,
+      answers: {
+        200: { description: 'As it is.', schema: grantSchema },
+        403: NOT_ALLOWED,
+        404: { description: 'There is no such grant.' },
+      },
+      async handle({ caller, params }) {
+        const id = params['grant'] ?? ''
+        const grant = (await grants.list(caller, null)).find((one) => one.id === id)
+        if (grant === undefined)
+          throw new Fault('NOT_FOUND', `There is no grant '${id.slice(0, 64)}'.`)
+        return shownAs(grant, { status: 200, body: grantFields(grant) })
+      },
+    }),
+    operation({
       id: 'rotateGrant',
       method: 'POST',
       path: '/v1/grants/{grant}/rotate',
       tag: 'grants',
       summary: 'A new bearer in place of the old one, which is dead at once.',
+      conditions: ['If-Match'],
+      tagged: true,
       withheld: ['token'],
       answers: {
         200: { description: 'The new bearer.', schema: grantBearerSchema },
         403: NOT_ALLOWED,
         404: GONE,
       },
-      async handle({ caller, params }) {
-        return withBearer(200, await grants.rotate(caller, params['grant'] ?? ''))
+      async handle(call) {
+        const { caller, params } = call
+        const expected = expectationOf(call)
+        return withBearer(200, await grants.rotate(caller, params['grant'] ?? '', expected))
       },
     }),
     operation({
@@ -89,9 +116,10 @@ export function grantOperations(grants: GrantPort): readonly Operation[] {
       path: '/v1/grants/{grant}',
       tag: 'grants',
       summary: 'Ends one grant; others of its agent stay.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Dead.' }, 403: NOT_ALLOWED, 404: GONE },
-      async handle({ caller, params }) {
-        await grants.revoke(caller, params['grant'] ?? '')
+      async handle(call) {
+        await grants.revoke(call.caller, call.params['grant'] ?? '', expectationOf(call))
         return { status: 204 }
       },
     }),
@@ -100,7 +128,8 @@ export function grantOperations(grants: GrantPort): readonly Operation[] {
 
 function withBearer(status: number, { grant, bearer }: GrantWithBearer): Answered {
   try {
-    return { status, body: { grant: grantFields(grant), token: bearer.reveal() } }
+    const body = { grant: grantFields(grant), token: bearer.reveal() }
+    return shownAs(grant, { status, body })
   } finally {
     bearer.wipe()
   }

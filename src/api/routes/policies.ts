@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Fault } from '../../core/faults.ts'
 import type {
   AccessConditions,
   AccessExplanation,
@@ -8,6 +9,7 @@ import type {
 } from '../../core/policy-port.ts'
 import { toIso } from '../../core/time.ts'
 import { AWAITING } from '../awaiting.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import {
   conditionsSchema,
   explanationSchema,
@@ -63,6 +65,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/policies',
       tag: 'policies',
       summary: 'Allows or denies somebody something at the paths of a pattern.',
+      tagged: true,
       body: policyBody,
       answers: {
         201: { description: 'In force.', schema: policySchema },
@@ -85,7 +88,25 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
             conditions: conditionsFrom(body.conditions) ?? null,
           }),
         )
-        return { status: 201, body: policyFields(made) }
+        return shownAs(made, { status: 201, body: policyFields(made) })
+      },
+    }),
+    operation({
+      id: 'getPolicy',
+      method: 'GET',
+      path: '/v1/vaults/{vault}/policies/{policy}',
+      tag: 'policies',
+      summary: 'One policy; one about somebody else, if the caller may see that.',
+      tagged: true,
+      answers: { 200: { description: 'As it is.', schema: policySchema }, 404: GONE },
+      async handle(call) {
+        const id = call.params['policy'] ?? ''
+        const policy = (await policies.list(call.caller, vaultOf(call))).find(
+          (one) => one.id === id,
+        )
+        if (policy === undefined)
+          throw new Fault('NOT_FOUND', `There is no policy '${id.slice(0, 64)}' in this vault.`)
+        return shownAs(policy, { status: 200, body: policyFields(policy) })
       },
     }),
     operation({
@@ -94,6 +115,8 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/policies/{policy}',
       tag: 'policies',
       summary: 'Changes what is named; pattern and principal stay.',
+      conditions: ['If-Match'],
+      tagged: true,
       body: policyChangeBody,
       answers: {
         200: { description: 'In force.', schema: policySchema },
@@ -105,18 +128,25 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
         const { body } = call
         const expiresAt = optionalMoment('expires_at', body.expires_at)
         const conditions = conditionsFrom(body.conditions)
+        const expected = expectationOf(call)
         const changed = await withWireNames(WIRE, () =>
-          policies.update(call.caller, vaultOf(call), call.params['policy'] ?? '', {
-            ...(body.permissions === undefined
-              ? {}
-              : { permissions: permissionsFrom(body.permissions, body.exact_permissions) }),
-            ...(conditions === undefined ? {} : { conditions }),
-            ...(expiresAt === undefined ? {} : { expiresAt }),
-            ...(body.effect === undefined ? {} : { effect: body.effect }),
-            ...(body.priority === undefined ? {} : { priority: body.priority }),
-          }),
+          policies.update(
+            call.caller,
+            vaultOf(call),
+            call.params['policy'] ?? '',
+            {
+              ...(body.permissions === undefined
+                ? {}
+                : { permissions: permissionsFrom(body.permissions, body.exact_permissions) }),
+              ...(conditions === undefined ? {} : { conditions }),
+              ...(expiresAt === undefined ? {} : { expiresAt }),
+              ...(body.effect === undefined ? {} : { effect: body.effect }),
+              ...(body.priority === undefined ? {} : { priority: body.priority }),
+            },
+            expected,
+          ),
         )
-        return { status: 200, body: policyFields(changed) }
+        return shownAs(changed, { status: 200, body: policyFields(changed) })
       },
     }),
     operation({
@@ -125,9 +155,11 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/policies/{policy}',
       tag: 'policies',
       summary: 'Takes a policy away.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Gone.' }, 403: NOT_ALLOWED, 404: GONE },
       async handle(call) {
-        await policies.remove(call.caller, vaultOf(call), call.params['policy'] ?? '')
+        const expected = expectationOf(call)
+        await policies.remove(call.caller, vaultOf(call), call.params['policy'] ?? '', expected)
         return { status: 204 }
       },
     }),

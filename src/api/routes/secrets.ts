@@ -112,6 +112,7 @@ function listing(vault: VaultPort, cursors: Cursors): readonly Operation[] {
       path: '/v1/vaults/{vault}/secret-metadata/{path}',
       tag: 'secrets',
       summary: 'One secret without its value. Never counts as a read.',
+      tagged: true,
       answers: { 200: { description: 'What is known of it.', schema: secretSchema }, ...NOT_THERE },
       async handle(call) {
         const { vault: name, path } = at(call)
@@ -130,6 +131,7 @@ function values(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secrets/{path}',
       tag: 'secrets',
       summary: 'The value of a secret. Recorded before it is answered, and counted.',
+      tagged: true,
       query: z.object({ purpose }),
       answers: {
         200: { description: 'The value.', schema: secretValueSchema },
@@ -141,7 +143,7 @@ function values(vault: VaultPort): readonly Operation[] {
         const { vault: name, path } = at(call)
         if (call.query.purpose === 'use') return valueForUse(vault, call, name, path)
         const { info, value } = await vault.get(call.caller, name, path)
-        return { ...valueAnswer(info, value), headers: { ETag: `"${info.version}"` } }
+        return valueAnswer(info, value, { ETag: `"${info.version}"` })
       },
     }),
     operation({
@@ -173,6 +175,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       tag: 'secrets',
       summary: 'Stores a new version.',
       conditions: ['If-Match', 'If-None-Match'],
+      tagged: true,
       body: putBody,
       answers: {
         201: { description: 'Stored.', schema: storedSchema },
@@ -208,6 +211,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       tag: 'secrets',
       summary: 'Replaces the value by one made here, which is not answered. Keeps type and limits.',
       conditions: ['If-Match', 'If-None-Match'],
+      tagged: true,
       body: rotateBody,
       answers: {
         201: { description: 'Rotated.', schema: storedSchema },
@@ -298,7 +302,7 @@ async function valueForUse(
 ): Promise<Answered> {
   const [used] = await vault.use(call.caller, name, [path])
   if (used === undefined || 'fault' in used) throw useFault(used?.fault ?? 'SECRET_NOT_FOUND', path)
-  return valueAnswer(used.info, used.value)
+  return valueAnswer(used.info, used.value, { ETag: `"${used.info.version}"` })
 }
 
 function useFault(
@@ -313,11 +317,16 @@ function useFault(
   return new Fault(code, text, { details: { path } })
 }
 
-function valueAnswer(info: SecretInfo, value: SecretText): Answered {
+function valueAnswer(
+  info: SecretInfo,
+  value: SecretText,
+  headers: Readonly<Record<string, string>> = {},
+): Answered {
   try {
     const isText = value.isUtf8()
     return {
       status: 200,
+      headers,
       body: {
         ...secretFields(info),
         value: isText ? value.reveal() : Buffer.from(value.revealBytes()).toString('base64'),

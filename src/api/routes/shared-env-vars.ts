@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { SharedEnvVarInfo, SharedEnvVarPort } from '../../core/env-var-port.ts'
 import { SecretText } from '../../core/secret-text.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import { uuid } from '../contract/schemas.ts'
 import { type Call, type Operation, operation } from '../operation.ts'
 import { commonFields, commonFieldsOf, termFields, termsFrom } from './env-vars.ts'
@@ -46,13 +47,14 @@ function variables(shared: SharedEnvVarPort): readonly Operation[] {
       path: ALL,
       tag: 'env-vars',
       summary: 'Stores a shared variable, which stands nowhere until it is linked.',
+      tagged: true,
       body: z.object({ key: z.string().max(128), value: z.string(), ...termFields }),
       answers: { 201: { description: 'Stored.', schema: sharedSchema }, ...REFUSED, ...TAKEN },
       async handle({ caller, body }) {
         const value = SecretText.fromText(body.value)
         try {
           const info = await shared.create(caller, { key: body.key, value, ...termsFrom(body) })
-          return { status: 201, body: sharedFields(info) }
+          return shownAs(info, { status: 201, body: sharedFields(info) })
         } finally {
           value.wipe()
         }
@@ -64,12 +66,13 @@ function variables(shared: SharedEnvVarPort): readonly Operation[] {
       path: ONE,
       tag: 'env-vars',
       summary: 'One shared variable, with its value when it is not sensitive. Counts one read.',
+      tagged: true,
       answers: { 200: { description: 'The variable.', schema: sharedSchema }, ...REFUSED },
       async handle(call) {
         const { info, value } = await shared.get(call.caller, nameOf(call))
         try {
           const shown = value === null ? {} : { value: value.reveal() }
-          return { status: 200, body: { ...sharedFields(info), ...shown } }
+          return shownAs(info, { status: 200, body: { ...sharedFields(info), ...shown } })
         } finally {
           value?.wipe()
         }
@@ -81,6 +84,8 @@ function variables(shared: SharedEnvVarPort): readonly Operation[] {
       path: ONE,
       tag: 'env-vars',
       summary: 'Changes what is given, wherever it is linked. What is sensitive stays so.',
+      conditions: ['If-Match'],
+      tagged: true,
       body: z.object({ value: z.string().optional(), ...termFields }),
       answers: {
         200: { description: 'As it is now.', schema: sharedSchema },
@@ -90,11 +95,10 @@ function variables(shared: SharedEnvVarPort): readonly Operation[] {
       async handle(call) {
         const value = call.body.value === undefined ? null : SecretText.fromText(call.body.value)
         try {
-          const info = await shared.update(call.caller, nameOf(call), {
-            ...termsFrom(call.body),
-            ...(value === null ? {} : { value }),
-          })
-          return { status: 200, body: sharedFields(info) }
+          const change = { ...termsFrom(call.body), ...(value === null ? {} : { value }) }
+          const expected = expectationOf(call)
+          const info = await shared.update(call.caller, nameOf(call), change, expected)
+          return shownAs(info, { status: 200, body: sharedFields(info) })
         } finally {
           value?.wipe()
         }
@@ -106,9 +110,10 @@ function variables(shared: SharedEnvVarPort): readonly Operation[] {
       path: ONE,
       tag: 'env-vars',
       summary: 'Takes a shared variable away, wherever it is linked.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Gone.' }, ...REFUSED },
       async handle(call) {
-        await shared.remove(call.caller, nameOf(call))
+        await shared.remove(call.caller, nameOf(call), expectationOf(call))
         return { status: 204 }
       },
     }),
@@ -123,11 +128,12 @@ function links(shared: SharedEnvVarPort): readonly Operation[] {
       path: `${ONE}/link`,
       tag: 'env-vars',
       summary: 'Puts a shared variable into a vault, behind those of its own. Counts one read.',
+      tagged: true,
       body: z.object({ vault_id: z.string().max(100) }),
       answers: { 200: { description: 'Linked.', schema: sharedSchema }, ...REFUSED, ...TAKEN },
       async handle(call) {
         const info = await shared.link(call.caller, nameOf(call), call.body.vault_id)
-        return { status: 200, body: sharedFields(info) }
+        return shownAs(info, { status: 200, body: sharedFields(info) })
       },
     }),
     operation({

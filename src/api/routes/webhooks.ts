@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import type { WebhookInfo, WebhookPort } from '../../core/approval-port.ts'
+import { Fault } from '../../core/faults.ts'
 import { toIso } from '../../core/time.ts'
+import { expectationOf, shownAs } from '../conditional.ts'
 import {
   webhookBody,
   webhookChangeBody,
@@ -41,6 +43,7 @@ export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
       path: '/v1/webhooks',
       tag: TAG,
       summary: 'Adds an address. What its requests are signed with is shown this once.',
+      tagged: true,
       body: webhookBody,
       withheld: ['secret'],
       answers: { 201: { description: 'Added.', schema: webhookCreatedSchema }, 403: NOT_ALLOWED },
@@ -51,10 +54,31 @@ export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
           description: body.description ?? null,
         })
         try {
-          return { status: 201, body: { ...webhookFields(webhook), secret: secret.reveal() } }
+          const shown = { ...webhookFields(webhook), secret: secret.reveal() }
+          return shownAs(webhook, { status: 201, body: shown })
         } finally {
           secret.wipe()
         }
+      },
+    }),
+    operation({
+      id: 'getWebhook',
+      method: 'GET',
+      path: '/v1/webhooks/{webhook}',
+      tag: TAG,
+      summary: 'One address that is told what happens.',
+      tagged: true,
+      answers: {
+        200: { description: 'As it is.', schema: webhookSchema },
+        403: NOT_ALLOWED,
+        404: GONE,
+      },
+      async handle(call) {
+        const id = webhookOf(call)
+        const webhook = (await webhooks.list(call.caller)).find((one) => one.id === id)
+        if (webhook === undefined)
+          throw new Fault('NOT_FOUND', `There is no webhook '${id.slice(0, 64)}'.`)
+        return shownAs(webhook, { status: 200, body: webhookFields(webhook) })
       },
     }),
     operation({
@@ -63,6 +87,8 @@ export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
       path: '/v1/webhooks/{webhook}',
       tag: TAG,
       summary: 'Changes what is named; one that is not active is told nothing.',
+      conditions: ['If-Match'],
+      tagged: true,
       body: webhookChangeBody,
       answers: {
         200: { description: 'Changed.', schema: webhookSchema },
@@ -71,13 +97,15 @@ export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
       },
       async handle(call) {
         const { url, events, description, is_active } = call.body
-        const changed = await webhooks.update(call.caller, webhookOf(call), {
+        const change = {
           ...(url === undefined ? {} : { url }),
           ...(events === undefined ? {} : { events }),
           ...(description === undefined ? {} : { description }),
           ...(is_active === undefined ? {} : { isActive: is_active }),
-        })
-        return { status: 200, body: webhookFields(changed) }
+        }
+        const expected = expectationOf(call)
+        const changed = await webhooks.update(call.caller, webhookOf(call), change, expected)
+        return shownAs(changed, { status: 200, body: webhookFields(changed) })
       },
     }),
     operation({
@@ -86,9 +114,10 @@ export function webhookOperations(webhooks: WebhookPort): readonly Operation[] {
       path: '/v1/webhooks/{webhook}',
       tag: TAG,
       summary: 'Tells it nothing more.',
+      conditions: ['If-Match'],
       answers: { 204: { description: 'Gone.' }, 403: NOT_ALLOWED, 404: GONE },
       async handle(call) {
-        await webhooks.remove(call.caller, webhookOf(call))
+        await webhooks.remove(call.caller, webhookOf(call), expectationOf(call))
         return { status: 204 }
       },
     }),
