@@ -5,9 +5,12 @@ import { type ApiAnswer, type ApiRequest, type ApiServer, refusalOf } from './se
 /** Where a request came from and how. */
 export type RequestFrom = Pick<ApiRequest, 'address' | 'scheme'>
 
-/** Whether a target belongs to the API. */
+/** Whether a target belongs to the API. `*` asks after the server as a whole, which is no page. */
 export function isApiTarget(target: string): boolean {
   return (
+    target === '*' ||
+    target === '/v1' ||
+    target.startsWith('/v1?') ||
     target.startsWith('/v1/') ||
     target.startsWith('/.well-known/jwks.json') ||
     target.startsWith('/.well-known/openid-configuration') ||

@@ -432,5 +432,10 @@ export function newPasskeyRow(passkey: NewPasskey, userId: UserId, at: EpochMs):
 
 /** One text, whatever was wrong. */
 export function wrongPassword(): Fault {
-  return new Fault('UNAUTHENTICATED', 'The e-mail or the password is wrong.')
+  return new Fault('UNAUTHENTICATED', 'The e-mail or the password is wrong.', {
+    details: {
+      remedy:
+        'type both again; whoever runs the server makes a link for a new password with sallyport people reset',
+    },
+  })
 }

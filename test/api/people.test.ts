@@ -15,6 +15,7 @@ interface Fields {
   readonly user_id: string
   readonly expires_in: number
   readonly detail: string
+  readonly help: string
   readonly api_key: string
   readonly key: { readonly id: string }
   readonly keys: readonly { readonly name: string; readonly scopes: readonly string[] }[]
@@ -54,8 +55,9 @@ for (const store of [SQLITE, POSTGRES])
         { email, password: 'not the password' },
         { email: 'nobody@example.org', password: PASSWORD },
       ]) {
-        const { detail } = await ask('POST', '/v1/auth/token', 401, undefined, wrong)
+        const { detail, help } = await ask('POST', '/v1/auth/token', 401, undefined, wrong)
         assert.equal(detail, 'The e-mail or the password is wrong.')
+        assert.match(help, /^type both again; .* sallyport people reset$/)
       }
       const typed = await ask('POST', '/v1/auth/token', 200, undefined, {
         email,
