@@ -159,6 +159,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       quotas,
       canaries,
       standing: identity.standing,
+      actApprovals: approvals.approvals,
       clock,
     })
     const standing = identity.standing

@@ -33,6 +33,7 @@ import {
   changeRecord,
   consumeWithin,
   givenBack,
+  isApproved,
   isUpheld,
   openFor,
 } from './consumption.ts'
@@ -146,6 +147,15 @@ export class Approvals implements ApprovalPort {
     if (consumed.consumption.outcome === 'granted')
       await this.#parts.announce(tx, 'consumed', consumed.consumption.taken.approval, at)
     return consumed
+  }
+
+  async isApproved(
+    reader: Reader,
+    caller: Caller,
+    act: ApprovalAct,
+    at: EpochMs,
+  ): Promise<boolean> {
+    return isApproved(this.#parts, reader, caller, act, at)
   }
 
   async giveBack(caller: Caller, taken: ConsumedApproval): Promise<void> {

@@ -1,6 +1,6 @@
 import type { RecordDraft, RowRevision } from '../audit/index.ts'
 import type { ApprovalAct, Consumption } from '../core/approval-port.ts'
-import type { Tx } from '../core/db-port.ts'
+import type { Reader, Tx } from '../core/db-port.ts'
 import type { Caller } from '../core/principals.ts'
 import { principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
@@ -63,18 +63,41 @@ export async function consumeWithin(
   return { consumption: { outcome, approval: approvalInfo(filed, at) }, rows: UNTOUCHED }
 }
 
+/** Whether `consumeWithin` would find something to use up now. */
+export async function isApproved(
+  parts: ConsumptionParts,
+  reader: Reader,
+  caller: Caller,
+  act: ApprovalAct,
+  at: EpochMs,
+): Promise<boolean> {
+  if ((await frozenProblem(parts, reader, caller, at)) !== null) return false
+  const filed = await openFor(
+    parts.approvals,
+    reader,
+    caller,
+    actDigest(caller, 'act', act),
+    at,
+    '',
+  )
+  if (filed !== null && filed.status === 'approved' && (await isUpheld(parts, reader, filed, at)))
+    return true
+  return (await grantFor(parts, reader, caller, act, at, '')) !== null
+}
+
 /** The newest request of the caller for an act that is neither used up, cancelled nor expired. */
 export async function openFor(
   approvals: ApprovalTable,
-  tx: Tx,
+  reader: Reader,
   caller: Caller,
   digest: string,
   at: EpochMs,
+  lock = ' /*lock*/',
 ): Promise<ApprovalRow | null> {
   return approvals.get(
-    tx,
+    reader,
     `requester = ? and act_digest = ? and status in ('pending', 'approved', 'denied')
-     and expires_at > ? order by created_at desc, id desc limit 1 /*lock*/`,
+     and expires_at > ? order by created_at desc, id desc limit 1${lock}`,
     [principalName(caller.principal), digest, at],
   )
 }
@@ -82,31 +105,32 @@ export async function openFor(
 /** Whether, without those whose word no longer counts, enough people have said yes. */
 export async function isUpheld(
   parts: DeciderParts,
-  tx: Tx,
+  reader: Reader,
   row: ApprovalRow,
   at: EpochMs,
 ): Promise<boolean> {
   let count = 0
   for (const { by, decision } of votesOf(row))
-    if (decision === 'approve' && (await stillCounts(parts, tx, by, row, at))) count += 1
+    if (decision === 'approve' && (await stillCounts(parts, reader, by, row, at))) count += 1
   return count >= row.needed
 }
 
 async function grantFor(
   parts: ConsumptionParts,
-  tx: Tx,
+  reader: Reader,
   caller: Caller,
   act: ApprovalAct,
   at: EpochMs,
+  lock = ' /*lock*/',
 ): Promise<ApprovalRow | null> {
   const { within } = act
   if (within === undefined) return null
   const { principal } = caller
   const grants = await parts.approvals.select(
-    tx,
+    reader,
     `requester = ? and kind = 'grant' and status = 'approved' and expires_at > ?
      and place = ? and permission = ? and policy_revision = ?
-     order by expires_at, id /*lock*/`,
+     order by expires_at, id${lock}`,
     [principalName(principal), at, within.place, within.permission, act.policyRevision],
   )
   const project = principal.kind === 'agent' ? principal.project : null
@@ -114,7 +138,7 @@ async function grantFor(
     const isHis = grant.project === project
     const hasUses = grant.grant_uses === null || grant.used < grant.grant_uses
     if (!isHis || !hasUses || !parts.covers(grant.pattern ?? '', within.path)) continue
-    if (await isUpheld(parts, tx, grant, at)) return grant
+    if (await isUpheld(parts, reader, grant, at)) return grant
   }
   return null
 }

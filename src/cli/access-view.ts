@@ -21,9 +21,19 @@ export function policyJson(policy: PathPolicyInfo): { readonly [name: string]: J
     permissions: policy.permissions,
     conditions: policy.conditions === null ? null : JSON.stringify(policy.conditions),
     expires_at: policy.expiresAt === null ? null : toIso(policy.expiresAt),
+    approval:
+      policy.approval === null
+        ? null
+        : { needed: policy.approval.needed, expires_in: policy.approval.expiresInSeconds },
     created_at: toIso(policy.createdAt),
     created_by: policy.createdBy,
   }
+}
+
+/** ` after 2 approvals`, or nothing. */
+export function approvalWords({ approval }: Pick<PathPolicyInfo, 'approval'>): string {
+  if (approval === null) return ''
+  return approval.needed === 1 ? ' after an approval' : ` after ${approval.needed} approvals`
 }
 
 /** Names of agents by `agent:ID`, so that a table can be read. */
@@ -50,7 +60,7 @@ export function policyTable(
         visible(names.get(who) ?? who),
         one.effect,
         one.pattern,
-        one.permissions.join(' '),
+        `${one.permissions.join(' ')}${approvalWords(one)}`,
         one.expiresAt === null ? '-' : toIso(one.expiresAt),
       ]
     }),

@@ -1,4 +1,4 @@
-import type { Tx } from './db-port.ts'
+import type { Reader, Tx } from './db-port.ts'
 import type { Expectation } from './expectation.ts'
 import type { Caller } from './principals.ts'
 import type { SecretText } from './secret-text.ts'
@@ -206,6 +206,8 @@ export interface ApprovalPort {
     readonly consumption: Consumption
     readonly rows: readonly (readonly [table: string, id: string, revision: number | null])[]
   }>
+  /** Whether `consumeWithin` would find what it needs now, looked at without using it up. */
+  isApproved(reader: Reader, caller: Caller, act: ApprovalAct, at: EpochMs): Promise<boolean>
   /**
    * Uses up what the caller asked for in his own words, so that he does it once.
    *

@@ -25,6 +25,14 @@ export interface AccessConditions {
   readonly environmentIn?: readonly string[]
 }
 
+/** What a policy that allows asks for besides: the word of people, before each use of what it allows. */
+export interface PolicyApproval {
+  /** How many different people must say yes, 1 to 10. */
+  readonly needed: number
+  /** How long they have, and how long their yes can be used: 30 to 604 800. */
+  readonly expiresInSeconds: number
+}
+
 /** What one principal may do at the paths of a vault that a pattern covers. */
 export interface PathPolicyInfo {
   readonly id: PolicyId
@@ -41,6 +49,8 @@ export interface PathPolicyInfo {
   /** Says which policy is named as the reason when several decide alike; a deny wins over every allow. */
   readonly priority: number
   readonly expiresAt: EpochMs | null
+  /** Asked for before reading, writing, deleting and using, not before listing; sharing cannot wait. Null: never. */
+  readonly approval: PolicyApproval | null
   readonly createdAt: EpochMs
   readonly createdBy: string
 }
@@ -49,7 +59,7 @@ export type PathPolicyRequest = Pick<
   PathPolicyInfo,
   'pattern' | 'principalType' | 'principalId' | 'permissions'
 > &
-  Partial<Pick<PathPolicyInfo, 'effect' | 'conditions' | 'priority' | 'expiresAt'>>
+  Partial<Pick<PathPolicyInfo, 'effect' | 'conditions' | 'priority' | 'expiresAt' | 'approval'>>
 
 export interface AccessExplanation {
   readonly allowed: boolean
@@ -57,6 +67,8 @@ export interface AccessExplanation {
   /** Policy that decided, or null. */
   readonly by: PolicyId | null
   readonly reason: string
+  /** Where it is allowed, what is asked for before each use; null: nothing. */
+  readonly approval: PolicyApproval | null
   /** What it would be without the policy that decided. */
   readonly withoutIt: { readonly allowed: boolean; readonly reason: string } | null
   readonly considered: readonly { readonly policy: PathPolicyInfo; readonly outcome: string }[]
@@ -78,7 +90,10 @@ export interface PolicyPort {
     vault: string,
     id: string,
     change: Partial<
-      Pick<PathPolicyInfo, 'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority'>
+      Pick<
+        PathPolicyInfo,
+        'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority' | 'approval'
+      >
     >,
     expected?: Expectation,
   ): Promise<PathPolicyInfo>

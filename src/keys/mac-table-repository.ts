@@ -28,22 +28,28 @@ export class MacTable<R extends MacRow> {
   readonly #mac: RowMac
   readonly #columns: readonly (keyof R & string)[]
   readonly #key: readonly (keyof R & string)[]
+  readonly #later: ReadonlySet<string>
   readonly #statements = new Map<string, string>()
 
   /**
    * @param columns every column but `mac`, in the order in which they are authenticated
    * @param key the primary key's columns
+   * @param later the last of the columns, where rows are older than they are: authenticated where they are not null, so
+   *   that what was signed before there was such a column still verifies. Each comes with its name, so none can be put
+   *   into a signed row, taken out of it or be taken for another.
    */
   constructor(
     mac: RowMac,
     name: string,
     columns: readonly (keyof R & string)[],
     key: readonly (keyof R & string)[],
+    later: readonly (keyof R & string)[] = [],
   ) {
     this.#mac = mac
     this.name = name
     this.#columns = columns
     this.#key = key
+    this.#later = new Set(later)
   }
 
   /** The primary key as one text. */
@@ -81,9 +87,8 @@ export class MacTable<R extends MacRow> {
   /** Inserts rows, or replaces those whose revision is one less. @throws {Fault} `VERSION_CONFLICT` when one is not */
   save(tx: Tx, rows: readonly R[]): Promise<void> {
     return this.#write(tx, rows, 'upsert', (params, row) => {
-      const fields = this.#fields(row)
-      for (const field of fields) params.push(field)
-      params.push(this.#mac.sign(this.name, this.idOf(row), fields))
+      for (const column of this.#columns) params.push(row[column] as SqlValue)
+      params.push(this.#mac.sign(this.name, this.idOf(row), this.#fields(row)))
     })
   }
 
@@ -153,7 +158,14 @@ export class MacTable<R extends MacRow> {
   }
 
   #fields(row: R): SqlValue[] {
-    return this.#columns.map((column) => row[column] as SqlValue)
+    if (this.#later.size === 0) return this.#columns.map((column) => row[column] as SqlValue)
+    return this.#columns.flatMap((column) =>
+      this.#later.has(column)
+        ? row[column] === null
+          ? []
+          : [column, row[column] as SqlValue]
+        : [row[column] as SqlValue],
+    )
   }
 
   #counterUpdate(tx: Tx, counter: string, count: number): string {

@@ -1,8 +1,13 @@
 import { isFault } from '../core/faults.ts'
-import { ACCESS_PERMISSIONS, type AccessPermission } from '../core/policy-port.ts'
+import {
+  ACCESS_PERMISSIONS,
+  type AccessPermission,
+  type PolicyApproval,
+} from '../core/policy-port.ts'
 import type { AccessMoment } from './access-conditions.ts'
 import {
   type AccessPolicy,
+  isAsked,
   type PolicyStanding,
   pathMatcher,
   type ReadPolicy,
@@ -50,6 +55,8 @@ export interface AccessDecision {
   readonly by: string | null
   /** One sentence; of paths it shows the policy's pattern only. */
   readonly reason: string
+  /** It is allowed with the word of people alone, which the policy that decided asks for. */
+  readonly approval?: PolicyApproval
 }
 
 export interface CompiledAccess {
@@ -111,7 +118,13 @@ const NO_OUTLOOKS: readonly (Outlook | undefined)[] = []
  * Of the policies on the path for this permission, those that have expired or whose conditions do not hold are left
  * out. What cannot be evaluated counts if it denies and does not if it allows. Then a deny wins; priority only orders
  * which of several is named as the reason, the highest first. The creator of a vault, a user, may do what no policy
- * denies him. A policy of the subject that is malformed denies everything, because it may be the deny that was meant.
+ * denies him.
+ *
+ * One policy that asks for an approval is enough for people to be asked, whatever else allows it without and with what
+ * priority; the one that asks for most people is the one that counts. One that cannot be evaluated allows nothing, but
+ * what another allows then waits for its approval. Listing never waits.
+ *
+ * A policy of the subject that is malformed denies everything, because it may be the deny that was meant.
  *
  * @param policies - those of other principals and vaults are passed over
  */
@@ -182,13 +195,17 @@ function compileFor(caller: ReadSubject, policies: readonly AccessPolicy[]): Com
       const known = (memory.get(vaultId)?.get(path) ?? NO_OUTLOOKS)[place]
       const { settled, candidates } = known ?? outlookFor(question, place)
       if (settled !== null) return settled
+      // Of a policy that may hold and would ask people: what is allowed otherwise waits for them.
+      let asking: AccessDecision | null = null
       for (const { read, decision } of candidates) {
-        if (read.isTimeless) return decision
+        if (read.isTimeless) return asking ?? decision
         const standing = read.standingAt(question)
-        if (standing.counts)
-          return standing.state === 'holds' ? decision : doubted(decision, standing)
+        if (standing.state === 'holds') return asking ?? decision
+        if (standing.counts) return doubted(decision, standing)
+        if (standing.state === 'unknown' && decision.approval !== undefined)
+          asking ??= doubted(decision, standing)
       }
-      if (caller.mayOwn && question.isOwner) return OWNER
+      if (caller.mayOwn && question.isOwner) return asking ?? OWNER
       return UNMATCHED[place] ?? NOT_ASKABLE
     },
   }
@@ -256,9 +273,14 @@ function ownPolicies(subject: AccessSubject, rows: readonly unknown[]): OwnPolic
   return { own: own.toSorted(byRank), broken: null }
 }
 
-/** Denies first, then the higher priority, then by id, so that the reason is the same in every process. */
+/**
+ * Denies first, then what asks for more people, then the higher priority, then by id, so that the reason is the same in
+ * every process.
+ */
 function byRank({ policy: a }: ReadPolicy, { policy: b }: ReadPolicy): number {
   if (a.effect !== b.effect) return a.effect === 'deny' ? -1 : 1
+  const [more, fewer] = [a.approval?.needed ?? 0, b.approval?.needed ?? 0]
+  if (more !== fewer) return fewer - more
   if (a.priority !== b.priority) return b.priority - a.priority
   return a.id < b.id ? -1 : Number(a.id > b.id)
 }
@@ -274,10 +296,14 @@ function candidatesOf(
 }
 
 function decisionBy(policy: AccessPolicy, permission: AccessPermission): AccessDecision {
-  const { id, effect, pattern } = policy
+  const { id, effect, pattern, approval = null } = policy
   const allowed = effect === 'allow'
-  const reason = `A policy on ${quoted(pattern)} ${allowed ? 'allows' : 'denies'} ${permission}.`
-  return Object.freeze({ allowed, layer: 'policy', by: id, reason })
+  const says = `A policy on ${quoted(pattern)} ${allowed ? 'allows' : 'denies'} ${permission}`
+  if (approval === null || !isAsked(permission))
+    return Object.freeze({ allowed, layer: 'policy', by: id, reason: `${says}.` })
+  const people = approval.needed === 1 ? 'a person has' : `${approval.needed} people have`
+  const reason = `${says} once ${people} approved it.`
+  return Object.freeze({ allowed, layer: 'policy', by: id, reason, approval })
 }
 
 function doubted(decision: AccessDecision, { because }: PolicyStanding): AccessDecision {

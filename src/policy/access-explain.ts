@@ -60,11 +60,14 @@ export function explainAccess(
   const decision = decideAccess(subject, policies, question)
   const isReached =
     readSubject(subject) !== null && ['policy', 'owner', 'none'].includes(decision.layer)
+  const isAsking = decision.approval !== undefined
   const brokenAt = policies.findIndex(
     (row) => !isOfAnother(row, subject) && readPolicy(row) === null,
   )
   const considered = policies.map((row, i): ConsideredPolicy => {
     const plain = consider(row, subject, question)
+    // Of one that may hold nothing is allowed, but it is the one that has people asked.
+    if (isAsking && plain.id === decision.by) return { ...plain, outcome: 'decides' }
     if (!APPLYING.includes(plain.outcome)) return plain
     if (!isReached) return { ...plain, outcome: 'not reached' }
     if (brokenAt !== -1) {
@@ -72,7 +75,8 @@ export function explainAccess(
       return plain.outcome === 'malformed' ? plain : { ...plain, outcome: 'not reached' }
     }
     const isAllow = row.effect === 'allow'
-    if (isAllow !== decision.allowed) return { ...plain, outcome: 'overruled' }
+    const isOtherwise = isAllow !== decision.allowed || (isAsking && !row.approval)
+    if (isOtherwise) return { ...plain, outcome: 'overruled' }
     return plain.id === decision.by ? { ...plain, outcome: 'decides' } : plain
   })
   const rest = policies.filter((_, i) => considered[i]?.outcome !== 'decides')

@@ -11,6 +11,7 @@ import {
   type AccessPolicy,
   type AccessTerms,
   checkAccessTerms,
+  isAsked,
   type ReadPolicy,
   readPolicy,
 } from './access-policy.ts'
@@ -53,6 +54,7 @@ export type GrantLack =
   | 'readable policies'
   | 'right to deny'
   | 'freedom from denial'
+  | 'freedom from approval'
   | 'permission'
   | 'path'
   | 'expiry'
@@ -68,7 +70,7 @@ const OK: GrantCheck = { ok: true }
  * To allow, the granter needs `share` on the whole pattern at this moment, and each permission from one policy that
  * covers the whole pattern, holds at this moment, ends no sooner and has conditions no narrower; and no deny of his own
  * may touch any of these paths for these permissions, whatever its conditions. What several policies would only cover
- * together is not seen. A deny takes from others what somebody else gave them: it is for the vault's creator and the
+ * together is not seen. What he may do only once people have approved it he grants with no fewer of them to ask. A deny takes from others what somebody else gave them: it is for the vault's creator and the
  * organisation's owners and admins, within what their credential reaches.
  *
  * A yes is proven: as long as the granter's policies stay, every decision that the grant allows is one that he is
@@ -158,6 +160,19 @@ function lackOf(
     const { id, pattern: denied } = against.policy
     const reason = `The granter may not grant ${what}: a policy on ${quoted(denied)} denies it to him.`
     return lack('freedom from denial', reason, permission, id)
+  }
+  const asking = isAsked(permission)
+    ? mine.find(
+        ({ policy, standingAt }) =>
+          (policy.approval?.needed ?? 0) > (lasting?.approval?.needed ?? 0) &&
+          standingAt(moment).state !== 'expired' &&
+          globsMeet(policy.pattern, pattern),
+      )
+    : undefined
+  if (asking !== undefined) {
+    const { id, pattern: asked, approval } = asking.policy
+    const reason = `The granter may not grant ${what} with fewer than ${approval?.needed ?? 1} to approve each use: a policy on ${quoted(asked)} asks for as many of him.`
+    return lack('freedom from approval', reason, permission, id)
   }
   if (isOwner) return null
   // Each row is what the one before it left over: the first that leaves nothing is what is missing.

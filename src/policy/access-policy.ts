@@ -3,6 +3,7 @@ import {
   ACCESS_PERMISSIONS,
   type AccessConditions,
   type AccessPermission,
+  type PolicyApproval,
 } from '../core/policy-port.ts'
 import type { EpochMs } from '../core/time.ts'
 import {
@@ -27,6 +28,8 @@ export interface AccessTerms {
   readonly conditions: AccessConditions | null
   /** From this instant on the policy is as if it were not there. null: never */
   readonly expiresAt: EpochMs | null
+  /** What is asked for before each use of what is allowed, but for listing. None, or null: nothing. */
+  readonly approval?: PolicyApproval | null
 }
 
 export interface AccessPolicy extends AccessTerms {
@@ -179,14 +182,57 @@ function readTerms(row: Row, conditionsOf: ReadConditions): AccessTerms {
   if (effect !== 'allow' && effect !== 'deny') return refuse('effect', "must be 'allow' or 'deny'")
   if (expiresAt !== null && (typeof expiresAt !== 'number' || !Number.isFinite(expiresAt)))
     return refuse('expiresAt', 'must be null or milliseconds since 1970')
+  const named = readPermissions(permissions)
+  const approval = readApproval(row['approval'], effect, named)
   return {
     pattern,
     effect,
-    permissions: readPermissions(permissions),
+    permissions: named,
     // Not written down is not none: it may have been lost on the way.
     conditions: conditionsOf(conditions),
     expiresAt: expiresAt as EpochMs | null,
+    ...(approval === null ? {} : { approval }),
   }
+}
+
+const MAX_NEEDED = 10
+const MIN_SECONDS = 30
+const MAX_SECONDS = 604_800
+
+function readApproval(
+  input: unknown,
+  effect: 'allow' | 'deny',
+  permissions: readonly AccessPermission[],
+): PolicyApproval | null {
+  if (input === undefined || input === null) return null
+  if (typeof input !== 'object')
+    return refuse('approval', 'must be null, or say how many people are needed')
+  const { needed, expiresInSeconds } = input as Partial<Record<keyof PolicyApproval, unknown>>
+  if (!isWhole(needed, 1, MAX_NEEDED))
+    return refuse('approval.needed', `must be a whole number from 1 to ${MAX_NEEDED}`)
+  if (!isWhole(expiresInSeconds, MIN_SECONDS, MAX_SECONDS))
+    return refuse(
+      'approval.expiresInSeconds',
+      `must be a whole number from ${MIN_SECONDS} to ${MAX_SECONDS}`,
+    )
+  if (effect === 'deny') return refuse('approval', 'goes with allow: what is denied stays denied')
+  if (permissions.includes('share'))
+    return refuse(
+      'approval',
+      'does not go with share, whose readings nobody would be asked about; leave share out',
+    )
+  if (!permissions.some(isAsked))
+    return refuse('approval', 'is never asked for list alone; name what people shall be asked for')
+  return { needed, expiresInSeconds }
+}
+
+/** Whether people are asked before what needs this permission, where a policy wants that: names alone are no secret. */
+export function isAsked(permission: AccessPermission): boolean {
+  return permission !== 'list'
+}
+
+function isWhole(input: unknown, min: number, max: number): input is number {
+  return typeof input === 'number' && Number.isSafeInteger(input) && input >= min && input <= max
 }
 
 function readPermissions(input: unknown): readonly AccessPermission[] {

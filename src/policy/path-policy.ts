@@ -1,4 +1,5 @@
 import { asFault } from '../core/faults.ts'
+import type { PolicyApproval } from '../core/policy-port.ts'
 import { compileGlob, type GlobMatch } from './glob.ts'
 import { isPath } from './path.ts'
 
@@ -31,6 +32,11 @@ export interface Judgement {
   readonly allowed: boolean
   /** Id of the policy that decided, or null when none matched. */
   readonly by: string | null
+  /**
+   * Not allowed as it stands, but with the word of people, which the policy `by` asks for. Whoever does not know how to
+   * ask refuses.
+   */
+  readonly approval?: PolicyApproval
 }
 
 export type PathJudge = (path: string, permission: Permission) => Judgement

@@ -24,6 +24,8 @@ export interface SecretTool<I extends z.ZodType, O extends z.ZodType<Fields>> {
   readonly annotations: ToolAnnotations
   readonly input: I
   readonly output: O
+  /** Policies may have people asked first: the call waits for them where its client can. Not with pages of its own. */
+  readonly mayWait?: true
   run(
     args: z.output<I>,
     call: SecretCall,
@@ -42,20 +44,14 @@ export function secretTool<I extends z.ZodType, O extends z.ZodType<Fields>>(
   return (options, questions) => ({
     ...tool,
     async run(args, mcp) {
-      const { caller, vault: vaultName } = mcp.session
-      return await tool.run(
+      const { vault: vaultName } = mcp.session
+      const caller = callerOf(mcp.session, mcp.client)
+      const { openPeople, openDoors, log } = options
+      const vault = await options.openVault()
+      const act = () =>
         // The wire parsed them with `input`.
-        args as z.output<I>,
-        {
-          vault: await options.openVault(),
-          vaultName,
-          caller: callerOf({ caller, vault: vaultName }, mcp.client),
-          log: options.log,
-          mcp,
-          questions,
-          openDoors: options.openDoors,
-        },
-      )
+        tool.run(args as z.output<I>, { vault, vaultName, caller, log, mcp, questions, openDoors })
+      return tool.mayWait === true ? untilApproved({ openPeople, caller, mcp }, act) : await act()
     },
   })
 }

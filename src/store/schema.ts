@@ -298,6 +298,11 @@ export const MIGRATIONS: readonly Migration[] = [
       'create unlogged table rate_buckets (id text collate "C" primary key, full_at bigint not null)',
     ],
   },
+  {
+    version: 14,
+    name: 'path policies that ask for an approval',
+    statements: [`alter table path_policies add column approval text`],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */

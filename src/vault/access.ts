@@ -4,6 +4,7 @@ import { Fault } from '../core/faults.ts'
 import type { VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Permission } from '../policy/index.ts'
+import { askedFor } from './needs-person.ts'
 import type { ProjectEvidence } from './project-evidence.ts'
 import { STEP_UP } from './registered-rights.ts'
 import { type CallerRights, refusalRecord, remedyFor, revokeChanged } from './rights.ts'
@@ -70,6 +71,10 @@ export async function revokeSeen(
   return revoked === null ? [] : [revoked]
 }
 
+/** What has no exact act that a person could say yes to, or none that the same call would be again. */
+const CANNOT_WAIT =
+  'a policy asks for the approval of a person here, and this act cannot wait for one: have a policy on its path that does not ask'
+
 /** The refusal of a permission, with the approval revoked when it was refused because the file changed. */
 export async function refuse(
   tx: Tx,
@@ -85,7 +90,10 @@ export async function refuse(
       rights.ended ??
       (judgement.by === STEP_UP
         ? stepUpRequired()
-        : accessDenied(request.path, remedyFor(rights.standing, permission))),
+        : accessDenied(
+            request.path,
+            askedFor(judgement) === null ? remedyFor(rights.standing, permission) : CANNOT_WAIT,
+          )),
     record: refusalRecord(
       request.caller,
       request.action,

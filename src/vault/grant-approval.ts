@@ -1,24 +1,12 @@
 import type { RowRevision } from '../audit/index.ts'
-import type { ApprovalPort, ApprovalRequest } from '../core/approval-port.ts'
+import type { ApprovalRequest } from '../core/approval-port.ts'
 import { jsonDigest } from '../core/canonical-json.ts'
 import type { Tx } from '../core/db-port.ts'
-import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import { type EpochMs, toIso } from '../core/time.ts'
 import type { AccessPolicy } from '../policy/index.ts'
+import { type ActApprovals, NeedsPerson } from './needs-person.ts'
 import type { VaultRow } from './rows-repository.ts'
-
-export type GrantApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand'>
-
-/** Says that the grant was allowed but for a person's word, and what to ask for. */
-export class GrantNeedsPerson extends Fault {
-  readonly request: ApprovalRequest
-
-  constructor(request: ApprovalRequest) {
-    super('APPROVAL_REQUIRED', 'A person has to approve this first.')
-    this.request = request
-  }
-}
 
 /**
  * What an agent hands on, a person has said yes to. Asked for only when nothing else stands against it, so that nobody
@@ -26,10 +14,10 @@ export class GrantNeedsPerson extends Fault {
  *
  * @param current the policy that is changed, or null for a new one
  * @returns the rows that the yes was used up in, for the record of the grant; nothing for people
- * @throws {GrantNeedsPerson}
+ * @throws {NeedsPerson}
  */
 export async function consumeGrantApproval(
-  approvals: GrantApprovals,
+  approvals: Pick<ActApprovals, 'consumeWithin'>,
   tx: Tx,
   caller: Caller,
   vault: VaultRow,
@@ -40,22 +28,8 @@ export async function consumeGrantApproval(
   if (caller.principal.kind !== 'registered-agent') return []
   const request = requestFor(vault, wanted, current)
   const { consumption, rows } = await approvals.consumeWithin(tx, caller, request, at)
-  if (consumption.outcome !== 'granted') throw new GrantNeedsPerson(request)
+  if (consumption.outcome !== 'granted') throw new NeedsPerson(request)
   return rows
-}
-
-/** Runs a grant; when it lacks a person's word, that is asked for. @throws {Fault} `APPROVAL_REQUIRED` */
-export async function askingPerson<T>(
-  approvals: GrantApprovals,
-  caller: Caller,
-  grant: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await grant()
-  } catch (error) {
-    if (!(error instanceof GrantNeedsPerson)) throw error
-    return await approvals.demand(caller, error.request)
-  }
 }
 
 function requestFor(
@@ -64,7 +38,7 @@ function requestFor(
   current: AccessPolicy | null,
 ): ApprovalRequest {
   const { pattern, principalType, principalId, permissions, effect, conditions } = wanted
-  const { priority, expiresAt } = wanted
+  const { priority, expiresAt, approval = null } = wanted
   const who = `${principalType} ${principalId}`
   const may = `${effect === 'allow' ? 'may' : 'may not'} ${permissions.join(', ')}`
   return {
@@ -79,6 +53,7 @@ function requestFor(
       conditions: conditions as unknown,
       priority,
       expiresAt,
+      ...(approval === null ? {} : { approval: approval as unknown }),
     }),
     policyRevision: 'grants-of-agents',
     preview: {
@@ -88,6 +63,9 @@ function requestFor(
         { label: 'In the vault', value: vault.name },
         { label: 'Who', value: who },
         { label: 'May', value: may },
+        ...(approval === null
+          ? []
+          : [{ label: 'Each time approved by', value: `${approval.needed}` }]),
         { label: 'Until', value: expiresAt === null ? 'it is taken back' : toIso(expiresAt) },
         ...(conditions === null
           ? []

@@ -12,6 +12,7 @@ import {
   versionConflict,
 } from './access.ts'
 import { bumpKnown, endVersion } from './fingerprints-repository.ts'
+import { type ActApprovals, askedFor } from './needs-person.ts'
 import type { VaultRights } from './rights.ts'
 import {
   deleteSealed,
@@ -23,6 +24,15 @@ import {
 export interface LifecycleParts {
   readonly tables: VaultTables
   readonly rights: VaultRights
+  /** Without it, nothing is done where a policy asks for the word of people. */
+  readonly actApprovals?: ActApprovals
+}
+
+/** The secret's row, for a caller who may, or who may once people have said yes to it. */
+interface Admitted {
+  readonly row: SecretRow
+  /** Uses up what they said, when nothing else stands against the act. */
+  approved(args: Readonly<Record<string, unknown>>): Promise<readonly RowRevision[] | Refused>
 }
 
 /** A request for one version of a secret. */
@@ -42,19 +52,26 @@ async function admitted(
   request: Request,
   permission: Permission,
   at: EpochMs,
-): Promise<SecretRow | Refused> {
+): Promise<Admitted | Refused> {
   const rights = await (await parts.rights.at(tx, at)).of(request)
-  if (!rights.judge(request.path, permission).allowed)
+  const judgement = rights.judge(request.path, permission)
+  const { tables, actApprovals: approvals } = parts
+  const asked = approvals === undefined ? null : askedFor(judgement)
+  if (!judgement.allowed && asked === null)
     return refuse(tx, parts.tables, request, rights, permission)
   const row = await parts.tables.secrets.get(tx, 'vault_id = ? and path = ?', [
     request.vaultId,
     request.path,
   ])
-  return row ?? refused(request, secretNotFound(request.path))
-}
-
-function isRefused(result: SecretRow | Refused): result is Refused {
-  return 'fault' in result
+  if (row === null) return refused(request, secretNotFound(request.path))
+  return {
+    row,
+    async approved(args) {
+      if (asked === null || approvals === undefined) return []
+      const { approvedWithin } = await import('./path-approval.ts')
+      return approvedWithin({ tables, approvals }, tx, { request, permission, args }, asked, at)
+    },
+  }
 }
 
 function changed(
@@ -91,14 +108,17 @@ export async function softDelete(
   request: DeleteRequest,
   at: EpochMs,
 ): Promise<Settled<SecretRow>> {
-  const row = await admitted(parts, tx, request, 'delete', at)
-  if (isRefused(row)) return row
+  const admission = await admitted(parts, tx, request, 'delete', at)
+  if ('fault' in admission) return admission
+  const { row } = admission
   if (row.deleted_at !== null) return refused(request, secretNotFound(request.path))
   if (request.ifVersion !== undefined && request.ifVersion !== row.version)
     return refused(request, versionConflict(request.path, row.version, request.ifVersion))
+  const used = await admission.approved({ ifVersion: request.ifVersion ?? null })
+  if ('fault' in used) return used
   const { next, revision } = await saveSecret(parts, tx, row, { deleted_at: at, updated_at: at })
   await endVersion(tx, { secretId: row.id, version: row.version }, at)
-  return { value: next, record: changed(request, row.version, [revision]) }
+  return { value: next, record: changed(request, row.version, [revision, ...used]) }
 }
 
 export async function undelete(
@@ -107,8 +127,9 @@ export async function undelete(
   request: Request,
   at: EpochMs,
 ): Promise<Settled<SecretRow>> {
-  const row = await admitted(parts, tx, request, 'write', at)
-  if (isRefused(row)) return row
+  const admission = await admitted(parts, tx, request, 'write', at)
+  if ('fault' in admission) return admission
+  const { row } = admission
   if (row.deleted_at === null)
     return refused(
       request,
@@ -117,10 +138,12 @@ export async function undelete(
       }),
     )
   if (row.state === 'destroyed') return refused(request, secretNotFound(request.path), 'destroyed')
+  const used = await admission.approved({})
+  if ('fault' in used) return used
   const { next, revision } = await saveSecret(parts, tx, row, { deleted_at: null, updated_at: at })
   await endVersion(tx, { secretId: row.id, version: row.version }, null)
   await bumpKnown(tx)
-  return { value: next, record: changed(request, row.version, [revision]) }
+  return { value: next, record: changed(request, row.version, [revision, ...used]) }
 }
 
 export interface Destroyed {
@@ -135,8 +158,9 @@ export async function destroyVersions(
   request: Request & { readonly version: number | null },
   at: EpochMs,
 ): Promise<Settled<Destroyed>> {
-  const row = await admitted(parts, tx, request, 'delete', at)
-  if (isRefused(row)) return row
+  const admission = await admitted(parts, tx, request, 'delete', at)
+  if ('fault' in admission) return admission
+  const { row } = admission
   const versions = await parts.tables.versions.select(tx, 'secret_id = ? order by version', [
     row.id,
   ])
@@ -145,7 +169,9 @@ export async function destroyVersions(
       one.state !== 'destroyed' && (request.version === null || one.version === request.version),
   )
   if (doomed.length === 0) return refused(request, secretNotFound(request.path), 'destroyed')
-  const rows: RowRevision[] = []
+  const used = await admission.approved({ version: request.version })
+  if ('fault' in used) return used
+  const rows: RowRevision[] = [...used]
   for (const version of doomed) {
     await deleteSealed(tx, row.id, version.version)
     await endVersion(tx, { secretId: row.id, version: version.version }, at)
@@ -186,8 +212,9 @@ export async function setVersionEnabled(
   request: VersionRequest & { readonly enabled: boolean },
   at: EpochMs,
 ): Promise<Settled<{ readonly secret: SecretRow; readonly version: VersionRow }>> {
-  const row = await admitted(parts, tx, request, 'write', at)
-  if (isRefused(row)) return row
+  const admission = await admitted(parts, tx, request, 'write', at)
+  if ('fault' in admission) return admission
+  const { row } = admission
   if (row.deleted_at !== null) return refused(request, secretNotFound(request.path))
   const version = await parts.tables.versions.get(tx, 'secret_id = ? and version = ?', [
     row.id,
@@ -195,10 +222,15 @@ export async function setVersionEnabled(
   ])
   if (version === null || version.state === 'destroyed')
     return refused(request, secretNotFound(request.path))
+  const used = await admission.approved({ version: request.version })
+  if ('fault' in used) return used
   const state = request.enabled ? 'active' : 'disabled'
   const next: VersionRow = { ...version, state, revision: version.revision + 1 }
   await parts.tables.versions.save(tx, [next])
-  const rows: RowRevision[] = [['versions', parts.tables.versions.idOf(next), next.revision]]
+  const rows: RowRevision[] = [
+    ['versions', parts.tables.versions.idOf(next), next.revision],
+    ...used,
+  ]
   if (row.version !== request.version)
     return {
       value: { secret: row, version: next },

@@ -43,6 +43,7 @@ import {
   type VersionRequest,
 } from './lifecycle.ts'
 import { Looks } from './looks.ts'
+import { type ActApprovals, askingPerson } from './needs-person.ts'
 import type { ProjectEvidence } from './project-evidence.ts'
 import { checkIfVersion, checkVersion } from './put-checks.ts'
 import { type PutParts, type StoreRequest, storeVersion } from './put-lane.ts'
@@ -67,6 +68,8 @@ export interface LocalVaultParts {
   readonly quotas: Quotas
   readonly canaries: Canaries
   readonly standing: StandingPort
+  /** Where a policy asks for the word of people. */
+  readonly actApprovals: ActApprovals
   readonly clock: Clock
 }
 
@@ -98,7 +101,14 @@ export class LocalVault implements VaultPort {
       this.#vaultIds.clear()
       this.#reached = new WeakMap()
     })
-    this.#reads = new ReadLane(parts.tables, parts.rights, parts.keys, parts.fingerprints, parts)
+    this.#reads = new ReadLane(
+      parts.tables,
+      parts.rights,
+      parts.keys,
+      parts.fingerprints,
+      parts,
+      parts.actApprovals,
+    )
     this.#looks = new Looks(parts)
     this.#lanes = lanesOf(parts)
     this.#opener = new ValueOpener(parts.keys.storeId)
@@ -197,8 +207,12 @@ export class LocalVault implements VaultPort {
   ): Promise<readonly VaultUse[]> {
     const wanted = [...new Set(paths)]
     const { requests, malformed } = await this.#useRequests(caller, vault, wanted)
-    const unusable = options.all === true ? await this.#looks.unusable(requests) : []
-    const isWithheld = options.all === true && unusable.length + malformed.length > 0
+    const missing = options.all === true ? await this.#looks.unusable(requests) : []
+    const isIncomplete = options.all === true && missing.length + malformed.length > 0
+    // Where people must be asked first, no read and no other yes is spent: they are asked for all that waits at once.
+    const waiting = isIncomplete || requests.length < 2 ? [] : await this.#looks.waiting(requests)
+    const unusable = isIncomplete ? missing : waiting
+    const isWithheld = isIncomplete || waiting.length > 0
     const asked = isWithheld ? unusable : requests
     if (isWithheld)
       await this.#looks.ring(requests.filter((request) => !unusable.includes(request)))
@@ -256,7 +270,7 @@ export class LocalVault implements VaultPort {
     vault: string,
     request: RotateRequest,
   ): Promise<StoredVersion> {
-    return this.#rotate(caller, vault, request.path, request.value, request.ifVersion)
+    return this.#rotate(caller, vault, request, request.value, {})
   }
 
   async rotateGenerated(
@@ -266,7 +280,8 @@ export class LocalVault implements VaultPort {
   ): Promise<StoredVersion> {
     const value = generateValue(request.length, request.charset)
     try {
-      return await this.#rotate(caller, vault, request.path, value, request.ifVersion)
+      const { length = null, charset = null } = request
+      return await this.#rotate(caller, vault, request, value, { made: { length, charset } })
     } finally {
       value.wipe()
     }
@@ -383,7 +398,7 @@ export class LocalVault implements VaultPort {
     version: number | null,
     share?: ShareClaim,
   ): Promise<SecretRead> {
-    const { ledger, canaries } = this.#parts
+    const { ledger, canaries, actApprovals } = this.#parts
     const member: ReadRequest = {
       caller: request.caller,
       evidence: request.evidence,
@@ -396,7 +411,9 @@ export class LocalVault implements VaultPort {
     }
     let committed: Committed<SpentRead>
     try {
-      committed = await ledger.commit(this.#reads, member)
+      committed = await askingPerson(actApprovals, member.caller, () =>
+        ledger.commit(this.#reads, member),
+      )
     } finally {
       canaries.tell(member)
     }
@@ -448,7 +465,11 @@ export class LocalVault implements VaultPort {
   /** Commits a change of one path, and tells of the canary that it may have rung. */
   async #change<M extends Asked, R>(lane: Lane<M, R>, member: M): Promise<R> {
     try {
-      return (await this.#parts.ledger.commit(lane, member)).value
+      return await askingPerson(
+        this.#parts.actApprovals,
+        member.caller,
+        async () => (await this.#parts.ledger.commit(lane, member)).value,
+      )
     } finally {
       this.#parts.canaries.tell(member)
     }
@@ -457,9 +478,9 @@ export class LocalVault implements VaultPort {
   async #rotate(
     caller: Caller,
     vault: string,
-    path: string,
+    { path, ifVersion }: Pick<RotateRequest, 'path' | 'ifVersion'>,
     value: SecretText,
-    ifVersion: number | undefined,
+    made: Pick<StoreRequest, 'made'>,
   ): Promise<StoredVersion> {
     return this.#store(caller, vault, path, 'secret.rotate', {
       value,
@@ -470,6 +491,7 @@ export class LocalVault implements VaultPort {
       metadata: undefined,
       expiresAt: null,
       maxReads: null,
+      ...made,
       rememberWeak: false,
     })
   }

@@ -10,6 +10,7 @@ import type { Permission } from '../policy/index.ts'
 import { accessDenied, type Request, revokeSeen, secretNotFound } from './access.ts'
 import { type Canaries, placeOf } from './canaries.ts'
 import { changeLane } from './change-lane.ts'
+import { type ActApprovals, askedFor, isOpen } from './needs-person.ts'
 import { countersOfCurrent, whyUnreadable } from './read-lane.ts'
 import {
   type Asking,
@@ -33,6 +34,7 @@ export interface LookParts {
   readonly tables: VaultTables
   readonly rights: VaultRights
   readonly canaries: Canaries
+  readonly actApprovals: ActApprovals
   readonly clock: Clock
 }
 
@@ -178,13 +180,15 @@ export class Looks {
     })
     await this.#endChanged(request, rights)
     const isLive = row !== null && row.deleted_at === null
+    // A value that a person types is not typed again for the same call, so it cannot wait for another person.
     const may = (permission: Permission): boolean => rights.judge(path, permission).allowed
+    const mayRead = isOpen(rights.judge(path, 'read'))
     return {
       path,
-      mayRead: may('read'),
+      mayRead,
       mayWrite: may('write') || (row === null && may('create')),
       currentVersion: isLive ? row.version : null,
-      remedy: may('read') ? null : remedyFor(rights.standing, 'read'),
+      remedy: mayRead ? null : remedyFor(rights.standing, 'read'),
     }
   }
 
@@ -200,13 +204,30 @@ export class Looks {
           request.path,
         ])
         const isUsable =
-          rights.judge(request.path, 'use').allowed &&
+          isOpen(rights.judge(request.path, 'use')) &&
           row !== null &&
           row.deleted_at === null &&
           whyUnreadable(countersOfCurrent(row), clock()) === null
         if (!isUsable) unusable.push(request)
       }
       return unusable
+    })
+  }
+
+  /** Those of the requests that wait for an approval which nobody has given. Uses nothing up. */
+  async waiting(requests: readonly Request[]): Promise<readonly Request[]> {
+    const { db, tables, actApprovals: approvals, clock } = this.#parts
+    return db.read(async (reader) => {
+      const waiting: Request[] = []
+      for (const request of requests) {
+        const asked = askedFor((await this.#rightsOf(reader, request)).judge(request.path, 'use'))
+        if (asked === null) continue
+        const { isApproved, readingOf } = await import('./path-approval.ts')
+        const act = readingOf({ ...request, permission: 'use', version: null })
+        if (!(await isApproved({ tables, approvals }, reader, act, asked, clock())))
+          waiting.push(request)
+      }
+      return waiting
     })
   }
 

@@ -33,7 +33,8 @@ import {
 } from '../policy/index.ts'
 import { accessDenied, stepUpRequired } from './access.ts'
 import { changeLane } from './change-lane.ts'
-import { askingPerson, consumeGrantApproval, type GrantApprovals } from './grant-approval.ts'
+import { consumeGrantApproval } from './grant-approval.ts'
+import { type ActApprovals, askingPerson } from './needs-person.ts'
 import { accessPolicy, isMaker, subjectOf } from './registered-rights.ts'
 import type { PathPolicyRow, VaultRow, VaultTables } from './rows-repository.ts'
 import { isNowhere, unknownVault, vaultFor } from './vaults.ts'
@@ -44,12 +45,15 @@ export interface PathPolicyParts {
   readonly tables: VaultTables
   readonly standing: StandingPort
   readonly clock: Clock
-  readonly approvals: GrantApprovals
+  readonly approvals: ActApprovals
   readonly audit: Pick<AuditPort, 'query'>
 }
 
 type Change = Partial<
-  Pick<PathPolicyInfo, 'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority'>
+  Pick<
+    PathPolicyInfo,
+    'permissions' | 'conditions' | 'expiresAt' | 'effect' | 'priority' | 'approval'
+  >
 >
 
 interface Creation {
@@ -163,6 +167,7 @@ export function createPathPolicies(parts: PathPolicyParts): PolicyPort {
           layer: explained.decision.layer,
           by: explained.decision.by as PolicyId | null,
           reason: explained.decision.reason,
+          approval: explained.decision.approval ?? null,
           withoutIt: explained.withoutIt,
           considered: explained.considered.flatMap(({ id, outcome }) => {
             const policy = infos.get(id)
@@ -333,6 +338,7 @@ async function createPolicy(
     created_at: at,
     created_by: principalName(caller.principal),
     revision: 1,
+    approval: approvalText(policy),
   }
   return saved(parts.tables, tx, caller, 'policy.create', next, used)
 }
@@ -377,6 +383,7 @@ async function editPolicy(
     effect: change.effect ?? before.effect,
     priority: change.priority ?? before.priority,
     expiresAt: change.expiresAt === undefined ? before.expiresAt : change.expiresAt,
+    approval: change.approval === undefined ? before.approval : change.approval,
   })
   const problem = grantProblem(caller, granter, wanted, at)
   if (problem !== null) return { fault: problem, record: refusal(caller, action, row.id, problem) }
@@ -389,6 +396,7 @@ async function editPolicy(
     priority: wanted.priority,
     expires_at: wanted.expiresAt,
     revision: current.revision + 1,
+    approval: approvalText(wanted),
   }
   return saved(tables, tx, caller, action, next, used)
 }
@@ -417,6 +425,7 @@ async function saved(
         principal: `${row.principal_type}:${row.principal_id}`,
         effect: row.effect,
         permissions: JSON.parse(row.permissions) as string[],
+        ...(row.approval === null ? {} : { approval: row.approval }),
       },
     },
   }
@@ -437,11 +446,16 @@ function requested(request: PathPolicyRequest): AccessPolicy {
     conditions: request.conditions ?? null,
     priority: request.priority ?? 0,
     expiresAt: request.expiresAt ?? null,
+    approval: request.approval ?? null,
   })
 }
 
+function approvalText({ approval = null }: AccessPolicy): string | null {
+  return approval === null ? null : JSON.stringify(approval)
+}
+
 export function pathPolicyInfo(row: PathPolicyRow): PathPolicyInfo {
-  const { permissions, conditions } = accessPolicy(row)
+  const { permissions, conditions, approval = null } = accessPolicy(row)
   return {
     id: row.id,
     tag: stateTag(row.revision),
@@ -454,6 +468,7 @@ export function pathPolicyInfo(row: PathPolicyRow): PathPolicyInfo {
     conditions,
     priority: row.priority,
     expiresAt: row.expires_at,
+    approval,
     createdAt: row.created_at,
     createdBy: row.created_by,
   }

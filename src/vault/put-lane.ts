@@ -9,6 +9,7 @@ import type { Metadata, SecretType, StoredVersion } from '../core/vault-port.ts'
 import type { StoreKeys } from '../keys/index.ts'
 import type { Permission } from '../policy/index.ts'
 import {
+  type Refused,
   type Request,
   refuse,
   refused,
@@ -17,6 +18,7 @@ import {
   versionConflict,
 } from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
+import { type ActApprovals, type AskedPolicy, askedFor } from './needs-person.ts'
 import { checkExpiry, checkMaxReads, checkMetadata, checkType, checkValue } from './put-checks.ts'
 import { payersOf, type Quotas } from './quotas.ts'
 import type { CallerRights, VaultRights } from './rights.ts'
@@ -41,6 +43,8 @@ export interface StoreRequest extends Request {
   readonly metadata: Metadata | undefined
   readonly expiresAt: EpochMs | null
   readonly maxReads: number | null
+  /** What a value that is made here is made of; without it, the value came with the request. */
+  readonly made?: { readonly length: number | null; readonly charset: string | null }
   /** By the person's word: fingerprints are kept of a value that can be guessed, too. */
   readonly rememberWeak: boolean
 }
@@ -52,6 +56,8 @@ export interface PutParts {
   readonly vaultKeys: VaultKeys
   readonly fingerprints: Fingerprints
   readonly quotas: Quotas
+  /** Without it, nothing is stored where a policy asks for the word of people. */
+  readonly actApprovals?: ActApprovals
 }
 
 /** Stores one new version. The version it replaces keeps its own counters from then on. */
@@ -65,12 +71,16 @@ export async function storeVersion(
   const rightsAt = await parts.rights.at(tx, at)
   const rights = await rightsAt.of(request)
   const allowed = storingAllowed(rights, request)
-  if (!allowed.any) return refuse(tx, tables, request, rights, 'write')
+  const { actApprovals } = parts
+  const asked =
+    allowed.any || actApprovals === undefined ? null : askedFor(rights.judge(request.path, 'write'))
+  if (!allowed.any && asked === null) return refuse(tx, tables, request, rights, 'write')
   const current = await tables.secrets.get(tx, 'vault_id = ? and path = ?', [
     request.vaultId,
     request.path,
   ])
-  if (current !== null && !allowed.overExisting) return refuse(tx, tables, request, rights, 'write')
+  if (current !== null && !allowed.overExisting && asked === null)
+    return refuse(tx, tables, request, rights, 'write')
   if (request.mode === 'rotate' && !isLive(current))
     return refused(request, secretNotFound(request.path))
   const conflict = conflictOf(request, current)
@@ -79,12 +89,46 @@ export async function storeVersion(
   const quota = await parts.quotas.open(tx, rightsAt.revision, () => payers, at)
   const exhausted = quota?.refusal(payers, 'writes') ?? null
   if (exhausted !== null) return refused(request, exhausted)
+  const approved =
+    asked === null || actApprovals === undefined
+      ? NOTHING
+      : await storingApproved(parts, actApprovals, tx, request, asked, at)
+  if ('fault' in approved) return approved
   const written = await write(parts, tx, request, current, at)
   const revoked = await revokeSeen(tx, tables, request, rights)
   const spent = quota?.spend(payers, 'writes') ?? []
   await quota?.save(tx)
-  const rows = [...written.record.rows, ...revoked, ...spent]
+  const rows = [...written.record.rows, ...approved, ...revoked, ...spent]
   return { ...written, record: { ...written.record, rows } }
+}
+
+const NOTHING: readonly RowRevision[] = []
+
+/** What people said to storing this value, used up. A value that is made here is another one each time. */
+async function storingApproved(
+  { tables, keys }: PutParts,
+  approvals: ActApprovals,
+  tx: Tx,
+  request: StoreRequest,
+  asked: AskedPolicy,
+  at: EpochMs,
+): Promise<readonly RowRevision[] | Refused> {
+  const { approvedWithin, valueDigest } = await import('./path-approval.ts')
+  const { made, value, ifVersion, type, metadata, expiresAt, maxReads } = request
+  const content =
+    made === undefined
+      ? { bytes: value.byteLength, value: await valueDigest(keys, tx, value) }
+      : { made }
+  const args = {
+    ...content,
+    ifVersion: ifVersion ?? null,
+    type: type ?? null,
+    metadata: metadata === undefined ? null : (metadata as unknown),
+    expiresAt,
+    maxReads,
+  }
+  const act = { request, permission: 'write', args } as const
+  return approvedWithin({ tables, approvals }, tx, act, asked, at)
 }
 
 function storingAllowed(

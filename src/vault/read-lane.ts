@@ -14,6 +14,7 @@ import {
   secretSpent,
 } from './access.ts'
 import type { Fingerprints } from './fingerprints.ts'
+import { type ActApprovals, type AskedPolicy, askedFor } from './needs-person.ts'
 import { ReadBooks, type ReadWatch, withSeverity } from './read-books.ts'
 import type { CallerRights, RightsAt, VaultRights } from './rights.ts'
 import {
@@ -73,6 +74,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
   readonly #keys: StoreKeys
   readonly #fingerprints: Fingerprints
   readonly #watch: ReadWatch
+  readonly #approvals: ActApprovals
 
   constructor(
     tables: VaultTables,
@@ -80,12 +82,14 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     keys: StoreKeys,
     fingerprints: Fingerprints,
     watch: ReadWatch,
+    approvals: ActApprovals,
   ) {
     this.#tables = tables
     this.#rights = rights
     this.#keys = keys
     this.#fingerprints = fingerprints
     this.#watch = watch
+    this.#approvals = approvals
   }
 
   async work(tx: Tx, members: readonly ReadRequest[], at: EpochMs): Promise<readonly Outcome[]> {
@@ -93,21 +97,23 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     const books = await ReadBooks.open(this.#watch, tx, rights, members, at)
     const outcomes = new Array<Outcome>(members.length)
     const byVault = new Map<string, number[]>()
+    const asked = new Map<number, AskedPolicy>()
     for (const [index, member] of members.entries()) {
       const refusal =
         member.share === undefined ? this.#refusal(tx, rights, member) : books.admit(member)
       // Awaiting what is already there would cost every member of the batch a turn.
       const refused = refusal instanceof Promise ? await refusal : refusal
-      if (refused !== null) {
+      if (refused !== null && 'fault' in refused) {
         outcomes[index] = refused
         continue
       }
+      if (refused !== null) asked.set(index, refused)
       const group = byVault.get(member.vaultId)
       if (group === undefined) byVault.set(member.vaultId, [index])
       else group.push(index)
     }
     for (const indexes of byVault.values())
-      await this.#readVault(tx, members, indexes, at, outcomes, books)
+      await this.#readVault(tx, members, indexes, at, outcomes, books, asked)
     await books.close(tx, members, outcomes, at)
     await this.#fingerprints.released(tx, members, outcomes, at)
     return outcomes
@@ -117,13 +123,16 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     tx: Tx,
     rights: RightsAt,
     member: ReadRequest,
-  ): Refused | null | Promise<Refused | null> {
-    const judged = (own: CallerRights): null | Promise<Refused> =>
-      own.judge(member.path, member.permission).allowed
-        ? null
-        : refuse(tx, this.#tables, member, own, member.permission)
+  ): Refused | AskedPolicy | null | Promise<Refused | AskedPolicy | null> {
+    const judged = (own: CallerRights): AskedPolicy | Promise<Refused> | null => {
+      const judgement = own.judge(member.path, member.permission)
+      if (judgement.allowed) return null
+      return askedFor(judgement) ?? refuse(tx, this.#tables, member, own, member.permission)
+    }
     const found = rights.of(member)
-    return found instanceof Promise ? found.then(judged) : judged(found)
+    return found instanceof Promise
+      ? found.then<Refused | AskedPolicy | null>(judged)
+      : judged(found)
   }
 
   async #readVault(
@@ -133,6 +142,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     at: EpochMs,
     outcomes: Outcome[],
     side: ReadBooks,
+    asked: ReadonlyMap<number, AskedPolicy>,
   ): Promise<void> {
     const vaultId = members[indexes[0] ?? 0]?.vaultId
     if (vaultId === undefined) return
@@ -144,7 +154,14 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     for (const index of indexes) {
       const member = members[index]
       if (member === undefined) continue
-      const outcome = this.#readOne(tx, member, books.get(member.path), at, side)
+      const outcome = this.#readOne(
+        tx,
+        member,
+        books.get(member.path),
+        at,
+        side,
+        asked.get(index) ?? null,
+      )
       outcomes[index] = outcome instanceof Promise ? await outcome : outcome
     }
     const spent: SecretRow[] = []
@@ -158,6 +175,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     book: Book | undefined,
     at: EpochMs,
     side: ReadBooks,
+    asked: AskedPolicy | null,
   ): Outcome | Promise<Outcome> {
     if (book === undefined) return refused(member, secretNotFound(member.path))
     try {
@@ -167,8 +185,8 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     }
     if (book.row.deleted_at !== null) return refused(member, secretNotFound(member.path))
     return member.version === null || member.version === book.row.version
-      ? this.#spendCurrent(tx, member, book, at, side)
-      : this.#spendOlder(tx, member, book.row, member.version, at, side)
+      ? this.#spendCurrent(tx, member, book, at, side, asked)
+      : this.#spendOlder(tx, member, book.row, member.version, at, side, asked)
   }
 
   #spendCurrent(
@@ -177,12 +195,27 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     book: Book,
     at: EpochMs,
     side: ReadBooks,
+    asked: AskedPolicy | null,
   ): Outcome | Promise<Outcome> {
     const { row, sealed } = book
     const counters = countersOfCurrent(row)
     const unreadable = refusedUnreadable(member, counters, at) ?? side.refusal(member, row)
     if (unreadable !== null) return unreadable
     if (sealed === null) return refused(member, valueGone(member.path))
+    if (asked !== null)
+      return this.#approved(tx, member, asked, at).then(async (used) =>
+        'fault' in used
+          ? used
+          : spentCurrent(
+              member,
+              book,
+              counters,
+              sealed,
+              await this.#keys.byId(tx, sealed.key_id),
+              side,
+              used,
+            ),
+      )
     const held = this.#keys.heldKey(sealed.key_id)
     if (held !== undefined) return spentCurrent(member, book, counters, sealed, held, side)
     return this.#keys
@@ -197,6 +230,7 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     version: number,
     at: EpochMs,
     side: ReadBooks,
+    asked: AskedPolicy | null,
   ): Promise<Outcome> {
     const row = await this.#tables.versions.get(tx, 'secret_id = ? and version = ?', [
       secret.id,
@@ -208,6 +242,8 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
     if (unreadable !== null) return unreadable
     const sealed = await sealedValue(tx, secret.id, version)
     if (sealed === null) return refused(member, valueGone(member.path))
+    const used = asked === null ? NOTHING : await this.#approved(tx, member, asked, at)
+    if ('fault' in used) return used
     const next: VersionRow = { ...row, reads: row.reads + 1, revision: row.revision + 1 }
     await this.#tables.versions.save(tx, [next])
     return {
@@ -222,11 +258,25 @@ export class ReadLane implements Lane<ReadRequest, SpentRead> {
         member,
         version,
         ['versions', this.#tables.versions.idOf(next), next.revision],
-        side.spend(member),
+        [...used, ...side.spend(member)],
       ),
     }
   }
+
+  /** What people said to this read, used up; the last thing that is asked before it is spent. */
+  async #approved(
+    tx: Tx,
+    member: ReadRequest,
+    asked: AskedPolicy,
+    at: EpochMs,
+  ): Promise<readonly RowRevision[] | Refused> {
+    const { approvedWithin, readingOf } = await import('./path-approval.ts')
+    const parts = { tables: this.#tables, approvals: this.#approvals }
+    return approvedWithin(parts, tx, readingOf(member), asked, at)
+  }
 }
+
+const NOTHING: readonly RowRevision[] = []
 
 function spentCurrent(
   member: ReadRequest,
@@ -235,8 +285,11 @@ function spentCurrent(
   sealed: SpentRead['sealed'],
   vaultKey: Buffer,
   side: ReadBooks,
+  used: readonly RowRevision[] = NOTHING,
 ): Outcome {
   const row = book.spend()
+  const spent = side.spend(member)
+  const also = used.length === 0 ? spent : [...used, ...spent]
   return {
     value: {
       row,
@@ -245,7 +298,7 @@ function spentCurrent(
       version: { ...before, reads: row.reads },
       vaultKey,
     },
-    record: intent(member, row.version, ['secrets', row.id, row.revision], side.spend(member)),
+    record: intent(member, row.version, ['secrets', row.id, row.revision], also),
   }
 }
 

@@ -2,6 +2,7 @@ import type { Reader } from '../core/db-port.ts'
 import { type Fault, isFault } from '../core/faults.ts'
 import type { CallerStanding, StandingAt } from '../core/identity-port.ts'
 import type { VaultId } from '../core/ids.ts'
+import type { PolicyApproval } from '../core/policy-port.ts'
 import {
   type Access,
   type Caller,
@@ -172,6 +173,7 @@ export function accessPolicy(row: PathPolicyRow): AccessPolicy {
       row.conditions === null ? null : (JSON.parse(row.conditions) as AccessPolicy['conditions']),
     priority: row.priority,
     expiresAt: row.expires_at,
+    approval: row.approval === null ? null : (JSON.parse(row.approval) as PolicyApproval),
   }
 }
 
@@ -203,7 +205,7 @@ function judgeOf(
     access,
     isOwner,
     judge(path, permission) {
-      const { allowed, by, layer } = access.decide({
+      const { allowed, by, layer, approval } = access.decide({
         orgId,
         vaultId,
         path,
@@ -214,6 +216,8 @@ function judgeOf(
         isOwner,
       })
       if (allowed && isAway && IN_PERSON.has(permission)) return { allowed: false, by: STEP_UP }
+      // Not allowed by itself: whoever does not ask people does not do it.
+      if (approval !== undefined) return { allowed: false, by, approval }
       return { allowed, by: by ?? layer }
     },
   }

@@ -131,6 +131,8 @@ export interface PathPolicyRow {
   readonly created_at: EpochMs
   readonly created_by: string
   readonly revision: number
+  /** JSON of what is asked for before each use, or null. */
+  readonly approval: string | null
 }
 
 /** The tables of the vault whose rows carry rights. */
@@ -201,7 +203,13 @@ export function vaultTables(mac: RowMac): VaultTables {
       ['id', 'record', 'set_at', 'changed_at', 'failures', 'blocked_until', 'exempt', 'revision'],
       ['id'],
     ),
-    pathPolicies: new MacTable<PathPolicyRow>(mac, 'path_policies', POLICY_COLUMNS, ['id']),
+    pathPolicies: new MacTable<PathPolicyRow>(
+      mac,
+      'path_policies',
+      POLICY_COLUMNS,
+      ['id'],
+      ['approval'],
+    ),
   }
 }
 
@@ -219,6 +227,7 @@ const POLICY_COLUMNS = [
   'created_at',
   'created_by',
   'revision',
+  'approval',
 ] as const satisfies readonly (keyof PathPolicyRow)[]
 
 const SECRET_COLUMNS = [

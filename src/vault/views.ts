@@ -5,6 +5,7 @@ import type {
   VaultInfo,
   VersionInfo,
 } from '../core/vault-port.ts'
+import { isOpen } from './needs-person.ts'
 import type { VersionCounters } from './read-lane.ts'
 import type { CallerRights } from './rights.ts'
 import type { SecretRow, VaultRow, VersionRow } from './rows-repository.ts'
@@ -62,7 +63,7 @@ export function infoOfVersion(row: SecretRow, version: VersionCounters): SecretI
 }
 
 export function listedSecret(row: SecretRow, rights: CallerRights): ListedSecret {
-  return { ...secretInfo(row), readable: rights.judge(row.path, 'read').allowed }
+  return { ...secretInfo(row), readable: isOpen(rights.judge(row.path, 'read')) }
 }
 
 /** @param current the secret's row, which counts for the version it names */

@@ -164,13 +164,13 @@ describe('API: the OpenAPI document', () => {
         .filter((one) => one.in === 'header')
         .map((one) => one.name)
     const rows: readonly [path: string, method: string, fields: readonly string[]][] = [
-      ['/v1/vaults/{vault}/secrets/{path}', 'get', []],
+      ['/v1/vaults/{vault}/secrets/{path}', 'get', ['Prefer']],
       [
         '/v1/vaults/{vault}/secrets/{path}',
         'put',
-        ['If-Match', 'If-None-Match', 'Idempotency-Key'],
+        ['If-Match', 'If-None-Match', 'Prefer', 'Idempotency-Key'],
       ],
-      ['/v1/vaults/{vault}/secrets/{path}', 'delete', ['If-Match', 'Idempotency-Key']],
+      ['/v1/vaults/{vault}/secrets/{path}', 'delete', ['If-Match', 'Prefer', 'Idempotency-Key']],
       ['/v1/vaults/{vault}/policies', 'post', ['Prefer', 'Idempotency-Key']],
       ['/v1/share/{id}', 'get', ['X-Share-Passphrase']],
       ['/v1/share/{id}/open', 'post', []],

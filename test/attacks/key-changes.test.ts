@@ -171,6 +171,7 @@ describe('keys that change while others read', () => {
       ...vault,
       vaultKeys: new VaultKeys(vault.keys, 4),
       standing: vault.identity.standing,
+      actApprovals: vault.approvals.approvals,
       clock: systemClock,
     })
     for (let i = 0; i < 10; i += 1)

@@ -221,6 +221,7 @@ async function impatientVault(vault: TestVault, deadlineMs: number) {
     impatient: await LocalVault.open({
       ...vault,
       standing: vault.identity.standing,
+      actApprovals: vault.approvals.approvals,
       ledger,
       clock: systemClock,
     }),

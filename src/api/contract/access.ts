@@ -20,6 +20,43 @@ export const conditionsSchema = z
   })
   .meta({ id: 'PolicyConditions' })
 
+const approvalSchema = z
+  .strictObject({
+    needed: z.int().min(1).max(10).default(1).describe('How many different people must say yes.'),
+    expires_in: z
+      .int()
+      .min(30)
+      .max(604_800)
+      .default(900)
+      .describe('Seconds that they have, and that their yes can be used.'),
+  })
+  .describe(
+    'Asked for before each read, write, delete or use; sharing cannot wait, listing need not.',
+  )
+  .meta({ id: 'PolicyApproval' })
+
+const noneOf = z.array(z.unknown()).max(0)
+const nothing = noneOf.nullish()
+
+/** Whatever would make it asked for more seldom, or of others, is no promise that is kept here. */
+export const consensusTriggerSchema = z
+  .strictObject({
+    conditions: noneOf.describe('Empty: it is asked for each time.'),
+    approval: z.strictObject({
+      min_approvals: z.int().min(1).max(10),
+      required_roles: nothing,
+      per_role_minimums: z.union([z.null(), z.strictObject({})]).optional(),
+      require_credential_types: nothing,
+    }),
+    expiry_secs: z.int().min(30).max(604_800).optional().describe('Default 86400.'),
+    self_approval_allowed: z.literal(false).optional(),
+    skip_when: nothing,
+    require_when: nothing,
+    deep_inspect: z.literal(false).optional(),
+  })
+  .describe('The same as approval, as the older API names it.')
+  .meta({ id: 'ConsensusTrigger' })
+
 const terms = {
   permissions: z.array(permissionSchema),
   conditions: conditionsSchema.nullish(),
@@ -29,7 +66,8 @@ const terms = {
   policy_schema_version: z.int().optional().describe('Read past.'),
   // Clients that send every field they know send these as null; anything else would be a promise that is not kept.
   attribute_conditions: z.null().optional(),
-  consensus_trigger: z.null().optional(),
+  approval: approvalSchema.nullish(),
+  consensus_trigger: consensusTriggerSchema.nullish(),
   tx_conditions: z.null().optional(),
   approval_id: z.null().optional(),
   exact_permissions: z
@@ -63,6 +101,15 @@ export const policySchema = z
     expires_at: nullableInstant,
     effect: z.enum(['allow', 'deny']),
     priority: z.int(),
+    approval: z.object({ needed: z.int(), expires_in: z.int() }).nullable(),
+    consensus_trigger: z
+      .object({
+        conditions: noneOf,
+        approval: z.object({ min_approvals: z.int() }),
+        expiry_secs: z.int(),
+      })
+      .nullable()
+      .describe('The same as approval, as the older API names it.'),
     created_by: z.string(),
     created_by_type: z.enum(['user', 'agent', 'system']),
     created_at: instant,
@@ -75,6 +122,10 @@ export const explanationSchema = z
     layer: z.string().describe('What decided: organisation, vault binding, scope, policy, owner.'),
     policy_id: uuid.nullable(),
     reason: z.string(),
+    approval: z
+      .object({ needed: z.int(), expires_in: z.int() })
+      .nullable()
+      .describe('What people are asked before each use of what is allowed.'),
     without_it: z
       .object({ allowed: z.boolean(), reason: z.string() })
       .nullable()

@@ -5,6 +5,7 @@ import type {
   AccessExplanation,
   AccessPermission,
   PathPolicyInfo,
+  PolicyApproval,
   PolicyPort,
 } from '../../core/policy-port.ts'
 import { toIso } from '../../core/time.ts'
@@ -12,6 +13,7 @@ import { AWAITING } from '../awaiting.ts'
 import { expectationOf, shownAs } from '../conditional.ts'
 import {
   conditionsSchema,
+  type consensusTriggerSchema,
   explanationSchema,
   permissionSchema,
   policyBody,
@@ -34,6 +36,7 @@ const WIRE = {
   expiresAt: 'expires_at',
   principalType: 'principal_type',
   principalId: 'principal_id',
+  'approval.expiresInSeconds': 'approval.expires_in',
 } as const
 
 const NOT_ALLOWED = { description: 'More than the caller holds, or may hand on.' }
@@ -76,6 +79,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
       async handle(call) {
         const { body } = call
         const expiresAt = optionalMoment('expires_at', body.expires_at)
+        const approval = approvalFrom(body)
         const made = await withWireNames(WIRE, () =>
           policies.create(call.caller, vaultOf(call), {
             pattern: body.secret_path_pattern,
@@ -86,6 +90,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
             ...(body.priority === undefined ? {} : { priority: body.priority }),
             ...(expiresAt === undefined ? {} : { expiresAt }),
             conditions: conditionsFrom(body.conditions) ?? null,
+            ...(approval === undefined ? {} : { approval }),
           }),
         )
         return shownAs(made, { status: 201, body: policyFields(made) })
@@ -128,6 +133,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
         const { body } = call
         const expiresAt = optionalMoment('expires_at', body.expires_at)
         const conditions = conditionsFrom(body.conditions)
+        const approval = approvalFrom(body)
         const expected = expectationOf(call)
         const changed = await withWireNames(WIRE, () =>
           policies.update(
@@ -139,6 +145,7 @@ export function policyOperations(policies: PolicyPort): readonly Operation[] {
                 ? {}
                 : { permissions: permissionsFrom(body.permissions, body.exact_permissions) }),
               ...(conditions === undefined ? {} : { conditions }),
+              ...(approval === undefined ? {} : { approval }),
               ...(expiresAt === undefined ? {} : { expiresAt }),
               ...(body.effect === undefined ? {} : { effect: body.effect }),
               ...(body.priority === undefined ? {} : { priority: body.priority }),
@@ -221,6 +228,30 @@ function conditionsFrom(
   }
 }
 
+/** By either name; both at once must say the same. */
+function approvalFrom({
+  approval,
+  consensus_trigger: trigger,
+}: {
+  readonly approval?: { readonly needed: number; readonly expires_in: number } | null | undefined
+  readonly consensus_trigger?: z.output<typeof consensusTriggerSchema> | null | undefined
+}): PolicyApproval | null | undefined {
+  const own = approval && { needed: approval.needed, expiresInSeconds: approval.expires_in }
+  const older = trigger && {
+    needed: trigger.approval.min_approvals,
+    expiresInSeconds: trigger.expiry_secs ?? TRIGGER_SECONDS,
+  }
+  const isSame = own?.needed === older?.needed && own?.expiresInSeconds === older?.expiresInSeconds
+  if (own && older && !isSame)
+    throw new Fault('BAD_INPUT', 'approval and consensus_trigger differ; give one of them.', {
+      details: { field: 'approval' },
+    })
+  return own ?? older ?? (approval === null || trigger === null ? null : undefined)
+}
+
+/** Of a consensus_trigger that does not say. */
+const TRIGGER_SECONDS = 86_400
+
 function windowFrom(given: NonNullable<z.output<typeof conditionsSchema>['time_window']>) {
   const { start_hour, end_hour, days_of_week, timezone, cron_expr } = given
   return {
@@ -263,9 +294,27 @@ function policyFields(policy: PathPolicyInfo) {
     expires_at: isoOrNull(policy.expiresAt),
     effect: policy.effect,
     priority: policy.priority,
+    approval: approvalFields(policy.approval),
+    consensus_trigger: triggerFields(policy.approval),
     ...madeBy(policy.createdBy),
     created_at: toIso(policy.createdAt),
   }
+}
+
+function approvalFields(approval: PolicyApproval | null) {
+  return approval === null
+    ? null
+    : { needed: approval.needed, expires_in: approval.expiresInSeconds }
+}
+
+function triggerFields(approval: PolicyApproval | null) {
+  return approval === null
+    ? null
+    : {
+        conditions: [],
+        approval: { min_approvals: approval.needed },
+        expiry_secs: approval.expiresInSeconds,
+      }
 }
 
 function explanationFields(explained: AccessExplanation) {
@@ -274,6 +323,7 @@ function explanationFields(explained: AccessExplanation) {
     layer: explained.layer,
     policy_id: explained.by,
     reason: explained.reason,
+    approval: approvalFields(explained.approval),
     without_it:
       explained.withoutIt === null
         ? null

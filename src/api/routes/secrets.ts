@@ -4,6 +4,7 @@ import { principalName } from '../../core/principals.ts'
 import { SecretText } from '../../core/secret-text.ts'
 import { toIso } from '../../core/time.ts'
 import type { SecretInfo, StoredVersion, VaultPort } from '../../core/vault-port.ts'
+import { AWAITING } from '../awaiting.ts'
 import {
   charsetSchema,
   instant,
@@ -20,7 +21,9 @@ import { isoOrNull, optionalMoment } from './moments.ts'
 import { listedFields, secretFields, versionFields } from './secret-view.ts'
 
 const NOT_THERE = {
-  403: { description: 'No policy allows it, whether the path exists or not.' },
+  403: {
+    description: 'No policy allows it, whether the path exists or not, or a person must approve.',
+  },
   404: { description: 'Nothing is there.' },
 }
 const SPENT = { 410: { description: 'Expired, disabled or read as often as it may be.' } }
@@ -135,6 +138,7 @@ function values(vault: VaultPort): readonly Operation[] {
       query: z.object({ purpose }),
       answers: {
         200: { description: 'The value.', schema: secretValueSchema },
+        202: AWAITING,
         402: { description: 'The quota is spent.' },
         ...NOT_THERE,
         ...SPENT,
@@ -154,6 +158,7 @@ function values(vault: VaultPort): readonly Operation[] {
       summary: 'The value of one version of a secret.',
       answers: {
         200: { description: 'The value.', schema: secretValueSchema },
+        202: AWAITING,
         ...NOT_THERE,
         ...SPENT,
       },
@@ -179,6 +184,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       body: putBody,
       answers: {
         201: { description: 'Stored.', schema: storedSchema },
+        202: AWAITING,
         403: NOT_THERE[403],
         ...CONFLICT,
       },
@@ -215,6 +221,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       body: rotateBody,
       answers: {
         201: { description: 'Rotated.', schema: storedSchema },
+        202: AWAITING,
         ...NOT_THERE,
         ...CONFLICT,
       },
@@ -247,7 +254,7 @@ function changes(vault: VaultPort): readonly Operation[] {
       tag: 'secrets',
       summary: 'Deletes a secret softly: every version stays, none is answered.',
       conditions: ['If-Match'],
-      answers: { 204: { description: 'Deleted.' }, ...NOT_THERE, ...CONFLICT },
+      answers: { 204: { description: 'Deleted.' }, 202: AWAITING, ...NOT_THERE, ...CONFLICT },
       async handle(call) {
         const { vault: name, path } = at(call)
         await vault.delete(call.caller, name, path, ifMatch(call))
@@ -284,7 +291,7 @@ function versions(vault: VaultPort): readonly Operation[] {
       path: '/v1/vaults/{vault}/secret-version-disable/{path}/{version}',
       tag: 'secrets',
       summary: 'Disables one version.',
-      answers: { 204: { description: 'Disabled.' }, ...NOT_THERE },
+      answers: { 204: { description: 'Disabled.' }, 202: AWAITING, ...NOT_THERE },
       async handle(call) {
         const { vault: name, path } = at(call)
         await vault.setVersionEnabled(call.caller, name, path, versionOf(call), false)

@@ -1,10 +1,10 @@
-import type { AccessConditions } from '../../core/policy-port.ts'
+import type { AccessConditions, PolicyApproval } from '../../core/policy-port.ts'
 import { systemClock } from '../../core/time.ts'
-import { PERMISSION_CHOICES, policyJson, VAULT_OPTION } from '../access-view.ts'
+import { approvalWords, PERMISSION_CHOICES, policyJson, VAULT_OPTION } from '../access-view.ts'
 import { AGENT_ARGUMENT, agentNamed } from '../agent-view.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
-import { momentOption } from '../options.ts'
+import { momentOption, wholeNumber } from '../options.ts'
 import { asPerson } from '../presence.ts'
 import { visible } from '../text.ts'
 
@@ -34,15 +34,23 @@ export const accessGrant = command({
       value: 'NAME',
       repeats: true,
     },
+    'needs-approval': {
+      summary: 'each use waits until so many people have approved it, 1 to 10',
+      value: 'N',
+    },
     ...VAULT_OPTION,
   },
-  examples: [["sallyport access grant deploy 'config/**' --permission read --expires 90d", '']],
+  examples: [
+    ["sallyport access grant deploy 'config/**' --permission read --expires 90d", ''],
+    ["sallyport access grant deploy 'live/**' --permission read --needs-approval 1", ''],
+  ],
   async run(args, io, deps: Deps) {
     const permissions = args.permission.length === 0 ? (['list', 'read'] as const) : args.permission
     const vault = args.vault ?? deps.defaultVault()
+    const approval = approvalOf(args['needs-approval'])
     const caller = await asPerson(deps, io, {
       action: `${args.deny ? 'deny' : 'allow'} the agent ${args.agent} to ${permissions.join(', ')}`,
-      detail: `${args.paths} of the vault ${vault}`,
+      detail: `${args.paths} of the vault ${vault}${approval === null ? '' : `, once ${approval.needed === 1 ? 'a person has' : `${approval.needed} people have`} approved it`}`,
     })
     const { agents, policies } = await deps.identity()
     const agent = await agentNamed(agents, caller, args.agent)
@@ -57,14 +65,26 @@ export const accessGrant = command({
         args.expires === undefined
           ? null
           : momentOption('--expires', args.expires, 'ahead', systemClock()),
+      approval,
     })
     await io.answer(
       policyJson(policy),
       () =>
-        `${args.deny ? 'Denied' : 'Allowed'}: ${visible(agent.name)} ${policy.permissions.join(', ')} at ${policy.pattern} (policy ${policy.id}).`,
+        `${args.deny ? 'Denied' : 'Allowed'}: ${visible(agent.name)} ${policy.permissions.join(', ')} at ${policy.pattern}${approvalWords(policy)} (policy ${policy.id}).`,
     )
   },
 })
+
+/** As long as any other question to a person. */
+const APPROVAL_SECONDS = 900
+
+function approvalOf(needed: string | undefined): PolicyApproval | null {
+  if (needed === undefined) return null
+  return {
+    needed: wholeNumber('--needs-approval', needed, { min: 1, max: 10 }),
+    expiresInSeconds: APPROVAL_SECONDS,
+  }
+}
 
 function conditionsOf(
   addresses: readonly string[],

@@ -107,6 +107,13 @@ export const accessExplain = command({
         layer: explained.layer,
         policy: by,
         reason,
+        approval:
+          explained.approval === null
+            ? null
+            : {
+                needed: explained.approval.needed,
+                expires_in: explained.approval.expiresInSeconds,
+              },
         without_it: withoutIt === null ? null : { ...withoutIt },
         considered: explained.considered.map(({ policy, outcome }) => ({
           ...policyJson(policy),

@@ -16,6 +16,7 @@ export const deleteSecret = secretTool({
     version: z.int(),
     undelete: z.string().describe('The command that brings it back.'),
   }),
+  mayWait: true,
   async run(args, { vault, vaultName, caller }) {
     const info = await vault.delete(caller, vaultName, pathOf(args))
     const undelete = `sallyport secret undelete ${info.path}`

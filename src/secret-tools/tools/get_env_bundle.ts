@@ -14,6 +14,7 @@ export const getEnvBundle = secretTool({
     ...readShape,
     variables: z.record(z.string(), z.string().meta({ format: 'password' })),
   }),
+  mayWait: true,
   async run(args, { vault, vaultName, caller, log }) {
     const { info, entries } = await vault.getEnvBundle(caller, vaultName, pathOf(args))
     try {

@@ -15,6 +15,7 @@ export const getSecret = secretTool({
     value: z.string().meta({ format: 'password' }),
     encoding: z.enum(['utf8', 'base64']).describe('How value is written.'),
   }),
+  mayWait: true,
   async run(args, { vault, vaultName, caller, log }) {
     const { info, value } = await vault.get(caller, vaultName, pathOf(args), args.version)
     try {

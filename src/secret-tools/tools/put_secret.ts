@@ -32,6 +32,7 @@ export const putSecret = secretTool({
     if_version: ifVersionField.optional(),
   }),
   output: storedShape,
+  mayWait: true,
   async run(args, { vault, vaultName, caller }) {
     const request = {
       path: pathOf(args),

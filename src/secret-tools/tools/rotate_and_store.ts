@@ -23,6 +23,7 @@ export const rotateAndStore = secretTool({
     if_version: ifVersionField.optional(),
   }),
   output: storedShape,
+  mayWait: true,
   async run(args, { vault, vaultName, caller }) {
     const request = {
       path: pathOf(args),

@@ -17,6 +17,7 @@ export const rotateGenerate = secretTool({
     if_version: ifVersionField.optional(),
   }),
   output: storedShape,
+  mayWait: true,
   async run(args, { vault, vaultName, caller }) {
     const stored = await vault.rotateGenerated(caller, vaultName, {
       path: pathOf(args),

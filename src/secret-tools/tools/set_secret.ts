@@ -11,6 +11,7 @@ export const setSecret = secretTool({
   annotations: REPLACES,
   input: z.strictObject({ ...pathFields, value: valueField }),
   output: storedShape,
+  mayWait: true,
   async run(args, { vault, vaultName, caller }) {
     const path = pathOf(args)
     const stored = await withValue(args, (value) => vault.put(caller, vaultName, { path, value }))
