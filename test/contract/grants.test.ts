@@ -43,6 +43,7 @@ for (const store of [SQLITE, POSTGRES]) {
       assert.match(bearer, /^spt_grant_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$/)
       assert.deepEqual(grant, {
         id: grant.id,
+        tag: '1',
         agentId: agent.id,
         label: 'laptop',
         server: 'github',

@@ -38,6 +38,7 @@ for (const store of [SQLITE, POSTGRES]) {
     const added = await servers.add(PERSON, 'files', FILES)
     assert.deepEqual(added, {
       name: 'files',
+      tag: '1-mywpiww0',
       target: FILES,
       policies: [],
       createdAt: T0,
