@@ -48,6 +48,7 @@ for (const store of [SQLITE, POSTGRES]) {
       assert.ok(isUuid(made.agent.id))
       assert.deepEqual(made.agent, {
         id: made.agent.id,
+        tag: '1',
         name: 'builder',
         description: 'builds',
         isActive: true,
