@@ -95,7 +95,12 @@ function routesAt(at: Place, parts: readonly string[], index: number): readonly 
   const next = parts[index] === '' ? null : at.any
   const any = next === null ? NONE : routesAt(next, parts, index + 1)
   if (any.length > 0) return any
-  return at.wild.filter(({ after }) => left > after)
+  return at.wild.filter(({ after }) => left > after && areNamed(parts, after))
+}
+
+/** Whether the last segments, which follow the path of a secret, are something. */
+function areNamed(parts: readonly string[], count: number): boolean {
+  return count <= 0 || !parts.slice(-count).includes('')
 }
 
 function paramsOf({ segments, before, after }: Route, parts: readonly string[]) {

@@ -36,6 +36,7 @@ function asked(
 }
 
 const cases: readonly [method: string, path: string][] = [
+  ['GET', '/v1/vaults/default/secret-version/config/db/'],
   ['OPTIONS', '*'],
   ['GET', '*'],
   ['GET', '/v1'],

@@ -34,7 +34,7 @@ export const accessGrant = command({
       value: 'NAME',
       repeats: true,
     },
-    'needs-approval': {
+    needsApproval: {
       summary: 'each use waits until so many people have approved it, 1 to 10',
       value: 'N',
     },
@@ -47,7 +47,7 @@ export const accessGrant = command({
   async run(args, io, deps: Deps) {
     const permissions = args.permission.length === 0 ? (['list', 'read'] as const) : args.permission
     const vault = args.vault ?? deps.defaultVault()
-    const approval = approvalOf(args['needs-approval'])
+    const approval = approvalOf(args.needsApproval)
     const caller = await asPerson(deps, io, {
       action: `${args.deny ? 'deny' : 'allow'} the agent ${args.agent} to ${permissions.join(', ')}`,
       detail: `${args.paths} of the vault ${vault}${approval === null ? '' : `, once ${approval.needed === 1 ? 'a person has' : `${approval.needed} people have`} approved it`}`,
