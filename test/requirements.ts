@@ -251,7 +251,15 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'secret:// in a tool argument, request, command or template is resolved at the last hop',
   ),
   open('BY-2', 'redaction survives encodings, splits, compression and create-then-read'),
-  open('BY-3', 'approvals are bound to the exact call, single use and expiring'),
+  done(
+    'BY-3',
+    'approvals are bound to the exact call, single use and expiring',
+    'test/attacks/self-approval.test.ts#the same arguments are one request, however they are written, and others another',
+    'test/attacks/self-approval.test.ts#no bearer of any kind decides, at any of the calls that do, and no cookie is one',
+    'test/path-approvals.test.ts#64 readers, two processes, one approval: one passes',
+    'test/path-approvals.test.ts#a yes ends with its time, with the policy it was for, and is nobody else’s',
+    'test/gateway/rules.test.ts#a call that a person has to allow waits for one, and passes once',
+  ),
   done(
     'BY-4',
     'the audit is durable before release, chained, provable; a hung sink hangs nothing',
