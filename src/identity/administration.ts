@@ -3,6 +3,7 @@ import type { Reader, Tx } from '../core/db-port.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, isPersonPresent, isRegistered, isSession } from '../core/principals.ts'
+import { stepUpRequired } from '../core/step-up-required.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 
 /** What every member of a lane here has: who wants it. */
@@ -42,7 +43,7 @@ function notAllowed(): Fault {
 /** Why a session's person may have gone away since; a key is judged by what it is. */
 function away(caller: Caller, at: EpochMs): Fault | null {
   if (!isSession(caller) || isPersonPresent(caller, at)) return null
-  return new Fault('STEP_UP_REQUIRED', 'Prove again that it is you, then do the same once more.')
+  return stepUpRequired()
 }
 
 /** A lane of changes that only those who administer may make; what others ask for is recorded as refused. */

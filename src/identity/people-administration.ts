@@ -10,6 +10,7 @@ import { Fault } from '../core/faults.ts'
 import type { Role } from '../core/identity-port.ts'
 import type { NewLink, PeoplePort, PersonInfo } from '../core/people-port.ts'
 import { type Caller, isPersonPresent, isSession, principalName } from '../core/principals.ts'
+import { stepUpRequired } from '../core/step-up-required.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { bumpRights, type MacRow, type MacTable } from '../keys/index.ts'
 import { type Asked, administrationProblem, refusedRecord } from './administration.ts'
@@ -143,7 +144,7 @@ export function absence(caller: Caller, at: EpochMs): Fault | null {
   if (isPersonPresent(caller, at)) return null
   if (!isSession(caller))
     return new Fault('ACCESS_DENIED', 'Only a person who signed in may do this, not a key.')
-  return new Fault('STEP_UP_REQUIRED', 'Prove again that it is you, then do the same once more.')
+  return stepUpRequired()
 }
 
 async function lookProblem(

@@ -1,49 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { agent, allow, asked, creator, deny, NOON } from '../../test/support/access-rules.ts'
 import type { AccessConditions } from '../core/policy-port.ts'
-import { parseInstant } from '../core/time.ts'
-import { type AccessQuestion, type AccessSubject, decideAccess } from './access-decision.ts'
+import { type AccessQuestion, decideAccess } from './access-decision.ts'
 import { explainAccess } from './access-explain.ts'
 import { checkGrant } from './access-grant.ts'
 import type { AccessPolicy } from './access-policy.ts'
-
-const NOON = parseInstant('2026-11-20T12:00:00Z') ?? assert.fail()
-
-const agent: AccessSubject = {
-  type: 'agent',
-  id: 'deployer',
-  orgId: 'acme',
-  vaultIds: null,
-  scopes: [],
-  role: null,
-}
-const creator: AccessSubject = { ...agent, type: 'user', id: 'ada', role: 'member' }
-
-const asked: AccessQuestion = {
-  orgId: 'acme',
-  vaultId: 'main',
-  path: 'api/stripe',
-  permission: 'read',
-  at: NOON,
-  address: '10.1.2.3',
-  environment: 'staging',
-  isOwner: false,
-}
-
-const allow = (id: string, pattern: string, more: Partial<AccessPolicy> = {}): AccessPolicy => ({
-  id,
-  vaultId: 'main',
-  pattern,
-  principalType: 'agent',
-  principalId: 'deployer',
-  effect: 'allow',
-  permissions: ['read'],
-  conditions: null,
-  priority: 0,
-  expiresAt: null,
-  ...more,
-})
-const deny = (id: string, pattern: string): AccessPolicy => allow(id, pattern, { effect: 'deny' })
 
 const ASKS = { needed: 1, expiresInSeconds: 900 }
 const OF_TWO = { needed: 2, expiresInSeconds: 900 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { agent, allow, asked, creator, deny, NOON } from '../../test/support/access-rules.ts'
 import {
   ACCESS_PERMISSIONS,
   type AccessConditions,
@@ -19,46 +20,6 @@ import type { AccessPolicy } from './access-policy.ts'
 function at(iso: string): EpochMs {
   return parseInstant(iso) ?? assert.fail(`${iso} is no instant`)
 }
-
-/** A Friday. */
-const NOON = at('2026-11-20T12:00:00Z')
-
-const agent: AccessSubject = {
-  type: 'agent',
-  id: 'deployer',
-  orgId: 'acme',
-  vaultIds: null,
-  scopes: [],
-  role: null,
-}
-const creator: AccessSubject = { ...agent, type: 'user', id: 'ada', role: 'member' }
-
-const asked: AccessQuestion = {
-  orgId: 'acme',
-  vaultId: 'main',
-  path: 'api/stripe',
-  permission: 'read',
-  at: NOON,
-  address: '10.1.2.3',
-  environment: 'staging',
-  isOwner: false,
-}
-
-const allow = (id: string, pattern: string, more: Partial<AccessPolicy> = {}): AccessPolicy => ({
-  id,
-  vaultId: 'main',
-  pattern,
-  principalType: 'agent',
-  principalId: 'deployer',
-  effect: 'allow',
-  permissions: ['read'],
-  conditions: null,
-  priority: 0,
-  expiresAt: null,
-  ...more,
-})
-const deny = (id: string, pattern: string, more: Partial<AccessPolicy> = {}): AccessPolicy =>
-  allow(id, pattern, { effect: 'deny', ...more })
 
 /** What the table is judged by: an agent of many policies. */
 const RULES: readonly AccessPolicy[] = [

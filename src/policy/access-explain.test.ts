@@ -1,46 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseInstant } from '../core/time.ts'
+import { agent, allow, deny, asked as fromNetwork, NOON } from '../../test/support/access-rules.ts'
 import { type AccessQuestion, type AccessSubject, decideAccess } from './access-decision.ts'
 import { explainAccess, type PolicyOutcome, whoMay } from './access-explain.ts'
 import type { AccessPolicy } from './access-policy.ts'
 
-const NOON = parseInstant('2026-11-20T12:00:00Z') ?? assert.fail()
-
-const agent: AccessSubject = {
-  type: 'agent',
-  id: 'deployer',
-  orgId: 'acme',
-  vaultIds: null,
-  scopes: [],
-  role: null,
-}
-const asked: AccessQuestion = {
-  orgId: 'acme',
-  vaultId: 'main',
-  path: 'api/stripe',
-  permission: 'read',
-  at: NOON,
-  address: null,
-  environment: 'staging',
-  isOwner: false,
-}
-const allow = (id: string, pattern: string, more: Partial<AccessPolicy> = {}): AccessPolicy => ({
-  id,
-  vaultId: 'main',
-  pattern,
-  principalType: 'agent',
-  principalId: 'deployer',
-  effect: 'allow',
-  permissions: ['read'],
-  conditions: null,
-  priority: 0,
-  expiresAt: null,
-  ...more,
-})
-const deny = (id: string, pattern: string, more: Partial<AccessPolicy> = {}): AccessPolicy =>
-  allow(id, pattern, { effect: 'deny', ...more })
+const asked: AccessQuestion = { ...fromNetwork, address: null }
 const office = { conditions: { ipAllowlist: ['10.0.0.0/8'] } }
 
 function outcomes(

@@ -3,6 +3,7 @@ import type { Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { VaultId } from '../core/ids.ts'
 import type { Caller } from '../core/principals.ts'
+import { stepUpRequired } from '../core/step-up-required.ts'
 import type { Permission } from '../policy/index.ts'
 import { askedFor } from './needs-person.ts'
 import type { ProjectEvidence } from './project-evidence.ts'
@@ -41,10 +42,6 @@ export function accessDenied(path: string | null, remedy: string | null): Fault 
       ...(remedy === null ? {} : { remedy }),
     },
   })
-}
-
-export function stepUpRequired(): Fault {
-  return new Fault('STEP_UP_REQUIRED', 'Prove again that it is you, then do the same once more.')
 }
 
 export function secretNotFound(path: string): Fault {

@@ -2,6 +2,7 @@ import type { Reader } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import { type Caller, isPersonPresent, isRegistered, isSession } from '../core/principals.ts'
+import { stepUpRequired } from '../core/step-up-required.ts'
 import type { EpochMs } from '../core/time.ts'
 import { accessDenied } from './access.ts'
 import { isMaker } from './registered-rights.ts'
@@ -31,5 +32,5 @@ export async function administrationProblem(
   if (!administers || own.scopes.length > 0 || own.vaultIds !== null)
     return accessDenied(null, null)
   if (!isSession(caller) || isPersonPresent(caller, at)) return null
-  return new Fault('STEP_UP_REQUIRED', 'Prove again that it is you, then do the same once more.')
+  return stepUpRequired()
 }

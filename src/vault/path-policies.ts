@@ -21,6 +21,7 @@ import {
   principalName,
   type RegisteredPrincipal,
 } from '../core/principals.ts'
+import { stepUpRequired } from '../core/step-up-required.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
 import { bumpRights, rightsRevision } from '../keys/index.ts'
 import {
@@ -31,7 +32,7 @@ import {
   explainAccess,
   parsePath,
 } from '../policy/index.ts'
-import { accessDenied, stepUpRequired } from './access.ts'
+import { accessDenied } from './access.ts'
 import { changeLane } from './change-lane.ts'
 import { consumeGrantApproval } from './grant-approval.ts'
 import { type ActApprovals, askingPerson } from './needs-person.ts'
