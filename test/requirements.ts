@@ -179,6 +179,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'OC-8',
     'output is inspected, and known values become [REDACTED:path]',
     'test/e2e/known-values.e2e.test.ts#a value that one process read or stored is redacted and held back in another',
+    'test/gateway/known-values.e2e.test.ts#a value fetched through `sallyport mcp` is redacted in a separate `wrap` and raises the event',
+    'test/gateway/known-values.e2e.test.ts#at /s/NAME/mcp it is redacted in both eras and raises the event',
     'test/inspection-pipeline.test.ts#known values are taken out of answers and errors, but not of the read of the value itself',
     'test/inspection-pipeline.test.ts#an answer with findings is recorded and not blocked',
     'test/inspection-pipeline.test.ts#the resource goes through inspection as answers do',
@@ -189,6 +191,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/inspection-pipeline.test.ts#exfiltration block: ${mode} refuses a known value, tools that take values aside',
     'test/inspection-pipeline.test.ts#exfiltration warn and off: the call goes on; warn is recorded',
     'test/e2e/known-values.e2e.test.ts#a value that one process read or stored is redacted and held back in another',
+    'test/gateway/known-values.e2e.test.ts#a value fetched through `sallyport mcp` is redacted in a separate `wrap` and raises the event',
   ),
   done(
     'OC-10',

@@ -1,0 +1,130 @@
+// A value that an agent fetched through `sallyport mcp` is known wherever the same agent calls a server.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { createTokens } from '../../src/vault/index.ts'
+import { approvedProject } from '../support/approved-project.ts'
+import { homeEnvironment, LAUNCHER, startServing, temporaryHome } from '../support/serving.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER, saidBy, startWrapped } from '../support/wrapped.ts'
+
+const { home, remove } = await temporaryHome()
+const held = `v-${randomBytes(24).toString('hex')}`
+const project = await approvedProject(home, { 'api/held': held })
+const vault = await openTestVault({ home })
+const { servers, policies } = await vault.registry()
+await servers.add(PERSON, 'lines', {
+  kind: 'stdio',
+  command: [process.execPath, LINE_SERVER, join(home, 'lines.log')],
+  variables: [],
+})
+await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+await policies.attach(PERSON, 'open', { kind: 'server', name: 'lines' })
+after(async () => {
+  await vault.close()
+  await remove()
+})
+
+/** As an agent in a project of its own reads it. */
+async function fetched(): Promise<string> {
+  const client = new Client({ name: 'reader', version: '1' })
+  await client.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [LAUNCHER, 'mcp'],
+      cwd: project,
+      env: homeEnvironment(home),
+      stderr: 'ignore',
+    }),
+  )
+  try {
+    const read = await client.callTool({ name: 'get_secret', arguments: { path: 'api/held' } })
+    return (read.structuredContent as { value: string }).value
+  } finally {
+    await client.close()
+  }
+}
+
+interface Event {
+  readonly server?: string
+  readonly tool?: string
+  readonly direction?: string
+  readonly verdict?: string
+  readonly findings?: readonly string[]
+}
+
+async function eventsOf(action: string): Promise<readonly Event[]> {
+  const entries = await vault.audit.query({ limit: 200, action })
+  for (const { body } of entries) assert.ok(!body.includes(held), 'a value is in the audit')
+  return entries.map(({ body }) => (JSON.parse(body) as { detail: Event }).detail)
+}
+
+/** Events about the value on its way to a server, and on its way back. */
+async function told(server: string): Promise<readonly [there: number, back: number]> {
+  const count = async (action: string, direction: string, finding: RegExp): Promise<number> =>
+    (await eventsOf(action)).filter(
+      (one) =>
+        one.server === server &&
+        one.tool === 'echo' &&
+        one.direction === direction &&
+        one.findings?.some((found) => finding.test(found)) === true,
+    ).length
+  return [
+    await count('inspection.passed', 'input', /^known-value critical text 2-52$/),
+    await count('inspection.changed', 'output', /^known-value critical redacted$/),
+  ]
+}
+
+const SAID = `a ${held} b`
+const SHOWN = 'a [REDACTED:api/held] b'
+
+test('a value fetched through `sallyport mcp` is redacted in a separate `wrap` and raises the event', async () => {
+  const running = startWrapped(home)
+  assert.equal(saidBy(await running.call('before', 'echo', { text: SAID })), SAID)
+  assert.deepEqual(await told('lines'), [0, 0], 'nobody was given it yet')
+  assert.equal(await fetched(), held)
+  const wrapped = startWrapped(home)
+  assert.equal(saidBy(await wrapped.call(1, 'echo', { text: SAID })), SHOWN)
+  assert.deepEqual(await told('lines'), [1, 1])
+  assert.match(wrapped.received(), new RegExp(held), 'warn lets it go there')
+  const encoded = saidBy(await wrapped.call(2, 'echo', { text: btoa(SAID) }))
+  assert.match(encoded, /\[REDACTED:api\/held\]/)
+  assert.doesNotMatch(wrapped.lines.join('\n'), new RegExp(held))
+  // A process that runs already hears of it, too.
+  assert.equal(saidBy(await running.call('after', 'echo', { text: SAID })), SHOWN)
+  await Promise.all([running.end(), wrapped.end()])
+  const strict = startWrapped(home, { env: { SALLYPORT_MCP_EXFIL_PROTECTION: 'block' } })
+  const refused = await strict.call(1, 'echo', { text: SAID })
+  assert.equal(refused.result?.isError, true)
+  assert.match(saidBy(refused), /^Inspection refused this call; nothing was done\./)
+  assert.match(saidBy(refused), /secret:\/\/PATH, not by its value\.$/)
+  await strict.end()
+  assert.doesNotMatch(strict.received(), new RegExp(held))
+})
+
+test('at /s/NAME/mcp it is redacted in both eras and raises the event', async () => {
+  assert.equal(await fetched(), held)
+  const { token } = await (await createTokens(vault)).create('local', null)
+  const serving = await startServing(home)
+  try {
+    const [, before] = await told('lines')
+    for (const mode of ['legacy', 'auto'] as const) {
+      const client = new Client({ name: mode, version: '1' }, { versionNegotiation: { mode } })
+      await client.connect(
+        new StreamableHTTPClientTransport(new URL('/s/lines/mcp', serving.url), {
+          requestInit: { headers: { Authorization: `Bearer ${token.reveal()}` } },
+        }),
+      )
+      const { content } = await client.callTool({ name: 'echo', arguments: { text: SAID } })
+      assert.deepEqual(content, [{ type: 'text', text: SHOWN }])
+      await client.close()
+    }
+    const [, after] = await told('lines')
+    assert.equal(after - before, 2)
+  } finally {
+    await serving.stop()
+  }
+})
