@@ -317,7 +317,7 @@ const MAX_DEPTH = 64
 
 /** Of two members with one name another reader may have taken the other. */
 function refuseAmbiguous(text: string, value: unknown): void {
-  const { members, depth } = surveyed(text, { start: 0, end: text.length })
+  const { members, depth } = surveyed(text)
   if (depth > MAX_DEPTH)
     throw new Fault('BAD_INPUT', `The body is nested more than ${MAX_DEPTH} deep.`, {
       details: { field: 'body' },

@@ -100,6 +100,7 @@ const badParams: readonly [what: string, params: string][] = [
   ['__proto__ twice', '{"name":"a","arguments":{"__proto__":1,"__proto__":2}}'],
   ['Name beside name', '{"name":"a","Name":"b"}'],
   ['only Arguments', '{"name":"a","Arguments":{}}'],
+  ['inputresponses', '{"name":"a","inputresponses":{}}'],
   ['argumentſ', '{"name":"a","argumentſ":{}}'],
   ['an infinite number', '{"name":"a","arguments":{"x":1e400}}'],
   ['a number without end', `{"name":"a","arguments":{"x":${'1'.repeat(1001)}}}`],

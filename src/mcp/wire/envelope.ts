@@ -8,7 +8,7 @@ import {
   membersOf,
   parseExactly,
   type Span,
-  surveyed,
+  type Survey,
 } from './json-text.ts'
 
 export const RPC_ERRORS = {
@@ -50,9 +50,10 @@ export interface Response extends Envelope {
   readonly body: Part
 }
 
-/** The value of one member of the envelope: parsed as by JSON.parse, and where it stands. */
+/** The value of one member of the envelope: parsed as by JSON.parse, where it stands, and what only its text shows. */
 export interface Part extends Span {
   readonly value: unknown
+  readonly survey: Survey
 }
 
 export type Message = Request | Notification | Response
@@ -82,7 +83,8 @@ export function readFrame(bytes: Buffer): Message | Refused {
 export function readFrames(bytes: Buffer): Message | Frames | Refused {
   if (!isUtf8(bytes)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
   const text = bytes.toString('utf8')
-  return /^\s*\[/.test(text) ? readBatch(text) : readMessage(text)
+  const isList = !text.startsWith('{') && /^\s*\[/.test(text)
+  return isList ? readBatch(text) : readMessage(text)
 }
 
 /** A list of messages, each read by itself. */
@@ -129,6 +131,7 @@ export function readMessage(text: string): Message | Refused {
 }
 
 function problemOfNames(members: readonly Member[]): string | null {
+  if (areFixedOnce(members)) return null
   const seen = new Set<string>()
   for (const { key } of members) {
     if (!key.isWellFormed()) return 'A name at the top level of the message holds half a character.'
@@ -141,17 +144,22 @@ function problemOfNames(members: readonly Member[]): string | null {
   return null
 }
 
+/** Whether there are names of the envelope only and each of them once: then nothing can be read in two ways. */
+function areFixedOnce(members: readonly Member[]): boolean {
+  for (let at = 0; at < members.length; at += 1) {
+    const { key } = members[at] as Member
+    if (!FIXED.has(key)) return false
+    for (let before = 0; before < at; before += 1) if (members[before]?.key === key) return false
+  }
+  return true
+}
+
 function messageOf(
   text: string,
   value: Readonly<Record<string, unknown>>,
   members: readonly Member[],
 ): Message | Refused {
-  const spans = new Map(members.map((member) => [member.key, member]))
-  const partOf = (name: string): Part | null => {
-    const span = spans.get(name)
-    return span === undefined ? null : { start: span.start, end: span.end, value: value[name] }
-  }
-  const id = partOf('id')
+  const id = partOf('id', value, members)
   const idText = id === null ? 'null' : text.slice(id.start, id.end)
   const idKey = id === null ? null : keyOfId(id.value, idText)
   const bad = (problem: string): Refused => ({
@@ -161,21 +169,21 @@ function messageOf(
     idText: idKey === null ? 'null' : idText,
   })
   if (value['jsonrpc'] !== '2.0') return bad('\'jsonrpc\' must be "2.0".')
-  const result = partOf('result')
-  const error = partOf('error')
-  if (spans.has('method')) {
+  const result = partOf('result', value, members)
+  const error = partOf('error', value, members)
+  const params = partOf('params', value, members)
+  if (hasMember('method', members)) {
     const method = value['method']
     if (typeof method !== 'string' || method === '' || !method.isWellFormed())
       return bad("'method' must be a text.")
     if (result !== null || error !== null) return bad('A request has neither result nor error.')
-    const params = partOf('params')
     if (params !== null && (typeof params.value !== 'object' || params.value === null))
       return bad("'params' must be an object.")
     if (id === null) return { kind: 'notification', text, method, params }
     if (idKey === null) return bad("'id' must be a text or a number that every reader keeps.")
     return { kind: 'request', text, idText, idKey, method, params }
   }
-  if (spans.has('params')) return bad("There is 'params' without 'method'.")
+  if (params !== null) return bad("There is 'params' without 'method'.")
   if (result !== null && error === null && idKey !== null)
     return { kind: 'response', text, idText, idKey, outcome: 'result', body: result }
   if (error !== null && result === null && (idKey !== null || id?.value === null))
@@ -183,6 +191,20 @@ function messageOf(
       ? { kind: 'response', text, idText, idKey, outcome: 'error', body: error }
       : bad("'error' must have a code and a message.")
   return bad('The message is neither a request nor an answer.')
+}
+
+function partOf(
+  name: string,
+  value: Readonly<Record<string, unknown>>,
+  members: readonly Member[],
+): Part | null {
+  for (const { key, start, end, survey } of members)
+    if (key === name) return { start, end, value: value[name], survey }
+  return null
+}
+
+function hasMember(name: string, members: readonly Member[]): boolean {
+  return members.some(({ key }) => key === name)
 }
 
 function isError(value: unknown): boolean {
@@ -217,8 +239,7 @@ export interface JudgedPart {
 
 /** Reads a part for judging. */
 export function judgedPart({ text }: Envelope, part: Part): JudgedPart {
-  const survey = surveyed(text, part)
-  const { value } = part
+  const { value, survey } = part
   if (survey.depth > MAX_DEPTH)
     return { value, hasTwins: false, problem: `is nested deeper than ${MAX_DEPTH} levels` }
   const hasTwins = survey.members !== membersIn(value)
@@ -238,6 +259,7 @@ const PARAMETERS: ReadonlySet<string> = new Set(
     ' ',
   ),
 )
+const FOLDED_PARAMETERS: ReadonlySet<string> = new Set([...PARAMETERS].map(foldedName))
 
 /**
  * The parameters of an inspected message: an object in which no name stands twice, at any depth, no number is lost,
@@ -260,10 +282,12 @@ export function judgedParams(message: Request | Notification): JudgedParams {
   if (problem !== null) return bad(`'params' ${problem}.`)
   if (hasTwins) return bad("A name stands twice in an object of 'params'.")
   const params = value as Readonly<Record<string, unknown>>
-  const seen = new Set<string>()
+  let seen: Set<string> | null = null
   for (const name of Object.keys(params)) {
-    const folded = PARAMETERS.has(name) ? name : foldedName(name)
-    if (seen.has(folded) || (folded !== name && PARAMETERS.has(folded)))
+    if (PARAMETERS.has(name)) continue
+    seen ??= new Set()
+    const folded = foldedName(name)
+    if (seen.has(folded) || FOLDED_PARAMETERS.has(folded))
       return bad("A name of 'params' could be taken for another.")
     seen.add(folded)
   }
