@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { openCallRecord } from '../src/app/open-gateway.ts'
 import { DEFAULT_SWITCHES } from '../src/core/config.ts'
 import { Fault } from '../src/core/faults.ts'
 import { createLog, silentLog } from '../src/core/log.ts'
 import type { Caller } from '../src/core/principals.ts'
 import { SecretText } from '../src/core/secret-text.ts'
-import { CallPath, CallRecord, MessageInspection, Relay } from '../src/gateway/index.ts'
+import { CallPath, MessageInspection, Relay } from '../src/gateway/index.ts'
 import {
   between,
   last,
@@ -469,7 +470,7 @@ test('who is frozen calls nothing', async () => {
 
 test('what cannot be recorded does not pass', async () => {
   const closed = await openTestVault()
-  const lost = new CallRecord(closed.ledger, closed.identity.standing)
+  const lost = await openCallRecord(closed)
   await closed.dispose()
   const one = await between({ default: 'allow' })
   const path = new CallPath({

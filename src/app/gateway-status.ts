@@ -3,7 +3,7 @@ import type { GatewayStatus, ServerStatus } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { type EpochMs, systemClock } from '../core/time.ts'
-import { standingLimits } from '../gateway/index.ts'
+import { standingCounts, standingLimits } from '../gateway/index.ts'
 import { openRegistryView } from './open-gateway.ts'
 import type { Stack } from './open-stack.ts'
 
@@ -34,7 +34,8 @@ export async function gatewayStatus(
   const named = [...new Set(grants.flatMap(({ policies }) => policies))]
   const view = await openRegistryView(stack, log)
   try {
-    const limits = await standingLimits(stack.db, view, named, systemClock())
+    const used = await stack.db.read((reader) => standingCounts(reader, systemClock()))
+    const limits = standingLimits(used, view, named)
     return {
       since,
       isCut: read >= MAX_READ,

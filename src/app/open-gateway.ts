@@ -23,8 +23,16 @@ export async function openRegistryView(
 }
 
 /** Where calls of tools are counted and recorded. */
-export function openCallRecord({ ledger, identity, approvals }: Stack): CallRecord {
-  return new CallRecord(ledger, identity.standing, approvals.approvals)
+export async function openCallRecord({
+  ledger,
+  identity,
+  approvals,
+}: Pick<Stack, 'ledger' | 'identity' | 'approvals'>): Promise<CallRecord> {
+  return new CallRecord({
+    ledger,
+    standing: identity.standing,
+    approvals: approvals.approvals,
+  })
 }
 
 /** What looks at the messages of one server, with the values that its callers know. */

@@ -22,8 +22,8 @@ import {
 } from './applied-policies.ts'
 import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
 import type { CallRecord, Passed, PassedCall, RecordedCall } from './call-record.ts'
-import { type CounterCharge, counterOf } from './counters-repository.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
+import { counterOf, limitCharge } from './limit-charge.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import { SeenAnnotations } from './seen-annotations.ts'
@@ -285,16 +285,12 @@ export class CallPath {
       isDurable,
       shadow,
       act: asked === null ? null : actOf(asked),
-      charges: (paid === null ? charges : []).map(
-        (charge): CounterCharge => ({
-          ...charge,
-          counter: counterOf(
-            server,
-            this.#scopeId(charge.limit.scope, underway.caller),
-            charge.limit,
-          ),
-        }),
-      ),
+      charges:
+        paid === null
+          ? charges.map((charge) =>
+              limitCharge(charge, server, this.#scopeId(charge.limit.scope, underway.caller)),
+            )
+          : [],
     })
     return passed instanceof Promise
       ? passed.then((found) => this.#passed(record, underway, asked, found))

@@ -7,21 +7,20 @@ import {
   type Settled,
 } from '../audit/index.ts'
 import type { ApprovalAct, ApprovalPort, ConsumedApproval } from '../core/approval-port.ts'
+import {
+  type Counters,
+  type Exceeded,
+  type Reserved,
+  strictestOf,
+  type Taken,
+} from '../core/counter-port.ts'
 import { type Reader, type Tx, type TxAtOnce, takeSteps, takeStepsAtOnce } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingAt, StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
-import type { EpochMs } from '../core/time.ts'
-import {
-  type CounterCharge,
-  dropEnded,
-  type Exceeded,
-  type Reserved,
-  refund,
-  reserve,
-  settle,
-  type Taken,
-} from './counters-repository.ts'
+import { type Clock, type EpochMs, systemClock } from '../core/time.ts'
+import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
+import type { LimitCharge } from './limit-charge.ts'
 import { shownName } from './tool-call.ts'
 
 /** A call as the audit knows it: names of arguments, never their values. */
@@ -39,7 +38,7 @@ export interface RecordedCall {
 }
 
 interface Passing extends RecordedCall {
-  readonly charges: readonly CounterCharge[]
+  readonly charges: readonly LimitCharge[]
   /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
   readonly isDurable: boolean
   /** Rules in shadow that would have stopped it. */
@@ -69,9 +68,21 @@ export interface PassedCall {
   readonly approval?: ConsumedApproval
 }
 
-export type Passed = PassedCall | { readonly exceeded: Exceeded } | { readonly isAsked: true }
+export type Passed =
+  | PassedCall
+  | { readonly exceeded: Exceeded<LimitCharge> }
+  | { readonly isAsked: true }
 
-type Counted = (Reserved & { readonly approval?: ConsumedApproval }) | { readonly isAsked: true }
+type Counted =
+  | (Reserved<LimitCharge> & { readonly approval?: ConsumedApproval })
+  | { readonly isAsked: true }
+
+/** A call with what was taken for it already, where its counters stand apart from its record. */
+interface Counting extends Passing {
+  readonly reserved: Reserved<LimitCharge> | null
+}
+
+const NOTHING_TAKEN = { taken: [], shadow: null } as const
 
 /** People who can be asked about calls. */
 export type CallApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand' | 'giveBack'>
@@ -86,24 +97,37 @@ const NO_READER: Reader = {
   get: () => Promise.reject(new Error('nothing is read at once')),
 }
 
-/** Counts calls and records what was decided: both in one transaction, before the call goes on. */
+export interface CallRecordParts {
+  readonly ledger: Ledger
+  readonly standing: StandingPort
+  /** Without: nobody can be asked, and what needs a person does not pass. */
+  readonly approvals?: CallApprovals
+  /** Without: rows of the store, in the transaction of the record. */
+  readonly counters?: Counters
+  readonly clock?: Clock
+}
+
+/** Counts calls and records what was decided, both before the call goes on. */
 export class CallRecord {
   readonly #ledger: Ledger
   readonly #approvals: CallApprovals | null
-  readonly #passing: Lane<Passing, Counted>
-  readonly #passingSoon: Lane<Passing, Counted>
+  readonly #counters: Counters | null
+  readonly #clock: Clock
+  readonly #passing: Lane<Counting, Counted>
+  readonly #passingSoon: Lane<Counting, Counted>
   readonly #refused: Lane<Refused, null>
   readonly #settling: Lane<Settling, null>
   readonly #tidying: Lane<null, null>
 
-  /** @param approvals null: nobody can be asked, and what needs a person does not pass */
-  constructor(ledger: Ledger, standing: StandingPort, approvals: CallApprovals | null = null) {
+  constructor({ ledger, standing, approvals, counters, clock }: CallRecordParts) {
     this.#ledger = ledger
-    this.#approvals = approvals
-    const pass = async (tx: Tx, call: Passing, at: EpochMs): Promise<Settled<Counted>> => {
+    this.#approvals = approvals ?? null
+    this.#counters = counters ?? null
+    this.#clock = clock ?? systemClock
+    const pass = async (tx: Tx, call: Counting, at: EpochMs): Promise<Settled<Counted>> => {
       const refusal = standingProblem(await frozenNow(standing, tx, call.caller, at), call)
       if (refusal !== null) return refusal
-      const reserved = await takeSteps(tx, reserve(call.charges, at))
+      const reserved = call.reserved ?? (await takeSteps(tx, reserve(call.charges, at)))
       if (call.act === null || 'exceeded' in reserved) return counted(call, reserved)
       return this.#approved(tx, call, call.act, reserved.taken, at)
     }
@@ -115,7 +139,7 @@ export class CallRecord {
         if (frozen === null) return null
         return (
           standingProblem(frozen, call) ??
-          counted(call, takeStepsAtOnce(tx, reserve(call.charges, at)))
+          counted(call, call.reserved ?? takeStepsAtOnce(tx, reserve(call.charges, at)))
         )
       },
     }
@@ -135,7 +159,8 @@ export class CallRecord {
       'gateway.settle',
       async (tx, { call, passed, actual }: Settling) => {
         const { taken, seq } = passed
-        await takeSteps(tx, actual === null ? refund(taken) : settle(taken, actual))
+        if (this.#counters === null)
+          await takeSteps(tx, actual === null ? refund(taken) : settle(taken, actual))
         const { caller, server, name, isMethod } = call
         const action = actual === null ? 'refund' : 'settle'
         return {
@@ -154,7 +179,8 @@ export class CallRecord {
 
   /** Drops what no limit counts any more: the counters of sessions that are over. */
   async tidy(): Promise<void> {
-    await this.#ledger.commit(this.#tidying, null)
+    if (this.#counters === null) await this.#ledger.commit(this.#tidying, null)
+    else await this.#counters.tidy(this.#clock())
   }
 
   /**
@@ -165,14 +191,40 @@ export class CallRecord {
    *   `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
   pass(call: Passing): Passed | Promise<Passed> {
-    if (!call.isDurable && call.act === null) {
+    const charges = strictestOf(call.charges)
+    if (this.#counters === null || charges.length === 0)
+      return this.#passWith({ ...call, charges, reserved: this.#counters && NOTHING_TAKEN })
+    const reserved = this.#counters.take(charges, this.#clock())
+    return reserved instanceof Promise
+      ? reserved.then((found) => this.#passApart(call, found))
+      : this.#passApart(call, reserved)
+  }
+
+  #passWith(call: Counting): Passed | Promise<Passed> {
+    const isDurable = call.isDurable || call.act !== null
+    if (!isDurable) {
       const done = this.#ledger.commitAtOnce(this.#passingSoon, call)
       if (done !== null) return passedOf(done.value, done.seq)
     }
-    const isDurable = call.isDurable || call.act !== null
     return this.#ledger
       .commit(isDurable ? this.#passing : this.#passingSoon, call)
       .then(({ value, seq }) => passedOf(value, seq))
+  }
+
+  /** Records a call that was counted. What does not go on in the end is given back. */
+  async #passApart(call: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
+    try {
+      const passed = await this.#passWith({ ...call, reserved })
+      if ('isAsked' in passed) await this.#giveBack(reserved)
+      return passed
+    } catch (error) {
+      await this.#giveBack(reserved)
+      throw error
+    }
+  }
+
+  async #giveBack(reserved: Reserved<LimitCharge>): Promise<void> {
+    if ('taken' in reserved) await this.#counters?.refund(reserved.taken)
   }
 
   refuse(call: Refused): void | Promise<void> {
@@ -222,9 +274,19 @@ export class CallRecord {
       this.#ledger.outcome(passed.seq, end)
       return undefined
     }
-    return this.#ledger
-      .commit(this.#settling, { call, passed, actual: isRefunded ? null : actual })
+    return this.#resettled(passed, isRefunded ? null : actual)
+      .then((given) => this.#ledger.commit(this.#settling, { call, passed, actual: given }))
       .then(() => this.#ledger.outcome(passed.seq, end))
+  }
+
+  /** @param actual null: all is given back */
+  async #resettled(
+    { taken }: PassedCall,
+    actual: ReadonlyMap<string, number> | null,
+  ): Promise<ReadonlyMap<string, number> | null> {
+    if (actual === null) await this.#counters?.refund(taken)
+    else await this.#counters?.settle(taken, actual)
+    return actual
   }
 
   async #approved(
@@ -251,7 +313,7 @@ export class CallRecord {
             },
           }
     }
-    await takeSteps(tx, refund(taken))
+    if (this.#counters === null) await takeSteps(tx, refund(taken))
     return { value: { isAsked: true }, record: recordOf(call, 'refusal', 'approval') }
   }
 }
@@ -262,13 +324,13 @@ function passedOf(value: Counted, seq: number): Passed {
   return { taken, seq, ...(approval !== undefined && { approval }) }
 }
 
-function counted(call: Passing, reserved: Reserved): Settled<Reserved> {
+function counted(call: Passing, reserved: Reserved<LimitCharge>): Settled<Reserved<LimitCharge>> {
   if ('exceeded' in reserved)
     return {
       value: reserved,
-      record: recordOf(call, 'refusal', reserved.exceeded.limit.pointer),
+      record: recordOf(call, 'refusal', reserved.exceeded.charge.limit.pointer),
     }
-  const shadow = call.shadow ?? (reserved.shadow === null ? null : reserved.shadow.pointer)
+  const shadow = call.shadow ?? (reserved.shadow === null ? null : reserved.shadow.limit.pointer)
   return { value: reserved, record: recordOf(call, 'intent', policyOf(call), shadow) }
 }
 

@@ -1,14 +1,6 @@
+import type { StandingCount } from '../core/counter-port.ts'
 import type { Reader } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
-
-/** What one counter holds that still counts. */
-export interface StandingCount {
-  /** As `counterOf` made it. */
-  readonly counter: string
-  readonly used: number
-  /** When the first of it no longer counts. */
-  readonly endsAt: number
-}
 
 const MAX_COUNTERS = 10_000
 

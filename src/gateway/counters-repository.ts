@@ -1,46 +1,12 @@
+import {
+  type CounterCharge,
+  placeIn,
+  type Reserved,
+  resetOf,
+  type Taken,
+} from '../core/counter-port.ts'
 import { allRows, changeRows, type Steps } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
-import { type Charge, type ToolLimit, windowAt } from '../policy/tool-policy/index.ts'
-
-/** What a call is counted as, and which counter that is for one caller. */
-export interface CounterCharge extends Charge {
-  /** Server, name, scope with its id, window and algorithm: changing `max` keeps the count. */
-  readonly counter: string
-}
-
-/** What was counted, and where: giving it back later does not touch another window. */
-export interface Taken {
-  readonly counter: string
-  readonly bucket: number
-  /** In units of the limit. */
-  readonly amount: number
-}
-
-/** A limit that a call does not fit into. */
-export interface Exceeded {
-  readonly limit: ToolLimit
-  readonly amount: number
-  /** What of `max` is not used. */
-  readonly left: number
-  /** When so much has ended that the call fits; null: never. */
-  readonly resetsAt: EpochMs | null
-}
-
-export type Reserved =
-  | {
-      readonly taken: readonly Taken[]
-      /** The limit of a rule in shadow that would have denied the call. */
-      readonly shadow: ToolLimit | null
-    }
-  | { readonly exceeded: Exceeded }
-
-/** Longest first, because a name of the document may hold what separates. */
-export function counterOf(server: string, scopeId: string, limit: ToolLimit): string {
-  const { counter, scope, window, algorithm, scale } = limit
-  const key = [server, counter, scope, scopeId, window, algorithm]
-  // What is counted in other units is another count.
-  return JSON.stringify(scale === 0 ? key : [...key, scale])
-}
 
 interface Counted {
   readonly bucket: number
@@ -51,13 +17,18 @@ interface Counted {
  * Counts one call against all of its limits, or against none when it does not fit into one of them. Whoever takes the
  * steps holds the lock of the audit tree, so counts of several processes do not overlap.
  */
-export function* reserve(charges: readonly CounterCharge[], now: EpochMs): Steps<Reserved> {
+export function* reserve<C extends CounterCharge>(
+  charges: readonly C[],
+  now: EpochMs,
+): Steps<Reserved<C>> {
   const taken: Taken[] = []
-  let shadow: ToolLimit | null = null
-  for (const { limit, counter, amount, isShadow } of strictestOf(charges)) {
-    const { bucket, from, endOf } = windowAt(limit, now)
+  let shadow: C | null = null
+  for (const charge of charges) {
+    const { counter, amount, max, isShadow } = charge
+    const place = placeIn(charge.window, now)
+    const { bucket, from, endsAt } = place
     const one = { counter, bucket, amount }
-    if (yield* fits(one, from, limit.max)) {
+    if (yield* fits(one, from, max)) {
       taken.push(one)
       continue
     }
@@ -67,16 +38,16 @@ export function* reserve(charges: readonly CounterCharge[], now: EpochMs): Steps
     )
     let used = 0
     for (const row of rows) used += row.used
-    if (amount > 0 && used + amount > limit.max) {
+    if (amount > 0 && used + amount > max) {
       if (!isShadow) {
         yield* refund(taken)
-        const resetsAt = resetOf(rows, used, limit.max - amount, endOf)
-        return { exceeded: { limit, amount, left: Math.max(0, limit.max - used), resetsAt } }
+        const left = Math.max(0, max - used)
+        return { exceeded: { charge, left, resetsAt: resetOf(rows, charge, place) } }
       }
-      shadow ??= limit
+      shadow ??= charge
     }
     taken.push(one)
-    yield* add(one, endOf(bucket), now)
+    yield* add(one, endsAt, now)
   }
   return { taken, shadow }
 }
@@ -111,41 +82,6 @@ export function* settle(taken: readonly Taken[], actual: ReadonlyMap<string, num
 /** Drops what no longer counts, of everybody. */
 export function* dropEnded(now: EpochMs): Steps<void> {
   yield* changeRows('delete from gateway_counters where ends_at <= ?', [now])
-}
-
-/** A counter that two limits name is charged once, the higher amount, by the lower one. */
-function strictestOf(charges: readonly CounterCharge[]): readonly CounterCharge[] {
-  if (charges.length < 2) return charges
-  const byCounter = new Map<string, CounterCharge>()
-  for (const charge of charges) {
-    const other = byCounter.get(charge.counter)
-    if (other === undefined) byCounter.set(charge.counter, charge)
-    else {
-      const isStricter =
-        other.isShadow === charge.isShadow ? charge.limit.max < other.limit.max : other.isShadow
-      byCounter.set(charge.counter, {
-        ...(isStricter ? charge : other),
-        amount: Math.max(charge.amount, other.amount),
-      })
-    }
-  }
-  return [...byCounter.values()]
-}
-
-/** When so much has ended that no more than `fits` is used. */
-function resetOf(
-  rows: readonly Counted[],
-  used: number,
-  fits: number,
-  endOf: (bucket: number) => EpochMs,
-): EpochMs | null {
-  let left = used
-  if (fits < 0) return null
-  for (const row of rows) {
-    left -= row.used
-    if (left <= fits) return endOf(row.bucket)
-  }
-  return null
 }
 
 function* add({ counter, bucket, amount }: Taken, endsAt: EpochMs, now: EpochMs): Steps<void> {

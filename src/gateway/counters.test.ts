@@ -3,19 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { type Reserved, strictestOf } from '../core/counter-port.ts'
 import { takeSteps, takeStepsAtOnce } from '../core/db-port.ts'
 import { epochMs, toIso } from '../core/time.ts'
 import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import { MIGRATIONS, migrate, openSqlite } from '../store/index.ts'
-import {
-  type CounterCharge,
-  counterOf,
-  dropEnded,
-  type Reserved,
-  refund,
-  reserve,
-  settle,
-} from './counters-repository.ts'
+import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
+import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-counters-'))
 const db = await openSqlite({ file: join(folder, 'store.db') })
@@ -38,15 +32,11 @@ const limit = (counter: string, max: number, more: Partial<ToolLimit> = {}): Too
   pointer: `/${counter}`,
   ...more,
 })
-const charge = (limit: ToolLimit, amount = 1, isShadow = false): CounterCharge => ({
-  limit,
-  counter: counterOf('s', 'me', limit),
-  amount,
-  isShadow,
-})
+const charge = (limit: ToolLimit, amount = 1, isShadow = false): LimitCharge =>
+  limitCharge({ limit, amount, isShadow }, 's', 'me')
 const NOON = epochMs(Date.UTC(2026, 10, 20, 12))
-const call = (charges: readonly CounterCharge[], at = NOON): Promise<Reserved> =>
-  db.write((tx) => takeSteps(tx, reserve(charges, at)))
+const call = (charges: readonly LimitCharge[], at = NOON): Promise<Reserved<LimitCharge>> =>
+  db.write((tx) => takeSteps(tx, reserve(strictestOf(charges), at)))
 const used = async (limit: ToolLimit): Promise<number> => {
   const row = await db.read((reader) =>
     reader.get<{ n: number }>(
@@ -62,7 +52,7 @@ test('exactly max calls pass in a window, and the next one begins anew', async (
   for (let n = 0; n < 3; n += 1) assert.ok('taken' in (await call([charge(three)])))
   const refused = await call([charge(three)])
   assert.ok('exceeded' in refused)
-  assert.equal(refused.exceeded.limit.pointer, '/three')
+  assert.equal(refused.exceeded.charge.limit.pointer, '/three')
   assert.equal(toIso(refused.exceeded.resetsAt ?? assert.fail()), '2026-11-21T00:00:00.000Z')
   assert.equal(await used(three), 3)
   assert.ok('taken' in (await call([charge(three)], epochMs(NOON + 12 * 3_600_000))))
@@ -142,7 +132,7 @@ test('a cost takes that much, and is settled to what it was', async () => {
   assert.ok('taken' in reserved)
   const refused = await call([charge(budget, 51)])
   assert.ok('exceeded' in refused)
-  assert.deepEqual([refused.exceeded.amount, refused.exceeded.left], [51, 50])
+  assert.deepEqual([refused.exceeded.charge.amount, refused.exceeded.left], [51, 50])
   assert.ok('taken' in (await call([charge(budget, 0)])))
   const actual = new Map([[charge(budget).counter, 1_200]])
   await db.write((tx) => takeSteps(tx, settle(reserved.taken, actual)))
@@ -157,7 +147,7 @@ test('a limit in shadow counts and denies nothing, but beside one that does', as
   assert.ok('taken' in (await call([charge(lifted, 1, true)])))
   const second = await call([charge(lifted, 1, true)])
   assert.ok('taken' in second)
-  assert.equal(second.shadow?.pointer, '/lifted')
+  assert.equal(second.shadow?.limit.pointer, '/lifted')
   assert.equal(await used(lifted), 2)
   const both = await call([charge(lifted, 1, true), charge(limit('lifted', 2))])
   assert.ok('exceeded' in both)
@@ -165,7 +155,7 @@ test('a limit in shadow counts and denies nothing, but beside one that does', as
 
 test('steps that are taken at once count the same', async () => {
   const two = limit('at once', 2)
-  const once = (): Reserved | null =>
+  const once = (): Reserved<LimitCharge> | null =>
     db.writeAtOnce((tx) => takeStepsAtOnce(tx, reserve([charge(two)], NOON)))
   assert.deepEqual(
     [once(), once(), once()].map((one) => one !== null && 'taken' in one),

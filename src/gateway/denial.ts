@@ -1,7 +1,8 @@
+import type { Exceeded } from '../core/counter-port.ts'
 import { toIso } from '../core/time.ts'
 import { errorAnswer, RPC_ERRORS, resultAnswer } from '../mcp/wire/index.ts'
 import { amountText } from '../policy/tool-policy/index.ts'
-import type { Exceeded } from './counters-repository.ts'
+import type { LimitCharge } from './limit-charge.ts'
 import { shownName, type ToolCall } from './tool-call.ts'
 
 /** Why a call does not go on. */
@@ -25,7 +26,8 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
   }
 }
 
-export function deniedByLimit({ limit, amount, left, resetsAt }: Exceeded): Denial {
+export function deniedByLimit({ charge, left, resetsAt }: Exceeded<LimitCharge>): Denial {
+  const { limit, amount } = charge
   const { counter, window, max, onDeny, pointer, scale } = limit
   const span = typeof window === 'number' ? `${window} seconds` : `a ${window}`
   const shown = (units: number): string => amountText(units, scale)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Taken } from '../core/counter-port.ts'
 import { type Clock, systemClock } from '../core/time.ts'
 import { KEY_BYTES, MacKey, sha256 } from '../crypto/index.ts'
 import {
@@ -9,7 +10,6 @@ import {
   readMessage,
   withMembers,
 } from '../mcp/wire/index.ts'
-import type { Taken } from './counters-repository.ts'
 import { isObject } from './tool-call.ts'
 
 /** What a state counts for, and for nothing else. */

@@ -1,19 +1,20 @@
-import type { Db } from '../core/db-port.ts'
+import type { StandingCount } from '../core/counter-port.ts'
 import type { LimitStatus } from '../core/gateway-port.ts'
-import { type EpochMs, epochMs } from '../core/time.ts'
+import { epochMs } from '../core/time.ts'
 import type { ToolLimit } from '../policy/tool-policy/index.ts'
-import { standingCounts } from './counter-look-repository.ts'
 import type { RegistryView } from './registry-view.ts'
 
-/** Every limit that something is used of, those that are used most first. */
-export async function standingLimits(
-  db: Db,
+/**
+ * The limits that counters are of.
+ *
+ * @param counts whose counters `counterOf` named
+ */
+export function standingLimits(
+  counts: readonly StandingCount[],
   view: RegistryView,
   named: readonly string[],
-  now: EpochMs,
-): Promise<readonly LimitStatus[]> {
-  const rows = await db.read((reader) => standingCounts(reader, now))
-  return rows.flatMap(({ counter: key, used, endsAt }) => {
+): readonly LimitStatus[] {
+  return counts.flatMap(({ counter: key, used, endsAt }) => {
     const parsed: unknown = JSON.parse(key)
     if (!Array.isArray(parsed)) return []
     const [server, counter, scope, of, window, , scale = 0] = parsed as readonly unknown[]

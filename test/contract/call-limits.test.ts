@@ -1,7 +1,8 @@
 // Limits on calls of tools, on both databases, from several handles at once.
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import { CallRecord } from '../../src/gateway/index.ts'
+import { openCallRecord } from '../../src/app/open-gateway.ts'
+import { limitCharge } from '../../src/gateway/limit-charge.ts'
 import type { ToolLimit } from '../../src/policy/tool-policy/index.ts'
 import { AGENT } from '../support/vault.ts'
 import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
@@ -32,7 +33,7 @@ const call = (max: number) => ({
   isDurable: false,
   shadow: null,
   act: null,
-  charges: [{ limit: limit(max), counter: 'one counter', amount: 1, isShadow: false }],
+  charges: [limitCharge({ limit: limit(max), amount: 1, isShadow: false }, 's', 'me')],
 })
 
 for (const store of [SQLITE, POSTGRES]) {
@@ -41,25 +42,25 @@ for (const store of [SQLITE, POSTGRES]) {
   }, async () => {
     const handles = await vaults.atOnce(store, 3)
     const passed = await Promise.all(
-      handles.flatMap(({ ledger, identity }) => {
-        const record = new CallRecord(ledger, identity.standing)
-        return Array.from({ length: 40 }, async () => record.pass(call(50)))
+      handles.map(async (handle) => {
+        const record = await openCallRecord(handle)
+        return Promise.all(Array.from({ length: 40 }, async () => record.pass(call(50))))
       }),
     )
-    assert.equal(passed.filter((one) => 'taken' in one).length, 50)
+    assert.equal(passed.flat().filter((one) => 'taken' in one).length, 50)
   })
 
   test(`${store.name}: a count survives its process, and what was refunded is free again`, {
     skip: store.skip,
   }, async () => {
     const first = await vaults.fresh(store)
-    const record = new CallRecord(first.ledger, first.identity.standing)
+    const record = await openCallRecord(first)
     const one = await record.pass(call(2))
     assert.ok('taken' in one)
     assert.ok('taken' in (await record.pass(call(2))))
     const second = await vaults.twin(first)
     await vaults.shut(first)
-    const other = new CallRecord(second.ledger, second.identity.standing)
+    const other = await openCallRecord(second)
     assert.ok('exceeded' in (await other.pass(call(2))))
     await other.settle(call(2), one, 'refused-by-server')
     assert.ok('taken' in (await other.pass(call(2))))

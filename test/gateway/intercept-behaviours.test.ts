@@ -1,7 +1,7 @@
 // What Intercept's tests assert of policies holds here as well, but for what docs/decisions/0017 replaces.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { counterOf } from '../../src/gateway/counters-repository.ts'
+import { counterOf } from '../../src/gateway/limit-charge.ts'
 import { amountText, isListed, readToolPolicy } from '../../src/policy/tool-policy/index.ts'
 import {
   AMOUNTS,

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { ExactNumber } from '../../src/core/decimal.ts'
 import { epochMs } from '../../src/core/time.ts'
 import { decideByAll } from '../../src/gateway/applied-policies.ts'
-import { counterOf } from '../../src/gateway/counters-repository.ts'
+import { counterOf } from '../../src/gateway/limit-charge.ts'
 import { judgedParams, readFrame } from '../../src/mcp/wire/index.ts'
 import {
   amountText,

@@ -2,17 +2,18 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { callInspection } from '../../src/app/call-inspection.ts'
+import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { type EpochMs, epochMs } from '../../src/core/time.ts'
-import { CallPath, CallRecord, MessageInspection, Relay } from '../../src/gateway/index.ts'
+import { CallPath, MessageInspection, Relay } from '../../src/gateway/index.ts'
 import { Rounds } from '../../src/gateway/rounds.ts'
 import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
 import { AGENT, openTestVault } from '../support/vault.ts'
 
 const vault = await openTestVault()
 after(() => vault.dispose())
-const record = new CallRecord(vault.ledger, vault.identity.standing)
+const record = await openCallRecord(vault)
 
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',

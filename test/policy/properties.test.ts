@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { placeIn } from '../../src/core/counter-port.ts'
 import { epochMs, toIso } from '../../src/core/time.ts'
 import { decideByAll } from '../../src/gateway/applied-policies.ts'
 import {
@@ -10,7 +11,7 @@ import {
   type ToolLimit,
   type ToolPolicy,
   toolPolicyOf,
-  windowAt,
+  windowOf,
 } from '../../src/policy/tool-policy/index.ts'
 import {
   call,
@@ -194,12 +195,12 @@ for (const [window, period] of PERIOD)
     fc.assert(
       fc.property(instant, fc.integer({ min: -100_000_000, max: 100_000_000 }), (at, apart) => {
         const limit = limitOf(window, 'calendar', 1)
-        const [one, other] = [at, at + apart].map((now) => windowAt(limit, epochMs(now)))
+        const [one, other] = [at, at + apart].map((now) => placeIn(windowOf(limit), epochMs(now)))
         assert.ok(one !== undefined && other !== undefined)
         assert.equal(one.bucket === other.bucket, period(at) === period(at + apart))
-        assert.ok(one.bucket <= at && at < one.endOf(one.bucket))
-        assert.equal(period(one.endOf(one.bucket) - 1), period(at))
-        assert.notEqual(period(one.endOf(one.bucket)), period(at))
+        assert.ok(one.bucket <= at && at < one.endsAt)
+        assert.equal(period(one.endsAt - 1), period(at))
+        assert.notEqual(period(one.endsAt), period(at))
       }),
     )
   })
@@ -225,7 +226,7 @@ test('a sliding window lets pass what a list of all calls would, but for one par
         let now = start
         for (const step of steps) {
           now += Math.round((step * length) / 60)
-          const { bucket, from } = windowAt(limit, epochMs(now))
+          const { bucket, from } = placeIn(windowOf(limit), epochMs(now))
           const isAllowed = counted.filter((one) => one >= from).length < max
           const within = passed.filter((one) => one > now - length).length
           const nearly = passed.filter((one) => one >= now - length - part).length

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { withKnownValues } from '../../src/app/known-values.ts'
+import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { sleep } from '../../src/core/time.ts'
 import {
   CallPath,
-  CallRecord,
   type HealthOptions,
   MessageInspection,
   type PoliciesNow,
@@ -20,11 +20,7 @@ import { AGENT, openTestVault } from './vault.ts'
 
 export const vault = await openTestVault()
 after(() => vault.dispose())
-export const record = new CallRecord(
-  vault.ledger,
-  vault.identity.standing,
-  vault.approvals.approvals,
-)
+export const record = await openCallRecord(vault)
 
 /** A relay and both of its ends. */
 export interface Between {

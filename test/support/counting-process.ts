@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs'
-import { CallRecord } from '../../src/gateway/index.ts'
+import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { AGENT, openTestVault } from './vault.ts'
 
 // Calls against one limit, in a process of its own: `counting-process.ts HOME DATABASE CALLS MAX LOG`. Writes one line
@@ -9,7 +9,7 @@ const vault = await openTestVault({
   home,
   ...(database === '' ? {} : { env: { SALLYPORT_DATABASE_URL: database } }),
 })
-const record = new CallRecord(vault.ledger, vault.identity.standing)
+const record = await openCallRecord(vault)
 const CALLERS = 4
 const call = {
   caller: AGENT,
@@ -38,6 +38,8 @@ const call = {
       },
       counter: 'one counter',
       amount: 1,
+      window: { kind: 'month' },
+      max: Number(max),
       isShadow: false,
     },
   ],

@@ -29,4 +29,4 @@ export {
   readToolPolicy,
   toolPolicyOf,
 } from './read-tool-policy.ts'
-export { type LimitWindow, windowAt } from './windows.ts'
+export { windowOf } from './windows.ts'

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { placeIn } from '../../core/counter-port.ts'
 import { type EpochMs, parseInstant, toIso } from '../../core/time.ts'
 import type { ToolLimit } from './model.ts'
-import { windowAt } from './windows.ts'
+import { windowOf } from './windows.ts'
 
 const limit = (window: ToolLimit['window'], algorithm: ToolLimit['algorithm']): ToolLimit => ({
   counter: 'c',
@@ -30,16 +31,16 @@ const calendar: readonly [window: ToolLimit['window'], now: string, start: strin
   ]
 for (const [window, now, start, end] of calendar)
   test(`a calendar ${window} at ${now}`, () => {
-    const { bucket, from, endOf } = windowAt(limit(window, 'calendar'), at(now))
-    assert.deepEqual([bucket, from, endOf(bucket)].map(toIso), [start, start, end])
+    const { bucket, from, endsAt } = placeIn(windowOf(limit(window, 'calendar')), at(now))
+    assert.deepEqual([bucket, from, endsAt].map(toIso), [start, start, end])
   })
 
 test('a sliding minute counts in seconds, and a call for a second longer than it has to', () => {
-  const { bucket, from, endOf } = windowAt(
-    limit('minute', 'sliding'),
+  const { bucket, from, endsAt } = placeIn(
+    windowOf(limit('minute', 'sliding')),
     at('2026-11-20T10:01:30.500Z'),
   )
-  assert.deepEqual([bucket, from, endOf(bucket)].map(toIso), [
+  assert.deepEqual([bucket, from, endsAt].map(toIso), [
     '2026-11-20T10:01:30.000Z',
     '2026-11-20T10:00:30.000Z',
     '2026-11-20T10:02:31.000Z',
@@ -53,12 +54,12 @@ test('in no interval of the length do more calls pass than the limit says', () =
   let now = 1_795_000_000_123
   for (let call = 0; call < 4_000; call += 1) {
     now += (call * 7919) % 97
-    const { bucket, from, endOf } = windowAt(sliding, now as EpochMs)
+    const { bucket, from, endsAt } = placeIn(windowOf(sliding), now as EpochMs)
     let used = 0
     for (const [at, count] of counted) if (at >= from) used += count
     if (used >= 5) {
       const oldest = Math.min(...[...counted.keys()].filter((one) => one >= from))
-      assert.ok(endOf(oldest) > now)
+      assert.ok(endsAt + oldest - bucket > now)
       continue
     }
     counted.set(bucket, (counted.get(bucket) ?? 0) + 1)

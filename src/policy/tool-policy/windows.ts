@@ -1,4 +1,4 @@
-import { type EpochMs, epochMs } from '../../core/time.ts'
+import type { CounterWindow } from '../../core/counter-port.ts'
 import type { ToolLimit, WindowName } from './model.ts'
 
 const SECOND = 1_000
@@ -26,46 +26,19 @@ export function defaultAlgorithm(window: ToolLimit['window']): ToolLimit['algori
   return (lengthOf(window) ?? DAY) <= HOUR ? 'sliding' : 'calendar'
 }
 
-/** Where a call is counted, and what counts against it. */
-export interface LimitWindow {
-  /** The call is counted here. */
-  readonly bucket: EpochMs
-  /** All buckets from this one on count. */
-  readonly from: EpochMs
-  /** When what was counted in a bucket no longer counts. */
-  readonly endOf: (bucket: number) => EpochMs
-}
-
 /** Into so many parts a sliding window is cut; a call counts up to one part longer than it has to, never shorter. */
 const PARTS = 60
+/** Weeks begin on Monday, and the epoch began on a Thursday. */
+const WEEK_OFFSET = 4 * DAY
 
-export function windowAt({ window, algorithm }: ToolLimit, now: EpochMs): LimitWindow {
-  const length = lengthOf(window)
-  if (length === null) return monthAt(now)
-  if (algorithm === 'calendar') {
-    // Weeks begin on Monday, and the epoch began on a Thursday.
-    const offset = window === 'week' ? 4 * DAY : 0
-    const start = epochMs(Math.floor((now - offset) / length) * length + offset)
-    return { bucket: start, from: start, endOf: (bucket) => epochMs(bucket + length) }
-  }
-  const part = Math.ceil(length / PARTS)
-  const bucketOf = (at: number): EpochMs => epochMs(Math.floor(at / part) * part)
-  return {
-    bucket: bucketOf(now),
-    from: bucketOf(now - length),
-    endOf: (bucket) => epochMs(bucket + part + length),
-  }
-}
-
-function monthAt(now: EpochMs): LimitWindow {
-  const date = new Date(now)
-  const start = epochMs(Date.UTC(date.getUTCFullYear(), date.getUTCMonth()))
-  return {
-    bucket: start,
-    from: start,
-    endOf(bucket) {
-      const begun = new Date(bucket)
-      return epochMs(Date.UTC(begun.getUTCFullYear(), begun.getUTCMonth() + 1))
-    },
-  }
+/** Where a limit counts. */
+export function windowOf({
+  window,
+  algorithm,
+}: Pick<ToolLimit, 'window' | 'algorithm'>): CounterWindow {
+  const lengthMs = lengthOf(window)
+  if (lengthMs === null) return { kind: 'month' }
+  return algorithm === 'calendar'
+    ? { kind: 'calendar', lengthMs, offsetMs: window === 'week' ? WEEK_OFFSET : 0 }
+    : { kind: 'sliding', lengthMs, partMs: Math.ceil(lengthMs / PARTS) }
 }
