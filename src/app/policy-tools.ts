@@ -114,8 +114,10 @@ function objectOf(field: string, text: string): Readonly<Record<string, unknown>
   return value as Readonly<Record<string, unknown>>
 }
 
-function answerOf({ decision, result, rules, charges }: CallExplanation): PolicyAnswer {
+function answerOf(explained: CallExplanation): PolicyAnswer {
+  const { decision, result, rules, charges, recordSeconds } = explained
   const seen = {
+    recordSeconds,
     clauses: rules.flatMap((rule) =>
       rule.clauses.map(({ kind, pointer, name, outcome, tests }) => ({
         kind,

@@ -51,6 +51,8 @@ export interface PolicyAnswer {
   } | null
   readonly isDurable: boolean
   readonly judgesResult: boolean
+  /** For how long the call is recorded; 0 and null: it is not. */
+  readonly recordSeconds: number | null
   readonly clauses: readonly {
     readonly kind: string
     readonly pointer: string

@@ -73,7 +73,11 @@ const rule = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record(
-      { ...body, action: fc.constantFrom('allow', 'shadow', 'require_approval') },
+      {
+        ...body,
+        action: fc.constantFrom('allow', 'shadow', 'require_approval'),
+        record: fc.constantFrom('1d', 'none'),
+      },
       { requiredKeys: [] },
     ),
   },
@@ -96,6 +100,7 @@ export const policyDocument: fc.Arbitrary<PolicyDocument> = fc.record(
   {
     version: fc.constant('1'),
     default: fc.constantFrom('allow', 'deny'),
+    record: fc.constantFrom('7d', '12h'),
     hide: fc.uniqueArray(fc.constantFrom('b', 'c', 'd'), { maxLength: 2 }),
     list_denied: fc.boolean(),
     all_tools: fc.record(body, { requiredKeys: [] }),

@@ -3,7 +3,7 @@ import { parseInstant } from '../../core/time.ts'
 import { command, type Json } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import type { PolicyAnswer, SeenCondition } from '../policy-tools.ts'
-import { visible } from '../text.ts'
+import { plural, visible } from '../text.ts'
 import { readBytes } from '../text-files.ts'
 
 type Deps = Pick<CliDeps, 'policyTools'>
@@ -79,6 +79,7 @@ function json({ verdict, rule, name, reason, shadow, ...more }: PolicyAnswer): J
         : { would_be: shadow.wouldBe, rule: shadow.rule, reason: shadow.reason },
     durable: more.isDurable,
     judges_result: more.judgesResult,
+    recorded_seconds: more.recordSeconds,
     clauses: more.clauses.map((one) => ({ ...one, tests: one.tests.map(testJson) })),
     charges: more.charges.map((one) => ({ ...one })),
   }
@@ -87,6 +88,9 @@ function json({ verdict, rule, name, reason, shadow, ...more }: PolicyAnswer): J
 function testJson({ shown, met, saw, within }: SeenCondition): Json {
   return { shown, met, saw, within: within.map(testJson) }
 }
+
+const HOUR = 3_600
+const DAY = 24 * HOUR
 
 const SAYS: Readonly<Record<PolicyAnswer['verdict'], string>> = {
   allowed: 'is allowed',
@@ -106,6 +110,8 @@ function textOf(tool: string, answer: PolicyAnswer): string {
       `  shadow  without it ${shadow.wouldBe === 'denied' ? 'denied' : 'waiting for a person'}, by ${shadow.rule}: ${shadow.reason}`,
     )
   if (answer.isDurable) lines.push('  audit   durable before it is sent')
+  const recorded = answer.recordSeconds ?? 0
+  if (recorded > 0) lines.push(`  record  redacted and sealed, for ${spanOf(recorded)}`)
   for (const clause of answer.clauses) {
     lines.push(
       '',
@@ -120,6 +126,10 @@ function textOf(tool: string, answer: PolicyAnswer): string {
       `  ${amount} of ${max} in a ${window} (${algorithm}), '${counter}' by ${scope}: ${pointer}`,
     )
   return lines.map(visible).join('\n')
+}
+
+function spanOf(seconds: number): string {
+  return seconds % DAY === 0 ? plural(seconds / DAY, 'day') : plural(seconds / HOUR, 'hour')
 }
 
 function testLines({ shown, met, saw, within }: SeenCondition, depth: number): readonly string[] {

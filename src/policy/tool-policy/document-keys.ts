@@ -4,6 +4,7 @@ export const POLICY_KEYS = [
   'version',
   'description',
   'default',
+  'record',
   'list_denied',
   'hide',
   'classes',
@@ -25,7 +26,7 @@ export const RULE_BODY_KEYS = [
   'approval_timeout',
 ] as const
 export const ALL_TOOLS_KEYS = RULE_BODY_KEYS
-export const RULE_KEYS = ['action', 'reason', ...RULE_BODY_KEYS] as const
+export const RULE_KEYS = ['action', 'reason', 'record', ...RULE_BODY_KEYS] as const
 export const ON_RESULT_KEYS = ['deny_if', 'require'] as const
 /** Kinds of durability that `audit` may ask for. */
 export const AUDITS = ['durable'] as const
@@ -56,5 +57,11 @@ export const KNOWN_CLASSES = ['read', 'write', 'execute', 'destructive', 'financ
 export const MAX_WINDOW = 31_536_000
 /** Digits behind the point of a cost. */
 export const MAX_SCALE = 9
+/** How long calls are recorded: `12h`, `7d`, `4w`. */
+export const RECORD_FOR = /^([1-9]\d{0,3})([hdw])$/
+/** What a rule says whose calls are not recorded. */
+export const NO_RECORD = 'none'
+/** Of what calls are recorded for, in seconds: a year. */
+export const MAX_RECORD = 31_536_000
 /** How long an approval may be waited for, in seconds: a week. */
 export const MAX_APPROVAL = 604_800

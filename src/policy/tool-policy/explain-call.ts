@@ -19,6 +19,7 @@ import type {
   Test,
   ToolPolicy,
 } from './model.ts'
+import { recordSecondsOf } from './recording.ts'
 import { findInSubject, type Judged } from './subject-path.ts'
 
 /** One condition, and what it saw. */
@@ -50,6 +51,8 @@ export interface CallExplanation {
     readonly clauses: readonly SeenClause[]
   }[]
   readonly charges: readonly Charge[]
+  /** For how long the call is recorded; 0 and null: it is not. */
+  readonly recordSeconds: number | null
 }
 
 /** Why a policy decides as it does: every clause that has a say, whether it is met, and what it saw. */
@@ -89,6 +92,7 @@ export function explainCall(
     result: result === undefined ? null : decideResult(policy, subject, result),
     rules,
     charges: decision.allowed ? decision.charges : [],
+    recordSeconds: recordSecondsOf(policy, subject),
   }
 }
 

@@ -3,7 +3,7 @@ import type { JsonMember, JsonNode } from './json-tree.ts'
 
 const ROOT_KEYS = ['version', 'default', 'hide', 'all_tools', 'tools']
 /** Said to people, and decides nothing. */
-const DROPPED: ReadonlySet<string> = new Set(['$schema', 'description', 'name'])
+const DROPPED: ReadonlySet<string> = new Set(['$schema', 'description', 'name', 'record'])
 const RULE_KEYS = ['require', 'deny_if', 'limits']
 const CLAUSE_KEYS = ['conditions', 'on_deny']
 const CONDITION_KEYS = ['path', 'op', 'value']

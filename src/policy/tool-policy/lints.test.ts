@@ -18,6 +18,12 @@ const policies: readonly [what: string, policy: object, warnings: readonly strin
   ['a count by session', { tools: { t: { limits: [limit({ scope: 'session' })] } } }, [SESSION]],
   ['the short form', { all_tools: { rate_limit: { max: 1, window: 60 } } }, [SESSION]],
   [
+    'none where nothing is recorded',
+    { tools: { t: { record: 'none' } } },
+    ["'record' is 'none' and the policy records no calls: it counts beside others only"],
+  ],
+  ['none where something is', { record: '7d', tools: { t: { record: 'none' } } }, []],
+  [
     'a limit of nothing',
     { tools: { t: { limits: [limit({ max: 0 })] } } },
     ["lets no call pass; the action 'deny' says so"],

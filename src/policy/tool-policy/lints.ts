@@ -21,6 +21,7 @@ export function lintsOf(policy: ToolPolicy): readonly Lint[] {
   ]
   return [
     ...unreachableTools(policy),
+    ...recordLints(policy),
     ...rules.flatMap(rulesLints),
     ...counterLints(rules.flatMap(({ limits }) => limits)),
   ]
@@ -37,6 +38,16 @@ function unreachableTools({ hide, tools, byClass, classes }: ToolPolicy): readon
     if (!filled.has(name) && !known.includes(name))
       lints.push({ pointer, problem: `'classes' has no tool of the class ${quoted(name)}` })
   return lints
+}
+
+function recordLints({ recordSeconds, tools, byClass, methods }: ToolPolicy): readonly Lint[] {
+  if (recordSeconds !== null) return []
+  return [...tools.values(), ...byClass.values(), ...methods.values()]
+    .filter((rule) => rule.recordSeconds === 0)
+    .map(({ pointer }) => ({
+      pointer,
+      problem: "'record' is 'none' and the policy records no calls: it counts beside others only",
+    }))
 }
 
 function rulesLints(rule: Rule): readonly Lint[] {

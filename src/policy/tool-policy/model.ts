@@ -20,6 +20,10 @@ export interface ToolPolicy {
   /** Names of tools anywhere in the policy, folded: a call by another spelling of one is denied. */
   readonly foldedTools: ReadonlySet<string>
   readonly foldedMethods: ReadonlySet<string>
+  /** How long calls are recorded that no rule says otherwise of, in seconds; null: they are not. */
+  readonly recordSeconds: number | null
+  /** Whether any call is. */
+  readonly records: boolean
 }
 
 export const ACTIONS = ['allow', 'deny', 'hide', 'shadow', 'require_approval'] as const
@@ -48,6 +52,8 @@ export interface Rule {
   readonly isDurable: boolean
   /** How long an approval is waited for; null: as long as approvals are. */
   readonly approvalSeconds: number | null
+  /** How long its calls are recorded, in seconds; 0: they are not; null: as the policy says. */
+  readonly recordSeconds: number | null
 }
 
 export interface Clause {

@@ -6,8 +6,11 @@ import {
   CLASS_NAME,
   CLAUSE_KEYS,
   MAX_APPROVAL,
+  MAX_RECORD,
+  NO_RECORD,
   ON_RESULT_KEYS,
   POLICY_KEYS,
+  RECORD_FOR,
   RULE_BODY_KEYS,
   RULE_KEYS,
 } from './document-keys.ts'
@@ -33,7 +36,10 @@ const EMPTY_RULE: Omit<Rule, 'pointer'> = {
   limits: [],
   isDurable: false,
   approvalSeconds: null,
+  recordSeconds: null,
 }
+
+const SECONDS_OF: Readonly<Record<string, number>> = { h: 3_600, d: 86_400, w: 604_800 }
 
 /** What never counts beside an action that settles everything. */
 const BESIDE_ACTION: Readonly<Partial<Record<RuleAction, readonly string[]>>> = {
@@ -72,6 +78,9 @@ export class PolicyReader {
     const tools = this.#rules(fields.get('tools'), 'call')
     const classes = this.#classes(fields.get('classes'))
     const methods = this.#rules(fields.get('methods'), 'method')
+    const byClass = this.#rules(fields.get('class'), 'call')
+    const recordSeconds = this.#recordSeconds(fields.get('record'), 'policy')
+    const all = [...tools.values(), ...byClass.values(), ...methods.values()]
     return {
       fallback: fallback ?? 'deny',
       hide,
@@ -79,11 +88,29 @@ export class PolicyReader {
       allTools: this.#allTools(fields.get('all_tools')),
       tools,
       classes,
-      byClass: this.#rules(fields.get('class'), 'call'),
+      byClass,
       methods,
       foldedTools: new Set([...hide, ...tools.keys(), ...classes.keys()].map(foldedName)),
       foldedMethods: new Set([...methods.keys()].map(foldedName)),
+      recordSeconds,
+      records: recordSeconds !== null || all.some((rule) => (rule.recordSeconds ?? 0) > 0),
     }
+  }
+
+  /** @returns null where nothing is said, 0 for `none` */
+  #recordSeconds(member: JsonMember | undefined, of: 'policy' | 'rule'): number | null {
+    const text = this.#reader.text(member)
+    if (member === undefined || text === undefined) return null
+    if (of === 'rule' && text === NO_RECORD) return 0
+    const [, count = '0', unit = 'h'] = RECORD_FOR.exec(text) ?? []
+    const seconds = Number(count) * (SECONDS_OF[unit] ?? 0)
+    if (seconds > 0 && seconds <= MAX_RECORD) return seconds
+    const none = of === 'rule' ? `, or '${NO_RECORD}'` : ''
+    this.#reader.refuse(
+      member.value.start,
+      `'record' says for how long: hours, days or weeks such as '7d', at most a year${none}`,
+    )
+    return null
   }
 
   #hide(member: JsonMember | undefined): ReadonlySet<string> {
@@ -181,7 +208,8 @@ export class PolicyReader {
     const timeout = fields.get('approval_timeout')
     if (timeout !== undefined && action !== 'require_approval' && !fields.has('approve_if'))
       reader.refuse(timeout.keyStart, "'approval_timeout' is for rules that ask for an approval")
-    return { ...this.#body(fields, pointer, owner, place), action, reason }
+    const recordSeconds = this.#recordSeconds(fields.get('record'), 'rule')
+    return { ...this.#body(fields, pointer, owner, place), action, reason, recordSeconds }
   }
 
   #body(fields: Fields, pointer: string, owner: string, place: 'call' | 'method'): Rule {

@@ -12,9 +12,11 @@ import {
   MAX_APPROVAL,
   MAX_SCALE,
   MAX_WINDOW,
+  NO_RECORD,
   ON_RESULT_KEYS,
   POLICY_KEYS,
   RATE_LIMIT_KEYS,
+  RECORD_FOR,
   RULE_KEYS,
   TIME_KEYS,
 } from './document-keys.ts'
@@ -117,6 +119,10 @@ export function toolPolicySchema(): Schema {
           listOf(text, { uniqueItems: true }),
           'Tools that are answered as if they were not there; "*" is all.',
         ),
+        record: said(
+          { type: 'string', pattern: RECORD_FOR.source },
+          'Calls are recorded for so long, redacted and sealed, for `sallyport policy replay`: 12h, 7d, 4w.',
+        ),
         list_denied: said({ type: 'boolean' }, 'Tools that are named and denied stay in the list.'),
         all_tools: said(object(ALL_TOOLS_KEYS, RULE_BODY), 'Holds for every call of a tool.'),
         tools: said(
@@ -149,6 +155,10 @@ export function toolPolicySchema(): Schema {
           'allow if it is left out; shadow lets pass what it would deny, and says so.',
         ),
         reason: said(text, 'Said where a clause has no text of its own.'),
+        record: said(
+          { type: 'string', pattern: `${RECORD_FOR.source}|^${NO_RECORD}$` },
+          'As above, for these calls; none where they are not recorded.',
+        ),
         ...RULE_BODY,
       }),
       clause: object(CLAUSE_KEYS, { name: text, conditions: ref('conditions'), on_deny: text }, [

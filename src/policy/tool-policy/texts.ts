@@ -7,4 +7,18 @@ export { formattedPolicy } from './format-policy.ts'
 export type { Outcome } from './model.ts'
 export { policyBeside, readPolicyCases, runPolicyCases } from './policy-cases.ts'
 export { formatOf, policyFault, readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
+export {
+  type Choose,
+  everyWay,
+  type OpenQuestion,
+  type RecordedParts,
+  type RecordedSubject,
+  replayedPolicy,
+  replayedSettlement,
+  shownSubjectPath,
+  UNKNOWN_COST,
+  UNRECORDED,
+  UNRECORDED_TEXT,
+  Unrecorded,
+} from './replayed-policy.ts'
 export { type ListedTool, suggestedPolicy } from './suggest-policy.ts'
