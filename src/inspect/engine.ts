@@ -6,6 +6,7 @@ import { type Category, type Finding, gravityOf, type Kind } from './finding.ts'
 import { joinLeaves, partsOf } from './joined.ts'
 import { mayBeJsonText, readJsonText, sourceOffsetOf } from './json-text.ts'
 import { pathOf } from './place.ts'
+import { plainCheck } from './plain.ts'
 import { createScanner } from './scanner.ts'
 import { COUNTS_FROM } from './verdict.ts'
 import { type KindSources, type Leaf, walk } from './walk.ts'
@@ -111,6 +112,8 @@ interface JoinedPlace extends Pick<Finding, 'kind' | 'path' | 'start' | 'end'> {
   readonly leaf: Leaf
 }
 
+const NOTHING: readonly Located[] = []
+
 const same = (offset: number): number => offset
 
 /**
@@ -129,6 +132,8 @@ export function createEngine(
     detectors.flatMap((one, index) => (TOLD_BY_NAME.has(one.category) ? [index] : [])),
   )
 
+  const isPlain = plainCheck(detectors, scanner)
+
   function findingOf(view: View, detector: Detector, hit: Hit, via: readonly string[]): Finding {
     return {
       detector: detector.id,
@@ -145,6 +150,7 @@ export function createEngine(
   }
 
   function locate(value: unknown, context: InspectContext = {}): readonly Located[] {
+    if (isPlain?.(value, context) === true) return NOTHING
     const located: Located[] = []
     const worstOf = new Map<string, number>()
     const nearNames = new Map<string, ReadonlySet<number>>()

@@ -22,7 +22,13 @@ const EDGE = 160
 const GAP = '\n\n\u0000\n\n'
 
 /** A secret is nobody's business, an id says nothing, and what is run as it stands is judged as it stands. */
-const READ_APART: ReadonlySet<Kind | null> = new Set<Kind>(['secret', 'id', 'shell', 'code', 'sql'])
+export const READ_APART: ReadonlySet<Kind | null> = new Set<Kind>([
+  'secret',
+  'id',
+  'shell',
+  'code',
+  'sql',
+])
 
 /**
  * The values (not the keys) of a message in their order, so that what was split over several of them can be seen:

@@ -18,6 +18,14 @@ export interface Judgement {
   readonly cleaned?: unknown
 }
 
+const CLEAN: Judgement = {
+  verdict: 'clean',
+  findings: [],
+  blocking: [],
+  isBlocked: false,
+  allowed: [],
+}
+
 /** What one cut lays bare is cut in the next round. */
 const MAX_ROUNDS = 4
 
@@ -38,6 +46,7 @@ export function judge(
     engine.locate(one, context).filter(({ finding }) => !settings.off.includes(finding.detector))
 
   const located = locate(value)
+  if (located.length === 0) return CLEAN
   const findings = located.map(({ finding }) => finding)
   const blocking = findings.filter(blocks)
   const allowed = findings.flatMap((finding) => {

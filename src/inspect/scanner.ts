@@ -19,6 +19,8 @@ export interface Scanner {
   scan(text: string, scene: Scene, only?: ReadonlySet<number>): Scanned
   /** Detectors of which a keyword stands in a text. */
   nearTo(text: string): ReadonlySet<number>
+  /** Whether any keyword stands in a text. */
+  hasKeyword(text: string): boolean
 }
 
 /** So many hits of one detector in one text say as much as more would; a worse one is always kept. */
@@ -300,6 +302,13 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       const near = new Set(touched)
       forget()
       return near
+    },
+    hasKeyword(text) {
+      forget()
+      look(text)
+      const hasOne = touched.length > 0
+      forget()
+      return hasOne
     },
   }
 }

@@ -255,6 +255,15 @@ const ROT13_SIGNS = ['gur', 'lbh', 'naq']
 const ROT13_WORD =
   /\b(?:gur|naq|lbhe?|sebz|jvgu|guvf|gung|sbe|cyrnfr|nyy|bs|gb|nf|vf|vg|ng|zl|zr)\b/gi
 
+/** Whether a text has a sign of ROT13; without one it is not read as such. */
+export function mayBeRotated(text: string): boolean {
+  if (text.length < MIN_ROTATED) return false
+  return (
+    ROT13_SIGNS.some((sign) => text.includes(sign)) ||
+    ROT13_HINTS.some((hint) => text.includes(hint))
+  )
+}
+
 /** ROT13, where the text names it or has English words in it; of ROT13 it is no other text. */
 export function rotatedRuns(text: string, via: readonly string[], into: EncodedRun[]): void {
   if (text.length < MIN_ROTATED || via.includes('rot13')) return

@@ -68,6 +68,7 @@ export const brokenWord: Detector = {
   confidence: 0.7,
   summary: 'a command or a path broken up by quotes, backslashes, brackets or empty expansions',
   needs: [],
+  skipsPlain: true,
   kinds: ['text', 'json', 'path', 'url', 'prose', 'id', 'shell'],
   source: 'POSIX.1-2024 Shell Command Language 2.2 and 2.14; MITRE ATT&CK T1027.010',
   catches: ["w''hoami --all", 'cat /e[t]c/pa[s]swd', 'c"ur"l drop.example', 'wh$@oami'],
@@ -181,6 +182,7 @@ export const shellTrick: Detector = {
   summary:
     'brace lists, here-strings, assembled variables and quoted escapes in place of a plain command',
   needs: [],
+  skipsPlain: true,
   kinds: ['text', 'json', 'path', 'url', 'prose', 'id'],
   source: 'bash(1) EXPANSION, REDIRECTION; MITRE ATT&CK T1027.010',
   catches: [

@@ -163,6 +163,7 @@ export const shellChain: Detector = {
   confidence: 0.85,
   summary: 'a separator and a command line where a value is expected',
   needs: [],
+  skipsPlain: true,
   kinds: ['text', 'json', 'path', 'url', 'sql', 'prose', 'description', 'id'],
   source: 'CWE-78; POSIX.1-2024 Shell Command Language 2.10; Windows Commands reference',
   catches: [

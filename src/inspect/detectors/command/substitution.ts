@@ -98,6 +98,7 @@ export const commandSubstitution: Detector = {
   confidence: 0.85,
   summary: '`$(…)` or backticks around a command where a value is expected',
   needs: [],
+  skipsPlain: true,
   kinds: ['text', 'json', 'path', 'url', 'sql', 'prose', 'description', 'id'],
   source: 'CWE-78; POSIX.1-2024 Shell Command Language 2.6.3',
   catches: [

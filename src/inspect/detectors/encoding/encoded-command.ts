@@ -44,6 +44,7 @@ export const encodedCommand: Detector = {
   summary:
     'a command line or code that runs commands, behind an encoding that such text does not need',
   needs: [],
+  skipsPlain: true,
   source: 'MITRE ATT&CK T1027.010 (command obfuscation); OWASP CRS 932',
   find: (text, from, to, scene): readonly Hit[] => {
     const isOnPurpose =

@@ -90,6 +90,7 @@ export const email: Detector = {
   confidence: 0.9,
   summary: 'E-mail address.',
   needs: [],
+  skipsPlain: true,
   source:
     'RFC 5321 section 4.1.2 and RFC 6531; ends of file names and users of services are left out.',
   find(text, from, to) {

@@ -71,6 +71,7 @@ export const ip: Detector = {
   confidence: OF_SOMEBODY,
   summary: 'IP address that may be somebody’s: version 4 or 6, outside the ranges of nobody.',
   needs: [],
+  skipsPlain: true,
   source: 'RFC 6890 (ranges for special use), RFC 4291 section 2.2 (how version 6 is written).',
   find(text, from, to) {
     const hits: Hit[] = []
