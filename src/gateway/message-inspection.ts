@@ -41,7 +41,9 @@ export type InspectedInput = { readonly value: unknown } | { readonly refusal: s
 /** An agent chooses what it calls, and the person pastes the line. */
 const PASTABLE = /^\w[\w.-]{0,99}$/
 const KNOWN_VALUE = 'known-value'
-const KEPT_MS = 100
+/** So soon a rule that was changed holds: the file is not looked at for every message of a quick agent. */
+const KEPT_MS = 50
+const MAX_KEPT = 100
 const MAX_TOLD = 50
 const MAX_SHOWN = 20
 
@@ -54,25 +56,25 @@ interface Seen {
 type Parts = typeof import('../inspect/index.ts')
 
 /** Everything that one message is judged by. */
-interface Means {
+interface Means extends Merged {
   readonly parts: Parts
-  readonly engine: Engine
-  readonly settings: InspectSettings
   readonly known: KnownValues | null
 }
 
-/** What was asked for last. */
-interface Last {
+/** What was asked for lately for one caller, by tool. */
+interface Lately {
   readonly caller: Caller
-  readonly tool: string
-  readonly rules: CallRules
-  readonly at: number
+  readonly byTool: Map<string, CallRules>
+  /** Monotonic milliseconds. */
+  readonly since: number
 }
 
 /** Settings are merged once for the rules that they come from. */
 interface Merged {
   readonly engine: Engine
   readonly settings: InspectSettings
+  /** For outputs, of which nothing is refused. */
+  readonly recording: InspectSettings
 }
 
 /** Looks at what agents send to a server and at what it sends back. */
@@ -81,7 +83,7 @@ export class MessageInspection {
   #loading: Promise<Parts> | undefined
   #parts: Parts | null = null
   readonly #merged = new WeakMap<CallRules, Merged>()
-  #last: Last | null = null
+  #lately: Lately | null = null
 
   constructor(options: MessageInspectionOptions) {
     this.#options = options
@@ -104,7 +106,7 @@ export class MessageInspection {
   input(caller: Caller, tool: string, value: unknown): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     if (!switches.isEnabled) return { value }
-    const means = this.#means(caller, tool, switches.exfiltration !== 'off', true)
+    const means = this.#means(caller, tool, switches.exfiltration !== 'off')
     return means instanceof Promise
       ? means.then((one) => this.#judgeInput(one, caller, tool, value))
       : this.#judgeInput(means, caller, tool, value)
@@ -117,7 +119,7 @@ export class MessageInspection {
   output(caller: Caller, tool: string, value: unknown): unknown {
     const { switches } = this.#options.inspection
     if (!switches.isEnabled) return value
-    const means = this.#means(caller, tool, switches.redactsSecrets, false)
+    const means = this.#means(caller, tool, switches.redactsSecrets)
     return means instanceof Promise
       ? means.then((one) => this.#judgeOutput(one, caller, tool, value))
       : this.#judgeOutput(means, caller, tool, value)
@@ -139,6 +141,7 @@ export class MessageInspection {
     const now = systemClock()
     const judged = parts.judge(engine, value, {}, settings, now)
     const known = knownIn(value, values)
+    if (judged.findings.length === 0 && known.length === 0) return { value }
     const isChanged = judged.cleaned !== undefined
     const blocking = [
       ...(judged.isBlocked || (isChanged && holdsExactNumber(value))
@@ -168,15 +171,16 @@ export class MessageInspection {
   }
 
   #judgeOutput(
-    { parts, engine, settings, known }: Means,
+    { parts, engine, settings, recording, known }: Means,
     caller: Caller,
     tool: string,
     value: unknown,
   ): unknown {
     const shown = known === null ? value : redactedIn(value, known)
-    const judged = parts.judge(engine, shown, {}, { ...settings, mode: 'log_only' }, systemClock())
-    const seen = judged.findings.filter(parts.isCounted).map(seenOf)
+    const judged = parts.judge(engine, shown, {}, recording, systemClock())
     const isRedacted = shown !== value
+    if (judged.findings.length === 0 && !isRedacted) return shown
+    const seen = judged.findings.filter(parts.isCounted).map(seenOf)
     if (isRedacted)
       seen.unshift({ detector: KNOWN_VALUE, line: `${KNOWN_VALUE} critical redacted` })
     if (seen.length === 0) return shown
@@ -200,29 +204,28 @@ export class MessageInspection {
     return this.#loading
   }
 
-  #means(
-    caller: Caller,
-    tool: string,
-    needsKnown: boolean,
-    needsNewest: boolean,
-  ): Means | Promise<Means> {
+  #means(caller: Caller, tool: string, needsKnown: boolean): Means | Promise<Means> {
     const { inspection } = this.#options
     const parts = this.#parts ?? this.#load()
-    const rules = this.#rules(caller, tool, needsNewest)
+    const rules = this.#rules(caller, tool)
     const known = (needsKnown ? inspection.knownValuesOf?.(caller) : null) ?? null
     if (parts instanceof Promise || rules instanceof Promise || known instanceof Promise)
       return Promise.all([parts, rules, known]).then((all) => this.#meansOf(...all))
     return this.#meansOf(parts, rules, known)
   }
 
-  /** An answer is judged by what its call was judged by, when that is not long ago. */
-  #rules(caller: Caller, tool: string, needsNewest: boolean): CallRules | Promise<CallRules> {
-    const last = this.#last
+  #rules(caller: Caller, tool: string): CallRules | Promise<CallRules> {
     const now = monotonicMs()
-    if (!needsNewest && last?.caller === caller && last.tool === tool && now - last.at < KEPT_MS)
-      return last.rules
+    let lately = this.#lately
+    if (lately?.caller !== caller || now - lately.since >= KEPT_MS) {
+      lately = { caller, byTool: new Map(), since: now }
+      this.#lately = lately
+    }
+    const { byTool } = lately
+    const kept = byTool.get(tool)
+    if (kept !== undefined) return kept
     const rules = this.#options.inspection.rulesFor(caller, this.#options.server, tool)
-    if (!(rules instanceof Promise)) this.#last = { caller, tool, rules, at: now }
+    if (!(rules instanceof Promise) && byTool.size < MAX_KEPT) byTool.set(tool, rules)
     return rules
   }
 
@@ -235,7 +238,7 @@ export class MessageInspection {
         ? []
         : engine.detectors.filter((one) => one.category === 'pii').map((one) => one.id)
       const settings = parts.mergeSettings([{ mode: switches.mode, off }, ...rules.layers])
-      merged = { engine, settings }
+      merged = { engine, settings, recording: { ...settings, mode: 'log_only' } }
       this.#merged.set(rules, merged)
     }
     return { parts, ...merged, known }
