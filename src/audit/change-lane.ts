@@ -1,6 +1,6 @@
 import type { Durability, Tx } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
-import type { Lane, Settled } from './ledger.ts'
+import type { Lane, Settled } from './lane.ts'
 
 /**
  * A lane whose members change things one after another, in the order in which they came. Whatever one of them throws

@@ -13,7 +13,8 @@ export {
   readHead,
 } from './head.ts'
 export { HeadKeeper, type HeadTrouble } from './head-keeper.ts'
-export { type Committed, type Lane, Ledger, type Settled } from './ledger.ts'
+export type { Committed, Lane, Settled } from './lane.ts'
+export { Ledger } from './ledger.ts'
 export type { CallOutcome, Outcome, RecordDraft, RowRevision, StoredRecord } from './record.ts'
 export { retentionTable } from './retention/retention-repository.ts'
 export { sinksTable } from './sinks/sink-repository.ts'

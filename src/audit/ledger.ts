@@ -1,78 +1,15 @@
 import type { Db, Durability, Tx, TxAtOnce } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
-import type { KeyId } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
-import { type Clock, type EpochMs, monotonicMs } from '../core/time.ts'
-import { MacKey } from '../crypto/index.ts'
-import { type ChangedRow, rightsRevisionAtOnce, type StoreKeys } from '../keys/index.ts'
-import {
-  appendAtOnce,
-  insertRecords,
-  lockTree,
-  type RecordRow,
-  saveTree,
-  type TreeRow,
-  treeAtOnce,
-} from './audit-repository.ts'
+import { type Clock, monotonicMs } from '../core/time.ts'
+import { rightsRevisionAtOnce, type StoreKeys } from '../keys/index.ts'
+import { appendAtOnce, lockTree, type RecordRow, treeAtOnce } from './audit-repository.ts'
 import type { HeadKeeper } from './head-keeper.ts'
-import { encodeRecord, type Outcome, type RecordDraft } from './record.ts'
-import { Frontier, leafHash } from './tree.ts'
-
-/** How one member of a batch ended: what its caller gets, and what is recorded of it either way. */
-export type Settled<R> = (
-  | { readonly value: R; readonly record: RecordDraft | null }
-  | { readonly fault: Fault; readonly record: RecordDraft | null }
-) & {
-  /** Recorded right after it. */
-  readonly also?: readonly RecordDraft[]
-}
-
-/**
- * Work of one kind, done for all its members in a batch at once. It may change rows through `tx`; what it throws
- * undoes the whole group, which is then tried member by member, so that a bad member fails alone.
- */
-export interface Lane<M, R> {
-  readonly name: string
-  /**
-   * Default `now`. `soon` for what may be lost in a power cut, though not when this process ends: it is on the disk
-   * within 50 ms. A batch with a member of another lane is durable at once.
-   */
-  readonly durability?: Durability
-  work(tx: Tx, members: readonly M[], at: EpochMs): Promise<readonly Settled<R>[]>
-  /**
-   * The same work for one member without waiting for anything, of lanes that are durable `soon`.
-   *
-   * @param rights revision of the rights in this transaction
-   * @returns null when it has to wait: nothing was changed then
-   */
-  workAtOnce?(tx: TxAtOnce, member: M, at: EpochMs, rights: number): Settled<R> | null
-}
-
-export interface Committed<R> {
-  readonly value: R
-  /** Sequence number of the member's record. */
-  readonly seq: number
-}
-
-/** Where records go besides the store. */
-export interface LedgerSinks {
-  /** Why nothing may be released or changed now; null when it may. */
-  refusal(): Fault | null | Promise<Fault | null>
-  /** Whether that is so as of this revision of the rights. */
-  isEmptyAt(rights: number): boolean
-  /** Whether nothing is sent anywhere, so that nobody else can have a record that a power cut takes away here. */
-  readonly isEmpty: boolean
-  /** Whether members of this lane are let through all the same. */
-  admits(lane: string): boolean
-  /** Takes part in the batch's transaction, before anything is appended. */
-  within(tx: Tx): Promise<void>
-  /**
-   * Resolves when every sink that must have the records has them.
-   *
-   * @throws {Fault} `AUDIT_UNAVAILABLE`
-   */
-  deliver(rows: readonly RecordRow[]): Promise<void>
-}
+import { type Committed, type Lane, type Settled, settleAll } from './lane.ts'
+import { admittedBy, type LedgerSinks, missingFrom, undelivered } from './ledger-sinks.ts'
+import type { Outcome, RecordDraft } from './record.ts'
+import { Frontier } from './tree.ts'
+import { isEpochOver, rowOf, TreeWriter } from './tree-writer.ts'
 
 export interface LedgerOptions {
   readonly db: Db
@@ -108,8 +45,6 @@ const MAX_BATCH = 256
 const OUTCOME_DELAY_MS = 50
 /** After so long what was committed without waiting for the disk is on it. */
 const SETTLE_DELAY_MS = 40
-const EPOCH_RECORDS = 1_000
-const EPOCH_MS = 3_600_000
 
 /**
  * The one way in which anything is changed or released: a batch of members, one transaction, their records in the
@@ -118,7 +53,7 @@ const EPOCH_MS = 3_600_000
 export class Ledger {
   readonly #options: LedgerOptions
   readonly #queue: Waiting[] = []
-  readonly #macs = new Map<KeyId, MacKey>()
+  readonly #writer: TreeWriter
   /** Members whose batch is being committed. */
   #inFlight: readonly Waiting[] = []
   #ends: (readonly [seq: number, result: Outcome])[] = []
@@ -137,6 +72,7 @@ export class Ledger {
 
   constructor(options: LedgerOptions) {
     this.#options = options
+    this.#writer = new TreeWriter(options.keys)
   }
 
   /**
@@ -197,7 +133,7 @@ export class Ledger {
     const at = clock()
     const tree = treeAtOnce(tx)
     if (tree === null || isEpochOver(tree, at)) return null
-    const mac = this.#macs.get(tree.epochKeyId)
+    const mac = this.#writer.heldMac(tree.epochKeyId)
     const rights = rightsRevisionAtOnce(tx)
     if (mac === undefined || sinks?.isEmptyAt(rights) === false) return null
     const settled = lane.workAtOnce?.(tx, member, at, rights) ?? null
@@ -391,11 +327,11 @@ export class Ledger {
     if (sinks !== undefined) await sinks.within(tx)
     // Whoever gave up while the lock was waited for was told that nothing changed.
     const live = batch.filter((waiting) => !waiting.isAbandoned)
-    const settled = await settle(tx, live, at)
+    const settled = await settleAll(tx, live, at)
     const drafts: RecordDraft[] = []
     const placed: Placed[] = []
     const first = (stored?.size ?? 0) + 1
-    const tree = await this.#epoch(tx, stored, at, drafts)
+    const tree = await this.#writer.epoch(tx, stored, at, drafts)
     for (const [waiting, result] of settled) {
       placed.push({ waiting, settled: result, seq: first + drafts.length })
       if (result.record !== null) drafts.push(result.record)
@@ -404,173 +340,9 @@ export class Ledger {
     if (ends.length > 0) drafts.push({ kind: 'outcome', action: 'outcome', caller: null, ends })
     const before = Buffer.from(tree.frontier)
     if (drafts.length === 0) return { placed, before, after: null, size: tree.size, rows: [] }
-    const { after, rows } = await this.#append(tx, tree, at, drafts)
+    const { after, rows } = await this.#writer.append(tx, tree, at, drafts)
     return { placed, before, after, size: tree.size + drafts.length, rows }
   }
-
-  async #append(
-    tx: Tx,
-    tree: TreeRow,
-    at: EpochMs,
-    drafts: readonly RecordDraft[],
-  ): Promise<{ readonly after: Buffer; readonly rows: readonly RecordRow[] }> {
-    const mac = await this.#mac(tx, tree.epochKeyId)
-    const frontier = new Frontier(tree.size, tree.frontier)
-    const rows = drafts.map((draft) => rowOf(frontier, tree.epochKeyId, mac, at, draft))
-    const packed = frontier.pack()
-    await Promise.all([
-      insertRecords(tx, rows),
-      saveTree(tx, { ...tree, size: frontier.size, frontier: packed }),
-    ])
-    return { after: packed, rows }
-  }
-
-  /** The tree with the epoch that new records belong to; a new epoch begins with a record of its key. */
-  async #epoch(
-    tx: Tx,
-    stored: TreeRow | null,
-    at: EpochMs,
-    drafts: RecordDraft[],
-  ): Promise<TreeRow> {
-    const size = stored?.size ?? 0
-    if (stored !== null && !isEpochOver(stored, at)) return stored
-    const key = await this.#options.keys.add(tx, 'audit-mac', null)
-    this.#macs.set(key.id, new MacKey(key.key))
-    drafts.push({
-      kind: 'event',
-      action: 'audit.epoch',
-      caller: null,
-      rows: [key.changed satisfies ChangedRow],
-    })
-    return {
-      size,
-      frontier: stored?.frontier ?? new Uint8Array(),
-      epochKeyId: key.id,
-      epochStart: at,
-      epochFrom: size,
-    }
-  }
-
-  async #mac(tx: Tx, id: KeyId): Promise<MacKey> {
-    const held = this.#macs.get(id)
-    if (held !== undefined) return held
-    const mac = new MacKey(await this.#options.keys.byId(tx, id))
-    this.#macs.set(id, mac)
-    return mac
-  }
-}
-
-function isEpochOver({ size, epochFrom, epochStart }: TreeRow, at: EpochMs): boolean {
-  // A clock that was stepped back ends the epoch too: it must not last longer than it says.
-  return size - epochFrom >= EPOCH_RECORDS || Math.abs(at - epochStart) >= EPOCH_MS
-}
-
-/** The record behind the frontier, which grows by it. */
-function rowOf(
-  frontier: Frontier,
-  epochKeyId: KeyId,
-  mac: MacKey,
-  at: EpochMs,
-  draft: RecordDraft,
-): RecordRow {
-  const seq = frontier.size + 1
-  const body = encodeRecord(seq, at, draft)
-  const leaf = leafHash(body)
-  frontier.append(leaf)
-  return { seq, epochKeyId, body, mac: mac.sign(recordMessage(seq, leaf)) }
-}
-
-/** What a record's MAC covers: its place, 64-bit big-endian, and the hash of its bytes. */
-export function recordMessage(seq: number, leaf: Uint8Array): Buffer {
-  const message = Buffer.allocUnsafe(8 + leaf.byteLength)
-  message.writeUInt32BE(Math.floor(seq / 2 ** 32), 0)
-  message.writeUInt32BE(seq % 2 ** 32, 4)
-  message.set(leaf, 8)
-  return message
-}
-
-/**
- * Runs every lane once over its members; a lane that throws is run again member by member.
- *
- * @returns the members in the order in which they were worked on, which is the order of their records: a row's
- *   revisions then only grow from record to record
- */
-async function settle(
-  tx: Tx,
-  batch: readonly Waiting[],
-  at: EpochMs,
-): Promise<readonly (readonly [Waiting, Settled<unknown>])[]> {
-  const groups = new Map<Lane<unknown, unknown>, Waiting[]>()
-  for (const waiting of batch) {
-    const group = groups.get(waiting.lane)
-    if (group === undefined) groups.set(waiting.lane, [waiting])
-    else group.push(waiting)
-  }
-  const settled: (readonly [Waiting, Settled<unknown>])[] = []
-  for (const [lane, group] of groups) {
-    const members = group.map((waiting) => waiting.member)
-    const results = await settleGroup(tx, lane, members, at)
-    for (const [index, waiting] of group.entries()) {
-      const result = results[index]
-      if (result === undefined) throw new Fault('INTERNAL', 'A lane did not settle its members.')
-      settled.push([waiting, result])
-    }
-  }
-  return settled
-}
-
-async function settleGroup(
-  tx: Tx,
-  lane: Lane<unknown, unknown>,
-  members: readonly unknown[],
-  at: EpochMs,
-): Promise<readonly Settled<unknown>[]> {
-  try {
-    return await tx.savepoint(() => lane.work(tx, members, at))
-  } catch (error) {
-    if (members.length === 1) return [{ fault: asFault(error), record: null }]
-  }
-  const results: Settled<unknown>[] = []
-  for (const member of members) results.push(...(await settleGroup(tx, lane, [member], at)))
-  return results
-}
-
-/** Members that may go on; the others are told why not. */
-async function admittedBy(
-  sinks: LedgerSinks,
-  batch: readonly Waiting[],
-): Promise<readonly Waiting[]> {
-  const refusal = await sinks.refusal()
-  if (refusal === null) return batch
-  const admitted: Waiting[] = []
-  for (const waiting of batch)
-    if (sinks.admits(waiting.lane.name)) admitted.push(waiting)
-    else waiting.reject(unexported(refusal))
-  return admitted
-}
-
-async function missingFrom(sinks: LedgerSinks, rows: readonly RecordRow[]): Promise<Fault | null> {
-  try {
-    await sinks.deliver(rows)
-    return null
-  } catch (error) {
-    return asFault(error)
-  }
-}
-
-function unexported(fault: Fault): Fault {
-  return new Fault('AUDIT_UNAVAILABLE', `${fault.message} Nothing was released or changed.`, {
-    cause: fault,
-    details: fault.details,
-  })
-}
-
-/** The batch is committed: what was to be released is not, what was to be changed is. */
-function undelivered(fault: Fault): Fault {
-  return new Fault('AUDIT_UNAVAILABLE', `${fault.message} It is recorded; nothing was released.`, {
-    cause: fault,
-    details: fault.details,
-  })
 }
 
 function unrecorded(fault: Fault): Fault {

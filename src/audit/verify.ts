@@ -6,12 +6,12 @@ import { MacKey } from '../crypto/index.ts'
 import type { StoreKeys } from '../keys/index.ts'
 import { type RecordRow, readTree, recordsAfter } from './audit-repository.ts'
 import { type HeadPlace, type HeadReading, readHead } from './head.ts'
-import { recordMessage } from './ledger.ts'
 import { decodeRecord, type StoredRecord } from './record.ts'
 import { type Base, prunedBase } from './retention/pruned-base.ts'
 import type { RetentionTable, Vouched } from './retention/retention-repository.ts'
 import { vouch } from './retention/vouched.ts'
 import { Frontier, leafHash } from './tree.ts'
+import { recordMessage } from './tree-writer.ts'
 
 const PAGE = 1_000
 /** More findings than this say nothing new. */
