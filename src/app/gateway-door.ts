@@ -28,7 +28,9 @@ import {
   childEnvironment,
   inspectionOf,
   MAX_MESSAGE_BYTES,
+  madeTasks,
   openCallRecord,
+  openGatewayState,
   openRegistryView,
 } from './open-gateway.ts'
 import type { Stack } from './open-stack.ts'
@@ -72,11 +74,13 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   const peers = new GatewayPeers({ stack, tokens })
   const record = lazily(async () => openCallRecord(stack))
   const metrics = new GatewayMetrics()
+  const tasks = madeTasks(openGatewayState(async () => stack))
   const door = new HttpDoor({
     view,
     log,
     record,
     metrics,
+    tasks,
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
     upstreamOf: (server) => upstreamOf(parts, server),

@@ -1,9 +1,16 @@
 import type { Environment } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { CallRecord, MessageInspection, RegistryView } from '../gateway/index.ts'
+import {
+  CallRecord,
+  GatewayState,
+  MadeTasks,
+  MessageInspection,
+  RegistryView,
+} from '../gateway/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
 import { withKnownValues } from './known-values.ts'
+import { lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
 /** A longer message of a client or a server is refused. */

@@ -12,7 +12,9 @@ import {
   childEnvironment,
   inspectionOf,
   MAX_MESSAGE_BYTES,
+  madeTasks,
   openCallRecord,
+  openGatewayState,
 } from './open-gateway.ts'
 import type { Stack } from './open-stack.ts'
 import { wrappedServer } from './wrapped-server.ts'
@@ -61,6 +63,7 @@ export async function serveWrapped(
         inspection,
         record,
         session: randomUUID(),
+        tasks: madeTasks(openGatewayState(parts.stack)),
         log,
       }),
       inspection,

@@ -51,10 +51,18 @@ export function revisionOf(policies: PoliciesNow): string | null {
   return others.length === 0 ? first.revision : policies.map(({ revision }) => revision).join(' ')
 }
 
-/** The first policy that denies decides what is said; what the others ask for comes together. */
-export function decideByAll(policies: PoliciesNow, subject: Subject): AllowedByAll | Denied {
+/**
+ * The first policy that denies decides what is said; what the others ask for comes together.
+ *
+ * @param among those of them that have a say
+ */
+export function decideByAll(
+  policies: PoliciesNow,
+  subject: Subject,
+  among: PoliciesNow = policies,
+): AllowedByAll | Denied {
   let all = ALLOWED
-  for (const one of policies) {
+  for (const one of among) {
     const decision =
       'method' in subject ? decideMethod(one.policy, subject) : decideTool(one.policy, subject)
     if (!decision.allowed) return named(policies, one, decision)
@@ -82,9 +90,10 @@ export function decideResultByAll(
   policies: PoliciesNow,
   subject: Subject,
   result: unknown,
+  among: PoliciesNow = policies,
 ): { readonly denied: Denied | null; readonly shadow: string | null } {
   let shadow: string | null = null
-  for (const one of policies) {
+  for (const one of among) {
     const decision = decideResult(one.policy, subject, result)
     if (!decision.allowed) return { denied: named(policies, one, decision), shadow }
     if (decision.shadow !== null) shadow ??= ruleOf(policies, one, decision.shadow.rule)
@@ -95,6 +104,13 @@ export function decideResultByAll(
 /** Whether a tool stands in the list that agents are given. */
 export function isListedByAll(policies: PoliciesNow, tool: string): boolean {
   return policies.every(({ policy }) => isListed(policy, tool))
+}
+
+/** Whether a policy has a rule for a method, or for its family. */
+export function namesMethod({ policy }: AppliedPolicy, method: string): boolean {
+  const { methods } = policy
+  if (methods.size === 0) return false
+  return methods.has(method) || methods.has(`${method.slice(0, method.indexOf('/'))}/*`)
 }
 
 /** Whether any policy says something of methods. */

@@ -6,7 +6,9 @@ import { monotonicMs, systemClock } from '../core/time.ts'
 import { isOurs, toldTo } from '../core/told.ts'
 import { type Notification, type Request, withPart } from '../mcp/wire/index.ts'
 import {
+  type Asker,
   type LimitScope,
+  type MethodSubject,
   OPEN_METHODS,
   type RuleSays,
   settledAmount,
@@ -24,10 +26,12 @@ import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approv
 import type { CallRecord, Passed, PassedCall, RecordedCall } from './call-record.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import { counterOf, limitCharge } from './limit-charge.ts'
+import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import { SeenAnnotations } from './seen-annotations.ts'
 import { ServerHealth } from './server-health.ts'
+import { decideTask } from './task-decision.ts'
 import type { ToolCall } from './tool-call.ts'
 import { UnknownTools } from './unknown-tools.ts'
 
@@ -45,6 +49,8 @@ export interface CallPathOptions {
   readonly grant?: string
   /** Calls in which the server asks something. Default: its own, which others do not take up. */
   readonly rounds?: Rounds
+  /** Which calls made the tasks of servers. Default: its own, which others do not know. */
+  readonly tasks?: MadeTasks
   /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
   readonly health?: ServerHealth
   /** How it answers calls of tools that it does not have. Default: as calls of this path find out. */
@@ -82,6 +88,8 @@ interface Underway {
   subject: Subject | null
   decision: AllowedByAll
   passed: PassedCall | null
+  /** Of what is about a task: the tool whose call made it, and how its answers are judged. */
+  task: { readonly tool: string | null; readonly judgeResult: CallAllowed['judgeResult'] } | null
 }
 
 type Step = readonly [
@@ -96,6 +104,8 @@ export interface CallAllowed {
   readonly text: string
   /** What it took of limits, for the next round of the same call. */
   readonly paid: Paid
+  /** Of what is about a task: the tool whose call made it. */
+  readonly tool: string | null
   /** Judges the answer: null when it may go out. A rule on results makes a denial of it. */
   readonly judgeResult: ((result: unknown) => Denial | null) | null
   /**
@@ -119,6 +129,7 @@ export class CallPath {
   readonly annotations = new SeenAnnotations()
   /** Where calls go on in which the server asked something. */
   readonly rounds: Rounds
+  readonly tasks: MadeTasks
   readonly health: ServerHealth
   #record: CallRecord | null = null
   readonly #steps: readonly Step[] = [
@@ -131,6 +142,7 @@ export class CallPath {
   constructor(options: CallPathOptions) {
     this.#options = options
     this.rounds = options.rounds ?? new Rounds()
+    this.tasks = options.tasks ?? new MadeTasks()
     this.health = options.health ?? new ServerHealth()
     this.unknownTools = options.unknownTools ?? new UnknownTools()
   }
@@ -158,12 +170,23 @@ export class CallPath {
       subject: null,
       decision: ALLOWED,
       passed: null,
+      task: null,
     }
     try {
       return this.#walk(underway, 0)
     } catch (error) {
       return this.#failed(error, caller)
     }
+  }
+
+  /** Whether a caller may ask for a task now. */
+  async mayFollow(caller: Caller, taskId: unknown): Promise<boolean> {
+    const { policiesNow, isShadow } = this.#options
+    const policies = policiesNow()
+    if (policies.length === 0) return isShadow
+    const made = await this.tasks.madeBy(this.roundOf(caller), taskId)
+    const subject = { ...askerOf(caller), method: 'tasks/get', params: { taskId } }
+    return 'decision' in decideTask(policies, subject, made, this.annotations)
   }
 
   /** Records that an answer was not shown. */
@@ -210,19 +233,19 @@ export class CallPath {
     return this.#record === null ? this.#opened().then(refuse) : refuse(this.#record)
   }
 
-  #decide(underway: Underway): Denial | null {
+  #decide(underway: Underway): Denial | null | Promise<Denial | null> {
     const { policies, what } = underway
     if (policies.length === 0)
       return this.#options.isShadow || (what.isMethod && OPEN_METHODS.has(what.name))
         ? null
         : deniedByPolicy('(no policy)', 'There is no policy for this server.')
-    const { principal, client = null } = underway.caller
-    const asker = {
-      principal: principalName(principal),
-      labels: principal.id === 'local' ? [] : null,
-      client,
-      at: systemClock(),
-    }
+    const asker = askerOf(underway.caller)
+    if (what.isMethod && isAboutTask(what.name))
+      return this.#decideOfTask(underway, {
+        ...asker,
+        method: what.name,
+        params: underway.args,
+      })
     const subject: Subject = what.isMethod
       ? { ...asker, method: what.name, params: underway.args }
       : {
@@ -242,10 +265,25 @@ export class CallPath {
     return decision.isHidden ? { ...denial, kind: 'unknown-tool' } : denial
   }
 
+  async #decideOfTask(underway: Underway, subject: MethodSubject): Promise<Denial | null> {
+    const { what, policies, caller } = underway
+    const made = await this.tasks.madeBy(this.roundOf(caller), subject.params['taskId'])
+    const judged = decideTask(policies, subject, made, this.annotations)
+    if ('rule' in judged) return judged
+    underway.decision = judged.decision
+    underway.task = {
+      tool: made.kind === 'call' ? made.call.tool : null,
+      judgeResult: judged.judgeResult,
+    }
+    // What a server tells of a task may be its result.
+    return what.isFromServer ? (judged.judgeResult?.(subject.params) ?? null) : null
+  }
+
   #inspect(underway: Underway): Denial | null | Promise<Denial | null> {
     const { what, caller } = underway
     if (what.isFromServer) return null
-    const inspected = this.#options.inspection.input(caller, what.name, underway.args)
+    const name = underway.task?.tool ?? what.name
+    const inspected = this.#options.inspection.input(caller, name, underway.args)
     return inspected instanceof Promise
       ? inspected.then((found) => this.#inspected(underway, found))
       : this.#inspected(underway, inspected)
@@ -254,7 +292,7 @@ export class CallPath {
   #inspected(
     underway: Underway,
     inspected: Awaited<ReturnType<MessageInspection['input']>>,
-  ): Denial | null {
+  ): Denial | null | Promise<Denial | null> {
     if ('refusal' in inspected)
       return {
         rule: 'INSPECTION_REFUSED',
@@ -372,13 +410,15 @@ export class CallPath {
     return {
       text: textOf(underway),
       paid: { taken: underway.passed?.taken ?? [] },
+      tool: underway.task?.tool ?? null,
       judgeResult:
         decision.judgesResult && subject !== null
           ? (result) => {
+              if (isNoResultYet(result)) return null
               const { denied } = decideResultByAll(policies, subject, result)
               return denied === null ? null : deniedByPolicy(denied.rule, denied.reason)
             }
-          : null,
+          : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {
         if (!what.isFromServer) this.health.ended(end)
         const { passed } = underway
@@ -405,6 +445,15 @@ export class CallPath {
       actual.set(counterOf(this.#options.server, this.#scopeId(limit.scope, caller), limit), amount)
     }
     return actual
+  }
+}
+
+function askerOf({ principal, client }: Caller): Asker {
+  return {
+    principal: principalName(principal),
+    labels: principal.id === 'local' ? [] : null,
+    client: client ?? null,
+    at: systemClock(),
   }
 }
 

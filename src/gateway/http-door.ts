@@ -18,6 +18,7 @@ import type { CallPath, CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
+import { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type GatewayMetrics, MeteredPath } from './metrics.ts'
 import {
@@ -54,6 +55,8 @@ export interface HttpDoorOptions {
   readonly record: () => Promise<CallRecord>
   readonly metrics: GatewayMetrics
   readonly inspectionOf: (server: string) => MessageInspection
+  /** Which calls made the tasks of servers. Default: its own, which no other process knows. */
+  readonly tasks?: MadeTasks
   /** How the server is reached. */
   readonly upstreamOf: (server: ServerInfo) => OpenUpstream
   /** Policies of a grant as of now; null when it no longer counts. */
@@ -101,6 +104,7 @@ export class HttpDoor {
   readonly #shared: SharedUpstreams
   /** The rounds of a call come as requests of their own. */
   readonly #rounds = new Rounds()
+  readonly #tasks: MadeTasks
   readonly #inspections = new Map<string, MessageInspection>()
   readonly #servers = new Map<string, Pick<Required<CallPathOptions>, 'health' | 'unknownTools'>>()
   readonly #underway = new Map<string, number>()
@@ -112,6 +116,7 @@ export class HttpDoor {
   constructor(options: HttpDoorOptions) {
     this.#options = options
     this.#hostnames = new Set(options.hostnames)
+    this.#tasks = options.tasks ?? new MadeTasks()
     this.#idleMs = options.idleMs ?? IDLE_MS
     this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
     this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs))
@@ -379,6 +384,7 @@ export class HttpDoor {
       session,
       ...(admitted.grant !== null && { grant: admitted.grant }),
       rounds: this.#rounds,
+      tasks: this.#tasks,
       log: this.#options.log,
       ...this.#serverOf(server),
     }

@@ -10,6 +10,8 @@ export { type Admitted, HttpDoor, type HttpDoorOptions, type Knock } from './htt
 export { NO_CREDENTIALS, type UpstreamCredentials } from './http-exchange.ts'
 export { hostProblem, refuse, refuseFault } from './http-request.ts'
 export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+export { GatewayState } from './gateway-state-repository.ts'
+export { MadeTasks } from './made-tasks.ts'
 export { type CallInspection, type KnownValues, MessageInspection } from './message-inspection.ts'
 export { GatewayMetrics, type Gauge, MeteredPath } from './metrics.ts'
 export { PolicyFile } from './policy-file.ts'

@@ -20,6 +20,7 @@ import {
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
 import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
+import { beforeTold } from './before-told.ts'
 import { type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
 import { type Denial, denialAnswer, denialResult, unknownToolAnswer } from './denial.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
@@ -325,7 +326,7 @@ export class Relay {
       const judged = this.#options.path.judge(what, this.#caller, paid)
       return judged instanceof Promise ? judged.then(go) : go(judged)
     }
-    const answers = call?.params['inputResponses']
+    const answers = what.params['inputResponses']
     asked.judged = this.#follow(
       answers === undefined
         ? judge()
@@ -447,7 +448,7 @@ export class Relay {
     if (method === 'initialize' && isResult) this.#agreedOn(body)
     return this.#answer(response, {
       idText,
-      name,
+      name: allowed?.tool ?? name,
       isList: isResult && method === 'tools/list',
       judge: isResult ? (allowed?.judgeResult ?? null) : null,
       isCall: method === 'tools/call',
@@ -466,32 +467,57 @@ export class Relay {
       )
     try {
       const { value, hasTwins, problem } = judgedPart(response, body)
+      const first =
+        to.asked === undefined
+          ? null
+          : beforeTold(this.#options.path, this.#caller, to.asked, value)
+      if (first !== null)
+        return first
+          .then((told) =>
+            'denial' in told
+              ? this.#withheld(response, to, told.denial)
+              : this.#told(response, to, value, told.value, hasTwins),
+          )
+          .catch(failed)
       if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
       const denial = judge === null ? null : judge(value)
       if (denial !== null) return this.#withheld(response, to, denial)
       if (isList) this.#options.path.annotations.saw(value)
       const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
-      const tell = (shown: unknown): void => {
-        const text = hasTwins
-          ? withPart(response, body, shown)
-          : textOf(response, body, value, shown)
-        this.#toClient(
-          to.asked === undefined
-            ? text
-            : pausedText(this.#options.path, this.#caller, to.asked.request, {
-                shown,
-                text,
-                paid: to.asked.allowed?.paid ?? null,
-              }),
-          idKey,
-        )
-      }
-      const shown = this.#options.inspection.output(this.#caller, to.name, listed)
-      if (shown instanceof Promise) return shown.then(tell).catch(failed)
-      tell(shown)
+      const telling = this.#told(response, to, value, listed, hasTwins)
+      if (telling instanceof Promise) return telling.catch(failed)
     } catch (error) {
       failed(error)
     }
+  /**
+   * @param value as the server wrote it
+   * @param listed what of it is not kept back
+   */
+  #told(
+    response: Response,
+    to: Answered,
+    value: unknown,
+    listed: unknown,
+    hasTwins: boolean,
+  ): void | Promise<void> {
+    const { body, idKey } = response
+    const tell = (shown: unknown): void => {
+      const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
+      this.#toClient(
+        to.asked === undefined
+          ? text
+          : pausedText(this.#options.path, this.#caller, to.asked.request, {
+              shown,
+              text,
+              paid: to.asked.allowed?.paid ?? null,
+            }),
+        idKey,
+      )
+    }
+    const shown = this.#options.inspection.output(this.#caller, to.name, listed)
+    return shown instanceof Promise ? shown.then(tell) : tell(shown)
+  }
+
     return undefined
   }
 

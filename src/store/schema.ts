@@ -303,6 +303,19 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'path policies that ask for an approval',
     statements: [`alter table path_policies add column approval text`],
   },
+  {
+    version: 15,
+    name: 'calls through the gateway that are not over',
+    statements: [
+      `create table gateway_tasks (
+        task text not null, who text not null, sealed bytea not null, ends_at bigint not null,
+        primary key (task, who))`,
+      `create index gateway_tasks_by_end on gateway_tasks (ends_at)`,
+      `create table gateway_rounds (nonce text primary key, ends_at bigint not null)`,
+      `create index gateway_rounds_by_end on gateway_rounds (ends_at)`,
+      `create table gateway_nodes (id text primary key, sealed bytea not null, ends_at bigint not null)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -352,6 +365,9 @@ export const TABLES = [
   'gateway_servers',
   'gateway_policies',
   'gateway_counters',
+  'gateway_tasks',
+  'gateway_rounds',
+  'gateway_nodes',
   'audit_retention',
   'audit_leaves',
   'audit_vouched',

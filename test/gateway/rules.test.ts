@@ -222,8 +222,10 @@ test('a rule in shadow passes what it would stop, and says so', async () => {
 
 test('where every call is denied for want of a policy, the protocol still works', async () => {
   const one = await between(null, { isShadow: false })
-  await one.client({ id: 1, method: 'tasks/get', params: { taskId: 'x' } })
+  await one.client({ id: 1, method: 'tasks/list' })
   assert.equal(one.toServer.length, 1)
+  await one.client({ id: 3, method: 'tasks/get', params: { taskId: 'x' } })
+  assert.equal(last(one).error?.code, -32601)
   await one.client({ id: 2, method: 'resources/read', params: { uri: 'x' } })
   assert.equal(last(one).error?.code, -32601)
   assert.equal(one.toServer.length, 1)

@@ -53,6 +53,9 @@ createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).o
         nextCursor: 'more',
       })
     else if (method === 'tools/call') call(message, answer)
+    else if (method === 'tasks/get') answer(taskOf(params.taskId))
+    else if (method === 'tasks/result') answer(text(`${params.taskId} is done`))
+    else if (method === 'tasks/list') answer({ tasks: ['t-later', 't-other'].map(taskOf) })
     else if (message.id === 'from-server')
       write(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/got', params: message.result }))
     else if (message.id !== undefined)
@@ -61,6 +64,11 @@ createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).o
       )
   },
 )
+
+function taskOf(taskId) {
+  const at = '2026-01-01T00:00:00Z'
+  return { taskId, status: 'working', ttl: 60_000, createdAt: at, lastUpdatedAt: at }
+}
 
 function call({ id, params }, answer) {
   const args = params.arguments ?? {}
@@ -95,6 +103,8 @@ function call({ id, params }, answer) {
       return write('{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}')
     case 'pid':
       return answer(text(String(process.pid)))
+    case 'later':
+      return answer({ task: taskOf('t-later') })
     case 'silent':
       return undefined
     case 'steps': {

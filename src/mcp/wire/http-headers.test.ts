@@ -115,6 +115,11 @@ test('what a message says is told in headers', () => {
     'mcp-method': 'resources/read',
     'mcp-name': 'a://b',
   })
+  assert.deepEqual(mirroredHeaders(modern('tasks/get', { taskId: 't1' }), params), {
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': 'tasks/get',
+    'mcp-name': 't1',
+  })
   const odd = { name: 'a', arguments: { region: null, deep: { n: 2 ** 53 } } }
   assert.deepEqual(mirroredHeaders(modern('tools/call', odd), params), {
     'mcp-protocol-version': '2026-07-28',

@@ -1,6 +1,6 @@
 /**
- * Methods that the protocol itself lives on, and those that ask about a call which was judged before: they pass where
- * no rule names them, whatever `default` says. Everything else follows `default`.
+ * Methods that the protocol itself lives on: they pass where no rule names them, whatever `default` says. Everything
+ * else follows `default`; what is asked or told of one task is judged by the call that made it, where that is known.
  */
 export const OPEN_METHODS: ReadonlySet<string> = new Set([
   'initialize',
@@ -12,11 +12,7 @@ export const OPEN_METHODS: ReadonlySet<string> = new Set([
   'resources/list',
   'resources/templates/list',
   'prompts/list',
-  'tasks/get',
   'tasks/list',
-  'tasks/result',
-  'tasks/cancel',
-  'tasks/update',
   'notifications/initialized',
   'notifications/cancelled',
   'notifications/progress',
@@ -28,6 +24,4 @@ export const OPEN_METHODS: ReadonlySet<string> = new Set([
   'notifications/resources/updated',
   'notifications/elicitation/complete',
   'notifications/subscriptions/acknowledged',
-  'notifications/tasks',
-  'notifications/tasks/status',
 ])

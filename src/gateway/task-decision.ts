@@ -1,0 +1,84 @@
+import type { Denied, MethodSubject } from '../policy/tool-policy/index.ts'
+import {
+  ALLOWED,
+  type AllowedByAll,
+  decideByAll,
+  decideResultByAll,
+  namesMethod,
+  type PoliciesNow,
+} from './applied-policies.ts'
+import { type Denial, deniedByPolicy } from './denial.ts'
+import { type MadeBy, resultOfTask } from './made-tasks.ts'
+import type { SeenAnnotations } from './seen-annotations.ts'
+
+/** What is said of a message about a task. */
+export interface TaskDecision {
+  /** What holds of the message; what the call itself took or asked for is done with. */
+  readonly decision: AllowedByAll
+  /** Judges what is said of the task; null when no rule looks at results. */
+  readonly judgeResult: ((said: unknown) => Denial | null) | null
+}
+
+/**
+ * Judges what is asked or told of a task. The call that made it has to be allowed still; a rule for the method has a
+ * say beside that. What nobody is known to have called for follows `default`.
+ */
+export function decideTask(
+  policies: PoliciesNow,
+  subject: MethodSubject,
+  made: MadeBy,
+  annotations: SeenAnnotations,
+): TaskDecision | Denial {
+  const { method } = subject
+  if (policies.length === 0) return { decision: ALLOWED, judgeResult: null }
+  if (made.kind === 'withheld') return deniedByPolicy('(task)', made.why)
+  const judging =
+    made.kind === 'unknown' ? policies : policies.filter((one) => namesMethod(one, method))
+  const own = decideByAll(policies, subject, judging)
+  if (!own.allowed) return denialOf(own)
+  const judgeOwn = own.judgesResult
+    ? (said: unknown) => denialOf(decideResultByAll(policies, subject, said, judging).denied)
+    : null
+  if (made.kind === 'unknown') return { decision: own, judgeResult: judgeOwn }
+  const { principal, labels, client, at } = subject
+  const { tool, args } = made.call
+  const call = {
+    principal,
+    labels,
+    client,
+    at,
+    tool,
+    args,
+    annotations: annotations.of(tool),
+    toolClass: null,
+  }
+  const verdict = decideByAll(policies, call)
+  if (!verdict.allowed) return denialOf(verdict)
+  const judgeCall = verdict.judgesResult
+    ? (said: unknown) => {
+        const result = resultOfTask(method, said)
+        return result === undefined
+          ? null
+          : denialOf(decideResultByAll(policies, call, result).denied)
+      }
+    : null
+  return {
+    decision: {
+      ...own,
+      shadow: own.shadow ?? verdict.shadow,
+      isDurable: own.isDurable || verdict.isDurable,
+    },
+    judgeResult:
+      judgeOwn === null || judgeCall === null
+        ? (judgeOwn ?? judgeCall)
+        : (said) => judgeOwn(said) ?? judgeCall(said),
+  }
+}
+
+function denialOf(denied: Denied): Denial
+function denialOf(denied: Denied | null): Denial | null
+function denialOf(denied: Denied | null): Denial | null {
+  if (denied === null) return null
+  const denial = deniedByPolicy(denied.rule, denied.reason)
+  return denied.isHidden ? { ...denial, kind: 'unknown-tool' } : denial
+}
