@@ -42,6 +42,19 @@ export async function openCallRecord({
   })
 }
 
+/** What every process of the store knows of calls that are not over; read when the first call needs it. */
+export function openGatewayState(stack: () => Promise<Stack>): () => Promise<GatewayState> {
+  return lazily(async () => GatewayState.open(await stack()))
+}
+
+/** Which calls made the tasks of servers, in whichever process. */
+export function madeTasks(state: () => Promise<GatewayState>): MadeTasks {
+  return new MadeTasks({
+    keepTask: async (...task) => (await state()).keepTask(...task),
+    tasksOf: async (...name) => (await state()).tasksOf(...name),
+  })
+}
+
 /** What looks at the messages of one server, with the values that its callers know. */
 export function inspectionOf(
   server: string,
