@@ -467,6 +467,9 @@ export class Relay {
       )
     try {
       const { value, hasTwins, problem } = judgedPart(response, body)
+      if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
+      const denial = judge === null ? null : judge(value)
+      if (denial !== null) return this.#withheld(response, to, denial)
       const first =
         to.asked === undefined
           ? null
@@ -479,16 +482,16 @@ export class Relay {
               : this.#told(response, to, value, told.value, hasTwins),
           )
           .catch(failed)
-      if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
-      const denial = judge === null ? null : judge(value)
-      if (denial !== null) return this.#withheld(response, to, denial)
-      if (isList) this.#options.path.annotations.saw(value)
+      if (isList) this.#options.path.tools.saw(value)
       const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
       const telling = this.#told(response, to, value, listed, hasTwins)
       if (telling instanceof Promise) return telling.catch(failed)
     } catch (error) {
       failed(error)
     }
+    return undefined
+  }
+
   /**
    * @param value as the server wrote it
    * @param listed what of it is not kept back
@@ -516,9 +519,6 @@ export class Relay {
     }
     const shown = this.#options.inspection.output(this.#caller, to.name, listed)
     return shown instanceof Promise ? shown.then(tell) : tell(shown)
-  }
-
-    return undefined
   }
 
   /** The server did it, and what it answered is not shown. */
