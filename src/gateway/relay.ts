@@ -482,7 +482,7 @@ export class Relay {
               : this.#told(response, to, value, told.value, hasTwins),
           )
           .catch(failed)
-      if (isList) this.#options.path.tools.saw(value)
+      if (isList) this.#options.path.annotations.saw(value)
       const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
       const telling = this.#told(response, to, value, listed, hasTwins)
       if (telling instanceof Promise) return telling.catch(failed)
