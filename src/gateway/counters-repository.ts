@@ -8,6 +8,9 @@ import {
 import { allRows, changeRows, type Steps } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
 
+/** A count stands still here: what nothing stops, in shadow, must not become a number that nobody can read. */
+const MOST = Number.MAX_SAFE_INTEGER
+
 interface Counted {
   readonly bucket: number
   readonly used: number
@@ -47,7 +50,7 @@ export function* reserve<C extends CounterCharge>(
       shadow ??= charge
     }
     taken.push(one)
-    yield* add(one, endsAt, now)
+    yield* add({ ...one, amount: Math.min(amount, Math.max(0, MOST - used)) }, endsAt, now)
   }
   return { taken, shadow }
 }
@@ -84,8 +87,8 @@ export function* dropEnded(now: EpochMs): Steps<void> {
   yield* changeRows('delete from gateway_counters where ends_at <= ?', [now])
 }
 
+/** Nothing is counted too: what a call turns out to cost is settled where it was taken. */
 function* add({ counter, bucket, amount }: Taken, endsAt: EpochMs, now: EpochMs): Steps<void> {
-  if (amount === 0) return
   const changed = yield* changeRows(
     'update gateway_counters set used = used + ? where counter = ? and bucket = ?',
     [amount, counter, bucket],
@@ -105,8 +108,9 @@ function* add({ counter, bucket, amount }: Taken, endsAt: EpochMs, now: EpochMs)
 function* change(counter: string, bucket: number, by: number): Steps<void> {
   if (by !== 0)
     yield* changeRows(
-      `update gateway_counters set used = case when used + ? < 0 then 0 else used + ? end
+      `update gateway_counters set used =
+         case when used + ? < 0 then 0 when used + ? > ${MOST} then ${MOST} else used + ? end
        where counter = ? and bucket = ?`,
-      [by, by, counter, bucket],
+      [by, by, by, counter, bucket],
     )
 }

@@ -170,3 +170,23 @@ test('steps that are taken at once count the same', async () => {
   )
   assert.equal(await used(two), 2)
 })
+
+test('a count in shadow stands still at the last whole number, and stays readable', async () => {
+  const most = limit('most', Number.MAX_SAFE_INTEGER)
+  const all = charge(most, Number.MAX_SAFE_INTEGER, true)
+  assert.ok('taken' in (await call([all])))
+  assert.ok('taken' in (await call([all])))
+  assert.equal(await used(most), Number.MAX_SAFE_INTEGER)
+  assert.ok('exceeded' in (await call([charge(most)])))
+})
+
+test('what was taken for nothing is settled all the same', async () => {
+  const late = limit('late', 5)
+  const reserved = await call([charge(late, 0)])
+  assert.ok('taken' in reserved)
+  await db.write((tx) =>
+    takeSteps(tx, settle(reserved.taken, new Map([[charge(late).counter, 5]]))),
+  )
+  assert.equal(await used(late), 5)
+  assert.ok('exceeded' in (await call([charge(late)])))
+})
