@@ -19,7 +19,7 @@ import {
 } from '../mcp/wire/index.ts'
 import { AllServers, type MemberParts, type PassedOver, type Reach } from './all-servers.ts'
 import { EventStream } from './event-stream.ts'
-import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
+import { accepts, bodyOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
@@ -127,10 +127,14 @@ export class AllDoor {
       response.writeHead(202, { 'Content-Length': 0 }).end()
       return
     }
-    const takesStream = accepts(request, 'text/event-stream')
+    const taken = takenBy(request)
+    if (taken === null) {
+      refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
+      return
+    }
     const pending = new PendingAnswer(response, {
       isModern: standsAlone,
-      takesStream,
+      ...taken,
       name: null,
       headers: {},
     })

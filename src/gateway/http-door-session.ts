@@ -10,6 +10,7 @@ import {
 } from '../mcp/wire/index.ts'
 
 import { EventStream, eventPlace } from './event-stream.ts'
+import type { Taken } from './http-request.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer } from './pending-answer.ts'
 import { Relay } from './relay.ts'
@@ -28,12 +29,10 @@ export interface DoorSessionOptions extends Omit<RelayOptions, 'toClient' | 'toS
 }
 
 /** One message of a client, and the connection that waits for what HTTP answers. */
-export interface Posted {
+export interface Posted extends Taken {
   readonly message: Message
   readonly frame: Buffer
   readonly response: ServerResponse
-  /** Whether the client reads streams of events too. */
-  readonly takesStream: boolean
 }
 
 /** Streams that a client may come back to, beside its own. */
@@ -99,7 +98,7 @@ export class DoorSession {
   }
 
   /** One message of the client. */
-  post({ message, frame, response, takesStream }: Posted, caller: Caller): void {
+  post({ message, frame, response, takesStream, prefersStream }: Posted, caller: Caller): void {
     this.lastUsed = monotonicMs()
     this.#relay.calledBy(caller)
     if (message.kind !== 'request') {
@@ -113,6 +112,7 @@ export class DoorSession {
     const pending = new PendingAnswer(response, {
       isModern: false,
       takesStream,
+      prefersStream,
       name: this.#streams.toString(36),
       headers: { 'Mcp-Session-Id': this.id },
     })

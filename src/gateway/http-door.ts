@@ -17,7 +17,7 @@ import type { PoliciesNow } from './applied-policies.ts'
 import type { CallPath, CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
-import { accepts, bodyOf, type KnockOf, letIn, refuse } from './http-request.ts'
+import { accepts, bodyOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type GatewayMetrics, MeteredPath } from './metrics.ts'
@@ -196,8 +196,12 @@ export class HttpDoor {
       sendJson(response, 400, refusalAnswer(message))
       return
     }
-    const takesStream = accepts(request, 'text/event-stream')
-    const posted: Posted = { message, frame, response, takesStream }
+    const taken = takenBy(request)
+    if (taken === null) {
+      refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
+      return
+    }
+    const posted: Posted = { message, frame, response, ...taken }
     const shown = headerOf(request, 'mcp-protocol-version')
     const named = versionNamedBy(message)
     if (id === null && (named !== null || (shown !== null && shown >= MODERN)))

@@ -83,14 +83,55 @@ export async function bodyOf(request: IncomingMessage, maxBytes: number): Promis
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
 }
 
-/** What is asked for in `Accept`; a client that says nothing takes anything. */
-export function accepts({ headers }: Pick<IncomingMessage, 'headers'>, type: string): boolean {
+/** How an answer may look to a client. */
+export interface Taken {
+  /** Whether it reads streams of events. */
+  readonly takesStream: boolean
+  /** Whether an answer that could be either is one: only then, or when it takes nothing else, is it not JSON. */
+  readonly prefersStream: boolean
+}
+
+const MAX_KNOWN = 64
+/** Clients say the same with every request. */
+const knownTaken = new Map<string, Taken | null>()
+
+/** @returns null when it takes no form that answers have */
+export function takenBy(request: Pick<IncomingMessage, 'headers'>): Taken | null {
+  const { accept = '*/*' } = request.headers
+  const known = knownTaken.get(accept)
+  if (known !== undefined) return known
+  const stream = weightOf(request, 'text/event-stream')
+  const json = weightOf(request, 'application/json')
+  const taken =
+    stream === 0 && json === 0 ? null : { takesStream: stream > 0, prefersStream: stream > json }
+  if (knownTaken.size >= MAX_KNOWN) knownTaken.clear()
+  knownTaken.set(accept, taken)
+  return taken
+}
+
+export function accepts(request: Pick<IncomingMessage, 'headers'>, type: string): boolean {
+  return weightOf(request, type) > 0
+}
+
+/**
+ * How much a client wants a type by its `Accept`, 0 to 1: the range that names it closest decides (RFC 9110, 12.5.1). A
+ * client that says nothing takes anything.
+ */
+function weightOf({ headers }: Pick<IncomingMessage, 'headers'>, type: string): number {
   const { accept } = headers
-  if (accept === undefined) return true
-  return accept.split(',').some((one) => {
-    const name = one.split(';')[0]?.trim().toLowerCase() ?? ''
-    return name === type || name === '*/*' || name === `${type.split('/')[0] ?? ''}/*`
-  })
+  if (accept === undefined) return 1
+  const ranges = ['*/*', `${type.split('/')[0] ?? ''}/*`, type]
+  let closest = -1
+  let weight = 0
+  for (const one of accept.split(',')) {
+    const [name = '', ...params] = one.split(';').map((part) => part.trim().toLowerCase())
+    const place = ranges.indexOf(name)
+    if (place === -1 || place < closest) continue
+    closest = place
+    const q = params.find((param) => param.startsWith('q='))
+    weight = q === undefined ? 1 : Math.min(Math.max(Number(q.slice(2)) || 0, 0), 1)
+  }
+  return weight
 }
 
 /** A refusal of the transport: no message of the protocol was judged. */

@@ -24,11 +24,12 @@ export class ModernRequest {
 
   constructor(options: ModernRequestOptions) {
     this.#options = options
-    const { message, response, takesStream } = options
+    const { message, response, takesStream, prefersStream } = options
     this.#notices = new ListNotices(options.policiesNow)
     this.#pending = new PendingAnswer(response, {
       isModern: true,
       takesStream,
+      prefersStream,
       name: null,
       headers: {},
     })

@@ -6,6 +6,8 @@ export interface PendingOptions {
   readonly isModern: boolean
   /** Whether the client reads streams of events too. */
   readonly takesStream: boolean
+  /** Whether it wants a stream of an answer before which nothing comes, too. */
+  readonly prefersStream: boolean
   /** Of the stream, if it becomes one that the client may come back to. */
   readonly name: string | null
   readonly headers: Readonly<Record<string, string>>
@@ -22,8 +24,8 @@ const STATUS: ReadonlyMap<number, number> = new Map([
 ])
 
 /**
- * The answer of HTTP to one request of the client: JSON when nothing comes before the answer, else a stream of events
- * that ends with it.
+ * The answer of HTTP to one request of the client: JSON when nothing comes before the answer and the client takes that,
+ * else a stream of events that ends with it. What has a status of its own is never a stream.
  */
 export class PendingAnswer {
   readonly stream: EventStream
@@ -59,13 +61,14 @@ export class PendingAnswer {
   /** The answer itself. */
   answer(text: string): void {
     if (this.#isOver) return
+    const status = this.#options.isModern && !this.#isStreaming ? statusOf(text) : 200
+    if (this.#options.prefersStream && status === 200) this.begin()
     this.#isOver = true
     if (this.#isStreaming) {
       this.stream.push(text)
       this.stream.end()
       return
     }
-    const status = this.#options.isModern ? statusOf(text) : 200
     sendJson(this.#response, status, text, this.#options.headers)
   }
 

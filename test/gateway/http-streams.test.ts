@@ -91,6 +91,56 @@ test('legacy: a call with progress becomes a stream, and ends with its answer', 
   await events.ended
 })
 
+const forms: readonly [accept: string, type: string | number][] = [
+  ['application/json, text/event-stream', 'application/json'],
+  ['*/*', 'application/json'],
+  ['application/json', 'application/json'],
+  ['text/event-stream', 'text/event-stream'],
+  ['application/json;q=0.5, text/event-stream', 'text/event-stream'],
+  ['text/*, application/json;q=0', 'text/event-stream'],
+  ['text/event-stream;q=0, */*;q=0.1', 'application/json'],
+  ['text/html', 406],
+  ['application/json;q=0', 406],
+]
+for (const era of ['legacy', 'modern'] as const)
+  test(`${era}: an answer before which nothing came has the form that Accept asks for`, async () => {
+    const { headers: bearing } = await grantFor('lines')
+    const opened = await door.post(HELLO, bearing, '/s/lines/mcp')
+    const legacy = { ...bearing, 'Mcp-Session-Id': opened.headers.get('mcp-session-id') ?? '' }
+    const version = '2026-07-28'
+    const modern = {
+      ...bearing,
+      'MCP-Protocol-Version': version,
+      'Mcp-Method': 'tools/call',
+      'Mcp-Name': 'echo',
+    }
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': version,
+      'io.modelcontextprotocol/clientCapabilities': {},
+    }
+    for (const [accept, form] of forms) {
+      const params = {
+        name: 'echo',
+        arguments: { text: accept },
+        ...(era === 'modern' && { _meta }),
+      }
+      const response = await door.post(
+        { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
+        { ...(era === 'legacy' ? legacy : modern), Accept: accept },
+        '/s/lines/mcp',
+      )
+      if (typeof form === 'number') {
+        assert.equal(response.status, form, accept)
+        continue
+      }
+      assert.equal(response.headers.get('content-type'), form, accept)
+      const answer =
+        form === 'text/event-stream' ? await readEvents(response).next() : await response.json()
+      const content = [{ type: 'text', text: accept }]
+      assert.deepEqual((answer as { result: { content: unknown } }).result.content, content)
+    }
+  })
+
 test('legacy: a stream that broke off goes on behind the last event that came', async () => {
   const { call, listen } = await session()
   const broken = readEvents(await call(7, 'steps', steps))
