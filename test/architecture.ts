@@ -37,7 +37,7 @@ export const MAP: Readonly<Record<string, Place>> = {
   'secret-tools': { domains: ['ask', 'mcp', 'inspect', 'approvals'] },
   gateway: {
     domains: GATEWAY_DOMAINS,
-    packages: ['ajv'],
+    packages: ['ajv', 'openid-client'],
   },
   scan: { domains: ['mcp', 'inspect', 'catalog', 'policy', 'net'] },
   clients: { domains: [], packages: ['jsonc-parser', 'smol-toml', 'yaml'] },
@@ -56,6 +56,7 @@ const PACKAGES_ANYWHERE: readonly string[] = ['zod']
 const SIDE_DOORS: ReadonlySet<string> = new Set([
   'src/mcp/wire/index.ts',
   'src/mcp/eras/index.ts',
+  'src/gateway/oauth/index.ts',
   'src/policy/tool-policy/index.ts',
   'src/policy/tool-policy/texts.ts',
 ])
@@ -94,7 +95,7 @@ export const ONLY_IN: readonly OnlyIn[] = [
     what: 'revealing a secret',
     pattern: /\.\s*reveal(?:Bytes)?\b|\[\s*['"`]reveal|\breveal(?:Bytes)?\b[^{}()]*\}\s*=(?!=|>)/,
     where:
-      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/upstream-credentials|api\/routes\/(?:secrets|shares|(?:shared-)?env-vars|webhooks|tokens|people|agents|enrolments|grants)|pages\/account|cli\/print-secret)\.ts$/,
+      /^(?:crypto|broker|vault|secret-tools\/tools)\/|^(?:core\/env-bundle|remote\/request-body|gateway\/(?:upstream-credentials|oauth\/(?:login-credentials|token-parts))|api\/routes\/(?:secrets|shares|(?:shared-)?env-vars|webhooks|tokens|people|agents|enrolments|grants)|pages\/account|cli\/print-secret)\.ts$/,
   },
   {
     what: 'SQL',

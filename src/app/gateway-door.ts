@@ -185,7 +185,12 @@ function upstreamOf(
       const server = await StdioServer.start({ command: target.command, environment })
       return stdioUpstream(server, ears, { maxMessageBytes, log })
     }
-    const server = await httpServer({ settings, stack: async () => stack }, target, personOf(name))
+    const server = await httpServer(
+      { settings, stack: async () => stack },
+      target,
+      personOf(name),
+      name,
+    )
     const upstream = httpUpstream({ ...server, log, maxMessageBytes }, ears)
     void upstream.ended.then(() => server.out.close())
     return upstream

@@ -2,11 +2,13 @@ import type { Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { UpstreamHeader } from '../core/gateway-port.ts'
 import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
+import type { VaultPort } from '../core/vault-port.ts'
 import {
   type HttpUpstreamOptions,
   headersFromVault,
   type UpstreamCredentials,
 } from '../gateway/index.ts'
+import type { LoginPlace } from '../gateway/oauth/index.ts'
 import type { Outgoing } from '../net/index.ts'
 import type { Stack } from './open-stack.ts'
 
@@ -18,21 +20,30 @@ export interface HttpServerParts {
   readonly stack: () => Promise<Stack>
 }
 
-/** What is needed to speak to a server over HTTP. The way out is the caller's to close. */
+/**
+ * What is needed to speak to a server over HTTP. The way out is the caller's to close.
+ *
+ * @param registered name of the server in the registry: the gateway may be logged in there
+ */
 export async function httpServer(
   { settings, stack }: HttpServerParts,
   target: { readonly url: string; readonly headers: readonly UpstreamHeader[] },
   by: Caller,
+  registered: string | null = null,
 ): Promise<
   Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'log' | 'maxMessageBytes' | 'out'> & {
     readonly out: Outgoing
   }
 > {
   const { outgoing } = await import('../net/index.ts')
+  const headers = headersOf(settings, async () => (await stack()).vault, target.headers, by)
   return {
     url: new URL(target.url),
     out: outgoing({ allow: settings.netAllow, caFile: settings.netCa }),
-    credentials: credentialsOf(settings, stack, target.headers, by),
+    credentials:
+      registered === null
+        ? headers
+        : await withLogin({ server: registered, url: target.url }, headers, stack),
     answerMs: ANSWER_MS,
   }
 }
@@ -45,20 +56,41 @@ export function personOf(server: string): Caller {
   return { principal: LOCAL_PERSON, channel: 'mcp-stdio', client: `gateway to ${server}` }
 }
 
-function credentialsOf(
-  settings: Settings,
+async function withLogin(
+  place: LoginPlace,
+  headers: UpstreamCredentials,
   stack: () => Promise<Stack>,
+): Promise<UpstreamCredentials> {
+  const { loginCredentials } = await import('../gateway/oauth/index.ts')
+  const { keeper } = await (await (await stack()).registry()).logins()
+  return loginCredentials(keeper, place, headers)
+}
+
+/** The headers of a server, with what stands in the vault. */
+export function headersOf(
+  settings: Pick<Settings, 'vault'>,
+  vault: () => Promise<Pick<VaultPort, 'use'>>,
   headers: readonly UpstreamHeader[],
   by: Caller,
 ): UpstreamCredentials {
   return headersFromVault(async () => {
-    const { resolveEnv } = await import('../broker/index.ts')
-    const entries = headers.map(({ name, value }) => ({ name, template: value, origin: 'header' }))
-    const use = async (paths: readonly string[], options: { readonly all: boolean }) =>
-      (await stack()).vault.use(by, settings.vault, paths, options)
-    const resolved = (await resolveEnv(entries, use, 'error')).entries
+    const resolved = await resolvedFor(settings, vault, headers, by)
     return resolved.map((one, index) => ({ ...one, isSecret: isSecret(headers[index]) }))
   })
+}
+
+/** Texts with their `secret://` references as values. @throws {Fault} `MISSING_SECRETS` */
+export async function resolvedFor(
+  settings: Pick<Settings, 'vault'>,
+  vault: () => Promise<Pick<VaultPort, 'use'>>,
+  texts: readonly UpstreamHeader[],
+  by: Caller,
+) {
+  const { resolveEnv } = await import('../broker/index.ts')
+  const entries = texts.map(({ name, value }) => ({ name, template: value, origin: 'header' }))
+  const use = async (paths: readonly string[], options: { readonly all: boolean }) =>
+    (await vault()).use(by, settings.vault, paths, options)
+  return (await resolveEnv(entries, use, 'error')).entries
 }
 
 function isSecret(header: UpstreamHeader | undefined): boolean {

@@ -29,7 +29,6 @@ import {
   readChoice,
   writeChoice,
 } from '../crypto/index.ts'
-import type { Registry } from '../gateway/index.ts'
 import { createIdentity, type Identity } from '../identity/index.ts'
 import { readSeal, StoreKeys } from '../keys/index.ts'
 import { MIGRATIONS, migrate, openPostgres, openRates, openSqlite } from '../store/index.ts'
@@ -49,7 +48,7 @@ import {
 } from '../vault/index.ts'
 import { lazily } from './lazily.ts'
 import { type OpenApprovals, openApprovals } from './open-approvals.ts'
-import { openRegistry, registryChecks } from './open-registry.ts'
+import { type OpenRegistry, openRegistry, registryChecks } from './open-registry.ts'
 import { canaryHooks, openSharing, type Sharing } from './open-sharing.ts'
 
 export interface StackOptions {
@@ -87,7 +86,7 @@ export interface Stack {
   /** Limits on how fast something may be asked, which all processes of the store share. */
   readonly rates: RatePort
   /** The servers behind the gateway and the policies on their tools. */
-  readonly registry: () => Promise<Registry>
+  readonly registry: () => Promise<OpenRegistry>
   readonly isNew: boolean
   close(): Promise<void>
 }
@@ -166,7 +165,17 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     const { rates, close: closeRates } = openRates(db, join(settings.dataDir, 'rates.db'), clock)
     const opened = { db, ledger, keys, tables, rights, quotas, canaries, vault, standing, clock }
     const sharing = openSharing({ ...opened, rates, vaultKeys, fingerprints, identity, approvals })
-    const registry = openRegistry({ db, ledger, clock, keys, identity })
+    const registry = openRegistry({
+      db,
+      ledger,
+      clock,
+      keys,
+      identity,
+      settings,
+      log,
+      vault,
+      net: outgoing,
+    })
     const audit = createAuditPort({
       db,
       keys,

@@ -85,6 +85,7 @@ export async function serveWrapped(
       parts,
       target,
       request.server === null ? caller : personOf(name),
+      request.server,
     )
     try {
       await wrapHttp({ ...relayed, server })

@@ -153,7 +153,7 @@ async function createOne(
       caller,
       new Fault('CONFLICT', `There are ${MAX_WEBHOOKS} webhooks already; remove one.`),
     )
-  const { key, changed } = await sealingKey(keys, tx)
+  const { changed, ...key } = await keys.activeOrNew(tx, 'webhook')
   const id = newId<string>()
   const row: WebhookRow = {
     id,
@@ -169,14 +169,6 @@ async function createOne(
   }
   await tables.webhooks.save(tx, [row])
   return { value: row, record: changeRecord('webhook.create', caller, row, changed) }
-}
-
-/** The key that seals what webhooks are signed with; made for the first one. */
-async function sealingKey(keys: StoreKeys, tx: Tx) {
-  const row = await keys.rows.active(tx, 'webhook', null)
-  if (row !== null) return { key: { id: row.id, key: await keys.unwrap(tx, row) }, changed: null }
-  const made = await keys.add(tx, 'webhook', null)
-  return { key: made, changed: made.changed }
 }
 
 async function editOne(

@@ -79,8 +79,13 @@ export const SETTINGS = {
     summary:
       'Who may come without an invitation: example.org=member, example.net=auditor; the provider must say that the address is verified. Default: nobody.',
   },
+:  clientDocument: {
+    env: ['SALLYPORT_CLIENT_METADATA_URL'],
+    summary:
+      'https://… of a document that says who this program is to authorization servers of MCP servers that fetch one (docs/gateway.md). Default: none; they register it, or a person does.',
+  },
   logLevel: {
-    env: ['SALLYPORT_LOG_LEVEL'],
+    env:: ['SALLYPORT_LOG_LEVEL'],
     summary: 'debug, info, warn, error or silent. JSON lines on stderr. Default: info.',
   },
   projectDir: {
@@ -215,6 +220,8 @@ export interface Settings {
   /** Origin of the server's pages, or null: this machine alone. */
   readonly publicUrl: string | null
   readonly oidc: OidcSettings | null
+  /** Address of the document that says who this program is to authorization servers, or null. */
+  readonly clientDocument: string | null
 }
 
 /** An OpenID Connect provider at which people may sign in. */
@@ -257,6 +264,7 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     rateLimits: rateLimitsFrom(env),
     publicUrl: publicUrlFrom(env),
     oidc: oidcFrom(env),
+    clientDocument: clientDocumentFrom(env),
     netCa: resolvedOrNull(read(env, 'netCa')),
     netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
   }
@@ -311,6 +319,20 @@ function publicUrlFrom(env: Environment): string | null {
   if (url.pathname !== '/' || url.search !== '' || url.username !== '')
     throw refusedSetting('publicUrl', 'must be a name and a port, without a path.')
   return url.origin
+}
+
+/** Draft of OAuth client ids that are metadata documents: https, a path, and nothing that two readers could take apart. */
+function clientDocumentFrom(env: Environment): string | null {
+  const text = read(env, 'clientDocument')
+  if (text === undefined) return null
+  const url = URL.parse(text)
+  const isPlace = url !== null && url.protocol === 'https:' && url.pathname !== '/'
+  if (!isPlace || url.username !== '' || url.hash !== '' || url.href !== text)
+    throw refusedSetting(
+      'clientDocument',
+      'must be an address that begins with https:// and has a path, written out as browsers write it.',
+    )
+  return text
 }
 
 const OIDC_ROLES = ['admin', 'member', 'auditor'] as const

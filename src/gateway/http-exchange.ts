@@ -15,6 +15,16 @@ export interface UpstreamCredentials {
    * @param refused what it was shown; it may have been replaced meanwhile
    */
   renew(challenge: string | null, refused: Readonly<Record<string, string>>): Promise<void>
+  /**
+   * What callers are told of a 401 or 403 that stands; null: what they are told of any.
+   *
+   * @param challenge its `WWW-Authenticate`
+   */
+  refusal?(
+    status: number,
+    challenge: string | null,
+    refused: Readonly<Record<string, string>>,
+  ): Promise<string | null>
   /** A frame of the server without what it was shown, should it repeat that. */
   redacted?(frame: Buffer): Buffer
 }
@@ -68,6 +78,16 @@ export function unansweredBy(error: unknown): Unanswered {
   return new Unanswered(isUnsent ? 'never-sent' : 'lost', `${error.message} ${error.help}`)
 }
 
+function withoutHeaders(error: unknown, end: Unanswered['end']): unknown {
+  if (!isFault(error)) return error
+  const { remedy } = error.details
+  return new Unanswered(end, `${error.message} ${typeof remedy === 'string' ? remedy : error.help}`)
+}
+
+function challengeOf({ headers }: OutgoingStream): string | null {
+  return headers.get('www-authenticate')
+}
+
 export interface HttpWayOptions {
   readonly url: URL
   readonly out: Pick<Outgoing, 'open'>
@@ -118,14 +138,42 @@ export class HttpWay {
   /** Asks once more when a 401 could be cured. @throws {Fault} of the net when there was no answer */
   async open(ask: HttpAsk): Promise<OutgoingStream> {
     const { credentials } = this.#options
-    const shown = await credentials.headers()
+    const shown = await credentials.headers().catch((error: unknown) => {
+      throw withoutHeaders(error, 'never-sent')
+    })
     const answer = await this.#once(ask, shown)
-    if (answer.status !== 401) return answer
-    await credentials.renew(answer.headers.get('www-authenticate'), shown)
-    const now = await credentials.headers()
-    if (areSameHeaders(now, shown)) return answer
+    return answer.status === 401 || answer.status === 403
+      ? this.#refused(ask, shown, answer)
+      : answer
+  }
+
+  async #refused(
+    ask: HttpAsk,
+    shown: Readonly<Record<string, string>>,
+    first: OutgoingStream,
+  ): Promise<OutgoingStream> {
+    const { credentials } = this.#options
+    let answer = first
+    let last = shown
+    if (answer.status === 401) {
+      try {
+        await credentials.renew(challengeOf(answer), shown)
+        last = await credentials.headers()
+      } catch (error) {
+        answer.cancel()
+        throw withoutHeaders(error, 'refused-by-server')
+      }
+      if (!areSameHeaders(last, shown)) {
+        answer.cancel()
+        answer = await this.#once(ask, last)
+      }
+    }
+    const { status } = answer
+    if (status !== 401 && status !== 403) return answer
+    const said = (await credentials.refusal?.(status, challengeOf(answer), last)) ?? null
+    if (said === null) return answer
     answer.cancel()
-    return this.#once(ask, now)
+    throw new Unanswered('refused-by-server', said, status)
   }
 
   async #once(

@@ -6,6 +6,7 @@ import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Clock } from '../core/time.ts'
 import { lookProblem, refusedRecord } from '../identity/index.ts'
+import type { LoginRow } from './oauth/login-rows.ts'
 import { REGISTERED_NAME, type RegistryTables } from './registry-rows.ts'
 
 export interface RegistryParts {
@@ -15,6 +16,8 @@ export interface RegistryParts {
   readonly standing: StandingPort
   readonly tables: RegistryTables
   readonly grants: Pick<GrantPort, 'list' | 'attach' | 'detach'>
+  /** Takes the tokens of a login back that the store has no more. */
+  readonly revoke: (login: LoginRow) => Promise<boolean>
 }
 
 interface Refused {

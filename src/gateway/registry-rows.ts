@@ -3,6 +3,7 @@ import type { ServerInfo, ServerTarget } from '../core/gateway-port.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
 import { MacTable } from '../keys/index.ts'
+import { type LoginRow, loginsTable } from './oauth/login-rows.ts'
 
 /** What servers, policies and grants name: a path segment, a file name and a word of the shell at once. */
 export const REGISTERED_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
@@ -32,6 +33,7 @@ export interface ToolPolicyRow {
 export interface RegistryTables {
   readonly servers: MacTable<ServerRow>
   readonly policies: MacTable<ToolPolicyRow>
+  readonly logins: MacTable<LoginRow>
 }
 
 export function registryTables(mac: RowMac): RegistryTables {
@@ -48,6 +50,7 @@ export function registryTables(mac: RowMac): RegistryTables {
       ['name', 'document', 'created_at', 'created_by', 'changed_at', 'changed_by', 'revision'],
       ['name'],
     ),
+    logins: loginsTable(mac),
   }
 }
 

@@ -5,6 +5,7 @@ import type { GrantPort } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { Clock } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
+import type { LoginRow } from './oauth/login-rows.ts'
 import { createToolPolicies } from './policies.ts'
 import { type RegistryTables, registryTables } from './registry-rows.ts'
 import { createServers } from './servers.ts'
@@ -23,6 +24,7 @@ export function createRegistry(parts: {
   readonly standing: StandingPort
   readonly grants: Pick<GrantPort, 'list' | 'attach' | 'detach'>
   readonly rowMac: RowMac
+  readonly revoke: (login: LoginRow) => Promise<boolean>
 }): Registry {
   const { rowMac, ...rest } = parts
   const tables = registryTables(rowMac)

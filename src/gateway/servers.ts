@@ -7,6 +7,7 @@ import { principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import { type Asked, attendedLane } from '../identity/index.ts'
 import { bumpRights } from '../keys/index.ts'
+import type { LoginRow } from './oauth/login-rows.ts'
 import { checkedName, lookedUp, noServer, type RegistryParts } from './registry-lookup.ts'
 import { type ServerRow, serverInfo } from './registry-rows.ts'
 import { checkedTarget } from './server-target.ts'
@@ -49,7 +50,9 @@ export function createServers(parts: RegistryParts): ServerPort {
       return serverInfo((await ledger.commit(add, member)).value)
     },
     async remove(caller, name, expected) {
-      return serverInfo((await ledger.commit(remove, { caller, name, expected })).value)
+      const { row, login } = (await ledger.commit(remove, { caller, name, expected })).value
+      if (login !== null) await parts.revoke(login)
+      return serverInfo(row)
     },
   }
 }
@@ -102,20 +105,25 @@ async function removeServer(
   { tables }: RegistryParts,
   tx: Tx,
   { caller, name, expected }: Removal,
-): Promise<Settled<ServerRow>> {
+): Promise<Settled<{ readonly row: ServerRow; readonly login: LoginRow | null }>> {
   const row = await tables.servers.get(tx, 'name = ? /*lock*/', [name.slice(0, 64)])
   if (row === null) return { fault: noServer(name), record: null }
   const conflict = unmet(expected, serverInfo(row).tag)
   if (conflict !== null) return { fault: conflict, record: null }
+  const login = await tables.logins.get(tx, 'server = ? /*lock*/', [row.name])
+  if (login !== null) await tables.logins.remove(tx, login)
   await tables.servers.remove(tx, row)
   await bumpRights(tx)
   return {
-    value: row,
+    value: { row, login },
     record: {
       kind: 'change',
       action: 'server.remove',
       caller,
-      rows: [['gateway_servers', row.name, null]],
+      rows: [
+        ['gateway_servers', row.name, null],
+        ...(login === null ? [] : [['gateway_logins', row.name, null] as const]),
+      ],
       detail: { server: row.name },
     },
   }

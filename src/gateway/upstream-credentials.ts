@@ -71,7 +71,7 @@ const SPACE = 0x20
 const MARK = '[secret]'
 
 /** What a server was shown, and must not show to those who speak to it through us: errors and echoes repeat headers. */
-class Told {
+export class Told {
   readonly #values = new Map<string, Buffer>()
 
   /** A header's value, and what stands in it behind a scheme such as Bearer. */

@@ -1,4 +1,10 @@
-export { type Asked, attendedLane, lookProblem, refusedRecord } from './administration.ts'
+export {
+  type Asked,
+  administrationProblem,
+  attendedLane,
+  lookProblem,
+  refusedRecord,
+} from './administration.ts'
 export { freezeWithin } from './freezes.ts'
 export { createIdentity, type Identity, type IdentityParts } from './identity.ts'
 export {

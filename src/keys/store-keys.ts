@@ -180,6 +180,16 @@ export class StoreKeys {
     return { id: row.id, key, changed: ['keys', row.id, row.revision] }
   }
 
+  /** The active key of a purpose that a store has from its first use on; `changed` where this was it. */
+  async activeOrNew(
+    tx: Tx,
+    purpose: KeyPurpose,
+  ): Promise<HeldKey & { readonly changed: ChangedRow | null }> {
+    const row = await this.rows.active(tx, purpose, null)
+    if (row === null) return this.add(tx, purpose, null)
+    return { id: row.id, key: await this.unwrap(tx, row), changed: null }
+  }
+
   /**
    * Makes a new seal key, in another source if `kind` says so. It is made before the transaction that puts it to use,
    * because a person may have to type, and everybody else would have to wait.

@@ -11,7 +11,7 @@ export type FetchRules = Pick<
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** The way out in the form that libraries take in place of `fetch`. */
-export function asFetch(out: Outgoing, rules: FetchRules): Fetch {
+export function asFetch(out: Pick<Outgoing, 'request'>, rules: FetchRules): Fetch {
   return async (input, init = {}) => {
     const { redirects, ...limits } = rules
     const { status, headers, body } = await out.request({

@@ -316,6 +316,21 @@ export const MIGRATIONS: readonly Migration[] = [
       `create table gateway_nodes (id text primary key, sealed bytea not null, ends_at bigint not null)`,
     ],
   },
+  {
+    version: 16,
+    name: 'logins at servers behind the gateway',
+    statements: [
+      `create table gateway_logins (
+        server text primary key, url text not null, issuer text not null, client text not null,
+        client_id text not null, scopes text not null, missing text not null, state text not null,
+        key_id text not null, sealed bytea not null, expires_at bigint, created_at bigint not null,
+        created_by text not null, renewed_at bigint not null, revision bigint not null, mac bytea not null)`,
+      `create table gateway_login_attempts (
+        id text primary key, key_id text not null, sealed bytea not null, ends_at bigint not null)`,
+      `create table gateway_login_leases (
+        server text primary key, holder text not null, ends_at bigint not null)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -364,6 +379,9 @@ export const TABLES = [
   'idempotent_requests',
   'gateway_servers',
   'gateway_policies',
+  'gateway_logins',
+  'gateway_login_attempts',
+  'gateway_login_leases',
   'gateway_counters',
   'gateway_tasks',
   'gateway_rounds',

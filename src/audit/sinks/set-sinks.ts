@@ -91,9 +91,7 @@ export class SinkSetting {
   async #change(tx: Tx, { caller, configs }: Change, at: EpochMs): Promise<Settled<null>> {
     const { keys, sinksTable } = this.#options
     const row = await readSinks(sinksTable, tx)
-    const stored = await keys.rows.active(tx, SINK_KEY_PURPOSE, null)
-    const made = stored === null ? await keys.add(tx, SINK_KEY_PURPOSE, null) : null
-    const key = made ?? { ...(await keys.active(tx, SINK_KEY_PURPOSE)), changed: null }
+    const key = await keys.activeOrNew(tx, SINK_KEY_PURPOSE)
     const revision = (row?.revision ?? 0) + 1
     await sinksTable.save(tx, [sealedRow(keys.storeId, key, configs, at, revision)])
     await this.#setCursors(tx, configs)

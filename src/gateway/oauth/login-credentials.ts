@@ -1,0 +1,60 @@
+import { Unanswered, type UpstreamCredentials } from '../http-exchange.ts'
+import { Told } from '../upstream-credentials.ts'
+import { bearerChallenge, scopesIn } from './challenge.ts'
+import type { HeldLogin, LoginKeeper, LoginPlace } from './login-keeper.ts'
+
+/**
+ * What a registered server is shown: the headers that were added with it, and the token of the login at it. What a
+ * client showed us is never among them.
+ *
+ * @param base the headers of the server
+ */
+export function loginCredentials(
+  keeper: LoginKeeper,
+  place: LoginPlace,
+  base: UpstreamCredentials,
+): UpstreamCredentials {
+  const told = new Told()
+  const cure = `sallyport server login ${place.server}`
+  let shown: HeldLogin | null = null
+  return {
+    async headers() {
+      const headers = await base.headers()
+      const login = await keeper.current(place)
+      shown = login
+      if (login === null) return headers
+      if (login.state === 'needed')
+        throw new Unanswered(
+          'never-sent',
+          `The login at the server '${place.server}' has ended; a person has to log in again: ${cure}.`,
+        )
+      told.add(login.access.revealBytes())
+      return { ...headers, authorization: bearer(login) }
+    },
+    async renew(challenge, refused) {
+      const login = shown
+      if (login === null) await base.renew(challenge, refused)
+      else if (refused['authorization'] === bearer(login)) await keeper.renewed(place, login)
+    },
+    async refusal(status, challenge, refused) {
+      const said = bearerChallenge(challenge)
+      const scopes = scopesIn(said?.get('scope'))
+      if (status === 403 && shown !== null && said?.get('error') === 'insufficient_scope') {
+        await keeper.lacks(place, scopes)
+        const which = scopes.length === 0 ? '' : ` (scope ${scopes.join(' ')})`
+        return `The server '${place.server}' wants more than its login allows${which}; a person has to log in again: ${cure}.`
+      }
+      if (status !== 401 || (shown === null && refused['authorization'] !== undefined)) return null
+      return shown === null
+        ? `The server '${place.server}' wants somebody to log in: ${cure}.`
+        : `The server '${place.server}' does not take its login; a person has to log in again: ${cure}.`
+    },
+    redacted(frame) {
+      return told.redacted(base.redacted?.(frame) ?? frame)
+    },
+  }
+}
+
+function bearer({ access }: HeldLogin): string {
+  return `Bearer ${access.reveal()}`
+}

@@ -1,0 +1,351 @@
+import { randomInt, randomUUID } from 'node:crypto'
+import { changeLane, type Ledger, type Settled } from '../../audit/index.ts'
+import type { Db, Tx } from '../../core/db-port.ts'
+import { asFault, type Fault, isFault } from '../../core/faults.ts'
+import type { Log } from '../../core/log.ts'
+import { SecretText } from '../../core/secret-text.ts'
+import { type Clock, type EpochMs, monotonicMs, sleep } from '../../core/time.ts'
+import { sha256 } from '../../crypto/index.ts'
+import type { MacTable, StoreKeys } from '../../keys/index.ts'
+import type { Outgoing } from '../../net/index.ts'
+import { LoginNet } from './login-net.ts'
+import { giveLeaseBack, takeLease } from './login-repository.ts'
+import { type LoginRow, scopesOf } from './login-rows.ts'
+import { LOGIN_KEY, type LoginSecrets, openLogin, sealLogin } from './sealed-login.ts'
+import type { Tokens } from './token-endpoint.ts'
+import { tokenParts } from './token-parts.ts'
+
+export interface LoginKeeperParts {
+  readonly db: Db
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly keys: StoreKeys
+  readonly log: Log
+  readonly table: MacTable<LoginRow>
+  readonly net: () => Promise<Outgoing>
+  /** The value of a `secret://` reference, for a server. @throws {Fault} `MISSING_SECRETS` */
+  readonly valueOf: (server: string, reference: string) => Promise<SecretText>
+}
+
+/** A login as requests to its server are made with it. */
+export interface HeldLogin {
+  readonly state: 'active' | 'needed'
+  readonly access: SecretText
+  /** Tells one token from another. */
+  readonly mark: string
+  /** When the next token is asked for; null: never before the server wants one. */
+  readonly renewAt: EpochMs | null
+  readonly endsAt: EpochMs | null
+  readonly revision: number
+}
+
+/** Which server, and at which address: at another one the login is none. */
+export interface LoginPlace {
+  readonly server: string
+  readonly url: string
+}
+
+/** So long it is not looked whether another process changed something. */
+const LOOK_MS = 500
+/** So long one process has for the renewal; a request of it ends long before. */
+const LEASE_MS = 30_000
+/** After a renewal that failed, the next is not tried before. */
+const PAUSE_MS = 5_000
+const MAX_AHEAD_MS = 60_000
+const SAVES = 3
+
+interface Cached {
+  login: HeldLogin | null
+  lookedAt: number
+}
+
+/**
+ * The logins of this process's servers, renewed ahead of their end and when a server wants it: by one process of all
+ * that share the store, while the others wait for what it gets.
+ */
+export class LoginKeeper {
+  readonly #parts: LoginKeeperParts
+  readonly #cached = new Map<string, Cached>()
+  readonly #renewing = new Map<string, Promise<HeldLogin | null>>()
+  readonly #failed = new Map<string, { readonly fault: Fault; readonly at: number }>()
+  readonly #noted = new Map<string, string>()
+  readonly #renew = changeLane('server.login-renew', (tx, member: Renewal, at) =>
+    this.#renewed(tx, member, at),
+  )
+  readonly #lose = changeLane('server.login-lost', (tx, member: Loss) => this.#lost(tx, member))
+  readonly #lack = changeLane('server.login-lacks', (tx, member: Lack) => this.#lacks(tx, member))
+
+  constructor(parts: LoginKeeperParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The login to use now; null when there is none.
+   *
+   * @throws {Fault} `NET_…` when its token has ended and no other is to be had at the moment
+   */
+  async current(place: LoginPlace): Promise<HeldLogin | null> {
+    const login = await this.#look(place)
+    if (login === null || login.state === 'needed' || login.renewAt === null) return login
+    const now = this.#parts.clock()
+    if (now < login.renewAt) return login
+    const hasEnded = login.endsAt !== null && now >= login.endsAt
+    const renewal = this.renewed(place, login, hasEnded)
+    if (hasEnded) return renewal
+    // There is time: calls go on with the token that there is.
+    renewal.catch(() => {})
+    return login
+  }
+
+  /**
+   * A login in place of one that is not taken any more or soon is not: what somebody got meanwhile, or a new one.
+   *
+   * @param mustWait whether there is nothing to go on with while another process renews it
+   */
+  renewed(place: LoginPlace, stale: HeldLogin, mustWait = true): Promise<HeldLogin | null> {
+    // Whoever has to wait does not join somebody who comes back without a new token.
+    const turn = `${placeKey(place)} ${mustWait}`
+    const known = this.#renewing.get(turn)
+    if (known !== undefined) return known
+    const failure = this.#failed.get(place.server)
+    if (failure !== undefined && monotonicMs() - failure.at < PAUSE_MS)
+      return Promise.reject(failure.fault)
+    const renewing = this.#renewOnce(place, stale, mustWait)
+      .then(
+        (login) => {
+          this.#failed.delete(place.server)
+          return login
+        },
+        (error: unknown) => {
+          const fault = asFault(error)
+          this.#failed.set(place.server, { fault, at: monotonicMs() })
+          const { code, message: reason } = fault
+          this.#parts.log.warn('a login could not be renewed', {
+            server: place.server,
+            code,
+            reason,
+          })
+          throw fault
+        },
+      )
+      .finally(() => {
+        this.#renewing.delete(turn)
+      })
+    this.#renewing.set(turn, renewing)
+    return renewing
+  }
+
+  /** Keeps in mind that the server wants scopes which the login lacks, for the next time that a person logs in. */
+  async lacks(place: LoginPlace, scopes: readonly string[]): Promise<void> {
+    const said = scopes.join(' ')
+    if (scopes.length === 0 || this.#noted.get(place.server) === said) return
+    this.#noted.set(place.server, said)
+    await this.#parts.ledger.commit(this.#lack, { ...place, scopes })
+  }
+
+  async #look(place: LoginPlace): Promise<HeldLogin | null> {
+    const cached = this.#cached.get(placeKey(place))
+    if (cached !== undefined && monotonicMs() - cached.lookedAt < LOOK_MS) return cached.login
+    return this.#lookAnew(place)
+  }
+
+  async #lookAnew(place: LoginPlace): Promise<HeldLogin | null> {
+    const { db, keys } = this.#parts
+    const lookedAt = monotonicMs()
+    const before = this.#cached.get(placeKey(place))
+    // Those who come meanwhile go on with what there was.
+    if (before !== undefined) before.lookedAt = lookedAt
+    const login = await db.read(async (reader) => {
+      const row = await this.#rowOf(reader, place)
+      if (row === null) return null
+      if (before?.login?.revision === row.revision) return before.login
+      return heldLogin(row, await openLogin(keys, reader, row))
+    })
+    this.#cached.set(placeKey(place), { login, lookedAt })
+    return login
+  }
+
+  async #rowOf(reader: Parameters<MacTable<LoginRow>['get']>[0], { server, url }: LoginPlace) {
+    return this.#parts.table.get(reader, 'server = ? and url = ?', [server, url])
+  }
+
+  async #renewOnce(
+    place: LoginPlace,
+    stale: HeldLogin,
+    mustWait: boolean,
+  ): Promise<HeldLogin | null> {
+    const { db, clock } = this.#parts
+    const lease = { server: place.server, holder: randomUUID() }
+    const from = monotonicMs()
+    for (;;) {
+      const login = await this.#lookAnew(place)
+      if (login === null || login.state === 'needed' || !isSame(login, stale)) return login
+      if (await db.write((tx) => takeLease(tx, lease, clock(), LEASE_MS))) break
+      if (!mustWait) return login
+      if (monotonicMs() - from > 2 * LEASE_MS) return login
+      await sleep(randomInt(40, 120))
+    }
+    try {
+      return await this.#renewLeased(place, stale)
+    } finally {
+      await db.write((tx) => giveLeaseBack(tx, lease.server, lease.holder)).catch(() => {})
+    }
+  }
+
+  async #renewLeased(place: LoginPlace, stale: HeldLogin): Promise<HeldLogin | null> {
+    const { db, keys, clock, net, valueOf } = this.#parts
+    const found = await db.read(async (reader) => {
+      const row = await this.#rowOf(reader, place)
+      return row === null ? null : { row, secrets: await openLogin(keys, reader, row) }
+    })
+    if (found === null) return this.#lookAnew(place)
+    const { row, secrets } = found
+    // Whoever had the lease before may have got one.
+    if (row.state === 'needed' || !isSame(heldLogin(row, secrets), stale))
+      return this.#lookAnew(place)
+    if (secrets.refresh === null) {
+      await this.#parts.ledger.commit(this.#lose, { ...place, secrets, reason: 'no refresh token' })
+      return this.#lookAnew(place)
+    }
+    const { renewedTokens, revoked } = await import('./token-endpoint.ts')
+    const parts = await tokenParts(
+      new LoginNet(await net(), new URL(place.url)),
+      secrets,
+      (reference) => valueOf(place.server, reference),
+    )
+    try {
+      const tokens = await renewedTokens(parts, secrets.refresh, secrets.resource, clock())
+      const isKept = await this.#saved({ ...place, secrets, tokens })
+      // Somebody logged out meanwhile: nobody is to have what was just given.
+      if (!isKept) await revoked(parts, tokens)
+    } catch (error) {
+      if (!isFault(error, 'ACCESS_DENIED')) throw error
+      const reason = String(error.details['reason'] ?? 'refused')
+      await this.#parts.ledger.commit(this.#lose, { ...place, secrets, reason })
+    }
+    return this.#lookAnew(place)
+  }
+
+  /** The refresh token of before may be dead already, so a store that is busy is asked more than once. */
+  async #saved(renewal: Renewal): Promise<boolean> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return (await this.#parts.ledger.commit(this.#renew, renewal)).value
+      } catch (error) {
+        if (tries === SAVES) throw error
+        await sleep(500 * tries)
+      }
+    }
+  }
+
+  async #renewed(
+    tx: Tx,
+    { server, url, secrets, tokens }: Renewal,
+    at: EpochMs,
+  ): Promise<Settled<boolean>> {
+    const { keys, table } = this.#parts
+    const row = await this.#unchanged(tx, { server, url }, secrets)
+    if (row === null) return { value: false, record: null }
+    const { changed, ...key } = await keys.activeOrNew(tx, LOGIN_KEY)
+    const next: LoginRow = {
+      ...row,
+      state: 'active',
+      scopes: tokens.scopes === null ? row.scopes : JSON.stringify(tokens.scopes),
+      key_id: key.id,
+      sealed: sealLogin(keys, key, row, {
+        ...secrets,
+        access: tokens.access,
+        refresh: tokens.refresh ?? secrets.refresh,
+      }),
+      expires_at: tokens.expiresAt,
+      renewed_at: at,
+      revision: row.revision + 1,
+    }
+    await table.save(tx, [next])
+    return { value: true, record: loginRecord('server.login-renew', next, {}, changed) }
+  }
+
+  async #lost(tx: Tx, { server, url, secrets, reason }: Loss): Promise<Settled<null>> {
+    const row = await this.#unchanged(tx, { server, url }, secrets)
+    if (row === null || row.state === 'needed') return { value: null, record: null }
+    const next: LoginRow = { ...row, state: 'needed', revision: row.revision + 1 }
+    await this.#parts.table.save(tx, [next])
+    return { value: null, record: loginRecord('server.login-lost', next, { reason }) }
+  }
+
+  async #lacks(tx: Tx, { server, url, scopes }: Lack): Promise<Settled<null>> {
+    const row = await this.#locked(tx, { server, url })
+    const missing = row === null ? [] : scopesOf(row.missing)
+    if (row === null || scopes.every((one) => missing.includes(one)))
+      return { value: null, record: null }
+    const all = [...new Set([...missing, ...scopes])]
+    const next: LoginRow = { ...row, missing: JSON.stringify(all), revision: row.revision + 1 }
+    await this.#parts.table.save(tx, [next])
+    return { value: null, record: loginRecord('server.login-lacks', next, { scopes: all }) }
+  }
+
+  /** The row, while it holds the tokens that were read of it. */
+  async #unchanged(tx: Tx, place: LoginPlace, secrets: LoginSecrets): Promise<LoginRow | null> {
+    const row = await this.#locked(tx, place)
+    if (row === null) return null
+    const now = await openLogin(this.#parts.keys, tx, row)
+    return now.access === secrets.access && now.refresh === secrets.refresh ? row : null
+  }
+
+  #locked(tx: Tx, { server, url }: LoginPlace): Promise<LoginRow | null> {
+    return this.#parts.table.get(tx, 'server = ? and url = ? /*lock*/', [server, url])
+  }
+}
+
+interface Renewal extends LoginPlace {
+  /** What was renewed. */
+  readonly secrets: LoginSecrets
+  readonly tokens: Tokens
+}
+
+interface Loss extends LoginPlace {
+  readonly secrets: LoginSecrets
+  readonly reason: string
+}
+
+interface Lack extends LoginPlace {
+  readonly scopes: readonly string[]
+}
+
+function placeKey({ server, url }: LoginPlace): string {
+  return `${server} ${url}`
+}
+
+function heldLogin(row: LoginRow, secrets: LoginSecrets): HeldLogin {
+  const { expires_at: endsAt, renewed_at: renewedAt, state, revision } = row
+  // A token that lives for a minute is not renewed all the time.
+  const ahead = endsAt === null ? 0 : Math.min(MAX_AHEAD_MS, (endsAt - renewedAt) / 10)
+  return {
+    state,
+    access: SecretText.fromText(secrets.access),
+    mark: sha256(Buffer.from(secrets.access)).toString('base64url'),
+    renewAt: endsAt === null || secrets.refresh === null ? null : ((endsAt - ahead) as EpochMs),
+    endsAt,
+    revision,
+  }
+}
+
+function isSame({ mark }: HeldLogin, other: HeldLogin): boolean {
+  return mark === other.mark
+}
+
+/** What is recorded of a login: that it happened, where, and never a token. */
+export function loginRecord(
+  action: string,
+  row: LoginRow,
+  detail: Readonly<Record<string, string | readonly string[]>>,
+  key: readonly [table: string, id: string, revision: number] | null = null,
+): NonNullable<Settled<never>['record']> {
+  return {
+    kind: 'change',
+    action,
+    caller: null,
+    rows: [['gateway_logins', row.server, row.revision], ...(key === null ? [] : [key])],
+    detail: { server: row.server, issuer: row.issuer, ...detail },
+  }
+}

@@ -1,0 +1,88 @@
+import type { Reader } from '../../core/db-port.ts'
+import type { KeyId } from '../../core/ids.ts'
+import { open, type SealContext, seal } from '../../crypto/index.ts'
+import type { StoreKeys } from '../../keys/index.ts'
+import type { AuthorizationServer } from './discovery.ts'
+import type { LoginRow } from './login-rows.ts'
+
+/** Who we are at an authorization server, and how we prove it. */
+export interface LoginClient {
+  readonly id: string
+  /** That came with a registration. */
+  readonly secret: string | null
+  /** `secret://PATH` of one that the vault has. */
+  readonly reference: string | null
+  readonly method: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** Where the registration lets browsers come back to; null: where it says itself. */
+  readonly redirect: string | null
+}
+
+/** What nobody is shown. */
+export interface LoginSecrets {
+  readonly server: AuthorizationServer
+  readonly client: LoginClient
+  readonly resource: string
+  readonly access: string
+  /** Null where none was given. */
+  readonly refresh: string | null
+}
+
+/** What the key is for that seals logins. */
+export const LOGIN_KEY = 'upstream-login'
+
+/** Opens for the same server, address and authorization server alone. */
+export function sealLogin(
+  keys: StoreKeys,
+  key: { readonly id: KeyId; readonly key: Uint8Array },
+  place: Pick<LoginRow, 'server' | 'url' | 'issuer'>,
+  secrets: LoginSecrets,
+): Uint8Array {
+  return sealJson(keys, key, placeText(place), secrets)
+}
+
+/** @throws {Fault} `STORE_TAMPERED` */
+export async function openLogin(
+  keys: StoreKeys,
+  reader: Reader,
+  row: LoginRow,
+): Promise<LoginSecrets> {
+  return openJson(keys, reader, placeText(row), row)
+}
+
+function placeText({ server, url, issuer }: Pick<LoginRow, 'server' | 'url' | 'issuer'>): string {
+  return JSON.stringify(['login', server, url, issuer])
+}
+
+export function sealJson(
+  keys: StoreKeys,
+  key: { readonly id: KeyId; readonly key: Uint8Array },
+  subject: string,
+  value: object,
+): Uint8Array {
+  const plain = Buffer.from(JSON.stringify(value), 'utf8')
+  try {
+    return seal(key.key, contextOf(keys, subject, key.id), plain)
+  } finally {
+    plain.fill(0)
+  }
+}
+
+export async function openJson<T extends object>(
+  keys: StoreKeys,
+  reader: Reader,
+  subject: string,
+  { key_id: keyId, sealed }: { readonly key_id: KeyId; readonly sealed: Uint8Array },
+): Promise<T> {
+  const key = await keys.byId(reader, keyId)
+  const plain = open(key, contextOf(keys, subject, keyId), sealed)
+  try {
+    // What `sealJson` was given.
+    return JSON.parse(plain.toString('utf8')) as T
+  } finally {
+    plain.fill(0)
+  }
+}
+
+function contextOf(keys: StoreKeys, subject: string, keyId: KeyId): SealContext {
+  return { purpose: LOGIN_KEY, tenant: keys.storeId, vault: null, subject, version: null, keyId }
+}

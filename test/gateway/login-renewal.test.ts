@@ -1,0 +1,230 @@
+// A login in use: renewed ahead of its end and when the server wants it, once for all processes of the store.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { epochMs, systemClock } from '../../src/core/time.ts'
+import { NO_CREDENTIALS } from '../../src/gateway/index.ts'
+import { loginCredentials } from '../../src/gateway/oauth/index.ts'
+import { browse, type GuardOptions, guardedServer } from '../support/authorization-server.ts'
+import { eventually, json, type Rpc, upstreamAt } from '../support/http-upstream.ts'
+import { openTestVault, PERSON, type TestVault } from '../support/vault.ts'
+
+const REDIRECT = 'http://127.0.0.1:1/back'
+const HOUR_MS = 3_600_000
+let aheadMs = 0
+const clock = () => epochMs(systemClock() + aheadMs)
+const vault = await openTestVault({ clock })
+/** As another process has it: nothing is shared but the store. */
+const beside = await Promise.all(
+  [1, 2, 3, 4, 5, 6, 7].map(() => openTestVault({ home: vault.home, clock })),
+)
+after(async () => {
+  await Promise.all(beside.map((one) => one.close()))
+  await vault.dispose()
+})
+const { servers, logins: openLogins } = await vault.registry()
+const logins = await openLogins()
+
+let count = 0
+
+async function guarded(options: Partial<GuardOptions> = {}) {
+  count += 1
+  const name = `r${count}`
+  const guard = await guardedServer({
+    answer(body, request, response) {
+      const { id } = JSON.parse(body) as Rpc
+      const text = request.headers.authorization
+      json(response, { id, result: { content: [{ type: 'text', text }] } })
+    },
+    ...options,
+  })
+  await servers.add(PERSON, name, { kind: 'http', url: guard.url, headers: [] })
+  return { name, guard, authorization: guard.authorization, login: () => loggedIn(name) }
+}
+
+async function loggedIn(name: string): Promise<void> {
+  const { url } = await logins.begin(PERSON, name, REDIRECT, {})
+  await logins.finish(PERSON, await browse(url, REDIRECT))
+}
+
+async function upstreamOf(name: string, url: string, by: TestVault = vault) {
+  const { keeper } = await (await by.registry()).logins()
+  return upstreamAt(url, {
+    credentials: loginCredentials(keeper, { server: name, url }, NO_CREDENTIALS),
+  })
+}
+
+const call = (end: Awaited<ReturnType<typeof upstreamOf>>, id = 1) =>
+  end.ask(id, 'tools/call', { name: 'echo', arguments: {} })
+
+const refreshes = (asked: readonly { readonly form: URLSearchParams }[]) =>
+  asked.filter(({ form }) => form.get('grant_type') === 'refresh_token').length
+
+test('the token is shown to the server, and what the server says of it to nobody', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const end = await upstreamOf(name, guard.url)
+  const [token = ''] = authorization.given
+  assert.deepEqual((await call(end)).result, {
+    content: [{ type: 'text', text: 'Bearer [secret]' }],
+  })
+  assert.deepEqual(guard.let, [token])
+})
+
+test('without a login nothing is shown, and the answer says how to log in', async () => {
+  const { name, guard, login } = await guarded()
+  const end = await upstreamOf(name, guard.url)
+  end.send({ id: 1, method: 'tools/call', params: { name: 'echo' } })
+  assert.match(
+    await end.fails('1 '),
+    new RegExp(
+      `^1 refused-by-server .*wants somebody to log in: sallyport server login ${name}\\.`,
+    ),
+  )
+  await login()
+  // Within a second, without a new connection.
+  await eventuallyLets(end)
+})
+
+async function eventuallyLets(end: Awaited<ReturnType<typeof upstreamOf>>): Promise<void> {
+  for (let round = 10; round < 200; round += 1) {
+    end.send({ id: round, method: 'tools/call', params: { name: 'echo' } })
+    const answered = await eventually(
+      () =>
+        end.heard.find((one) => one.includes(`"id":${round}`)) ??
+        end.failed.find((one) => one.startsWith(`${round} `)),
+      () => end.failed.join('\n'),
+    )
+    if (answered.includes('"result"')) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  assert.fail('it was never let in')
+}
+
+for (const isOpaque of [true, false])
+  test(`it is renewed ahead of its end, and calls wait for nothing (${isOpaque ? 'opaque' : 'JWT'})`, async () => {
+    const { name, guard, authorization, login } = await guarded({ isOpaque })
+    await login()
+    const end = await upstreamOf(name, guard.url)
+    await call(end)
+    try {
+      aheadMs += HOUR_MS - 30_000
+      await call(end, 2)
+      await eventually(
+        () => (authorization.given.length === 2 ? true : undefined),
+        () => 'no second token',
+      )
+      await eventuallyLets(end)
+      assert.equal(refreshes(authorization.at('/token')), 1)
+      const [asked] = authorization.at('/token').slice(-1)
+      assert.equal(asked?.form.get('resource'), guard.url)
+    } finally {
+      aheadMs = 0
+    }
+  })
+
+test('a token that the server takes no more is renewed, and the call is made again', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const end = await upstreamOf(name, guard.url)
+  await call(end)
+  authorization.endTokens()
+  assert.ok((await call(end, 2)).result)
+  assert.deepEqual(guard.let, authorization.given)
+  assert.equal(refreshes(authorization.at('/token')), 1)
+})
+
+test('eight processes whose callers see a dead token renew it once', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const ends = await Promise.all([vault, ...beside].map((one) => upstreamOf(name, guard.url, one)))
+  await Promise.all(ends.map((end) => call(end)))
+  for (let round = 1; round <= 3; round += 1) {
+    authorization.endTokens()
+    const answers = await Promise.all(
+      ends.flatMap((end) => [1, 2, 3, 4].map((id) => call(end, 100 * round + id))),
+    )
+    assert.ok(answers.every(({ result }) => result !== undefined))
+    assert.equal(refreshes(authorization.at('/token')), round)
+  }
+})
+
+test('a renewal that is refused ends the login, and calls say so until somebody logs in again', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const end = await upstreamOf(name, guard.url)
+  await call(end)
+  authorization.endTokens()
+  authorization.endRefreshes()
+  end.send({ id: 'a', method: 'tools/call', params: { name: 'echo' } })
+  const cure = `a person has to log in again: sallyport server login ${name}\\.`
+  assert.match(await end.fails('"a"'), new RegExp(cure))
+  assert.equal((await logins.get(PERSON, name))?.state, 'needed')
+  end.send({ id: 'b', method: 'tools/call', params: { name: 'echo' } })
+  assert.match(await end.fails('"b"'), new RegExp(`^"b" never-sent .*${cure}`))
+  assert.equal(refreshes(authorization.at('/token')), 1)
+  await login()
+  await eventuallyLets(end)
+  assert.equal((await logins.get(PERSON, name))?.state, 'active')
+})
+
+test('without a refresh token the login ends with its token', async () => {
+  const { name, guard, authorization, login } = await guarded({ givesRefresh: false })
+  await login()
+  const end = await upstreamOf(name, guard.url)
+  await call(end)
+  authorization.endTokens()
+  end.send({ id: 'a', method: 'tools/call', params: { name: 'echo' } })
+  await end.fails('"a"')
+  assert.equal((await logins.get(PERSON, name))?.state, 'needed')
+  assert.equal(refreshes(authorization.at('/token')), 0)
+})
+
+test('an authorization server in trouble ends no login', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const end = await upstreamOf(name, guard.url)
+  await call(end)
+  authorization.endTokens()
+  authorization.trouble = { status: 503, body: { error: 'temporarily_unavailable' } }
+  end.send({ id: 'a', method: 'tools/call', params: { name: 'echo' } })
+  assert.match(await end.fails('"a"'), /^"a" refused-by-server .*answered with HTTP 503/)
+  end.send({ id: 'b', method: 'tools/call', params: { name: 'echo' } })
+  await end.fails('"b"')
+  // It is not asked again at once.
+  assert.equal(refreshes(authorization.at('/token')), 1)
+  assert.equal((await logins.get(PERSON, name))?.state, 'active')
+  authorization.trouble = null
+  const other = await upstreamOf(name, guard.url, beside[0])
+  assert.ok((await call(other)).result)
+})
+
+test('a server that wants more scopes is told of, and they are asked for the next time', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  guard.callScopes = ['echo', 'write']
+  const end = await upstreamOf(name, guard.url)
+  end.send({ id: 'a', method: 'tools/call', params: { name: 'echo' } })
+  assert.match(
+    await end.fails('"a"'),
+    new RegExp(
+      `^"a" refused-by-server .*\\(scope echo write\\).*sallyport server login ${name}\\.`,
+    ),
+  )
+  assert.deepEqual((await logins.get(PERSON, name))?.missing, ['echo', 'write'])
+  await login()
+  assert.equal(authorization.at('/authorize').at(-1)?.query.get('scope'), 'echo write')
+  assert.deepEqual((await logins.get(PERSON, name))?.missing, [])
+  await eventuallyLets(end)
+})
+
+test('who logs out is logged out in every process within a second', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const end = await upstreamOf(name, guard.url, beside[1])
+  await call(end)
+  await logins.end(PERSON, name)
+  end.send({ id: 'a', method: 'tools/call', params: { name: 'echo' } })
+  await end.fails('"a"')
+  assert.equal(refreshes(authorization.at('/token')), 0)
+  assert.deepEqual((await vault.audit.verify()).findings, [])
+})
