@@ -79,13 +79,13 @@ export const SETTINGS = {
     summary:
       'Who may come without an invitation: example.org=member, example.net=auditor; the provider must say that the address is verified. Default: nobody.',
   },
-:  clientDocument: {
+  clientDocument: {
     env: ['SALLYPORT_CLIENT_METADATA_URL'],
     summary:
       'https://… of a document that says who this program is to authorization servers of MCP servers that fetch one (docs/gateway.md). Default: none; they register it, or a person does.',
   },
   logLevel: {
-    env:: ['SALLYPORT_LOG_LEVEL'],
+    env: ['SALLYPORT_LOG_LEVEL'],
     summary: 'debug, info, warn, error or silent. JSON lines on stderr. Default: info.',
   },
   projectDir: {
