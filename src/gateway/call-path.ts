@@ -29,7 +29,7 @@ import { counterOf, limitCharge } from './limit-charge.ts'
 import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
-import { SeenAnnotations } from './seen-annotations.ts'
+import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
 import { decideTask } from './task-decision.ts'
 import type { ToolCall } from './tool-call.ts'
@@ -126,7 +126,7 @@ export class CallPath {
   /** How the server answers calls of tools that it does not have. */
   readonly unknownTools: UnknownTools
   /** What the server says of its tools. */
-  readonly annotations = new SeenAnnotations()
+  readonly tools = new SeenTools()
   /** Where calls go on in which the server asked something. */
   readonly rounds: Rounds
   readonly tasks: MadeTasks
@@ -186,7 +186,7 @@ export class CallPath {
     if (policies.length === 0) return isShadow
     const made = await this.tasks.madeBy(this.roundOf(caller), taskId)
     const subject = { ...askerOf(caller), method: 'tasks/get', params: { taskId } }
-    return 'decision' in decideTask(policies, subject, made, this.annotations)
+    return 'decision' in decideTask(policies, subject, made, this.tools)
   }
 
   /** Records that an answer was not shown. */
@@ -252,7 +252,7 @@ export class CallPath {
           ...asker,
           tool: what.name,
           args: underway.args,
-          annotations: this.annotations.of(what.name),
+          annotations: this.tools.annotationsOf(what.name),
           toolClass: null,
         }
     const decision = decideByAll(policies, subject)
@@ -268,7 +268,7 @@ export class CallPath {
   async #decideOfTask(underway: Underway, subject: MethodSubject): Promise<Denial | null> {
     const { what, policies, caller } = underway
     const made = await this.tasks.madeBy(this.roundOf(caller), subject.params['taskId'])
-    const judged = decideTask(policies, subject, made, this.annotations)
+    const judged = decideTask(policies, subject, made, this.tools)
     if ('rule' in judged) return judged
     underway.decision = judged.decision
     underway.task = {
@@ -283,7 +283,8 @@ export class CallPath {
     const { what, caller } = underway
     if (what.isFromServer) return null
     const name = underway.task?.tool ?? what.name
-    const inspected = this.#options.inspection.input(caller, name, underway.args)
+    const schema = what.isMethod ? undefined : this.tools.schemaOf(name)
+    const inspected = this.#options.inspection.input(caller, name, underway.args, schema)
     return inspected instanceof Promise
       ? inspected.then((found) => this.#inspected(underway, found))
       : this.#inspected(underway, inspected)

@@ -100,16 +100,22 @@ export class MessageInspection {
   }
 
   /**
+   * @param schema of the value, which tells what kind its texts are
    * @returns the value that goes on, the same one when nothing was taken out; or why nothing does. At once where there
    *   is nothing to wait for.
    */
-  input(caller: Caller, tool: string, value: unknown): InspectedInput | Promise<InspectedInput> {
+  input(
+    caller: Caller,
+    tool: string,
+    value: unknown,
+    schema?: unknown,
+  ): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     if (!switches.isEnabled) return { value }
     const means = this.#means(caller, tool, switches.exfiltration !== 'off')
     return means instanceof Promise
-      ? means.then((one) => this.#judgeInput(one, caller, tool, value))
-      : this.#judgeInput(means, caller, tool, value)
+      ? means.then((one) => this.#judgeInput(one, caller, tool, value, schema))
+      : this.#judgeInput(means, caller, tool, value, schema)
   }
 
   /**
@@ -136,10 +142,11 @@ export class MessageInspection {
     caller: Caller,
     tool: string,
     value: unknown,
+    schema: unknown,
   ): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     const now = systemClock()
-    const judged = parts.judge(engine, value, {}, settings, now)
+    const judged = parts.judge(engine, value, { schema }, settings, now)
     const known = knownIn(value, values)
     if (judged.findings.length === 0 && known.length === 0) return { value }
     const isChanged = judged.cleaned !== undefined

@@ -1,11 +1,9 @@
 import type { CallOutcome } from '../audit/index.ts'
-import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import {
   errorAnswer,
   type Frames,
   judgedParams,
-  judgedPart,
   type Message,
   type Notification,
   type Part,
@@ -16,18 +14,15 @@ import {
   readFrames,
   readMessage,
   refusalAnswer,
-  withPart,
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
 import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
-import { beforeTold } from './before-told.ts'
 import { type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
-import { type Denial, denialAnswer, denialResult, unknownToolAnswer } from './denial.ts'
+import { denialAnswer, unknownToolAnswer } from './denial.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
 import { Probes } from './probes.ts'
 import {
-  type Answered,
   type Asked,
   cancelling,
   endOf,
@@ -35,14 +30,12 @@ import {
   methodDenial,
   progressTokenOf,
   said,
-  saidTo,
-  textOf,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
-import { answersRefused, judgedAnswer, MAY_PAUSE, pausedText, resumedBy } from './relay-rounds.ts'
+import { answersRefused, judgedAnswer, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
+import { ServerWords } from './server-words.ts'
 import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
-import { shownTools } from './tool-list.ts'
 
 const NO_MESSAGE = { kind: 'refused', code: RPC_ERRORS.request, idText: 'null' } as const
 
@@ -50,7 +43,6 @@ const NO_MESSAGE = { kind: 'refused', code: RPC_ERRORS.request, idText: 'null' }
 const MAX_OPEN = 10_000
 /** The one revision that has batches. */
 const BATCHES_OF = '2025-03-26'
-const PROGRESS = 'notifications/progress'
 const NO_BATCH = 'Batches are not served here: send one message at a time.'
 
 /**
@@ -71,6 +63,7 @@ export class Relay {
   readonly #underway = new Set<Promise<void>>()
   readonly #probes: Probes
   readonly #patience: Patience
+  readonly #words: ServerWords
   /** Requests that came in a batch, by `idKey`. */
   readonly #batches = new Map<string, Batch>()
   #hasBatches = false
@@ -83,6 +76,13 @@ export class Relay {
       (idKey) => this.#late(idKey),
       () => this.#askedByServer.size > 0,
     )
+    this.#words = new ServerWords({
+      ...options,
+      callerNow: () => this.#caller,
+      tell: (text, about, isAnswer) => this.#toClient(text, about, isAnswer),
+      onAsked: (idKey) => this.#askedByServer.add(idKey),
+      onProgress: (token) => this.#patience.progress(token),
+    })
   }
 
   /** Messages of the client that are being judged. */
@@ -185,7 +185,7 @@ export class Relay {
         return this.#serverAnswer(message)
       case 'request':
       case 'notification':
-        return this.#serverMessage(message, about)
+        return this.#words.message(message, about)
     }
   }
 
@@ -349,7 +349,11 @@ export class Relay {
       this.#toClient(unknownToolAnswer(call), call.request.idKey)
       return
     }
-    await this.#answer(message, { idText: call.request.idText, name: call.tool, isList: false })
+    await this.#words.answer(message, {
+      idText: call.request.idText,
+      name: call.tool,
+      isList: false,
+    })
   }
 
   #notification(notification: Notification): void {
@@ -446,7 +450,7 @@ export class Relay {
       void this.#follow(allowed.settle(endOf(response), isResult ? body.value : undefined))
     if (asked.isCancelled) return undefined
     if (method === 'initialize' && isResult) this.#agreedOn(body)
-    return this.#answer(response, {
+    return this.#words.answer(response, {
       idText,
       name: allowed?.tool ?? name,
       isList: isResult && method === 'tools/list',
@@ -454,133 +458,6 @@ export class Relay {
       isCall: method === 'tools/call',
       asked,
     })
-  }
-
-  /** An answer as the client may see it. */
-  #answer(response: Response, to: Answered): void | Promise<void> {
-    const { idKey, body } = response
-    const { idText, isList, judge = null } = to
-    const failed = (error: unknown): void =>
-      this.#toClient(
-        errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, this.#caller.principal)),
-        idKey,
-      )
-    try {
-      const { value, hasTwins, problem } = judgedPart(response, body)
-      if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
-      const denial = judge === null ? null : judge(value)
-      if (denial !== null) return this.#withheld(response, to, denial)
-      const first =
-        to.asked === undefined
-          ? null
-          : beforeTold(this.#options.path, this.#caller, to.asked, value)
-      if (first !== null)
-        return first
-          .then((told) =>
-            'denial' in told
-              ? this.#withheld(response, to, told.denial)
-              : this.#told(response, to, value, told.value, hasTwins),
-          )
-          .catch(failed)
-      if (isList) this.#options.path.annotations.saw(value)
-      const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
-      const telling = this.#told(response, to, value, listed, hasTwins)
-      if (telling instanceof Promise) return telling.catch(failed)
-    } catch (error) {
-      failed(error)
-    }
-    return undefined
-  }
-
-  /**
-   * @param value as the server wrote it
-   * @param listed what of it is not kept back
-   */
-  #told(
-    response: Response,
-    to: Answered,
-    value: unknown,
-    listed: unknown,
-    hasTwins: boolean,
-  ): void | Promise<void> {
-    const { body, idKey } = response
-    const tell = (shown: unknown): void => {
-      const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
-      this.#toClient(
-        to.asked === undefined
-          ? text
-          : pausedText(this.#options.path, this.#caller, to.asked.request, {
-              shown,
-              text,
-              paid: to.asked.allowed?.paid ?? null,
-            }),
-        idKey,
-      )
-    }
-    const shown = this.#options.inspection.output(this.#caller, to.name, listed)
-    return shown instanceof Promise ? shown.then(tell) : tell(shown)
-  }
-
-  /** The server did it, and what it answered is not shown. */
-  async #withheld(response: Response, to: Answered, denial: Denial): Promise<void> {
-    const { idText, name, isCall = false } = to
-    await this.#options.path.withheld(this.#caller, name, !isCall, denial.rule)
-    const isModern = isObject(response.body.value) && 'resultType' in response.body.value
-    this.#toClient(
-      isCall ? denialResult(idText, isModern, denial) : methodDenial({ idText }, denial),
-      response.idKey,
-    )
-  }
-
-  /** What a server asks or tells of its own accord. */
-  #serverMessage(message: Request | Notification, about: string | null): void | Promise<void> {
-    const { log } = this.#options
-    const failed = (error: unknown): void => {
-      log.warn('a message of the server was not passed on', { reason: said(error) })
-      if (message.kind === 'request')
-        this.#options.toServer(
-          errorAnswer(message.idText, RPC_ERRORS.internal, 'The message was not passed on.'),
-          null,
-        )
-    }
-    try {
-      const { params } = message
-      const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
-      if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
-      if (message.method === PROGRESS && isObject(value))
-        this.#patience.progress(value['progressToken'])
-      const what = judgeableMethod(message, isObject(value) ? value : {}, true)
-      const judged = this.#options.path.judge(what, this.#caller)
-      const go = (one: CallJudged): void | Promise<void> => {
-        if ('denial' in one) {
-          log.warn('the policy denies a message of the server', { rule: one.denial.rule })
-          if (message.kind === 'request')
-            this.#options.toServer(methodDenial(message, one.denial), null)
-          return undefined
-        }
-        const shown =
-          params === null
-            ? value
-            : this.#options.inspection.output(this.#caller, message.method, value)
-        const tell = (seen: unknown): void | Promise<void> => {
-          if (message.kind === 'request') this.#askedByServer.add(message.idKey)
-          this.#toClient(
-            hasTwins && params !== null
-              ? withPart(message, params, seen)
-              : textOf(message, params, value, seen),
-            about,
-            false,
-          )
-          return one.settle('answered')
-        }
-        return shown instanceof Promise ? shown.then(tell) : tell(shown)
-      }
-      const done = judged instanceof Promise ? judged.then(go) : go(judged)
-      return done instanceof Promise ? done.catch(failed) : undefined
-    } catch (error) {
-      failed(error)
-    }
-    return undefined
   }
 
   /** Which revision both ends speak. */
@@ -615,5 +492,3 @@ export class Relay {
     return guarded
   }
 }
-
-const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }

@@ -9,7 +9,7 @@ import {
 } from './applied-policies.ts'
 import { type Denial, deniedByPolicy } from './denial.ts'
 import { type MadeBy, resultOfTask } from './made-tasks.ts'
-import type { SeenAnnotations } from './seen-annotations.ts'
+import type { SeenTools } from './seen-tools.ts'
 
 /** What is said of a message about a task. */
 export interface TaskDecision {
@@ -27,7 +27,7 @@ export function decideTask(
   policies: PoliciesNow,
   subject: MethodSubject,
   made: MadeBy,
-  annotations: SeenAnnotations,
+  tools: SeenTools,
 ): TaskDecision | Denial {
   const { method } = subject
   if (policies.length === 0) return { decision: ALLOWED, judgeResult: null }
@@ -49,7 +49,7 @@ export function decideTask(
     at,
     tool,
     args,
-    annotations: annotations.of(tool),
+    annotations: tools.annotationsOf(tool),
     toolClass: null,
   }
   const verdict = decideByAll(policies, call)

@@ -1,0 +1,187 @@
+import { Fault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
+import {
+  errorAnswer,
+  judgedPart,
+  type Notification,
+  type Request,
+  type Response,
+  RPC_ERRORS,
+  withPart,
+} from '../mcp/wire/index.ts'
+import { beforeTold } from './before-told.ts'
+import type { CallJudged } from './call-path.ts'
+import { type Denial, denialResult } from './denial.ts'
+import {
+  type Answered,
+  judgeableMethod,
+  methodDenial,
+  said,
+  saidTo,
+  textOf,
+} from './relay-messages.ts'
+import type { RelayOptions } from './relay-options.ts'
+import { pausedText } from './relay-rounds.ts'
+import { isObject } from './tool-call.ts'
+import { shownTools } from './tool-list.ts'
+
+const PROGRESS = 'notifications/progress'
+const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }
+
+type Carried = Pick<RelayOptions, 'path' | 'inspection' | 'policiesNow' | 'log' | 'toServer'>
+
+export interface ServerWordsOptions extends Carried {
+  readonly callerNow: () => Caller
+  /**
+   * Carries one message to the client.
+   *
+   * @param isAnswer false for what comes with the request `about` and is not its answer
+   */
+  readonly tell: (text: string, about: string | null, isAnswer: boolean) => void
+  /** The server asks the client something, under this `idKey`. */
+  readonly onAsked: (idKey: string) => void
+  readonly onProgress: (token: unknown) => void
+}
+
+/** What a server says, as its client may hear it: judged, inspected, and with known values taken out. */
+export class ServerWords {
+  readonly #options: ServerWordsOptions
+
+  constructor(options: ServerWordsOptions) {
+    this.#options = options
+  }
+
+  get #caller(): Caller {
+    return this.#options.callerNow()
+  }
+
+  /** An answer as the client may see it. */
+  answer(response: Response, to: Answered): void | Promise<void> {
+    const { idKey, body } = response
+    const { idText, isList, judge = null } = to
+    const failed = (error: unknown): void =>
+      this.#options.tell(
+        errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, this.#caller.principal)),
+        idKey,
+        true,
+      )
+    try {
+      const { value, hasTwins, problem } = judgedPart(response, body)
+      if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
+      const denial = judge === null ? null : judge(value)
+      if (denial !== null) return this.#withheld(response, to, denial)
+      const first =
+        to.asked === undefined
+          ? null
+          : beforeTold(this.#options.path, this.#caller, to.asked, value)
+      if (first !== null)
+        return first
+          .then((told) =>
+            'denial' in told
+              ? this.#withheld(response, to, told.denial)
+              : this.#told(response, to, value, told.value, hasTwins),
+          )
+          .catch(failed)
+      if (isList) this.#options.path.tools.saw(value)
+      const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
+      const telling = this.#told(response, to, value, listed, hasTwins)
+      if (telling instanceof Promise) return telling.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+    return undefined
+  }
+
+  /**
+   * @param value as the server wrote it
+   * @param listed what of it is not kept back
+   */
+  #told(
+    response: Response,
+    to: Answered,
+    value: unknown,
+    listed: unknown,
+    hasTwins: boolean,
+  ): void | Promise<void> {
+    const { body, idKey } = response
+    const tell = (shown: unknown): void => {
+      const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
+      this.#options.tell(
+        to.asked === undefined
+          ? text
+          : pausedText(this.#options.path, this.#caller, to.asked.request, {
+              shown,
+              text,
+              paid: to.asked.allowed?.paid ?? null,
+            }),
+        idKey,
+        true,
+      )
+    }
+    const shown = this.#options.inspection.output(this.#caller, to.name, listed)
+    return shown instanceof Promise ? shown.then(tell) : tell(shown)
+  }
+
+  /** The server did it, and what it answered is not shown. */
+  async #withheld(response: Response, to: Answered, denial: Denial): Promise<void> {
+    const { idText, name, isCall = false } = to
+    await this.#options.path.withheld(this.#caller, name, !isCall, denial.rule)
+    const isModern = isObject(response.body.value) && 'resultType' in response.body.value
+    this.#options.tell(
+      isCall ? denialResult(idText, isModern, denial) : methodDenial({ idText }, denial),
+      response.idKey,
+      true,
+    )
+  }
+
+  /** What a server asks or tells of its own accord. */
+  message(message: Request | Notification, about: string | null): void | Promise<void> {
+    const { log } = this.#options
+    const failed = (error: unknown): void => {
+      log.warn('a message of the server was not passed on', { reason: said(error) })
+      if (message.kind === 'request')
+        this.#options.toServer(
+          errorAnswer(message.idText, RPC_ERRORS.internal, 'The message was not passed on.'),
+          null,
+        )
+    }
+    try {
+      const { params } = message
+      const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
+      if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
+      if (message.method === PROGRESS && isObject(value))
+        this.#options.onProgress(value['progressToken'])
+      const what = judgeableMethod(message, isObject(value) ? value : {}, true)
+      const judged = this.#options.path.judge(what, this.#caller)
+      const go = (one: CallJudged): void | Promise<void> => {
+        if ('denial' in one) {
+          log.warn('the policy denies a message of the server', { rule: one.denial.rule })
+          if (message.kind === 'request')
+            this.#options.toServer(methodDenial(message, one.denial), null)
+          return undefined
+        }
+        const shown =
+          params === null
+            ? value
+            : this.#options.inspection.output(this.#caller, message.method, value)
+        const tell = (seen: unknown): void | Promise<void> => {
+          if (message.kind === 'request') this.#options.onAsked(message.idKey)
+          this.#options.tell(
+            hasTwins && params !== null
+              ? withPart(message, params, seen)
+              : textOf(message, params, value, seen),
+            about,
+            false,
+          )
+          return one.settle('answered')
+        }
+        return shown instanceof Promise ? shown.then(tell) : tell(shown)
+      }
+      const done = judged instanceof Promise ? judged.then(go) : go(judged)
+      return done instanceof Promise ? done.catch(failed) : undefined
+    } catch (error) {
+      failed(error)
+    }
+    return undefined
+  }
+}
