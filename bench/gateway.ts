@@ -1,27 +1,35 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { homeEnvironment, LAUNCHER } from '../test/support/serving.ts'
+import { byTurns, perCall, perSecond, report } from './gateway/by-turns.ts'
 import { type Client, type Measured, startClient } from './gateway/client.ts'
+import { overHttp, startServer } from './gateway/http.ts'
 import { installPeers } from './gateway/peers.ts'
-import { type Floor, figure } from './report.ts'
+import type { Floor } from './report.ts'
 
 export const summary =
-  'what a call costs through sallyport wrap, beside a hop that parses and looks up, and a bare pipe'
+  'what a call costs through the gateway, beside what parses and looks up and does no more, and a bare pipe'
 
-/** Added time on a processor of everything behind the client, divided by what the hop adds that parses and looks up. */
+/**
+ * Time on a processor. On stdio: what is added to everything behind the client, divided by what the hop adds that parses
+ * and looks up. Over HTTP: of everything behind the client, divided by the same with the proxy that parses and looks up.
+ */
 export const floors: Readonly<Record<string, Floor>> = {
   stdio_added_cpu_ratio: { maxRatio: 1.8 },
   stdio_durable_added_cpu_ratio: { maxRatio: 2.6 },
   stdio_c32_ratio: { minRatio: 0.5 },
   stdio_memory_kb: { maxRatio: 1.1 },
+  http_cpu_ratio: { maxRatio: 1.25 },
+  http_modern_cpu_ratio: { maxRatio: 1.25 },
+  http_c32_cpu_ratio: { maxRatio: 1.25 },
+  http_modern_c32_cpu_ratio: { maxRatio: 1.25 },
+  http_memory_kb: { maxRatio: 1.1 },
+  http_modern_memory_kb: { maxRatio: 1.1 },
   url_cpu_of_mcp_remote: { maxRatio: 0.333 },
   url_cpu_of_supergateway: { maxRatio: 0.333 },
 }
 
-/** The machine is shared: what is compared takes turns in short blocks, in an order that turns around. */
 const BLOCK = 100
 const WARM = 3_000
 const CALLS = 2_000
@@ -57,42 +65,6 @@ function policyOf(more: object): string {
       remove: { action: 'deny', reason: 'Never.' },
     },
   })
-}
-
-function add(one: Measured | undefined, more: Measured): Measured {
-  if (one === undefined) return more
-  return {
-    calls: one.calls + more.calls,
-    cpuUs: one.cpuUs + more.cpuUs,
-    elapsedMs: one.elapsedMs + more.elapsedMs,
-  }
-}
-
-/** Drives every client in blocks, by turns. */
-async function byTurns<K extends string>(
-  clients: Readonly<Record<K, Client>>,
-  how: {
-    readonly calls: number
-    readonly block: number
-    readonly callers?: number
-    readonly characters?: number
-  },
-): Promise<Readonly<Record<K, Measured>>> {
-  const sums: Record<string, Measured> = {}
-  const order = Object.entries<Client>(clients)
-  for (let done = 0; done < how.calls; done += how.block) {
-    for (const [name, client] of order)
-      sums[name] = add(sums[name], await client.drive(how.block, how.callers ?? 1, how.characters))
-    order.reverse()
-  }
-  return sums as Readonly<Record<K, Measured>>
-}
-
-const perCall = ({ cpuUs, calls }: Measured): number => cpuUs / calls
-const perSecond = ({ calls, elapsedMs }: Measured): number => (calls / elapsedMs) * 1_000
-
-function report(name: string, value: number, unit: string, baseline: number | null): void {
-  figure({ bench: 'gateway', figure: name, value, unit, baseline })
 }
 
 async function stdio(home: string, isFromSource: boolean): Promise<void> {
@@ -153,13 +125,10 @@ async function overUrl(home: string, isFromSource: boolean): Promise<readonly st
     process.stderr.write(`not measured beside ${name}: ${reason}\n`)
   const skipped = Object.keys(missing).map((name) => `url_cpu_of_${name}`)
   if (peers.length === 0) return skipped
-  const server = spawn(process.execPath, [join(HERE, 'http-upstream.mjs')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const server = await startServer('http-upstream.mjs')
   const clients: Record<string, Client> = {}
   try {
-    const [port] = (await once(server.stdout, 'data')) as [Buffer]
-    const url = `http://127.0.0.1:${port.toString('utf8').trim()}/mcp`
+    const url = `http://127.0.0.1:${server.port}/mcp`
     const policy = join(home, 'url.json')
     writeFileSync(policy, policyOf({}))
     const program = isFromSource ? SOURCE : LAUNCHER
@@ -178,12 +147,17 @@ async function overUrl(home: string, isFromSource: boolean): Promise<readonly st
     }
   } finally {
     for (const client of Object.values(clients)) await client.close()
-    server.kill()
+    server.end()
   }
   return skipped
 }
 
-/** `--source`: runs the gateway from its sources in place of the bundle. */
+/** What may be measured alone. */
+const PARTS = ['stdio', 'http', 'url'] as const
+
+/**
+ * `--source`: runs the gateway from its sources in place of the bundle. `stdio`, `http`, `url`: measures that alone.
+ */
 export async function bench(args: readonly string[]): Promise<readonly string[]> {
   if (process.platform !== 'linux') {
     process.stderr.write(
@@ -194,8 +168,16 @@ export async function bench(args: readonly string[]): Promise<readonly string[]>
   const home = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
   try {
     const isFromSource = args.includes('--source')
-    await stdio(home, isFromSource)
-    return await overUrl(home, isFromSource)
+    const named = PARTS.filter((part) => args.includes(part))
+    const parts = named.length === 0 ? PARTS : named
+    if (parts.includes('stdio')) await stdio(home, isFromSource)
+    if (parts.includes('http'))
+      await overHttp(join(home, 'up'), policyOf({}), isFromSource ? SOURCE : LAUNCHER)
+    const skipped = parts.includes('url') ? await overUrl(home, isFromSource) : []
+    const unasked = Object.keys(floors).filter(
+      (name) => !parts.some((part) => name.startsWith(`${part}_`)),
+    )
+    return [...skipped, ...unasked]
   } finally {
     rmSync(home, { recursive: true, force: true })
   }

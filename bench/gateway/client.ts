@@ -104,6 +104,6 @@ const WORDS =
   'the quarterly report lists 12 invoices and 3 open orders of customers in the north region '
 
 /** Text as an agent writes it. */
-function wordsOf(characters: number): string {
+export function wordsOf(characters: number): string {
   return WORDS.repeat(Math.ceil(characters / WORDS.length)).slice(0, characters)
 }

@@ -30,6 +30,7 @@ export interface Serving {
   readonly token: string | null
   /** Where the first account is made, in the run that made the store. */
   readonly setup: string | null
+  readonly pid: number
   /** What it wrote to standard error so far. */
   log(): string
   /** Ends it with SIGTERM. @returns its exit code */
@@ -60,8 +61,9 @@ export function homeEnvironment(home: string): Record<string, string> {
 export async function startServing(
   home: string,
   env: Readonly<Record<string, string>> = {},
+  program = LAUNCHER,
 ): Promise<Serving> {
-  const child = spawn(process.execPath, [LAUNCHER, 'up', '--json', '--port', '0'], {
+  const child = spawn(process.execPath, [program, 'up', '--json', '--port', '0'], {
     cwd: home,
     env: { ...homeEnvironment(home), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -105,6 +107,7 @@ export async function startServing(
     url: new URL(url),
     token,
     setup,
+    pid: child.pid ?? Number.NaN,
     log: () => err,
     async kill() {
       child.kill('SIGKILL')
