@@ -14,12 +14,14 @@ import {
   MeteredPath,
   type OpenUpstream,
   type RegistryView,
+  Rounds,
   StdioServer,
   stdioUpstream,
 } from '../gateway/index.ts'
 import { challengeOf, NO_TOKEN_IN_QUERY, namesToken, shownToken } from '../mcp/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
 import { isLoopback } from './arrival.ts'
+import { GatewayNodes, LETTER } from './gateway-nodes.ts'
 import { GatewayPeers } from './gateway-peer.ts'
 import { httpServer, personOf } from './http-server.ts'
 import { lazily } from './lazily.ts'
@@ -33,6 +35,7 @@ import {
   openGatewayState,
   openRegistryView,
 } from './open-gateway.ts'
+import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
 
 export interface GatewayDoorParts {
@@ -43,6 +46,8 @@ export interface GatewayDoorParts {
   readonly inspection: CallInspection
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames: readonly string[]
+  /** Where other processes of the store reach this one. Default: nowhere. */
+  readonly address?: string | null
 }
 
 /** Where a request came from, as the listener knows it. */
@@ -74,13 +79,24 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   const peers = new GatewayPeers({ stack, tokens })
   const record = lazily(async () => openCallRecord(stack))
   const metrics = new GatewayMetrics()
-  const tasks = madeTasks(openGatewayState(async () => stack))
+  const state = await openGatewayState(async () => stack)()
+  const out = lazily(async () => {
+    const { outgoing } = await import('../net/index.ts')
+    return outgoing({ allow: parts.settings.netAllow, caFile: parts.settings.netCa })
+  })
+  const nodes = new GatewayNodes({ state, address: parts.address ?? null, out, log })
+  await nodes.announce()
   const door = new HttpDoor({
     view,
     log,
     record,
     metrics,
-    tasks,
+    tasks: madeTasks(async () => state),
+    rounds: new Rounds({
+      key: state.roundKey,
+      useOnce: (nonce, until) => state.useOnce(nonce, until),
+    }),
+    sendOn: (elsewhere) => nodes.sendOn(elsewhere),
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
     upstreamOf: (server) => upstreamOf(parts, server),
@@ -117,7 +133,10 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
         await (await openAll()).handle({ request, response, admit, challenge })
         return
       }
-      const admit = async () => peers.admit(shown(), server)
+      void nodes.announce()
+      const { [LETTER]: letter } = request.headers
+      const admit = async () =>
+        typeof letter === 'string' ? nodes.admitted(letter, pathname) : peers.admit(shown(), server)
       await door.handle({ request, response, server, admit, challenge })
     },
     async close() {

@@ -47,7 +47,7 @@ export interface Serving {
 /** Serves the API, MCP and the one-time pages. */
 export async function serveHttp(options: ServeOptions): Promise<Serving> {
   const { log, settings, binding } = options
-  const hostnames = hostnamesOf(settings.publicUrl, binding.host)
+  const hostnames = hostnamesOf([settings.publicUrl, settings.nodeUrl], binding.host)
   const gateway = lazily(() => options.gateway(hostnames))
   const endpoint = await openMcpEndpoint(options.definition, {
     authenticate: (shown) => mcpPeer(options, shown),
@@ -182,8 +182,8 @@ function notPrivate(): Fault {
   })
 }
 
-function hostnamesOf(publicUrl: string | null, host: string): readonly string[] {
-  const named = publicUrl === null ? [] : [new URL(publicUrl).hostname]
+function hostnamesOf(urls: readonly (string | null)[], host: string): readonly string[] {
+  const named = urls.flatMap((url) => (url === null ? [] : [new URL(url).hostname]))
   return isWildcard(host) ? named : [...named, shownHost(host)]
 }
 
@@ -192,6 +192,6 @@ function shownHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-function isWildcard(host: string): boolean {
+export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }

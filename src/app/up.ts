@@ -19,7 +19,7 @@ import { openApi, requestLimits, storeAnswers } from './open-api.ts'
 import { firstSetupLink, openPages, siteOf } from './open-pages.ts'
 import type { Stack } from './open-stack.ts'
 import { namePages } from './page-site.ts'
-import { serveHttp } from './serve.ts'
+import { isWildcard, serveHttp } from './serve.ts'
 import { serverDoors } from './server-doors.ts'
 
 export interface UpOptions {
@@ -46,7 +46,7 @@ export async function serveUp(options: UpOptions): Promise<Served> {
   const authentication = limitedAuthentication(stack.identity.authentication, limits)
   // A server that could not reach what it depends on does not come up.
   await authoritiesIn(settings.netCa)
-  const desk: { mounted: PageDesk | null; site: string } = { mounted: null, site: '' }
+  const desk = { mounted: null as PageDesk | null, site: '', baseUrl: '' }
   const doors = async (): Promise<AskDoors> => {
     if (desk.mounted === null) throw new Fault('INTERNAL', 'The server is not up yet.')
     return serverDoors(stack, await options.doors(), desk.mounted, desk.site)
@@ -71,11 +71,14 @@ export async function serveUp(options: UpOptions): Promise<Served> {
       const { openGatewayDoor } = await import('./gateway-door.ts')
       const { inspection } = options
       const limited = { ...stack, identity: { ...stack.identity, authentication } }
-      return openGatewayDoor({ settings, log, stack: limited, tokens, inspection, hostnames })
+      const shared = { settings, log, stack: limited, tokens, inspection, hostnames }
+      const address = settings.nodeUrl ?? (isWildcard(binding.host) ? null : desk.baseUrl)
+      return openGatewayDoor({ ...shared, address })
     },
     deskAt(mountedAt) {
       desk.mounted = createPageDesk({ mountedAt })
       desk.site = siteOf(settings, mountedAt)
+      desk.baseUrl = mountedAt
       return desk.mounted
     },
     pagesAt: (baseUrl) => openPages(stack, settings, baseUrl, log),

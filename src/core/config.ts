@@ -57,6 +57,11 @@ export const SETTINGS = {
     summary:
       'https://… where browsers find this server: its pages, links and passkeys are for this name. Default: http://localhost:PORT, for this machine alone.',
   },
+  nodeUrl: {
+    env: ['SALLYPORT_NODE_URL'],
+    summary:
+      'Where several servers share a store: http(s)://… at which the others reach this one. Default: the address it listens at, unless that is every address.',
+  },
   oidcIssuer: {
     env: ['SALLYPORT_OIDC_ISSUER'],
     summary: 'https://… of an OpenID Connect provider at which people may sign in.',
@@ -219,6 +224,8 @@ export interface Settings {
   readonly rateLimits: RequestLimits | null
   /** Origin of the server's pages, or null: this machine alone. */
   readonly publicUrl: string | null
+  /** Origin at which other servers of the same store reach this one, or null where it is not said. */
+  readonly nodeUrl: string | null
   readonly oidc: OidcSettings | null
   /** Address of the document that says who this program is to authorization servers, or null. */
   readonly clientDocument: string | null
@@ -263,6 +270,7 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     billingUrl: read(env, 'billingUrl') ?? null,
     rateLimits: rateLimitsFrom(env),
     publicUrl: publicUrlFrom(env),
+    nodeUrl: nodeUrlFrom(env),
     oidc: oidcFrom(env),
     clientDocument: clientDocumentFrom(env),
     netCa: resolvedOrNull(read(env, 'netCa')),
@@ -318,6 +326,16 @@ function publicUrlFrom(env: Environment): string | null {
     throw refusedSetting('publicUrl', 'must be a URL that begins with https://.')
   if (url.pathname !== '/' || url.search !== '' || url.username !== '')
     throw refusedSetting('publicUrl', 'must be a name and a port, without a path.')
+  return url.origin
+}
+
+function nodeUrlFrom(env: Environment): string | null {
+  const text = read(env, 'nodeUrl')
+  if (text === undefined) return null
+  const url = URL.parse(text)
+  const isOrigin = url?.pathname === '/' && url.search === '' && url.hash === ''
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || !isOrigin)
+    throw refusedSetting('nodeUrl', 'must be http(s)://, a name and a port, without a path.')
   return url.origin
 }
 

@@ -82,7 +82,7 @@ interface Underway {
   /** A call is judged and counted by one revision of each. */
   readonly policies: PoliciesNow
   /** What a round before took. */
-  readonly paid: Paid | null
+  paid: Paid | null
   took: string
   args: Judgeable['args']
   subject: Subject | null
@@ -308,9 +308,15 @@ export class CallPath {
   }
 
   #count(underway: Underway): Denial | null | Promise<Denial | null> {
+    if (underway.paid?.once !== undefined) return this.#countAgain(underway, underway.paid)
     return this.#record === null
       ? this.#opened().then((record) => this.#countIn(record, underway))
       : this.#countIn(this.#record, underway)
+  }
+
+  async #countAgain(underway: Underway, paid: Paid): Promise<Denial | null> {
+    if (!(await this.rounds.spend(paid))) underway.paid = null
+    return this.#countIn(this.#record ?? (await this.#opened()), underway)
   }
 
   #countIn(record: CallRecord, underway: Underway): Denial | null | Promise<Denial | null> {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { CallOutcome } from '../audit/index.ts'
 import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
@@ -13,6 +12,7 @@ import {
   readMessage,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
+import { newHandle } from './held-handles.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream } from './upstream.ts'
 
@@ -166,9 +166,7 @@ export class EraBridge {
     if (this.#asking !== asking) return
     if (first.method !== 'initialize') {
       this.#options.log.debug('the server is of an older era than its client')
-      const translator = new ModernClient({
-        newHandle: () => randomBytes(18).toString('base64url'),
-      })
+      const translator = new ModernClient({ newHandle })
       this.#goOn(asking, translator, isOurs ? [] : translator.fromClient(first))
       return
     }

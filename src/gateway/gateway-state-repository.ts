@@ -18,6 +18,8 @@ interface TaskRow {
 export class GatewayState implements TaskKeeper {
   /** 32 bytes that every process of the store has, for what clients carry from one to another. */
   readonly roundKey: Buffer
+  /** What one process of the store says to another is signed with it. */
+  readonly nodeKey: MacKey
   readonly #db: Db
   readonly #clock: Clock
   readonly #storeId: string
@@ -29,6 +31,7 @@ export class GatewayState implements TaskKeeper {
     this.#clock = clock
     this.#storeId = storeId
     this.roundKey = derived(key, 'rounds')
+    this.nodeKey = new MacKey(derived(key, 'nodes'))
     this.#sealKey = derived(key, 'tasks')
     this.#names = new MacKey(derived(key, 'names'))
   }
@@ -96,6 +99,35 @@ export class GatewayState implements TaskKeeper {
       if (isFault(error, 'CONFLICT')) return false
       throw error
     }
+  }
+
+  /** Says where the other processes of the store reach this one. */
+  async keepNode(node: string, address: string, until: EpochMs): Promise<void> {
+    const sealed = seal(this.#sealKey, this.#context('node', node), Buffer.from(address, 'utf8'))
+    await this.#db.write(async (tx) => {
+      await tx.run('delete from gateway_nodes where ends_at < ? or id = ?', [this.#clock(), node])
+      await tx.run('insert into gateway_nodes (id, sealed, ends_at) values (?, ?, ?)', [
+        node,
+        sealed,
+        until,
+      ])
+    })
+  }
+
+  /** @returns null for a process that is not known, or that nobody can reach */
+  async addressOf(node: string): Promise<string | null> {
+    const row = await this.#db.read((reader) =>
+      reader.get<{ sealed: Uint8Array }>(
+        'select sealed from gateway_nodes where id = ? and ends_at >= ?',
+        [node, this.#clock()],
+      ),
+    )
+    if (row === undefined) return null
+    return open(this.#sealKey, this.#context('node', node), row.sealed).toString('utf8')
+  }
+
+  async dropNode(node: string): Promise<void> {
+    await this.#db.write((tx) => tx.run('delete from gateway_nodes where id = ?', [node]))
   }
 
   #nameOf(server: string, taskId: string): string {

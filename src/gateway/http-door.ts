@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
+import { sha256 } from '../crypto/index.ts'
 import {
   onOneLine,
   type Request,
@@ -33,6 +34,7 @@ import {
 import { ModernRequest } from './modern-request.ts'
 import { sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
+import { holderElsewhere } from './relay-rounds.ts'
 import { Rounds } from './rounds.ts'
 import { ServerHealth } from './server-health.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
@@ -47,6 +49,18 @@ export interface Admitted {
   /** Id of the grant, or null for the local agent. */
   readonly grant: string | null
   readonly policies: readonly string[]
+  /** SHA-256 of the body, in Base64url, where another process let it in and sent it here: then it is this one's to answer. */
+  readonly sentOn?: string
+}
+
+/** A request that another process of the store holds what it is for. */
+export interface Elsewhere {
+  readonly node: string
+  readonly server: string
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly frame: Buffer
+  readonly admitted: Admitted
 }
 
 export interface HttpDoorOptions {
@@ -55,6 +69,10 @@ export interface HttpDoorOptions {
   readonly record: () => Promise<CallRecord>
   readonly metrics: GatewayMetrics
   readonly inspectionOf: (server: string) => MessageInspection
+  /** Where calls go on in which a server asked something. Default: here alone. */
+  readonly rounds?: Rounds
+  /** Has another process answer. @returns false when it cannot be reached: nothing was answered */
+  readonly sendOn?: (elsewhere: Elsewhere) => Promise<boolean>
   /** Which calls made the tasks of servers. Default: its own, which no other process knows. */
   readonly tasks?: MadeTasks
   /** How the server is reached. */
@@ -103,7 +121,7 @@ export class HttpDoor {
   readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
   readonly #shared: SharedUpstreams
   /** The rounds of a call come as requests of their own. */
-  readonly #rounds = new Rounds()
+  readonly #rounds: Rounds
   readonly #tasks: MadeTasks
   readonly #inspections = new Map<string, MessageInspection>()
   readonly #servers = new Map<string, Pick<Required<CallPathOptions>, 'health' | 'unknownTools'>>()
@@ -116,6 +134,7 @@ export class HttpDoor {
   constructor(options: HttpDoorOptions) {
     this.#options = options
     this.#hostnames = new Set(options.hostnames)
+    this.#rounds = options.rounds ?? new Rounds()
     this.#tasks = options.tasks ?? new MadeTasks()
     this.#idleMs = options.idleMs ?? IDLE_MS
     this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
@@ -191,6 +210,8 @@ export class HttpDoor {
     this.#underway.set(owner, open + 1)
     response.once('close', () => this.#left(owner))
     const frame = onOneLine(await bodyOf(request, this.#options.maxMessageBytes))
+    if (admitted.sentOn !== undefined && admitted.sentOn !== digestOf(frame))
+      throw new Fault('ACCESS_DENIED', 'This is not what the other process sent.')
     const message = readFrame(frame)
     if (message.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(message))
@@ -345,20 +366,26 @@ export class HttpDoor {
     admitted: Admitted,
     server: ServerInfo,
   ): Promise<void> {
-    const { message, response } = posted
+    const { message, response, frame } = posted
+    const held: Held = { admitted, server, named: admitted.policies }
+    const policiesNow = this.#policiesOf(server.name, held)
+    const inspection = this.#inspectionOf(server.name)
+    const path = this.#pathOf(server.name, held, inspection, policiesNow, admitted.owner)
+    const node = holderElsewhere(path, admitted.caller, message)
+    if (node !== null && admitted.sentOn === undefined) {
+      const elsewhere = { node, server: server.name, request, response, frame, admitted }
+      if ((await this.#options.sendOn?.(elsewhere)) === true) return
+    }
     const shared = await this.#shared.of(server, admitted.owner, capabilitiesOf(message))
     const refusal = modernProblem(request, message, shared.tools)
     if (refusal !== null) {
       sendJson(response, 400, refusal)
       return
     }
-    const held: Held = { admitted, server, named: admitted.policies }
-    const policiesNow = this.#policiesOf(server.name, held)
-    const inspection = this.#inspectionOf(server.name)
     const one = new ModernRequest({
       ...posted,
       caller: admitted.caller,
-      path: this.#pathOf(server.name, held, inspection, policiesNow, admitted.owner),
+      path,
       inspection,
       policiesNow,
       log: this.#options.log,
@@ -481,6 +508,10 @@ function counted(names: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts
+}
+
+function digestOf(frame: Buffer): string {
+  return sha256(frame).toString('base64url')
 }
 
 function codeOf(error: unknown): string {

@@ -7,7 +7,14 @@ export { CallRecord } from './call-record.ts'
 export { standingCounts } from './counter-look-repository.ts'
 export { acrossEras } from './era-bridge.ts'
 export { GatewayState } from './gateway-state-repository.ts'
-export { type Admitted, HttpDoor, type HttpDoorOptions, type Knock } from './http-door.ts'
+export { THIS_NODE } from './held-handles.ts'
+export {
+  type Admitted,
+  type Elsewhere,
+  HttpDoor,
+  type HttpDoorOptions,
+  type Knock,
+} from './http-door.ts'
 export { NO_CREDENTIALS, type UpstreamCredentials } from './http-exchange.ts'
 export { hostProblem, refuse, refuseFault } from './http-request.ts'
 export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
@@ -19,6 +26,7 @@ export { createRegistry, type Registry } from './registry.ts'
 export { RegistryView } from './registry-view.ts'
 export { Relay } from './relay.ts'
 export type { RelayOptions } from './relay-options.ts'
+export { Rounds } from './rounds.ts'
 export { type HealthOptions, ServerHealth } from './server-health.ts'
 export { serverNameOf } from './server-name.ts'
 export { checkedTarget } from './server-target.ts'

@@ -1,6 +1,12 @@
 import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
-import { judgedPart, type Request, type Response, versionNamedBy } from '../mcp/wire/index.ts'
+import {
+  judgedPart,
+  type Message,
+  type Request,
+  type Response,
+  versionNamedBy,
+} from '../mcp/wire/index.ts'
 import type { CallPath } from './call-path.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { saidTo, textOf } from './relay-messages.ts'
@@ -20,6 +26,12 @@ export function resumedBy(path: CallPath, caller: Caller, request: Request): Res
   return isObject(value) && 'requestState' in value && versionNamedBy(request) !== null
     ? path.rounds.resumed(request, path.roundOf(caller))
     : null
+}
+
+/** The other process that alone can go on with a request, or null. */
+export function holderElsewhere(path: CallPath, caller: Caller, message: Message): string | null {
+  if (message.kind !== 'request' || !MAY_PAUSE.has(message.method)) return null
+  return path.rounds.holderElsewhere(message, path.roundOf(caller))
 }
 
 /** The answer in which a server asks something names a state of ours: only with that does the call go on. */

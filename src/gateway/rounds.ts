@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Taken } from '../core/counter-port.ts'
-import { type Clock, systemClock } from '../core/time.ts'
+import { type Clock, type EpochMs, epochMs, systemClock } from '../core/time.ts'
 import { KEY_BYTES, MacKey, sha256 } from '../crypto/index.ts'
 import {
   memberOf,
@@ -10,6 +10,7 @@ import {
   readMessage,
   withMembers,
 } from '../mcp/wire/index.ts'
+import { holderOf, THIS_NODE } from './held-handles.ts'
 import { isObject } from './tool-call.ts'
 
 /** What a state counts for, and for nothing else. */
@@ -24,12 +25,14 @@ export interface RoundOf {
 /** What the first round took of limits: the next ones take nothing more. */
 export interface Paid {
   readonly taken: readonly Taken[]
+  /** By what it is known that the state which says so was not used before; without it, it was not. */
+  readonly once?: { readonly nonce: string; readonly until: EpochMs }
 }
 
 export type Resumed =
   /** A call like any other. */
   | { readonly kind: 'new'; readonly request: Request }
-  /** The next round of one, with what its server gave as state; paid when the first round was, and only once. */
+  /** The next round of one, with what its server gave as state; paid when the first round was, and `spend` agrees. */
   | { readonly kind: 'next'; readonly request: Request; readonly paid: Paid | null }
   | { readonly kind: 'refused'; readonly refused: Refused }
 
@@ -39,6 +42,8 @@ export interface RoundsOptions {
   readonly clock?: Clock
   /** How long a client may take, in milliseconds. Default: ten minutes. */
   readonly lifeMs?: number
+  /** Whether a nonce is used for the first time, of those who share the key. Default: as this process knows. */
+  readonly useOnce?: (nonce: string, until: EpochMs) => Promise<boolean>
 }
 
 /** Our state around that of the server. */
@@ -49,14 +54,16 @@ interface State {
   readonly revision: string | null
   /** SHA-256 of method and parameters, without what belongs to one try. */
   readonly asks: string
-  readonly until: number
+  readonly until: EpochMs
   readonly nonce: string
   /** That of the server, as it was written; null when it gave none. */
   readonly inner: string | null
+  readonly taken: readonly Taken[] | null
 }
 
 const LIFE_MS = 600_000
-const MAX_PAID = 10_000
+/** Whoever comes back while so many are remembered pays anew. */
+const MAX_USED = 100_000
 const MAX_STATE = 262_144
 const PREFIX = 'sp1.'
 const OF_ONE_TRY: ReadonlySet<string> = new Set(['_meta', 'inputResponses', 'requestState'])
@@ -70,13 +77,15 @@ export class Rounds {
   readonly #key: MacKey
   readonly #clock: Clock
   readonly #lifeMs: number
-  /** By nonce, the oldest first: who comes back to another process, or twice, pays anew. */
-  readonly #paid = new Map<string, { readonly paid: Paid; readonly until: number }>()
+  readonly #useOnce: RoundsOptions['useOnce']
+  /** Nonces that were used here, the oldest first. */
+  readonly #used = new Map<string, EpochMs>()
 
-  constructor({ key, clock, lifeMs }: RoundsOptions = {}) {
+  constructor({ key, clock, lifeMs, useOnce }: RoundsOptions = {}) {
     this.#key = new MacKey(key ?? randomBytes(KEY_BYTES))
     this.#clock = clock ?? systemClock
     this.#lifeMs = lifeMs ?? LIFE_MS
+    this.#useOnce = useOnce
   }
 
   /**
@@ -92,11 +101,11 @@ export class Rounds {
       v: 1,
       ...of,
       asks: asksOf(request),
-      until: now + this.#lifeMs,
+      until: epochMs(now + this.#lifeMs),
       nonce: randomBytes(16).toString('base64url'),
       inner: memberOf(result, 'requestState'),
+      taken: paid?.taken ?? null,
     }
-    if (paid !== null) this.#remember(state, paid, now)
     const requestState = JSON.stringify(this.#sealed(state))
     return withMembers(text, { result: withMembers(result, { requestState }) })
   }
@@ -123,21 +132,40 @@ export class Rounds {
         kind: 'new',
         request: changed(request, { requestState: null, inputResponses: null }),
       }
-    const kept = this.#paid.get(state.nonce)
-    this.#paid.delete(state.nonce)
+    const holder = holderIn(state)
+    if (holder !== null && holder !== THIS_NODE)
+      return refused(
+        `This call is held open by the process ${holder} of Sallyport, which cannot be reached from here: make it again without requestState.`,
+      )
+    const { taken, nonce, until } = state
     return {
       kind: 'next',
       request: changed(request, { requestState: state.inner }),
-      paid: kept?.paid ?? null,
+      paid: taken === null ? null : { taken, once: { nonce, until } },
     }
   }
 
-  #remember(state: State, paid: Paid, now: number): void {
-    for (const [nonce, { until }] of this.#paid) {
-      if (until > now && this.#paid.size < MAX_PAID) break
-      this.#paid.delete(nonce)
+  /** The other process that alone can go on with what a request resumes; null when it need not be another. */
+  holderElsewhere({ params }: Request, of: RoundOf): string | null {
+    const { requestState } = isObject(params?.value) ? params.value : {}
+    const state = typeof requestState === 'string' ? this.#opened(requestState) : null
+    if (state === null || state.server !== of.server || state.who !== of.who) return null
+    const holder = holderIn(state)
+    return holder === THIS_NODE ? null : holder
+  }
+
+  /** Whether what a round before took counts for this one: once, whichever process it comes back to. */
+  async spend({ once }: Paid): Promise<boolean> {
+    if (once === undefined) return true
+    const { nonce, until } = once
+    const now = this.#clock()
+    for (const [used, end] of this.#used) {
+      if (end > now) break
+      this.#used.delete(used)
     }
-    this.#paid.set(state.nonce, { paid, until: state.until })
+    if (this.#used.has(nonce) || this.#used.size >= MAX_USED) return false
+    this.#used.set(nonce, until)
+    return (await this.#useOnce?.(nonce, until)) ?? true
   }
 
   #sealed(state: State): string {
@@ -154,6 +182,10 @@ export class Rounds {
     const state = JSON.parse(bytes.toString('utf8')) as State
     return state.v === 1 ? state : null
   }
+}
+
+function holderIn({ inner }: State): string | null {
+  return inner === null ? null : holderOf(JSON.parse(inner))
 }
 
 function asksOf({ text, method, params }: Request): string {

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import { epochMs, systemClock } from '../core/time.ts'
+import { sha256 } from '../crypto/index.ts'
+import { type Admitted, type Elsewhere, type GatewayState, THIS_NODE } from '../gateway/index.ts'
+import type { Outgoing } from '../net/index.ts'
+
+export interface GatewayNodesParts {
+  readonly state: GatewayState
+  /** Where the other processes reach this one; null: nowhere. */
+  readonly address: string | null
+  readonly out: () => Promise<Pick<Outgoing, 'open'>>
+  readonly log: Log
+}
+
+/** What one process says to another: who asks, what, and that it let him in. */
+interface Letter {
+  readonly v: 1
+  readonly to: string
+  readonly at: number
+  readonly nonce: string
+  readonly path: string
+  readonly body: string
+  readonly admitted: Admitted
+}
+
+/** The field of a request that another process of the store sent on. */
+export const LETTER = 'sallyport-sent-on'
+/** As long as a round may take, and then some. */
+const KNOWN_MS = 86_400_000
+/** How much the clocks of two machines may differ. */
+const SKEW_MS = 30_000
+/** As long as a call may be silent. */
+const ANSWER_MS = 600_000
+/** Fields of a client that the other process has to see. */
+const PASSED = /^(?:accept|content-type|mcp-.*|traceparent|tracestate)$/
+
+/**
+ * The processes that serve one store. A call of a legacy server that waits for its client is held open by one of them;
+ * a client that comes back to another one is sent on to it. The bearer stays where it was shown: what goes to the other
+ * process is who was let in, signed with a key that only processes of the store have.
+ */
+export class GatewayNodes {
+  readonly #parts: GatewayNodesParts
+  #announcedAt = Number.NEGATIVE_INFINITY
+
+  constructor(parts: GatewayNodesParts) {
+    this.#parts = parts
+  }
+
+  /** Says where this process is reached. Who cannot be told it may still call here. */
+  async announce(): Promise<void> {
+    const { address, state, log } = this.#parts
+    const now = systemClock()
+    if (address === null || now - this.#announcedAt < KNOWN_MS / 2) return
+    try {
+      await state.keepNode(THIS_NODE, address, epochMs(now + KNOWN_MS))
+      this.#announcedAt = now
+    } catch (error) {
+      log.warn('other processes were not told of this one', { error: String(error) })
+    }
+  }
+
+  /** @returns false when nobody answers there; then nothing was answered here */
+  async sendOn({ node, server, request, response, frame, admitted }: Elsewhere): Promise<boolean> {
+    const { state, out, log } = this.#parts
+    const address = await state.addressOf(node)
+    if (address === null) return false
+    const path = `/s/${server}/mcp`
+    const letter: Letter = {
+      v: 1,
+      to: node,
+      at: systemClock(),
+      nonce: randomBytes(16).toString('base64url'),
+      path,
+      body: sha256(frame).toString('base64url'),
+      admitted,
+    }
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    let answer: Awaited<ReturnType<Outgoing['open']>>
+    try {
+      answer = await (await out()).open({
+        url: new URL(path, address),
+        method: 'POST',
+        headers: { ...fieldsOf(request), [LETTER]: this.#sealed(letter) },
+        body: frame.toString('utf8'),
+        audience: 'configured',
+        redirects: 0,
+        deadlineMs: ANSWER_MS,
+        idleMs: ANSWER_MS,
+        maxResponseBytes: null,
+        signal: gone.signal,
+      })
+    } catch (error) {
+      if (gone.signal.aborted) return true
+      log.warn('a call is held by a process that does not answer', { node, error: String(error) })
+      return false
+    }
+    const type = answer.headers.get('content-type')
+    response.writeHead(answer.status, {
+      ...(type !== null && { 'Content-Type': type }),
+      'Cache-Control': 'no-store',
+    })
+    try {
+      for await (const piece of answer.body) response.write(piece)
+      response.end()
+    } catch {
+      // Half an answer must not look like a whole one.
+      response.destroy()
+    }
+    return true
+  }
+
+  /**
+   * Who was let in by another process.
+   *
+   * @param text of the field
+   * @throws {Fault} `UNAUTHENTICATED` for what no process of the store wrote, or wrote for another one or before
+   */
+  async admitted(text: string, path: string): Promise<Admitted> {
+    const letter = this.#opened(text)
+    const now = systemClock()
+    const isFor = letter?.to === THIS_NODE && letter.path === path
+    if (!isFor || Math.abs(now - letter.at) > SKEW_MS) throw stranger()
+    const until = epochMs(now + 2 * SKEW_MS)
+    if (!(await this.#parts.state.useOnce(letter.nonce, until))) throw stranger()
+    return { ...letter.admitted, sentOn: letter.body }
+  }
+
+  async close(): Promise<void> {
+    if (this.#announcedAt > 0) await this.#parts.state.dropNode(THIS_NODE).catch(() => {})
+  }
+
+  #sealed(letter: Letter): string {
+    const body = Buffer.from(JSON.stringify(letter), 'utf8')
+    const mac = this.#parts.state.nodeKey.sign(body)
+    return `${body.toString('base64url')}.${mac.toString('base64url')}`
+  }
+
+  #opened(text: string): Letter | null {
+    const [body = '', mac = '', ...rest] = text.split('.')
+    const bytes = Buffer.from(body, 'base64url')
+    const isOurs =
+      rest.length === 0 && this.#parts.state.nodeKey.verify(bytes, Buffer.from(mac, 'base64url'))
+    const letter = isOurs ? (JSON.parse(bytes.toString('utf8')) as Letter) : null
+    return letter?.v === 1 ? letter : null
+  }
+}
+
+function stranger(): Fault {
+  return new Fault('UNAUTHENTICATED', 'No process of this store sent this.')
+}
+
+function fieldsOf({ headers }: IncomingMessage): Record<string, string> {
+  const passed: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers))
+    if (typeof value === 'string' && PASSED.test(name)) passed[name] = value
+  return passed
+}

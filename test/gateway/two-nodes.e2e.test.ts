@@ -1,0 +1,130 @@
+// Two real `sallyport up` over one store: a client that comes back to the other one in the middle of a call goes on.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { EVERYTHING } from '../support/everything.ts'
+import { type Serving, startServing, temporaryHome } from '../support/serving.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+
+const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
+const VERSION = '2026-07-28'
+const { home, remove } = await temporaryHome()
+const vault = await openTestVault({ home })
+const { servers, policies } = await vault.registry()
+const limits = [{ counter: 'asks', window: 'month', max: 1 }]
+const document = { version: '1', default: 'allow', tools: { ask: { limits } } }
+await policies.set(PERSON, 'open', Buffer.from(JSON.stringify(document)))
+const { agent } = await vault.identity.agents.create(PERSON, { name: 'agent' })
+
+async function added(name: string, command: readonly string[]): Promise<string> {
+  await servers.add(PERSON, name, { kind: 'stdio', command, variables: [] })
+  const asked = { label: name, server: name, policies: ['open'] }
+  return (await vault.identity.grants.create(PERSON, agent.id, asked)).bearer.reveal()
+}
+
+const bearers = {
+  old: await added('old', [process.execPath, EVERYTHING]),
+  new: await added('new', [process.execPath, MODERN, 'stdio']),
+}
+const [one, other] = await Promise.all([startServing(home), startServing(home)])
+after(async () => {
+  await Promise.all([one.stop(), other.stop()])
+  await vault.close()
+  await remove()
+})
+
+interface Answer {
+  readonly id: unknown
+  readonly result?: {
+    readonly resultType?: string
+    readonly requestState?: string
+    readonly inputRequests?: Readonly<Record<string, unknown>>
+    readonly content?: readonly { readonly text: string }[]
+    readonly isError?: boolean
+  }
+  readonly error?: { readonly code: number; readonly message: string }
+}
+
+let ids = 0
+
+async function call(
+  node: Serving,
+  server: 'old' | 'new',
+  name: string,
+  more: object = {},
+  headers: Readonly<Record<string, string>> = { Authorization: `Bearer ${bearers[server]}` },
+): Promise<Answer> {
+  ids += 1
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': VERSION,
+    'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
+  }
+  const params = { name, arguments: {}, _meta, ...more }
+  const response = await fetch(new URL(`/s/${server}/mcp`, node.url), {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      Accept: 'application/json',
+      'MCP-Protocol-Version': VERSION,
+      'Mcp-Method': 'tools/call',
+      'Mcp-Name': name,
+      ...headers,
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: ids, method: 'tools/call', params }),
+  })
+  const answer = (await response.json()) as Answer
+  if (response.status === 200) assert.equal(answer.id, ids)
+  return answer
+}
+
+/** What a client says to a question about a name. */
+function answering({ result }: Answer): object {
+  const keys = Object.keys(result?.inputRequests ?? {})
+  const said = { action: 'accept', content: { name: 'me' } }
+  return {
+    requestState: result?.requestState,
+    inputResponses: Object.fromEntries(keys.map((key) => [key, said])),
+  }
+}
+
+const said = ({ result }: Answer): string => JSON.stringify(result?.content)
+const ELICIT = 'trigger-elicitation-request'
+
+test('a round of a modern server goes on at any node, and is paid for once by both of them together', async () => {
+  const asked = await call(one, 'new', 'ask')
+  assert.equal(asked.result?.resultType, 'input_required')
+  assert.match(said(await call(other, 'new', 'ask', answering(asked))), /hello me/)
+  const again = await call(one, 'new', 'ask', answering(asked))
+  assert.match(said(again), /The limit 'asks' of 1 in a month is reached/)
+})
+
+test('a call that one node holds open is answered through the other one', async () => {
+  const asked = await call(one, 'old', ELICIT)
+  assert.equal(asked.result?.resultType, 'input_required')
+  assert.match(said(await call(other, 'old', ELICIT, answering(asked))), /Name: me/)
+  const late = await call(other, 'old', ELICIT, answering(asked))
+  assert.match(late.error?.message ?? '', /not held here any more/)
+})
+
+test('what no node wrote lets nobody in', async () => {
+  const body = Buffer.from(JSON.stringify({ v: 1, to: 'x', path: '/s/old/mcp', admitted: {} }))
+  for (const letter of ['', 'x', `${body.toString('base64url')}.AAAA`]) {
+    const refused = await call(one, 'old', 'echo', {}, { 'Sallyport-Sent-On': letter })
+    assert.equal((refused.error as unknown as { code: string }).code, 'UNAUTHENTICATED')
+  }
+})
+
+test('when the node that held a call is gone, the other one says so and names it', async () => {
+  const third = await startServing(home)
+  const asked = await call(third, 'old', ELICIT)
+  assert.equal(asked.result?.resultType, 'input_required')
+  await third.kill()
+  const lost = await call(other, 'old', ELICIT, answering(asked))
+  assert.equal(lost.error?.code, -32602)
+  assert.match(
+    lost.error?.message ?? '',
+    /^This call is held open by the process [\w-]{12} of Sallyport, which cannot be reached from here: make it again without requestState\.$/,
+  )
+  const anew = await call(other, 'old', ELICIT)
+  assert.equal(anew.result?.resultType, 'input_required')
+})
