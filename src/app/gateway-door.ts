@@ -35,7 +35,6 @@ import {
   openGatewayState,
   openRegistryView,
 } from './open-gateway.ts'
-import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
 
 export interface GatewayDoorParts {
