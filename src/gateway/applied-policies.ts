@@ -9,6 +9,7 @@ import {
   type MethodSubject,
   type RuleSays,
   type ToolDecision,
+  type ToolLimit,
   type ToolPolicy,
 } from '../policy/tool-policy/index.ts'
 
@@ -69,13 +70,8 @@ export function decideByAll(
     const { needsApproval, shadow, charges } = decision
     all = {
       allowed: true,
-      charges: [
-        ...all.charges,
-        ...charges.map((charge) => ({
-          ...charge,
-          limit: { ...charge.limit, pointer: ruleOf(policies, one, charge.limit.pointer) },
-        })),
-      ],
+      charges:
+        policies.length === 1 ? charges : [...all.charges, ...namedCharges(policies, one, charges)],
       needsApproval: all.needsApproval ?? (needsApproval && named(policies, one, needsApproval)),
       shadow: all.shadow ?? (shadow && ruleOf(policies, one, shadow.rule)),
       isDurable: all.isDurable || decision.isDurable,
@@ -125,4 +121,23 @@ function named<S extends RuleSays>(policies: PoliciesNow, by: AppliedPolicy, say
 /** Where there are several, a rule is known by its policy too. */
 function ruleOf(policies: PoliciesNow, { name }: AppliedPolicy, pointer: string): string {
   return policies.length === 1 ? pointer : `${name}#${pointer}`
+}
+
+/** A limit of several policies is known by its own, too: the same object each time, so that others can remember it. */
+const namedLimits = new WeakMap<ToolLimit, ToolLimit>()
+
+function namedCharges(
+  policies: PoliciesNow,
+  by: AppliedPolicy,
+  charges: readonly Charge[],
+): readonly Charge[] {
+  return charges.map((charge) => {
+    const pointer = ruleOf(policies, by, charge.limit.pointer)
+    let limit = namedLimits.get(charge.limit)
+    if (limit?.pointer !== pointer) {
+      limit = { ...charge.limit, pointer }
+      namedLimits.set(charge.limit, limit)
+    }
+    return { ...charge, limit }
+  })
 }

@@ -198,12 +198,14 @@ export class CallPath {
   }
 
   #walk(underway: Underway, from: number): CallJudged | Promise<CallJudged> {
+    let begun = monotonicMs()
     for (let at = from; at < this.#steps.length; at += 1) {
       const [name, take] = this.#steps[at] as Step
-      const begun = monotonicMs()
       const denial = take(underway)
       if (denial instanceof Promise) return this.#later(underway, denial, at, begun)
-      underway.took += tookText(underway.took, name, begun)
+      const ended = monotonicMs()
+      underway.took += tookText(underway.took, name, ended - begun)
+      begun = ended
       if (denial !== null) return this.#denied(underway, denial)
     }
     return this.#goingOn(underway)
@@ -217,7 +219,7 @@ export class CallPath {
   ): Promise<CallJudged> {
     try {
       const denial = await taking
-      underway.took += tookText(underway.took, this.#steps[at]?.[0] ?? '', begun)
+      underway.took += tookText(underway.took, this.#steps[at]?.[0] ?? '', monotonicMs() - begun)
       return await (denial === null ? this.#walk(underway, at + 1) : this.#denied(underway, denial))
     } catch (error) {
       return this.#failed(error, underway.caller)
@@ -471,7 +473,7 @@ function textOf({ what, args }: Underway): string {
   return withPart(message, message.params, isMethod ? args : { ...params, arguments: args })
 }
 
-function tookText(before: string, name: string, begun: number): string {
-  const us = Math.round((monotonicMs() - begun) * 1_000)
+function tookText(before: string, name: string, ms: number): string {
+  const us = Math.round(ms * 1_000)
   return `${before === '' ? '' : ', '}${name} ${us}`
 }

@@ -15,6 +15,7 @@ export class Patience {
   readonly #isHeld: () => boolean
   readonly #waiting = new Map<string, Waiting>()
   #timer: NodeJS.Timeout | undefined
+  #tickMs = MOST_TICK_MS
 
   /**
    * @param late called once for each request that waited for too long
@@ -28,11 +29,18 @@ export class Patience {
   /** @param token by which the server tells of progress, when the client gave one */
   begin(idKey: string, ms: number, token: unknown): void {
     this.#waiting.set(idKey, { token, ms, heardAt: monotonicMs() })
-    this.#timer ??= setInterval(() => this.#look(), Math.min(MOST_TICK_MS, ms)).unref()
+    // A timer for each request would cost more than all else here.
+    if (this.#timer === undefined || ms < this.#tickMs) this.#tickEach(Math.min(MOST_TICK_MS, ms))
+  }
+
+  #tickEach(ms: number): void {
+    clearInterval(this.#timer)
+    this.#tickMs = ms
+    this.#timer = setInterval(() => this.#look(), ms).unref()
   }
 
   end(idKey: string): void {
-    if (this.#waiting.delete(idKey) && this.#waiting.size === 0) this.close()
+    this.#waiting.delete(idKey)
   }
 
   progress(token: unknown): void {
@@ -47,6 +55,10 @@ export class Patience {
   }
 
   #look(): void {
+    if (this.#waiting.size === 0) {
+      this.close()
+      return
+    }
     const now = monotonicMs()
     const isHeld = this.#isHeld()
     for (const [idKey, waiting] of this.#waiting)
