@@ -31,8 +31,9 @@ export const floors: Readonly<Record<string, Floor>> = {
 }
 
 const BLOCK = 100
-const WARM = 3_000
-const CALLS = 2_000
+/** Until compilers have done what they do beside the program. */
+const WARM = 15_000
+const CALLS = 3_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
 const WARM_URL = 500
