@@ -172,6 +172,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       )
     },
     registry: async () => (await stack()).registry(),
+    browser: async () => (await ask()).createBrowserDoor(),
     gatewayStatus: async (caller, since) =>
       (await import('./gateway-status.ts')).gatewayStatus(await stack(), log, caller, since),
     async policyTools() {

@@ -7,6 +7,7 @@ export {
   type HiddenAnswer,
 } from './ask-hidden.ts'
 export { createAskSecret } from './ask-secret.ts'
+export { createBrowserDoor } from './browser-door.ts'
 export { createDesktopNotice } from './desktop-notice.ts'
 export type {
   Dialog,

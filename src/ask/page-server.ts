@@ -5,7 +5,11 @@ export interface PageServer {
   /** `http://127.0.0.1:PORT` */
   readonly url: string
   close(): Promise<void>
+  /** Like `close`, after what is being answered, if that is soon. */
+  finish(): Promise<void>
 }
+
+const FINISH_MS = 2_000
 
 type Answer = (
   request: Request,
@@ -13,11 +17,11 @@ type Answer = (
 ) => Promise<Response | null>
 
 /**
- * Serves `answer` on a free port of 127.0.0.1. The server alone doesn't keep the process running.
+ * Serves `answer` on a port of 127.0.0.1, a free one unless it is named. The server alone doesn't keep the process running.
  *
  * @throws the error of `listen`
  */
-export async function servePages(answer: Answer): Promise<PageServer> {
+export async function servePages(answer: Answer, port = 0): Promise<PageServer> {
   const server = createServer(
     { requestTimeout: 30_000, maxHeaderSize: 16_384 },
     (request, response) => {
@@ -27,18 +31,27 @@ export async function servePages(answer: Answer): Promise<PageServer> {
   server.maxConnections = 64
   const listening = Promise.withResolvers<void>()
   server.once('error', listening.reject)
-  server.listen({ host: '127.0.0.1', port: 0, exclusive: true }, () => listening.resolve())
+  server.listen({ host: '127.0.0.1', port, exclusive: true }, () => listening.resolve())
   await listening.promise
   server.unref()
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the page has no port')
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
   return {
     url: `http://127.0.0.1:${address.port}`,
-    close: () =>
-      new Promise((resolve) => {
+    close,
+    async finish() {
+      const late = setTimeout(() => server.closeAllConnections(), FINISH_MS)
+      await new Promise<void>((resolve) => {
         server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+        server.closeIdleConnections()
+      })
+      clearTimeout(late)
+    },
   }
 }
 

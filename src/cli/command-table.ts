@@ -121,6 +121,8 @@ export const COMMANDS = {
   'server ls': () => import('./commands/server-look.ts').then((m) => m.serverLs),
   'server show': () => import('./commands/server-look.ts').then((m) => m.serverShow),
   'server add': () => import('./commands/server-add.ts').then((m) => m.serverAdd),
+  'server login': () => import('./commands/server-login.ts').then((m) => m.serverLogin),
+  'server logout': () => import('./commands/server-login.ts').then((m) => m.serverLogout),
   'server rm': () => import('./commands/server-rm.ts').then((m) => m.serverRm),
   'policy ls': () => import('./commands/policy-look.ts').then((m) => m.policyLs),
   'policy show': () => import('./commands/policy-look.ts').then((m) => m.policyShow),

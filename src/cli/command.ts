@@ -66,8 +66,10 @@ export interface Input {
   /**
    * Line by line as they come, without their ends; those that came together stand in one list. A line of more than
    * `maxBytes` is null. Memory is bounded by one line and one read.
+   *
+   * @param signal ends it, and the stream with it: a process does not wait for a terminal that nobody types into
    */
-  lines(maxBytes: number): AsyncIterable<readonly (string | null)[]>
+  lines(maxBytes: number, signal?: AbortSignal): AsyncIterable<readonly (string | null)[]>
 }
 
 export interface Output {

@@ -10,7 +10,7 @@ import type {
   TrustPort,
 } from '../core/admin-port.ts'
 import type { ApprovalPort, WebhookPort } from '../core/approval-port.ts'
-import type { AskPassphrase } from '../core/ask-port.ts'
+import type { AskPassphrase, BrowserDoor } from '../core/ask-port.ts'
 import type { AuditEvidence } from '../core/audit-evidence.ts'
 import type { CanaryPort } from '../core/canary-port.ts'
 import type { Environment, SanitizationMode } from '../core/config.ts'
@@ -29,6 +29,7 @@ import type { QuotaPort } from '../core/quota-port.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { SharePort } from '../core/share-port.ts'
 import type { EpochMs } from '../core/time.ts'
+import type { LoginPort } from '../core/upstream-login-port.ts'
 import type { UseResult, VaultPort } from '../core/vault-port.ts'
 import type { Json } from './command.ts'
 import type { PolicyTools } from './policy-tools.ts'
@@ -376,8 +377,13 @@ export interface CliDeps {
   wrap(request: WrapRequest, signal: AbortSignal): Promise<number>
   /** What goes through the gateway: calls since a moment, and what is used of limits. */
   gatewayStatus(caller: Caller, since: EpochMs): Promise<GatewayStatus>
-  /** The servers behind the gateway and the policies on their tools. */
-  registry(): Promise<{ readonly servers: ServerPort; readonly policies: ToolPolicyPort }>
+  /** The servers behind the gateway, the logins at them and the policies on their tools. */
+  registry(): Promise<{
+    readonly servers: ServerPort
+    readonly policies: ToolPolicyPort
+    readonly logins: () => Promise<LoginPort>
+  }>
+  browser(): Promise<BrowserDoor>
   policyTools(): Promise<PolicyTools>
   inspection(): Promise<Inspection>
   inspectionRules(): Promise<InspectionRules>

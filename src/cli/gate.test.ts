@@ -62,6 +62,8 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'grant rotate': { argv: ['id'], before: [] },
   'grant revoke': { argv: ['id'], before: [] },
   'server add': { argv: ['files', '--', 'server'], before: [] },
+  'server login': { argv: ['files'], before: [] },
+  'server logout': { argv: ['files'], before: [] },
   'server rm': { argv: ['files'], before: [] },
   'policy set': { argv: ['strict', 'policy.json'], before: [] },
   'policy rm': { argv: ['strict'], before: [] },

@@ -1,5 +1,6 @@
 import type { ServerInfo, ServerTarget, UpstreamHeader } from '../core/gateway-port.ts'
 import { toIso } from '../core/time.ts'
+import type { LoginInfo } from '../core/upstream-login-port.ts'
 import type { Json } from './command.ts'
 import { fields, instant } from './text.ts'
 
@@ -24,6 +25,32 @@ export function serverJson(server: ServerInfo): { readonly [name: string]: Json 
   }
 }
 
+export function loginJson(login: LoginInfo): { readonly [name: string]: Json } {
+  return {
+    server: login.server,
+    state: login.state,
+    issuer: login.issuer,
+    client: login.client,
+    client_id: login.clientId,
+    scopes: login.scopes,
+    missing_scopes: login.missing,
+    logged_in_at: toIso(login.loggedInAt),
+    logged_in_by: login.loggedInBy,
+    renewed_at: toIso(login.renewedAt),
+    expires_at: login.expiresAt === null ? null : toIso(login.expiresAt),
+  }
+}
+
+/** In a line. */
+function loginText(login: LoginInfo | null, name: string): string {
+  if (login === null) return `none; if it wants one: sallyport server login ${name}`
+  const again = `log in again: sallyport server login ${name}`
+  if (login.state === 'needed') return `ended at ${login.issuer}; ${again}`
+  const scopes = login.scopes.length === 0 ? '' : `, scopes ${login.scopes.join(' ')}`
+  const lacks = login.missing.length === 0 ? '' : `; it wants ${login.missing.join(' ')}: ${again}`
+  return `at ${login.issuer} since ${instant(login.loggedInAt)}${scopes}${lacks}`
+}
+
 function targetJson(target: ServerTarget): { readonly [name: string]: Json } {
   return target.kind === 'stdio'
     ? { kind: 'stdio', command: target.command, env: target.variables }
@@ -39,7 +66,8 @@ export function targetLine(target: ServerTarget): string {
   return target.kind === 'http' ? target.url : target.command.map(shellWord).join(' ')
 }
 
-export function serverText(server: ServerInfo): string {
+/** @param login of a server with an address; null where nobody logged in */
+export function serverText(server: ServerInfo, login: LoginInfo | null): string {
   const { target } = server
   return fields([
     ['name', server.name],
@@ -47,6 +75,7 @@ export function serverText(server: ServerInfo): string {
     target.kind === 'http'
       ? ['headers', target.headers.map(({ name, value }) => `${name}=${value}`).join(', ') || '-']
       : ['env', target.variables.join(' ') || '-'],
+    ...(target.kind === 'http' ? [['login', loginText(login, server.name)] as const] : []),
     ['policies', policiesText(server.policies)],
     ['added', `${instant(server.createdAt)} by ${server.createdBy}`],
     ['changed', instant(server.changedAt)],

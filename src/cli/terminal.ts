@@ -61,7 +61,10 @@ export function createIo(
 function input(stream: Streams['stdin']): Input {
   return {
     isTerminal: stream.isTTY === true,
-    lines: (maxBytes) => linesOf(stream, maxBytes),
+    lines(maxBytes, signal) {
+      signal?.addEventListener('abort', () => stream.destroy(), { once: true })
+      return linesOf(stream, maxBytes)
+    },
     async read(maxBytes) {
       const chunks: Buffer[] = []
       let size = 0

@@ -46,3 +46,27 @@ export type AskPassphrase = (
   },
   signal: AbortSignal,
 ) => Promise<SecretText>
+
+/** What a page says to whoever came back from another one. */
+export interface CameBack {
+  readonly isDone: boolean
+  readonly title: string
+  readonly text: string
+}
+
+/** The person's own browser, on this machine. */
+export interface BrowserDoor {
+  /** Opens an address of the web in it, without a shell. @returns false where there is none */
+  open(url: string): Promise<boolean>
+  /**
+   * Waits on 127.0.0.1 for the browser to come back from somewhere else.
+   *
+   * @param port null is any that is free
+   * @param answer called with the address at which it came back; what it answers is shown
+   * @throws {Fault} `CONFLICT` when somebody else listens there
+   */
+  catchRedirect(
+    port: number | null,
+    answer: (url: string) => Promise<CameBack>,
+  ): Promise<{ readonly url: string; close(): Promise<void> }>
+}

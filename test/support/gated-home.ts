@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { onTerminal } from './pty.ts'
+import { onTerminal, type Typed } from './pty.ts'
 import { programMissing } from './require.ts'
 import { compiledCode, LAUNCHER } from './serving.ts'
 import { openTestVault, type TestVault } from './vault.ts'
@@ -29,9 +29,10 @@ export interface GatedHome {
   setPresence(): Promise<void>
   /** Runs a command on a terminal, where the person types the presence passphrase. @returns what it printed */
   proven(argv: readonly string[]): Promise<string>
-  /** What the terminal showed while it did. */
+  /** What the terminal showed while it did. @param typed what the person types besides, later */
   provenAndSeen(
     argv: readonly string[],
+    typed?: readonly Typed[],
   ): Promise<{ readonly stdout: string; readonly terminal: string }>
   provenJson<T>(argv: readonly string[]): Promise<T>
   /** Works on the store beside the commands, as another process does. */
@@ -60,11 +61,11 @@ export function gatedHome(name: string): GatedHome {
     SALLYPORT_HOME: home,
     SALLYPORT_KEY_SOURCE: 'keyfile',
   }
-  async function provenAndSeen(argv: readonly string[]) {
+  async function provenAndSeen(argv: readonly string[], typed: readonly Typed[] = []) {
     const file = join(folder, 'out')
     const { exit, output } = await onTerminal(
       ['sh', '-c', `"$@" > '${file}'`, 'sh', process.execPath, LAUNCHER, ...argv],
-      { cwd: project, env, typed: [[PROMPT, passphrase]] },
+      { cwd: project, env, typed: [[PROMPT, passphrase], ...typed] },
     )
     assert.equal(exit, 0, output)
     return { stdout: readFileSync(file, 'utf8'), terminal: output }

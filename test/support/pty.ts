@@ -3,7 +3,10 @@ import { once } from 'node:events'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
 
 /** What the person types once the terminal shows `prompt`; an Enter follows. */
-export type Typed = readonly [prompt: RegExp, text: string]
+export type Typed = readonly [
+  prompt: RegExp,
+  text: string | ((output: string) => string | Promise<string>),
+]
 
 export interface OnTerminal {
   readonly exit: number
@@ -63,7 +66,8 @@ export async function onTerminal(
   for (const [prompt, text] of options.typed ?? []) {
     await shown(prompt)
     await sleep(SETTLE_MS)
-    if (!ended) child.stdin.write(text + ENTER)
+    if (ended) continue
+    child.stdin.write((typeof text === 'string' ? text : await text(output)) + ENTER)
   }
   if (options.until !== undefined) {
     await shown(options.until)

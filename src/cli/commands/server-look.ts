@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
-import { SERVER_ARGUMENT, serverJson, serverText, targetLine } from '../server-view.ts'
+import { loginJson, SERVER_ARGUMENT, serverJson, serverText, targetLine } from '../server-view.ts'
 import { table } from '../text.ts'
 
 type Deps = Pick<CliDeps, 'caller' | 'registry'>
@@ -37,8 +37,16 @@ export const serverShow = command({
   arguments: [SERVER_ARGUMENT],
   options: {},
   async run(args, io, deps: Deps) {
-    const server = await (await deps.registry()).servers.get(await deps.caller(), args.name)
-    await io.answer(serverJson(server), () => serverText(server))
+    const { servers, logins } = await deps.registry()
+    const caller = await deps.caller()
+    const server = await servers.get(caller, args.name)
+    const login =
+      server.target.kind === 'http' ? await (await logins()).get(caller, server.name) : null
+    const shown = login === null ? null : loginJson(login)
+    await io.answer(
+      server.target.kind === 'http' ? { ...serverJson(server), login: shown } : serverJson(server),
+      () => serverText(server, login),
+    )
   },
 })
 
