@@ -28,7 +28,8 @@ export interface Program {
 }
 
 const START_MS = 60_000
-const PUT_OFF_MS = 120
+/** What is put off until after the answers is done by then. */
+export const PUT_OFF_MS = 120
 
 export async function startClient({ command, cwd, env, beside = [] }: Program): Promise<Client> {
   const [program = '', ...args] = command
@@ -92,7 +93,6 @@ export async function startClient({ command, cwd, env, beside = [] }: Program): 
       }
       await Promise.all(Array.from({ length: callers }, caller))
       const elapsedMs = monotonicMs() - begun
-      // What is put off until after the answers counts, too.
       await sleep(PUT_OFF_MS)
       return { calls, cpuUs: cpuUsOf(family) - cpu, elapsedMs }
     },

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
-import { monotonicMs } from '../../src/core/time.ts'
-import { type Client, wordsOf } from './client.ts'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { type Client, PUT_OFF_MS, wordsOf } from './client.ts'
 import { cpuUsOf, familyOf, memoryKbOf } from './cpu.ts'
 
 export interface Address {
@@ -68,7 +68,9 @@ export async function startHttpClient(at: Address): Promise<Client> {
         }
         await Promise.all(connections.slice(0, callers).map(caller))
       }
-      return { calls, cpuUs: cpuUsOf(pids) - cpu, elapsedMs: monotonicMs() - begun }
+      const elapsedMs = monotonicMs() - begun
+      await sleep(PUT_OFF_MS)
+      return { calls, cpuUs: cpuUsOf(pids) - cpu, elapsedMs }
     },
     memoryKb: () => memoryKbOf(at.pid),
     async close() {
