@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts'
 import {
   AllDoor,
   acrossEras,
-  type CallRecord,
+  type CallPathOptions,
   GatewayMetrics,
   HttpDoor,
   httpUpstream,
@@ -35,6 +35,7 @@ import {
   openGatewayState,
   openRegistryView,
 } from './open-gateway.ts'
+import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
 
 export interface GatewayDoorParts {
@@ -77,6 +78,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   const view = await openRegistryView(stack, log)
   const peers = new GatewayPeers({ stack, tokens })
   const record = lazily(async () => openCallRecord(stack))
+  const recorder = openRecorder({ stack: async () => stack, inspection, log })
   const metrics = new GatewayMetrics()
   const state = await openGatewayState(async () => stack)()
   const out = lazily(async () => {
@@ -89,6 +91,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     view,
     log,
     record,
+    recorder,
     metrics,
     tasks: madeTasks(async () => state),
     rounds: new Rounds({
@@ -102,7 +105,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: MAX_MESSAGE_BYTES,
   })
-  const openAll = lazily(async () => allDoor(parts, view, peers, record, metrics))
+  const openAll = lazily(async () => allDoor(parts, view, peers, { record, recorder }, metrics))
   return {
     async handle(request, response, target, { address, origin }) {
       const [pathname = '', query = ''] = target.split('?', 2)
@@ -142,6 +145,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
       const all = await openAll.made()
       all?.close()
       await door.close()
+      await recorder.close()
       view.close()
     },
   }
@@ -152,7 +156,7 @@ function allDoor(
   parts: GatewayDoorParts,
   view: RegistryView,
   peers: GatewayPeers,
-  record: () => Promise<CallRecord>,
+  taking: Pick<Required<CallPathOptions>, 'record' | 'recorder'>,
   metrics: GatewayMetrics,
 ): AllDoor {
   const { log, inspection, stack, hostnames } = parts
@@ -177,7 +181,7 @@ function allDoor(
             isShadow: false,
             policiesNow,
             inspection: inspecting,
-            record,
+            ...taking,
             session: owner,
             log,
             ...(grant !== null && { grant }),

@@ -7,6 +7,8 @@ const SELF_ENDING = [
   'shown_proofs',
   'idempotent_requests',
   'gateway_counters',
+  'recorded_calls',
+  'recorded_days',
 ] as const
 
 /** Longer than wrong passwords are counted. */

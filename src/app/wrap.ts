@@ -5,7 +5,7 @@ import type { Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { CallPath, StdioServer, wrapHttp, wrapStdio } from '../gateway/index.ts'
+import { CallPath, type CallRecorder, StdioServer, wrapHttp, wrapStdio } from '../gateway/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
 import { lazily } from './lazily.ts'
 import {
@@ -16,6 +16,7 @@ import {
   openCallRecord,
   openGatewayState,
 } from './open-gateway.ts'
+import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
 import { wrappedServer } from './wrapped-server.ts'
 
@@ -40,18 +41,18 @@ export async function serveWrapped(
     })
   const wrapped = await wrappedServer(request, parts)
   const { name, target, policiesNow, onPoliciesChanged, isShadow, notice } = wrapped
+  let recorder: CallRecorder | null = null
   try {
     if (notice !== null) await request.say(notice)
     const record = lazily(async () => openCallRecord(await parts.stack()))
-    const inspection = inspectionOf(name, {
-      inspection: await parts.inspecting(),
-      stack: parts.stack,
-      log,
-    })
+    const inspecting = { inspection: await parts.inspecting(), stack: parts.stack, log }
+    const inspection = inspectionOf(name, inspecting)
+    recorder = openRecorder(inspecting)
     inspection.warmUp()
     // The first call says what is wrong, if something is.
     record()
       .then((opened) => opened.tidy())
+      .then(() => recorder?.prune())
       .catch(() => {})
     const caller = await parts.agent()
     const relayed = {
@@ -62,6 +63,7 @@ export async function serveWrapped(
         policiesNow,
         inspection,
         record,
+        recorder,
         session: randomUUID(),
         tasks: madeTasks(openGatewayState(parts.stack)),
         log,
@@ -94,6 +96,7 @@ export async function serveWrapped(
       await server.out.close()
     }
   } finally {
+    await recorder?.close()
     wrapped.close()
   }
 }

@@ -23,6 +23,7 @@ export interface SealContext {
     | 'backup'
     | 'sink-config'
     | 'webhook'
+    | 'recording'
     | 'upstream-login'
     | 'gateway-state'
   /** The store that this belongs to. */

@@ -15,6 +15,7 @@ export const KEY_PURPOSES = [
   'checkpoint-signing',
   'sink-config',
   'webhook',
+  'recording',
   'upstream-login',
 ] as const
 export type KeyPurpose = (typeof KEY_PURPOSES)[number]

@@ -25,9 +25,11 @@ import {
 import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
 import type { CallRecord, Passed, PassedCall, RecordedCall } from './call-record.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
-import { counterOf, limitCharge } from './limit-charge.ts'
+import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
 import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
+import type { RecordedVerdict } from './recording/recorded-call.ts'
+import { type CallRecorder, isRecording, type QueuedCall } from './recording/recorder.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
@@ -51,6 +53,8 @@ export interface CallPathOptions {
   readonly rounds?: Rounds
   /** Which calls made the tasks of servers. Default: its own, which others do not know. */
   readonly tasks?: MadeTasks
+  /** Takes calls down whose policy says so. */
+  readonly recorder?: CallRecorder
   /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
   readonly health?: ServerHealth
   /** How it answers calls of tools that it does not have. Default: as calls of this path find out. */
@@ -88,6 +92,7 @@ interface Underway {
   subject: Subject | null
   decision: AllowedByAll
   passed: PassedCall | null
+  recording: QueuedCall | null
   /** Of what is about a task: the tool whose call made it, and how its answers are judged. */
   task: { readonly tool: string | null; readonly judgeResult: CallAllowed['judgeResult'] } | null
 }
@@ -170,6 +175,7 @@ export class CallPath {
       subject: null,
       decision: ALLOWED,
       passed: null,
+      recording: null,
       task: null,
     }
     try {
@@ -263,6 +269,7 @@ export class CallPath {
       underway.decision = decision
       return null
     }
+    this.#note(underway, subject, decision.isHidden ? 'hidden' : 'denied', decision.rule)
     const denial = deniedByPolicy(decision.rule, decision.reason)
     return decision.isHidden ? { ...denial, kind: 'unknown-tool' } : denial
   }
@@ -350,12 +357,19 @@ export class CallPath {
     asked: AskedCall | null,
     passed: Passed,
   ): Denial | null | Promise<Denial> {
-    if ('exceeded' in passed) return deniedByLimit(passed.exceeded)
+    const { subject } = underway
+    if ('exceeded' in passed) {
+      const { charge } = passed.exceeded
+      this.#note(underway, subject, 'limited', charge.limit.pointer, charge)
+      return deniedByLimit(passed.exceeded)
+    }
     if ('taken' in passed) {
       underway.passed = { ...passed, taken: underway.paid?.taken ?? passed.taken }
+      underway.recording = this.#note(underway, subject, 'allowed', null)
       return null
     }
     if (asked === null) throw new TypeError('what nobody had to allow was not allowed')
+    this.#note(underway, subject, 'approval', asked.rule.rule)
     return this.#ask(record, underway.caller, asked)
   }
 
@@ -374,6 +388,45 @@ export class CallPath {
   ): AskedCall {
     const { server } = this.#options
     return { server, name: what.name, args, revision: revisionOf(policies) ?? '', rule }
+  }
+
+  /** Nothing is made of a call that no policy has recorded. */
+  #note(
+    underway: Underway,
+    subject: Subject | null,
+    verdict: RecordedVerdict,
+    rule: string | null,
+    exceeded: LimitCharge | null = null,
+  ): QueuedCall | null {
+    const { recorder, server, session, grant = null } = this.#options
+    const { what, caller, policies, decision, paid, passed } = underway
+    if (recorder === undefined || subject === null || !isRecording(policies)) return null
+    if (what.message.kind !== 'request') return null
+    const isCounted = paid === null && verdict !== 'denied' && verdict !== 'hidden'
+    const charges = isCounted
+      ? decision.charges.map((one) =>
+          limitCharge(one, server, this.#scopeId(one.limit.scope, caller)),
+        )
+      : []
+    return recorder.judged({
+      caller,
+      server,
+      name: what.name,
+      subject,
+      args: what.args,
+      policies,
+      session,
+      grant,
+      verdict,
+      rule,
+      isApproved: passed?.approval !== undefined,
+      isPaid: paid !== null,
+      charges,
+      exceeded,
+      readsAnswer:
+        decision.judgesResult || charges.some(({ limit }) => limit.cost.kind === 'result'),
+      weight: what.message.text.length,
+    })
   }
 
   /** On one machine the grant of a server is the agent of that machine. */
@@ -430,7 +483,8 @@ export class CallPath {
           : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {
         if (!what.isFromServer) this.health.ended(end)
-        const { passed } = underway
+        const { passed, recording } = underway
+        if (recording !== null) this.#options.recorder?.ended(recording, end, result)
         const record = this.#record
         if (passed === null || record === null) return undefined
         return record.settle(

@@ -33,6 +33,7 @@ import {
 } from './modern-problem.ts'
 import { ModernRequest } from './modern-request.ts'
 import { sendJson } from './pending-answer.ts'
+import type { CallRecorder } from './recording/recorder.ts'
 import type { RegistryView } from './registry-view.ts'
 import { holderElsewhere } from './relay-rounds.ts'
 import { Rounds } from './rounds.ts'
@@ -67,6 +68,8 @@ export interface HttpDoorOptions {
   readonly view: RegistryView
   readonly log: Log
   readonly record: () => Promise<CallRecord>
+  /** Takes calls down whose policy says so. */
+  readonly recorder: CallRecorder
   readonly metrics: GatewayMetrics
   readonly inspectionOf: (server: string) => MessageInspection
   /** Where calls go on in which a server asked something. Default: here alone. */
@@ -412,6 +415,7 @@ export class HttpDoor {
       policiesNow,
       inspection,
       record: this.#options.record,
+      recorder: this.#options.recorder,
       session,
       ...(admitted.grant !== null && { grant: admitted.grant }),
       rounds: this.#rounds,

@@ -33,6 +33,7 @@ export { isKind, kindOfName, kindOfSchema } from './kinds.ts'
 export type { KnownMatch, Redacted } from './known-match.ts'
 export { KnownValues } from './known-values.ts'
 export { type Judgement, judge } from './modes.ts'
+export { stepsOf } from './place.ts'
 export type { RedactStream } from './redact-stream.ts'
 export type { Hmac } from './rolling-hash.ts'
 export {

@@ -331,6 +331,21 @@ export const MIGRATIONS: readonly Migration[] = [
         server text primary key, holder text not null, ends_at bigint not null)`,
     ],
   },
+  {
+    version: 17,
+    name: 'recorded calls of tools, and the keys of their days',
+    statements: [
+      `create table recorded_calls (
+        run text not null, seq bigint not null, server text not null, day bigint not null,
+        first_at bigint not null, last_at bigint not null, ends_at bigint not null, sealed bytea not null,
+        primary key (run, seq))`,
+      `create index recorded_calls_by_time on recorded_calls (first_at, run, seq)`,
+      `create index recorded_calls_by_end on recorded_calls (ends_at)`,
+      `create table recorded_days (
+        day bigint primary key, key_id text not null, wrapped_by text not null, wrapped bytea not null,
+        ends_at bigint not null)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -386,6 +401,8 @@ export const TABLES = [
   'gateway_tasks',
   'gateway_rounds',
   'gateway_nodes',
+  'recorded_calls',
+  'recorded_days',
   'audit_retention',
   'audit_leaves',
   'audit_vouched',

@@ -15,8 +15,14 @@ import { type DumpedRow, dumpTables, TABLES } from '../store/index.ts'
 import { type BackupHeader, newBackupId, writeBackup } from './backup-file.ts'
 import { changeLane } from './change-lane.ts'
 
-/** The seal is made anew where the backup is restored. */
-export const BACKED_UP_TABLES: readonly string[] = TABLES.filter((table) => table !== 'seal')
+/**
+ * The seal is made anew where the backup is restored. Recorded calls end on a day and their keys with them, which a copy
+ * of the keys would undo.
+ */
+const LEFT_OUT: readonly string[] = ['seal', 'recorded_calls', 'recorded_days']
+export const BACKED_UP_TABLES: readonly string[] = TABLES.filter(
+  (table) => !LEFT_OUT.includes(table),
+)
 
 const CALLER: Caller = { principal: LOCAL_PERSON, channel: 'cli' }
 const NOTE = changeLane<RecordDraft, null>('backup', async (_tx, record) => ({

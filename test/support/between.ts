@@ -6,9 +6,11 @@ import { withKnownValues } from '../../src/app/known-values.ts'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
 import { silentLog } from '../../src/core/log.ts'
+import type { Caller } from '../../src/core/principals.ts'
 import { sleep } from '../../src/core/time.ts'
 import {
   CallPath,
+  type CallRecorder,
   type HealthOptions,
   MessageInspection,
   type PoliciesNow,
@@ -53,6 +55,8 @@ export async function between(
     readonly exfiltration?: 'warn' | 'block'
     readonly mode?: 'block' | 'surgical'
     readonly health?: HealthOptions
+    readonly recorder?: CallRecorder
+    readonly caller?: Caller
   } = {},
 ): Promise<Between> {
   const toClient: string[] = []
@@ -81,7 +85,7 @@ export async function between(
     note: (caller, note) => vault.vault.noteInspection(caller, note),
   })
   const relay = new Relay({
-    caller: AGENT,
+    caller: options.caller ?? AGENT,
     path: new CallPath({
       server: 'fixture',
       isShadow: options.isShadow ?? true,
@@ -90,6 +94,7 @@ export async function between(
       record: async () => record,
       session: `session-${sessions}`,
       health: new ServerHealth(options.health),
+      ...(options.recorder !== undefined && { recorder: options.recorder }),
     }),
     inspection,
     policiesNow,

@@ -29,4 +29,5 @@ export {
   readToolPolicy,
   toolPolicyOf,
 } from './read-tool-policy.ts'
+export { foundInResult, recordSecondsOf, resultPathsOf } from './recording.ts'
 export { windowOf } from './windows.ts'

@@ -1,5 +1,6 @@
 import { rulesFor } from './decide.ts'
 import type { CallSubject, MethodSubject, SubjectPath, Test, ToolPolicy } from './model.ts'
+import { type Found, findInSubject } from './subject-path.ts'
 
 type Subject = CallSubject | MethodSubject
 
@@ -22,6 +23,13 @@ export function resultPathsOf(policy: ToolPolicy, subject: Subject): readonly Su
     for (const { cost } of limits) if (cost.kind === 'result') gather(cost.path)
   }
   return [...paths.values()]
+}
+
+/** What stands at one of these places in an answer. */
+export function foundInResult(result: unknown, subject: Subject, path: SubjectPath): Found {
+  const { principal, labels, client, at } = subject
+  const nothing = { args: {}, annotations: null, toolClass: null, tool: null, method: null }
+  return findInSubject({ principal, labels, client, at, ...nothing, result }, path)
 }
 
 /** Every place that tests look at, those within groups too. */

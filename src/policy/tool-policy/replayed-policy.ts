@@ -1,3 +1,5 @@
+import { decimalOf } from '../../core/decimal.ts'
+import { unitsOf } from './cost.ts'
 import { judgedOf, rulesFor } from './decide.ts'
 import type {
   CallSubject,
@@ -58,8 +60,17 @@ export interface OpenQuestion {
 /** Answers for what is not known: one of the ways in which it may have been. */
 export type Choose = (question: OpenQuestion, ways: readonly Outcome[]) => Outcome
 
-/** The cost of a call whose amount was not kept. */
-export const UNKNOWN_COST: Cost = { kind: 'fixed', units: 0 }
+/** In place of a cost whose amount was not kept. */
+interface UnknownCost {
+  readonly kind: 'fixed'
+  readonly units: 0
+  readonly unknown: Cost
+}
+
+/** The cost that a limit of a replayed policy reads where it was not kept; null where it is known. */
+export function unknownCostOf({ cost }: Pick<ToolLimit, 'cost'>): Cost | null {
+  return 'unknown' in cost ? (cost as UnknownCost).unknown : null
+}
 
 /**
  * A policy for one recorded call, which decides as the policy itself does, but for what hangs on values that were not
@@ -108,7 +119,8 @@ function replayedRule(
     if (path === null || !isAnything(lookedUp(policy, recorded, path))) return limit
     // As it stands it is no number, which denies where it has to.
     const isCounted = choose({ key: JSON.stringify(['cost', path]), path }, YES_NO)
-    return isCounted === true ? { ...limit, cost: UNKNOWN_COST } : limit
+    const cost: UnknownCost = { kind: 'fixed', units: 0, unknown: limit.cost }
+    return isCounted === true ? { ...limit, cost } : limit
   })
   return {
     ...rule,
@@ -249,18 +261,19 @@ function waysOf({ op, wanted, meets }: Condition, { lost, isWithin }: Lost): rea
 /**
  * What a limit counts by the recorded answer, in units of the limit.
  *
- * @returns null where the estimate stays, `unrecorded` where it was not kept
+ * @returns null where the estimate stays, `unrecorded` where what it reads was not kept
  */
 export function replayedSettlement(
-  policy: ToolPolicy,
-  recorded: RecordedSubject,
-  limit: ToolLimit,
-): { readonly result: unknown } | 'unrecorded' | null {
-  if (limit.cost.kind !== 'result') return null
-  const { path } = limit.cost
-  const found = lookedUp(policy, recorded, path)
+  parts: RecordedParts,
+  { cost, scale }: Pick<ToolLimit, 'cost' | 'scale'>,
+): number | 'unrecorded' | null {
+  const read = 'unknown' in cost ? (cost as UnknownCost).unknown : cost
+  if (read.kind !== 'result') return null
+  const found = inParts(parts, read.path)
   if (found === 'missing' || found === 'doubt') return null
-  return 'value' in found ? { result: found.value } : 'unrecorded'
+  if (!('value' in found)) return 'unrecorded'
+  const units = unitsOf(decimalOf(found.value), scale)
+  return typeof units === 'number' ? units : null
 }
 
 /** `args.to.kind`, `result#/rows/0` */

@@ -16,9 +16,9 @@ export {
   replayedPolicy,
   replayedSettlement,
   shownSubjectPath,
-  UNKNOWN_COST,
   UNRECORDED,
   UNRECORDED_TEXT,
   Unrecorded,
+  unknownCostOf,
 } from './replayed-policy.ts'
 export { type ListedTool, suggestedPolicy } from './suggest-policy.ts'
