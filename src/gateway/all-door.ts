@@ -21,6 +21,7 @@ import { AllServers, type MemberParts, type PassedOver, type Reach } from './all
 import { EventStream } from './event-stream.ts'
 import { accepts, bodyOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
+import { traced } from './http-trace.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
 import { saidTo } from './relay-messages.ts'
@@ -112,11 +113,12 @@ export class AllDoor {
       return
     }
     const frame = onOneLine(await bodyOf(request, this.#options.maxMessageBytes))
-    const message = readFrame(frame)
-    if (message.kind === 'refused') {
-      sendJson(response, 400, refusalAnswer(message))
+    const read = readFrame(frame)
+    if (read.kind === 'refused') {
+      sendJson(response, 400, refusalAnswer(read))
       return
     }
+    const { message } = traced(request, { message: read, frame })
     const standsAlone = isModern || versionNamedBy(message) !== null
     const problem = standsAlone ? modernProblem(request, message, NO_HEADERS) : null
     if (problem !== null) {

@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
 import { isOurs, toldTo } from '../core/told.ts'
-import { type Notification, type Request, withPart } from '../mcp/wire/index.ts'
+import { type Notification, type Request, traceIdIn, withPart } from '../mcp/wire/index.ts'
 import {
   type Asker,
   type LimitScope,
@@ -458,6 +458,7 @@ export class CallPath {
       keys: Object.keys(args),
       revision: revisionOf(policies),
       took,
+      trace: traceIdIn(what.params),
     }
   }
 

@@ -35,6 +35,8 @@ export interface RecordedCall {
   readonly revision: string | null
   /** What the steps took so far, microseconds: `decide 4, inspect 31`. */
   readonly took: string
+  /** Id of the trace that the call belongs to, 32 hex digits. */
+  readonly trace?: string | undefined
 }
 
 interface Passing extends RecordedCall {
@@ -372,7 +374,7 @@ function standingProblem(frozen: ReadonlySet<string>, call: Passing): Settled<ne
 }
 
 function recordOf(
-  { caller, server, name, isMethod, keys, revision, took }: RecordedCall,
+  { caller, server, name, isMethod, keys, revision, took, trace }: RecordedCall,
   kind: 'intent' | 'refusal',
   by: string,
   shadow: string | null = null,
@@ -389,6 +391,7 @@ function recordOf(
       keys: shown.toSorted(),
       policy: revision,
       took,
+      ...(trace !== undefined && { trace }),
       ...(shadow !== null && { shadow }),
     },
   }

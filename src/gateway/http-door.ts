@@ -20,6 +20,7 @@ import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import { accepts, bodyOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { MadeTasks } from './made-tasks.ts'
+import { traced } from './http-trace.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type GatewayMetrics, MeteredPath } from './metrics.ts'
 import {
@@ -225,7 +226,7 @@ export class HttpDoor {
       refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
       return
     }
-    const posted: Posted = { message, frame, response, ...taken }
+    const posted: Posted = { ...traced(request, { message, frame }), response, ...taken }
     const shown = headerOf(request, 'mcp-protocol-version')
     const named = versionNamedBy(message)
     if (id === null && (named !== null || (shown !== null && shown >= MODERN)))

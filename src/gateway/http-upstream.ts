@@ -24,6 +24,7 @@ import {
   unansweredFor,
 } from './http-exchange.ts'
 import { listenTo, resumed } from './http-get-streams.ts'
+import { traceHeaders } from './http-trace.ts'
 import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
 
 export interface HttpUpstreamOptions extends HttpWayOptions {
@@ -254,6 +255,7 @@ export class HttpUpstream {
         'content-type': 'application/json',
         ...headersOfSession(session),
         ...mirroredHeaders(message, this.#tools.of(name) ?? []),
+        ...traceHeaders(message),
       },
       body: text,
       deadlineMs: isAsking ? answerMs : TELL_MS,
