@@ -392,6 +392,7 @@ const known: KnownValues = {
     return start === -1 ? [] : [{ path: 'api/held', start, end: start + held.length }]
   },
   redact: (text) => text.replaceAll(held, '[REDACTED:api/held]'),
+  reach: () => held.length,
 }
 const knownValuesOf = async (): Promise<KnownValues> => known
 

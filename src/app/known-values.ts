@@ -14,6 +14,7 @@ export function withKnownValues(
   const valuesOf = (own: PrincipalValues): KnownValues => ({
     find: (text) => own.scan(text),
     redact: (text) => own.redact(text).text,
+    reach: () => own.reach(),
   })
   return {
     ...inspection,

@@ -14,7 +14,7 @@ import { lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
 /** A longer message of a client or a server is refused. */
-export const MAX_MESSAGE_BYTES = 67_108_864
+export const MAX_MESSAGE_BYTES = 134_217_728
 
 /** What every program needs of its surroundings to run at all. */
 const MINIMUM =

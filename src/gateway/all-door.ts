@@ -7,7 +7,6 @@ import {
   errorAnswer,
   META,
   memberOf,
-  onOneLine,
   type Request,
   RPC_ERRORS,
   readFrame,
@@ -19,9 +18,9 @@ import {
 } from '../mcp/wire/index.ts'
 import { AllServers, type MemberParts, type PassedOver, type Reach } from './all-servers.ts'
 import { EventStream } from './event-stream.ts'
-import { accepts, bodyOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
-import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
+import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { traced } from './http-trace.ts'
+import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
 import { saidTo } from './relay-messages.ts'
@@ -112,7 +111,11 @@ export class AllDoor {
       refuse(response, 405, 'METHOD_NOT_ALLOWED', 'Messages are sent by POST.', { Allow: 'POST' })
       return
     }
-    const frame = onOneLine(await bodyOf(request, this.#options.maxMessageBytes))
+    const frame = await frameOf(request, this.#options.maxMessageBytes)
+    if (!Buffer.isBuffer(frame)) {
+      sendJson(response, 400, refusalAnswer(frame))
+      return
+    }
     const read = readFrame(frame)
     if (read.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(read))

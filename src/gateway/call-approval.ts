@@ -2,6 +2,7 @@ import type { ApprovalAct, ApprovalRequest } from '../core/approval-port.ts'
 import { jsonDigest } from '../core/canonical-json.ts'
 import { ExactNumber } from '../core/decimal.ts'
 import { Fault, isFault } from '../core/faults.ts'
+import { holdsHeld, mayHold } from '../core/held-values.ts'
 import type { RuleSays } from '../policy/tool-policy/index.ts'
 import type { Denial } from './denial.ts'
 import { shownName } from './tool-call.ts'
@@ -37,6 +38,8 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/g
 /** What the person is shown. @param redact takes values out that nobody is to read */
 export function approvalOf(asked: AskedCall, redact: (text: string) => string): ApprovalRequest {
   const { server, args, rule } = asked
+  if (mayHold() && holdsHeld(args))
+    throw new Fault('TOO_LARGE', 'These arguments are too large to be put before a person.')
   const entries = Object.entries(args)
   const shown = (value: unknown): string => {
     const text = redact(typeof value === 'string' ? value : plainText(value))
@@ -73,12 +76,12 @@ export function approvalDenial(error: unknown, rule: RuleSays): Denial {
       text: `[APPROVAL REQUIRED] ${String(error.details['approval'])}\n${rule.reason}\n${error.message}\nRule: ${rule.rule}`,
       isRecorded: true,
     }
-  if (isFault(error, 'ACCESS_DENIED'))
+  if (isFault(error, 'ACCESS_DENIED') || isFault(error, 'TOO_LARGE'))
     return {
       rule: rule.rule,
       kind: 'denied',
       text: `[POLICY DENIED] ${error.message}\nRule: ${rule.rule}`,
-      isRecorded: true,
+      isRecorded: error.code !== 'TOO_LARGE',
     }
   throw error
 }

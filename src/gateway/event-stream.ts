@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { mentionsHeld } from '../core/held-values.ts'
 import { sseEvent } from '../mcp/wire/index.ts'
 
 /** Of one stream that its client may come back to. */
@@ -31,6 +32,8 @@ export class EventStream {
   /** Number of the last event that went over a connection. */
   #said = 0
   #isDone = false
+  /** While an event with large values is written, the others wait. */
+  #large: Promise<void> | null = null
 
   /** @param name part of the ids of its events; null: nobody comes back to it */
   constructor(name: string | null) {
@@ -66,9 +69,9 @@ export class EventStream {
     response.write(': \n\n')
     const from = after ?? this.#said
     for (const { number, text } of this.#kept)
-      if (number > from) response.write(this.#event(text, number))
+      if (number > from) this.#write(response, text, number)
     this.#said = this.#count
-    if (this.#isDone) response.end()
+    if (this.#isDone) this.#finish(response)
   }
 
   push(text: string): void {
@@ -77,23 +80,24 @@ export class EventStream {
     if (this.name !== null) this.#keep({ number: this.#count, text })
     if (this.#response === null) return
     this.#said = this.#count
-    this.#response.write(this.#event(text, this.#count))
+    this.#write(this.#response, text, this.#count)
   }
 
   /** Its last event was said. */
   end(): void {
     this.#isDone = true
-    this.#response?.end()
+    if (this.#response !== null) this.#finish(this.#response)
     this.#response = null
   }
 
   /** A comment, so that nobody on the way takes the connection for dead. */
   touch(): void {
-    this.#response?.write(': \n\n')
+    if (this.#large === null) this.#response?.write(': \n\n')
   }
 
   /** Resolves when the client takes more, or is gone. */
   async caughtUp(): Promise<void> {
+    while (this.#large !== null) await this.#large
     const response = this.#response
     if (response?.writableNeedDrain !== true) return
     await Promise.race([
@@ -102,8 +106,27 @@ export class EventStream {
     ])
   }
 
-  #event(text: string, number: number): string {
-    return sseEvent(text, this.name === null ? null : `${this.name}-${number}`)
+  #write(response: ServerResponse, text: string, number: number): void {
+    const id = this.name === null ? null : `${this.name}-${number}`
+    const isLarge = mentionsHeld(text)
+    if (!isLarge && this.#large === null) {
+      response.write(sseEvent(text, id))
+      return
+    }
+    const before = this.#large ?? Promise.resolve()
+    const now = (async () => {
+      await before
+      if (isLarge) await (await import('./large-http.ts')).writeLargeEvent(response, text, id)
+      else response.write(sseEvent(text, id))
+    })().finally(() => {
+      if (this.#large === now) this.#large = null
+    })
+    this.#large = now
+  }
+
+  #finish(response: ServerResponse): void {
+    if (this.#large === null) response.end()
+    else void this.#large.then(() => this.#finish(response))
   }
 
   #keep(one: Kept): void {

@@ -7,7 +7,6 @@ import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
 import {
-  onOneLine,
   type Request,
   RPC_ERRORS,
   readFrame,
@@ -18,9 +17,9 @@ import type { PoliciesNow } from './applied-policies.ts'
 import type { CallPath, CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
-import { accepts, bodyOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
-import { MadeTasks } from './made-tasks.ts'
+import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { traced } from './http-trace.ts'
+import { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { type GatewayMetrics, MeteredPath } from './metrics.ts'
 import {
@@ -213,7 +212,11 @@ export class HttpDoor {
       })
     this.#underway.set(owner, open + 1)
     response.once('close', () => this.#left(owner))
-    const frame = onOneLine(await bodyOf(request, this.#options.maxMessageBytes))
+    const frame = await frameOf(request, this.#options.maxMessageBytes)
+    if (!Buffer.isBuffer(frame)) {
+      sendJson(response, 400, refusalAnswer(frame))
+      return
+    }
     if (admitted.sentOn !== undefined && admitted.sentOn !== digestOf(frame))
       throw new Fault('ACCESS_DENIED', 'This is not what the other process sent.')
     const message = readFrame(frame)

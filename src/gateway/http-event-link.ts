@@ -1,4 +1,10 @@
-import { type Message, type Request, type Response, SseReader } from '../mcp/wire/index.ts'
+import {
+  type Message,
+  type Refused,
+  type Request,
+  type Response,
+  SseReader,
+} from '../mcp/wire/index.ts'
 import {
   type Heard,
   type HttpWay,
@@ -6,6 +12,7 @@ import {
   Unanswered,
   unansweredFor,
 } from './http-exchange.ts'
+import { leftUnanswered } from './large-lines.ts'
 
 export interface EventLinkOptions {
   readonly hear: (message: Heard) => Promise<void>
@@ -67,7 +74,7 @@ export class EventLink {
     const { promise, resolve } = Promise.withResolvers<EventLink | null>()
     let link: EventLink | null = null
     const timer = setTimeout(() => resolve(null), OPEN_MS)
-    let frames: Buffer[] = []
+    let frames: (Buffer | Refused)[] = []
     const reader = new SseReader({
       maxBytes: way.maxMessageBytes,
       onEvent: ({ type, data }) => {
@@ -78,7 +85,8 @@ export class EventLink {
           resolve(link)
         }
       },
-      onTooLong: () => {},
+      large: () => way.large(),
+      onTooLong: (refused) => frames.push(refused),
     })
     const read = async (): Promise<void> => {
       try {
@@ -164,6 +172,9 @@ export class EventLink {
   }
 
   async heard(message: Heard): Promise<void> {
+    const unanswered = message.kind === 'refused' ? leftUnanswered(message) : null
+    if (message.kind === 'refused' && unanswered !== null)
+      this.#waiting.get(unanswered)?.reject(new Unanswered('lost', message.message))
     const waiting =
       message.kind === 'response' && message.idKey !== null
         ? this.#waiting.get(message.idKey)

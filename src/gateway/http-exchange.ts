@@ -1,8 +1,18 @@
 import { type CallOutcome } from '../audit/index.ts'
 import { Fault, isFault } from '../core/faults.ts'
+import { mentionsHeld } from '../core/held-values.ts'
 import type { Log } from '../core/log.ts'
-import { type Message, onOneLine, type Refused, readFrame, SseReader } from '../mcp/wire/index.ts'
-import type { Outgoing, OutgoingStream } from '../net/index.ts'
+import {
+  LARGE_BYTES,
+  type LargeLine,
+  type Message,
+  onOneLine,
+  type Refused,
+  readFrame,
+  SseReader,
+} from '../mcp/wire/index.ts'
+import type { Outgoing, OutgoingPieces, OutgoingStream } from '../net/index.ts'
+import { largeIntake } from './large-lines.ts'
 
 /** What a server is shown so that it lets us in; never what a client showed us. */
 export interface UpstreamCredentials {
@@ -186,7 +196,7 @@ export class HttpWay {
       url: url ?? home,
       method,
       headers: { ...credentials, ...headers },
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body: await bodyOf(body) }),
       // A person named the server: it may stand on this machine or in this network.
       audience: 'configured',
       redirects: 0,
@@ -199,23 +209,40 @@ export class HttpWay {
     const isGood = answer.status >= 200 && answer.status < 300
     const { maxMessageBytes } = this.#options
     const most = isGood ? maxMessageBytes : Math.min(maxMessageBytes, MAX_REFUSAL_BYTES)
-    const chunks: Buffer[] = []
+    let chunks: Buffer[] = []
     let size = 0
+    let large: LargeLine | null = null
     for await (const chunk of answer.body) {
       size += chunk.length
       if (size > most) {
+        large?.drop()
         answer.cancel()
         throw new Fault('NET_TOO_LARGE', `The server answered with more than ${most} bytes.`)
       }
-      chunks.push(chunk)
+      if (large === null && size > LARGE_BYTES) {
+        large = this.large()
+        if (large !== null) for (const held of chunks) large.push(held)
+        if (large !== null) chunks = []
+      }
+      if (large === null) chunks.push(chunk)
+      else large.push(chunk)
     }
+    if (large !== null) return this.read(large.end())
     const [first] = chunks
     if (first === undefined) return null
     return this.read(chunks.length === 1 ? first : Buffer.concat(chunks))
   }
 
+  /** Takes up a message of the server that is too large for memory. */
+  large(): LargeLine | null {
+    const { credentials, maxMessageBytes } = this.#options
+    const redacted = (bytes: Buffer): Buffer => credentials.redacted?.(bytes) ?? bytes
+    return largeIntake({ maxBytes: maxMessageBytes, isOneLine: true, redacted })
+  }
+
   /** A frame of the server, in which nothing stands that only the server may know. */
-  read(frame: Buffer): Heard {
+  read(frame: Buffer | Refused): Heard {
+    if (!Buffer.isBuffer(frame)) return frame
     const { credentials } = this.#options
     return readFrame(credentials.redacted?.(onOneLine(frame)) ?? onOneLine(frame))
   }
@@ -232,13 +259,14 @@ export class HttpWay {
     isDone: () => boolean = () => false,
   ): Promise<Followed> {
     const { maxMessageBytes, log } = this.#options
-    let frames: Buffer[] = []
+    let frames: (Buffer | Refused)[] = []
     const reader = new SseReader({
       maxBytes: maxMessageBytes,
+      large: () => this.large(),
       onEvent: ({ type, data }) => {
         if (type === 'message') frames.push(data)
       },
-      onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
+      onTooLong: (refused) => frames.push(refused),
     })
     let timer: NodeJS.Timeout | undefined
     try {
@@ -254,11 +282,17 @@ export class HttpWay {
       log.debug('a stream of the server broke off')
     } finally {
       clearTimeout(timer)
+      reader.end()
       answer.cancel()
     }
     const { lastEventId, retryMs } = reader
     return { lastEventId, retryMs }
   }
+}
+
+/** A message as it is sent, with its large values in their places. */
+async function bodyOf(text: string): Promise<string | OutgoingPieces> {
+  return mentionsHeld(text) ? (await import('./large-http.ts')).largeBody(text) : text
 }
 
 export function areSameHeaders(

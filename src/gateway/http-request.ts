@@ -1,7 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream'
 import { asFault, FAULTS, Fault, type FaultCode, isFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { isOurs, toldTo } from '../core/told.ts'
+import { LARGE_BYTES, type LargeLine, onOneLine, type Refused } from '../mcp/wire/index.ts'
+import { decompressor } from '../net/index.ts'
+import { largeIntake } from './large-lines.ts'
 import { sendJson } from './pending-answer.ts'
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -63,24 +67,76 @@ export async function letIn<A>(
   }
 }
 
-/** @throws {Fault} `TOO_LARGE`, `UNSUPPORTED_MEDIA` */
-export async function bodyOf(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/**
+ * The message in the body of a request, on one line; one that is too large for memory with references in place of its
+ * large values.
+ *
+ * @param maxBytes after decompression
+ * @returns why it is refused, where that is told as a message
+ * @throws {Fault} `TOO_LARGE`, `UNSUPPORTED_MEDIA`, `BAD_INPUT` for what cannot be decompressed
+ */
+export async function frameOf(
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<Buffer | Refused> {
   const { 'content-type': type, 'content-encoding': encoding } = request.headers
   if (!/^application\/json\s*(?:;|$)/i.test(type ?? ''))
     throw new Fault('UNSUPPORTED_MEDIA', 'Content-Type must be application/json.')
-  if (encoding !== undefined && encoding !== 'identity')
-    throw new Fault('UNSUPPORTED_MEDIA', 'The body must not be compressed.')
-  const tooLarge = (): Fault =>
+  const decoder = encoding === undefined || encoding === 'identity' ? null : decompressor(encoding)
+  if (decoder === null && encoding !== undefined && encoding !== 'identity')
+    throw new Fault('UNSUPPORTED_MEDIA', 'Content-Encoding must be gzip, br or deflate.')
+  const tooMuch = (): Fault =>
     new Fault('TOO_LARGE', `The message is larger than ${maxBytes} bytes.`)
-  if (Number(request.headers['content-length'] ?? '0') > maxBytes) throw tooLarge()
-  const parts: Buffer[] = []
+  if (Number(request.headers['content-length'] ?? '0') > maxBytes) throw tooMuch()
+  let parts: Buffer[] = []
   let size = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length
-    if (size > maxBytes) throw tooLarge()
-    parts.push(part)
+  let large: LargeLine | null = null
+  try {
+    for await (const part of decoder === null ? received(request) : inflated(request, decoder)) {
+      size += part.length
+      if (size > maxBytes) throw tooMuch()
+      if (large === null && size > LARGE_BYTES) {
+        large = largeIntake({ maxBytes, isOneLine: true })
+        if (large !== null) for (const held of parts) large.push(held)
+        if (large !== null) parts = []
+      }
+      if (large === null) parts.push(part)
+      else large.push(part)
+    }
+  } catch (error) {
+    large?.drop()
+    throw error
   }
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+  if (large !== null) return large.end()
+  return onOneLine(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts))
+}
+
+function received(request: IncomingMessage): AsyncIterable<Buffer> {
+  // Left open when it is not read to its end: the refusal still has to go back.
+  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+}
+
+/** As it was before it was compressed. What comes in is counted too, for a stream may grow without giving a byte. */
+async function* inflated(
+  request: IncomingMessage,
+  decoder: NonNullable<ReturnType<typeof decompressor>>,
+): AsyncGenerator<Buffer> {
+  const source = received(request)[Symbol.asyncIterator]()
+  const head = await source.next()
+  if (head.done === true) return
+  async function* whole(): AsyncGenerator<Buffer> {
+    yield head.value as Buffer
+    for (let next = await source.next(); next.done !== true; next = await source.next())
+      yield next.value
+  }
+  const made = decoder(head.value[0] ?? 0)
+  const broken = new Fault('BAD_INPUT', 'The body is not what its Content-Encoding says.')
+  pipeline(whole, made, () => undefined)
+  try {
+    for await (const part of made as AsyncIterable<Buffer>) yield part
+  } catch {
+    throw broken
+  }
 }
 
 /** How an answer may look to a client. */

@@ -24,8 +24,8 @@ import {
   unansweredFor,
 } from './http-exchange.ts'
 import { listenTo, resumed } from './http-get-streams.ts'
-import { traceHeaders } from './http-trace.ts'
 import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
+import { traceHeaders } from './http-trace.ts'
 
 export interface HttpUpstreamOptions extends HttpWayOptions {
   /** The longest silence before an answer, and within its stream, in milliseconds. */
@@ -330,6 +330,12 @@ export class HttpUpstream {
   async #hear(message: Heard, exchange: Exchange): Promise<void> {
     const { request } = exchange
     let heard = message
+    // It belongs to the one request that the connection is for.
+    if (message.kind === 'refused' && message.isAnswer === true) {
+      exchange.isAnswered = true
+      this.#options.failed(request, 'lost', message.message, null)
+      return
+    }
     if (message.kind === 'response' && message.idKey === null)
       heard = readMessage(withMembers(message.text, { id: request.idText }))
     if (heard.kind === 'response' && heard.idKey === request.idKey) {

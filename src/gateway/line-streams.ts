@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
-import { LineReader } from '../mcp/wire/index.ts'
+import { mentionsHeld } from '../core/held-values.ts'
+import { LineReader, type Refused } from '../mcp/wire/index.ts'
+import { largeIntake } from './large-lines.ts'
 
 type Work = void | Promise<void>
 
@@ -9,7 +11,7 @@ export interface LinesOptions {
   readonly maxBytes: number
   /** The next line is given once this one is done; without a promise it is. */
   onLine(line: Buffer): Work
-  onTooLong(): void
+  onTooLong(refused: Refused): void
   /** Called after each piece of the stream; nothing more is read until it is done. */
   afterPiece?(): Work
 }
@@ -18,10 +20,12 @@ export interface LinesOptions {
 export function readLines(stream: Readable, options: LinesOptions): Promise<void> {
   let lines: Buffer[] = []
   let working: Promise<void> | null = null
+  const { maxBytes } = options
   const reader = new LineReader({
-    maxBytes: options.maxBytes,
+    maxBytes,
+    large: () => largeIntake({ maxBytes, isOneLine: false }),
     onLine: (line) => lines.push(line),
-    onTooLong: () => options.onTooLong(),
+    onTooLong: (refused) => options.onTooLong(refused),
   })
   const handle = (all: readonly Buffer[], from: number): Work => {
     for (let at = from; at < all.length; at += 1) {
@@ -76,18 +80,46 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
 /** Writes lines to a stream; those of one turn go out together. */
 export class LineWriter {
   readonly #stream: Writable
+  readonly #keeps: boolean
   #pending = ''
+  /** While a message with large values is written, the others wait. */
+  #large: Promise<void> | null = null
 
-  constructor(stream: Writable) {
+  /** @param keeps whether messages may have to be written again: their large values are kept for a while */
+  constructor(stream: Writable, keeps = false) {
     this.#stream = stream
+    this.#keeps = keeps
   }
 
   write(text: string): void {
+    if (mentionsHeld(text)) {
+      this.#writeLarge(text)
+      return
+    }
     if (this.#pending === '') process.nextTick(() => this.flush())
     this.#pending += `${text}\n`
   }
 
+  #writeLarge(text: string): void {
+    this.flush()
+    const before = this.#large ?? Promise.resolve()
+    const pending = this.#pending
+    this.#pending = ''
+    const now = (async () => {
+      await before
+      if (pending !== '' && this.#stream.writable) this.#stream.write(pending)
+      const { writeLine } = await import('./large-messages.ts')
+      await writeLine(this.#stream, text, this.#keeps)
+    })().finally(() => {
+      if (this.#large !== now) return
+      this.#large = null
+      this.flush()
+    })
+    this.#large = now
+  }
+
   flush(): void {
+    if (this.#large !== null) return
     const text = this.#pending
     this.#pending = ''
     if (text !== '' && this.#stream.writable) this.#stream.write(text)
@@ -96,6 +128,7 @@ export class LineWriter {
   /** @returns a promise while the stream takes no more */
   drained(): Work {
     this.flush()
+    if (this.#large !== null) return this.#large.then(() => this.drained())
     const stream = this.#stream
     if (!stream.writableNeedDrain) return undefined
     return Promise.race([
@@ -105,7 +138,8 @@ export class LineWriter {
   }
 
   /** Resolves when all that was written is handed over, or the stream is gone. */
-  written(): Promise<unknown> {
+  async written(): Promise<unknown> {
+    await this.#large
     this.flush()
     const stream = this.#stream
     return Promise.race([

@@ -1,5 +1,6 @@
 import type { InspectionSwitches } from '../core/config.ts'
 import { ExactNumber } from '../core/decimal.ts'
+import { holdsHeld, mayHold } from '../core/held-values.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
@@ -9,8 +10,12 @@ import { shownName } from './tool-call.ts'
 
 /** The values that one principal was given or entered. */
 export interface KnownValues {
-  find(text: string): readonly { readonly start: number; readonly end: number }[]
+  find(
+    text: string,
+  ): readonly { readonly path: string; readonly start: number; readonly end: number }[]
   redact(text: string): string
+  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
+  reach(): number
 }
 
 /** How calls are inspected, as the secrets server has it too. */
@@ -56,7 +61,7 @@ interface Seen {
 type Parts = typeof import('../inspect/index.ts')
 
 /** Everything that one message is judged by. */
-interface Means extends Merged {
+export interface Means extends Merged {
   readonly parts: Parts
   readonly known: KnownValues | null
 }
@@ -113,6 +118,10 @@ export class MessageInspection {
     const { switches } = this.#options.inspection
     if (!switches.isEnabled) return { value }
     const means = this.#means(caller, tool, switches.exfiltration !== 'off')
+    if (mayHold() && holdsHeld(value))
+      return large(means, value, schema, 'settings').then((one) =>
+        this.#judgeInput(one, caller, tool, value, schema),
+      )
     return means instanceof Promise
       ? means.then((one) => this.#judgeInput(one, caller, tool, value, schema))
       : this.#judgeInput(means, caller, tool, value, schema)
@@ -126,6 +135,10 @@ export class MessageInspection {
     const { switches } = this.#options.inspection
     if (!switches.isEnabled) return value
     const means = this.#means(caller, tool, switches.redactsSecrets)
+    if (mayHold() && holdsHeld(value))
+      return large(means, value, undefined, 'recording').then((one) =>
+        this.#judgeOutput(one, caller, tool, value),
+      )
     return means instanceof Promise
       ? means.then((one) => this.#judgeOutput(one, caller, tool, value))
       : this.#judgeOutput(means, caller, tool, value)
@@ -291,6 +304,18 @@ export class MessageInspection {
         : []),
     ].join('\n')
   }
+}
+
+/** Means for a message with values that are not in memory. */
+async function large(
+  means: Means | Promise<Means>,
+  value: unknown,
+  schema: unknown,
+  by: 'settings' | 'recording',
+): Promise<Means> {
+  const { meansForLarge } = await import('./large-inspection.ts')
+  const all = await means
+  return meansForLarge(all, value, schema, all[by])
 }
 
 const TOP = /^\$\.([A-Za-z_]\w{0,63})/

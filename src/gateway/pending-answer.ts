@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { mentionsHeld } from '../core/held-values.ts'
 import { ERA_ERRORS, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
 import { EventStream } from './event-stream.ts'
 
@@ -102,6 +103,12 @@ export function sendJson(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
+  if (mentionsHeld(text)) {
+    void import('./large-http.ts').then(({ sendLargeJson }) =>
+      sendLargeJson(response, status, text, headers),
+    )
+    return
+  }
   if (response.destroyed || response.headersSent) return
   const body = Buffer.from(text, 'utf8')
   response.writeHead(status, {

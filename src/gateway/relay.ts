@@ -133,12 +133,9 @@ export class Relay {
     }
   }
 
-  /** A line of the client was too long to be read. */
-  tooLongFromClient(maxBytes: number): void {
-    this.#options.toClient(
-      errorAnswer('null', RPC_ERRORS.request, `The message is larger than ${maxBytes} bytes.`),
-      null,
-    )
+  /** A message of the client was too large, or was none. */
+  refuse(refused: Refused): void {
+    this.#options.toClient(refusalAnswer(refused), null)
   }
 
   /**

@@ -1,13 +1,9 @@
 import type { CallOutcome } from '../audit/index.ts'
 import type { Log } from '../core/log.ts'
-import {
-  LineReader,
-  type Message,
-  type Refused,
-  type Request,
-  readFrame,
-} from '../mcp/wire/index.ts'
+import { type Message, type Refused, type Request, readFrame } from '../mcp/wire/index.ts'
 import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+import { leftUnanswered } from './large-lines.ts'
+import { LineWriter, readLines } from './line-streams.ts'
 import type { StdioServer } from './stdio-server.ts'
 
 /** What is heard of a server. */
@@ -44,50 +40,29 @@ export function stdioUpstream(
   ears: UpstreamEars,
   { maxMessageBytes, log }: { readonly maxMessageBytes: number; readonly log: Log },
 ): Upstream {
-  const reading = readLines(server, ears, maxMessageBytes, log)
+  const writer = new LineWriter(server.stdin, true)
+  const reading = readLines(server.stdout, {
+    maxBytes: maxMessageBytes,
+    onLine: (line) => ears.hear(readFrame(line), null),
+    onTooLong: (refused) => {
+      log.warn('a message of the server is refused', { reason: refused.message })
+      const idKey = leftUnanswered(refused)
+      if (idKey !== null) ears.failed(idKey, 'lost', refused.message)
+    },
+  })
   const ended = (async () => {
     await reading
     return (await server.ended).how
   })()
   return {
-    send(text) {
-      if (server.stdin.writable) server.stdin.write(`${text}\n`)
-    },
+    send: (text) => writer.write(text),
     ended,
     async close() {
+      writer.flush()
       server.finish()
       await ended
     },
   }
-}
-
-async function readLines(
-  server: StdioServer,
-  ears: UpstreamEars,
-  maxMessageBytes: number,
-  log: Log,
-): Promise<void> {
-  let frames: Buffer[] = []
-  const reader = new LineReader({
-    maxBytes: maxMessageBytes,
-    onLine: (line) => frames.push(line),
-    onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
-  })
-  const pass = async (): Promise<void> => {
-    const now = frames
-    frames = []
-    for (const frame of now) await ears.hear(readFrame(frame), null)
-  }
-  try {
-    for await (const chunk of server.stdout) {
-      reader.push(chunk as Buffer)
-      await pass()
-    }
-  } catch {
-    // The pipe broke; what it ended with tells more.
-  }
-  reader.end()
-  await pass()
 }
 
 /** A server over HTTP. */

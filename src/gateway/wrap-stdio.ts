@@ -1,4 +1,5 @@
 import { readFrames } from '../mcp/wire/index.ts'
+import { leftUnanswered } from './large-lines.ts'
 import { LineWriter, readLines } from './line-streams.ts'
 import type { ServerEnd, StdioServer } from './stdio-server.ts'
 import { WrappedClient, type WrappedClientOptions } from './wrapped-client.ts'
@@ -15,8 +16,8 @@ export interface WrapStdioOptions extends WrappedClientOptions {
  * @returns how the server ended, once all that it said was passed on
  */
 export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
-  const { server, maxMessageBytes, signal, log } = options
-  const upstream = new LineWriter(server.stdin)
+  const { server, maxMessageBytes, signal } = options
+  const upstream = new LineWriter(server.stdin, true)
   const client = new WrappedClient(
     options,
     (text) => upstream.write(text),
@@ -41,7 +42,11 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
       const read = readFrames(line)
       return read.kind === 'batch' ? relay.fromServer(line) : bridge.heard(read, null)
     },
-    onTooLong: () => log.error('a message of the server was too long', { maxMessageBytes }),
+    onTooLong: (refused) => {
+      void bridge.heard(refused, null)
+      const idKey = leftUnanswered(refused)
+      if (idKey !== null) bridge.failed(idKey, 'lost', refused.message)
+    },
     afterPiece: () => client.drained(),
   })
   const ended = await server.ended

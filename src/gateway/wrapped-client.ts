@@ -81,7 +81,7 @@ export class WrappedClient {
     await readLines(input, {
       maxBytes: maxMessageBytes,
       onLine: (line) => relay.fromClient(line),
-      onTooLong: () => relay.tooLongFromClient(maxMessageBytes),
+      onTooLong: (refused) => relay.refuse(refused),
       afterPiece: () => {
         const waiting = drained()
         if (relay.underway <= MAX_UNDERWAY) return waiting

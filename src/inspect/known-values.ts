@@ -56,6 +56,12 @@ export class KnownValues {
     return { text: out + text.slice(done), matches }
   }
 
+  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
+  reach(principal: string): number {
+    const longest = this.#books.get(principal)?.longest ?? 0
+    return longest === 0 ? 0 : longest * SPREAD + MARGIN
+  }
+
   /** Redacts a text that comes in pieces, as if it came in one. What is remembered meanwhile counts from then on. */
   stream(principal: string): RedactStream {
     return new RedactStream((text) => {
@@ -134,10 +140,11 @@ function seenIn(
 
 /** Text that an encoded value takes for each of its units, in the encodings that are usual. */
 const SPREAD = 12
+const MARGIN = 64
 
 function doubtOf({ entries }: WindowHit, at: number): Doubt {
   const longest = entries.reduce((most, one) => Math.max(most, one.fingerprint.length), 0)
-  return { at, reach: longest * SPREAD + 64 }
+  return { at, reach: longest * SPREAD + MARGIN }
 }
 
 /** The doubts that no match covers, by place. */

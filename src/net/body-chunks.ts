@@ -14,6 +14,12 @@ const DECODERS: Readonly<Record<string, (first: number) => Transform>> = {
   deflate: (first) => (first % 16 === 8 ? createInflate() : createInflateRaw()),
 }
 
+/** What undoes an encoding of a body, made from its first byte; null for one that is not known. */
+export function decompressor(encoding: string): ((first: number) => Transform) | null {
+  const name = encoding.trim().toLowerCase()
+  return Object.hasOwn(DECODERS, name) ? (DECODERS[name] ?? null) : null
+}
+
 /** A stream of empty gzip members grows without ever giving a byte; what came in is counted too. */
 const ENCODED_SLACK_BYTES = 1024
 
@@ -75,7 +81,7 @@ async function* counted(
 function decoderOf({ url, encoding }: BodyOptions): ((first: number) => Transform) | null {
   const name = encoding?.trim().toLowerCase() ?? ''
   if (name === '' || name === 'identity') return null
-  const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined
-  if (decoder === undefined) throw failed(url, 'answered in an encoding that was not offered')
+  const decoder = decompressor(name)
+  if (decoder === null) throw failed(url, 'answered in an encoding that was not offered')
   return decoder
 }

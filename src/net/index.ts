@@ -1,5 +1,6 @@
 export { asFetch, type Fetch, type FetchRules } from './as-fetch.ts'
 export { authoritiesIn } from './authorities.ts'
+export { decompressor } from './body-chunks.ts'
 export type { Lookup, Resolved } from './dial.ts'
 export {
   type Outgoing,
@@ -10,5 +11,6 @@ export {
   type OutgoingStreamRequest,
   outgoing,
 } from './outgoing.ts'
+export type { OutgoingPieces } from './redirects.ts'
 export type { Audience } from './rules.ts'
 export { isSignedWebhook, type SignatureHeaders, signWebhook } from './webhook-signature.ts'

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Agent, Dispatcher } from 'undici'
 import { Fault } from '../core/faults.ts'
 import { parseAllowList } from './allow-list.ts'
@@ -6,7 +7,7 @@ import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
 import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
 import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
 import { failed, netFault, timedOut, tooLarge } from './net-faults.ts'
-import { type Hop, isRedirect, MAX_REDIRECTS, nextHop } from './redirects.ts'
+import { type Hop, isRedirect, MAX_REDIRECTS, nextHop, type OutgoingPieces } from './redirects.ts'
 import { type Audience, checkUrl, parseTarget } from './rules.ts'
 
 export interface OutgoingOptions {
@@ -28,7 +29,7 @@ interface Ask {
   readonly url: string | URL
   /** Framing, host and encodings are not the caller's. */
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array | null
+  readonly body?: string | Uint8Array | OutgoingPieces | null
   readonly audience: Audience
   /** How many redirects are followed, at most 5. Default: 0, the redirect is the answer. */
   readonly redirects?: number
@@ -194,8 +195,12 @@ async function oneHop(
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method,
-      headers: { ...headers, 'accept-encoding': ACCEPT_ENCODING },
-      body,
+      headers: {
+        ...headers,
+        'accept-encoding': ACCEPT_ENCODING,
+        ...(isInPieces(body) && { 'content-length': String(body.bytes) }),
+      },
+      body: isInPieces(body) ? Readable.from(body.pieces()) : body,
       signal,
     })
     // While a connection is made, undici does not hear the signal; it sends nothing afterwards.
@@ -203,6 +208,10 @@ async function oneHop(
   } catch (error) {
     throw signal.aborted ? signal.reason : netFault(error, url)
   }
+}
+
+function isInPieces(body: Hop['body']): body is OutgoingPieces {
+  return typeof body === 'object' && body !== null && 'pieces' in body
 }
 
 function answered(

@@ -1,6 +1,14 @@
 import { failed } from './net-faults.ts'
 import { parseTarget, refused } from './rules.ts'
 
+/** A body that is too large for memory. */
+export interface OutgoingPieces {
+  /** How many there are in all pieces. */
+  readonly bytes: number
+  /** Given anew each time it is asked. */
+  pieces(): Iterable<Uint8Array>
+}
+
 export const MAX_REDIRECTS = 5
 
 /** What is sent to one origin. */
@@ -9,7 +17,7 @@ export interface Hop {
   readonly method: string
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | Uint8Array | null
+  readonly body: string | Uint8Array | OutgoingPieces | null
 }
 
 /** What says nothing about the caller. Any other header may be a credential under a name of its own. */

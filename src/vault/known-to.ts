@@ -21,6 +21,8 @@ export interface PrincipalValues {
   scan(text: string): readonly KnownMatch[]
   redact(text: string): Redacted
   stream(): RedactStream
+  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
+  reach(): number
 }
 
 /** A principal's versions that are loaded, by secret and version, as of one revision of all that is known. */
@@ -76,6 +78,7 @@ export class KnownTo {
       scan: (text) => this.#values.scan(principal, text),
       redact: (text) => this.#values.redact(principal, text),
       stream: () => this.#values.stream(principal),
+      reach: () => this.#values.reach(principal),
     }
   }
 

@@ -66,6 +66,8 @@ export interface Refused {
   readonly message: string
   /** Of the request, as it was written, where it can be told; else `null`. */
   readonly idText: string
+  /** It would have been an answer. Only known of messages that were too large to be held. */
+  readonly isAnswer?: boolean
 }
 
 const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])

@@ -29,7 +29,13 @@ export {
   versionNamedBy,
 } from './http-headers.ts'
 export { membersIn, parseExactly, surveyed, writeExactly } from './json-text.ts'
-export { LineReader, type LineReaderOptions } from './line-reader.ts'
+export {
+  LARGE_BYTES,
+  type LargeLine,
+  LineReader,
+  type LineReaderOptions,
+  tooLarge,
+} from './line-reader.ts'
 export { memberOf, onOneLine, withMembers } from './members.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'
 export { type Trace, traceFrom, traceIdIn, traceOf, withTrace } from './trace.ts'

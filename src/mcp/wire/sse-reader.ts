@@ -1,3 +1,6 @@
+import type { Refused } from './envelope.ts'
+import { LARGE_BYTES, type LargeLine, tooLarge } from './line-reader.ts'
+
 const NEWLINE = 0x0a
 const RETURN = 0x0d
 const COLON = 0x3a
@@ -11,16 +14,23 @@ export interface SseEvent {
 }
 
 export interface SseReaderOptions {
-  /** No more than this is ever held of an event, in bytes. */
+  /** No longer event is given, in bytes. */
   readonly maxBytes: number
+  /** Takes up the data of an event of more than 2 MiB, piece by piece; null: it is held as that of others is. */
+  large?(): LargeLine | null
   onEvent(event: SseEvent): void
-  /** A longer event ended. Its bytes are gone. */
-  onTooLong(): void
+  /** An event ended that was too long, or could not be put aside. Its bytes are gone. */
+  onTooLong(refused: Refused): void
 }
 
 /** Ids are sent back as a header: longer ones are not kept. */
 const MAX_ID_BYTES = 2048
 const MAX_RETRY_MS = 3_600_000
+
+/** `data:` and a space behind it. */
+const LONGEST_FIELD = 6
+/** Of a line beside the data of a large event. */
+const MAX_BESIDE_BYTES = 4_096
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
@@ -43,6 +53,11 @@ export class SseReader {
   #isSkipping = false
   #endedAtReturn = false
   #isAtStart = true
+  #large: LargeLine | null = null
+  /** Of the line under way, while the data are taken up elsewhere. */
+  #kindOfLine: 'unknown' | 'data' | 'other' = 'unknown'
+  #besideLine = Buffer.alloc(0)
+  #isFirstOfLarge = false
 
   constructor(options: SseReaderOptions) {
     this.#options = options
@@ -78,9 +93,83 @@ export class SseReader {
       if (this.#line.length === 0) this.#line.push(part.subarray(0, 1))
       return
     }
+    if (this.#large !== null) {
+      this.#holdLarge(part)
+      return
+    }
     this.#heldBytes += part.length
     this.#line.push(part)
+    if (this.#heldBytes > LARGE_BYTES) this.#takeUp()
     if (this.#heldBytes > this.#options.maxBytes) this.#skip()
+  }
+
+  /** What is there of the event goes where the rest of it will. */
+  #takeUp(): void {
+    this.#large = this.#options.large?.() ?? null
+    if (this.#large === null) return
+    for (const [index, line] of this.#data.entries()) {
+      if (index > 0) this.#large.push(Buffer.from('\n'))
+      this.#large.push(line)
+    }
+    this.#kindOfLine = 'unknown'
+    const isFirst = this.#data.length === 0
+    this.#data = []
+    const line = Buffer.concat(this.#line)
+    this.#line = []
+    this.#heldBytes = 0
+    this.#isFirstOfLarge = isFirst
+    this.#holdLarge(this.#withoutMark(line))
+  }
+
+  #holdLarge(part: Buffer): void {
+    if (this.#kindOfLine === 'data') this.#large?.push(part)
+    else {
+      const line = Buffer.concat([this.#besideLine, part])
+      const isData = line.toString('latin1', 0, 5) === 'data:'
+      if (this.#kindOfLine === 'unknown' && isData && line.length >= LONGEST_FIELD)
+        this.#beginData(line.subarray(line[5] === SPACE ? 6 : 5))
+      else {
+        if (line.length >= LONGEST_FIELD && !isData) this.#kindOfLine = 'other'
+        this.#besideLine = line.subarray(0, MAX_BESIDE_BYTES)
+      }
+    }
+  }
+
+  #beginData(part: Buffer): void {
+    if (!this.#isFirstOfLarge) this.#large?.push(Buffer.from('\n'))
+    this.#isFirstOfLarge = false
+    this.#kindOfLine = 'data'
+    this.#besideLine = Buffer.alloc(0)
+    this.#large?.push(part)
+  }
+
+  #endLineOfLarge(): void {
+    const line = this.#besideLine
+    const kind = this.#kindOfLine
+    this.#besideLine = Buffer.alloc(0)
+    this.#kindOfLine = 'unknown'
+    if (kind === 'data') return
+    if (line.length === 0) this.#endLarge()
+    else if (/^data(?:: ?)?$/.test(line.toString('latin1'))) this.#beginData(Buffer.alloc(0))
+    else this.#field(line)
+    this.#kindOfLine = 'unknown'
+  }
+
+  #endLarge(): void {
+    const data = this.#large?.end() ?? tooLarge(this.#options.maxBytes)
+    const type = this.#type
+    this.#large = null
+    this.#type = ''
+    this.#heldBytes = 0
+    if (this.#id !== null) this.lastEventId = this.#id
+    if (Buffer.isBuffer(data)) this.#options.onEvent({ type: type === '' ? 'message' : type, data })
+    else this.#options.onTooLong(data)
+  }
+
+  /** The stream is over: what is not complete is nothing. */
+  end(): void {
+    this.#large?.drop()
+    this.#large = null
   }
 
   #skip(): void {
@@ -92,21 +181,43 @@ export class SseReader {
   }
 
   #endLine(last: Buffer): void {
+    if (this.#large !== null) {
+      if (last.length > 0) this.#holdLarge(last)
+      this.#endLineOfLarge()
+      return
+    }
     let line = last
     if (this.#line.length > 0) {
       if (last.length > 0) this.#hold(last)
+      if (this.#isTakenUp) {
+        this.#endLineOfLarge()
+        return
+      }
       line = this.#line.length === 1 ? (this.#line[0] ?? last) : Buffer.concat(this.#line)
       this.#line = []
     } else {
       this.#heldBytes += last.length
+      if (!this.#isSkipping && this.#heldBytes > LARGE_BYTES) this.#takeUp()
+      if (this.#isTakenUp) {
+        this.#holdLarge(last)
+        this.#endLineOfLarge()
+        return
+      }
       if (!this.#isSkipping && this.#heldBytes > this.#options.maxBytes) this.#skip()
     }
-    if (this.#isAtStart) {
-      this.#isAtStart = false
-      if (line.subarray(0, 3).equals(BYTE_ORDER_MARK)) line = line.subarray(3)
-    }
+    line = this.#withoutMark(line)
     if (line.length === 0) this.#endEvent()
     else if (!this.#isSkipping) this.#field(line)
+  }
+
+  get #isTakenUp(): boolean {
+    return this.#large !== null
+  }
+
+  #withoutMark(line: Buffer): Buffer {
+    if (!this.#isAtStart) return line
+    this.#isAtStart = false
+    return line.subarray(0, 3).equals(BYTE_ORDER_MARK) ? line.subarray(3) : line
   }
 
   #field(line: Buffer): void {
@@ -139,7 +250,7 @@ export class SseReader {
     this.#isSkipping = false
     if (wasSkipping) {
       this.#id = this.lastEventId
-      this.#options.onTooLong()
+      this.#options.onTooLong(tooLarge(this.#options.maxBytes))
       return
     }
     if (this.#id !== null) this.lastEventId = this.#id

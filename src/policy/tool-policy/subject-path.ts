@@ -1,4 +1,5 @@
 import { foldedName } from '../../core/folded-name.ts'
+import { holdsHeld, isHeld, mayHold } from '../../core/held-values.ts'
 import { type Asker, type CallSubject, type PathRoot, ROOTS, type SubjectPath } from './model.ts'
 
 /** What a place in the document lets conditions look at. */
@@ -77,7 +78,9 @@ export function findInSubject(judged: Judged, { root, steps, isPointer }: Subjec
     case 'result':
       return judged.result === undefined ? 'doubt' : findIn(judged.result, steps, isPointer)
     case 'text':
-      return judged.result === undefined ? 'doubt' : { value: textOf(judged.result) }
+      return judged.result === undefined || holdsHeld(judged.result)
+        ? 'doubt'
+        : { value: textOf(judged.result) }
     case 'annotations':
       return judged.annotations === null
         ? 'doubt'
@@ -140,7 +143,7 @@ function isKind(key: string, value: unknown): boolean {
   return (key === 'type' && KINDS.has(value)) || (key === 'resultType' && value === 'complete')
 }
 
-/** `doubt`: a reader that is careless with names may find another value there. */
+/** `doubt`: a reader that is careless with names may find another value there, or it is too large to be looked at. */
 export type Found = { readonly value: unknown } | 'missing' | 'doubt'
 
 /** What stands at a path of a value. A value that is null is there. */
@@ -154,13 +157,14 @@ export function findIn(whole: unknown, steps: readonly string[], isPointer: bool
       value = value[index] as unknown
       continue
     }
+    if (isHeld(value)) return 'doubt'
     if (typeof value !== 'object' || value === null) return 'missing'
     const object = value as Readonly<Record<string, unknown>>
     if (hasLookAlike(object, step)) return 'doubt'
     if (!Object.hasOwn(object, step)) return 'missing'
     value = object[step]
   }
-  return { value }
+  return mayHold() && holdsHeld(value) ? 'doubt' : { value }
 }
 
 function hasLookAlike(object: object, name: string): boolean {

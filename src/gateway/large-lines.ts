@@ -1,0 +1,29 @@
+import { type LargeLine, type Refused, readMessage } from '../mcp/wire/index.ts'
+import type { LargeIntakeOptions } from './large-intake.ts'
+
+let parts: typeof import('./large-intake.ts') | null = null
+let loading: Promise<unknown> | null = null
+
+/**
+ * What takes up a message that is too large for memory. Null while the code for that is being loaded: few need it, and
+ * so long the message is held as others are.
+ */
+export function largeIntake(options: LargeIntakeOptions): LargeLine | null {
+  if (parts !== null) return new parts.LargeIntake(options)
+  loading ??= import('./large-intake.ts').then(
+    (loaded) => {
+      parts = loaded
+    },
+    () => {
+      loading = null
+    },
+  )
+  return null
+}
+
+/** `idKey` of the request that will have no answer, because it was too large or was none; null when it cannot be told. */
+export function leftUnanswered({ isAnswer, idText }: Refused): string | null {
+  if (isAnswer !== true || idText === 'null') return null
+  const request = readMessage(`{"jsonrpc":"2.0","id":${idText},"method":"ping"}`)
+  return request.kind === 'request' ? request.idKey : null
+}
