@@ -88,7 +88,6 @@ export class GatewayNodes {
         headers: { ...fieldsOf(request), [LETTER]: this.#sealed(letter) },
         body: frame.toString('utf8'),
         audience: 'configured',
-        redirects: 0,
         deadlineMs: ANSWER_MS,
         idleMs: ANSWER_MS,
         maxResponseBytes: null,

@@ -126,6 +126,7 @@ export interface Followed {
 }
 
 const MAX_REFUSAL_BYTES = 1_048_576
+const SMALL_BYTES = 262_144
 /** A server ends the stream of an answer; one that does not is left after this. */
 const LINGER_MS = 2_000
 
@@ -199,7 +200,6 @@ export class HttpWay {
       ...(body === undefined ? {} : { body: await bodyOf(body) }),
       // A person named the server: it may stand on this machine or in this network.
       audience: 'configured',
-      redirects: 0,
       maxResponseBytes: null,
     })
   }
@@ -209,6 +209,10 @@ export class HttpWay {
     const isGood = answer.status >= 200 && answer.status < 300
     const { maxMessageBytes } = this.#options
     const most = isGood ? maxMessageBytes : Math.min(maxMessageBytes, MAX_REFUSAL_BYTES)
+    if (isSmall(answer)) {
+      const body = await answer.whole(most)
+      return body.length === 0 ? null : this.read(body)
+    }
     let chunks: Buffer[] = []
     let size = 0
     let large: LargeLine | null = null
@@ -313,6 +317,14 @@ export function isJson({ headers }: OutgoingStream): boolean {
   return mediaTypeOf(headers) === 'application/json'
 }
 
-function mediaTypeOf(headers: Headers): string {
+/** Whether it is said to be so small that nothing has to be taken up piece by piece. */
+function isSmall({ headers }: OutgoingStream): boolean {
+  const length = headers.get('content-length')
+  return (
+    length !== null && Number(length) <= SMALL_BYTES && headers.get('content-encoding') === null
+  )
+}
+
+function mediaTypeOf(headers: OutgoingStream['headers']): string {
   return (headers.get('content-type')?.split(';')[0] ?? '').trim().toLowerCase()
 }

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../core/canonical-json.ts'
 import type { Response } from '../mcp/wire/index.ts'
+import type { OutgoingStream } from '../net/index.ts'
 import type { EventLink } from './http-event-link.ts'
 
 /** What the server gave a legacy client at `initialize`. */
@@ -27,7 +28,7 @@ export function isHeaderText(text: string): boolean {
 
 export function sessionOf(
   response: Response,
-  headers: Headers | null,
+  headers: OutgoingStream['headers'] | null,
   link: EventLink | null,
 ): Session {
   const id = headers?.get('mcp-session-id') ?? null

@@ -376,7 +376,7 @@ export class HttpUpstream {
     request: Request,
     session: Session | null,
     signal: AbortSignal,
-    onHead: (headers: Headers) => void = () => {},
+    onHead: (headers: OutgoingStream['headers']) => void = () => {},
   ): Promise<Response | null> {
     const answer = await this.#post(request, session, signal)
     onHead(answer.headers)
@@ -511,7 +511,7 @@ export class HttpUpstream {
     if (hello === null) return false
     const link = lost.link === null ? null : await this.#openLink()
     if (lost.link !== null && link === null) return false
-    let headers: Headers | null = null
+    let headers: OutgoingStream['headers'] | null = null
     const response =
       link === null
         ? await this.#answerTo(hello, null, signal, (found) => {

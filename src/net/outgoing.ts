@@ -1,13 +1,13 @@
-import { Readable } from 'node:stream'
 import type { Agent, Dispatcher } from 'undici'
 import { Fault } from '../core/faults.ts'
 import { parseAllowList } from './allow-list.ts'
+import { Arriving } from './arriving.ts'
 import { authoritiesIn } from './authorities.ts'
 import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
 import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
 import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
 import { failed, netFault, timedOut, tooLarge } from './net-faults.ts'
-import { type Hop, isRedirect, MAX_REDIRECTS, nextHop, type OutgoingPieces } from './redirects.ts'
+import { type Hop, isRedirect, MAX_REDIRECTS, nextHop } from './redirects.ts'
 import { type Audience, checkUrl, parseTarget } from './rules.ts'
 
 export interface OutgoingOptions {
@@ -29,7 +29,7 @@ interface Ask {
   readonly url: string | URL
   /** Framing, host and encodings are not the caller's. */
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array | OutgoingPieces | null
+  readonly body?: string | Uint8Array | null
   readonly audience: Audience
   /** How many redirects are followed, at most 5. Default: 0, the redirect is the answer. */
   readonly redirects?: number
@@ -43,7 +43,8 @@ export interface OutgoingRequest extends Ask {
   readonly maxResponseBytes: number
 }
 
-export interface OutgoingStreamRequest extends Ask {
+/** A redirect is the answer. */
+export interface OutgoingStreamRequest extends Omit<Ask, 'redirects'> {
   /** Until the headers of the answer are there. */
   readonly deadlineMs: number
   /** The longest silence within the body; `null` for any. */
@@ -64,9 +65,16 @@ export interface OutgoingAnswer extends AnswerHead {
   readonly body: Buffer
 }
 
-export interface OutgoingStream extends AnswerHead {
-  /** To be read once, or cancelled. */
+/** To be read once, in one of the two ways, or cancelled. */
+export interface OutgoingStream {
+  readonly status: number
+  /** As they came, those of a body that is decompressed among them. */
+  readonly headers: Pick<Headers, 'get'>
+  readonly url: URL
+  /** As it comes. */
   readonly body: AsyncIterable<Buffer>
+  /** All of it. @throws {Fault} `NET_TOO_LARGE` when there are more bytes, after decompression */
+  whole(maxBytes: number): Promise<Buffer>
   cancel(): void
 }
 
@@ -116,43 +124,44 @@ async function request(way: Way, ask: OutgoingRequest): Promise<OutgoingAnswer> 
 }
 
 async function open(way: Way, ask: OutgoingStreamRequest): Promise<OutgoingStream> {
-  const first = firstHop(ask)
-  const deadline = startDeadline(ask.deadlineMs, (ms) => timedOut(first.url, ms), ask.signal)
-  try {
-    const { body, cancel: leave, ...head } = await follow(way, ask, first, deadline)
-    deadline.pause()
-    const cancel = (): void => {
-      deadline.end()
-      leave()
-    }
-    return { ...head, body: unlessSilent(body, head.url, ask.idleMs, deadline), cancel }
-  } catch (error) {
-    deadline.end()
-    throw deadline.signal.aborted ? deadline.signal.reason : netFault(error, first.url)
+  const { deadlineMs, idleMs, signal, maxResponseBytes: maxBytes } = ask
+  const { url, method, headers, body } = firstHop(ask)
+  checkUrl(url, ask.audience, way.dial.allow)
+  const answer = new Arriving({ url, deadlineMs, idleMs, signal })
+  const dispatch = (agent: Agent): void => {
+    agent.dispatch({ ...sentTo(url, headers), method, body }, answer)
+  }
+  const ready = way.ready(ask.audience)
+  if (ready !== null) dispatch(ready)
+  else way.agent(ask.audience).then(dispatch, answer.fail)
+  const { status, headers: fields } = await answer.head
+  const { length, encoding } = lengthAndEncoding(status, method, fields)
+  if (maxBytes !== null && length > maxBytes) {
+    answer.cancel()
+    throw tooLarge(url, maxBytes)
+  }
+  return {
+    status,
+    headers: fields,
+    url,
+    get body() {
+      return answer.pieces({ encoding, maxBytes })
+    },
+    whole: (most) => (encoding === null ? answer.whole(most) : joined(url, answer, encoding, most)),
+    cancel: answer.cancel,
   }
 }
 
-async function* unlessSilent(
-  body: AsyncGenerator<Buffer>,
+/** @throws {Fault} `NET_TOO_LARGE` */
+async function joined(
   url: URL,
-  idleMs: number | null,
-  deadline: Deadline,
-): AsyncGenerator<Buffer> {
-  try {
-    for (;;) {
-      if (idleMs !== null) deadline.restart(idleMs)
-      const next = await body.next()
-      // What the reader does with a chunk takes its own time.
-      deadline.pause()
-      if (next.done === true) return
-      yield next.value
-    }
-  } catch (error) {
-    throw deadline.signal.aborted ? deadline.signal.reason : netFault(error, url)
-  } finally {
-    deadline.end()
-    await body.return(undefined)
-  }
+  answer: Arriving,
+  encoding: string,
+  maxBytes: number,
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of answer.pieces({ encoding, maxBytes })) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 interface Answered extends AnswerHead {
@@ -191,18 +200,7 @@ async function oneHop(
   checkUrl(url, audience, way.dial.allow)
   try {
     const agent = await unlessAborted(way.agent(audience), signal)
-    const sent = agent.request({
-      origin: url.origin,
-      path: `${url.pathname}${url.search}`,
-      method,
-      headers: {
-        ...headers,
-        'accept-encoding': ACCEPT_ENCODING,
-        ...(isInPieces(body) && { 'content-length': String(body.bytes) }),
-      },
-      body: isInPieces(body) ? Readable.from(body.pieces()) : body,
-      signal,
-    })
+    const sent = agent.request({ ...sentTo(url, headers), method, body, signal })
     // While a connection is made, undici does not hear the signal; it sends nothing afterwards.
     return await unlessAborted(sent, signal)
   } catch (error) {
@@ -210,8 +208,25 @@ async function oneHop(
   }
 }
 
-function isInPieces(body: Hop['body']): body is OutgoingPieces {
-  return typeof body === 'object' && body !== null && 'pieces' in body
+function sentTo({ origin, pathname, search }: URL, headers: Hop['headers']) {
+  return {
+    origin,
+    path: search === '' ? pathname : `${pathname}${search}`,
+    headers: { ...headers, 'accept-encoding': ACCEPT_ENCODING },
+  }
+}
+
+/** What a body is said to be long, and what it is encoded in where there is one that could be. */
+function lengthAndEncoding(
+  status: number,
+  method: string,
+  headers: Pick<Headers, 'get'>,
+): { readonly length: number; readonly encoding: string | null } {
+  if (method === 'HEAD' || status === 204 || status === 304) return { length: 0, encoding: null }
+  return {
+    length: Number(headers.get('content-length') ?? 0),
+    encoding: headers.get('content-encoding'),
+  }
 }
 
 function answered(
@@ -221,13 +236,11 @@ function answered(
   maxBytes: number | null,
 ): Answered {
   const status = response.statusCode
-  const hasBody = method !== 'HEAD' && status !== 204 && status !== 304
-  const length = Number(headers.get('content-length') ?? 0)
-  if (hasBody && maxBytes !== null && length > maxBytes) {
+  const { length, encoding } = lengthAndEncoding(status, method, headers)
+  if (maxBytes !== null && length > maxBytes) {
     drop(response.body)
     throw tooLarge(url, maxBytes)
   }
-  const encoding = hasBody ? headers.get('content-encoding') : null
   if (encoding !== null) {
     headers.delete('content-encoding')
     headers.delete('content-length')
@@ -280,10 +293,16 @@ class Way {
   readonly dial: DialOptions
   readonly #caFile: string | null
   readonly #agents = new Map<Audience, Promise<Agent>>()
+  readonly #ready = new Map<Audience, Agent>()
 
   constructor(dial: DialOptions, caFile: string | null) {
     this.dial = dial
     this.#caFile = caFile
+  }
+
+  /** As `agent`, where there is nothing to wait for; else null. */
+  ready(audience: Audience): Agent | null {
+    return this.#ready.get(audience) ?? null
   }
 
   agent(audience: Audience): Promise<Agent> {
@@ -302,17 +321,20 @@ class Way {
     // Loading undici takes longer than a command line waits for anything else.
     const { Agent, buildConnector } = await import('undici')
     const ca = [...this.dial.ca, ...(await ownAuthorities(this.#caFile))]
-    return new Agent({
+    const agent = new Agent({
       connect: dialer(buildConnector, audience, { ...this.dial, ca }),
       allowH2: false,
       bodyTimeout: 0,
       headersTimeout: 0,
     })
+    this.#ready.set(audience, agent)
+    return agent
   }
 
   async close(): Promise<void> {
     const agents = [...this.#agents.values()]
     this.#agents.clear()
+    this.#ready.clear()
     await Promise.all(agents.map(async (agent) => (await agent.catch(() => null))?.destroy()))
   }
 }
