@@ -34,8 +34,11 @@ export async function openCallRecord({
   ledger,
   identity,
   approvals,
-}: Pick<Stack, 'ledger' | 'identity' | 'approvals'>): Promise<CallRecord> {
+  journal,
+}: Pick<Stack, 'ledger' | 'identity' | 'approvals' | 'journal'>): Promise<CallRecord> {
+  const opened = await journal.opened()
   return new CallRecord({
+    ...(opened !== null && { journal: opened }),
     ledger,
     standing: identity.standing,
     approvals: approvals.approvals,

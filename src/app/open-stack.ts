@@ -7,6 +7,7 @@ import {
   fileHeadPlace,
   HeadKeeper,
   type HeadPlace,
+  JournalDoor,
   keychainHeadPlace,
   Ledger,
   retentionTable,
@@ -71,6 +72,8 @@ export interface Stack {
   readonly keys: StoreKeys
   readonly tables: VaultTables
   readonly ledger: Ledger
+  /** Where calls of tools are written down before they are in the audit. */
+  readonly journal: JournalDoor
   readonly heads: HeadKeeper
   readonly vault: LocalVault
   readonly identity: Identity
@@ -136,6 +139,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       outgoing,
     })
     const ledger = new Ledger({ db, keys, heads, clock, log, sinks })
+    const journal = new JournalDoor({ db, keys, ledger, clock, log, base: storeFile(settings) })
+    ledger.keep(journal)
     const checkpointKeys = new CheckpointKeys(db, keys, ledger)
     const retentionOfStore = retentionTable(keys.rowMac)
     const identity = createIdentity({ db, ledger, keys, clock, log, net: outgoing })
@@ -213,6 +218,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       keys,
       tables,
       ledger,
+      journal,
       heads,
       vault,
       identity,

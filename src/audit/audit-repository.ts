@@ -1,4 +1,11 @@
-import type { Reader, SqlValue, Tx, TxAtOnce } from '../core/db-port.ts'
+import {
+  changeRows,
+  type Reader,
+  type SqlValue,
+  type Steps,
+  type Tx,
+  type TxAtOnce,
+} from '../core/db-port.ts'
 import type { KeyId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
 
@@ -61,12 +68,6 @@ export function treeAtOnce(tx: TxAtOnce): TreeRow | null {
   return treeOf(tx.get<TreeColumns>(LOCKED_TREE, []))
 }
 
-/** One record behind the tree, and the tree with it. */
-export function appendAtOnce(tx: TxAtOnce, tree: TreeRow, row: RecordRow): void {
-  tx.run(INSERT_ONE, [row.seq, row.epochKeyId, row.body, row.mac])
-  tx.run('update audit_tree set size = ?, frontier = ? where id = 1', [tree.size, tree.frontier])
-}
-
 export async function readTree(reader: Reader): Promise<TreeRow | null> {
   return treeOf(await reader.get<TreeColumns>('select * from audit_tree where id = 1'))
 }
@@ -84,7 +85,6 @@ export async function saveTree(tx: Tx, tree: TreeRow): Promise<void> {
 const CHUNKS = [64, 32, 16, 8, 4, 2, 1] as const
 const ROW = '(?, ?, ?, ?)'
 const INSERT = 'insert into audit_records (seq, epoch_key_id, body, mac) values'
-const INSERT_ONE = `${INSERT} ${ROW}`
 const INSERTS = new Map(
   CHUNKS.map((count) => [
     count,
@@ -93,8 +93,24 @@ const INSERTS = new Map(
 )
 
 export async function insertRecords(tx: Tx, rows: readonly RecordRow[]): Promise<void> {
-  let at = 0
   const sent: Promise<number>[] = []
+  for (const [sql, params] of insertsOf(rows)) sent.push(tx.run(sql, params))
+  await Promise.all(sent)
+}
+
+/** Records behind the tree, and the tree with them. */
+export function* appendRecords(tree: TreeRow, rows: readonly RecordRow[]): Steps<void> {
+  for (const [sql, params] of insertsOf(rows)) yield* changeRows(sql, params)
+  yield* changeRows('update audit_tree set size = ?, frontier = ? where id = 1', [
+    tree.size,
+    tree.frontier,
+  ])
+}
+
+function* insertsOf(
+  rows: readonly RecordRow[],
+): Generator<readonly [sql: string, params: readonly SqlValue[]]> {
+  let at = 0
   for (const chunk of CHUNKS) {
     const sql = INSERTS.get(chunk)
     if (sql === undefined) continue
@@ -104,10 +120,9 @@ export async function insertRecords(tx: Tx, rows: readonly RecordRow[]): Promise
         const row = rows[i]
         if (row !== undefined) params.push(row.seq, row.epochKeyId, row.body, row.mac)
       }
-      sent.push(tx.run(sql, params))
+      yield [sql, params]
     }
   }
-  await Promise.all(sent)
 }
 
 function recordOf(row: RecordColumns): RecordRow {

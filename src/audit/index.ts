@@ -13,9 +13,13 @@ export {
   readHead,
 } from './head.ts'
 export { HeadKeeper, type HeadTrouble } from './head-keeper.ts'
+export type { CallJournal } from './journal/call-journal.ts'
+export type { NamedCharge, RecordText } from './journal/entries.ts'
+export { JournalDoor } from './journal-door.ts'
 export type { Committed, Lane, Settled } from './lane.ts'
 export { Ledger } from './ledger.ts'
 export type { CallOutcome, Outcome, RecordDraft, RowRevision, StoredRecord } from './record.ts'
+export { quoted, recordHead } from './record.ts'
 export { retentionTable } from './retention/retention-repository.ts'
 export { sinksTable } from './sinks/sink-repository.ts'
 export { Sinks } from './sinks/sinks.ts'

@@ -1,4 +1,4 @@
-import type { Durability, Tx, TxAtOnce } from '../core/db-port.ts'
+import type { Durability, Tx } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { EpochMs } from '../core/time.ts'
 import type { RecordDraft } from './record.ts'
@@ -24,13 +24,6 @@ export interface Lane<M, R> {
    */
   readonly durability?: Durability
   work(tx: Tx, members: readonly M[], at: EpochMs): Promise<readonly Settled<R>[]>
-  /**
-   * The same work for one member without waiting for anything, of lanes that are durable `soon`.
-   *
-   * @param rights revision of the rights in this transaction
-   * @returns null when it has to wait: nothing was changed then
-   */
-  workAtOnce?(tx: TxAtOnce, member: M, at: EpochMs, rights: number): Settled<R> | null
 }
 
 export interface Committed<R> {

@@ -1,15 +1,15 @@
 import type { Db, Durability, Tx, TxAtOnce } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { type Clock, monotonicMs } from '../core/time.ts'
-import { rightsRevisionAtOnce, type StoreKeys } from '../keys/index.ts'
-import { appendAtOnce, lockTree, type RecordRow, treeAtOnce } from './audit-repository.ts'
+import { type Clock, type EpochMs, monotonicMs } from '../core/time.ts'
+import type { StoreKeys } from '../keys/index.ts'
+import { lockTree, type RecordRow } from './audit-repository.ts'
 import type { HeadKeeper } from './head-keeper.ts'
+import type { JournalDoor } from './journal-door.ts'
 import { type Committed, type Lane, type Settled, settleAll } from './lane.ts'
 import { admittedBy, type LedgerSinks, missingFrom, undelivered } from './ledger-sinks.ts'
 import type { Outcome, RecordDraft } from './record.ts'
-import { Frontier } from './tree.ts'
-import { isEpochOver, rowOf, TreeWriter } from './tree-writer.ts'
+import { TreeWriter } from './tree-writer.ts'
 
 export interface LedgerOptions {
   readonly db: Db
@@ -20,6 +20,22 @@ export interface LedgerOptions {
   readonly sinks?: LedgerSinks
   /** How long a member waits for its record, milliseconds. */
   readonly deadlineMs?: number
+}
+
+/** Records that come in bulk. */
+export interface Growth {
+  /** @returns null when it has to wait; what it wrote is undone then */
+  atOnce(tx: TxAtOnce, writer: TreeWriter, now: EpochMs): Grown | null
+  later(tx: Tx, writer: TreeWriter, now: EpochMs): Promise<Grown>
+  done(): void
+  undone(): void
+}
+
+/** How the tree grew. */
+export interface Grown {
+  readonly before: Buffer
+  readonly after: Buffer
+  readonly size: number
 }
 
 interface Waiting {
@@ -66,6 +82,7 @@ export class Ledger {
   /** Whether the disk failed to take what it was given: then everything waits for it. */
   #isUnsettled = false
   #running: Promise<void> | null = null
+  #journal: JournalDoor | null = null
   #isClosed = false
   /** Whether the last batch could not be committed. */
   #isFailing = false
@@ -100,50 +117,41 @@ export class Ledger {
     })
   }
 
-  /**
-   * As `commit`, of a lane with `workAtOnce`, when nobody is in the way: no other member, process or sink, and no
-   * epoch that has to begin.
-   *
-   * @returns null when it has to be done by `commit`
-   * @throws {Fault} as `commit`
-   */
-  commitAtOnce<M, R>(lane: Lane<M, R>, member: M): Committed<R> | null {
-    if (this.#isClosed || this.#isUnsettled || this.#isFailing) return null
-    if (this.#running !== null || this.#queue.length > 0) return null
-    const { db, heads } = this.#options
-    const done = db.writeAtOnce((tx) => this.#transactAtOnce(tx, lane, member))
-    if (done === null) return null
-    this.#settleSoon()
-    heads.appended(done.before, done.after, done.seq)
-    if ('fault' in done.settled) throw done.settled.fault
-    return { value: done.settled.value, seq: done.seq }
+  /** Whether what is durable `soon` may be written down by itself: nobody has to have it before it goes on. */
+  mayWriteDown(rights: number): boolean {
+    const { sinks } = this.#options
+    return !this.#isClosed && !this.#isUnsettled && sinks?.isEmptyAt(rights) !== false
   }
 
-  #transactAtOnce<M, R>(
-    tx: TxAtOnce,
-    lane: Lane<M, R>,
-    member: M,
-  ): {
-    readonly settled: Settled<R>
-    readonly seq: number
-    readonly before: Buffer
-    readonly after: Buffer
-  } | null {
-    const { clock, sinks } = this.#options
-    const at = clock()
-    const tree = treeAtOnce(tx)
-    if (tree === null || isEpochOver(tree, at)) return null
-    const mac = this.#writer.heldMac(tree.epochKeyId)
-    const rights = rightsRevisionAtOnce(tx)
-    if (mac === undefined || sinks?.isEmptyAt(rights) === false) return null
-    const settled = lane.workAtOnce?.(tx, member, at, rights) ?? null
-    if (settled === null || settled.record === null || settled.also !== undefined) return null
-    const before = Buffer.from(tree.frontier)
-    const frontier = new Frontier(tree.size, before)
-    const row = rowOf(frontier, tree.epochKeyId, mac, at, settled.record)
-    const after = frontier.pack()
-    appendAtOnce(tx, { ...tree, size: frontier.size, frontier: after }, row)
-    return { settled, seq: row.seq, before, after }
+  /**
+   * Has records appended that were written down before, here and now when nobody is in the way. They are on the disk
+   * right after.
+   *
+   * @throws {Fault} `STORE_BUSY`, `STORE_UNAVAILABLE`: nothing was appended
+   */
+  async grow(growth: Growth): Promise<void> {
+    const { db, clock, heads, deadlineMs = DEADLINE_MS } = this.#options
+    const durability = this.#isUnsettled ? 'now' : 'soon'
+    try {
+      const grown =
+        (durability === 'soon'
+          ? db.writeAtOnce((tx) => growth.atOnce(tx, this.#writer, clock()))
+          : null) ??
+        (await db.write((tx) => growth.later(tx, this.#writer, clock()), {
+          deadlineMs,
+          durability,
+        }))
+      growth.done()
+      heads.appended(grown.before, grown.after, grown.size)
+    } catch (error) {
+      growth.undone()
+      throw error
+    }
+    if (durability === 'now') this.#isUnsettled = false
+    else {
+      this.#settleSoon()
+      void this.#settle()
+    }
   }
 
   /** Records, with the next batch or within 50 ms, how an intent ended. */
@@ -160,8 +168,14 @@ export class Ledger {
     }, OUTCOME_DELAY_MS).unref()
   }
 
+  /** What is written down before it is in the tree. */
+  keep(journal: JournalDoor): void {
+    this.#journal = journal
+  }
+
   /** Waits until everything asked for so far is recorded and the head has caught up. */
   async flush(): Promise<void> {
+    await this.#journal?.ingest()
     while (this.#running !== null || this.#queue.length > 0 || this.#ends.length > 0) {
       this.#start()
       await this.#running
@@ -176,6 +190,13 @@ export class Ledger {
     this.#isClosed = true
     if (this.#outcomeTimer !== null) clearTimeout(this.#outcomeTimer)
     this.#outcomeTimer = null
+    // What was written down stays there for the next process, should it not be taken in now.
+    await this.#journal?.close().catch((error: unknown) => {
+      this.#options.log.error('calls that were written down are not in the audit yet', {
+        reason: asFault(error).message,
+      })
+    })
+    this.#journal = null
     await this.flush()
     if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer)
     this.#deadlineTimer = null

@@ -71,12 +71,18 @@ const MAX_CLIENT_CHARACTERS = 100
 /** Text that stands in JSON as it is: nothing to escape, and no surrogate that could be alone. */
 const PLAIN = /^[ !#-[\]-~]*$/
 
-function quoted(text: string): string {
+/** Text as JSON. */
+export function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 /** A caller makes many requests and says the same of itself in each. */
 const callers = new WeakMap<Caller, string>()
+
+/** The members of a record up to who did it, as JSON text with the comma before each. */
+export function recordHead(action: string, caller: Caller): string {
+  return `,"action":${quoted(action)}${callerPart(caller)}`
+}
 
 function callerPart(caller: Caller): string {
   const known = callers.get(caller)

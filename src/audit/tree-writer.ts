@@ -89,8 +89,17 @@ export function rowOf(
   at: EpochMs,
   draft: RecordDraft,
 ): RecordRow {
+  return rowOfBody(frontier, epochKeyId, mac, encodeRecord(frontier.size + 1, at, draft))
+}
+
+/** @param body of the record behind the frontier, with its number in it */
+export function rowOfBody(
+  frontier: Frontier,
+  epochKeyId: KeyId,
+  mac: MacKey,
+  body: Buffer,
+): RecordRow {
   const seq = frontier.size + 1
-  const body = encodeRecord(seq, at, draft)
   const leaf = leafHash(body)
   frontier.append(leaf)
   return { seq, epochKeyId, body, mac: mac.sign(recordMessage(seq, leaf)) }

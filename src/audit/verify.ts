@@ -14,6 +14,28 @@ import { Frontier, leafHash } from './tree.ts'
 import { recordMessage } from './tree-writer.ts'
 
 const PAGE = 1_000
+/** Recorded when a person takes the tree as it is. */
+const ACCEPTED = 'audit.accept-head'
+
+interface JournalTrouble {
+  readonly kind: string
+  readonly detail: string
+}
+
+/** What records say of the journal of calls that somebody else than Sallyport must have done. */
+const JOURNAL_TROUBLES: ReadonlyMap<string, JournalTrouble> = new Map([
+  [
+    'audit.journal-spoiled',
+    { kind: 'journal-spoiled', detail: 'the call journal held what Sallyport did not write' },
+  ],
+  [
+    'audit.journal-lost',
+    {
+      kind: 'journal-lost',
+      detail: 'the call journal was cut or taken away; calls may be missing',
+    },
+  ],
+])
 /** More findings than this say nothing new. */
 const MAX_FINDINGS = 100
 
@@ -96,6 +118,7 @@ async function walkRecords(
 ): Promise<Walk> {
   let { atHead } = base
   let expected = base.size + 1
+  const troubles: (readonly [trouble: JournalTrouble, seq: number])[] = []
   for (;;) {
     const rows = await recordsAfter(reader, expected - 1, PAGE)
     if (rows.length === 0) break
@@ -103,12 +126,17 @@ async function walkRecords(
       if (row.seq !== expected)
         found('record-missing', `records ${expected} to ${row.seq - 1} are gone`, expected)
       const leaf = leafHash(row.body)
-      await checkRecord(reader, keys, row, leaf, revisions, found)
+      const record = await checkRecord(reader, keys, row, leaf, revisions, found)
+      // A person who accepts the tree as it is has seen what came before.
+      if (record?.action === ACCEPTED) troubles.length = 0
+      const trouble = record === null ? undefined : JOURNAL_TROUBLES.get(record.action)
+      if (trouble !== undefined) troubles.push([trouble, row.seq])
       frontier.append(leaf)
       if (frontier.size === headSize) atHead = frontier.pack()
       expected = row.seq + 1
     }
   }
+  for (const [{ kind, detail }, seq] of troubles) found(kind, detail, seq)
   return { frontier, atHead, revisions }
 }
 
@@ -119,14 +147,15 @@ async function checkRecord(
   leaf: Buffer,
   revisions: Map<string, Vouched>,
   found: Found,
-): Promise<void> {
+): Promise<StoredRecord | null> {
   const record = await soundRecord(reader, keys, row, leaf)
   if (typeof record === 'string') {
     found('record-changed', record, row.seq)
-    return
+    return null
   }
   for (const place of vouch(revisions, record))
     found('row-rolled-back', `record ${row.seq} changed an older ${named(place)}`, row.seq)
+  return record
 }
 
 /** `secrets/ID` as `secrets row ID`. */

@@ -40,6 +40,14 @@ export interface TxAtOnce {
   run(sql: string, params: readonly SqlValue[]): number
 }
 
+/** Reads of one connection that stays open, without waiting: each statement sees the last commit of any process. */
+export interface Glance {
+  all<R extends object = Row>(sql: string, params: readonly SqlValue[]): R[]
+  get<R extends object = Row>(sql: string, params: readonly SqlValue[]): R | undefined
+  /** All that `work` reads is of one moment. */
+  snapshot<T>(work: () => T): T
+}
+
 /** Work that is told what to ask the store, for a transaction of either kind. */
 export type Steps<T> = Generator<StepOf, T, unknown>
 type StepOf = readonly [kind: 'all' | 'run', sql: string, params: readonly SqlValue[]]
@@ -105,6 +113,12 @@ export interface Db {
    * @throws {Fault} as `write`
    */
   writeAtOnce<T extends object>(work: (tx: TxAtOnce) => T | null): T | null
+  /**
+   * The same one every time, until the store is closed. Null where the database is not in this process.
+   *
+   * @throws {Fault} `STORE_UNAVAILABLE`, `STORE_BUSY`
+   */
+  glance(): Promise<Glance | null>
   /**
    * Resolves when all that was committed before is on the disk, whichever process committed it.
    *

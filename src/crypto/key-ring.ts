@@ -17,6 +17,7 @@ export const KEY_PURPOSES = [
   'webhook',
   'recording',
   'upstream-login',
+  'call-journal',
 ] as const
 export type KeyPurpose = (typeof KEY_PURPOSES)[number]
 

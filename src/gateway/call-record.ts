@@ -1,9 +1,13 @@
 import {
+  type CallJournal,
   type CallOutcome,
   changeLane,
   type Lane,
   type Ledger,
+  quoted,
   type RecordDraft,
+  type RecordText,
+  recordHead,
   type Settled,
 } from '../audit/index.ts'
 import type { ApprovalAct, ApprovalPort, ConsumedApproval } from '../core/approval-port.ts'
@@ -14,7 +18,7 @@ import {
   strictestOf,
   type Taken,
 } from '../core/counter-port.ts'
-import { type Reader, type Tx, type TxAtOnce, takeSteps, takeStepsAtOnce } from '../core/db-port.ts'
+import { type Reader, type Tx, takeSteps } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { StandingAt, StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -64,7 +68,9 @@ interface Settling {
 const REFUNDED: ReadonlySet<CallOutcome> = new Set(['refused-by-server', 'never-sent'])
 
 export interface PassedCall {
-  readonly seq: number
+  /** Names its record: its place in the journal, or its number. */
+  readonly ref: number
+  readonly isJournaled: boolean
   readonly taken: readonly Taken[]
   /** What was used up for it, where a person had to allow it. */
   readonly approval?: ConsumedApproval
@@ -89,6 +95,7 @@ const NOTHING_TAKEN = { taken: [], shadow: null } as const
 /** People who can be asked about calls. */
 export type CallApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand' | 'giveBack'>
 
+const FROZEN = '"frozen"'
 const MAX_KEYS = 100
 const MAX_KEY = 100
 
@@ -99,13 +106,16 @@ const NO_READER: Reader = {
   get: () => Promise.reject(new Error('nothing is read at once')),
 }
 
+type CountersApart = Pick<Counters, 'take' | 'refund' | 'settle' | 'tidy'>
+
 export interface CallRecordParts {
   readonly ledger: Ledger
   readonly standing: StandingPort
   /** Without: nobody can be asked, and what needs a person does not pass. */
   readonly approvals?: CallApprovals
-  /** Without: rows of the store, in the transaction of the record. */
-  readonly counters?: Counters
+  /** Without: in the journal; without one, rows of the store, in the transaction of the record. */
+  readonly counters?: CountersApart
+  readonly journal?: CallJournal
   readonly clock?: Clock
 }
 
@@ -113,7 +123,10 @@ export interface CallRecordParts {
 export class CallRecord {
   readonly #ledger: Ledger
   readonly #approvals: CallApprovals | null
-  readonly #counters: Counters | null
+  readonly #standing: StandingPort
+  /** Where they stand apart from the records. */
+  readonly #counters: CountersApart | null
+  readonly #journal: CallJournal | null
   readonly #clock: Clock
   readonly #passing: Lane<Counting, Counted>
   readonly #passingSoon: Lane<Counting, Counted>
@@ -121,10 +134,12 @@ export class CallRecord {
   readonly #settling: Lane<Settling, null>
   readonly #tidying: Lane<null, null>
 
-  constructor({ ledger, standing, approvals, counters, clock }: CallRecordParts) {
+  constructor({ ledger, standing, approvals, counters, journal, clock }: CallRecordParts) {
     this.#ledger = ledger
+    this.#standing = standing
     this.#approvals = approvals ?? null
-    this.#counters = counters ?? null
+    this.#counters = counters ?? journal ?? null
+    this.#journal = journal ?? null
     this.#clock = clock ?? systemClock
     const pass = async (tx: Tx, call: Counting, at: EpochMs): Promise<Settled<Counted>> => {
       const refusal = standingProblem(await frozenNow(standing, tx, call.caller, at), call)
@@ -134,33 +149,23 @@ export class CallRecord {
       return this.#approved(tx, call, call.act, reserved.taken, at)
     }
     this.#passing = changeLane('gateway.call.durable', pass)
-    this.#passingSoon = {
-      ...changeLane('gateway.call', pass, 'soon'),
-      workAtOnce(tx, call, at, rights) {
-        const frozen = knownFrozen(standing.atRevision(rights), call.caller, at)
-        if (frozen === null) return null
-        return (
-          standingProblem(frozen, call) ??
-          counted(call, call.reserved ?? takeStepsAtOnce(tx, reserve(call.charges, at)))
-        )
-      },
-    }
+    this.#passingSoon = changeLane('gateway.call', pass, 'soon')
     this.#tidying = changeLane('gateway.tidy', async (tx, _member: null, at) => {
       await takeSteps(tx, dropEnded(at))
       return { value: null, record: null }
     })
-    const refuse = (call: Refused): Settled<null> => ({
-      value: null,
-      record: recordOf(call, 'refusal', call.rule),
-    })
-    this.#refused = {
-      ...changeLane('gateway.refusal', async (_tx: Tx, call: Refused) => refuse(call), 'soon'),
-      workAtOnce: (_tx: TxAtOnce, call: Refused) => refuse(call),
-    }
+    this.#refused = changeLane(
+      'gateway.refusal',
+      async (_tx: Tx, call: Refused) => ({
+        value: null,
+        record: recordOf(call, 'refusal', call.rule),
+      }),
+      'soon',
+    )
     this.#settling = changeLane(
       'gateway.settle',
       async (tx, { call, passed, actual }: Settling) => {
-        const { taken, seq } = passed
+        const { taken, ref } = passed
         if (this.#counters === null)
           await takeSteps(tx, actual === null ? refund(taken) : settle(taken, actual))
         const { caller, server, name, isMethod } = call
@@ -171,7 +176,7 @@ export class CallRecord {
             kind: 'event',
             action: `${isMethod ? 'method' : 'tool'}.${action}`,
             caller,
-            detail: { server, [isMethod ? 'method' : 'tool']: shownName(name), call: seq },
+            detail: { server, [isMethod ? 'method' : 'tool']: shownName(name), call: ref },
           },
         }
       },
@@ -194,29 +199,64 @@ export class CallRecord {
    */
   pass(call: Passing): Passed | Promise<Passed> {
     const charges = strictestOf(call.charges)
-    if (this.#counters === null || charges.length === 0)
-      return this.#passWith({ ...call, charges, reserved: this.#counters && NOTHING_TAKEN })
-    const reserved = this.#counters.take(charges, this.#clock())
-    return reserved instanceof Promise
-      ? reserved.then((found) => this.#passApart(call, found))
-      : this.#passApart(call, reserved)
+    const isApart = this.#counters !== null && this.#counters !== this.#journal
+    if (isApart && charges.length > 0) return this.#takenApart({ ...call, charges })
+    return this.#recorded({ ...call, charges, reserved: isApart ? NOTHING_TAKEN : null })
   }
 
-  #passWith(call: Counting): Passed | Promise<Passed> {
+  #takenApart(call: Passing): Passed | Promise<Passed> {
+    const reserved = this.#counters?.take(call.charges, this.#clock()) ?? NOTHING_TAKEN
+    return reserved instanceof Promise
+      ? reserved.then((found) => this.#recordedApart(call, found))
+      : this.#recordedApart(call, reserved)
+  }
+
+  #recorded(call: Counting): Passed | Promise<Passed> {
+    const written = this.#writtenDown(call)
+    if (written !== null) return written
+    if (this.#counters !== null && call.reserved === null) return this.#takenApart(call)
     const isDurable = call.isDurable || call.act !== null
-    if (!isDurable) {
-      const done = this.#ledger.commitAtOnce(this.#passingSoon, call)
-      if (done !== null) return passedOf(done.value, done.seq)
-    }
     return this.#ledger
       .commit(isDurable ? this.#passing : this.#passingSoon, call)
       .then(({ value, seq }) => passedOf(value, seq))
   }
 
+  /** In the journal, with its charges. @returns null where a person, a sink or somebody unknown has to be asked first */
+  #writtenDown(call: Counting): Passed | Promise<Passed> | null {
+    const journal = this.#journal
+    if (journal === null || call.act !== null) return null
+    const rights = journal.rights()
+    if (!this.#ledger.mayWriteDown(rights)) return null
+    const frozen = knownFrozen(this.#standing.atRevision(rights), call.caller, this.#clock())
+    if (frozen === null) return null
+    const text = textOf(call, 'call')
+    const problem = frozenFault(frozen, call.caller)
+    if (problem !== null) {
+      journal.refusal(text, FROZEN)
+      throw problem
+    }
+    const { reserved } = call
+    if (reserved !== null && 'exceeded' in reserved) {
+      journal.refusal(text, reserved.exceeded.charge.ruleText)
+      return reserved
+    }
+    const shadow = call.shadow === null ? null : quoted(call.shadow)
+    const done = journal.call({
+      text,
+      by: quoted(policyOf(call)),
+      shadow: shadow ?? reserved?.shadow?.ruleText ?? null,
+      charges: reserved === null ? call.charges : [],
+    })
+    if ('exceeded' in done.reserved) return done.reserved
+    const { taken } = reserved ?? done.reserved
+    const passed = { ref: done.place, isJournaled: true, taken }
+    return call.isDurable ? journal.synced().then(() => passed) : passed
+  }
+
   /** Records a call that was counted. What does not go on in the end is given back. */
-  async #passApart(call: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
+  async #recordedApart(call: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
     try {
-      const passed = await this.#passWith({ ...call, reserved })
+      const passed = await this.#recorded({ ...call, reserved })
       if ('isAsked' in passed) await this.#giveBack(reserved)
       return passed
     } catch (error) {
@@ -230,7 +270,9 @@ export class CallRecord {
   }
 
   refuse(call: Refused): void | Promise<void> {
-    if (this.#ledger.commitAtOnce(this.#refused, call) !== null) return undefined
+    const journal = this.#journal
+    if (journal !== null && this.#ledger.mayWriteDown(journal.rights()))
+      return journal.refusal(textOf(call, 'call'), quoted(call.rule))
     return this.#ledger.commit(this.#refused, call).then(() => undefined)
   }
 
@@ -272,23 +314,48 @@ export class CallRecord {
     actual: ReadonlyMap<string, number> | null,
   ): void | Promise<void> {
     const isRefunded = REFUNDED.has(end) && passed.taken.some(({ amount }) => amount > 0)
-    if (!isRefunded && actual === null) {
-      this.#ledger.outcome(passed.seq, end)
+    const changed = isRefunded || actual !== null ? { actual: isRefunded ? null : actual } : null
+    if (passed.isJournaled && this.#journal !== null)
+      return this.#endedIn(this.#journal, call, passed, end, changed)
+    if (changed === null) {
+      this.#ledger.outcome(passed.ref, end)
       return undefined
     }
-    return this.#resettled(passed, isRefunded ? null : actual)
-      .then((given) => this.#ledger.commit(this.#settling, { call, passed, actual: given }))
-      .then(() => this.#ledger.outcome(passed.seq, end))
+    return this.#resettled(passed, changed.actual)
+      .then(() => this.#ledger.commit(this.#settling, { call, passed, ...changed }))
+      .then(() => this.#ledger.outcome(passed.ref, end))
+  }
+
+  #endedIn(
+    journal: CallJournal,
+    call: RecordedCall,
+    passed: PassedCall,
+    end: CallOutcome,
+    changed: Pick<Settling, 'actual'> | null,
+  ): void | Promise<void> {
+    const { taken, ref } = passed
+    if (changed !== null) {
+      const { actual } = changed
+      const record = { text: textOf(call, actual === null ? 'refund' : 'settle'), of: ref }
+      if (this.#counters !== journal)
+        return this.#resettled(passed, actual).then(() => {
+          journal.refund([], record)
+          journal.end(ref, end)
+        })
+      if (actual === null) journal.refund(taken, record)
+      else journal.settle(taken, actual, record)
+    }
+    journal.end(ref, end)
+    return undefined
   }
 
   /** @param actual null: all is given back */
   async #resettled(
     { taken }: PassedCall,
     actual: ReadonlyMap<string, number> | null,
-  ): Promise<ReadonlyMap<string, number> | null> {
+  ): Promise<void> {
     if (actual === null) await this.#counters?.refund(taken)
     else await this.#counters?.settle(taken, actual)
-    return actual
   }
 
   async #approved(
@@ -323,7 +390,20 @@ export class CallRecord {
 function passedOf(value: Counted, seq: number): Passed {
   if (!('taken' in value)) return value
   const { taken, approval } = value
-  return { taken, seq, ...(approval !== undefined && { approval }) }
+  return { taken, ref: seq, isJournaled: false, ...(approval !== undefined && { approval }) }
+}
+
+/** As `recordOf` says it, as text. A change of what was taken needs no more than whose it was. */
+function textOf(call: RecordedCall, what: 'call' | 'refund' | 'settle'): RecordText {
+  const { caller, server, name, isMethod, revision, took, trace } = call
+  const kind = isMethod ? 'method' : 'tool'
+  let detail = `,"detail":{"server":${quoted(server)},"${kind}":${quoted(shownName(name))}`
+  if (what === 'call') {
+    detail += `,"keys":[${shownKeys(call.keys).map(quoted).join(',')}]`
+    detail += `,"policy":${revision === null ? 'null' : quoted(revision)},"took":${quoted(took)}`
+    if (trace !== undefined) detail += `,"trace":${quoted(trace)}`
+  }
+  return { head: recordHead(`${kind}.${what}`, caller), detail }
 }
 
 function counted(call: Passing, reserved: Reserved<LimitCharge>): Settled<Reserved<LimitCharge>> {
@@ -364,13 +444,17 @@ function knownFrozen(
   return frozen instanceof Promise ? null : frozen
 }
 
-function standingProblem(frozen: ReadonlySet<string>, call: Passing): Settled<never> | null {
+function frozenFault(frozen: ReadonlySet<string>, { principal }: Caller): Fault | null {
   if (frozen.size === 0) return null
-  if (!frozen.has('all') && !frozen.has(principalName(call.caller.principal))) return null
-  const fault = new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
+  if (!frozen.has('all') && !frozen.has(principalName(principal))) return null
+  return new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
     details: { remedy: 'have the person run sallyport unfreeze' },
   })
-  return { fault, record: recordOf(call, 'refusal', 'frozen') }
+}
+
+function standingProblem(frozen: ReadonlySet<string>, call: Passing): Settled<never> | null {
+  const fault = frozenFault(frozen, call.caller)
+  return fault && { fault, record: recordOf(call, 'refusal', 'frozen') }
 }
 
 function recordOf(
@@ -379,7 +463,6 @@ function recordOf(
   by: string,
   shadow: string | null = null,
 ): RecordDraft {
-  const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
   return {
     kind,
     action: isMethod ? 'method.call' : 'tool.call',
@@ -388,13 +471,18 @@ function recordOf(
     detail: {
       server,
       [isMethod ? 'method' : 'tool']: shownName(name),
-      keys: shown.toSorted(),
+      keys: shownKeys(keys),
       policy: revision,
       took,
       ...(trace !== undefined && { trace }),
       ...(shadow !== null && { shadow }),
     },
   }
+}
+
+function shownKeys(keys: readonly string[]): readonly string[] {
+  const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
+  return shown.toSorted()
 }
 
 function policyOf({ revision }: RecordedCall): string {

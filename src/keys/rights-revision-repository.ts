@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Reader, Tx, TxAtOnce } from '../core/db-port.ts'
+import type { Glance, Reader, Tx } from '../core/db-port.ts'
 
 const REVISION = 'select revision from rights where id = 1'
 
@@ -9,8 +9,8 @@ export async function rightsRevision(reader: Reader): Promise<number> {
   return row?.revision ?? 0
 }
 
-export function rightsRevisionAtOnce(tx: TxAtOnce): number {
-  return tx.get<{ revision: number }>(REVISION, [])?.revision ?? 0
+export function rightsRevisionAtOnce(reader: Pick<Glance, 'get'>): number {
+  return reader.get<{ revision: number }>(REVISION, [])?.revision ?? 0
 }
 
 /** A number never seen before, so that one written in a transaction that was undone cannot come again. */

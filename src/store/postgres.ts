@@ -106,6 +106,10 @@ class PostgresDb implements Db {
     return null
   }
 
+  glance(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
   /** The log is flushed in its order, up to a message that says nothing: a transaction that logs nothing flushes none. */
   async settle(): Promise<void> {
     await this.#onConnection(monotonicMs() + DEADLINE_MS, async (client) => {

@@ -346,6 +346,24 @@ export const MIGRATIONS: readonly Migration[] = [
         ends_at bigint not null)`,
     ],
   },
+  {
+    version: 18,
+    name: 'what has to be where limits are counted apart from the store',
+    statements: [
+      `create table counter_marks (
+        id bigint primary key, marker text not null, changes bigint not null, changed_at bigint not null)`,
+    ],
+  },
+  {
+    version: 19,
+    name: 'how far the journal of calls is in the audit',
+    statements: [
+      `create table call_journal (
+        id bigint primary key, generation bigint not null, name text not null, place bigint not null,
+        last_at bigint not null, mac bytea not null)`,
+      `create table call_places (place bigint primary key, seq bigint not null)`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */
@@ -398,6 +416,7 @@ export const TABLES = [
   'gateway_login_attempts',
   'gateway_login_leases',
   'gateway_counters',
+  'counter_marks',
   'gateway_tasks',
   'gateway_rounds',
   'gateway_nodes',

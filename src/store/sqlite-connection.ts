@@ -1,6 +1,6 @@
 import { platform } from 'node:os'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { Durability, Row as PortRow, SqlValue, TxAtOnce } from '../core/db-port.ts'
+import type { Durability, Glance, Row as PortRow, SqlValue, TxAtOnce } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
 import { countPlaceholders } from './placeholders.ts'
@@ -35,7 +35,7 @@ Object.setPrototypeOf(Row.prototype, null)
 Reflect.deleteProperty(Row.prototype, 'constructor')
 
 /** One connection with the durability that an acknowledged write depends on, and its compiled statements. */
-export class SqliteConnection implements TxAtOnce {
+export class SqliteConnection implements TxAtOnce, Glance {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, Compiled>()
   readonly #file: string
@@ -187,6 +187,15 @@ export class SqliteConnection implements TxAtOnce {
         throw error
       }
     })
+  }
+
+  snapshot<T>(work: () => T): T {
+    this.control('begin')
+    try {
+      return work()
+    } finally {
+      this.rollback()
+    }
   }
 
   commit(): void {

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Db, Reader, Tx, TxAtOnce, WriteOptions } from '../core/db-port.ts'
+import type { Db, Glance, Reader, Tx, TxAtOnce, WriteOptions } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs } from '../core/time.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
@@ -70,6 +70,7 @@ class SqliteDb implements Db {
   #poll: NodeJS.Timeout | undefined
   #seenVersion: unknown
   #log: Promise<FileHandle> | undefined
+  #glance: Promise<SqliteConnection> | undefined
   /** Commits of this handle that are of interest to others. */
   #commits = 0
   #isClosed = false
@@ -126,6 +127,20 @@ class SqliteDb implements Db {
     } finally {
       this.#writing.give()
     }
+  }
+
+  glance(): Promise<Glance> {
+    this.#requireOpen()
+    this.#glance ??= SqliteConnection.open(
+      this.#file,
+      'reader',
+      this.#busyMs,
+      monotonicMs() + DEADLINE_MS,
+    ).catch((error: unknown) => {
+      this.#glance = undefined
+      throw error
+    })
+    return this.#glance
   }
 
   async settle(): Promise<void> {
@@ -186,6 +201,7 @@ class SqliteDb implements Db {
       this.#stopPolling()
       for (const reader of this.#idleReaders.splice(0)) reader.close()
       await (await this.#log?.catch(() => undefined))?.close()
+      ;(await this.#glance?.catch(() => undefined))?.close()
       this.#writer.close()
     } finally {
       this.#writing.give()

@@ -47,6 +47,7 @@ export function createBackups(parts: {
         caller: CALLER,
         detail: { backup: backupId, sealedTo: to === 'recovery-key' ? to : 'passphrase' },
       })
+      await ledger.flush()
       await heads.flush()
       const made = await sealKeyFor(to)
       try {

@@ -40,6 +40,7 @@ const call = {
       amount: 1,
       window: { kind: 'month' },
       max: Number(max),
+      ruleText: '"/limits/0"',
       isShadow: false,
     },
   ],

@@ -1,0 +1,407 @@
+import type { CounterCharge, Reserved, Taken } from '../../core/counter-port.ts'
+import type { Db, Glance, Tx } from '../../core/db-port.ts'
+import { takeSteps } from '../../core/db-port.ts'
+import { asFault, Fault, isFault } from '../../core/faults.ts'
+import type { Log } from '../../core/log.ts'
+import { type Clock, type EpochMs, monotonicMs } from '../../core/time.ts'
+import { MacKey } from '../../crypto/index.ts'
+import { rightsRevisionAtOnce, type StoreKeys } from '../../keys/index.ts'
+import { changeLane } from '../change-lane.ts'
+import type { Settled } from '../lane.ts'
+import type { Ledger } from '../ledger.ts'
+import type { CallOutcome, RecordDraft } from '../record.ts'
+import type { NamedCharge, PlacedEnd, RecordText } from './entries.ts'
+import { Ingestion } from './ingestion.ts'
+import { JournalFile } from './journal-file.ts'
+import {
+  glanceAtJournal,
+  journalPath,
+  lastGeneration,
+  namedJournal,
+  readJournal,
+  saveJournal,
+} from './journal-repository.ts'
+import { keyOfFile, newFileId, placeOf, Replay, type ReplayParts } from './replay.ts'
+
+const PURPOSE = 'call-journal'
+
+/** What is recorded of charges that change. */
+export interface ChangeRecord {
+  readonly text: RecordText
+  /** The place of the call that they were of. */
+  readonly of: number | null
+}
+
+export interface CallJournalParts {
+  readonly db: Db
+  readonly keys: StoreKeys
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly log: Log
+  /** What the names of the files begin with: that of the store. */
+  readonly base: string
+}
+
+/** A call that was written down. */
+export interface JournaledCall<C extends NamedCharge> {
+  /** Names it, for its end. */
+  readonly place: number
+  readonly reserved: Reserved<C>
+}
+
+export interface JournalCall<C extends NamedCharge> {
+  readonly text: RecordText
+  /** What allowed it, as JSON text. */
+  readonly by: string
+  /** The rule in shadow that would have stopped it, as JSON text. */
+  readonly shadow: string | null
+  readonly charges: readonly C[]
+}
+
+/** After so long what was written is in the tree; the disk has it right after. */
+const INGEST_MS = 20
+/** A store that takes nothing for so long lets no call pass. */
+const MOST_BEHIND_MS = 5_000
+/** A file of this size is followed by another. */
+const SEALED_BYTES = 8 * 1_048_576
+const RETRY_MS = 250
+/** What was revoked since must not go on. */
+const MOST_UNCONFIRMED_MS = 1_000
+
+/**
+ * Calls as they are written down before they go on: one line each, in a file that all processes of the store append to.
+ * The order of the file is the order of the charges, so nobody has to be asked and nothing to be locked: what is written
+ * is charged, whatever becomes of its writer. The tree and the rows of the counters follow within milliseconds.
+ */
+export class CallJournal {
+  readonly #parts: CallJournalParts
+  readonly #key: MacKey
+  readonly #glance: Glance
+  readonly #replay: Replay
+  readonly #ingestion: Ingestion
+  #ends: PlacedEnd[] = []
+  #timer: NodeJS.Timeout | null = null
+  /** When the oldest of what is not in the tree was written here, monotonic milliseconds. */
+  #behindSince: number | null = null
+  #ingesting: Promise<void> | null = null
+  #isClosed = false
+  #rights = 0
+  /** When they were last read, monotonic milliseconds. */
+  #rightsAt = Number.NEGATIVE_INFINITY
+  /** Why nothing may be written until another file was begun. */
+  #fault: Fault | null = null
+  /** Files that nobody needs any more once the disk has what was in them. */
+  #sealed: string[] = []
+
+  private constructor(parts: CallJournalParts, key: MacKey, glance: Glance, replay: Replay) {
+    this.#parts = parts
+    this.#key = key
+    this.#glance = glance
+    this.#replay = replay
+    this.#ingestion = new Ingestion(key, replay)
+  }
+
+  /** @returns null where the database is not in this process */
+  static async open(parts: CallJournalParts): Promise<CallJournal | null> {
+    const { db, base, log } = parts
+    const glance = await db.glance()
+    if (glance === null) return null
+    const key = await journalKey(parts)
+    await beginFile(parts, key, null)
+    const replay = await opened(parts, key, { key, glance, base, log })
+    return new CallJournal(parts, key, glance, replay)
+  }
+
+  /**
+   * Writes a call down, with its charges. It goes on if they fit.
+   *
+   * @throws {Fault} `AUDIT_UNAVAILABLE`, `STORE_TAMPERED`: it does not
+   */
+  call<C extends NamedCharge>(call: JournalCall<C>): JournaledCall<C> {
+    const at = this.#ready()
+    const { place, reserved } = this.#append({ kind: 'call', at, ends: this.#ends, ...call })
+    // The replay answers with the charges that it was given.
+    return { place, reserved: reserved as Reserved<C> }
+  }
+
+  refusal(text: RecordText, by: string): void {
+    this.#append({ kind: 'refusal', at: this.#ready(), ends: this.#ends, text, by })
+  }
+
+  /** Charges for what is recorded elsewhere. */
+  take<C extends CounterCharge>(charges: readonly C[], at = this.#parts.clock()): Reserved<C> {
+    this.#requireReady()
+    const { reserved } = this.#append({ kind: 'charge', at, ends: this.#ends, charges })
+    // The replay answers with the charges that it was given.
+    return reserved as Reserved<C>
+  }
+
+  /** @param record what is said of it, and the place of the call that it is of */
+  refund(taken: readonly Taken[], record: ChangeRecord | null = null): void {
+    this.#change(
+      taken.map((one) => ({ ...one, amount: -one.amount })),
+      record,
+    )
+  }
+
+  settle(
+    taken: readonly Taken[],
+    actual: ReadonlyMap<string, number>,
+    record: ChangeRecord | null = null,
+  ): void {
+    this.#change(
+      taken.flatMap((one) => {
+        const cost = actual.get(one.counter) ?? one.amount
+        return cost === one.amount ? [] : [{ ...one, amount: cost - one.amount }]
+      }),
+      record,
+    )
+  }
+
+  /** What has ended goes with what is taken in next. */
+  async tidy(): Promise<void> {
+    this.#replay.state.dropEnded()
+  }
+
+  /** How a call ended. It is written with what is written next, or within 20 ms. */
+  end(place: number, end: CallOutcome): void {
+    this.#ends.push([place, end])
+    this.#ingestSoon()
+  }
+
+  /** The revision of the rights as it is now. @throws {Fault} when it could not be read for a second */
+  rights(): number {
+    try {
+      this.#rights = rightsRevisionAtOnce(this.#glance)
+      this.#rightsAt = monotonicMs()
+    } catch (error) {
+      if (monotonicMs() - this.#rightsAt > MOST_UNCONFIRMED_MS) throw error
+    }
+    return this.#rights
+  }
+
+  /** Resolves when all that was written so far is on the disk; callers share the wait. @throws {Fault} */
+  synced(): Promise<void> {
+    return this.#replay.file.sync()
+  }
+
+  /** Resolves when all that any process wrote so far is in the tree. */
+  async ingest(): Promise<void> {
+    while (this.#ingesting !== null) await this.#ingesting
+    this.#ingesting = this.#ingestNow().finally(() => {
+      this.#ingesting = null
+    })
+    await this.#ingesting
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#stopTimer()
+    try {
+      await this.ingest()
+      await this.#removeSealed()
+    } finally {
+      this.#replay.close()
+    }
+  }
+
+  #change(changes: readonly Taken[], record: ChangeRecord | null): void {
+    if (changes.length === 0 && record === null) return
+    this.#append({ kind: 'change', at: this.#ready(), ends: this.#ends, changes, record })
+  }
+
+  #ready(): EpochMs {
+    this.#requireReady()
+    return this.#parts.clock()
+  }
+
+  #requireReady(): void {
+    if (this.#fault !== null) throw this.#fault
+    if (this.#isClosed)
+      throw new Fault('AUDIT_UNAVAILABLE', 'The vault is closing; nothing was released.')
+    if (this.#behindSince !== null && monotonicMs() - this.#behindSince > MOST_BEHIND_MS)
+      throw new Fault(
+        'AUDIT_UNAVAILABLE',
+        'The audit does not take up the calls that were written down, so no more pass.',
+      )
+  }
+
+  #append(entry: Parameters<Replay['append']>[0]): ReturnType<Replay['append']> {
+    try {
+      const decided = this.#replay.append(entry)
+      this.#ends = []
+      this.#ingestSoon()
+      return decided
+    } catch (error) {
+      if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
+      throw error
+    }
+  }
+
+  #ingestSoon(delayMs = INGEST_MS): void {
+    if (this.#timer !== null || this.#isClosed) return
+    this.#behindSince ??= monotonicMs()
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.ingest().catch((error: unknown) => {
+        this.#parts.log.error('calls that were written down are not in the audit yet', {
+          reason: asFault(error).message,
+        })
+        this.#ingestSoon(RETRY_MS)
+      })
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  async #ingestNow(): Promise<void> {
+    this.#stopTimer()
+    const behindSince = this.#behindSince
+    this.#behindSince = null
+    try {
+      if (this.#fault !== null) await this.#beginAnew(this.#fault)
+      await this.#takeIn()
+    } catch (error) {
+      this.#behindSince = behindSince
+      if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
+      throw error
+    }
+  }
+
+  async #takeIn(): Promise<void> {
+    const replay = this.#replay
+    const { clock, ledger } = this.#parts
+    if (this.#ends.length > 0) {
+      replay.append({ kind: 'ends', at: clock(), ends: this.#ends })
+      this.#ends = []
+    }
+    if (replay.offset >= SEALED_BYTES) this.#seal()
+    replay.catchUp()
+    if (!replay.file.isInPlace())
+      throw new Fault('STORE_TAMPERED', `The call journal '${replay.file.path}' was moved.`)
+    const stored = glanceAtJournal(this.#key, this.#glance)
+    if (stored !== null) replay.ingestedTo(placeOf(stored.generation, stored.offset))
+    if (replay.pending.length > 0) await ledger.grow(this.#ingestion)
+    if (this.#sealed.length > 0) await this.#removeSealed()
+  }
+
+  /** Begins the next file. Of several that try, the one whose seal stands first has. */
+  #seal(): void {
+    const replay = this.#replay
+    const { base, clock } = this.#parts
+    const generation = replay.generation + 1
+    const id = newFileId()
+    const path = journalPath(base, generation, id)
+    JournalFile.create(path, keyOfFile(this.#key, generation, id)).close()
+    const sealed = replay.file.path
+    replay.append({ kind: 'seal', at: clock(), ends: [], generation, id })
+    this.#sealed.push(replay.id === id ? sealed : path)
+  }
+
+  /** A power cut must not leave a store that still needs them. */
+  async #removeSealed(): Promise<void> {
+    const sealed = this.#sealed.splice(0)
+    await this.#parts.db.settle()
+    for (const path of sealed) JournalFile.remove(path)
+  }
+
+  /** What was written cannot be read back: nothing passes until another file was begun. */
+  #lost(fault: Fault): void {
+    if (this.#fault !== null) return
+    this.#fault = fault
+    this.#parts.log.error('the call journal is not what was written; another is begun', {
+      reason: fault.message,
+    })
+    this.#ingestSoon(0)
+  }
+
+  async #beginAnew(fault: Fault): Promise<void> {
+    await beginFile(this.#parts, this.#key, {
+      id: this.#replay.id,
+      why: fault.message,
+      isShort: false,
+    })
+    this.#replay.load()
+    this.#fault = null
+  }
+}
+
+async function opened(
+  parts: CallJournalParts,
+  key: MacKey,
+  replayed: ReplayParts,
+): Promise<Replay> {
+  try {
+    return new Replay(replayed)
+  } catch (error) {
+    if (!isFault(error, 'STORE_TAMPERED')) throw error
+    parts.log.error('the call journal is not what the store names; another is begun', {
+      reason: error.message,
+    })
+    const { journal, isShort } = error.details
+    const id = typeof journal === 'string' ? journal : ''
+    await beginFile(parts, key, { id, why: error.message, isShort: isShort === true })
+    return new Replay(replayed)
+  }
+}
+
+interface Lost {
+  readonly id: string
+  readonly why: string
+  /** Whether nothing is missing that is not in the store. */
+  readonly isShort: boolean
+}
+
+/** The row of the store names a file from then on: the first, or one in place of one that is lost. */
+async function beginFile(parts: CallJournalParts, key: MacKey, lost: Lost | null): Promise<void> {
+  const { db, base, ledger } = parts
+  if (lost === null && (await db.read((reader) => namedJournal(reader, base))) !== null) return
+  const lane = changeLane('audit.journal', async (tx: Tx, _none: null, at) => {
+    const row = await takeSteps(tx, readJournal(key)).catch((error: unknown) => {
+      if (isFault(error, 'STORE_TAMPERED')) return 'changed' as const
+      throw error
+    })
+    // Of several processes that found none, or found it lost, the first has begun another.
+    if (row !== null && row !== 'changed' && row.id !== lost?.id)
+      return { value: null, record: null }
+    const known = row === null || row === 'changed' ? null : row
+    const generation = (known?.generation ?? (await takeSteps(tx, lastGeneration()))) + 1
+    const id = newFileId()
+    const path = journalPath(base, generation, id)
+    JournalFile.create(path, keyOfFile(key, generation, id)).close()
+    await takeSteps(
+      tx,
+      saveJournal(key, { generation, id, offset: 0, lastAt: known?.lastAt ?? at }),
+    )
+    const why = lost?.why ?? (row === 'changed' ? 'The row of the store was changed.' : null)
+    const record: RecordDraft = {
+      kind: 'event',
+      action: why === null || lost?.isShort === true ? 'audit.journal' : 'audit.journal-lost',
+      caller: null,
+      detail: { file: path, ...(why !== null && { why }) },
+    }
+    return { value: null, record }
+  })
+  await ledger.commit(lane, null)
+}
+
+async function journalKey({ db, keys, ledger }: CallJournalParts): Promise<MacKey> {
+  const stored = await db.read((reader) => keys.rows.active(reader, PURPOSE, null))
+  if (stored !== null) return new MacKey(await db.read((reader) => keys.unwrap(reader, stored)))
+  const lane = changeLane('audit.journal-key', async (tx: Tx): Promise<Settled<MacKey>> => {
+    // Of two processes that found none, the second finds the first one's.
+    const other = await keys.rows.active(tx, PURPOSE, null)
+    if (other !== null) return { value: new MacKey(await keys.unwrap(tx, other)), record: null }
+    const { key, changed } = await keys.add(tx, PURPOSE, null)
+    return {
+      value: new MacKey(key),
+      record: { kind: 'event', action: 'audit.journal-key', caller: null, rows: [changed] },
+    }
+  })
+  return (await ledger.commit(lane, null)).value
+}

@@ -1,0 +1,192 @@
+import {
+  type CounterCharge,
+  placeIn,
+  type Reserved,
+  resetOf,
+  type Taken,
+} from '../../core/counter-port.ts'
+import { type EpochMs, epochMs } from '../../core/time.ts'
+
+/** A bucket of a counter, as a row holds it. */
+export interface CountRow {
+  readonly counter: string
+  readonly bucket: number
+  readonly used: number
+  readonly endsAt: number
+}
+
+export interface Bucket {
+  readonly bucket: number
+  readonly endsAt: number
+  used: number
+  /** Whether it differs from its row in the store, for all that is known. */
+  isChanged: boolean
+}
+
+/** What changed, as it was at one moment. */
+export interface ChangedCounts {
+  readonly rows: readonly CountRow[]
+  /** What ended by then counts nowhere any more, whatever the clock says later. */
+  readonly endedBy: EpochMs
+  readonly buckets: readonly (readonly [counter: string, bucket: Bucket])[]
+}
+
+/** One counter: its buckets, the oldest first, and their sum. */
+interface Count {
+  readonly buckets: Bucket[]
+  used: number
+}
+
+/** A count stands still here: what nothing stops, in shadow, must not become a number that is none. */
+const MOST = Number.MAX_SAFE_INTEGER
+
+/** Clocks of one machine differ by less; a larger step back is a clock that was put right. */
+const MOST_BACK_MS = 10_000
+
+/**
+ * What is counted, as all charges so far make it: a pure function of the charges, their order and their times, so that
+ * whoever takes them in the same order decides alike.
+ */
+export class CounterState {
+  readonly #counts = new Map<string, Count>()
+  #changed: (readonly [counter: string, bucket: Bucket])[] = []
+  #lastAt: EpochMs
+  /** Everything that ended by then is dropped, here and in the store. */
+  #endedBy: EpochMs
+
+  constructor(rows: Iterable<CountRow> = [], lastAt: EpochMs = epochMs(0)) {
+    this.#lastAt = lastAt
+    this.#endedBy = lastAt
+    for (const { counter, bucket, used, endsAt } of rows)
+      insert(this.#of(counter), { bucket, endsAt, used, isChanged: false })
+  }
+
+  /** Of the last charge. */
+  get lastAt(): EpochMs {
+    return this.#lastAt
+  }
+
+  /**
+   * The time that counts for what comes next: never before that of what came before, so that nothing ends twice. A
+   * clock that was ahead and put right does not stop the windows until it is there again: what was counted ahead then
+   * goes on counting beside what comes.
+   */
+  timeOf(at: EpochMs): EpochMs {
+    if (at >= this.#lastAt) {
+      this.#lastAt = at
+      if (at > this.#endedBy) this.#endedBy = at
+    } else if (this.#lastAt - at > MOST_BACK_MS) {
+      this.dropEnded()
+      this.#lastAt = at
+    }
+    return this.#lastAt
+  }
+
+  /** Counts all charges, or none when one of them does not fit. @param at as `timeOf` told */
+  take<C extends CounterCharge>(charges: readonly C[], at: EpochMs): Reserved<C> {
+    let shadow: C | null = null
+    for (const charge of charges) {
+      const { counter, amount, max, isShadow } = charge
+      const count = this.#counts.get(counter)
+      const used = count === undefined ? 0 : standing(count, at)
+      if (amount === 0 || used + amount <= max) continue
+      if (isShadow) {
+        shadow ??= charge
+        continue
+      }
+      const left = Math.max(0, max - used)
+      const resetsAt = resetOf(count?.buckets ?? [], charge, placeIn(charge.window, at))
+      return { exceeded: { charge, left, resetsAt } }
+    }
+    return { taken: charges.map((charge) => this.#add(charge, at)), shadow }
+  }
+
+  /** No bucket falls below nothing; one that has ended stays ended. */
+  change(counter: string, bucket: number, by: number): void {
+    const count = this.#counts.get(counter)
+    const held = count?.buckets.find((one) => one.bucket === bucket)
+    if (count === undefined || held === undefined) return
+    const used = Math.min(MOST, Math.max(0, held.used + by))
+    count.used += used - held.used
+    held.used = used
+    this.#note(counter, held)
+  }
+
+  /** What the store does not know yet; to be put back where it does not come to know it. */
+  takeChanged(): ChangedCounts {
+    const buckets = this.#changed
+    const endedBy = this.#endedBy
+    this.#changed = []
+    this.#endedBy = this.#lastAt
+    const rows: CountRow[] = []
+    for (const [counter, held] of buckets) {
+      held.isChanged = false
+      rows.push({ counter, bucket: held.bucket, used: held.used, endsAt: held.endsAt })
+    }
+    return { rows, endedBy, buckets }
+  }
+
+  putBack({ buckets, endedBy }: ChangedCounts): void {
+    for (const [counter, held] of buckets) this.#note(counter, held)
+    if (endedBy > this.#endedBy) this.#endedBy = endedBy
+  }
+
+  /** Forgets what no longer counts as of the last charge. */
+  dropEnded(): void {
+    for (const [counter, count] of this.#counts) {
+      standing(count, this.#lastAt)
+      if (count.buckets.length === 0) this.#counts.delete(counter)
+    }
+  }
+
+  #add({ counter, window, amount }: CounterCharge, at: EpochMs): Taken {
+    const place = placeIn(window, at)
+    const { bucket } = place
+    // Nothing is counted too: what a call turns out to cost is settled where it was taken.
+    const count = this.#of(counter)
+    const last = count.buckets.at(-1)
+    let held = last?.bucket === bucket ? last : count.buckets.find((one) => one.bucket === bucket)
+    if (held === undefined) {
+      held = { bucket, endsAt: place.endsAt, used: 0, isChanged: false }
+      insert(count, held)
+    }
+    const counted = Math.min(amount, Math.max(0, MOST - count.used))
+    held.used += counted
+    count.used += counted
+    this.#note(counter, held)
+    return { counter, bucket, amount }
+  }
+
+  #of(counter: string): Count {
+    let count = this.#counts.get(counter)
+    if (count === undefined) {
+      count = { buckets: [], used: 0 }
+      this.#counts.set(counter, count)
+    }
+    return count
+  }
+
+  #note(counter: string, bucket: Bucket): void {
+    if (bucket.isChanged) return
+    bucket.isChanged = true
+    this.#changed.push([counter, bucket])
+  }
+}
+
+/** What counts at a time. What has ended by then is dropped. */
+function standing(count: Count, at: EpochMs): number {
+  const { buckets } = count
+  for (let first = buckets[0]; first !== undefined && first.endsAt <= at; first = buckets[0]) {
+    count.used -= first.used
+    buckets.shift()
+  }
+  return count.used
+}
+
+function insert(count: Count, bucket: Bucket): void {
+  const { buckets } = count
+  let at = buckets.length
+  while (at > 0 && (buckets[at - 1]?.bucket ?? 0) > bucket.bucket) at -= 1
+  buckets.splice(at, 0, bucket)
+  count.used += bucket.used
+}

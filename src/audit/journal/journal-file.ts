@@ -1,0 +1,256 @@
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { platform } from 'node:os'
+import { dirname } from 'node:path'
+import { Fault } from '../../core/faults.ts'
+import type { MacKey } from '../../crypto/index.ts'
+
+/** `\n`, eight digits of the length, a tab, the MAC, a tab; then the text, then `\n`. */
+const LENGTH_DIGITS = 8
+const MAC_BYTES = 15
+const MAC_DIGITS = 20
+const MAC_AT = 1 + LENGTH_DIGITS + 1
+const TEXT_AT = MAC_AT + MAC_DIGITS + 1
+const FRAME_BYTES = TEXT_AT + 1
+const NEW_LINE = 10
+const TAB = 9
+/** No entry is longer: names of arguments are cut to a hundred of a hundred characters. */
+const MAX_TEXT = 1_048_576
+const PRIVATE = 0o600
+
+/** One entry as it stands in the file. */
+export interface Frame {
+  /** Where it begins, and what follows it begins. */
+  readonly from: number
+  readonly to: number
+  readonly text: string
+}
+
+/** What stands where an entry would have to begin. */
+export type Piece =
+  | Frame
+  /** Bytes that are no entry. Torn: the beginning of one, by a process that ended in the middle of its write. */
+  | { readonly from: number; readonly to: number; readonly isTorn: boolean }
+
+/**
+ * One file that all processes of a store append to, each entry with one write. The kernel puts them one after another,
+ * and that order is what everybody reads.
+ */
+export class JournalFile {
+  readonly path: string
+  readonly #fd: number
+  readonly #mac: MacKey
+  #out = Buffer.allocUnsafe(8_192)
+  #isClosed = false
+  /** Ends without a failure; whoever asked is told of it. */
+  #sync: Promise<void> | null = null
+  #nextSync: Promise<void> | null = null
+
+  private constructor(path: string, fd: number, mac: MacKey) {
+    this.path = path
+    this.#fd = fd
+    this.#mac = mac
+  }
+
+  /** @param mac a key of this file alone: an entry of another file does not verify here */
+  static open(path: string, mac: MacKey): JournalFile {
+    const flags = constants.O_RDWR | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0)
+    return new JournalFile(path, openSync(path, flags), mac)
+  }
+
+  /** Makes the file, on the disk under its name. */
+  static create(path: string, mac: MacKey): JournalFile {
+    const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL
+    const fd = openSync(path, flags, PRIVATE)
+    fsyncSync(fd)
+    syncDirectory(dirname(path))
+    return new JournalFile(path, fd, mac)
+  }
+
+  /** Takes a name away. Who has the file open may still read it. */
+  static remove(path: string): void {
+    try {
+      unlinkSync(path)
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) throw error
+    }
+  }
+
+  /** Bytes in it now. Zero names: somebody deleted it. */
+  look(): { readonly size: number; readonly isNamed: boolean } {
+    const { size, nlink } = fstatSync(this.#fd)
+    return { size, isNamed: nlink > 0 }
+  }
+
+  /** Whether the name still leads to this file. */
+  isInPlace(): boolean {
+    const named = statSync(this.path, { throwIfNoEntry: false })
+    const own = fstatSync(this.#fd)
+    return named !== undefined && named.ino === own.ino && named.dev === own.dev
+  }
+
+  /**
+   * Appends one entry.
+   *
+   * @returns its bytes
+   * @throws {Fault} `AUDIT_UNAVAILABLE` when it is not in the file whole: it does not count then
+   */
+  append(text: string): number {
+    const room = FRAME_BYTES + text.length * 3
+    if (this.#out.byteLength < room) this.#out = Buffer.allocUnsafe(room * 2)
+    const out = this.#out
+    const length = out.write(text, TEXT_AT, 'utf8')
+    if (length > MAX_TEXT) throw unwritable('an entry is too long')
+    out[0] = NEW_LINE
+    out.write(length.toString(16).padStart(LENGTH_DIGITS, '0'), 1, 'latin1')
+    out[MAC_AT - 1] = TAB
+    out.write(this.#macOf(out.subarray(TEXT_AT, TEXT_AT + length)), MAC_AT, 'latin1')
+    out[TEXT_AT - 1] = TAB
+    out[TEXT_AT + length] = NEW_LINE
+    const bytes = FRAME_BYTES + length
+    let written: number
+    try {
+      written = writeSync(this.#fd, out, 0, bytes)
+    } catch (error) {
+      throw unwritable(isCode(error, 'ENOSPC') ? 'the disk is full' : 'it cannot be written', error)
+    }
+    if (written !== bytes) throw unwritable('the disk is full')
+    return bytes
+  }
+
+  /**
+   * What stands between two places. The last piece is left out while it may still be written to.
+   *
+   * @returns pieces without a gap between them
+   */
+  read(from: number, to: number): readonly Piece[] {
+    const bytes = Buffer.allocUnsafe(to - from)
+    let filled = 0
+    while (filled < bytes.byteLength) {
+      const read = readSync(this.#fd, bytes, filled, bytes.byteLength - filled, from + filled)
+      if (read === 0) break
+      filled += read
+    }
+    return this.#pieces(bytes.subarray(0, filled), from)
+  }
+
+  /** Resolves when what is in the file now is on the disk; callers share the wait. @throws {Fault} */
+  sync(): Promise<void> {
+    // What is under way may have begun before the last entry was written.
+    this.#nextSync ??= (this.#sync ?? Promise.resolve()).then(() => this.#syncNow())
+    return this.#nextSync
+  }
+
+  #syncNow(): Promise<void> {
+    const done = new Promise<void>((resolve, reject) => {
+      fdatasync(this.#fd, (error) => {
+        if (error === null) resolve()
+        else reject(unwritable('the disk does not take it', error))
+      })
+    })
+    this.#nextSync = null
+    this.#sync = done
+      .catch(() => {})
+      .then(() => {
+        this.#sync = null
+        if (this.#isClosed && this.#nextSync === null) closeSync(this.#fd)
+      })
+    return done
+  }
+
+  /** The descriptor stays open for those who wait for the disk. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#sync === null && this.#nextSync === null) closeSync(this.#fd)
+  }
+
+  #pieces(bytes: Buffer, base: number): readonly Piece[] {
+    const pieces: Piece[] = []
+    let at = 0
+    let spoiled: number | null = null
+    while (at < bytes.byteLength) {
+      const frame = this.#frameAt(bytes, at, base)
+      if (frame === null) {
+        spoiled ??= at
+        const next = bytes.indexOf(NEW_LINE, at + 1)
+        if (next < 0) break
+        at = next
+        continue
+      }
+      if (spoiled !== null) pieces.push(spoiledPiece(bytes, spoiled, at, base))
+      spoiled = null
+      pieces.push(frame)
+      at = frame.to - base
+    }
+    return pieces
+  }
+
+  #frameAt(bytes: Buffer, at: number, base: number): Frame | null {
+    const length = lengthAt(bytes, at)
+    if (length === null) return null
+    const end = at + TEXT_AT + length
+    if (end >= bytes.byteLength || bytes[end] !== NEW_LINE) return null
+    const text = bytes.subarray(at + TEXT_AT, end)
+    const mac = bytes.toString('latin1', at + MAC_AT, at + MAC_AT + MAC_DIGITS)
+    if (this.#macOf(text) !== mac) return null
+    return { from: base + at, to: base + end + 1, text: text.toString('utf8') }
+  }
+
+  #macOf(text: Uint8Array): string {
+    return this.#mac.sign(text).toString('base64url', 0, MAC_BYTES)
+  }
+}
+
+/** The length that a frame states, if one begins here. */
+function lengthAt(bytes: Buffer, at: number): number | null {
+  if (at + FRAME_BYTES > bytes.byteLength || bytes[at] !== NEW_LINE) return null
+  if (bytes[at + MAC_AT - 1] !== TAB || bytes[at + TEXT_AT - 1] !== TAB) return null
+  const digits = bytes.toString('latin1', at + 1, at + 1 + LENGTH_DIGITS)
+  if (!HEX.test(digits)) return null
+  const length = Number.parseInt(digits, 16)
+  return length > MAX_TEXT ? null : length
+}
+
+const HEX = /^[0-9a-f]{8}$/
+
+/** Torn is what is shorter than it says that it is, and no more than that. */
+function spoiledPiece(bytes: Buffer, from: number, to: number, base: number): Piece {
+  const length = lengthAt(bytes, from)
+  const isShort = length === null ? to - from < FRAME_BYTES : to - from < FRAME_BYTES + length
+  const isTorn = bytes[from] === NEW_LINE && isShort && bytes.indexOf(NEW_LINE, from + 1) >= to
+  return { from: base + from, to: base + to, isTorn }
+}
+
+/** On Windows a directory cannot be opened, and its entries are written through. */
+function syncDirectory(path: string): void {
+  if (platform() === 'win32') return
+  const fd = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function unwritable(why: string, cause?: unknown): Fault {
+  return new Fault(
+    'AUDIT_UNAVAILABLE',
+    `The call could not be written to the journal, so it does not go on: ${why}.`,
+    { cause },
+  )
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

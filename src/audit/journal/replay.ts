@@ -1,0 +1,262 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { Reserved } from '../../core/counter-port.ts'
+import type { Glance } from '../../core/db-port.ts'
+import { Fault } from '../../core/faults.ts'
+import type { Log } from '../../core/log.ts'
+import type { EpochMs } from '../../core/time.ts'
+import { MacKey } from '../../crypto/index.ts'
+import { CounterState } from './counter-state.ts'
+import { decodeEntry, type Entry, encodeEntry, type Written } from './entries.ts'
+import { JournalFile, type Piece } from './journal-file.ts'
+import { journalPath, journalWithCounts } from './journal-repository.ts'
+
+/** What became of an entry where it stands. */
+export interface Decided {
+  readonly place: number
+  /** The time that counts, see `CounterState.timeOf`. */
+  readonly at: EpochMs
+  /** A number: so many bytes that nobody of us wrote. */
+  readonly entry: Entry | number
+  /** Of a call or a charge. */
+  readonly reserved: Reserved | null
+}
+
+export interface ReplayParts {
+  /** Of the store. */
+  readonly key: MacKey
+  readonly glance: Glance
+  /** What the names of the files begin with. */
+  readonly base: string
+  readonly log: Log
+}
+
+/** Offsets are below it: an entry is named by one number, in the order in which entries stand. */
+const GENERATION = 2 ** 28
+/** How often an entry may stand behind a seal: each time another file was begun meanwhile. */
+const MOST_TRIES = 5
+
+export function placeOf(generation: number, offset: number): number {
+  return generation * GENERATION + offset
+}
+
+/** Entries of another file do not verify under the key of this one. */
+export function keyOfFile(key: MacKey, generation: number, id: string): MacKey {
+  return new MacKey(key.sign(Buffer.from(`call-journal file ${generation} ${id}`, 'utf8')))
+}
+
+export function newFileId(): string {
+  return randomBytes(8).toString('hex')
+}
+
+/**
+ * The journal as this process has read it: what is counted after its last entry, and which entries may not be in the
+ * tree yet. What is read is judged in the order of the file, so that every process comes to the same.
+ */
+export class Replay {
+  readonly #parts: ReplayParts
+  readonly #writer = randomBytes(6).toString('base64url')
+  #written = 0
+  /** The last entry of each writer in this file: none counts twice. */
+  #last = new Map<string, number>()
+  #file: JournalFile
+  #generation = 0
+  #id = ''
+  /** Everything before it was read. */
+  #offset = 0
+  #state = new CounterState()
+  #pending: Decided[] = []
+  /** Entries from here on are in `pending`. */
+  #pendingFrom = 0
+
+  /** @throws {Fault} `STORE_TAMPERED` when the file is not what the store names */
+  constructor(parts: ReplayParts) {
+    this.#parts = parts
+    this.#file = this.load()
+  }
+
+  get state(): CounterState {
+    return this.#state
+  }
+
+  get file(): JournalFile {
+    return this.#file
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  get place(): number {
+    return placeOf(this.#generation, this.#offset)
+  }
+
+  get pendingFrom(): number {
+    return this.#pendingFrom
+  }
+
+  /** The oldest first. */
+  get pending(): readonly Decided[] {
+    return this.#pending
+  }
+
+  /** Begins again at what the store says. @throws {Fault} `STORE_TAMPERED` */
+  load(): JournalFile {
+    const { key, glance, base } = this.#parts
+    const stored = journalWithCounts(key, glance)
+    if (stored === null) throw new Fault('STORE_TAMPERED', 'The store names no call journal.')
+    const { generation, id, offset, lastAt } = stored.row
+    const path = journalPath(base, generation, id)
+    if (!existsSync(path)) throw lostJournal(path, 'is gone')
+    const file = JournalFile.open(path, keyOfFile(key, generation, id))
+    const { size } = file.look()
+    if (size < offset) {
+      file.close()
+      throw lostJournal(path, 'is shorter than what the store took from it', true)
+    }
+    if (this.#generation !== 0) this.#file.close()
+    this.#file = file
+    this.#generation = generation
+    this.#id = id
+    this.#offset = offset
+    this.#last = new Map()
+    this.#state = new CounterState(stored.counts, lastAt)
+    this.#pending = []
+    this.#pendingFrom = this.place
+    this.catchUp()
+    return this.#file
+  }
+
+  /** Writes an entry and tells what became of it at its place. */
+  append(entry: Entry): Decided {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      this.#written += 1
+      const own = { writer: this.#writer, n: this.#written, entry }
+      const { generation } = this
+      const bytes = this.#file.append(encodeEntry(own))
+      const { size, isNamed } = this.#file.look()
+      if (size === this.#offset + bytes && isNamed) {
+        this.#last.set(own.writer, own.n)
+        const decided = this.#decided(this.#offset, size, entry)
+        if (entry.kind === 'seal') this.#follow(entry.generation, entry.id)
+        return decided
+      }
+      const found = this.#read(size, own)
+      if (!isNamed && this.#generation === generation)
+        throw lostJournal(this.#file.path, 'was deleted')
+      if (found !== null) return found
+      if (this.#generation === generation) throw lostJournal(this.#file.path, 'was changed')
+    }
+    throw new Fault('AUDIT_UNAVAILABLE', 'The call journal is being replaced; try again.')
+  }
+
+  /** Reads what others wrote. */
+  catchUp(): void {
+    for (let generation = -1; generation !== this.#generation; ) {
+      generation = this.#generation
+      this.#read(this.#file.look().size, null)
+    }
+  }
+
+  /** Forgets entries that are in the tree. */
+  ingestedTo(place: number): void {
+    const kept = this.#pending.findIndex((one) => one.place >= place)
+    this.#pending = kept < 0 ? [] : this.#pending.slice(kept)
+    if (place > this.#pendingFrom) this.#pendingFrom = place
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  /** @returns what became of the own entry; null when it does not count: it stands behind a seal, or nowhere */
+  #read(to: number, own: Written | null): Decided | null {
+    if (to < this.#offset) throw lostJournal(this.#file.path, 'was cut')
+    if (to === this.#offset) return null
+    let found: Decided | null = null
+    for (const piece of this.#file.read(this.#offset, to)) {
+      const written = this.#writtenIn(piece)
+      if (written === null) continue
+      const isOwn = own !== null && written.writer === own.writer && written.n === own.n
+      // What was read back has the same meaning; the caller knows its own objects.
+      const decided = this.#decided(piece.from, piece.to, isOwn ? own.entry : written.entry)
+      if (isOwn) found = decided
+      if (written.entry.kind === 'seal') {
+        this.#follow(written.entry.generation, written.entry.id)
+        return found
+      }
+    }
+    return found
+  }
+
+  #writtenIn(piece: Piece): Written | null {
+    const written = 'text' in piece ? decodeEntry(piece.text) : null
+    if (written !== null && written.n > (this.#last.get(written.writer) ?? 0)) {
+      this.#last.set(written.writer, written.n)
+      return written
+    }
+    const bytes = piece.to - piece.from
+    if ('text' in piece || !piece.isTorn) {
+      this.#parts.log.error('the call journal holds what Sallyport did not write there', {
+        file: this.#file.path,
+        from: piece.from,
+        bytes,
+      })
+      this.#decided(piece.from, piece.to, bytes)
+    } else this.#offset = piece.to
+    return null
+  }
+
+  #decided(from: number, to: number, entry: Entry | number): Decided {
+    const place = placeOf(this.#generation, from)
+    this.#offset = to
+    let reserved: Decided['reserved'] = null
+    let at = this.#state.lastAt
+    if (typeof entry !== 'number') {
+      at = this.#state.timeOf(entry.at)
+      if (entry.kind === 'call') reserved = this.#state.take(entry.charges, at)
+      else if (entry.kind === 'charge') reserved = this.#state.take(entry.charges, at)
+      else if (entry.kind === 'change')
+        for (const { counter, bucket, amount } of entry.changes)
+          this.#state.change(counter, bucket, amount)
+    }
+    const decided = { place, at, entry, reserved }
+    this.#pending.push(decided)
+    return decided
+  }
+
+  /** What stands behind the seal counts nowhere: whoever wrote it there writes it again in the next file. */
+  #follow(generation: number, id: string): void {
+    const { base, key } = this.#parts
+    const path = journalPath(base, generation, id)
+    // Whoever slept for long finds even the next one gone; what was in it is in the store.
+    if (!existsSync(path)) {
+      this.load()
+      return
+    }
+    const next = JournalFile.open(path, keyOfFile(key, generation, id))
+    this.#file.close()
+    this.#file = next
+    this.#generation = generation
+    this.#id = id
+    this.#offset = 0
+    this.#last = new Map()
+  }
+}
+
+/** @param isShort whether all that is gone is in the store, as a power cut leaves it */
+function lostJournal(path: string, how: string, isShort = false): Fault {
+  // The id of the file is the end of its name.
+  const journal = path.slice(path.lastIndexOf('-') + 1)
+  return new Fault('STORE_TAMPERED', `The call journal '${path}' ${how}.`, {
+    details: { file: path, journal, isShort },
+  })
+}

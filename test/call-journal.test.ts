@@ -1,0 +1,287 @@
+// The journal of calls: what is written is charged and recorded, whatever becomes of its writer.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, readdirSync, readFileSync, truncateSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import { openCallRecord } from '../src/app/open-gateway.ts'
+import type { CallJournal } from '../src/audit/index.ts'
+import type { CounterWindow } from '../src/core/counter-port.ts'
+import { isFault } from '../src/core/faults.ts'
+import { epochMs } from '../src/core/time.ts'
+import { callOf } from './support/journal-calls.ts'
+import { PERSON, type TestVault } from './support/vault.ts'
+import { OpenVaults, SQLITE } from './support/vault-stores.ts'
+
+const vaults = new OpenVaults()
+afterEach(() => vaults.close(false))
+
+const KILLED = fileURLToPath(new URL('./support/journal-process.ts', import.meta.url))
+
+async function journalOf(vault: TestVault): Promise<CallJournal> {
+  return (await vault.journal.opened()) ?? assert.fail('there is no journal')
+}
+
+const MONTH: CounterWindow = { kind: 'month' }
+const charge = (max: number, more: { window?: CounterWindow; counter?: string } = {}) => ({
+  counter: 'one counter',
+  window: MONTH,
+  amount: 1,
+  max,
+  isShadow: false,
+  ruleText: '"/limits/0"',
+  ...more,
+})
+const call = (journal: CallJournal, max = 100) =>
+  journal.call({
+    text: {
+      head: ',"action":"tool.call","actor":"agent:local"',
+      detail: ',"detail":{"server":"s"',
+    },
+    by: '"policy"',
+    shadow: null,
+    charges: [charge(max)],
+  })
+
+const filesOf = ({ home }: TestVault): readonly string[] =>
+  readdirSync(home, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.calls-\d+-[0-9a-f]+$/.test(name))
+    .map((name) => join(home, name))
+
+const used = async ({ db }: TestVault): Promise<number> => {
+  const row = await db.read((reader) =>
+    reader.get<{ n: number }>('select coalesce(sum(used), 0) as n from gateway_counters'),
+  )
+  return row?.n ?? -1
+}
+
+test('of a process that is killed every call is charged and recorded, and the audit holds', async () => {
+  const first = await vaults.fresh(SQLITE)
+  await vaults.shut(first)
+  const child = spawnSync(process.execPath, [KILLED, first.home, '30'], { encoding: 'utf8' })
+  assert.equal(child.signal, 'SIGKILL')
+  assert.equal(child.stdout, '30 passed')
+  const next = await vaults.twin(first)
+  const calls = await next.audit.query({ action: 'tool.call', limit: 100 })
+  assert.equal(calls.length, 30)
+  // The first went by the store, and the end of the last was still to be written.
+  assert.equal(calls.filter(({ outcome }) => outcome === 'answered').length, 28)
+  assert.equal(await used(next), 30)
+  assert.deepEqual((await next.audit.verify()).findings, [])
+})
+
+test('of two processes one gets what is left, whoever wrote first', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const other = await vaults.twin(one)
+  const [a, b] = [await journalOf(one), await journalOf(other)]
+  const passed = [call(b, 1), call(a, 1), call(b, 1), call(a, 1)].map(
+    ({ reserved }) => 'taken' in reserved,
+  )
+  assert.deepEqual(passed, [true, false, false, false])
+  await one.ledger.flush()
+  const kinds = (await other.audit.query({ action: 'tool.call' })).map(({ kind }) => kind)
+  assert.deepEqual(kinds.toSorted(), ['intent', 'refusal', 'refusal', 'refusal'])
+  assert.deepEqual((await other.audit.verify()).findings, [])
+})
+
+test('the end of a call finds its record, whichever process took that into the audit', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const other = await vaults.twin(one)
+  const [a, b] = [await journalOf(one), await journalOf(other)]
+  const { place } = call(a)
+  await b.ingest()
+  a.refund([{ counter: 'one counter', bucket: 0, amount: 1 }], {
+    text: { head: ',"action":"tool.refund"', detail: ',"detail":{"server":"s"' },
+    of: place,
+  })
+  a.end(place, 'lost')
+  await a.ingest()
+  const [found] = await other.audit.query({ action: 'tool.call' })
+  assert.equal(found?.outcome, 'lost')
+  const [refund] = await other.audit.query({ action: 'tool.refund' })
+  assert.deepEqual(JSON.parse(refund?.body ?? '').detail, { server: 's', call: found?.seq })
+})
+
+test('a torn entry spoils itself alone', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const journal = await journalOf(vault)
+  call(journal)
+  const [file = ''] = filesOf(vault)
+  const entry = readFileSync(file)
+  appendFileSync(file, entry.subarray(0, entry.byteLength - 20))
+  assert.ok('taken' in call(journal).reserved)
+  await vault.ledger.flush()
+  assert.equal(await used(vault), 2)
+  assert.deepEqual((await vault.audit.verify()).findings, [])
+})
+
+for (const [what, foreign] of [
+  ['bytes of others', () => Buffer.from('\nsomething that is no entry\n')],
+  ['an entry that is put there again', (entry: Buffer) => entry],
+  [
+    'an entry that was changed',
+    (entry: Buffer) => Buffer.from(entry.toString().replace('\t1\t100', '\t0\t100')),
+  ],
+] as const)
+  test(`${what}: not counted, and told`, async () => {
+    const vault = await vaults.fresh(SQLITE)
+    const journal = await journalOf(vault)
+    call(journal)
+    const [file = ''] = filesOf(vault)
+    appendFileSync(file, foreign(readFileSync(file)))
+    assert.ok('taken' in call(journal).reserved)
+    await vault.ledger.flush()
+    assert.equal(await used(vault), 2)
+    const { findings } = await vault.audit.verify()
+    assert.deepEqual(
+      findings.map(({ kind }) => kind),
+      ['journal-spoiled'],
+    )
+    // A person has looked at it.
+    await vault.audit.acceptHead(PERSON)
+    assert.deepEqual((await vault.audit.verify()).findings, [])
+  })
+
+test('a journal that was cut under a process lets nothing pass until another is begun', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const journal = await journalOf(vault)
+  call(journal)
+  await journal.ingest()
+  const [file = ''] = filesOf(vault)
+  truncateSync(file, 10)
+  assert.throws(
+    () => call(journal),
+    (error) => isFault(error, 'STORE_TAMPERED'),
+  )
+  assert.throws(
+    () => call(journal),
+    (error) => isFault(error, 'STORE_TAMPERED'),
+  )
+  await journal.ingest()
+  assert.equal(filesOf(vault).length, 2)
+  assert.ok('exceeded' in call(journal, 1).reserved)
+  assert.ok('taken' in call(journal, 2).reserved)
+  await vault.ledger.flush()
+  const { findings } = await vault.audit.verify()
+  assert.deepEqual(
+    findings.map(({ kind }) => kind),
+    ['journal-lost'],
+  )
+})
+
+for (const [what, harm, findings] of [
+  ['is gone', (file: string) => unlinkSync(file), ['journal-lost']],
+  // As after a power cut: all that is missing was in the store already.
+  ['is shorter than the store says', (file: string) => truncateSync(file, 1), []],
+] as const)
+  test(`a journal that ${what}: counts stay, and another is begun`, async () => {
+    const first = await vaults.fresh(SQLITE)
+    call(await journalOf(first))
+    await vaults.shut(first)
+    harm(filesOf(first)[0] ?? '')
+    const next = await vaults.twin(first)
+    assert.ok('exceeded' in call(await journalOf(next), 1).reserved)
+    const found = (await next.audit.verify()).findings.map(({ kind }) => kind)
+    assert.deepEqual(found, findings)
+  })
+
+test('a full file is followed by another, and the old one goes', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const other = await vaults.twin(one)
+  const [a, b] = [await journalOf(one), await journalOf(other)]
+  call(b)
+  const before = filesOf(one)
+  // Entries of a hundred kilobytes each fill it soon.
+  const detail = `,"detail":{"server":"${'x'.repeat(100_000)}"`
+  for (let n = 0; n < 90; n += 1)
+    a.call({
+      text: { head: ',"action":"tool.call"', detail },
+      by: '"p"',
+      shadow: null,
+      charges: [],
+    })
+  await a.ingest()
+  const after = filesOf(one)
+  assert.equal(after.length, 1)
+  assert.notDeepEqual(after, before)
+  // It was written to the old file at first.
+  assert.ok('exceeded' in call(b, 1).reserved)
+  assert.ok('taken' in call(b, 2).reserved)
+  await one.ledger.flush()
+  assert.equal(await used(one), 2)
+  assert.deepEqual((await one.audit.verify()).findings, [])
+})
+
+test('in no interval of its length do more calls pass than a limit says, with two writers whose clocks differ', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const other = await vaults.twin(one)
+  const journals = [await journalOf(one), await journalOf(other)]
+  let runs = 0
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.record({
+          writer: fc.nat({ max: 1 }),
+          step: fc.nat({ max: 400 }),
+          skew: fc.integer({ min: -900, max: 0 }),
+        }),
+        { minLength: 20, maxLength: 80 },
+      ),
+      (calls) => {
+        runs += 1
+        const window: CounterWindow = { kind: 'sliding', lengthMs: 6_000, partMs: 100 }
+        const charges = [charge(5, { window, counter: `run ${runs}` })]
+        const passed: number[] = []
+        let now = 1_795_000_000_000 + runs * 1_000_000
+        let latest = 0
+        for (const { writer, step, skew } of calls) {
+          now += step
+          latest = Math.max(latest, now + skew)
+          const reserved = journals[writer]?.take(charges, epochMs(now + skew)) ?? assert.fail()
+          const isAllowed = 'taken' in reserved
+          const within = passed.filter((one) => one > latest - 6_000).length
+          const nearly = passed.filter((one) => one >= latest - 6_100).length
+          if (isAllowed) assert.ok(within < 5, 'never more than max in any interval')
+          else assert.ok(nearly >= 5, 'nothing is refused that a part less would let pass')
+          if (isAllowed) passed.push(latest)
+        }
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
+test('a clock that was ahead for a moment does not stop a limit until it is there again', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const journal = await journalOf(vault)
+  const window: CounterWindow = { kind: 'sliding', lengthMs: 60_000, partMs: 1_000 }
+  const take = (at: number) =>
+    'taken' in journal.take([charge(2, { window })], epochMs(1_795_000_000_000 + at))
+  assert.deepEqual([take(0), take(1_000)], [true, true])
+  // A day ahead; then right again: what was counted ahead counts beside what comes.
+  assert.deepEqual([take(86_400_000), take(2_000), take(3_000)], [true, true, false])
+  assert.deepEqual([take(63_001), take(64_001)], [true, false])
+})
+
+test('a freeze holds for the next call, on every process', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const other = await vaults.twin(one)
+  const record = await openCallRecord(other)
+  assert.ok('taken' in (await record.pass(callOf(10))))
+  await one.identity.freezes.freeze(PERSON, { kind: 'agent', id: 'local' }, null)
+  await assert.rejects(async () => record.pass(callOf(10)), { code: 'ACCESS_DENIED' })
+})
+
+test('a durable call is on the disk before it goes on, and the waits of many are one', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const journal = await journalOf(vault)
+  const record = await openCallRecord(vault)
+  const passed = await Promise.all(
+    Array.from({ length: 40 }, async () => record.pass({ ...callOf(100), isDurable: true })),
+  )
+  assert.equal(passed.filter((one) => 'taken' in one).length, 40)
+  await journal.ingest()
+  assert.equal((await vault.audit.query({ action: 'tool.call', limit: 100 })).length, 40)
+})

@@ -1,0 +1,31 @@
+import { limitCharge } from '../../src/gateway/limit-charge.ts'
+import type { ToolLimit } from '../../src/policy/tool-policy/index.ts'
+import { AGENT } from './vault.ts'
+
+const limit = (max: number): ToolLimit => ({
+  counter: 'c',
+  window: 'month',
+  max,
+  scope: 'grant',
+  algorithm: 'calendar',
+  scale: 0,
+  cost: { kind: 'fixed', units: 1 },
+  onDeny: null,
+  name: null,
+  pointer: '/tools/t/limits/0',
+})
+
+/** A call of a tool with one limit, as the path of calls has it recorded. */
+export const callOf = (max: number) => ({
+  caller: AGENT,
+  server: 's',
+  name: 't',
+  isMethod: false,
+  keys: [],
+  revision: null,
+  took: '',
+  isDurable: false,
+  shadow: null,
+  act: null,
+  charges: [limitCharge({ limit: limit(max), amount: 1, isShadow: false }, 's', 'me')],
+})
