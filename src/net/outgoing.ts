@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Agent, Dispatcher } from 'undici'
 import { Fault } from '../core/faults.ts'
 import { parseAllowList } from './allow-list.ts'
@@ -7,7 +8,7 @@ import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
 import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
 import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
 import { failed, netFault, timedOut, tooLarge } from './net-faults.ts'
-import { type Hop, isRedirect, MAX_REDIRECTS, nextHop } from './redirects.ts'
+import { type Hop, isRedirect, MAX_REDIRECTS, nextHop, type OutgoingPieces } from './redirects.ts'
 import { type Audience, checkUrl, parseTarget } from './rules.ts'
 
 export interface OutgoingOptions {
@@ -29,7 +30,7 @@ interface Ask {
   readonly url: string | URL
   /** Framing, host and encodings are not the caller's. */
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array | null
+  readonly body?: string | Uint8Array | OutgoingPieces | null
   readonly audience: Audience
   /** How many redirects are followed, at most 5. Default: 0, the redirect is the answer. */
   readonly redirects?: number
@@ -129,7 +130,7 @@ async function open(way: Way, ask: OutgoingStreamRequest): Promise<OutgoingStrea
   checkUrl(url, ask.audience, way.dial.allow)
   const answer = new Arriving({ url, deadlineMs, idleMs, signal })
   const dispatch = (agent: Agent): void => {
-    agent.dispatch({ ...sentTo(url, headers), method, body }, answer)
+    agent.dispatch({ ...sentTo(url, headers, body), method }, answer)
   }
   const ready = way.ready(ask.audience)
   if (ready !== null) dispatch(ready)
@@ -200,7 +201,7 @@ async function oneHop(
   checkUrl(url, audience, way.dial.allow)
   try {
     const agent = await unlessAborted(way.agent(audience), signal)
-    const sent = agent.request({ ...sentTo(url, headers), method, body, signal })
+    const sent = agent.request({ ...sentTo(url, headers, body), method, signal })
     // While a connection is made, undici does not hear the signal; it sends nothing afterwards.
     return await unlessAborted(sent, signal)
   } catch (error) {
@@ -208,12 +209,22 @@ async function oneHop(
   }
 }
 
-function sentTo({ origin, pathname, search }: URL, headers: Hop['headers']) {
+function sentTo({ origin, pathname, search }: URL, headers: Hop['headers'], body: Hop['body']) {
+  const inPieces = isInPieces(body)
   return {
     origin,
     path: search === '' ? pathname : `${pathname}${search}`,
-    headers: { ...headers, 'accept-encoding': ACCEPT_ENCODING },
+    headers: {
+      ...headers,
+      'accept-encoding': ACCEPT_ENCODING,
+      ...(inPieces && { 'content-length': String(body.bytes) }),
+    },
+    body: inPieces ? Readable.from(body.pieces()) : body,
   }
+}
+
+function isInPieces(body: Hop['body']): body is OutgoingPieces {
+  return typeof body === 'object' && body !== null && 'pieces' in body
 }
 
 /** What a body is said to be long, and what it is encoded in where there is one that could be. */
