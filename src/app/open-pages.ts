@@ -28,6 +28,7 @@ export async function openPages(
     signIn,
     oidc: provider,
     approvals: async () => stack.approvals.approvals,
+    logins: async () => (await stack.registry()).logins(),
     nameOf: (principal) => nameOf(stack, principal),
     log,
   })

@@ -4,11 +4,13 @@ import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { OidcSignInPort, PeoplePort, SignInPort } from '../core/people-port.ts'
 import { toldTo } from '../core/told.ts'
+import type { LoginPort } from '../core/upstream-login-port.ts'
 import { createAccountPages } from './account.ts'
 import { AddressLimit } from './address-limit.ts'
 import { createApprovalPage } from './approvals.ts'
 import { createPasskeyPages } from './passkeys.ts'
 import { json, note, onward } from './reply.ts'
+import { serverLoginPage } from './server-login.ts'
 import { sharePage } from './share.ts'
 import { createSignInPages } from './sign-in.ts'
 import { cookieOf, type From, originOf, type Visit } from './visit.ts'
@@ -20,6 +22,7 @@ export interface PagesOptions {
   readonly signIn: SignInPort
   readonly oidc: () => Promise<OidcSignInPort | null>
   readonly approvals: () => Promise<ApprovalPort | null>
+  readonly logins: () => Promise<LoginPort | null>
   /** What a principal is called, or null. */
   readonly nameOf: (principal: string) => Promise<string | null>
   readonly log: Log
@@ -37,7 +40,9 @@ export interface Pages {
 
 const FIRST_SEGMENTS = new Set([
   '',
-  ...'setup join reset sign-in sign-out step-up account approvals passkeys share'.split(' '),
+  ...'setup join reset sign-in sign-out step-up account approvals passkeys share servers'.split(
+    ' ',
+  ),
 ])
 const MAX_AGENT = 300
 /** Questions to authenticators and ways to another provider, an address and minute. */
@@ -87,6 +92,10 @@ export function createPages(options: PagesOptions): Pages {
         return questions.take(visit.browser.address) ? entering.elsewhere(visit) : tooOften()
       case '/sign-in/back':
         return entering.back(visit)
+      case '/servers/back': {
+        const logins = visit.request.method === 'GET' ? await options.logins() : null
+        return logins === null ? nothingHere() : serverLoginPage(visit, logins)
+      }
       case '/sign-out':
         return entering.signOut(visit)
       case '/step-up':

@@ -236,6 +236,7 @@ test('pages: no cookie and no password goes over plain HTTP beyond this machine,
     signIn,
     oidc: async () => null,
     approvals: async () => null,
+    logins: async () => null,
     nameOf: async () => null,
     log: silentLog,
   })

@@ -74,3 +74,56 @@ export const toolPolicyTextSchema = toolPolicySchema
 export const attachedSchema = z
   .object({ policies: z.array(z.string()).describe('What judges the calls there now.') })
   .meta({ id: 'AttachedPolicies' })
+
+export const gatewayLoginBody = z.strictObject({
+  client_id: z.string().optional().describe('Of a client that was registered by hand.'),
+  client_secret: z
+    .string()
+    .optional()
+    .describe('secret://PATH: where the vault has the secret of that client.'),
+  scopes: z.array(z.string()).optional().describe('In place of those that the server asks for.'),
+})
+
+const loginClient = z
+  .enum(['given', 'document', 'registered'])
+  .describe('How the authorization server knows this program.')
+
+export const gatewayLoginBegunSchema = z
+  .object({
+    authorization_url: z
+      .string()
+      .describe('What the same browser opens; it comes back to a page of this server.'),
+    issuer: z.string(),
+    client: loginClient,
+    scopes: z.array(z.string()),
+    expires_at: instant,
+  })
+  .meta({ id: 'GatewayLoginBegun' })
+
+export const gatewayLoginSchema = z
+  .object({
+    server: z.string(),
+    state: z
+      .enum(['active', 'needed'])
+      .describe('needed: the tokens are taken no more, and somebody has to log in again.'),
+    issuer: z.string(),
+    client: loginClient,
+    client_id: z.string(),
+    scopes: z.array(z.string()),
+    missing_scopes: z
+      .array(z.string())
+      .describe('What the server has asked for since, and the login lacks.'),
+    created_by: z.string(),
+    created_by_type: z.enum(['user', 'agent', 'system']),
+    created_at: instant,
+    renewed_at: instant,
+    expires_at: instant.nullable(),
+  })
+  .meta({ id: 'GatewayLogin' })
+
+export const gatewayLogoutSchema = z
+  .object({
+    issuer: z.string(),
+    revoked: z.boolean().describe('Whether the authorization server took the tokens back.'),
+  })
+  .meta({ id: 'GatewayLogout' })

@@ -18,6 +18,7 @@ import {
   toolPolicyTextSchema,
 } from '../contract/gateway.ts'
 import { type Call, type Operation, operation } from '../operation.ts'
+import { type LoginRouteParts, loginOperations } from './gateway-logins.ts'
 import { madeBy } from './moments.ts'
 
 const TAG = 'gateway'
@@ -28,14 +29,19 @@ const CHANGERS = {
 const NO_SERVER = { description: 'There is no such server.' }
 const NO_POLICY = { description: 'There is no such policy.' }
 
-export interface GatewayRouteParts {
+export interface GatewayRouteParts extends LoginRouteParts {
   readonly servers: ServerPort
   readonly policies: ToolPolicyPort
 }
 
 /** @param open loaded by the first call that asks for it */
 export function gatewayOperations(open: () => Promise<GatewayRouteParts>): readonly Operation[] {
-  return [...serverOperations(open), ...policyOperations(open), ...attachOperations(open)]
+  return [
+    ...serverOperations(open),
+    ...loginOperations(open),
+    ...policyOperations(open),
+    ...attachOperations(open),
+  ]
 }
 
 function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Operation[] {
