@@ -220,3 +220,13 @@ export function inOrder(first: Search, ...steps: readonly Step[]): Search {
     }
   }
 }
+
+/**
+ * Where the first of some units stands from a place on, or the end of the text. Much faster than looking at each unit.
+ *
+ * @param units - a class of units, with the flag `g`
+ */
+export function placeOf(units: RegExp, text: string, from: number): number {
+  units.lastIndex = from
+  return units.test(text) ? units.lastIndex - 1 : text.length
+}

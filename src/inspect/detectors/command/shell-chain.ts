@@ -1,4 +1,5 @@
 import type { Detector, Hit, Scene } from '../../detector.ts'
+import { placeOf } from '../../search.ts'
 import { isDocument, isInBackticks } from '../surroundings.ts'
 import {
   BUILDS,
@@ -9,12 +10,11 @@ import {
 } from './command-words.ts'
 import { isShellLine } from './shell-line.ts'
 
-const SEMICOLON = 0x3b
 const PIPE = 0x7c
 const AMPERSAND = 0x26
-const PERCENT = 0x25
 const MAX_HITS = 16
 
+const FIRST_UNIT = /[;|&%]/g
 /** A separator written in the clear or percent-encoded, repeats included. */
 const SEPARATOR = /(?:[;|&]|%0[ad]|%3b|%26|%7c)(?:[;|&+ \t]|%0[ad]|%3b|%26|%7c|%20){0,8}/iy
 /** What a value was closed with before the separator: `a)`, `test*`, `"`. */
@@ -144,9 +144,11 @@ function find(text: string, from: number, to: number, scene: Scene): readonly Hi
 
   const leading = from === 0 ? LEADING_BREAK.exec(text.slice(0, 40)) : null
   if (leading !== null && text.length <= 400) consider(0, leading[0].length)
-  for (let at = from; at < to && hits.length < MAX_HITS; at += 1) {
-    const unit = text.charCodeAt(at)
-    if (unit !== SEMICOLON && unit !== PIPE && unit !== AMPERSAND && unit !== PERCENT) continue
+  for (
+    let at = placeOf(FIRST_UNIT, text, from);
+    at < to && hits.length < MAX_HITS;
+    at = placeOf(FIRST_UNIT, text, at + 1)
+  ) {
     SEPARATOR.lastIndex = at
     if (!SEPARATOR.test(text)) continue
     const next = SEPARATOR.lastIndex

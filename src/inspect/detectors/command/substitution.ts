@@ -1,11 +1,13 @@
 import type { Detector, Hit, Scene } from '../../detector.ts'
+import { placeOf } from '../../search.ts'
 import { isDocument, isInBackticks, isWholeText } from '../surroundings.ts'
 import { BUILDS, isCommandLine, readCommand } from './command-words.ts'
 import { isShellLine } from './shell-line.ts'
 
-const DOLLAR = 0x24
 const BACKTICK = 0x60
 const LESS = 0x3c
+/** A dollar sign, a backtick, or what opens a process substitution. */
+const FIRST_UNIT = /[$`<]/g
 const PAREN = 0x28
 const MAX_HITS = 16
 /** What an attacker asks first, and no prose writes as `$(…)` or between backticks glued to a word. */
@@ -72,9 +74,12 @@ function find(text: string, from: number, to: number, scene: Scene): readonly Hi
   const hits: Hit[] = []
   if (isDocument(text)) return hits
   const cap = scene.kind === 'prose' || scene.kind === 'description' ? 0.7 : 1
-  for (let at = from; at < to && hits.length < MAX_HITS; at += 1) {
+  for (
+    let at = placeOf(FIRST_UNIT, text, from);
+    at < to && hits.length < MAX_HITS;
+    at = placeOf(FIRST_UNIT, text, at + 1)
+  ) {
     const unit = text.charCodeAt(at)
-    if (unit !== DOLLAR && unit !== BACKTICK && unit !== LESS) continue
     let end = at + 2
     let confidence = 0
     if (unit === BACKTICK) {
