@@ -58,10 +58,60 @@ if (args.at(-1) === 'wait') {
 }
 `
 
+/** What the program and the bundler need: that all of the lock file can be installed is seen wherever tests run. */
+const NEEDED = ['node', 'rolldown', 're2js', 'zod']
+
+interface Packages {
+  [group: string]: Record<string, string> | undefined
+}
+
+function narrow(manifest: Packages): void {
+  for (const group of ['dependencies', 'devDependencies', 'optionalDependencies'])
+    manifest[group] = Object.fromEntries(
+      Object.entries(manifest[group] ?? {}).filter(([name]) => NEEDED.includes(name)),
+    )
+}
+
+/** Leaves the packages that are needed, and what these need, in both files of the clone. */
+function narrowClone(): void {
+  const read = (name: string) => JSON.parse(readFileSync(join(clone, name), 'utf8')) as unknown
+  const write = (name: string, value: unknown): void =>
+    writeFileSync(join(clone, name), `${JSON.stringify(value, null, 2)}\n`)
+  const manifest = read('package.json') as Packages
+  narrow(manifest)
+  write('package.json', manifest)
+  const lock = read('package-lock.json') as { packages: Record<string, Packages> }
+  const kept: Record<string, Packages> = {}
+  const keep = (place: string): void => {
+    const one = lock.packages[place]
+    if (one === undefined || place in kept) return
+    kept[place] = one
+    if (place === '') narrow(one)
+    const { dependencies, devDependencies, optionalDependencies } = one
+    for (const name of Object.keys({
+      ...dependencies,
+      ...optionalDependencies,
+      ...(place === '' && devDependencies),
+    })) {
+      // As Node resolves it: the nearest folder of modules that has one.
+      let base = place
+      while (base !== '' && !(`${base}/node_modules/${name}` in lock.packages))
+        base = base.replace(/(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/]+$/, '')
+      keep(`${base === '' ? '' : `${base}/`}node_modules/${name}`)
+    }
+  }
+  keep('')
+  write('package-lock.json', { ...lock, packages: kept })
+}
+
 function makeClone(): void {
   if (existsSync(clone)) return
   const { status, stderr } = run('git', ['clone', '--quiet', root, clone], folder)
   assert.equal(status, 0, stderr)
+  narrowClone()
+  const author = ['-c', 'user.name=house', '-c', 'user.email=house@example.org']
+  const commit = run('git', [...author, 'commit', '--quiet', '--all', '-m', 'narrowed'], clone)
+  assert.equal(commit.status, 0, commit.stderr)
   mkdirSync(join(clone, 'src', 'app'), { recursive: true })
   writeFileSync(join(clone, 'src', 'app', 'bin.ts'), PROGRAM)
 }
