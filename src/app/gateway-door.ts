@@ -112,7 +112,8 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
       const server = ADDRESS.exec(pathname)?.[1] ?? ''
       const { authorization, dpop } = request.headers
       const shown = () => {
-        if (namesToken(new URLSearchParams(query))) throw new Fault('BAD_INPUT', NO_TOKEN_IN_QUERY)
+        if (query !== '' && namesToken(new URLSearchParams(query)))
+          throw new Fault('BAD_INPUT', NO_TOKEN_IN_QUERY)
         const token = shownToken(authorization ?? null)
         if (token === null) throw new Fault('UNAUTHENTICATED', 'A bearer token is required.')
         return {

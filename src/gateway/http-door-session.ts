@@ -98,12 +98,12 @@ export class DoorSession {
   }
 
   /** One message of the client. */
-  post({ message, frame, response, takesStream, prefersStream }: Posted, caller: Caller): void {
+  post({ message, response, takesStream, prefersStream }: Posted, caller: Caller): void {
     this.lastUsed = monotonicMs()
     this.#relay.calledBy(caller)
     if (message.kind !== 'request') {
       response.writeHead(202, { 'Content-Length': 0 }).end()
-      this.#relay.fromClient(frame)
+      this.#relay.take(message)
       return
     }
     const { idKey, idText } = message
@@ -126,7 +126,7 @@ export class DoorSession {
     const token = progressTokenOf(message)
     if (token !== null) this.#tokens.set(token, idKey)
     response.once('close', () => this.#disconnected(idKey, pending))
-    this.#relay.fromClient(frame)
+    this.#relay.take(message)
   }
 
   /** The stream for what the server says of its own accord, or one that broke off. @returns false for a second one */

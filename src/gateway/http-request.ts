@@ -20,14 +20,31 @@ export function hostProblem(
   { headers }: Pick<IncomingMessage, 'headers'>,
   hostnames: ReadonlySet<string>,
 ): string | null {
-  const isOurs = (name: string | undefined): boolean =>
-    name !== undefined && (LOOPBACK.has(name) || hostnames.has(name))
+  const isOurs = (name: string | null): boolean =>
+    name !== null && (LOOPBACK.has(name) || hostnames.has(name))
   const { host, origin } = headers
-  if (!isOurs(URL.parse(`http://${host ?? ''}`)?.hostname)) return 'The Host is not this server.'
+  if (!isOurs(hostnameIn(`http://${host ?? ''}`))) return 'The Host is not this server.'
   // `null` is what sandboxed pages and files send.
-  if (origin !== undefined && !isOurs(URL.parse(origin)?.hostname))
-    return 'The Origin is not this server.'
+  if (origin !== undefined && !isOurs(hostnameIn(origin))) return 'The Origin is not this server.'
   return null
+}
+
+const MAX_HOST_CHARACTERS = 300
+/** Texts that are remembered. */
+const MAX_KNOWN = 64
+/** Clients say the same with every request. */
+const knownHostnames = new Map<string, string | null>()
+
+/** @returns null for what is no URL */
+function hostnameIn(url: string): string | null {
+  const known = knownHostnames.get(url)
+  if (known !== undefined) return known
+  const hostname = URL.parse(url)?.hostname ?? null
+  if (url.length <= MAX_HOST_CHARACTERS) {
+    if (knownHostnames.size >= MAX_KNOWN) knownHostnames.clear()
+    knownHostnames.set(url, hostname)
+  }
+  return hostname
 }
 
 /** One request at an address of the gateway, and who may make it. */
@@ -67,6 +84,9 @@ export async function letIn<A>(
   }
 }
 
+/** What takes no more is read at once. */
+const SMALL_BYTES = 65_536
+
 /**
  * The message in the body of a request, on one line; one that is too large for memory with references in place of its
  * large values.
@@ -87,7 +107,10 @@ export async function frameOf(
     throw new Fault('UNSUPPORTED_MEDIA', 'Content-Encoding must be gzip, br or deflate.')
   const tooMuch = (): Fault =>
     new Fault('TOO_LARGE', `The message is larger than ${maxBytes} bytes.`)
-  if (Number(request.headers['content-length'] ?? '0') > maxBytes) throw tooMuch()
+  const length = request.headers['content-length']
+  if (Number(length ?? '0') > maxBytes) throw tooMuch()
+  if (decoder === null && length !== undefined && Number(length) <= SMALL_BYTES)
+    return onOneLine(await smallBody(request))
   let parts: Buffer[] = []
   let size = 0
   let large: LargeLine | null = null
@@ -109,6 +132,20 @@ export async function frameOf(
   }
   if (large !== null) return large.end()
   return onOneLine(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts))
+}
+
+/** A body whose length is said; node gives no byte more. */
+function smallBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => void parts.push(part))
+    request.once('end', () => {
+      const [only] = parts
+      resolve(parts.length === 1 && only !== undefined ? only : Buffer.concat(parts))
+    })
+    // The client went away in the middle of it.
+    request.once('error', reject)
+  })
 }
 
 function received(request: IncomingMessage): AsyncIterable<Buffer> {
@@ -147,7 +184,6 @@ export interface Taken {
   readonly prefersStream: boolean
 }
 
-const MAX_KNOWN = 64
 /** Clients say the same with every request. */
 const knownTaken = new Map<string, Taken | null>()
 

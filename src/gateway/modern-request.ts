@@ -42,7 +42,7 @@ export class ModernRequest {
   }
 
   async go(shared: SharedUpstream): Promise<void> {
-    const { message, frame, response, log } = this.#options
+    const { message, response, log } = this.#options
     const isRequest = message.kind === 'request'
     response.once('close', () => this.#closed())
     try {
@@ -67,7 +67,7 @@ export class ModernRequest {
       this.#end()
       return
     }
-    this.#relay.fromClient(frame)
+    this.#relay.take(message)
     if (isRequest) return
     response.writeHead(202, { 'Content-Length': 0 }).end()
     await this.#relay.idle()

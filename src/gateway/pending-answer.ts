@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { mentionsHeld } from '../core/held-values.ts'
+import { monotonicMs } from '../core/time.ts'
 import { ERA_ERRORS, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
 import { EventStream } from './event-stream.ts'
 
@@ -13,6 +14,9 @@ export interface PendingOptions {
   readonly name: string | null
   readonly headers: Readonly<Record<string, string>>
 }
+
+/** A connection is not taken for dead sooner. */
+const QUIET_MS = 5_000
 
 /** What HTTP says of errors in the revisions from 2026-07-28 on. */
 const STATUS: ReadonlyMap<number, number> = new Map([
@@ -32,6 +36,7 @@ export class PendingAnswer {
   readonly stream: EventStream
   readonly #response: ServerResponse
   readonly #options: PendingOptions
+  readonly #askedAt = monotonicMs()
   #isStreaming = false
   #isOver = false
 
@@ -73,10 +78,10 @@ export class PendingAnswer {
     sendJson(this.#response, status, text, this.#options.headers)
   }
 
-  /** Says that it is still alive: as a stream, if it was to be one. */
+  /** Says that it is still alive, unless it began just now: as a stream, if it was to be one. */
   touch(): void {
     if (this.#isStreaming) this.stream.touch()
-    else this.begin()
+    else if (monotonicMs() - this.#askedAt >= QUIET_MS) this.begin()
   }
 
   /** Ends without an answer: whoever waits finds the connection gone. */
@@ -110,12 +115,12 @@ export function sendJson(
     return
   }
   if (response.destroyed || response.headersSent) return
-  const body = Buffer.from(text, 'utf8')
   response.writeHead(status, {
     'Content-Type': 'application/json',
-    'Content-Length': body.length,
+    'Content-Length': Buffer.byteLength(text, 'utf8'),
     'Cache-Control': 'no-store',
     ...headers,
   })
-  response.end(body)
+  // As text it goes out in one piece with the head.
+  response.end(text)
 }

@@ -57,6 +57,8 @@ const NO_BATCH = 'Batches are not served here: send one message at a time.'
 export class Relay {
   readonly #options: RelayOptions
   #caller: Caller
+  /** The same without what the client says of itself. */
+  #cameAs: Caller
   readonly #asked = new Map<string, Asked>()
   /** Ids of requests of the server. */
   readonly #askedByServer = new Set<string>()
@@ -71,6 +73,7 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#options = options
     this.#caller = options.caller
+    this.#cameAs = options.caller
     this.#probes = new Probes(options.toServer)
     this.#patience = new Patience(
       (idKey) => this.#late(idKey),
@@ -102,6 +105,9 @@ export class Relay {
 
   /** From now on it is this caller, who is the same and came with something else or from elsewhere. */
   calledBy(caller: Caller): void {
+    // What is known of a caller is known of the object.
+    if (caller === this.#cameAs) return
+    this.#cameAs = caller
     const { client } = this.#caller
     this.#caller = client === undefined ? caller : { ...caller, client }
   }
@@ -115,6 +121,11 @@ export class Relay {
     const read = readFrames(frame)
     if (read.kind === 'batch') this.#batch(read)
     else this.#one(read)
+  }
+
+  /** As `fromClient`, for one that was read already. */
+  take(message: Message): void {
+    this.#one(message)
   }
 
   #one(message: Message | Refused): void {
