@@ -2,7 +2,7 @@ import type { LocalToken, TokenPort } from '../core/admin-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { GrantInfo } from '../core/grant-port.ts'
-import type { Origin } from '../core/identity-port.ts'
+import { EVERY_SERVER, type Origin } from '../core/identity-port.ts'
 import { type Caller, localAgent, principalName } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
 import type { Admitted, AdmittedToAll, Reach } from '../gateway/index.ts'
@@ -84,7 +84,7 @@ export class GatewayPeers {
   }
 
   /**
-   * Who asks for every server at once. A grant counts at its own server alone, so its bearer is nobody here.
+   * Who asks for every server at once. Whoever shows a grant reaches the one server of it.
    *
    * @throws {Fault} `UNAUTHENTICATED`; `ACCESS_DENIED` for people
    */
@@ -97,10 +97,12 @@ export class GatewayPeers {
         reaches: judgedServers(servers),
         passedOver: [],
       }
-    const caller = await this.#registered(shown, {})
+    const caller = await this.#registered(shown, { server: EVERY_SERVER })
+    const { credential } = caller.access ?? {}
     return {
       caller,
-      owner: principalName(caller.principal),
+      owner:
+        credential?.kind === 'grant' ? `grant:${credential.id}` : principalName(caller.principal),
       ...(await this.#reaches(caller, servers)),
     }
   }
@@ -126,7 +128,11 @@ export class GatewayPeers {
     caller: Caller,
     servers: readonly ServerInfo[],
   ): Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver'>> {
-    const own = Map.groupBy(await this.#ownGrants(caller), ({ server }) => server)
+    const isOne = caller.access?.credential.kind === 'grant'
+    const grants = isOne
+      ? [await this.#parts.stack.identity.grants.held(caller)]
+      : await this.#ownGrants(caller)
+    const own = Map.groupBy(grants, ({ server }) => server)
     const reaches: Reach[] = []
     const passedOver: { server: string; reason: string }[] = []
     for (const server of servers) {

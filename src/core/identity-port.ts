@@ -151,13 +151,16 @@ export interface TokenExchange {
   readonly boundTo: string | null
 }
 
+/** Where all servers of the gateway are asked for: a grant counts there too, for its own one. */
+export const EVERY_SERVER = '*'
+
 /** Where a request came from, for conditions, throttles and audit. */
 export interface Origin {
   /** Address of the client after trusted proxies, or null. */
   readonly address: string | null
   readonly channel: 'http' | 'mcp-http' | 'page'
   readonly client?: string
-  /** Server of the gateway that is asked for. A grant counts at its own alone, and nowhere without one. */
+  /** Server of the gateway that is asked for, or `EVERY_SERVER`. A grant counts at its own, and nowhere without one. */
   readonly server?: string
   /** What came with the request to prove that its sender holds the key that the token is bound to (RFC 9449). */
   readonly proof?: RequestProof

@@ -16,7 +16,14 @@ import {
   versionNamedBy,
   withMembers,
 } from '../mcp/wire/index.ts'
-import { AllServers, type MemberParts, type PassedOver, type Reach } from './all-servers.ts'
+import { answerAll } from './all-requests.ts'
+import {
+  type AllNotice,
+  AllServers,
+  type MemberParts,
+  type PassedOver,
+  type Reach,
+} from './all-servers.ts'
 import { EventStream } from './event-stream.ts'
 import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { traced } from './http-trace.ts'
@@ -47,13 +54,24 @@ export interface AllDoorOptions {
   readonly maxMessageBytes: number
 }
 
+/** A connection on which somebody waits to be told. */
+interface Listening {
+  /** @param notice null: that the connection is not dead */
+  readonly tell: (notice: AllNotice | null) => void
+  readonly end: () => void
+}
+
 /** Of one owner: his servers, and the connections on which he waits to be told of changes. */
 interface Open {
   readonly all: AllServers
   admitted: AdmittedToAll
-  readonly listening: Set<{ readonly tell: (changed: boolean) => void; readonly end: () => void }>
+  readonly listening: Set<Listening>
+  /** Resources of which those among them that have sessions elsewhere want to be told. */
+  readonly listened: Set<string>
   /** What his calls were judged by when it was last looked at. */
   judgedBy: string
+  /** Monotonic milliseconds. */
+  lastUsed: number
 }
 
 const TOUCH_MS = 15_000
@@ -62,8 +80,12 @@ const MAX_OWNERS = 64
 const MAX_LISTENING = 32
 const LIST_CHANGED = 'notifications/tools/list_changed'
 const NO_HEADERS = new ToolHeaders()
-/** What lists say of how long they may be kept, in milliseconds: policies change. */
-const TTL_MS = 1_000
+/** What a listener may ask to be told of. */
+const WANTED: Readonly<Record<string, string>> = {
+  toolsListChanged: LIST_CHANGED,
+  promptsListChanged: 'notifications/prompts/list_changed',
+  resourcesListChanged: 'notifications/resources/list_changed',
+}
 
 /** Every server that a caller may reach behind one endpoint, `/mcp/all`. It has no sessions in either era. */
 export class AllDoor {
@@ -154,130 +176,97 @@ export class AllDoor {
     isModern: boolean,
   ): Promise<void> {
     const { idText, method } = request
+    const { all, admitted, listened } = open
     try {
-      switch (method) {
-        case 'initialize':
-          pending.answer(resultAnswer(idText, this.#greeting(request)))
-          return
-        case 'ping':
-          pending.answer(resultAnswer(idText, {}))
-          return
-        case 'server/discover':
-          pending.answer(resultAnswer(idText, this.#discovered()))
-          return
-        case 'tools/list':
-          pending.answer(resultAnswer(idText, await this.#listed(open, isModern)))
-          return
-        case 'tools/call':
-          pending.answer(await this.#called(request, pending, response, open, isModern))
-          return
-        case 'subscriptions/listen':
-          if (isModern) {
-            this.#listens(request, pending, response, open)
-            return
-          }
-          break
-        default:
+      if (method === 'subscriptions/listen' && isModern) {
+        await this.#listens(request, pending, response, open)
+        return
       }
-      pending.answer(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
+      const gone = new AbortController()
+      response.once('close', () => gone.abort())
+      const answer = await answerAll({
+        request,
+        all,
+        listened,
+        isModern,
+        caller: admitted.caller,
+        passedOver: admitted.passedOver,
+        version: this.#options.version,
+        event: (text) => pending.event(text),
+        signal: gone.signal,
+      })
+      pending.answer(answer)
     } catch (error) {
       pending.answer(errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null)))
     }
   }
 
-  #greeting({ params }: Request): object {
-    const wanted = isObject(params?.value) ? params.value['protocolVersion'] : undefined
-    return {
-      protocolVersion: typeof wanted === 'string' && LEGACY.has(wanted) ? wanted : '2025-11-25',
-      capabilities: { tools: { listChanged: true } },
-      serverInfo: { name: 'sallyport', title: 'Sallyport', version: this.#options.version },
-      instructions: INSTRUCTIONS,
-    }
-  }
-
-  #discovered(): object {
-    return {
-      resultType: 'complete',
-      supportedVersions: [MODERN],
-      capabilities: { tools: { listChanged: true } },
-      instructions: INSTRUCTIONS,
-      ttlMs: TTL_MS,
-      cacheScope: 'private',
-      _meta: { [META.server]: { name: 'sallyport', version: this.#options.version } },
-    }
-  }
-
-  async #listed({ all, admitted }: Open, isModern: boolean): Promise<object> {
-    const { tools, passedOver } = await all.list(admitted.caller)
-    const missing = [...admitted.passedOver, ...passedOver]
-    return {
-      ...(isModern && { resultType: 'complete', ttlMs: TTL_MS, cacheScope: 'private' }),
-      tools,
-      ...(missing.length > 0 && { _meta: { 'sallyport/passed-over': missing } }),
-    }
-  }
-
-  async #called(
-    request: Request,
-    pending: PendingAnswer,
-    response: ServerResponse,
-    { all, admitted }: Open,
-    isModern: boolean,
-  ): Promise<string> {
-    const read = readToolCall(request)
-    if ('refused' in read) return refusalAnswer(read.refused)
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
-    const { tool } = read.call
-    const event = (text: string): void => pending.event(text)
-    const answer = await all.call(request, tool, admitted.caller, event, gone.signal)
-    if (answer === null)
-      return errorAnswer(request.idText, RPC_ERRORS.params, `Unknown tool: ${shownName(tool)}`)
-    const result = isModern ? memberOf(answer, 'result') : null
-    return result?.startsWith('{') === true && memberOf(result, 'resultType') === null
-      ? withMembers(answer, { result: withMembers(result, { resultType: '"complete"' }) })
-      : answer
-  }
-
-  #listens(
+  /** What is told on the connection of one request, until it closes (2026-07-28). */
+  async #listens(
     { idText, params }: Request,
     pending: PendingAnswer,
     response: ServerResponse,
     open: Open,
-  ): void {
+  ): Promise<void> {
+    const { all, admitted } = open
     const filter = isObject(params?.value) ? params.value['notifications'] : undefined
-    const wantsTools = isObject(filter) && filter['toolsListChanged'] === true
+    const asked = isObject(filter) ? filter : {}
+    const kinds = Object.keys(WANTED).filter((kind) => asked[kind] === true)
+    const methods = new Set(kinds.map((kind) => WANTED[kind]))
+    const uris = new Set<string>()
+    for (const uri of listOf(asked['resourceSubscriptions']))
+      if (typeof uri === 'string' && !uris.has(uri)) {
+        const isHeard = await all.subscribe(uri, admitted.caller).then(
+          () => true,
+          () => false,
+        )
+        if (isHeard) uris.add(uri)
+      }
+    const leave = (): void => {
+      for (const uri of uris) all.unsubscribe(uri)
+    }
+    if (response.destroyed) {
+      leave()
+      return
+    }
+    response.once('close', leave)
     const told = (method: string, more: object): string =>
       `{"jsonrpc":"2.0","method":"${method}","params":{${JSON.stringify(more).slice(1, -1)}${Object.keys(more).length > 0 ? ',' : ''}"_meta":{${JSON.stringify(META.subscription)}:${idText}}}}`
     pending.begin()
-    const notifications = wantsTools ? { toolsListChanged: true } : {}
+    const notifications = {
+      ...Object.fromEntries(kinds.map((kind) => [kind, true])),
+      ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
+    }
     pending.event(told('notifications/subscriptions/acknowledged', { notifications }))
     this.#listening(open, response, {
-      tell: (changed) => {
-        if (!changed) pending.touch()
-        else if (wantsTools) pending.event(told(LIST_CHANGED, {}))
+      tell: (notice) => {
+        if (notice === null) pending.touch()
+        else if (notice.uri === null) {
+          if (methods.has(notice.method)) pending.event(told(notice.method, {}))
+        } else if (uris.has(notice.uri)) pending.event(told(notice.method, { uri: notice.uri }))
       },
       end: () => pending.drop(),
     })
   }
 
+  /** What clients with sessions are told: all of it, for here they have none. */
   #streams(response: ServerResponse, open: Open): void {
     const stream = new EventStream(null)
     stream.attach(response, {}, null)
     this.#listening(open, response, {
-      tell: (changed) => {
-        if (changed) stream.push(`{"jsonrpc":"2.0","method":"${LIST_CHANGED}"}`)
-        else stream.touch()
+      tell: (notice) => {
+        if (notice === null) stream.touch()
+        else if (notice.uri === null) stream.push(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
+        else if (open.listened.has(notice.uri)) {
+          const params = JSON.stringify({ uri: notice.uri })
+          stream.push(`{"jsonrpc":"2.0","method":"${notice.method}","params":${params}}`)
+        }
       },
       end: () => stream.end(),
     })
   }
 
-  #listening(
-    { listening }: Open,
-    response: ServerResponse,
-    one: { readonly tell: (changed: boolean) => void; readonly end: () => void },
-  ): void {
+  #listening({ listening }: Open, response: ServerResponse, one: Listening): void {
     listening.add(one)
     response.once('close', () => listening.delete(one))
     if (listening.size <= MAX_LISTENING) return
@@ -292,15 +281,30 @@ export class AllDoor {
     const known = this.#open.get(admitted.owner)
     if (known !== undefined) {
       known.admitted = admitted
+      known.lastUsed = monotonicMs()
       known.all.reach(admitted.reaches)
       return known
     }
     if (this.#open.size >= MAX_OWNERS) this.#makeRoom()
     const { partsOf, log } = this.#options
-    const all = new AllServers((reach) => partsOf(admitted.owner, reach), log)
+    const listening = new Set<Listening>()
+    const all = new AllServers(
+      (reach) => partsOf(admitted.owner, reach),
+      log,
+      (notice) => {
+        for (const one of listening) one.tell(notice)
+      },
+    )
     all.reach(admitted.reaches)
     const judgedBy = this.#judgedBy(admitted.reaches)
-    const open: Open = { all, admitted, listening: new Set(), judgedBy }
+    const open: Open = {
+      all,
+      admitted,
+      listening,
+      listened: new Set(),
+      judgedBy,
+      lastUsed: monotonicMs(),
+    }
     this.#open.set(admitted.owner, open)
     return open
   }
@@ -318,9 +322,14 @@ export class AllDoor {
 
   #sweep(): void {
     const before = monotonicMs() - IDLE_MS
-    for (const [owner, { all, listening }] of this.#open) {
+    for (const [owner, { all, listening, listened, lastUsed }] of this.#open) {
+      // Nobody is there who could be told.
+      if (listening.size === 0 && lastUsed < before) {
+        for (const uri of listened) all.unsubscribe(uri)
+        listened.clear()
+      }
       all.endIdle(before)
-      for (const one of listening) one.tell(false)
+      for (const one of listening) one.tell(null)
       if (all.size === 0 && listening.size === 0) this.#open.delete(owner)
     }
   }
@@ -338,7 +347,7 @@ export class AllDoor {
         const judgedBy = this.#judgedBy(reaches)
         if (judgedBy === open.judgedBy) continue
         open.judgedBy = judgedBy
-        for (const one of open.listening) one.tell(true)
+        for (const one of open.listening) one.tell({ method: LIST_CHANGED, uri: null })
       } catch (error) {
         this.#options.log.warn('a caller could not be judged anew', { error: asFault(error).code })
       }
@@ -364,5 +373,6 @@ export class AllDoor {
   }
 }
 
-const INSTRUCTIONS =
-  'Several servers stand behind this one. Their tools are called by SERVER.TOOL; which of them answers is said by the part before the dot.'
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}

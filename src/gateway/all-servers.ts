@@ -3,7 +3,9 @@ import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
-import { memberOf, type Request, withMembers } from '../mcp/wire/index.ts'
+import { type Notification, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
+import { type AllKind, KINDS, type Listed, MAX_NAME, nameIn, whole } from './all-lists.ts'
+import { answerOfAll, uriAtServer, uriOfAll } from './all-names.ts'
 import { Member, type MemberOptions } from './member.ts'
 import { isObject } from './tool-call.ts'
 
@@ -22,20 +24,34 @@ export interface PassedOver {
   readonly reason: string
 }
 
-export interface AllTools {
-  readonly tools: readonly Readonly<Record<string, unknown>>[]
+/** What a server tells of its own accord: that a list changed, or one resource. */
+export interface AllNotice {
+  readonly method: string
+  readonly uri: string | null
+}
+
+/** Things of all servers, by the names that they have here. */
+export interface AllOfKind {
+  readonly items: readonly Listed[]
   readonly passedOver: readonly PassedOver[]
 }
 
-export type MemberParts = Omit<MemberOptions, 'onOver' | 'caller'>
+export type MemberParts = Omit<MemberOptions, 'onOver' | 'onNotice' | 'caller'>
 
-/** The revision of 2026-07-28 lets names of tools be so long. */
-const MAX_NAME = 128
-const MAX_PAGES = 100
-/** A server that does not list its tools in that time is passed over. */
+/** One request of a caller, on its way to one of the servers. */
+export interface Asking {
+  readonly request: Request
+  readonly caller: Caller
+  /** Told what comes before the answer. */
+  readonly event: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+/** A server that does not list what it has in that time is passed over. */
 const LIST_MS = 20_000
 /** A server that failed is not asked again before. */
 const REST_MS = 5_000
+const MAX_SUBSCRIPTIONS = 1_000
 
 interface Held {
   readonly member: Member
@@ -44,20 +60,31 @@ interface Held {
 }
 
 /**
- * Every server that one caller may reach, as one: its tools are called by `SERVER.TOOL`. Each server is started when it
- * is first needed, and one that is dead takes nothing from the others.
+ * Every server that one caller may reach, as one: its tools and prompts are called by `SERVER.NAME`, its resources by
+ * `mcp://SERVER/URI`. Each server is started when it is first needed, and one that is dead takes nothing from the others.
  */
 export class AllServers {
   readonly #partsOf: (reach: () => Reach) => MemberParts
   readonly #log: Log
+  readonly #onNotice: (notice: AllNotice) => void
   readonly #held = new Map<string, Held>()
   readonly #reaches = new Map<string, Reach>()
   readonly #failed = new Map<string, { readonly reason: string; readonly at: number }>()
+  /** By server and the address there: how many listen. */
+  readonly #subscribed = new Map<string, Map<string, number>>()
 
-  /** @param partsOf how a server is reached and judged; what it is judged by may change */
-  constructor(partsOf: (reach: () => Reach) => MemberParts, log: Log) {
+  /**
+   * @param partsOf how a server is reached and judged; what it is judged by may change
+   * @param onNotice told of what a server says of its own accord
+   */
+  constructor(
+    partsOf: (reach: () => Reach) => MemberParts,
+    log: Log,
+    onNotice: (notice: AllNotice) => void,
+  ) {
     this.#partsOf = partsOf
     this.#log = log
+    this.#onNotice = onNotice
   }
 
   get size(): number {
@@ -73,13 +100,14 @@ export class AllServers {
     }
     this.#reaches.clear()
     for (const [name, one] of now) this.#reaches.set(name, one)
+    for (const name of this.#subscribed.keys()) if (!now.has(name)) this.#subscribed.delete(name)
   }
 
-  /** @throws {Fault} `CONFLICT` when two tools would have one name */
-  async list(caller: Caller): Promise<AllTools> {
+  /** @throws {Fault} `CONFLICT` when two would have one name */
+  async list(kind: AllKind, caller: Caller): Promise<AllOfKind> {
     const names = [...this.#reaches.keys()].toSorted()
-    const lists = await Promise.all(names.map((name) => this.#toolsOf(name, caller)))
-    const tools: Readonly<Record<string, unknown>>[] = []
+    const lists = await Promise.all(names.map((name) => this.#listOf(kind, name, caller)))
+    const items: Listed[] = []
     const passedOver: PassedOver[] = []
     const owners = new Map<string, string>()
     for (const [index, server] of names.entries()) {
@@ -88,123 +116,177 @@ export class AllServers {
         passedOver.push({ server, reason: listed.reason })
         continue
       }
-      for (const tool of listed.tools) {
-        const name = `${server}.${String(tool['name'])}`
-        if (name.length > MAX_NAME) {
-          passedOver.push({
-            server,
-            reason: `the name of a tool would have more than ${MAX_NAME} characters`,
-          })
+      for (const item of listed.items) {
+        const name = nameIn(kind, server, item)
+        if (name.length > MAX_NAME[kind]) {
+          const reason = `the name of one of its ${kind} would have more than ${MAX_NAME[kind]} characters`
+          passedOver.push({ server, reason })
           continue
         }
         const other = owners.get(name)
         if (other !== undefined)
           throw new Fault(
             'CONFLICT',
-            `The servers '${other}' and '${server}' both have a tool '${name}' here.`,
+            `The servers '${other}' and '${server}' both have a ${KINDS[kind].one} '${name}' here.`,
           )
         owners.set(name, server)
-        tools.push({ ...tool, name })
+        items.push({ ...item, [KINDS[kind].key]: name })
       }
     }
-    return { tools, passedOver }
+    return { items, passedOver }
   }
 
   /**
-   * @param name `SERVER.TOOL`
+   * Asks the server of a tool or prompt.
+   *
+   * @param name `SERVER.NAME`
+   * @param textFor the request with the name that it has there
    * @returns the answer, with the id of the request; null when no server has this name before its dot
    * @throws {Fault} when the server is not there, `CONFLICT` when two could be meant
    */
-  async call(
-    request: Request,
+  async named(
+    kind: 'tools' | 'prompts',
     name: string,
-    caller: Caller,
-    event: (text: string) => void,
-    signal: AbortSignal,
+    textFor: (name: string) => string,
+    asking: Asking,
   ): Promise<string | null> {
+    const { caller } = asking
     const meant = [...this.#reaches.keys()].filter((server) => name.startsWith(`${server}.`))
-    const [server, ...others] = meant
-    if (server === undefined) return null
-    if (others.length > 0 && (await this.#areBoth(name, meant, caller)))
-      throw new Fault('CONFLICT', `Several servers have a tool '${name.slice(0, 200)}' here.`)
-    const owner = others.length === 0 ? server : await this.#ownerOf(name, meant, caller)
-    const tool = name.slice(owner.length + 1)
-    const params = memberOf(request.text, 'params') ?? '{}'
-    const renamed = withMembers(request.text, {
-      params: withMembers(params, { name: JSON.stringify(tool) }),
-    })
-    return this.#memberOf(owner, caller).ask(request, renamed, caller, event, signal)
+    const [only] = meant
+    if (only === undefined) return null
+    const having = meant.length === 1 ? meant : await this.#having(kind, name, meant, caller)
+    if (having.length > 1)
+      throw new Fault(
+        'CONFLICT',
+        `Several servers have a ${KINDS[kind].one} '${name.slice(0, 200)}' here.`,
+      )
+    // No list has it: the longest name of a server leaves the shortest name of a tool.
+    const server = having[0] ?? meant.toSorted((a, b) => b.length - a.length)[0] ?? only
+    return this.#ask(server, textFor(name.slice(server.length + 1)), asking)
   }
 
-  /** Ends those that nobody used since. @param before monotonic milliseconds */
+  /**
+   * Asks the server of a resource, or of a template of some.
+   *
+   * @returns null when no server has this address
+   */
+  async addressed(
+    uri: unknown,
+    textFor: (uri: string) => string,
+    asking: Asking,
+  ): Promise<string | null> {
+    const place = this.#placeOf(uri)
+    return place === null ? null : this.#ask(place.server, textFor(place.uri), asking)
+  }
+
+  /**
+   * From now on it is told when a resource changes.
+   *
+   * @throws {Fault} `NOT_FOUND` for an address that no server has; what the server said when it refused
+   */
+  async subscribe(uri: unknown, caller: Caller): Promise<void> {
+    const place = this.#placeOf(uri)
+    if (place === null) throw new Fault('NOT_FOUND', 'No server has this resource.')
+    const { server } = place
+    const counts = this.#subscribed.get(server) ?? new Map<string, number>()
+    const before = counts.get(place.uri) ?? 0
+    if (before === 0) {
+      if (counts.size >= MAX_SUBSCRIPTIONS)
+        throw new Fault('THROTTLED', 'Too many resources are listened to.')
+      const params = { uri: place.uri }
+      const signal = AbortSignal.timeout(LIST_MS)
+      await this.#memberOf(server, caller).result('resources/subscribe', params, signal)
+    }
+    this.#subscribed.set(server, counts)
+    counts.set(place.uri, (counts.get(place.uri) ?? 0) + 1)
+  }
+
+  unsubscribe(uri: unknown): void {
+    const place = this.#placeOf(uri)
+    const counts = place === null ? undefined : this.#subscribed.get(place.server)
+    const before = place === null ? undefined : counts?.get(place.uri)
+    if (place === null || counts === undefined || before === undefined) return
+    if (before > 1) {
+      counts.set(place.uri, before - 1)
+      return
+    }
+    counts.delete(place.uri)
+    if (counts.size === 0) this.#subscribed.delete(place.server)
+    const member = this.#held.get(place.server)?.member
+    member
+      ?.result('resources/unsubscribe', { uri: place.uri }, AbortSignal.timeout(LIST_MS))
+      .catch(() => {})
+  }
+
+  /** Ends those that nobody used since, and of which nobody wants to be told. @param before monotonic milliseconds */
   endIdle(before: number): void {
-    for (const { member, lastUsed } of this.#held.values())
-      if (member.isIdle && lastUsed < before) member.close()
+    for (const [name, { member, lastUsed }] of this.#held)
+      if (member.isIdle && lastUsed < before && !this.#subscribed.has(name)) member.close()
   }
 
   close(): void {
     for (const { member } of this.#held.values()) member.close()
   }
 
-  async #areBoth(name: string, servers: readonly string[], caller: Caller): Promise<boolean> {
-    return (await this.#having(name, servers, caller)).length > 1
+  async #ask(
+    server: string,
+    text: string,
+    { request, caller, event, signal }: Asking,
+  ): Promise<string> {
+    const answer = await this.#memberOf(server, caller).ask(request, text, caller, event, signal)
+    return answerOfAll(answer, server)
   }
 
-  async #ownerOf(name: string, servers: readonly string[], caller: Caller): Promise<string> {
-    const [owner] = await this.#having(name, servers, caller)
-    // No list has it: the longest name of a server leaves the shortest name of a tool.
-    return owner ?? servers.toSorted((a, b) => b.length - a.length)[0] ?? ''
+  /** Some clients write the host of an address in small letters; no two servers differ in nothing else. */
+  #placeOf(uri: unknown): { readonly server: string; readonly uri: string } | null {
+    const place = uriAtServer(uri)
+    if (place === null) return null
+    const named = place.server.toLowerCase()
+    const server = [...this.#reaches.keys()].find((name) => name.toLowerCase() === named)
+    return server === undefined ? null : { server, uri: place.uri }
   }
 
   async #having(
+    kind: AllKind,
     name: string,
     servers: readonly string[],
     caller: Caller,
   ): Promise<readonly string[]> {
-    const lists = await Promise.all(servers.map((server) => this.#toolsOf(server, caller)))
+    const lists = await Promise.all(servers.map((server) => this.#listOf(kind, server, caller)))
     return servers.filter((server, index) => {
       const listed = lists[index]
       return (
         listed !== undefined &&
-        'tools' in listed &&
-        listed.tools.some((tool) => `${server}.${String(tool['name'])}` === name)
+        'items' in listed &&
+        listed.items.some((item) => nameIn(kind, server, item) === name)
       )
     })
   }
 
-  async #toolsOf(
+  async #listOf(
+    kind: AllKind,
     name: string,
     caller: Caller,
-  ): Promise<
-    { readonly tools: readonly Readonly<Record<string, unknown>>[] } | { readonly reason: string }
-  > {
+  ): Promise<{ readonly items: readonly Listed[] } | { readonly reason: string }> {
     const failed = this.#failed.get(name)
     if (failed !== undefined && monotonicMs() - failed.at < REST_MS)
       return { reason: failed.reason }
     try {
       const member = this.#memberOf(name, caller)
       const signal = AbortSignal.timeout(LIST_MS)
-      const tools = new Map<unknown, Readonly<Record<string, unknown>>>()
-      let cursor: unknown
-      for (let page = 0; page < MAX_PAGES; page += 1) {
-        const params = cursor === undefined ? {} : { cursor }
-        const result = await member.result('tools/list', params, signal)
-        const listed: unknown = isObject(result) ? result['tools'] : undefined
-        // Servers that repeat themselves from page to page are known.
-        for (const tool of Array.isArray(listed) ? (listed as readonly unknown[]) : [])
-          if (isObject(tool) && typeof tool['name'] === 'string' && !tools.has(tool['name']))
-            tools.set(tool['name'], tool)
-        const next = isObject(result) ? result['nextCursor'] : undefined
-        if (typeof next !== 'string' || next === cursor) break
-        cursor = next
-      }
+      const isThere = kind === 'tools' || (await member.has(KINDS[kind].capability))
+      const items = isThere
+        ? await whole(kind, (params) => member.result(KINDS[kind].method, params, signal))
+        : []
       this.#failed.delete(name)
-      return { tools: [...tools.values()] }
+      return { items }
     } catch (error) {
-      const reason = asFault(error).message
-      this.#failed.set(name, { reason, at: monotonicMs() })
-      this.#log.warn('a server is passed over', { server: name, reason })
-      return { reason }
+      const { message, details } = asFault(error)
+      // It has no such thing, whatever it says of itself.
+      if (details['code'] === RPC_ERRORS.method && kind !== 'tools') return { items: [] }
+      this.#failed.set(name, { reason: message, at: monotonicMs() })
+      this.#log.warn('a server is passed over', { server: name, reason: message })
+      return { reason: message }
     }
   }
 
@@ -220,13 +302,27 @@ export class AllServers {
     const member = new Member({
       ...this.#partsOf(() => this.#reaches.get(name) ?? { ...reach, policies: ['(gone)'] }),
       caller,
+      onNotice: (notice) => this.#onNotice(noticeOfAll(notice, name)),
       onOver: () => {
         if (this.#held.get(name)?.member === member) this.#held.delete(name)
       },
     })
     this.#held.set(name, { member, key: keyOf(reach), lastUsed: monotonicMs() })
+    // One that was started anew knows nothing of what is listened to.
+    for (const uri of this.#subscribed.get(name)?.keys() ?? [])
+      member
+        .result('resources/subscribe', { uri }, AbortSignal.timeout(LIST_MS))
+        .catch((error: unknown) => {
+          const reason = asFault(error).message
+          this.#log.warn('a resource is no longer listened to', { server: name, reason })
+        })
     return member
   }
+}
+
+function noticeOfAll({ method, params }: Notification, server: string): AllNotice {
+  const uri = isObject(params?.value) ? params.value['uri'] : undefined
+  return { method, uri: typeof uri === 'string' ? uriOfAll(server, uri) : null }
 }
 
 function keyOf({ server, grant }: Reach): string {

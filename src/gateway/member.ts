@@ -4,6 +4,7 @@ import {
   errorAnswer,
   type Message,
   memberOf,
+  type Notification,
   type Request,
   RPC_ERRORS,
   readMessage,
@@ -18,6 +19,8 @@ export interface MemberOptions extends Omit<RelayOptions, 'toClient' | 'toServer
   readonly upstream: OpenUpstream
   /** How we call ourselves to servers. */
   readonly version: string
+  /** What the server tells of its own accord: that a list or a resource changed. */
+  readonly onNotice: (notice: Notification) => void
   /** Called once, when the server is gone. */
   readonly onOver: () => void
 }
@@ -29,6 +32,13 @@ interface Asked {
   readonly tokenText: string | null
 }
 
+/** What a server changes is told to whoever listens. */
+const NOTICES: ReadonlySet<string> = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+  'notifications/resources/updated',
+])
 /** A server that does not introduce itself in that time is passed over. */
 const HELLO_MS = 20_000
 const REVISION = '2025-11-25'
@@ -52,6 +62,7 @@ export class Member {
   readonly #asked = new Map<string, Asked>()
   readonly #ready: Promise<void>
   #upstream: Upstream | null = null
+  #capabilities: Readonly<Record<string, unknown>> = {}
   #count = 0
   #isOver = false
 
@@ -92,6 +103,12 @@ export class Member {
     return this.#sent(request.idText, text, event, signal)
   }
 
+  /** Whether the server says that it has something: `prompts`, `resources`, `completions`. */
+  async has(capability: string): Promise<boolean> {
+    await this.#ready
+    return isObject(this.#capabilities[capability])
+  }
+
   /** For a question of ours. @returns the result @throws {Fault} when there is none */
   async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
     await this.#ready
@@ -114,7 +131,7 @@ export class Member {
     })
     this.#upstream = upstream
     void upstream.ended.then((how) => this.#ended(how))
-    await this.#resultOf(
+    const promised = await this.#resultOf(
       'initialize',
       {
         protocolVersion: REVISION,
@@ -124,6 +141,8 @@ export class Member {
       },
       AbortSignal.timeout(HELLO_MS),
     )
+    const capabilities = isObject(promised) ? promised['capabilities'] : undefined
+    if (isObject(capabilities)) this.#capabilities = capabilities
     this.#relay.fromClient(Buffer.from(INITIALIZED))
   }
 
@@ -132,8 +151,11 @@ export class Member {
     const answer = readMessage(await this.#sent('0', asked, () => {}, signal))
     if (answer.kind === 'response' && answer.outcome === 'result') return answer.body.value
     const { value } = answer.kind === 'response' ? answer.body : { value: null }
-    const said = isObject(value) && typeof value['message'] === 'string' ? value['message'] : ''
-    throw new Fault('NET_FAILED', `The server refused ${method}: ${said.slice(0, 200)}`)
+    const { message, code } = isObject(value) ? value : {}
+    const said = typeof message === 'string' ? message.slice(0, 200) : ''
+    throw new Fault('NET_FAILED', `The server refused ${method}: ${said}`, {
+      details: { ...(typeof code === 'number' && { code }) },
+    })
   }
 
   #sent(
@@ -191,7 +213,9 @@ export class Member {
       this.#relay.fromClient(
         Buffer.from(errorAnswer(message.idText, RPC_ERRORS.method, 'Method not found')),
       )
-    if (message.kind !== 'notification' || message.method !== 'notifications/progress') return
+    if (message.kind !== 'notification') return
+    if (NOTICES.has(message.method)) this.#options.onNotice(message)
+    if (message.method !== 'notifications/progress') return
     const { value } = message.params ?? {}
     const token = isObject(value) ? value['progressToken'] : undefined
     const asked = typeof token === 'string' ? this.#asked.get(`s${token}`) : undefined

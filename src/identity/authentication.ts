@@ -1,7 +1,13 @@
 import { changeLane, type Ledger, type RowRevision, type Settled } from '../audit/index.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
-import type { AuthenticationPort, OrgInfo, Origin, TokenExchange } from '../core/identity-port.ts'
+import {
+  type AuthenticationPort,
+  EVERY_SERVER,
+  type OrgInfo,
+  type Origin,
+  type TokenExchange,
+} from '../core/identity-port.ts'
 import { isUuid } from '../core/ids.ts'
 import type { Access, Caller, RegisteredPrincipal } from '../core/principals.ts'
 import { type Clock, type EpochMs, monotonicMs } from '../core/time.ts'
@@ -96,7 +102,7 @@ export class Authentication implements AuthenticationPort {
     const verified = known ?? (await this.#verify(bearer))
     if ('by' in verified) return this.#refuse({ by: verified.by, caller: null }, origin, false)
     const caller = verified.callerFrom(origin)
-    if (verified.server !== null && verified.server !== origin.server)
+    if (!countsAt(verified.server, origin.server))
       return this.#refuse({ by: 'other-server', caller }, origin, false)
     if (hasEnded(verified.access.expiresAt, this.#parts.clock())) {
       this.#bearers.drop(name)
@@ -314,4 +320,9 @@ async function endToken(
       detail: { token: id },
     },
   }
+}
+
+/** @param own server of a grant; null for what is none */
+function countsAt(own: string | null, asked: string | undefined): boolean {
+  return own === null || asked === EVERY_SERVER || own === asked
 }

@@ -237,10 +237,12 @@ test('a changed policy is told on both kinds of streams', async () => {
   await modern.close()
 })
 
-test('who comes with a grant, or as a person, is told to go elsewhere; the local agent sees what is judged', async () => {
+test('a grant reaches its one server, who has several shows one of them; the local agent sees what is judged', async () => {
   const { made, key } = await agentAt(['echo', 'open'], ['echo', 'few'])
   const hello = { method: 'tools/list' }
-  assert.equal((await post(made[0]?.bearer.reveal() ?? '', hello)).status, 401)
+  const byGrant = await post(made[0]?.bearer.reveal() ?? '', hello)
+  const own = (await byGrant.json()) as { result: { tools: { name: string }[] } }
+  assert.deepEqual(listed(own.result), ['echo.echo'])
   const nobody = await door.post({ jsonrpc: '2.0', id: 1, ...hello }, {}, '/mcp/all')
   assert.match(nobody.headers.get('www-authenticate') ?? '', /oauth-protected-resource\/mcp\/all"$/)
   const two = (await (await post(key, hello)).json()) as {

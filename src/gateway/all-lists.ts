@@ -1,0 +1,83 @@
+import { uriOfAll } from './all-names.ts'
+import { isObject } from './tool-call.ts'
+
+/** What servers list. */
+export type AllKind = 'tools' | 'prompts' | 'resources' | 'templates'
+
+export type Listed = Readonly<Record<string, unknown>>
+
+interface Kind {
+  /** What one of them is called. */
+  readonly one: string
+  readonly method: string
+  /** The member of the answer that holds them. */
+  readonly member: string
+  /** The member of each that it is known by. */
+  readonly key: string
+  /** Without which a server has none. */
+  readonly capability: string
+}
+
+export const KINDS: Readonly<Record<AllKind, Kind>> = {
+  tools: { one: 'tool', method: 'tools/list', member: 'tools', key: 'name', capability: 'tools' },
+  prompts: {
+    one: 'prompt',
+    method: 'prompts/list',
+    member: 'prompts',
+    key: 'name',
+    capability: 'prompts',
+  },
+  resources: {
+    one: 'resource',
+    method: 'resources/list',
+    member: 'resources',
+    key: 'uri',
+    capability: 'resources',
+  },
+  templates: {
+    one: 'template',
+    method: 'resources/templates/list',
+    member: 'resourceTemplates',
+    key: 'uriTemplate',
+    capability: 'resources',
+  },
+}
+
+/** The revision of 2026-07-28 lets names of tools be so long; addresses may be as long as some take them. */
+export const MAX_NAME: Readonly<Record<AllKind, number>> = {
+  tools: 128,
+  prompts: 128,
+  resources: 8_192,
+  templates: 8_192,
+}
+
+const MAX_PAGES = 100
+
+/** What one of them is called among those of all servers. */
+export function nameIn(kind: AllKind, server: string, item: Listed): string {
+  const { key } = KINDS[kind]
+  const name = String(item[key])
+  return key === 'name' ? `${server}.${name}` : uriOfAll(server, name)
+}
+
+/** All pages of one list. @param ask for one of them */
+export async function whole(
+  kind: AllKind,
+  ask: (params: object) => Promise<unknown>,
+): Promise<readonly Listed[]> {
+  const { member, key } = KINDS[kind]
+  const items = new Map<unknown, Listed>()
+  let cursor: unknown
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const result = await ask(cursor === undefined ? {} : { cursor })
+    const listed: unknown = isObject(result) ? result[member] : undefined
+    // Servers that repeat themselves from page to page are known.
+    for (const item of Array.isArray(listed) ? (listed as readonly unknown[]) : [])
+      if (isObject(item) && typeof item[key] === 'string' && !items.has(item[key]))
+        items.set(item[key], item)
+    const next = isObject(result) ? result['nextCursor'] : undefined
+    if (typeof next !== 'string' || next === cursor) break
+    cursor = next
+  }
+  return [...items.values()]
+}

@@ -1,0 +1,214 @@
+import { Fault } from '../core/faults.ts'
+import {
+  errorAnswer,
+  META,
+  memberOf,
+  type Request,
+  RPC_ERRORS,
+  refusalAnswer,
+  resultAnswer,
+  withMembers,
+} from '../mcp/wire/index.ts'
+import { type AllKind, KINDS } from './all-lists.ts'
+import type { AllServers, Asking, PassedOver } from './all-servers.ts'
+import { LEGACY, MODERN } from './modern-problem.ts'
+import { isObject, readToolCall, shownName } from './tool-call.ts'
+
+/** A request at the endpoint of all servers. */
+export interface AllRequest extends Asking {
+  readonly all: AllServers
+  readonly isModern: boolean
+  /** Servers that the caller may reach in more ways than one, and so in none here. */
+  readonly passedOver: readonly PassedOver[]
+  /** Resources of which clients with sessions want to be told. */
+  readonly listened: Set<string>
+  /** How we call ourselves. */
+  readonly version: string
+}
+
+/** What lists say of how long they may be kept, in milliseconds: policies change. */
+const TTL_MS = 1_000
+const NOT_THERE = -32002
+
+const INSTRUCTIONS =
+  'Several servers stand behind this one. Their tools and prompts are called by SERVER.NAME, their resources by mcp://SERVER/URI; which of them answers is said by SERVER.'
+const CAPABILITIES = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  completions: {},
+}
+
+const LISTS: ReadonlyMap<string, AllKind> = new Map(
+  (Object.keys(KINDS) as AllKind[]).map((kind) => [KINDS[kind].method, kind]),
+)
+
+/**
+ * Answers one request.
+ *
+ * @throws {Fault} when a server that it is for is not there
+ */
+export async function answerAll(one: AllRequest): Promise<string> {
+  const { request, isModern } = one
+  const { idText, method } = request
+  const kind = LISTS.get(method)
+  if (kind !== undefined) return resultAnswer(idText, await listed(kind, one))
+  switch (method) {
+    case 'initialize':
+      return resultAnswer(idText, greeting(one))
+    case 'ping':
+      return resultAnswer(idText, {})
+    case 'server/discover':
+      return resultAnswer(idText, discovered(one))
+    case 'tools/call':
+      return called(one)
+    case 'prompts/get':
+      return prompted(one)
+    case 'resources/read':
+      return addressed(one, request.params?.value, 'uri')
+    case 'completion/complete':
+      return completed(one)
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      if (!isModern) return subscribed(one)
+      break
+    default:
+  }
+  return errorAnswer(idText, RPC_ERRORS.method, 'Method not found')
+}
+
+function greeting({ request, version }: AllRequest): object {
+  const wanted = memberIn(request.params?.value, 'protocolVersion')
+  return {
+    protocolVersion: typeof wanted === 'string' && LEGACY.has(wanted) ? wanted : '2025-11-25',
+    capabilities: CAPABILITIES,
+    serverInfo: { name: 'sallyport', title: 'Sallyport', version },
+    instructions: INSTRUCTIONS,
+  }
+}
+
+function discovered({ version }: AllRequest): object {
+  return {
+    resultType: 'complete',
+    supportedVersions: [MODERN],
+    capabilities: CAPABILITIES,
+    instructions: INSTRUCTIONS,
+    ttlMs: TTL_MS,
+    cacheScope: 'private',
+    _meta: { [META.server]: { name: 'sallyport', version } },
+  }
+}
+
+async function listed(kind: AllKind, { all, caller, isModern, ...one }: AllRequest) {
+  const { items, passedOver } = await all.list(kind, caller)
+  const missing = [...one.passedOver, ...passedOver]
+  return {
+    ...(isModern && { resultType: 'complete', ttlMs: TTL_MS, cacheScope: 'private' }),
+    [KINDS[kind].member]: items,
+    ...(missing.length > 0 && { _meta: { 'sallyport/passed-over': missing } }),
+  }
+}
+
+async function called(one: AllRequest): Promise<string> {
+  const { request, all } = one
+  const read = readToolCall(request)
+  if ('refused' in read) return refusalAnswer(read.refused)
+  const { tool } = read.call
+  const answer = await all.named('tools', tool, (name) => withParams(request, { name }), one)
+  return answer === null
+    ? errorAnswer(request.idText, RPC_ERRORS.params, `Unknown tool: ${shownName(tool)}`)
+    : answered(answer, one)
+}
+
+async function prompted(one: AllRequest): Promise<string> {
+  const { request, all } = one
+  const name = memberIn(request.params?.value, 'name')
+  if (typeof name !== 'string')
+    return errorAnswer(request.idText, RPC_ERRORS.params, "'name' must be a text.")
+  const textFor = (own: string): string => withParams(request, { name: own })
+  const answer = await all.named('prompts', name, textFor, one)
+  return answer === null
+    ? errorAnswer(request.idText, RPC_ERRORS.params, `Unknown prompt: ${shownName(name)}`)
+    : answered(answer, one)
+}
+
+/** @param at the member of the parameters that holds the address */
+async function addressed(one: AllRequest, params: unknown, at: string): Promise<string> {
+  const { request, all } = one
+  const uri = memberIn(params, at)
+  const answer = await all.addressed(uri, (own) => withParams(request, { [at]: own }), one)
+  return answer === null ? notThere(one, uri) : answered(answer, one)
+}
+
+async function completed(one: AllRequest): Promise<string> {
+  const { request, all } = one
+  const ref = memberIn(request.params?.value, 'ref')
+  const [name, uri] = [memberIn(ref, 'name'), memberIn(ref, 'uri')]
+  const textFor = (edits: Readonly<Record<string, string>>): string => {
+    const params = memberOf(request.text, 'params') ?? '{}'
+    const text = memberOf(params, 'ref') ?? '{}'
+    return withMembers(request.text, {
+      params: withMembers(params, { ref: withMembers(text, asTexts(edits)) }),
+    })
+  }
+  const answer =
+    memberIn(ref, 'type') === 'ref/prompt' && typeof name === 'string'
+      ? await all.named('prompts', name, (own) => textFor({ name: own }), one)
+      : await all.addressed(uri, (own) => textFor({ uri: own }), one)
+  return answer === null
+    ? errorAnswer(request.idText, RPC_ERRORS.params, 'No server has what is to be completed.')
+    : answered(answer, one)
+}
+
+async function subscribed(one: AllRequest): Promise<string> {
+  const { request, all, caller, listened } = one
+  const uri = memberIn(request.params?.value, 'uri')
+  if (typeof uri !== 'string')
+    return errorAnswer(request.idText, RPC_ERRORS.params, "'uri' must be a text.")
+  if (request.method === 'resources/unsubscribe') {
+    if (listened.delete(uri)) all.unsubscribe(uri)
+  } else if (!listened.has(uri)) {
+    try {
+      await all.subscribe(uri, caller)
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'NOT_FOUND') return notThere(one, uri)
+      throw error
+    }
+    listened.add(uri)
+  }
+  return resultAnswer(request.idText, {})
+}
+
+function notThere({ request, isModern }: AllRequest, uri: unknown): string {
+  const data = typeof uri === 'string' ? { uri } : {}
+  const code = isModern ? RPC_ERRORS.params : NOT_THERE
+  const error = { code, message: 'Resource not found', data }
+  return `{"jsonrpc":"2.0","id":${request.idText},"error":${JSON.stringify(error)}}`
+}
+
+/** Servers are asked in an older revision; towards the newest, answers say what they are. */
+function answered(answer: string, { request, isModern }: AllRequest): string {
+  if (!isModern) return answer
+  const error = memberOf(answer, 'error')
+  if (error !== null)
+    return memberOf(error, 'code') === String(NOT_THERE)
+      ? withMembers(answer, { error: withMembers(error, { code: String(RPC_ERRORS.params) }) })
+      : answer
+  const result = memberOf(answer, 'result')
+  if (result?.startsWith('{') !== true || memberOf(result, 'resultType') !== null) return answer
+  const kept = request.method === 'resources/read' ? { ttlMs: '0', cacheScope: '"private"' } : {}
+  return withMembers(answer, { result: withMembers(result, { resultType: '"complete"', ...kept }) })
+}
+
+function withParams(request: Request, edits: Readonly<Record<string, string>>): string {
+  const params = memberOf(request.text, 'params') ?? '{}'
+  return withMembers(request.text, { params: withMembers(params, asTexts(edits)) })
+}
+
+function asTexts(edits: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(edits).map(([name, one]) => [name, JSON.stringify(one)]))
+}
+
+function memberIn(value: unknown, name: string): unknown {
+  return isObject(value) ? value[name] : undefined
+}

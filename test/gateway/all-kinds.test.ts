@@ -1,0 +1,197 @@
+// `/mcp/all` beyond tools: prompts, resources, templates, completion and what is told of changes, by real servers.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { readEvents } from '../support/event-reader.ts'
+import { EVERYTHING } from '../support/everything.ts'
+import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+
+const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
+const vault = await openTestVault()
+const door = await serveMcpDoor(vault)
+after(async () => {
+  await door.stop()
+  await vault.dispose()
+})
+const { servers, policies } = await vault.registry()
+const { agents, grants } = vault.identity
+const stdio = (...command: string[]) => ({ kind: 'stdio', command, variables: [] }) as const
+await servers.add(PERSON, 'old', stdio(process.execPath, EVERYTHING))
+await servers.add(PERSON, 'new', stdio(process.execPath, MODERN, 'stdio'))
+await servers.add(PERSON, 'dead', stdio('/no/program'))
+const text = (policy: object): Buffer => Buffer.from(JSON.stringify({ version: '1', ...policy }))
+await policies.set(PERSON, 'open', text({ default: 'allow' }))
+const methods = { 'prompts/get': {}, 'completion/complete': {}, 'resources/subscribe': {} }
+await policies.set(PERSON, 'no-reading', text({ default: 'deny', methods }))
+const { agent, key } = await agents.create(PERSON, { name: 'agent' })
+
+async function grantAt(server: string, policy = 'open') {
+  const asked = { label: `${server} ${policy}`, server, policies: [policy] }
+  return grants.create(PERSON, agent.id, asked)
+}
+const atOld = await grantAt('old')
+await grantAt('new')
+await grantAt('dead')
+const connect = (era: Era, bearer = key.reveal()) =>
+  door.connect(era, bearer, undefined, undefined, '/mcp/all')
+const FEATURES = 'mcp://old/demo://resource/static/document/features.md'
+
+for (const era of ERAS) {
+  test(`${era}: prompts of all servers, by the names of their servers`, async () => {
+    const client = await connect(era)
+    const { prompts, _meta } = await client.listPrompts()
+    const names = prompts.map(({ name }) => name)
+    assert.ok(names.includes('old.simple-prompt') && names.includes('new.hi'), names.join(' '))
+    assert.match(JSON.stringify(_meta), /"sallyport\/passed-over":\[\{"server":"dead"/)
+    const said = await client.getPrompt({ name: 'new.hi' })
+    assert.deepEqual(said.messages[0]?.content, { type: 'text', text: 'hi' })
+    const args = { resourceType: 'Text', resourceId: '1' }
+    const { messages } = await client.getPrompt({ name: 'old.resource-prompt', arguments: args })
+    assert.match(
+      JSON.stringify(messages),
+      /"uri":"mcp:\/\/old\/demo:\/\/resource\/dynamic\/text\/1"/,
+    )
+    for (const name of ['hi', 'nowhere.hi', 'dead.hi'])
+      await assert.rejects(client.getPrompt({ name }), /Unknown prompt|not there|cannot be started/)
+    await client.close()
+  })
+
+  test(`${era}: resources and templates of all servers, by addresses that lead back`, async () => {
+    const client = await connect(era)
+    const { resources } = await client.listResources()
+    const uris = resources.map(({ uri }) => uri)
+    assert.ok(uris.includes(FEATURES) && uris.includes('mcp://new/test://one'), uris.join(' '))
+    const { contents } = await client.readResource({ uri: FEATURES })
+    assert.equal(contents[0]?.uri, FEATURES)
+    const [one] = (await client.readResource({ uri: 'mcp://NEW/test://one' })).contents
+    assert.deepEqual(one, { uri: 'mcp://new/test://one', text: 'one' })
+    const { resourceTemplates } = await client.listResourceTemplates()
+    const template = 'mcp://old/demo://resource/dynamic/text/{resourceId}'
+    assert.ok(resourceTemplates.some(({ uriTemplate }) => uriTemplate === template))
+    const dynamic = template.replace('{resourceId}', '3')
+    assert.equal((await client.readResource({ uri: dynamic })).contents[0]?.uri, dynamic)
+    for (const uri of ['test://one', 'mcp://nowhere/test://one', 'mcp://new/test://none'])
+      await assert.rejects(client.readResource({ uri }), /not found/i, uri)
+    const linked = await client.callTool({
+      name: 'old.get-resource-links',
+      arguments: { count: 2 },
+    })
+    const links = (linked.content as { type: string; uri?: string }[]).filter(
+      ({ type }) => type === 'resource_link',
+    )
+    assert.ok(links.length > 0)
+    for (const { uri } of links)
+      assert.equal((await client.readResource({ uri: uri ?? '' })).contents[0]?.uri, uri)
+    await client.close()
+  })
+
+  test(`${era}: arguments of prompts and templates are completed by their server`, async () => {
+    const client = await connect(era)
+    const prompt = { type: 'ref/prompt', name: 'old.completable-prompt' } as const
+    const argument = { name: 'department', value: 'Eng' }
+    const { completion } = await client.complete({ ref: prompt, argument })
+    assert.deepEqual(completion.values, ['Engineering'])
+    const uri = 'mcp://old/demo://resource/dynamic/text/{resourceId}'
+    const byTemplate = await client.complete({
+      ref: { type: 'ref/resource', uri },
+      argument: { name: 'resourceId', value: '7' },
+    })
+    assert.deepEqual(byTemplate.completion.values, ['7'])
+    const nowhere = { type: 'ref/prompt', name: 'nowhere.x' } as const
+    await assert.rejects(client.complete({ ref: nowhere, argument }), /No server has/)
+    await client.close()
+  })
+}
+
+test('what a policy denies of a server is denied here as it is there', async () => {
+  const asked = { label: 'strict', server: 'old', policies: ['no-reading'] }
+  const strict = await grants.create(PERSON, agent.id, asked)
+  const client = await connect('legacy', strict.bearer.reveal())
+  await client.getPrompt({ name: 'old.simple-prompt' })
+  await assert.rejects(client.readResource({ uri: FEATURES }), /\(default deny\)/)
+  await client.close()
+  await grants.revoke(PERSON, strict.grant.id)
+})
+
+test('the bearer of a grant reaches its one server, and is dead within a second', async () => {
+  const client = await connect('modern', atOld.bearer.reveal())
+  const { tools } = await client.listTools()
+  assert.ok(tools.length > 5 && tools.every(({ name }) => name.startsWith('old.')))
+  const echoed = await client.callTool({ name: 'old.echo', arguments: { message: 'x' } })
+  assert.match(JSON.stringify(echoed.content), /Echo: x/)
+  const { bearer } = await grants.rotate(PERSON, atOld.grant.id)
+  const from = performance.now()
+  const isRefused = () =>
+    client.listTools().then(
+      () => false,
+      () => true,
+    )
+  while (!(await isRefused())) assert.ok(performance.now() - from < 1_000, 'it still counts')
+  await (await connect('legacy', bearer.reveal())).listPrompts()
+})
+
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+
+test('modern: a listener is told of the resources and lists that it asked for, by their names here', async () => {
+  const uri = 'mcp://new/test://one'
+  const headers = {
+    Authorization: `Bearer ${key.reveal()}`,
+    'MCP-Protocol-Version': '2026-07-28',
+    'Mcp-Method': 'subscriptions/listen',
+  }
+  const notifications = {
+    toolsListChanged: true,
+    resourceSubscriptions: [uri, 'mcp://nowhere/a://b', FEATURES],
+  }
+  const params = { notifications, _meta: META }
+  const response = await door.post(
+    { jsonrpc: '2.0', id: 'l', method: 'subscriptions/listen', params },
+    headers,
+    '/mcp/all',
+  )
+  const events = readEvents(response)
+  const subscription = { 'io.modelcontextprotocol/subscriptionId': 'l' }
+  assert.deepEqual((await events.next()).params, {
+    notifications: { toolsListChanged: true, resourceSubscriptions: [uri, FEATURES] },
+    _meta: subscription,
+  })
+  const client = await connect('legacy')
+  await client.callTool({ name: 'new.change', arguments: {} })
+  assert.deepEqual(await events.next(), {
+    jsonrpc: '2.0',
+    method: 'notifications/tools/list_changed',
+    params: { _meta: subscription },
+  })
+  await client.callTool({ name: 'old.toggle-subscriber-updates', arguments: {} })
+  const updated = await events.next()
+  assert.equal(updated.method, 'notifications/resources/updated')
+  assert.deepEqual(updated.params, { uri: FEATURES, _meta: subscription })
+  await client.callTool({ name: 'old.toggle-subscriber-updates', arguments: {} })
+  await events.close()
+  await client.close()
+})
+
+test('legacy: what is subscribed to is told on the stream that is kept open, and no longer once it is not', async () => {
+  const heard: string[] = []
+  const client = await connect('legacy')
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+    heard.push(params.uri)
+  })
+  await client.subscribeResource({ uri: FEATURES })
+  await assert.rejects(client.subscribeResource({ uri: 'mcp://nowhere/a://b' }), /not found/i)
+  const toggle = () => client.callTool({ name: 'old.toggle-subscriber-updates', arguments: {} })
+  await toggle()
+  const from = performance.now()
+  while (heard.length === 0) {
+    assert.ok(performance.now() - from < 10_000, 'nothing was told')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  assert.deepEqual([...new Set(heard)], [FEATURES])
+  await client.unsubscribeResource({ uri: FEATURES })
+  await toggle()
+  await client.close()
+})
