@@ -29,7 +29,6 @@ import { showMetrics } from './metrics-door.ts'
 import {
   childEnvironment,
   inspectionOf,
-  MAX_MESSAGE_BYTES,
   madeTasks,
   openCallRecord,
   openGatewayState,
@@ -103,7 +102,8 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
     upstreamOf: (server) => upstreamOf(parts, server),
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
-    maxMessageBytes: MAX_MESSAGE_BYTES,
+    maxMessageBytes: parts.settings.maxMessageBytes,
+    limits: parts.settings.serverLimits,
   })
   const openAll = lazily(async () => allDoor(parts, view, peers, { record, recorder }, metrics))
   return {
@@ -167,7 +167,7 @@ function allDoor(
     log,
     version,
     hostnames,
-    maxMessageBytes: MAX_MESSAGE_BYTES,
+    maxMessageBytes: parts.settings.maxMessageBytes,
     reachesOf: (admitted) => peers.reachesOf(admitted, view.servers()),
     partsOf(owner, reach) {
       const { server, grant } = reach()
@@ -201,7 +201,7 @@ function upstreamOf(
   { settings, stack, log }: GatewayDoorParts,
   { name, target }: ServerInfo,
 ): OpenUpstream {
-  const maxMessageBytes = MAX_MESSAGE_BYTES
+  const { maxMessageBytes } = settings
   const open: OpenUpstream = async (ears) => {
     if (target.kind === 'stdio') {
       const environment = childEnvironment(processEnvironment(), target.variables)

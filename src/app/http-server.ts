@@ -2,6 +2,7 @@ import type { Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { UpstreamHeader } from '../core/gateway-port.ts'
 import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
+import type { OwnLimits } from '../core/server-limits.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import {
   type HttpUpstreamOptions,
@@ -11,9 +12,6 @@ import {
 import type { LoginPlace } from '../gateway/oauth/index.ts'
 import type { Outgoing } from '../net/index.ts'
 import type { Stack } from './open-stack.ts'
-
-/** The longest silence of a server while a call is open. */
-const ANSWER_MS = 600_000
 
 export interface HttpServerParts {
   readonly settings: Settings
@@ -27,7 +25,11 @@ export interface HttpServerParts {
  */
 export async function httpServer(
   { settings, stack }: HttpServerParts,
-  target: { readonly url: string; readonly headers: readonly UpstreamHeader[] },
+  target: {
+    readonly url: string
+    readonly headers: readonly UpstreamHeader[]
+    readonly limits?: OwnLimits
+  },
   by: Caller,
   registered: string | null = null,
 ): Promise<
@@ -44,7 +46,7 @@ export async function httpServer(
       registered === null
         ? headers
         : await withLogin({ server: registered, url: target.url }, headers, stack),
-    answerMs: ANSWER_MS,
+    answerMs: { ...settings.serverLimits, ...target.limits }.callMs,
   }
 }
 

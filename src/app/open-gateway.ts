@@ -13,9 +13,6 @@ import { withKnownValues } from './known-values.ts'
 import { lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
-/** A longer message of a client or a server is refused. */
-export const MAX_MESSAGE_BYTES = 134_217_728
-
 /** What every program needs of its surroundings to run at all. */
 const MINIMUM =
   /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TERM|TMPDIR|TZ|PWD|SystemRoot|SystemDrive|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMFILES|PROGRAMDATA|TEMP|TMP|ComSpec|PATHEXT)$/

@@ -5,13 +5,19 @@ import type { Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { CallPath, type CallRecorder, StdioServer, wrapHttp, wrapStdio } from '../gateway/index.ts'
+import {
+  CallPath,
+  type CallRecorder,
+  ServerHealth,
+  StdioServer,
+  wrapHttp,
+  wrapStdio,
+} from '../gateway/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
 import { lazily } from './lazily.ts'
 import {
   childEnvironment,
   inspectionOf,
-  MAX_MESSAGE_BYTES,
   madeTasks,
   openCallRecord,
   openGatewayState,
@@ -41,6 +47,7 @@ export async function serveWrapped(
     })
   const wrapped = await wrappedServer(request, parts)
   const { name, target, policiesNow, onPoliciesChanged, isShadow, notice } = wrapped
+  const limits = { ...settings.serverLimits, ...target.limits }
   let recorder: CallRecorder | null = null
   try {
     if (notice !== null) await request.say(notice)
@@ -65,6 +72,7 @@ export async function serveWrapped(
         record,
         recorder,
         session: randomUUID(),
+        health: new ServerHealth(limits),
         tasks: madeTasks(openGatewayState(parts.stack)),
         log,
       }),
@@ -74,7 +82,7 @@ export async function serveWrapped(
       log,
       input: process.stdin,
       output: process.stdout,
-      maxMessageBytes: MAX_MESSAGE_BYTES,
+      maxMessageBytes: settings.maxMessageBytes,
       signal,
     }
     if (target.kind === 'stdio') {

@@ -135,7 +135,13 @@ function targetOf(registered: ServerTarget, request: WrapRequest): ServerTarget 
         details: { field: '--url' },
       },
     )
-  if (command.length > 0) return { kind: 'stdio', command, variables }
+  if (command.length > 0)
+    return {
+      kind: 'stdio',
+      command,
+      variables,
+      ...(registered.limits !== undefined && { limits: registered.limits }),
+    }
   if (registered.kind === 'http') return registered
   return { ...registered, variables: [...new Set([...registered.variables, ...variables])] }
 }

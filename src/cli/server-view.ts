@@ -1,4 +1,5 @@
 import type { ServerInfo, ServerTarget, UpstreamHeader } from '../core/gateway-port.ts'
+import { LIMIT_NAMES, LIMITS, limitText, type OwnLimits } from '../core/server-limits.ts'
 import { toIso } from '../core/time.ts'
 import type { LoginInfo } from '../core/upstream-login-port.ts'
 import type { Json } from './command.ts'
@@ -18,6 +19,7 @@ export function serverJson(server: ServerInfo): { readonly [name: string]: Json 
   return {
     name: server.name,
     ...targetJson(server.target),
+    limits: limitTexts(server.target.limits ?? {}),
     policies: server.policies,
     created_at: toIso(server.createdAt),
     created_by: server.createdBy,
@@ -61,6 +63,15 @@ function targetJson(target: ServerTarget): { readonly [name: string]: Json } {
       }
 }
 
+function limitTexts(limits: OwnLimits): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    LIMIT_NAMES.flatMap((name) => {
+      const value = limits[LIMITS[name].key]
+      return value === undefined ? [] : [[name, limitText(name, value)]]
+    }),
+  )
+}
+
 /** How it is reached, in a line. */
 export function targetLine(target: ServerTarget): string {
   return target.kind === 'http' ? target.url : target.command.map(shellWord).join(' ')
@@ -77,6 +88,12 @@ export function serverText(server: ServerInfo, login: LoginInfo | null): string 
       : ['env', target.variables.join(' ') || '-'],
     ...(target.kind === 'http' ? [['login', loginText(login, server.name)] as const] : []),
     ['policies', policiesText(server.policies)],
+    [
+      'limits',
+      Object.entries(limitTexts(target.limits ?? {}))
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' ') || 'the usual ones: SALLYPORT_SERVER_LIMITS',
+    ],
     ['added', `${instant(server.createdAt)} by ${server.createdBy}`],
     ['changed', instant(server.changedAt)],
   ])

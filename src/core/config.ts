@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Fault } from './faults.ts'
+import { readLimits, type ServerLimits, USUAL_LIMITS } from './server-limits.ts'
 
 /** The switches of inspection have a name beside the older one, with and without `MCP_`. */
 function switchNames<N extends string>(
@@ -148,6 +149,16 @@ export const SETTINGS = {
     summary:
       'PEM file with certificates of authorities that are trusted beside those of the system, wherever this program asks: issuers of workloads and people, webhooks, sinks, servers.',
   },
+  maxMessageMb: {
+    env: ['SALLYPORT_MAX_MESSAGE_MB'],
+    summary:
+      'The largest message that the gateway passes on, in MiB, 1 to 1024. What is larger than 2 MiB is put aside in a sealed temporary file. Default: 128.',
+  },
+  serverLimits: {
+    env: ['SALLYPORT_SERVER_LIMITS'],
+    summary:
+      'How long servers behind the gateway may take and how much they bear, where server add does not say: start (until the first answer), call (without an answer or progress), idle (until sallyport up ends it), open (calls at once), late (calls in a row that came too late before it is left alone), rest (for how long). Default: start=2m,call=1h,idle=30m,open=1000,late=5,rest=30s.',
+  },
   netAllow: {
     env: ['SALLYPORT_NET_ALLOW'],
     summary:
@@ -218,6 +229,10 @@ export interface Settings {
   readonly inspectionFile: string
   /** Entries of the allow list of outgoing requests, not yet read. */
   readonly netAllow: readonly string[]
+  /** A larger message of a client or a server is refused, in bytes. */
+  readonly maxMessageBytes: number
+  /** Of servers behind the gateway that have none of their own. */
+  readonly serverLimits: ServerLimits
   /** PEM file of authorities that outgoing requests trust as well, or null. */
   readonly netCa: string | null
   readonly billingUrl: string | null
@@ -275,6 +290,11 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     clientDocument: clientDocumentFrom(env),
     netCa: resolvedOrNull(read(env, 'netCa')),
     netAllow: (read(env, 'netAllow') ?? '').split(/[\s,]+/).filter((entry) => entry !== ''),
+    maxMessageBytes: maxMessageBytes(env),
+    serverLimits: {
+      ...USUAL_LIMITS,
+      ...readLimits(read(env, 'serverLimits') ?? '', SETTINGS.serverLimits.env[0]),
+    },
   }
 }
 
@@ -283,6 +303,16 @@ function resolvedOrNull(path: string | undefined): string | null {
 }
 
 const MAX_PER_SECOND = 1_000_000
+
+const MIB = 1_048_576
+
+function maxMessageBytes(env: Environment): number {
+  const text = read(env, 'maxMessageMb') ?? '128'
+  const mib = /^[1-9]\d{0,3}$/.test(text) ? Number(text) : Number.NaN
+  if (!(mib <= 1_024))
+    throw refusedSetting('maxMessageMb', 'must be a whole number from 1 to 1024.')
+  return mib * MIB
+}
 
 function rateLimitsFrom(env: Environment): RequestLimits | null {
   const text = read(env, 'rateLimits')

@@ -1,9 +1,15 @@
 import type { Expectation } from './expectation.ts'
 import type { Caller } from './principals.ts'
+import type { OwnLimits } from './server-limits.ts'
 import type { EpochMs } from './time.ts'
 
 /** How the gateway reaches a server. */
-export type ServerTarget =
+export type ServerTarget = Reached & {
+  /** Where it differs from what is usual. */
+  readonly limits?: OwnLimits
+}
+
+type Reached =
   | {
       readonly kind: 'stdio'
       /** Program and arguments, handed over as they are: no shell reads them. */
@@ -140,4 +146,6 @@ export interface GatewayStatus {
   readonly servers: readonly ServerStatus[]
   /** Those that something is used of. */
   readonly limits: readonly LimitStatus[]
+  /** Why it is not known what is used of limits, or null. */
+  readonly limitsUnknown: string | null
 }

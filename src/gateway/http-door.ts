@@ -4,6 +4,7 @@ import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
+import type { OwnLimits, ServerLimits } from '../core/server-limits.ts'
 import { monotonicMs } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
 import {
@@ -85,6 +86,8 @@ export interface HttpDoorOptions {
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
+  /** Of servers that have none of their own. */
+  readonly limits: ServerLimits
   /** Test: how long nobody may use a server before it is ended, in milliseconds. */
   readonly idleMs?: number
 }
@@ -96,13 +99,17 @@ export interface Knock extends KnockOf<Admitted> {
 }
 
 const TOUCH_MS = 15_000
-/** A session that no request touched for so long, and on which nobody listens, is closed. */
-const IDLE_MS = 30 * 60_000
 /** Of all callers together: each may be a process. */
 const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
 const MAX_OF_OWNER = 32
 const MAX_OPEN_OF_OWNER = 256
+
+/** What is known of a server, whoever asks it. */
+interface KnownServer extends Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
+  /** Its own limits, by which it was made. */
+  readonly own: OwnLimits | undefined
+}
 
 interface Held {
   /** With what its client came last: tokens are exchanged anew while a session lasts. */
@@ -127,11 +134,11 @@ export class HttpDoor {
   readonly #rounds: Rounds
   readonly #tasks: MadeTasks
   readonly #inspections = new Map<string, MessageInspection>()
-  readonly #servers = new Map<string, Pick<Required<CallPathOptions>, 'health' | 'unknownTools'>>()
+  readonly #servers = new Map<string, KnownServer>()
   readonly #underway = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
   readonly #endView: () => void
-  readonly #idleMs: number
+  readonly #idleMs: number | null
   #isClosed = false
 
   constructor(options: HttpDoorOptions) {
@@ -139,9 +146,9 @@ export class HttpDoor {
     this.#hostnames = new Set(options.hostnames)
     this.#rounds = options.rounds ?? new Rounds()
     this.#tasks = options.tasks ?? new MadeTasks()
-    this.#idleMs = options.idleMs ?? IDLE_MS
+    this.#idleMs = options.idleMs ?? null
     this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
-    this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs))
+    this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs ?? TOUCH_MS))
     this.#timer.unref()
     this.#endView = options.view.onChange(() => void this.#changed())
   }
@@ -430,13 +437,29 @@ export class HttpDoor {
     return new MeteredPath(options, this.#options.metrics)
   }
 
-  /** What is known of a server, whoever asks it. */
-  #serverOf(server: string): Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
+  #serverOf(server: string): KnownServer {
     const known = this.#servers.get(server)
-    if (known !== undefined) return known
-    const made = { health: new ServerHealth(), unknownTools: new UnknownTools() }
+    const own = this.#ownLimits(server)
+    if (known !== undefined && known.own === own) return known
+    const health = new ServerHealth({ ...this.#options.limits, ...own })
+    const made = { own, health, unknownTools: known?.unknownTools ?? new UnknownTools() }
     this.#servers.set(server, made)
     return made
+  }
+
+  #ownLimits(server: string): OwnLimits | undefined {
+    try {
+      return this.#options.view.server(server)?.target.limits
+    } catch {
+      // The registry cannot be read right now: no call passes, and nothing waits for one.
+      return undefined
+    }
+  }
+
+  /** Since when nobody may have used it. Monotonic milliseconds. */
+  #idleBefore(server: string): number {
+    const { limits } = this.#options
+    return monotonicMs() - (this.#idleMs ?? this.#ownLimits(server)?.idleMs ?? limits.idleMs)
   }
 
   #inspectionOf(server: string): MessageInspection {
@@ -471,13 +494,13 @@ export class HttpDoor {
   }
 
   #sweep(): void {
-    const before = monotonicMs() - this.#idleMs
     for (const session of this.#sessions.values()) {
       session.touch()
-      if (session.isIdle && session.lastUsed < before) void session.close()
+      if (session.isIdle && session.lastUsed < this.#idleBefore(session.server))
+        void session.close()
     }
     for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.touch()
-    this.#shared.endIdle(before)
+    this.#shared.endIdle((server) => this.#idleBefore(server))
   }
 
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */

@@ -1,5 +1,6 @@
 import { Fault } from '../core/faults.ts'
 import type { ServerTarget, UpstreamHeader } from '../core/gateway-port.ts'
+import { checkedLimits } from '../core/server-limits.ts'
 
 const MAX_WORDS = 256
 const MAX_WORD = 8_192
@@ -21,16 +22,20 @@ const OWN_HEADERS =
  * @throws {Fault} `BAD_INPUT` naming the field
  */
 export function checkedTarget(target: ServerTarget, isKept = true): ServerTarget {
+  const limits = checkedLimits(target.limits ?? {})
+  const own = Object.keys(limits).length === 0 ? {} : { limits }
   return target.kind === 'stdio'
     ? {
         kind: 'stdio',
         command: checkedCommand(target.command),
         variables: checkedVariables(target.variables),
+        ...own,
       }
     : {
         kind: 'http',
         url: checkedUrl(target.url),
         headers: checkedHeaders(target.headers, isKept),
+        ...own,
       }
 }
 

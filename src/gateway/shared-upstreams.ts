@@ -61,10 +61,11 @@ export class SharedUpstreams {
     return upstream
   }
 
-  /** Ends those that nobody used since. @param before monotonic milliseconds */
-  endIdle(before: number): void {
-    for (const [key, { upstream, lastUsed }] of this.#held)
-      if (upstream.isOver || (upstream.isIdle && lastUsed < before)) this.#end(key, upstream)
+  /** Ends those that nobody used since. @param before by server, monotonic milliseconds */
+  endIdle(before: (server: string) => number): void {
+    for (const [key, { upstream, server, lastUsed }] of this.#held)
+      if (upstream.isOver || (upstream.isIdle && lastUsed < before(server)))
+        this.#end(key, upstream)
   }
 
   /** Ends those of servers that are not there any more. */

@@ -124,6 +124,31 @@ test('two wraps of one server start at the same instant, with a command of their
   await Promise.all(both.map((one) => one.end()))
 })
 
+test('a server has limits of its own, and else those of the settings', async () => {
+  await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+  for (const [name, limits] of [
+    ['slow', { callMs: 1_000, lateInARow: 1 }],
+    ['usual', {}],
+  ] as const) {
+    const command = [process.execPath, LINE_SERVER, join(home, `${name}.log`)]
+    await servers.add(PERSON, name, { kind: 'stdio', command, variables: [], limits })
+    await policies.attach(PERSON, 'open', { kind: 'server', name })
+  }
+  const own = startWrapped(home, { server: 'slow', ownCommand: true })
+  const env = { SALLYPORT_SERVER_LIMITS: 'call=1s,open=1' }
+  const usual = startWrapped(home, { server: 'usual', ownCommand: true, env })
+  const [late, also] = await Promise.all([own.call(1, 'silent'), usual.call(1, 'silent')])
+  assert.equal(late.error?.message, 'The server did not answer in time.')
+  assert.equal(also.error?.message, 'The server did not answer in time.')
+  assert.match(saidBy(await own.call(2, 'echo', { text: 'a' })), /did not answer 1 calls in time/)
+  assert.equal(saidBy(await usual.call(2, 'echo', { text: 'a' })), 'a')
+  usual.send(
+    '{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"silent","arguments":{}}}',
+  )
+  assert.match(saidBy(await usual.call(4, 'echo', { text: 'a' })), /1 calls of this server/)
+  await Promise.all([own.end(), usual.end()])
+})
+
 test('a server or policy that is not there, or a second source of either, is an error at the start', async () => {
   await servers.add(PERSON, 'other', {
     kind: 'stdio',

@@ -23,6 +23,8 @@ for (const wrong of [
   ['server', 'add', 'files', '--url', 'https://example.org/', '--', 'node'],
   ['server', 'add', 'files', '--header', 'K=secret://a', '--', 'node'],
   ['server', 'add', 'files', '--url', 'https://example.org/', '--env', 'K'],
+  ['server', 'add', 'files', '--call-timeout', '90', '--', 'node'],
+  ['server', 'add', 'files', '--max-open', '0', '--', 'node'],
   ['policy', 'attach', 'strict'],
   ['policy', 'attach', 'strict', '--server', 'a', '--grant', 'b'],
 ])
@@ -44,7 +46,19 @@ test('servers and policies are changed behind the gate and read before it', {
   const text = '{"version": "1",\n "default": "deny"}\n'
   writeFileSync(policy, text)
   const changes = [
-    ['server', 'add', 'files', '--env', 'HOME', '--', 'node', '--version', 'a b'],
+    [
+      'server',
+      'add',
+      'files',
+      '--env',
+      'HOME',
+      '--call-timeout',
+      '90s',
+      '--',
+      'node',
+      '--version',
+      'a b',
+    ],
     ['policy', 'set', 'strict', policy],
     ['policy', 'attach', 'strict', '--server', 'files'],
     ['policy', 'detach', 'strict', '--server', 'files'],
@@ -68,10 +82,11 @@ test('servers and policies are changed behind the gate and read before it', {
   )
   const shown = (await json(['server', 'show', 'files'])) as Record<string, unknown>
   assert.deepEqual(
-    [shown['command'], shown['env'], shown['policies'], shown['created_by']],
-    [['node', '--version', 'a b'], ['HOME'], ['strict'], 'person:local'],
+    [shown['command'], shown['env'], shown['policies'], shown['created_by'], shown['limits']],
+    [['node', '--version', 'a b'], ['HOME'], ['strict'], 'person:local', { call: '90s' }],
   )
   assert.match((await piped(['server', 'show', 'hub'])).stdout, /Bearer secret:\/\/hub\/token/)
+  assert.match((await piped(['server', 'show', 'files'])).stdout, /^limits +call=90s$/m)
   assert.equal((await piped(['policy', 'show', 'strict'])).stdout, text)
   assert.match(
     (await piped(['policy', 'ls'])).stdout,

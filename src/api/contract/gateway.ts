@@ -6,6 +6,21 @@ const headerSchema = z.object({
   value: z.string().describe('Holds secret://PATH, which becomes the value when a request leaves.'),
 })
 
+const limitsSchema = z
+  .strictObject({
+    start_ms: z.number().int().optional().describe('Until its first answer.'),
+    call_ms: z.number().int().optional().describe('Of a call without an answer or progress.'),
+    idle_ms: z.number().int().optional().describe('Nobody uses it for so long, and it is ended.'),
+    max_open: z.number().int().optional().describe('Calls that may be open at once.'),
+    late_in_a_row: z
+      .number()
+      .int()
+      .optional()
+      .describe('Calls in a row that came too late before it is left alone.'),
+    rest_ms: z.number().int().optional().describe('For how long it is left alone then.'),
+  })
+  .describe('Where it differs from what is usual here.')
+
 export const gatewayServerBody = z.union([
   z.strictObject({
     name: z.string(),
@@ -15,18 +30,21 @@ export const gatewayServerBody = z.union([
       .array(z.string())
       .optional()
       .describe('Names of variables of the gateway that the program may have.'),
+    limits: limitsSchema.optional(),
   }),
   z.strictObject({
     name: z.string(),
     kind: z.literal('http'),
     url: z.string(),
     headers: z.array(headerSchema).optional(),
+    limits: limitsSchema.optional(),
   }),
 ])
 
 const serverFields = {
   name: z.string(),
   policies: z.array(z.string()).describe('By which every call is judged, whoever makes it.'),
+  limits: limitsSchema,
   created_by: z.string(),
   created_by_type: z.enum(['user', 'agent', 'system']),
   created_at: instant,

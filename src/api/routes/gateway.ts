@@ -7,6 +7,7 @@ import type {
   ToolPolicyInfo,
   ToolPolicyPort,
 } from '../../core/gateway-port.ts'
+import type { OwnLimits } from '../../core/server-limits.ts'
 import { toIso } from '../../core/time.ts'
 import { expectationOf, shownAs } from '../conditional.ts'
 import {
@@ -263,9 +264,10 @@ function named({ params }: Named, what: 'server' | 'policy' | 'grant'): string {
 }
 
 function targetFrom(body: z.output<typeof gatewayServerBody>): ServerTarget {
+  const own = body.limits === undefined ? {} : { limits: limitsFrom(body.limits) }
   return body.kind === 'stdio'
-    ? { kind: 'stdio', command: body.command, variables: body.env ?? [] }
-    : { kind: 'http', url: body.url, headers: body.headers ?? [] }
+    ? { kind: 'stdio', command: body.command, variables: body.env ?? [], ...own }
+    : { kind: 'http', url: body.url, headers: body.headers ?? [], ...own }
 }
 
 function serverFields({ name, target, policies, createdBy, createdAt, changedAt }: ServerInfo) {
@@ -275,10 +277,36 @@ function serverFields({ name, target, policies, createdBy, createdAt, changedAt 
       ? { kind: target.kind, command: target.command, env: target.variables }
       : { kind: target.kind, url: target.url, headers: target.headers }),
     policies,
+    limits: limitFields(target.limits ?? {}),
     ...madeBy(createdBy),
     created_at: toIso(createdAt),
     updated_at: toIso(changedAt),
   }
+}
+
+const LIMIT_FIELDS = [
+  ['start_ms', 'startMs'],
+  ['call_ms', 'callMs'],
+  ['idle_ms', 'idleMs'],
+  ['max_open', 'maxOpen'],
+  ['late_in_a_row', 'lateInARow'],
+  ['rest_ms', 'restMs'],
+] as const
+
+type LimitFields = NonNullable<z.output<typeof gatewayServerBody>['limits']>
+
+function limitsFrom(body: LimitFields): OwnLimits {
+  return Object.fromEntries(
+    LIMIT_FIELDS.flatMap(([field, key]) => (body[field] === undefined ? [] : [[key, body[field]]])),
+  )
+}
+
+function limitFields(limits: OwnLimits): LimitFields {
+  return Object.fromEntries(
+    LIMIT_FIELDS.flatMap(([field, key]) =>
+      limits[key] === undefined ? [] : [[field, limits[key]]],
+    ),
+  )
 }
 
 function policyFields(policy: ToolPolicyInfo) {

@@ -1,5 +1,12 @@
 import { Fault } from '../../core/faults.ts'
 import type { ServerTarget } from '../../core/gateway-port.ts'
+import {
+  LIMITS,
+  limitBounds,
+  limitValue,
+  type OwnLimits,
+  type ServerLimits,
+} from '../../core/server-limits.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
@@ -35,6 +42,12 @@ export const serverAdd = command({
       value: 'NAME=secret://PATH',
       repeats: true,
     },
+    startTimeout: { summary: LIMITS.start.summary, value: 'TIME' },
+    callTimeout: { summary: LIMITS.call.summary, value: 'TIME' },
+    idleStop: { summary: LIMITS.idle.summary, value: 'TIME' },
+    maxOpen: { summary: LIMITS.open.summary, value: 'COUNT' },
+    breakAfter: { summary: LIMITS.late.summary, value: 'COUNT' },
+    breakFor: { summary: LIMITS.rest.summary, value: 'TIME' },
   },
   examples: [
     ['sallyport server add files -- npx -y @modelcontextprotocol/server-filesystem .', 'a program'],
@@ -42,9 +55,13 @@ export const serverAdd = command({
       "sallyport server add hub --url https://mcp.example.org/mcp --header 'Authorization=Bearer secret://hub/token'",
       'an address',
     ],
+    [
+      'sallyport server add slow --call-timeout 10m --max-open 2 -- slow-server',
+      'limits of its own',
+    ],
   ],
   async run(args, io, deps: Deps) {
-    const target = targetOf(args)
+    const target = { ...targetOf(args), limits: limitsOf(args) }
     const caller = await asPerson(deps, io, {
       action: `put the server ${args.name} behind the gateway`,
       detail: targetLine(target),
@@ -75,6 +92,30 @@ function targetOf(args: {
   if (words.length > 0) throw usage('--url', 'A server has a command or --url, not both')
   if (env.length > 0) throw usage('--env', '--env goes with a command')
   return { kind: 'http', url, headers: header.map(headerOf) }
+}
+
+const LIMIT_OPTIONS = [
+  ['startTimeout', '--start-timeout', 'start'],
+  ['callTimeout', '--call-timeout', 'call'],
+  ['idleStop', '--idle-stop', 'idle'],
+  ['maxOpen', '--max-open', 'open'],
+  ['breakAfter', '--break-after', 'late'],
+  ['breakFor', '--break-for', 'rest'],
+] as const
+
+/** @throws {Fault} `BAD_USAGE` naming the option */
+function limitsOf(
+  args: Readonly<Record<(typeof LIMIT_OPTIONS)[number][0], string | undefined>>,
+): OwnLimits {
+  const limits: { -readonly [K in keyof ServerLimits]?: number } = {}
+  for (const [name, option, limit] of LIMIT_OPTIONS) {
+    const text = args[name]
+    if (text === undefined) continue
+    const value = limitValue(limit, text)
+    if (value === null) throw usage(option, `${option} ${limitBounds(limit)}`)
+    limits[LIMITS[limit].key] = value
+  }
+  return limits
 }
 
 function usage(field: string, message: string): Fault {
