@@ -10,7 +10,7 @@ import { openCallRecord } from '../src/app/open-gateway.ts'
 import type { CallJournal } from '../src/audit/index.ts'
 import type { CounterWindow } from '../src/core/counter-port.ts'
 import { isFault } from '../src/core/faults.ts'
-import { epochMs } from '../src/core/time.ts'
+import { epochMs, sleep } from '../src/core/time.ts'
 import { callOf } from './support/journal-calls.ts'
 import { PERSON, type TestVault } from './support/vault.ts'
 import { OpenVaults, SQLITE } from './support/vault-stores.ts'
@@ -64,11 +64,18 @@ test('of a process that is killed every call is charged and recorded, and the au
   assert.equal(child.signal, 'SIGKILL')
   assert.equal(child.stdout, '30 passed')
   const next = await vaults.twin(first)
+  // Recorded before what was written down before it.
+  await next.identity.freezes.freeze(PERSON, { kind: 'agent', id: 'local' }, null)
   const calls = await next.audit.query({ action: 'tool.call', limit: 100 })
   assert.equal(calls.length, 30)
   // The first went by the store, and the end of the last was still to be written.
   assert.equal(calls.filter(({ outcome }) => outcome === 'answered').length, 28)
   assert.equal(await used(next), 30)
+  const [frozen] = await next.audit.query({ action: 'freeze' })
+  const from = frozen?.at ?? assert.fail()
+  const since = await next.audit.query({ from })
+  assert.ok(since.some(({ seq }) => seq === frozen?.seq))
+  assert.ok(since.every(({ at }) => at >= from))
   assert.deepEqual((await next.audit.verify()).findings, [])
 })
 
@@ -265,12 +272,13 @@ test('a clock that was ahead for a moment does not stop a limit until it is ther
   assert.deepEqual([take(63_001), take(64_001)], [true, false])
 })
 
-test('a freeze holds for the next call, on every process', async () => {
+test('a freeze holds within milliseconds on every process', async () => {
   const one = await vaults.fresh(SQLITE)
   const other = await vaults.twin(one)
   const record = await openCallRecord(other)
   assert.ok('taken' in (await record.pass(callOf(10))))
   await one.identity.freezes.freeze(PERSON, { kind: 'agent', id: 'local' }, null)
+  await sleep(5)
   await assert.rejects(async () => record.pass(callOf(10)), { code: 'ACCESS_DENIED' })
 })
 

@@ -2,6 +2,7 @@ import type { AuditEntry, AuditFilter } from '../core/admin-port.ts'
 import type { Db } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { isUuid } from '../core/ids.ts'
+import type { EpochMs } from '../core/time.ts'
 import { type RecordRow, readTree, recordsAfter, recordsBefore } from './audit-repository.ts'
 import { decodeRecord, type Outcome, type StoredRecord } from './record.ts'
 
@@ -33,7 +34,8 @@ export async function queryRecords(db: Db, filter: AuditFilter): Promise<readonl
         const record = decodeRecord(row.body)
         for (const [seq, result] of record?.ends ?? []) ends.set(seq, result)
         if (row.seq >= until || found.length >= limit) continue
-        if (record !== null && filter.from !== undefined && record.at < filter.from) return found
+        if (record !== null && filter.from !== undefined && isFollowedBefore(record, filter.from))
+          return found
         if (record !== null && matches(record, filter)) found.push(entryOf(row, record, ends))
       }
     }
@@ -54,12 +56,21 @@ export async function recordsSince(
   })
 }
 
+/**
+ * Whether all records before this one are older too. Calls were written down before they were recorded, those of a
+ * process that was killed long before; all others have the time of their transaction, and every epoch begins with one.
+ */
+function isFollowedBefore({ action, kind, at }: StoredRecord, from: EpochMs): boolean {
+  return at < from && (kind === 'change' || action === 'audit.epoch')
+}
+
 function matches(record: StoredRecord, filter: AuditFilter): boolean {
   if (record.kind === 'outcome') return false
   return (
     (filter.action === undefined || isOfAction(record.action, filter.action)) &&
     (filter.actor === undefined || isOfActor(record.actor, filter.actor)) &&
     (filter.path === undefined || record.path === filter.path) &&
+    (filter.from === undefined || record.at >= filter.from) &&
     (filter.to === undefined || record.at <= filter.to)
   )
 }

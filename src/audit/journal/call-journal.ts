@@ -65,6 +65,8 @@ const MOST_BEHIND_MS = 5_000
 /** A file of this size is followed by another. */
 const SEALED_BYTES = 8 * 1_048_576
 const RETRY_MS = 250
+/** Calls that come within it are judged by the same revision; a change made by this process counts at once. */
+const FRESH_MS = 2
 /** What was revoked since must not go on. */
 const MOST_UNCONFIRMED_MS = 1_000
 
@@ -88,6 +90,8 @@ export class CallJournal {
   #rights = 0
   /** When they were last read, monotonic milliseconds. */
   #rightsAt = Number.NEGATIVE_INFINITY
+  #isRightsStale = true
+  readonly #unwatch: () => void
   /** Why nothing may be written until another file was begun. */
   #fault: Fault | null = null
   /** Files that nobody needs any more once the disk has what was in them. */
@@ -99,6 +103,9 @@ export class CallJournal {
     this.#glance = glance
     this.#replay = replay
     this.#ingestion = new Ingestion(key, replay)
+    this.#unwatch = parts.db.watch(() => {
+      this.#isRightsStale = true
+    })
   }
 
   /** @returns null where the database is not in this process */
@@ -171,11 +178,14 @@ export class CallJournal {
 
   /** The revision of the rights as it is now. @throws {Fault} when it could not be read for a second */
   rights(): number {
+    const now = monotonicMs()
+    if (now - this.#rightsAt < FRESH_MS && !this.#isRightsStale) return this.#rights
     try {
       this.#rights = rightsRevisionAtOnce(this.#glance)
-      this.#rightsAt = monotonicMs()
+      this.#rightsAt = now
+      this.#isRightsStale = false
     } catch (error) {
-      if (monotonicMs() - this.#rightsAt > MOST_UNCONFIRMED_MS) throw error
+      if (now - this.#rightsAt > MOST_UNCONFIRMED_MS) throw error
     }
     return this.#rights
   }
@@ -197,6 +207,7 @@ export class CallJournal {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#unwatch()
     this.#stopTimer()
     try {
       await this.ingest()

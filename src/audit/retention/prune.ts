@@ -114,6 +114,7 @@ export class Pruner {
       throw new Fault('BAD_INPUT', 'before must be 30 days ago or earlier.', {
         details: { field: 'before' },
       })
+    await this.#options.ledger.flush()
     let base = await this.#base()
     const from = base.frontier.size
     const [oldest] = await db.read((reader) => recordsAfter(reader, from, 1))
@@ -161,7 +162,6 @@ export class Pruner {
   }
 
   async #requireWhole(): Promise<void> {
-    await this.#options.ledger.flush()
     const { ok, findings } = await verifyAudit(this.#options)
     if (ok) return
     throw new Fault(
