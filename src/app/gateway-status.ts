@@ -1,8 +1,10 @@
 import type { AuditEntry } from '../core/admin-port.ts'
+import type { StandingCount } from '../core/counter-port.ts'
 import type { GatewayStatus, ServerStatus } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
-import type { Caller } from '../core/principals.ts'
+import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
 import { type EpochMs, systemClock } from '../core/time.ts'
+import { toldTo } from '../core/told.ts'
 import { standingCounts, standingLimits } from '../gateway/index.ts'
 import { openRegistryView } from './open-gateway.ts'
 import type { Stack } from './open-stack.ts'
@@ -34,7 +36,7 @@ export async function gatewayStatus(
   const named = [...new Set(grants.flatMap(({ policies }) => policies))]
   const view = await openRegistryView(stack, log)
   try {
-    const used = await stack.db.read((reader) => standingCounts(reader, systemClock()))
+    const { used, unknown } = await usedNow(stack)
     const limits = standingLimits(used, view, named)
     return {
       since,
@@ -52,9 +54,26 @@ export async function gatewayStatus(
         }
       }),
       limits,
+      limitsUnknown: unknown,
     }
   } finally {
     view.close()
+  }
+}
+
+/** Servers and calls are shown although the counters are out of reach. */
+async function usedNow({ db, counters }: Stack): Promise<{
+  readonly used: readonly StandingCount[]
+  readonly unknown: string | null
+}> {
+  const now = systemClock()
+  if (counters === null)
+    return { used: await db.read((reader) => standingCounts(reader, now)), unknown: null }
+  try {
+    return { used: await (await counters()).counters.look(now), unknown: null }
+  } catch (error) {
+    const { message, cure } = toldTo(error, LOCAL_PERSON)
+    return { used: [], unknown: `${message} ${cure}` }
   }
 }
 

@@ -31,11 +31,13 @@ export async function openCallRecord({
   ledger,
   identity,
   approvals,
+  counters,
   journal,
-}: Pick<Stack, 'ledger' | 'identity' | 'approvals' | 'journal'>): Promise<CallRecord> {
+}: Pick<Stack, 'ledger' | 'identity' | 'approvals' | 'counters' | 'journal'>): Promise<CallRecord> {
   const opened = await journal.opened()
   return new CallRecord({
     ...(opened !== null && { journal: opened }),
+    ...(counters !== null && { counters: (await counters()).counters }),
     ledger,
     standing: identity.standing,
     approvals: approvals.approvals,

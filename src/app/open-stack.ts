@@ -47,8 +47,9 @@ import {
   type VaultTables,
   vaultTables,
 } from '../vault/index.ts'
-import { lazily } from './lazily.ts'
+import { type Lazy, lazily } from './lazily.ts'
 import { type OpenApprovals, openApprovals } from './open-approvals.ts'
+import type { CountersApart } from './open-counters.ts'
 import { type OpenRegistry, openRegistry, registryChecks } from './open-registry.ts'
 import { canaryHooks, openSharing, type Sharing } from './open-sharing.ts'
 
@@ -90,6 +91,8 @@ export interface Stack {
   readonly rates: RatePort
   /** The servers behind the gateway and the policies on their tools. */
   readonly registry: () => Promise<OpenRegistry>
+  /** Where limits on tool calls are counted; null: in the store. */
+  readonly counters: Lazy<CountersApart> | null
   readonly isNew: boolean
   close(): Promise<void>
 }
@@ -181,6 +184,14 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       vault,
       net: outgoing,
     })
+    const { counters: address, netCa: caFile } = settings
+    const { storeId } = keys
+    const counters =
+      address &&
+      lazily(async () => {
+        const { openCounters } = await import('./open-counters.ts')
+        return openCounters({ db, ledger, clock, storeId, address, caFile, log })
+      })
     const audit = createAuditPort({
       db,
       keys,
@@ -232,6 +243,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       sharing,
       rates,
       registry,
+      counters,
       audit,
       policies: createPathPolicies({
         ...opened,
@@ -245,6 +257,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
         try {
           await identity.close()
           await approvals.deliveries.close()
+          await (await counters?.made())?.close()
           await ledger.close()
         } finally {
           try {

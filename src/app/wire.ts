@@ -175,6 +175,8 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
     browser: async () => (await ask()).createBrowserDoor(),
     gatewayStatus: async (caller, since) =>
       (await import('./gateway-status.ts')).gatewayStatus(await stack(), log, caller, since),
+    acceptCounters: async (caller) =>
+      (await import('./open-counters.ts')).acceptCounters(await stack(), caller),
     async policyTools() {
       const { policyTools } = await import('./policy-tools.ts')
       return policyTools({ settings, log, stack, agent: () => agent('cli') })

@@ -91,6 +91,7 @@ export const COMMANDS = {
   'audit verify': () => import('./commands/audit-verify.ts').then((m) => m.auditVerify),
   'audit accept-head': () =>
     import('./commands/audit-accept-head.ts').then((m) => m.auditAcceptHead),
+  'counters accept': () => import('./commands/counters-accept.ts').then((m) => m.countersAccept),
   'audit checkpoint': () => import('./commands/audit-checkpoint.ts').then((m) => m.auditCheckpoint),
   'audit checkpoint-key': () =>
     import('./commands/audit-checkpoint-key.ts').then((m) => m.auditCheckpointKey),
@@ -184,7 +185,7 @@ export const TOPICS: readonly TopicNames[] = [
   { title: 'What is in a text', names: ['inspect', 'scan-files', ...under('inspection')] },
   {
     title: 'What agents may do on MCP servers',
-    names: ['wrap', ...under('server'), ...under('policy'), 'status', 'top'],
+    names: ['wrap', ...under('server'), ...under('policy'), 'status', 'top', 'counters accept'],
   },
   { title: 'Copies, shells', names: ['backup', 'restore', 'completion'] },
 ]

@@ -375,6 +375,13 @@ export interface CliDeps {
    * @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, or a server that cannot be started
    */
   wrap(request: WrapRequest, signal: AbortSignal): Promise<number>
+  /**
+   * Goes on counting calls from what Redis holds, after it lost something.
+   *
+   * @returns where that is
+   * @throws {Fault} `CONFLICT` when nothing was lost, `UNSUPPORTED` where the store counts, `COUNTERS_UNAVAILABLE`
+   */
+  acceptCounters(caller: Caller): Promise<string>
   /** What goes through the gateway: calls since a moment, and what is used of limits. */
   gatewayStatus(caller: Caller, since: EpochMs): Promise<GatewayStatus>
   /** The servers behind the gateway, the logins at them and the policies on their tools. */

@@ -27,6 +27,7 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'secret get': { argv: ['a/b'], before: [] },
   'secret destroy': { argv: ['a/b'], before: [] },
   'audit accept-head': { argv: [], before: [] },
+  'counters accept': { argv: [], before: [] },
   'audit set-sinks': { argv: ['-'], before: [] },
   'audit prune': { argv: ['--keep', '400d'], before: [] },
   'audit set-retention': { argv: ['400d'], before: [] },

@@ -26,6 +26,7 @@ export function statusJson(status: GatewayStatus): { readonly [name: string]: Js
       max: one.max,
       given_back_at: toIso(one.endsAt),
     })),
+    limits_unknown: status.limitsUnknown,
   }
 }
 
@@ -35,7 +36,7 @@ export function statusText(
   out: Pick<Output, 'paint'>,
   most: number = status.limits.length,
 ): string {
-  const { servers, limits, since, isCut } = status
+  const { servers, limits, limitsUnknown, since, isCut } = status
   const blocks: string[] = []
   if (servers.length === 0) blocks.push('No server: sallyport server add NAME -- COMMAND')
   else
@@ -73,6 +74,7 @@ export function statusText(
       ),
     )
   if (limits.length > most) blocks.push(`and ${plural(limits.length - most, 'limit')} more`)
+  if (limitsUnknown !== null) blocks.push(`What is used of limits is not known. ${limitsUnknown}`)
   blocks.push(
     isCut
       ? `Calls since ${instant(since)}; there were more than could be counted.`

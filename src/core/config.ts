@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
 import { join, resolve } from 'node:path'
+import { type CountersAddress, parseCountersAddress } from './counters-address.ts'
 import { Fault } from './faults.ts'
 import { readLimits, type ServerLimits, USUAL_LIMITS } from './server-limits.ts'
 
@@ -30,6 +31,11 @@ export const SETTINGS = {
     env: ['SALLYPORT_DATABASE_URL'],
     summary:
       'postgres://… to keep the store in PostgreSQL instead of SQLite. Or SALLYPORT_DATABASE_URL_FILE: a file that holds it.',
+  },
+  counters: {
+    env: ['SALLYPORT_COUNTERS_URL'],
+    summary:
+      'redis://…, rediss://… (TLS) or unix:///SOCKET of a Redis or Valkey that counts the limits on tool calls for many nodes. Or SALLYPORT_COUNTERS_URL_FILE: a file that holds it. Default: the store counts.',
   },
   vault: {
     env: ['SALLYPORT_VAULT', 'ONECLAW_VAULT_ID'],
@@ -216,6 +222,8 @@ export interface Settings {
   readonly stateDir: string
   readonly configDir: string
   readonly databaseUrl: string | null
+  /** Where limits on tool calls are counted; null: in the store. */
+  readonly counters: CountersAddress | null
   readonly vault: string
   readonly port: number
   readonly logLevel: LogLevel
@@ -273,6 +281,7 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
     stateDir: resolve(read(env, 'stateDir') ?? directories.stateDir),
     configDir,
     databaseUrl: read(env, 'databaseUrl') ?? null,
+    counters: countersFrom(env),
     vault: read(env, 'vault') ?? 'default',
     port: portNumber(read(env, 'port') ?? '4747'),
     logLevel: oneOf('logLevel', read(env, 'logLevel') ?? 'info', LOG_LEVELS),
@@ -300,6 +309,14 @@ export function loadSettings(env: Environment = processEnvironment()): Settings 
 
 function resolvedOrNull(path: string | undefined): string | null {
   return path === undefined ? null : resolve(path)
+}
+
+function countersFrom(env: Environment): CountersAddress | null {
+  const text = read(env, 'counters')
+  if (text === undefined) return null
+  const address = parseCountersAddress(text)
+  if (typeof address === 'string') throw refusedSetting('counters', address)
+  return address
 }
 
 const MAX_PER_SECOND = 1_000_000
@@ -486,6 +503,7 @@ function read(env: Environment, name: keyof typeof SETTINGS): string | undefined
 /** Settings that may hold a password: a file can hold them too, so that they stand in no environment. */
 const SECRETS: ReadonlySet<keyof typeof SETTINGS> = new Set([
   'databaseUrl',
+  'counters',
   'agentKey',
   'agentToken',
   'oidcClientSecret',

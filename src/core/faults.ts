@@ -85,6 +85,16 @@ export const FAULTS = {
     exit: 7,
     help: 'restore the audit store, or the sink that is named; nothing was released',
   },
+  COUNTERS_UNAVAILABLE: {
+    http: 503,
+    exit: 7,
+    help: 'make the counters reachable; calls with limits are denied until then',
+  },
+  COUNTERS_LOST: {
+    http: 503,
+    exit: 7,
+    help: 'put the data of Redis back, or run sallyport counters accept to count from what is there',
+  },
   AUDIT_BROKEN: { http: 500, exit: 9, help: 'compare with a checkpoint or backup kept elsewhere' },
   INSPECTION_REFUSED: {
     http: 422,

@@ -148,4 +148,6 @@ export interface GatewayStatus {
   readonly limits: readonly LimitStatus[]
   /** Why it is not known what is used of limits, or null. */
   readonly limitsUnknown: string | null
+  /** Why it is not known what is used of limits, or null. */
+  readonly limitsUnknown: string | null
 }

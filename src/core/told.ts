@@ -12,6 +12,9 @@ const OURS: Readonly<Partial<Record<FaultCode, string>>> = {
   STORE_TAMPERED: 'What the server needs for this was changed in its store from outside.',
   KEY_SOURCE_UNAVAILABLE: 'The server cannot get at its keys.',
   KEY_INVALID: 'The keys of the server do not open what is in its store.',
+  COUNTERS_UNAVAILABLE: 'This cannot be counted right now, so it is not let through.',
+  COUNTERS_LOST:
+    'What was counted before is not known any more, so nothing with a limit is let through.',
   AUDIT_UNAVAILABLE: 'This could not be recorded, so nothing is released.',
 }
 

@@ -19,7 +19,7 @@ import {
   type Taken,
 } from '../core/counter-port.ts'
 import { type Reader, type Tx, takeSteps } from '../core/db-port.ts'
-import { Fault } from '../core/faults.ts'
+import { asFault, Fault } from '../core/faults.ts'
 import type { StandingAt, StandingPort } from '../core/identity-port.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, systemClock } from '../core/time.ts'
@@ -207,7 +207,10 @@ export class CallRecord {
   #takenApart(call: Passing): Passed | Promise<Passed> {
     const reserved = this.#counters?.take(call.charges, this.#clock()) ?? NOTHING_TAKEN
     return reserved instanceof Promise
-      ? reserved.then((found) => this.#recordedApart(call, found))
+      ? reserved.then(
+          (found) => this.#recordedApart(call, found),
+          (error: unknown) => this.#uncounted(call, error),
+        )
       : this.#recordedApart(call, reserved)
   }
 
@@ -251,6 +254,12 @@ export class CallRecord {
     const { taken } = reserved ?? done.reserved
     const passed = { ref: done.place, isJournaled: true, taken }
     return call.isDurable ? journal.synced().then(() => passed) : passed
+  }
+
+  /** What cannot be counted does not go on, and that is in the audit. Always throws. */
+  async #uncounted(call: Passing, error: unknown): Promise<never> {
+    await this.refuse({ ...call, rule: asFault(error).code })
+    throw error
   }
 
   /** Records a call that was counted. What does not go on in the end is given back. */
