@@ -97,6 +97,11 @@ export const ONLY_IN: readonly OnlyIn[] = [
     where: /^mcp\//,
   },
   {
+    what: 'hashing for less',
+    pattern: /\bhashAtCost\b/,
+    where: /^crypto\/(?:index|passphrase)\.ts$/,
+  },
+  {
     what: 'revealing a secret',
     pattern: /\.\s*reveal(?:Bytes)?\b|\[\s*['"`]reveal|\breveal(?:Bytes)?\b[^{}()]*\}\s*=(?!=|>)/,
     where:

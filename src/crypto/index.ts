@@ -28,7 +28,14 @@ export {
   writePrivateFile,
 } from './key-sources/private-file.ts'
 export { MacKey, RowMac } from './mac.ts'
-export { assertNewPassphrase, derive, newParams, verifierFor, verify } from './passphrase.ts'
+export {
+  assertNewPassphrase,
+  derive,
+  hashAtCost,
+  newParams,
+  verifierFor,
+  verify,
+} from './passphrase.ts'
 export { newRecoveryKey, parseRecoveryKey } from './recovery-key.ts'
 export { sha256 } from './sha256.ts'
 export { newToken, parseToken, sameTokenHash, tokenHash, tokenStart } from './tokens.ts'

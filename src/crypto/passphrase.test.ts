@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { argon2Sync } from 'node:crypto'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { isFault } from '../core/faults.ts'
 import { SecretText } from '../core/secret-text.ts'
-import { assertNewPassphrase, derive, newParams, verifierFor, verify } from './passphrase.ts'
+import {
+  assertNewPassphrase,
+  derive,
+  hashAtCost,
+  newParams,
+  verifierFor,
+  verify,
+} from './passphrase.ts'
+
+before(() => hashAtCost('recommended'))
+after(() => hashAtCost('least'))
 
 const secret = (text: string) => SecretText.fromText(text)
 const CHEAP = {
@@ -20,6 +30,16 @@ test('passphrase: new parameters are the second recommended option of RFC 9106',
   assert.deepEqual(rest, { algorithm: 'argon2id', memoryKiB: 65_536, passes: 3, parallelism: 4 })
   assert.equal(Buffer.from(salt, 'base64url').length, 16)
   assert.notEqual(salt, (JSON.parse(newParams()) as { salt: string }).salt)
+})
+
+test('passphrase: a process of tests may make cheaper ones, whose records say so', async (t) => {
+  hashAtCost('least')
+  t.after(() => hashAtCost('recommended'))
+  const record = await verifierFor(secret('correct horse'))
+  const { memoryKiB, passes, parallelism } = JSON.parse(record) as typeof CHEAP
+  assert.deepEqual([memoryKiB, passes, parallelism], [8_192, 1, 1])
+  hashAtCost('recommended')
+  assert.equal(await verify(secret('correct horse'), record), true)
 })
 
 test('passphrase: the key is Argon2id of the text under the stored parameters', async () => {

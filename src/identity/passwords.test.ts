@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
+import { hashAtCost } from '../crypto/index.ts'
 import { isPassword, newPasswordRecord, passwordProblem } from './passwords.ts'
+
+before(() => hashAtCost('recommended'))
+after(() => hashAtCost('least'))
 
 const EMAIL = 'ada.lovelace@example.org'
 const SHORT = 'must have at least 12 characters'

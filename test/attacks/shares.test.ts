@@ -6,7 +6,6 @@ import { after, before, describe, test } from 'node:test'
 import { createLog } from '../../src/core/log.ts'
 import { epochMs } from '../../src/core/time.ts'
 import { type ApiReply, serveTestApi, type TestApi } from '../support/api.ts'
-import { makeCheap } from '../support/cheap-hash.ts'
 import { userWithKey } from '../support/identity.ts'
 import { serveMcpDoor } from '../support/mcp-door.ts'
 import { PERSON, type TestVault } from '../support/vault.ts'
@@ -44,8 +43,6 @@ for (const store of [SQLITE, POSTGRES])
         ...(passphrase !== undefined && { passphrase: secret(passphrase) }),
       })
       assert.ok(link !== null)
-      if (passphrase !== undefined)
-        await makeCheap(vault.db, vault.tables.shares, share.id, 'passphrase', passphrase)
       return { id: share.id, link: link.reveal() }
     }
 

@@ -4,7 +4,6 @@ import { Fault } from '../../src/core/faults.ts'
 import { type Clock, epochMs } from '../../src/core/time.ts'
 import { newToken } from '../../src/crypto/index.ts'
 import { createTokens, LocalPresence, type SystemPresence } from '../../src/vault/index.ts'
-import { makeCheap } from '../support/cheap-hash.ts'
 import type { TestVault } from '../support/vault.ts'
 import { fault, OpenVaults, POSTGRES, race, SQLITE, secret } from '../support/vault-stores.ts'
 
@@ -55,7 +54,6 @@ for (const store of [SQLITE, POSTGRES])
       now = T0
       const vault = await open.fresh(store, clock)
       await gate(vault, answering(PHRASE).ask, clock).set()
-      await makeCheap(vault.db, vault.tables.presence, 1, 'record', PHRASE)
       return vault
     }
 

@@ -3,7 +3,6 @@ import { afterEach, describe, test } from 'node:test'
 import type { Caller } from '../../src/core/principals.ts'
 import type { ShareRequest } from '../../src/core/share-port.ts'
 import { type EpochMs, epochMs } from '../../src/core/time.ts'
-import { makeCheap } from '../support/cheap-hash.ts'
 import { agentWith, callerBy, userWith } from '../support/registered.ts'
 import { AGENT, PERSON, type TestVault } from '../support/vault.ts'
 import {
@@ -119,8 +118,6 @@ for (const store of [SQLITE, POSTGRES])
       const vault = await fresh()
       const { shares } = vault.sharing
       const { id, link } = await linked(vault, { passphrase: secret('correct horse battery') })
-      const { db, tables } = vault
-      await makeCheap(db, tables.shares, id, 'passphrase', 'correct horse battery')
       await assert.rejects(
         shares.open(id, link, OPENER),
         fault('ACCESS_DENIED', /asks for a passphrase/),

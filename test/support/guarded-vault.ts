@@ -8,7 +8,6 @@ import type { AuditEntry } from '../../src/core/admin-port.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
 import { systemClock } from '../../src/core/time.ts'
 import { createBackups, createTokens, createTrust, LocalPresence } from '../../src/vault/index.ts'
-import { makeCheap } from './cheap-hash.ts'
 import { openTestVault, PERSON } from './vault.ts'
 
 /** A vault that a person has set up: secrets, an allowed project, a token, a backup, and the presence passphrase. */
@@ -61,8 +60,6 @@ export async function guardedVault(hasPassphrase = true): Promise<GuardedVault> 
         ask: async () => SecretText.fromText(passphrase),
         system: null,
       }).set()
-      // Every process that is given an answer computes it, and here they are a hundred.
-      await makeCheap(stack.db, stack.tables.presence, 1, 'record', passphrase)
     }
     const file = at('backup')
     const { recoveryKey } = await createBackups(stack).backup(file, 'recovery-key')

@@ -1,7 +1,6 @@
 import type { Role } from '../../src/core/identity-port.ts'
 import type { Browser, OpenedSession } from '../../src/core/people-port.ts'
 import type { Caller } from '../../src/core/principals.ts'
-import { makeCheap } from './cheap-hash.ts'
 import { PERSON, type TestVault } from './vault.ts'
 
 export const PASSWORD = 'rain over the harbour'
@@ -13,14 +12,6 @@ export function browserAt(address: string): Browser {
 
 /** The first owner, signed in by the set-up link. */
 export async function firstOwner(
-  vault: TestVault,
-  email = 'ada@example.org',
-): Promise<OpenedSession> {
-  return withCheapPassword(vault, await dearOwner(vault, email))
-}
-
-/** The same with a password that takes as long as it does for everybody. */
-export async function dearOwner(
   vault: TestVault,
   email = 'ada@example.org',
 ): Promise<OpenedSession> {
@@ -36,27 +27,9 @@ export async function invited(
   email = `${role}@example.org`,
   by: Caller = PERSON,
 ): Promise<OpenedSession> {
-  return withCheapPassword(vault, await dearlyInvited(vault, role, email, by))
-}
-
-/** The same with a password that takes as long as it does for everybody. */
-export async function dearlyInvited(
-  vault: TestVault,
-  role: Role,
-  email = `${role}@example.org`,
-  by: Caller = PERSON,
-): Promise<OpenedSession> {
   const { people, signIn } = await vault.identity.people()
   const { token } = await people.invite(by, { email, role })
   return signIn.acceptLink(token, { password: PASSWORD }, BROWSER)
-}
-
-/** Whoever comes may come again as often as a test wants. Not where it is measured how long a password takes. */
-async function withCheapPassword(vault: TestVault, opened: OpenedSession): Promise<OpenedSession> {
-  const { principal } = await callerOf(vault, opened)
-  if (principal.kind !== 'user') throw new Error('a session of nobody')
-  await makeCheap(vault.db, vault.identity.tables.users, principal.id, 'password', PASSWORD)
-  return opened
 }
 
 /** The caller of a session. */

@@ -8,7 +8,10 @@ import { silentLog } from '../../src/core/log.ts'
 import { type Caller, LOCAL_PERSON, localAgent } from '../../src/core/principals.ts'
 import type { SecretText } from '../../src/core/secret-text.ts'
 import type { Clock } from '../../src/core/time.ts'
-import { keyFileSource, passphraseSource } from '../../src/crypto/index.ts'
+import { hashAtCost, keyFileSource, passphraseSource } from '../../src/crypto/index.ts'
+
+// Tests give passwords and passphrases by the hundred; what these cost is tested where they are hashed.
+hashAtCost('least')
 
 export const PERSON: Caller = { principal: LOCAL_PERSON, channel: 'cli' }
 export const AGENT: Caller = { principal: localAgent(null), channel: 'mcp-stdio' }

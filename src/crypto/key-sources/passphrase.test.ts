@@ -2,15 +2,19 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { type FaultCode, isFault } from '../../core/faults.ts'
 import type { StoreId } from '../../core/ids.ts'
 import { SecretText } from '../../core/secret-text.ts'
 import { systemClock } from '../../core/time.ts'
+import { hashAtCost } from '../passphrase.ts'
 import { serveUnlockAgent } from '../unlock-agent.ts'
 import { agentGet, agentPut } from '../unlock-client.ts'
 import { unlockSocketPath } from '../unlock-protocol.ts'
 import { passphraseSource } from './passphrase.ts'
+
+before(() => hashAtCost('recommended'))
+after(() => hashAtCost('least'))
 
 const root = await mkdtemp(join(tmpdir(), 'spt-pass-'))
 after(() => rm(root, { recursive: true, force: true }))
