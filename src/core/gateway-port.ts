@@ -148,6 +148,4 @@ export interface GatewayStatus {
   readonly limits: readonly LimitStatus[]
   /** Why it is not known what is used of limits, or null. */
   readonly limitsUnknown: string | null
-  /** Why it is not known what is used of limits, or null. */
-  readonly limitsUnknown: string | null
 }
