@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import type { AnswerFields } from './answer-reader.ts'
 import { type BodyOptions, bodyChunks } from './body-chunks.ts'
+import type { Connections, UnderWay, Waiter } from './connections.ts'
 import { netFault, timedOut, tooLarge } from './net-faults.ts'
+import type { Hop } from './redirects.ts'
 
 export interface ArrivingOptions {
   readonly url: URL
@@ -11,8 +13,6 @@ export interface ArrivingOptions {
   readonly idleMs: number | null
   readonly signal: AbortSignal | undefined
 }
-
-type Fields = Readonly<Record<string, string | string[] | undefined>>
 
 export interface ArrivedHead {
   readonly status: number
@@ -28,16 +28,16 @@ class LeftUnread extends Error {
 
 /** The fields of an answer, by names in lower case; several of one name are joined, as `Headers` does. */
 export class AnswerHeaders {
-  readonly #fields: Fields
+  readonly #fields: AnswerFields
 
-  constructor(fields: Fields) {
+  constructor(fields: AnswerFields) {
     this.#fields = fields
   }
 
   get(name: string): string | null {
     const value = Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined
     if (value === undefined) return null
-    return (Array.isArray(value) ? value.join(', ') : value).trim()
+    return Array.isArray(value) ? value.join(', ') : value
   }
 }
 
@@ -45,13 +45,14 @@ export class AnswerHeaders {
  * The answer to one request as its connection hands it over. What lies between two pieces costs nothing but memory; a
  * reader that is slow makes the server wait.
  */
-export class Arriving implements Dispatcher.DispatchHandler {
+export class Arriving implements Waiter {
   readonly head: Promise<ArrivedHead>
   readonly #options: ArrivingOptions
   readonly #onAbort: (() => void) | null
   #resolve: (head: ArrivedHead) => void = () => {}
   #reject: (reason: unknown) => void = () => {}
-  #controller: Dispatcher.DispatchController | null = null
+  #underWay: UnderWay | null = null
+  #isPaused = false
   #timer: NodeJS.Timeout | undefined
   #chunks: Buffer[] = []
   #aheadBytes = 0
@@ -75,39 +76,33 @@ export class Arriving implements Dispatcher.DispatchHandler {
     }
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    // While a connection was made, nobody could be told.
-    if (this.#end !== null) controller.abort(new LeftUnread())
+  /** Sends the request, unless its caller left meanwhile. */
+  begin(connections: Connections, hop: Hop): void {
+    if (this.#end === null) this.#underWay = connections.send(hop, this)
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    fields: Fields,
-  ): void {
-    // What comes before the answer is of no interest.
-    if (status < 200 || this.#end !== null) return
+  onHead(status: number, fields: AnswerFields): void {
     clearTimeout(this.#timer)
     this.#resolve({ status, headers: new AnswerHeaders(fields) })
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#end !== null) return
+  onData(chunk: Buffer): void {
     this.#chunks.push(chunk)
     this.#aheadBytes += chunk.length
-    if (this.#aheadBytes > MAX_AHEAD_BYTES) controller.pause()
+    if (this.#aheadBytes > MAX_AHEAD_BYTES && !this.#isPaused) {
+      this.#isPaused = true
+      this.#underWay?.pause()
+    }
     this.#woken()
   }
 
-  onResponseEnd(): void {
-    if (this.#end !== null) return
+  onEnd(): void {
     this.#isWhole = true
     this.#over()
     this.#woken()
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onError(error: Error): void {
     this.#fail(netFault(error, this.#options.url))
   }
 
@@ -172,8 +167,10 @@ export class Arriving implements Dispatcher.DispatchHandler {
     const chunk = this.#chunks.shift()
     if (chunk === undefined) return undefined
     this.#aheadBytes -= chunk.length
-    if (this.#controller?.paused === true && this.#aheadBytes <= MAX_AHEAD_BYTES)
-      this.#controller.resume()
+    if (this.#isPaused && this.#aheadBytes <= MAX_AHEAD_BYTES) {
+      this.#isPaused = false
+      this.#underWay?.resume()
+    }
     return chunk
   }
 
@@ -206,7 +203,7 @@ export class Arriving implements Dispatcher.DispatchHandler {
   #stop(reason: unknown): void {
     if (this.#end !== null || this.#isWhole) return
     this.#fail(reason)
-    this.#controller?.abort(new LeftUnread())
+    this.#underWay?.abort()
   }
 
   #fail(reason: unknown): void {

@@ -5,7 +5,7 @@ import { originText } from './rules.ts'
 const MEANINGS: readonly [pattern: RegExp, code: FaultCode, text: string][] = [
   [/^UND_ERR_INVALID_ARG$/, 'BAD_INPUT', 'was to be sent a method or header that is not valid'],
   [/^ETIMEDOUT$|_TIMEOUT$/, 'NET_TIMED_OUT', 'did not answer in time'],
-  [/^UND_ERR_HEADERS_OVERFLOW$/, 'NET_TOO_LARGE', 'answered with too many headers'],
+  [/^(?:UND_ERR|ERR)_HEADERS_OVERFLOW$/, 'NET_TOO_LARGE', 'answered with too many headers'],
   [/^ENOTFOUND$|^EAI_/, 'NET_FAILED', 'has no address'],
   [
     /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/,

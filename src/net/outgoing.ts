@@ -5,6 +5,7 @@ import { parseAllowList } from './allow-list.ts'
 import { Arriving } from './arriving.ts'
 import { authoritiesIn } from './authorities.ts'
 import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
+import { Connections } from './connections.ts'
 import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
 import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
 import { failed, netFault, timedOut, tooLarge } from './net-faults.ts'
@@ -126,15 +127,14 @@ async function request(way: Way, ask: OutgoingRequest): Promise<OutgoingAnswer> 
 
 async function open(way: Way, ask: OutgoingStreamRequest): Promise<OutgoingStream> {
   const { deadlineMs, idleMs, signal, maxResponseBytes: maxBytes } = ask
-  const { url, method, headers, body } = firstHop(ask)
+  const first = firstHop(ask)
+  const { url, method } = first
+  const hop = { ...first, headers: { ...first.headers, 'accept-encoding': ACCEPT_ENCODING } }
   checkUrl(url, ask.audience, way.dial.allow)
   const answer = new Arriving({ url, deadlineMs, idleMs, signal })
-  const dispatch = (agent: Agent): void => {
-    agent.dispatch({ ...sentTo(url, headers, body), method }, answer)
-  }
   const ready = way.ready(ask.audience)
-  if (ready !== null) dispatch(ready)
-  else way.agent(ask.audience).then(dispatch, answer.fail)
+  if (ready !== null) answer.begin(ready, hop)
+  else way.connections(ask.audience).then((made) => answer.begin(made, hop), answer.fail)
   const { status, headers: fields } = await answer.head
   const { length, encoding } = lengthAndEncoding(status, method, fields)
   if (maxBytes !== null && length > maxBytes) {
@@ -299,53 +299,70 @@ async function ownAuthorities(file: string | null): Promise<readonly string[]> {
   }
 }
 
-/** The pools of connections, one for each audience: a connection is only used for what it was judged for. */
+/** Where connections of one audience are kept: for what is asked whole, and for what is read as it comes. */
+interface Pools {
+  readonly agent: Agent
+  readonly connections: Connections
+}
+
+/** The pools of connections, one of each for each audience: a connection is only used for what it was judged for. */
 class Way {
   readonly dial: DialOptions
   readonly #caFile: string | null
-  readonly #agents = new Map<Audience, Promise<Agent>>()
-  readonly #ready = new Map<Audience, Agent>()
+  readonly #pools = new Map<Audience, Promise<Pools>>()
+  readonly #ready = new Map<Audience, Connections>()
 
   constructor(dial: DialOptions, caFile: string | null) {
     this.dial = dial
     this.#caFile = caFile
   }
 
-  /** As `agent`, where there is nothing to wait for; else null. */
-  ready(audience: Audience): Agent | null {
+  async agent(audience: Audience): Promise<Agent> {
+    return (await this.#poolsOf(audience)).agent
+  }
+
+  async connections(audience: Audience): Promise<Connections> {
+    return (await this.#poolsOf(audience)).connections
+  }
+
+  /** As `connections`, where there is nothing to wait for; else null. */
+  ready(audience: Audience): Connections | null {
     return this.#ready.get(audience) ?? null
   }
 
-  agent(audience: Audience): Promise<Agent> {
-    const held = this.#agents.get(audience)
+  #poolsOf(audience: Audience): Promise<Pools> {
+    const held = this.#pools.get(audience)
     if (held !== undefined) return held
     const made = this.#make(audience).catch((error: unknown) => {
       // A file that was mended is read anew.
-      this.#agents.delete(audience)
+      this.#pools.delete(audience)
       throw error
     })
-    this.#agents.set(audience, made)
+    this.#pools.set(audience, made)
     return made
   }
 
-  async #make(audience: Audience): Promise<Agent> {
+  async #make(audience: Audience): Promise<Pools> {
     // Loading undici takes longer than a command line waits for anything else.
     const { Agent, buildConnector } = await import('undici')
     const ca = [...this.dial.ca, ...(await ownAuthorities(this.#caFile))]
-    const agent = new Agent({
-      connect: dialer(buildConnector, audience, { ...this.dial, ca }),
-      allowH2: false,
-      bodyTimeout: 0,
-      headersTimeout: 0,
-    })
-    this.#ready.set(audience, agent)
-    return agent
+    const connect = dialer(buildConnector, audience, { ...this.dial, ca })
+    const agent = new Agent({ connect, allowH2: false, bodyTimeout: 0, headersTimeout: 0 })
+    const connections = new Connections(connect)
+    this.#ready.set(audience, connections)
+    return { agent, connections }
   }
 
   async close(): Promise<void> {
-    const agents = [...this.#agents.values()]
-    this.#agents.clear()
+    const all = [...this.#pools.values()]
+    this.#pools.clear()
     this.#ready.clear()
-    await Promise.all(agents.map(async (agent) => (await agent.catch(() => null))?.destroy()))
+    await Promise.all(
+      all.map(async (one) => {
+        const pools = await one.catch(() => null)
+        pools?.connections.close()
+        await pools?.agent.destroy()
+      }),
+    )
   }
 }

@@ -1,0 +1,328 @@
+import type { Socket } from 'node:net'
+import type { buildConnector } from 'undici'
+import { monotonicMs } from '../core/time.ts'
+import { type AnswerEars, AnswerReader } from './answer-reader.ts'
+import type { Hop } from './redirects.ts'
+
+/** How long a connection is kept for the next request when the server says nothing of it, in milliseconds. */
+const KEPT_MS = 4_000
+const MAX_KEPT_MS = 600_000
+/** A server counts from when it sent its answer: what goes out in its last moments may find it gone. */
+const MARGIN_MS = 2_000
+
+const METHOD = /^[A-Z]{1,20}$/
+const PATH = /^[\x21-\x7e]+$/
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** One who waits for an answer. */
+export interface Waiter extends AnswerEars {
+  /** Nothing more comes. */
+  onError(error: Error): void
+}
+
+/** A request under way, as whoever made it can still act on it. */
+export interface UnderWay {
+  pause(): void
+  resume(): void
+  /** Leaves the answer, and the connection with it. Nothing is told any more, and what was not sent never is. */
+  abort(): void
+}
+
+class Broken extends Error {
+  readonly code: string
+
+  constructor(code: string) {
+    super(code)
+    this.code = code
+  }
+}
+
+/**
+ * Connections to servers of HTTP/1.1, kept from one request to the next. One carries one request at a time: nothing is
+ * sent ahead, and what comes without having been asked for ends it.
+ */
+export class Connections {
+  readonly #dial: buildConnector.connector
+  /** By origin, the one that was used last at the end. */
+  readonly #idle = new Map<string, Connection[]>()
+  readonly #open = new Set<Connection>()
+  #timer: NodeJS.Timeout | null = null
+  #isClosed = false
+
+  /** @param dial opens connections to what may be reached */
+  constructor(dial: buildConnector.connector) {
+    this.#dial = dial
+  }
+
+  send(hop: Hop, waiter: Waiter): UnderWay {
+    const request = new Request(hop, waiter)
+    const { url } = hop
+    const problem = problemOf(hop)
+    if (problem !== null) queueMicrotask(() => request.failed(problem))
+    else {
+      const kept = this.#kept(url.origin)
+      if (kept === null) this.#connect(url, request)
+      else kept.carry(request)
+    }
+    return request
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const one of this.#open) one.destroy(new Broken('UND_ERR_SOCKET'))
+    this.#idle.clear()
+  }
+
+  #kept(origin: string): Connection | null {
+    const idle = this.#idle.get(origin)
+    const now = monotonicMs()
+    for (let one = idle?.pop(); one !== undefined; one = idle?.pop()) {
+      if (one.isUsable && one.keptUntil > now) return one
+      one.destroy(null)
+    }
+    return null
+  }
+
+  #connect(url: URL, request: Request): void {
+    const { protocol, host, hostname, port } = url
+    // TLS and the resolver want the address without its brackets.
+    const bare = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+    this.#dial({ protocol, host, hostname: bare, port }, (error, socket) => {
+      if (error !== null || socket === null) {
+        request.failed(error ?? new Broken('UND_ERR_SOCKET'))
+        return
+      }
+      const connection = new Connection(socket, {
+        onIdle: (one) => this.#keep(url.origin, one),
+        onGone: (one) => this.#open.delete(one),
+      })
+      this.#open.add(connection)
+      if (this.#isClosed) connection.destroy(null)
+      if (this.#isClosed || request.isOver) {
+        request.failed(new Broken('UND_ERR_SOCKET'))
+        connection.destroy(null)
+      } else connection.carry(request)
+    })
+  }
+
+  #keep(origin: string, one: Connection): void {
+    const idle = this.#idle.get(origin)
+    if (idle === undefined) this.#idle.set(origin, [one])
+    else idle.push(one)
+    this.#timer ??= setTimeout(() => this.#sweep(), KEPT_MS).unref()
+  }
+
+  #sweep(): void {
+    this.#timer = null
+    const now = monotonicMs()
+    for (const [origin, idle] of this.#idle) {
+      const left = idle.filter((one) => one.isUsable && one.keptUntil > now)
+      for (const one of idle) if (!left.includes(one)) one.destroy(null)
+      if (left.length === 0) this.#idle.delete(origin)
+      else this.#idle.set(origin, left)
+    }
+    if (this.#idle.size > 0) this.#timer = setTimeout(() => this.#sweep(), KEPT_MS).unref()
+  }
+}
+
+/** One request, until its answer is whole or nothing more comes of it. */
+class Request implements UnderWay {
+  readonly hop: Hop
+  readonly reader: AnswerReader
+  readonly #waiter: Waiter
+  connection: Connection | null = null
+  /** Whether its last byte was handed to the connection. */
+  isSent = false
+  #isOver = false
+
+  constructor(hop: Hop, waiter: Waiter) {
+    this.hop = hop
+    this.#waiter = waiter
+    this.reader = new AnswerReader(hop.method, {
+      onHead: (status, fields) => {
+        if (!this.#isOver) waiter.onHead(status, fields)
+      },
+      onData: (chunk) => {
+        if (!this.#isOver) waiter.onData(chunk)
+      },
+      onEnd: () => {
+        if (this.#isOver) return
+        this.#isOver = true
+        waiter.onEnd()
+      },
+    })
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  failed(error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#waiter.onError(error)
+  }
+
+  pause(): void {
+    this.connection?.pause()
+  }
+
+  resume(): void {
+    this.connection?.resume()
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.connection?.destroy(null)
+  }
+}
+
+interface ConnectionKeeper {
+  readonly onIdle: (one: Connection) => void
+  readonly onGone: (one: Connection) => void
+}
+
+class Connection {
+  readonly #socket: Socket
+  readonly #to: ConnectionKeeper
+  #request: Request | null = null
+  /** Until when, in monotonic milliseconds, another request may follow. */
+  keptUntil = 0
+
+  constructor(socket: Socket, to: ConnectionKeeper) {
+    this.#socket = socket
+    this.#to = to
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.#heard(chunk))
+    socket.on('end', () => this.#ended())
+    socket.on('error', (error) => this.destroy(error))
+    socket.on('close', () => {
+      this.destroy(null)
+      to.onGone(this)
+    })
+  }
+
+  get isUsable(): boolean {
+    return this.#socket.readyState === 'open'
+  }
+
+  carry(request: Request): void {
+    this.#request = request
+    request.connection = this
+    this.#socket.ref()
+    const { hop } = request
+    const { body } = hop
+    if (body === null || typeof body === 'string') {
+      const text = body ?? ''
+      const head = headOf(hop, body === null ? null : Buffer.byteLength(text, 'utf8'))
+      // One write carries both where both are of one encoding; fields are Latin-1 and nearly always ASCII.
+      if (isAscii(head)) this.#socket.write(head + text, 'utf8')
+      else {
+        this.#socket.write(head, 'latin1')
+        this.#socket.write(text, 'utf8')
+      }
+      request.isSent = true
+    } else if ('pieces' in body) void this.#sendPieces(request, body.bytes, body.pieces())
+    else void this.#sendPieces(request, body.byteLength, [body])
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** @param error null: nobody has to be told */
+  destroy(error: Error | null): void {
+    const request = this.#request
+    this.#request = null
+    this.#socket.destroy()
+    request?.failed(error ?? new Broken('UND_ERR_SOCKET'))
+  }
+
+  async #sendPieces(request: Request, bytes: number, pieces: Iterable<Uint8Array>): Promise<void> {
+    this.#socket.write(headOf(request.hop, bytes), 'latin1')
+    try {
+      for (const piece of pieces) {
+        if (this.#request !== request) return
+        if (!this.#socket.write(piece)) await this.#drained()
+      }
+      request.isSent = true
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Broken('UND_ERR_SOCKET'))
+    }
+  }
+
+  #drained(): Promise<void> {
+    const socket = this.#socket
+    return new Promise((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done).off('close', done)
+        resolve()
+      }
+      socket.on('drain', done).on('close', done)
+    })
+  }
+
+  #heard(chunk: Buffer): void {
+    const request = this.#request
+    if (request === null) {
+      this.destroy(null)
+      return
+    }
+    const { reader } = request
+    try {
+      reader.push(chunk)
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Broken('HPE_OTHER'))
+      return
+    }
+    // Whoever heard it may have left.
+    if (!reader.isOver || this.#request !== request) return
+    this.#request = null
+    request.connection = null
+    const { isKept, keptMs } = reader.standing
+    const forMs = keptMs === null ? KEPT_MS : Math.min(keptMs - MARGIN_MS, MAX_KEPT_MS)
+    if (!isKept || forMs <= 0 || !request.isSent || !this.isUsable) {
+      this.#socket.destroy()
+      return
+    }
+    this.keptUntil = monotonicMs() + forMs
+    this.#socket.resume()
+    this.#socket.unref()
+    this.#to.onIdle(this)
+  }
+
+  #ended(): void {
+    const request = this.#request
+    if (request?.reader.end() === true) this.#request = null
+    this.destroy(null)
+  }
+}
+
+function problemOf({ method, url, headers }: Hop): Error | null {
+  const isSound =
+    METHOD.test(method) &&
+    PATH.test(url.pathname + url.search) &&
+    Object.entries(headers).every(([name, value]) => NAME.test(name) && VALUE.test(value))
+  return isSound ? null : new Broken('UND_ERR_INVALID_ARG')
+}
+
+/** @param bytes of the body; null without one */
+function headOf({ method, url, headers }: Hop, bytes: number | null): string {
+  const { pathname, search, host } = url
+  let head = `${method} ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`
+  for (const name of Object.keys(headers)) head += `${name}: ${headers[name]}\r\n`
+  if (bytes !== null || method === 'POST' || method === 'PUT' || method === 'PATCH')
+    head += `content-length: ${bytes ?? 0}\r\n`
+  return `${head}\r\n`
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text, 'utf8') === text.length
+}
