@@ -25,6 +25,7 @@ import {
 } from '../../src/store/redis-counters.ts'
 import { freshDatabase, postgresMissing } from './postgres.ts'
 import { REDIS, type RedisProgram, startRedis, VALKEY } from './redis.ts'
+import { OpenVaults, SQLITE } from './vault-stores.ts'
 
 /** Counters of one new store, as several processes have them. */
 export interface CounterHandles {
@@ -65,7 +66,29 @@ export const COUNTERS: readonly CountersKind[] = [
   },
   inRedis(REDIS),
   inRedis(VALKEY),
+  { name: 'journal', skip: false, open: (count) => inJournal(count) },
 ]
+
+/** Charges of one store's journal, as processes write them down. */
+async function inJournal(count: number): Promise<CounterHandles> {
+  const vaults = new OpenVaults()
+  const handles: Counters[] = []
+  for (const vault of await vaults.atOnce(SQLITE, count)) {
+    const journal = await vault.journal.opened()
+    if (journal === null) throw new Error('there is no journal')
+    handles.push({
+      take: (charges, at) => journal.take(charges, at),
+      refund: (taken) => journal.refund(taken),
+      settle: (taken, actual) => journal.settle(taken, actual),
+      async look(now) {
+        await journal.ingest()
+        return vault.db.read((reader) => standingCounts(reader, now))
+      },
+      tidy: () => journal.tidy(),
+    })
+  }
+  return { handles, close: () => vaults.close(true) }
+}
 
 function inRedis(program: RedisProgram): CountersKind {
   return {

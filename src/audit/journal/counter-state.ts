@@ -21,6 +21,8 @@ export interface Bucket {
   used: number
   /** Whether it differs from its row in the store, for all that is known. */
   isChanged: boolean
+  /** Whether it ended. */
+  isOver: boolean
 }
 
 /** What changed, as it was at one moment. */
@@ -58,7 +60,7 @@ export class CounterState {
     this.#lastAt = lastAt
     this.#endedBy = lastAt
     for (const { counter, bucket, used, endsAt } of rows)
-      insert(this.#of(counter), { bucket, endsAt, used, isChanged: false })
+      insert(this.#of(counter), { bucket, endsAt, used, isChanged: false, isOver: false })
   }
 
   /** Of the last charge. */
@@ -121,7 +123,8 @@ export class CounterState {
     const rows: CountRow[] = []
     for (const [counter, held] of buckets) {
       held.isChanged = false
-      rows.push({ counter, bucket: held.bucket, used: held.used, endsAt: held.endsAt })
+      if (!held.isOver)
+        rows.push({ counter, bucket: held.bucket, used: held.used, endsAt: held.endsAt })
     }
     return { rows, endedBy, buckets }
   }
@@ -147,7 +150,7 @@ export class CounterState {
     const last = count.buckets.at(-1)
     let held = last?.bucket === bucket ? last : count.buckets.find((one) => one.bucket === bucket)
     if (held === undefined) {
-      held = { bucket, endsAt: place.endsAt, used: 0, isChanged: false }
+      held = { bucket, endsAt: place.endsAt, used: 0, isChanged: false, isOver: false }
       insert(count, held)
     }
     const counted = Math.min(amount, Math.max(0, MOST - count.used))
@@ -178,6 +181,7 @@ function standing(count: Count, at: EpochMs): number {
   const { buckets } = count
   for (let first = buckets[0]; first !== undefined && first.endsAt <= at; first = buckets[0]) {
     count.used -= first.used
+    first.isOver = true
     buckets.shift()
   }
   return count.used

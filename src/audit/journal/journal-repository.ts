@@ -97,13 +97,14 @@ export function* saveJournal(key: MacKey, row: JournalRow): Steps<void> {
 
 /** Makes the counters what they are as of the row that is saved with them. */
 export function* saveCounts({ rows, endedBy }: ChangedCounts): Steps<void> {
+  // First, because what was counted since by a clock that was put back may end before that.
+  yield* changeRows('delete from gateway_counters where ends_at <= ?', [endedBy])
   for (const { counter, bucket, used, endsAt } of rows)
     yield* changeRows(
       `insert into gateway_counters (counter, bucket, used, ends_at) values (?, ?, ?, ?)
        on conflict (counter, bucket) do update set used = excluded.used`,
       [counter, bucket, used, endsAt],
     )
-  yield* changeRows('delete from gateway_counters where ends_at <= ?', [endedBy])
 }
 
 /** Calls whose end is not known yet: what is recorded of them, by where they stand in the journal. */

@@ -219,12 +219,12 @@ export class Replay {
     const place = placeOf(this.#generation, from)
     this.#offset = to
     let reserved: Decided['reserved'] = null
-    let at = this.#state.lastAt
+    let at = typeof entry === 'number' ? this.#state.lastAt : entry.at
     if (typeof entry !== 'number') {
-      at = this.#state.timeOf(entry.at)
-      if (entry.kind === 'call') reserved = this.#state.take(entry.charges, at)
-      else if (entry.kind === 'charge') reserved = this.#state.take(entry.charges, at)
-      else if (entry.kind === 'change')
+      if (entry.kind === 'call' || entry.kind === 'charge') {
+        at = this.#state.timeOf(at)
+        reserved = this.#state.take(entry.charges, at)
+      } else if (entry.kind === 'change')
         for (const { counter, bucket, amount } of entry.changes)
           this.#state.change(counter, bucket, amount)
     }
