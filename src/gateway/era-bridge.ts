@@ -136,8 +136,11 @@ export class EraBridge {
         void this.#cross(asking, () => this.#options.failed(idKey, end, why))
         return
       }
-      if (!asking.isOurs) this.#options.failed(idKey, end, why)
-      this.#goOn(asking, null)
+      if (asking.isOurs) this.#giveUp(asking, why)
+      else {
+        this.#options.failed(idKey, end, why)
+        this.#goOn(asking, null)
+      }
     } else if (this.#translator !== null && isEndOfRequest(end))
       void this.#carry(this.#translator.failed(idKey, end, why))
     else this.#options.failed(idKey, end, why)
@@ -201,6 +204,16 @@ export class EraBridge {
     // Behind its answer, and before what comes next.
     queueMicrotask(() => this.#goOn(asking, translator))
     return crossings
+  }
+
+  /** The server is not there or lets nobody in: whoever waited for its era hears that, and the next asks again. */
+  #giveUp(asking: Asking, why: string): void {
+    this.#asking = null
+    clearTimeout(this.#silence)
+    for (const [text, message] of asking.queue.splice(0)) {
+      const one = message?.text === text ? message : readMessage(text)
+      if (one.kind === 'request') this.#options.failed(one.idKey, 'never-sent', why)
+    }
   }
 
   /** What waited goes on. */

@@ -127,3 +127,21 @@ test('a status that means that nothing was understood counts, others do not', as
     assert.deepEqual(methods(one), ['server/discover'])
   }
 })
+
+test('when our own question is answered by nobody, those who waited hear why, and the next asks anew', () => {
+  const one = bridged()
+  for (let round = 1; round <= 2; round += 1) {
+    one.client({ id: `a${round}`, method: 'tools/list', params: { _meta } })
+    one.client({ id: `b${round}`, method: 'prompts/list', params: { _meta } })
+    one.client({ method: 'notifications/cancelled', params: { requestId: 'a' } })
+    assert.deepEqual(
+      methods(one),
+      Array.from({ length: round }, () => 'server/discover'),
+    )
+    one.bridge.failed('ssallyport-probe', 'refused-by-server', 'not you', 401)
+  }
+  assert.deepEqual(
+    one.toClient,
+    ['a1', 'b1', 'a2', 'b2'].map((id) => `failed s${id} never-sent`),
+  )
+})
