@@ -93,6 +93,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     recorder,
     metrics,
     tasks: madeTasks(async () => state),
+    people: async () => stack.approvals.people,
     rounds: new Rounds({
       key: state.roundKey,
       useOnce: (nonce, until) => state.useOnce(nonce, until),
@@ -184,6 +185,7 @@ function allDoor(
             inspection: inspecting,
             ...taking,
             session: owner,
+            people: async () => stack.approvals.people,
             log,
             ...(grant !== null && { grant }),
           },

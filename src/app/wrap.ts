@@ -73,6 +73,7 @@ export async function serveWrapped(
         recorder,
         session: randomUUID(),
         health: new ServerHealth(limits),
+        people: async () => (await parts.stack()).approvals.people,
         tasks: madeTasks(openGatewayState(parts.stack)),
         log,
       }),

@@ -6,15 +6,12 @@ import { monotonicMs } from '../core/time.ts'
 import {
   errorAnswer,
   META,
-  memberOf,
   type Request,
   RPC_ERRORS,
   readFrame,
   refusalAnswer,
-  resultAnswer,
   ToolHeaders,
   versionNamedBy,
-  withMembers,
 } from '../mcp/wire/index.ts'
 import { answerAll } from './all-requests.ts'
 import {
@@ -27,11 +24,11 @@ import {
 import { EventStream } from './event-stream.ts'
 import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
 import { traced } from './http-trace.ts'
-import { headerOf, LEGACY, MODERN, modernProblem } from './modern-problem.ts'
+import { headerOf, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
 import { saidTo } from './relay-messages.ts'
-import { isObject, readToolCall, shownName } from './tool-call.ts'
+import { isObject } from './tool-call.ts'
 
 /** Who asks for all servers, and which they are. */
 export interface AdmittedToAll {

@@ -4,6 +4,7 @@ import { ExactNumber } from '../core/decimal.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import { holdsHeld, mayHold } from '../core/held-values.ts'
 import type { RuleSays } from '../policy/tool-policy/index.ts'
+import type { PendingApproval } from './approval-waits.ts'
 import type { Denial } from './denial.ts'
 import { shownName } from './tool-call.ts'
 
@@ -75,6 +76,7 @@ export function approvalDenial(error: unknown, rule: RuleSays): Denial {
       kind: 'denied',
       text: `[APPROVAL REQUIRED] ${String(error.details['approval'])}\n${rule.reason}\n${error.message}\nRule: ${rule.rule}`,
       isRecorded: true,
+      approval: pendingOf(error.details),
     }
   if (isFault(error, 'ACCESS_DENIED') || isFault(error, 'TOO_LARGE'))
     return {
@@ -84,6 +86,14 @@ export function approvalDenial(error: unknown, rule: RuleSays): Denial {
       isRecorded: error.code !== 'TOO_LARGE',
     }
   throw error
+}
+
+function pendingOf({ approval, url, title }: Fault['details']): PendingApproval {
+  return {
+    id: String(approval),
+    url: typeof url === 'string' ? url : null,
+    title: typeof title === 'string' ? title : 'A call',
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { CallOutcome } from '../audit/index.ts'
+import type { AskPeople } from '../core/approval-port.ts'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
@@ -53,6 +54,8 @@ export interface CallPathOptions {
   readonly rounds?: Rounds
   /** Which calls made the tasks of servers. Default: its own, which others do not know. */
   readonly tasks?: MadeTasks
+  /** Whom clients wait for whose calls a person has to allow. Without: they are told, and come again. */
+  readonly people?: () => Promise<Pick<AskPeople, 'state' | 'decided'>>
   /** Takes calls down whose policy says so. */
   readonly recorder?: CallRecorder
   /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
@@ -135,6 +138,7 @@ export class CallPath {
   /** Where calls go on in which the server asked something. */
   readonly rounds: Rounds
   readonly tasks: MadeTasks
+  readonly people: CallPathOptions['people']
   readonly health: ServerHealth
   #record: CallRecord | null = null
   readonly #steps: readonly Step[] = [
@@ -147,6 +151,7 @@ export class CallPath {
   constructor(options: CallPathOptions) {
     this.#options = options
     this.rounds = options.rounds ?? new Rounds()
+    this.people = options.people
     this.tasks = options.tasks ?? new MadeTasks()
     this.health = options.health ?? new ServerHealth()
     this.unknownTools = options.unknownTools ?? new UnknownTools()

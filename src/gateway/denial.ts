@@ -2,6 +2,7 @@ import type { Exceeded } from '../core/counter-port.ts'
 import { toIso } from '../core/time.ts'
 import { errorAnswer, RPC_ERRORS, resultAnswer } from '../mcp/wire/index.ts'
 import { amountText } from '../policy/tool-policy/index.ts'
+import type { PendingApproval } from './approval-waits.ts'
 import type { LimitCharge } from './limit-charge.ts'
 import { shownName, type ToolCall } from './tool-call.ts'
 
@@ -15,6 +16,8 @@ export interface Denial {
   readonly text: string
   /** Whether the refusal is in the audit already. */
   readonly isRecorded: boolean
+  /** What a person has to decide first. */
+  readonly approval?: PendingApproval
 }
 
 export function deniedByPolicy(rule: string, reason: string): Denial {

@@ -73,6 +73,8 @@ export interface HttpDoorOptions {
   readonly recorder: CallRecorder
   readonly metrics: GatewayMetrics
   readonly inspectionOf: (server: string) => MessageInspection
+  /** Whom clients wait for whose calls a person has to allow. */
+  readonly people?: CallPathOptions['people']
   /** Where calls go on in which a server asked something. Default: here alone. */
   readonly rounds?: Rounds
   /** Has another process answer. @returns false when it cannot be reached: nothing was answered */
@@ -431,6 +433,7 @@ export class HttpDoor {
       ...(admitted.grant !== null && { grant: admitted.grant }),
       rounds: this.#rounds,
       tasks: this.#tasks,
+      ...(this.#options.people !== undefined && { people: this.#options.people }),
       log: this.#options.log,
       ...this.#serverOf(server),
     }

@@ -16,6 +16,7 @@ import {
   refusalAnswer,
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
+import type { ApprovalWaits, PendingApproval, Waited } from './approval-waits.ts'
 import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
 import { type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
 import { denialAnswer, unknownToolAnswer } from './denial.ts'
@@ -69,6 +70,9 @@ export class Relay {
   /** Requests that came in a batch, by `idKey`. */
   readonly #batches = new Map<string, Batch>()
   #hasBatches = false
+  /** What the client of a session said that it can do. */
+  #capabilities: unknown
+  #waits: ApprovalWaits | null = null
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -228,6 +232,7 @@ export class Relay {
     this.#asked.clear()
     this.#probes.end()
     this.#patience.close()
+    this.leave()
     for (const [idKey, one] of asked) {
       if (one.allowed !== null) void this.#follow(one.allowed.settle('lost'))
       if (!one.isCancelled)
@@ -261,6 +266,7 @@ export class Relay {
     if (MAY_PAUSE.has(method)) {
       const resumed = resumedBy(this.#options.path, this.#caller, request)
       if (resumed?.kind === 'refused') this.#toClient(refusalAnswer(resumed.refused), idKey)
+      else if (resumed?.kind === 'visited') this.#written(resumed.request, null, resumed.action)
       else
         this.#written(resumed?.request ?? request, resumed?.kind === 'next' ? resumed.paid : null)
       return
@@ -277,12 +283,12 @@ export class Relay {
   }
 
   /** A request that an agent wrote something into. */
-  #written(request: Request, paid: Paid | null): void {
+  #written(request: Request, paid: Paid | null, visit: string | null = null): void {
     const isCall = request.method === 'tools/call'
     const read = isCall ? readToolCall(request) : judgedParams(request)
     if ('refused' in read) this.#toClient(refusalAnswer(read.refused), request.idKey)
-    else if ('call' in read) this.#judged(request, judgeableCall(read.call), read.call, paid)
-    else this.#judged(request, judgeableMethod(request, read.params, false), null, paid)
+    else if ('call' in read) this.#judged(request, judgeableCall(read.call), read.call, paid, visit)
+    else this.#judged(request, judgeableMethod(request, read.params, false), null, paid, visit)
   }
 
   #ask(request: Request, name: string): Asked {
@@ -302,12 +308,26 @@ export class Relay {
   }
 
   /** @param call null for what is no call of a tool */
-  #judged(request: Request, what: Judgeable, call: ToolCall | null, paid: Paid | null): void {
+  #judged(
+    request: Request,
+    what: Judgeable,
+    call: ToolCall | null,
+    paid: Paid | null,
+    visit: string | null,
+  ): void {
+    let mayWait = this.#options.path.people !== undefined
     const asked = this.#ask(request, what.name)
     asked.isWritten = false
     const go = (judged: CallJudged): void | Promise<void> => {
       if ('denial' in judged) {
         const { denial } = judged
+        if (mayWait && denial.approval !== undefined && !asked.isCancelled) {
+          mayWait = false
+          return this.#waited(request, denial.approval, visit).then((next) => {
+            if (next === 'again') return judge()
+            return next === 'refused' ? go(judged) : this.#asks(request, next.question)
+          })
+        }
         this.#asked.delete(request.idKey)
         if (asked.isCancelled) return undefined
         if (call !== null && denial.kind === 'unknown-tool') return this.#unknown(call)
@@ -345,6 +365,34 @@ export class Relay {
             return undefined
           }),
     )
+  }
+
+  async #waited(
+    request: Request,
+    approval: PendingApproval,
+    visit: string | null,
+  ): Promise<Waited> {
+    const { people } = this.#options.path
+    if (people === undefined) return 'refused'
+    const { ApprovalWaits } = await import('./approval-waits.ts')
+    this.#waits ??= new ApprovalWaits({
+      people,
+      tell: (text, about) => this.#toClient(text, about, false),
+    })
+    return this.#waits.wait(request, approval, this.#caller, this.#capabilities, visit)
+  }
+
+  /** Answers with a question of ours: the client comes back with the same call. */
+  #asks(request: Request, question: string): void {
+    const { path } = this.#options
+    this.#asked.delete(request.idKey)
+    const text = path.rounds.paused(question, request, path.roundOf(this.#caller), null)
+    this.#toClient(text, request.idKey)
+  }
+
+  /** The client is gone: nobody waits for people any more. */
+  leave(): void {
+    this.#waits?.stop()
   }
 
   /** A tool that is hidden is answered as the server answers one that it does not have. */
@@ -408,6 +456,7 @@ export class Relay {
       return
     }
     asked.isCancelled = true
+    this.#waits?.stop(idKey)
     // A batch has nothing more to wait for.
     this.#batches.get(idKey)?.without(idKey)
     const cancel = (): void | Promise<void> => {
@@ -425,6 +474,7 @@ export class Relay {
   /** What the person or the model behind the client answers a server. */
   #clientAnswer(response: Response): void {
     const { idKey, idText } = response
+    if (this.#waits?.answered(response) === true) return
     if (idKey === null || !this.#askedByServer.delete(idKey)) return
     const { toServer, inspection, log } = this.#options
     const refuse = (why: string): void =>
@@ -483,7 +533,9 @@ export class Relay {
 
   /** How the client calls itself: recorded, never trusted. */
   #introduced(params: Part | null): void {
-    const info = isObject(params?.value) ? params.value['clientInfo'] : undefined
+    const said = isObject(params?.value) ? params.value : {}
+    this.#capabilities = said['capabilities']
+    const info = said['clientInfo']
     const name = isObject(info) ? info['name'] : undefined
     if (typeof name === 'string') this.#caller = { ...this.#caller, client: name.toWellFormed() }
   }

@@ -34,6 +34,8 @@ export type Resumed =
   | { readonly kind: 'new'; readonly request: Request }
   /** The next round of one, with what its server gave as state; paid when the first round was, and `spend` agrees. */
   | { readonly kind: 'next'; readonly request: Request; readonly paid: Paid | null }
+  /** The same call after its client was sent to the page where a person decides; `accept` when the person went there. */
+  | { readonly kind: 'visited'; readonly request: Request; readonly action: string }
   | { readonly kind: 'refused'; readonly refused: Refused }
 
 export interface RoundsOptions {
@@ -66,6 +68,8 @@ const LIFE_MS = 600_000
 const MAX_USED = 100_000
 const MAX_STATE = 262_144
 const PREFIX = 'sp1.'
+/** With it begins the state of a round in which we ask, and not the server. */
+export const APPROVAL_STATE = 'sallyport-approval.'
 const OF_ONE_TRY: ReadonlySet<string> = new Set(['_meta', 'inputResponses', 'requestState'])
 
 /**
@@ -132,6 +136,11 @@ export class Rounds {
         kind: 'new',
         request: changed(request, { requestState: null, inputResponses: null }),
       }
+    if (state.inner?.startsWith(`"${APPROVAL_STATE}`) === true) {
+      const answers = memberOf(request.text.slice(params.start, params.end), 'inputResponses')
+      const own = changed(request, { requestState: null, inputResponses: null })
+      return { kind: 'visited', request: own, action: visitIn(answers) }
+    }
     const holder = holderIn(state)
     if (holder !== null && holder !== THIS_NODE)
       return refused(
@@ -182,6 +191,13 @@ export class Rounds {
     const state = JSON.parse(bytes.toString('utf8')) as State
     return state.v === 1 ? state : null
   }
+}
+
+/** What a client answered to our question in an earlier round. @param answers `inputResponses`, as they were written */
+function visitIn(answers: string | null): string {
+  const approval = answers?.startsWith('{') === true ? memberOf(answers, 'approval') : null
+  const action = approval?.startsWith('{') === true ? memberOf(approval, 'action') : null
+  return action === '"accept"' ? 'accept' : 'decline'
 }
 
 function holderIn({ inner }: State): string | null {

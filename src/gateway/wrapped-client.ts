@@ -88,6 +88,7 @@ export class WrappedClient {
         return relay.idle().then(() => waiting)
       },
     })
+    relay.leave()
     await relay.idle()
   }
 

@@ -4,6 +4,7 @@ import { after } from 'node:test'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { withKnownValues } from '../../src/app/known-values.ts'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
+import type { AskPeople } from '../../src/core/approval-port.ts'
 import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
 import { silentLog } from '../../src/core/log.ts'
 import type { Caller } from '../../src/core/principals.ts'
@@ -55,6 +56,7 @@ export async function between(
     readonly exfiltration?: 'warn' | 'block'
     readonly mode?: 'block' | 'surgical'
     readonly health?: HealthOptions
+    readonly people?: AskPeople
     readonly recorder?: CallRecorder
     readonly caller?: Caller
   } = {},
@@ -93,6 +95,7 @@ export async function between(
       inspection,
       record: async () => record,
       session: `session-${sessions}`,
+      people: async () => options.people ?? vault.approvals.people,
       health: new ServerHealth(options.health),
       ...(options.recorder !== undefined && { recorder: options.recorder }),
     }),
