@@ -282,7 +282,9 @@ export class CallPath {
   async #decideOfTask(underway: Underway, subject: MethodSubject): Promise<Denial | null> {
     const { what, policies, caller } = underway
     const made = await this.tasks.madeBy(this.roundOf(caller), subject.params['taskId'])
-    const judged = decideTask(policies, subject, made, this.tools)
+    const judged = decideTask(policies, subject, made, this.tools, (rule) =>
+      this.#lifted(underway, rule),
+    )
     if ('rule' in judged) return judged
     underway.decision = judged.decision
     underway.task = {
@@ -291,6 +293,18 @@ export class CallPath {
     }
     // What a server tells of a task may be its result.
     return what.isFromServer ? (judged.judgeResult?.(subject.params) ?? null) : null
+  }
+
+  /** The answer does not wait for what is only told of it. */
+  #lifted(underway: Underway, rule: string): void {
+    const recorded = { ...this.#recorded(underway), rule }
+    const { server, log } = this.#options
+    this.#opened()
+      .then((record) => record.lifted(recorded))
+      .catch((error: unknown) => {
+        const { code } = asFault(error)
+        log?.error('what a rule in shadow says could not be recorded', { server, rule, code })
+      })
   }
 
   #inspect(underway: Underway): Denial | null | Promise<Denial | null> {
@@ -483,7 +497,8 @@ export class CallPath {
         decision.judgesResult && subject !== null
           ? (result) => {
               if (isNoResultYet(result)) return null
-              const { denied } = decideResultByAll(policies, subject, result)
+              const { denied, shadow } = decideResultByAll(policies, subject, result)
+              if (shadow !== null) this.#lifted(underway, shadow)
               return denied === null ? null : deniedByPolicy(denied.rule, denied.reason)
             }
           : (underway.task?.judgeResult ?? null),

@@ -131,6 +131,7 @@ export class CallRecord {
   readonly #passing: Lane<Counting, Counted>
   readonly #passingSoon: Lane<Counting, Counted>
   readonly #refused: Lane<Refused, null>
+  readonly #lifted: Lane<Refused, null>
   readonly #settling: Lane<Settling, null>
   readonly #tidying: Lane<null, null>
 
@@ -160,6 +161,15 @@ export class CallRecord {
         value: null,
         record: recordOf(call, 'refusal', call.rule),
       }),
+      'soon',
+    )
+    this.#lifted = changeLane(
+      'gateway.shadow',
+      async (_tx: Tx, { caller, server, name, isMethod, revision, rule }: Refused) => {
+        const kind = isMethod ? 'method' : 'tool'
+        const detail = { server, [kind]: shownName(name), policy: revision, shadow: rule }
+        return { value: null, record: { kind: 'event', action: `${kind}.shadow`, caller, detail } }
+      },
       'soon',
     )
     this.#settling = changeLane(
@@ -228,6 +238,8 @@ export class CallRecord {
   #writtenDown(call: Counting): Passed | Promise<Passed> | null {
     const journal = this.#journal
     if (journal === null || call.act !== null) return null
+    const behind = journal.behind()
+    if (behind !== null) return behind.then(() => this.#recorded(call))
     const rights = journal.rights()
     if (!this.#ledger.mayWriteDown(rights)) return null
     const frozen = knownFrozen(this.#standing.atRevision(rights), call.caller, this.#clock())
@@ -280,9 +292,16 @@ export class CallRecord {
 
   refuse(call: Refused): void | Promise<void> {
     const journal = this.#journal
+    const behind = journal?.behind() ?? null
+    if (behind !== null) return behind.then(() => this.refuse(call))
     if (journal !== null && this.#ledger.mayWriteDown(journal.rights()))
       return journal.refusal(textOf(call, 'call'), quoted(call.rule))
     return this.#ledger.commit(this.#refused, call).then(() => undefined)
+  }
+
+  /** Records that a rule in shadow would have kept the answer back. */
+  async lifted(call: Refused): Promise<void> {
+    await this.#ledger.commit(this.#lifted, call)
   }
 
   /**

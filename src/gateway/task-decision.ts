@@ -6,6 +6,7 @@ import {
   decideResultByAll,
   namesMethod,
   type PoliciesNow,
+  type Subject,
 } from './applied-policies.ts'
 import { type Denial, deniedByPolicy } from './denial.ts'
 import { type MadeBy, resultOfTask } from './made-tasks.ts'
@@ -22,12 +23,15 @@ export interface TaskDecision {
 /**
  * Judges what is asked or told of a task. The call that made it has to be allowed still; a rule for the method has a
  * say beside that. What nobody is known to have called for follows `default`.
+ *
+ * @param onShadow told of a rule in shadow that would have kept an answer back
  */
 export function decideTask(
   policies: PoliciesNow,
   subject: MethodSubject,
   made: MadeBy,
   tools: SeenTools,
+  onShadow: (rule: string) => void = () => {},
 ): TaskDecision | Denial {
   const { method } = subject
   if (policies.length === 0) return { decision: ALLOWED, judgeResult: null }
@@ -36,9 +40,12 @@ export function decideTask(
     made.kind === 'unknown' ? policies : policies.filter((one) => namesMethod(one, method))
   const own = decideByAll(policies, subject, judging)
   if (!own.allowed) return denialOf(own)
-  const judgeOwn = own.judgesResult
-    ? (said: unknown) => denialOf(decideResultByAll(policies, subject, said, judging).denied)
-    : null
+  const verdictOn = (of: Subject, result: unknown, among = policies): Denial | null => {
+    const { denied, shadow } = decideResultByAll(policies, of, result, among)
+    if (shadow !== null) onShadow(shadow)
+    return denialOf(denied)
+  }
+  const judgeOwn = own.judgesResult ? (said: unknown) => verdictOn(subject, said, judging) : null
   if (made.kind === 'unknown') return { decision: own, judgeResult: judgeOwn }
   const { principal, labels, client, at } = subject
   const { tool, args } = made.call
@@ -57,9 +64,7 @@ export function decideTask(
   const judgeCall = verdict.judgesResult
     ? (said: unknown) => {
         const result = resultOfTask(method, said)
-        return result === undefined
-          ? null
-          : denialOf(decideResultByAll(policies, call, result).denied)
+        return result === undefined ? null : verdictOn(call, result)
       }
     : null
   return {

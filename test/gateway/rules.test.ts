@@ -220,6 +220,34 @@ test('a rule in shadow passes what it would stop, and says so', async () => {
   assert.equal(one.toServer.length, 2)
 })
 
+test('what a rule in shadow says of an answer is told, and the answer goes out', async () => {
+  const on_result = {
+    deny_if: [{ conditions: [{ path: 'text', op: 'contains', value: 'salary' }] }],
+  }
+  const one = await between({
+    default: 'deny',
+    tools: { look: { action: 'shadow', on_result } },
+  })
+  const answer = async (id: number, text: string): Promise<void> => {
+    await one.call(id, 'look')
+    await one.server({ id, result: { content: [{ type: 'text', text }] } })
+    assert.equal(textOf(one), text)
+  }
+  await answer(1, 'a word')
+  assert.deepEqual(await vault.audit.query({ limit: 9, action: 'tool.shadow' }), [])
+  await answer(2, 'a salary')
+  for (let turn = 0; turn < 200; turn += 1) {
+    if ((await vault.audit.query({ limit: 9, action: 'tool.shadow' })).length > 0) break
+    await sleep(5)
+  }
+  assert.deepEqual((await recorded('tool.shadow', 'event')).detail, {
+    server: 'fixture',
+    tool: 'look',
+    policy: 'r1',
+    shadow: '/tools/look/on_result/deny_if/0',
+  })
+})
+
 test('where every call is denied for want of a policy, the protocol still works', async () => {
   const one = await between(null, { isShadow: false })
   await one.client({ id: 1, method: 'tasks/list' })
