@@ -5,11 +5,15 @@ import { homeEnvironment, LAUNCHER } from '../test/support/serving.ts'
 import { byTurns, perCall, perSecond, report } from './gateway/by-turns.ts'
 import { type Client, type Measured, startClient } from './gateway/client.ts'
 import { overHttp, startServer } from './gateway/http.ts'
+import { largeMessages } from './gateway/large.ts'
 import { installPeers } from './gateway/peers.ts'
 import type { Floor } from './report.ts'
 
 export const summary =
   'what a call costs through the gateway, beside what parses and looks up and does no more, and a bare pipe'
+
+/** By how much a process may grow while answers of 100 MB go through it. */
+const LARGE_MEMORY_KB = 65_536
 
 /**
  * Time on a processor. On stdio: what is added to everything behind the client, divided by what the hop adds that parses
@@ -26,6 +30,9 @@ export const floors: Readonly<Record<string, Floor>> = {
   http_modern_c32_cpu_ratio: { maxRatio: 1.25 },
   http_memory_kb: { maxRatio: 1.1 },
   http_modern_memory_kb: { maxRatio: 1.1 },
+  large_memory_kb: { maxValue: LARGE_MEMORY_KB },
+  large_url_memory_kb: { maxValue: LARGE_MEMORY_KB },
+  large_http_memory_kb: { maxValue: LARGE_MEMORY_KB },
   url_cpu_of_mcp_remote: { maxRatio: 0.333 },
   url_cpu_of_supergateway: { maxRatio: 0.333 },
 }
@@ -154,10 +161,10 @@ async function overUrl(home: string, isFromSource: boolean): Promise<readonly st
 }
 
 /** What may be measured alone. */
-const PARTS = ['stdio', 'http', 'url'] as const
+const PARTS = ['stdio', 'http', 'large', 'url'] as const
 
 /**
- * `--source`: runs the gateway from its sources in place of the bundle. `stdio`, `http`, `url`: measures that alone.
+ * `--source`: runs the gateway from its sources in place of the bundle. `stdio`, `http`, `large`, `url`: measures that alone.
  */
 export async function bench(args: readonly string[]): Promise<readonly string[]> {
   if (process.platform !== 'linux') {
@@ -174,6 +181,7 @@ export async function bench(args: readonly string[]): Promise<readonly string[]>
     if (parts.includes('stdio')) await stdio(home, isFromSource)
     if (parts.includes('http'))
       await overHttp(join(home, 'up'), policyOf({}), isFromSource ? SOURCE : LAUNCHER)
+    if (parts.includes('large')) await largeMessages(home, isFromSource ? SOURCE : LAUNCHER)
     const skipped = parts.includes('url') ? await overUrl(home, isFromSource) : []
     const unasked = Object.keys(floors).filter(
       (name) => !parts.some((part) => name.startsWith(`${part}_`)),

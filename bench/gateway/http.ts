@@ -39,7 +39,7 @@ export async function startServer(file: string, ...args: readonly string[]): Pro
 }
 
 /** A store with one server behind the gateway, one policy and a grant for it. @returns the bearer of the grant */
-async function prepared(home: string, url: string, policy: string): Promise<string> {
+export async function prepared(home: string, url: string, policy: string): Promise<string> {
   const vault = await openTestVault({ home })
   try {
     const { servers, policies } = await vault.registry()
