@@ -37,6 +37,7 @@ import { sendJson } from './pending-answer.ts'
 import type { CallRecorder } from './recording/recorder.ts'
 import type { RegistryView } from './registry-view.ts'
 import { holderElsewhere } from './relay-rounds.ts'
+import { reviving } from './reviving-upstream.ts'
 import { Rounds } from './rounds.ts'
 import { ServerHealth } from './server-health.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
@@ -106,11 +107,22 @@ const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
 const MAX_OF_OWNER = 32
 const MAX_OPEN_OF_OWNER = 256
+/** Owners at servers, of requests that stand alone. */
+const MAX_STANDINGS = 1_024
 
 /** What is known of a server, whoever asks it. */
 interface KnownServer extends Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
   /** Its own limits, by which it was made. */
   readonly own: OwnLimits | undefined
+}
+
+/** What the requests of one owner at one server are judged by. */
+interface Standing {
+  readonly held: Held
+  readonly known: KnownServer
+  readonly policiesNow: () => PoliciesNow
+  readonly inspection: MessageInspection
+  readonly path: CallPath
 }
 
 interface Held {
@@ -137,6 +149,8 @@ export class HttpDoor {
   readonly #tasks: MadeTasks
   readonly #inspections = new Map<string, MessageInspection>()
   readonly #servers = new Map<string, KnownServer>()
+  /** Of requests that stand alone. */
+  readonly #standings = new Map<string, Standing>()
   readonly #underway = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
   readonly #endView: () => void
@@ -335,7 +349,7 @@ export class HttpDoor {
     this.#sessions.set(id, session)
     this.#heldBy.set(session, held)
     try {
-      await session.open(this.#options.upstreamOf(server))
+      await session.open(reviving(this.#options.upstreamOf(server), log))
     } catch (error) {
       log.error('a server could not be opened', { server: server.name, error: codeOf(error) })
       await session.close()
@@ -383,10 +397,7 @@ export class HttpDoor {
     server: ServerInfo,
   ): Promise<void> {
     const { message, response, frame } = posted
-    const held: Held = { admitted, server, named: admitted.policies }
-    const policiesNow = this.#policiesOf(server.name, held)
-    const inspection = this.#inspectionOf(server.name)
-    const path = this.#pathOf(server.name, held, inspection, policiesNow, admitted.owner)
+    const { held, policiesNow, inspection, path } = this.#standingOf(server, admitted)
     const node = holderElsewhere(path, admitted.caller, message)
     if (node !== null && admitted.sentOn === undefined) {
       const elsewhere = { node, server: server.name, request, response, frame, admitted }
@@ -409,6 +420,32 @@ export class HttpDoor {
     })
     this.#heldBy.set(one, held)
     await one.go(shared)
+  }
+
+  /** Requests that stand alone are judged by the same as the one before of their owner, while nothing changed. */
+  #standingOf(server: ServerInfo, admitted: Admitted): Standing {
+    const { name, createdAt } = server
+    const key = `${name} ${createdAt} ${admitted.owner}`
+    const known = this.#serverOf(name)
+    const found = this.#standings.get(key)
+    if (
+      found?.known === known &&
+      found.held.admitted.grant === admitted.grant &&
+      areSame(found.held.named, admitted.policies)
+    ) {
+      found.held.admitted = admitted
+      return found
+    }
+    const held: Held = { admitted, server, named: admitted.policies }
+    const policiesNow = this.#policiesOf(name, held)
+    const inspection = this.#inspectionOf(name)
+    const path = this.#pathOf(name, held, inspection, policiesNow, admitted.owner)
+    const made = { held, known, policiesNow, inspection, path }
+    const oldest = this.#standings.keys().next()
+    if (this.#standings.size >= MAX_STANDINGS && oldest.done !== true)
+      this.#standings.delete(oldest.value)
+    this.#standings.set(key, made)
+    return made
   }
 
   #policiesOf(server: string, held: Held): () => PoliciesNow {
@@ -542,6 +579,10 @@ function counted(names: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts
+}
+
+function areSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, index) => name === other[index])
 }
 
 function digestOf(frame: Buffer): string {

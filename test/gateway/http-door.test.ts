@@ -297,9 +297,15 @@ test('legacy: what the server asks of its own accord reaches the client, and its
   await client.close()
 })
 
-test('legacy: a server that dies answers who waits, and its session is over', async () => {
+test('a server that dies answers who waits, and a new one goes on in its place until it dies too often', async () => {
   const { bearer } = await granted('lines')
   const client = await connect('legacy', bearer, 'lines')
+  let changes = 0
+  client.setNotificationHandler('notifications/tools/list_changed', () => {
+    changes += 1
+  })
+  const pidOf = async () => said(await client.callTool({ name: 'pid', arguments: {} }))
+  const first = await pidOf()
   const [silent, died] = await Promise.allSettled([
     client.callTool({ name: 'silent', arguments: {} }),
     client.callTool({ name: 'die', arguments: {} }),
@@ -309,7 +315,30 @@ test('legacy: a server that dies answers who waits, and its session is over', as
       String((one as { reason: unknown }).reason),
       /ended before it answered \(exit code 7\)/,
     )
+  const second = await pidOf()
+  assert.notEqual(second, first)
+  assert.equal(await pidOf(), second)
+  // It was told again who it speaks to, once, and the calls that were lost were not made again.
+  const told = readLog()
+    .slice(readLog().indexOf(`started ${second}`))
+    .split('\n')
+  assert.equal(told.filter((line) => line.includes('"initialize"')).length, 1)
+  assert.match(told[1] ?? '', /"clientInfo":\{"name":"legacy-test"/)
+  assert.equal(told.filter((line) => /"silent"|"die"/.test(line)).length, 0)
+  for (let turn = 0; changes === 0 && turn < 400; turn += 1) await sleep(5)
+  assert.ok(changes > 0, 'the client was not told that lists may have changed')
+  for (let death = 0; death < 2; death += 1)
+    await assert.rejects(client.callTool({ name: 'die', arguments: {} }))
   await assert.rejects(client.listTools(), /404|session/i)
+})
+
+test('modern: after a server died, the next request has a new one', async () => {
+  const { bearer } = await granted('lines')
+  const client = await connect('modern', bearer, 'lines')
+  const pidOf = async () => said(await client.callTool({ name: 'pid', arguments: {} }))
+  const first = await pidOf()
+  await assert.rejects(client.callTool({ name: 'die', arguments: {} }), /ended before it answered/)
+  assert.notEqual(await pidOf(), first)
 })
 
 test('modern: headers have to say what the body says, and other methods of HTTP are refused', async () => {

@@ -1,0 +1,207 @@
+import { asFault, Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import { monotonicMs } from '../core/time.ts'
+import {
+  type Message,
+  type Refused,
+  type Request,
+  type Response,
+  readMessage,
+  withMembers,
+} from '../mcp/wire/index.ts'
+import { sessionOf } from './http-session.ts'
+import { isObject } from './tool-call.ts'
+import type { OpenUpstream, Upstream, UpstreamEars } from './upstream.ts'
+
+const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
+/** A server that does not introduce itself anew in that time is gone for good. */
+const HELLO_MS = 20_000
+/** So many ends within so long: it would end again. */
+const MAX_ENDS = 3
+const ENDS_WITHIN_MS = 60_000
+
+/**
+ * A server that is started anew behind its client's back when it ended by itself: with the words that its client began
+ * the session with, and only while it promises the same as before. Whatever was under way is answered as lost, and is
+ * never sent again. The new one is started by the client's next message, so that nothing ends and begins on its own.
+ */
+export function reviving(open: OpenUpstream, log: Log): OpenUpstream {
+  return async (ears) => {
+    const one = new RevivingUpstream(open, ears, log)
+    await one.start()
+    return one
+  }
+}
+
+class RevivingUpstream implements Upstream {
+  readonly ended: Promise<string>
+  readonly #open: OpenUpstream
+  readonly #ears: UpstreamEars
+  readonly #log: Log
+  readonly #end: (how: string) => void
+  #server: Upstream | null = null
+  #reviving: Promise<void> | null = null
+  #hello: Request | null = null
+  /** What the first one promised; null until it did. */
+  #promise: string | null = null
+  #capabilities: unknown
+  /** Requests of the client that are not answered. */
+  readonly #asked = new Set<string>()
+  /** What a new one is told again. */
+  readonly #standing = new Map<string, Request>()
+  /** Requests of our own, and who waits for their answers. */
+  readonly #own = new Map<string, (response: Response | null) => void>()
+  readonly #ends: number[] = []
+  #count = 0
+  #isOver = false
+
+  constructor(open: OpenUpstream, ears: UpstreamEars, log: Log) {
+    this.#open = open
+    this.#ears = ears
+    this.#log = log
+    const { promise, resolve } = Promise.withResolvers<string>()
+    this.ended = promise
+    this.#end = resolve
+  }
+
+  /** @throws {Fault} when it cannot be started */
+  async start(): Promise<void> {
+    const server = await this.#open({
+      hear: (message, about) => this.#hear(message, about),
+      failed: (idKey, end, why, status) => {
+        const own = this.#own.get(idKey)
+        if (own !== undefined) own(null)
+        else if (this.#asked.delete(idKey)) this.#ears.failed(idKey, end, why, status)
+      },
+    })
+    this.#server = server
+    void server.ended.then((how) => this.#died(server, how))
+    if (this.#isOver) await server.close()
+  }
+
+  send(text: string, message: Message | null): void {
+    const one = message?.text === text ? message : readMessage(text)
+    if (one.kind === 'request') this.#keep(one)
+    const server = this.#server
+    if (server !== null && this.#reviving === null) {
+      server.send(text, message)
+      return
+    }
+    if (this.#isOver) return
+    this.#reviving ??= this.#revive().finally(() => {
+      this.#reviving = null
+    })
+    void this.#reviving.then(
+      () => this.#server?.send(text, message),
+      (error: unknown) => {
+        if (one.kind === 'request' && this.#asked.delete(one.idKey))
+          this.#ears.failed(one.idKey, 'never-sent', asFault(error).message)
+      },
+    )
+  }
+
+  async close(): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    await this.#server?.close()
+    this.#end('closed')
+  }
+
+  #keep(request: Request): void {
+    const { method, idKey, params } = request
+    this.#asked.add(idKey)
+    if (method === 'initialize') {
+      this.#hello = request
+      this.#promise = null
+      this.#standing.clear()
+    } else if (method === 'logging/setLevel') this.#standing.set('level', request)
+    else if (method.startsWith('resources/')) {
+      const uri = isObject(params?.value) ? params.value['uri'] : undefined
+      if (method === 'resources/subscribe') this.#standing.set(`resource ${String(uri)}`, request)
+      if (method === 'resources/unsubscribe') this.#standing.delete(`resource ${String(uri)}`)
+    }
+  }
+
+  #hear(message: Message | Refused, about: string | null): Promise<void> {
+    if (message.kind === 'response' && message.idKey !== null) {
+      const { idKey } = message
+      const own = this.#own.get(idKey)
+      if (own !== undefined) {
+        own(message)
+        return Promise.resolve()
+      }
+      this.#asked.delete(idKey)
+      if (idKey === this.#hello?.idKey && this.#promise === null && message.outcome === 'result') {
+        this.#promise = sessionOf(message, null, null).promise
+        const { value } = message.body
+        this.#capabilities = isObject(value) ? value['capabilities'] : undefined
+      }
+    }
+    return this.#ears.hear(message, about)
+  }
+
+  #died(server: Upstream, how: string): void {
+    if (this.#server !== server) return
+    this.#server = null
+    for (const own of [...this.#own.values()]) own(null)
+    if (this.#isOver) return
+    const now = monotonicMs()
+    this.#ends.push(now)
+    const recent = this.#ends.filter((at) => now - at < ENDS_WITHIN_MS)
+    if (this.#promise === null || recent.length >= MAX_ENDS) {
+      this.#giveUp(how)
+      return
+    }
+    for (const idKey of this.#asked)
+      this.#ears.failed(idKey, 'lost', `The server ended before it answered (${how}).`)
+    this.#asked.clear()
+  }
+
+  #giveUp(how: string): void {
+    this.#isOver = true
+    this.#end(how)
+  }
+
+  /** @throws {Fault} when it cannot be, and never will */
+  async #revive(): Promise<void> {
+    const hello = this.#hello
+    try {
+      await this.start()
+      const answer = hello === null ? null : await this.#ask(hello)
+      const isSame =
+        answer?.outcome === 'result' && sessionOf(answer, null, null).promise === this.#promise
+      if (!isSame) throw new Fault('NET_FAILED', 'The server ended, and a new one is not like it.')
+    } catch (error) {
+      await this.#server?.close()
+      this.#giveUp(asFault(error).message)
+      throw error
+    }
+    this.#server?.send(INITIALIZED, null)
+    for (const request of this.#standing.values()) void this.#ask(request)
+    this.#log.info('a server that ended was started again')
+    for (const list of ['tools', 'prompts', 'resources'] as const) {
+      const capability = isObject(this.#capabilities) ? this.#capabilities[list] : undefined
+      // That the list of tools changes is promised for every server: policies do.
+      if (!isObject(capability) || (list !== 'tools' && capability['listChanged'] !== true))
+        continue
+      const changed = `{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`
+      await this.#ears.hear(readMessage(changed), null)
+    }
+  }
+
+  /** Asks again, for ourselves. @returns null when there is no answer */
+  #ask(request: Request): Promise<Response | null> {
+    this.#count += 1
+    const id = `sallyport-again-${this.#count}`
+    const { promise, resolve } = Promise.withResolvers<Response | null>()
+    const timer = setTimeout(() => resolve(null), HELLO_MS).unref()
+    this.#own.set(`s${id}`, resolve)
+    const text = withMembers(request.text, { id: JSON.stringify(id) })
+    const message = readMessage(text)
+    this.#server?.send(text, message.kind === 'refused' ? null : message)
+    return promise.finally(() => {
+      clearTimeout(timer)
+      this.#own.delete(`s${id}`)
+    })
+  }
+}
