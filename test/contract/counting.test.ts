@@ -1,10 +1,24 @@
 // A limit on calls is one for all processes, to the call, also when some are killed in the middle.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { countTogether } from '../support/counting.ts'
-import { POSTGRES, SQLITE } from '../support/vault-stores.ts'
+import { REDIS, startRedis, type TestRedis } from '../support/redis.ts'
+import { POSTGRES, SQLITE, type VaultStore } from '../support/vault-stores.ts'
 
-for (const store of [SQLITE, POSTGRES]) {
+let redis: Promise<TestRedis> | undefined
+after(async () => (await redis)?.stop())
+
+/** Each run has a store of its own, and so counters of its own. */
+const IN_REDIS: Omit<VaultStore, 'name'> & { readonly name: string } = {
+  name: 'redis',
+  skip: REDIS.skip,
+  async fresh() {
+    redis ??= startRedis()
+    return { SALLYPORT_COUNTERS_URL: (await redis).url }
+  },
+}
+
+for (const store of [SQLITE, POSTGRES, IN_REDIS]) {
   test(`${store.name}: of many processes exactly as many calls pass as the limit says`, {
     skip: store.skip,
   }, async () => {

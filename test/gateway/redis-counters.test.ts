@@ -1,6 +1,6 @@
 // What Redis as the place of counters has to bear: lost answers, silence, lost data, clocks, who may what.
 import assert from 'node:assert/strict'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Redis } from 'ioredis'
@@ -495,9 +495,9 @@ async function twoNodes(): Promise<readonly [TestRedis, TestRedis]> {
   return [one, two]
 }
 
-/** As in docs/gateway.md. */
-const RIGHTS = [
-  '~sallyport:*',
-  ...'+eval +evalsha +info +select +client|setname +hello +time +exists +pexpire +pttl'.split(' '),
-  ...'+hget +hmget +hgetall +hset +hincrby +hdel +del +zadd +zrangebyscore +zrem'.split(' '),
-]
+/** What the guide gives a user of its own. */
+const RIGHTS = (
+  /^ACL SETUSER gateway on >PASSWORD (.*)$/m.exec(
+    readFileSync(new URL('../../docs/gateway.md', import.meta.url), 'utf8'),
+  )?.[1] ?? assert.fail('no rights in docs/gateway.md')
+).split(' ')

@@ -4,7 +4,9 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openTestVault } from './vault.ts'
+import { systemClock } from '../../src/core/time.ts'
+import { standingCounts } from '../../src/gateway/index.ts'
+import { openTestVault, type TestVault } from './vault.ts'
 import type { VaultStore } from './vault-stores.ts'
 
 const PROCESS = fileURLToPath(new URL('./counting-process.ts', import.meta.url))
@@ -15,6 +17,8 @@ export interface Counting {
   readonly max: number
   /** So many of the processes are killed with SIGKILL once this many calls passed. */
   readonly killed?: { readonly processes: number; readonly after: number }
+  /** What is done to others once this many calls passed. */
+  readonly meanwhile?: { readonly after: number; disturb(): Promise<void> }
 }
 
 export interface Counted {
@@ -29,48 +33,56 @@ export interface Counted {
 }
 
 /** Processes that call against one limit at once. */
-export async function countTogether(store: VaultStore, how: Counting): Promise<Counted> {
+export async function countTogether(
+  store: Pick<VaultStore, 'fresh'>,
+  how: Counting,
+): Promise<Counted> {
   const env = await store.fresh()
-  const database = env['SALLYPORT_DATABASE_URL'] ?? ''
   const home = mkdtempSync(join(tmpdir(), 'sallyport-counting-'))
   try {
     await (await openTestVault({ home, env })).close()
     const logs = Array.from({ length: how.processes }, (_, index) => join(home, `passed-${index}`))
     const children = logs.map((log) =>
-      spawn(
-        process.execPath,
-        [PROCESS, home, database, String(how.callsEach), String(how.max), log],
-        { stdio: ['ignore', 'pipe', 'pipe'] },
-      ),
+      spawn(process.execPath, [PROCESS, home, String(how.callsEach), String(how.max), log], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...env },
+      }),
     )
     const passed = (): number => logs.reduce((sum, log) => sum + sizeOf(log), 0)
     const problems: string[] = []
     const ended = Promise.all(children.map((child) => endOf(child, problems)))
-    const { killed } = how
-    if (killed !== undefined) {
+    const { killed, meanwhile } = how
+    let disturbing: Promise<void> | undefined
+    if (killed !== undefined || meanwhile !== undefined) {
       const timer = setInterval(() => {
-        if (passed() < killed.after) return
+        if (passed() < (killed ?? meanwhile)!.after) return
         clearInterval(timer)
-        for (const child of children.slice(0, killed.processes)) child.kill('SIGKILL')
+        for (const child of children.slice(0, killed?.processes ?? 0)) child.kill('SIGKILL')
+        disturbing = meanwhile?.disturb()
       }, 2)
       await ended
       clearInterval(timer)
+      await disturbing
     } else await ended
     const vault = await openTestVault({ home, env })
     try {
-      const row = await vault.db.read((reader) =>
-        reader.get<{ used: number }>(
-          "select cast(sum(used) as bigint) as used from gateway_counters where counter = 'one counter'",
-        ),
-      )
       const { ok } = await vault.audit.verify()
-      return { passed: passed(), used: row?.used ?? 0, isSound: ok, problems }
+      return { passed: passed(), used: await usedOf(vault), isSound: ok, problems }
     } finally {
       await vault.close()
     }
   } finally {
     rmSync(home, { recursive: true, force: true })
   }
+}
+
+async function usedOf({ db, counters }: TestVault): Promise<number> {
+  const now = systemClock()
+  const counts =
+    counters === null
+      ? await db.read((reader) => standingCounts(reader, now))
+      : await (await counters()).counters.look(now)
+  return counts.find(({ counter }) => counter === 'one counter')?.used ?? 0
 }
 
 function sizeOf(file: string): number {
