@@ -13,6 +13,7 @@ import type {
 import type { Log } from '../core/log.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
+import type { ReplayPort } from '../core/replay-port.ts'
 import type { SharePort } from '../core/share-port.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import { BrowserSessions } from './browser-session.ts'
@@ -37,6 +38,7 @@ import { pendingApprovalOperations } from './routes/pending-approvals.ts'
 import { type PeopleDoors, peopleOperations } from './routes/people.ts'
 import { policyOperations } from './routes/policies.ts'
 import { quotaOperations } from './routes/quotas.ts'
+import { replayOperations } from './routes/replays.ts'
 import { secretOperations } from './routes/secrets.ts'
 import { sessionOperations } from './routes/session.ts'
 import { sharedEnvVarOperations } from './routes/shared-env-vars.ts'
@@ -71,6 +73,7 @@ export interface ApiParts {
   readonly grants: GrantPort
   /** Loaded by the first call that asks for it. */
   readonly gateway: () => Promise<GatewayRouteParts>
+  readonly replays: () => Promise<ReplayPort>
   readonly approvals: ApprovalPort
   /** Page on which a person decides, where there is one. */
   readonly approvalUrl: (id: string) => string | null
@@ -117,6 +120,7 @@ export function createApi(parts: ApiParts): ApiServer {
     ...freezeOperations(parts.freezes),
     ...grantOperations(parts.grants),
     ...gatewayOperations(parts.gateway),
+    ...replayOperations(parts.replays),
     ...auditOperations({ ...parts, cursors }),
     ...approvalOperations({ ...parts, cursors }),
     ...pendingApprovalOperations({ ...parts, cursors }),

@@ -39,6 +39,7 @@ export function openApi(
     freezes: identity.freezes,
     grants: identity.grants,
     gateway: stack.registry,
+    replays: lazily(async () => (await import('./open-replay.ts')).openReplay(stack)),
     approvals: stack.approvals.approvals,
     approvalUrl: stack.approvals.urlOf,
     webhooks: stack.approvals.webhooks,

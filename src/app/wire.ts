@@ -181,6 +181,7 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       const { policyTools } = await import('./policy-tools.ts')
       return policyTools({ settings, log, stack, agent: () => agent('cli') })
     },
+    replays: async () => (await import('./open-replay.ts')).openReplay(await stack()),
     lock: async () => (await keySources()).lockKeys(settings),
     runWithSecrets: async (...given) =>
       (await import('../broker/index.ts')).runWithSecrets(...given),

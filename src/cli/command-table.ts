@@ -134,6 +134,7 @@ export const COMMANDS = {
   'policy init': () => import('./commands/policy-init.ts').then((m) => m.policyInit),
   'policy explain': () => import('./commands/policy-explain.ts').then((m) => m.policyExplain),
   'policy test': () => import('./commands/policy-test.ts').then((m) => m.policyTest),
+  'policy replay': () => import('./commands/policy-replay.ts').then((m) => m.policyReplay),
   'policy fmt': () => import('./commands/policy-fmt.ts').then((m) => m.policyFmt),
   'policy convert': () => import('./commands/policy-convert.ts').then((m) => m.policyConvert),
   'policy validate': () => import('./commands/policy-validate.ts').then((m) => m.policyValidate),

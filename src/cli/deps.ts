@@ -26,6 +26,7 @@ import type { PeoplePort } from '../core/people-port.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { QuotaPort } from '../core/quota-port.ts'
+import type { ReplayPort } from '../core/replay-port.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { SharePort } from '../core/share-port.ts'
 import type { EpochMs } from '../core/time.ts'
@@ -392,6 +393,8 @@ export interface CliDeps {
   }>
   browser(): Promise<BrowserDoor>
   policyTools(): Promise<PolicyTools>
+  /** Drafts of policies, tried on recorded calls. */
+  replays(): Promise<ReplayPort>
   inspection(): Promise<Inspection>
   inspectionRules(): Promise<InspectionRules>
   /** Closes what the command opened. Called once, after it ended or failed. */

@@ -32,7 +32,7 @@ const REFUSAL: Lane<Refused, never> = changeLane(
 
 /** What is read by somebody who may look; that others asked is recorded. */
 export async function lookedUp<T>(
-  parts: RegistryParts,
+  parts: Pick<RegistryParts, 'db' | 'ledger' | 'standing' | 'clock'>,
   caller: Caller,
   action: string,
   read: (reader: Reader) => Promise<T>,

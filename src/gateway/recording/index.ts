@@ -2,3 +2,4 @@
 
 export { recordingWriter } from './recording-writer.ts'
 export { Recordings } from './recordings.ts'
+export { createReplays } from './replays.ts'

@@ -1,5 +1,6 @@
 import type { CallOutcome } from '../../audit/index.ts'
 import type { CounterCharge } from '../../core/counter-port.ts'
+import { ExactNumber } from '../../core/decimal.ts'
 import type { EpochMs } from '../../core/time.ts'
 import { parseExactly, writeExactly } from '../../mcp/wire/index.ts'
 import type { RecordedParts } from '../../policy/tool-policy/texts.ts'
@@ -43,6 +44,8 @@ export interface RecordedCall {
   readonly who: string
   /** Null where the server had not said any; undefined where they were not kept. */
   readonly annotations?: Readonly<Record<string, unknown>> | null
+  /** Of a catalogue, or null. */
+  readonly toolClass: string | null
   /** Names of its arguments, as the audit has them. */
   readonly names: readonly string[]
   readonly args: Kept
@@ -140,7 +143,7 @@ function withHole(value: unknown, [step, ...rest]: readonly string[], hole: unkn
   )
 }
 
-/** As it may be shown: what was not kept says so. */
+/** As JSON may show it: what was not kept says so. */
 export function shownWithHoles(kept: Kept): unknown {
   return shown(withHoles(kept))
 }
@@ -149,12 +152,10 @@ const NOT_KEPT = '[not recorded]'
 
 function shown(value: unknown): unknown {
   if (value === UNRECORDED || value === UNRECORDED_TEXT) return NOT_KEPT
+  // No double holds them.
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof ExactNumber) return value.source
   if (Array.isArray(value)) return value.map(shown)
-  if (typeof value !== 'object' || value === null || !isPlain(value)) return value
+  if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, shown(one)]))
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }

@@ -125,8 +125,8 @@ export class CallRecorder {
 
   ended(queued: QueuedCall, end: CallOutcome, result: unknown): void {
     const { call } = queued
-    const isGivenBack = GIVEN_BACK.has(end) && call.charges.length > 0
-    if (!call.readsAnswer && !isGivenBack) return
+    // What a draft would count is given back too.
+    if (!call.readsAnswer && !GIVEN_BACK.has(end)) return
     const ended = { at: this.#options.clock(), end, result: call.readsAnswer ? result : undefined }
     if (!queued.isTaken) {
       queued.end = ended

@@ -118,6 +118,7 @@ function callEntry({ call, n, ends }: QueuedCall, keep: Keep): RecordedCall {
     grant: call.grant,
     who: `${caller.principal.kind}:${caller.principal.id}`,
     ...annotationsOf(subject, keep),
+    toolClass: 'method' in subject ? null : subject.toolClass,
     verdict: call.verdict,
     rule: call.rule,
     revision: revisionOf(call.policies),
