@@ -238,8 +238,6 @@ export class CallRecord {
   #writtenDown(call: Counting): Passed | Promise<Passed> | null {
     const journal = this.#journal
     if (journal === null || call.act !== null) return null
-    const behind = journal.behind()
-    if (behind !== null) return behind.then(() => this.#recorded(call))
     const rights = journal.rights()
     if (!this.#ledger.mayWriteDown(rights)) return null
     const frozen = knownFrozen(this.#standing.atRevision(rights), call.caller, this.#clock())
@@ -292,8 +290,6 @@ export class CallRecord {
 
   refuse(call: Refused): void | Promise<void> {
     const journal = this.#journal
-    const behind = journal?.behind() ?? null
-    if (behind !== null) return behind.then(() => this.refuse(call))
     if (journal !== null && this.#ledger.mayWriteDown(journal.rights()))
       return journal.refusal(textOf(call, 'call'), quoted(call.rule))
     return this.#ledger.commit(this.#refused, call).then(() => undefined)

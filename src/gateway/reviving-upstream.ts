@@ -143,7 +143,7 @@ class RevivingUpstream implements Upstream {
   #died(server: Upstream, how: string): void {
     if (this.#server !== server) return
     this.#server = null
-    for (const own of [...this.#own.values()]) own(null)
+    for (const own of this.#own.values()) own(null)
     if (this.#isOver) return
     const now = monotonicMs()
     this.#ends.push(now)
