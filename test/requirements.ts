@@ -62,6 +62,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/gateway/http-door.test.ts#${era}: a client with a grant reaches its server, and a denied call does not',
     'test/gateway/http-door.test.ts#${era}: a grant without a policy denies every call, and all that are attached count',
     "test/gateway/all-servers.test.ts#${era}: tools of all granted servers, under their servers' names and policies",
+    'test/gateway/login.e2e.test.ts#a person logs in, and clients of both eras use it until the person logs out',
   ),
   done(
     'PL-2',

@@ -13,6 +13,7 @@ import type { From, Pages } from '../pages/index.ts'
 import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
 import { type Arrival, arrivalOf, checkFields, securityOf } from './arrival.ts'
+import { clientDocument } from './client-document.ts'
 import type { GatewayDoor } from './gateway-door.ts'
 import { lazily } from './lazily.ts'
 import { type Binding, openListener } from './listener.ts'
@@ -60,6 +61,8 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
   const other = getRequestListener(
     (request, { incoming }) => {
       const from = arrivals.get(incoming) ?? NOWHERE
+      const document = clientDocument(settings, incoming.url ?? '')
+      if (document !== null) return document
       return route(request, from, endpoint, mounted, options.isReady)
     },
     { hostname: '127.0.0.1' },
@@ -125,9 +128,19 @@ function originOf(
   { scheme }: Arrival,
   { publicUrl }: Settings,
 ): string {
-  const named = URL.parse(publicUrl ?? `${scheme}://${headers.host ?? ''}`)
-  return named?.origin ?? `${scheme}://127.0.0.1`
+  const url = publicUrl ?? `${scheme}://${headers.host ?? ''}`
+  const known = knownOrigins.get(url)
+  if (known !== undefined) return known
+  const origin = URL.parse(url)?.origin ?? `${scheme}://127.0.0.1`
+  if (knownOrigins.size >= MAX_ORIGINS) knownOrigins.clear()
+  if (url.length <= MAX_ORIGIN_CHARACTERS) knownOrigins.set(url, origin)
+  return origin
 }
+
+const MAX_ORIGINS = 64
+const MAX_ORIGIN_CHARACTERS = 300
+/** Clients name the same with every request. */
+const knownOrigins = new Map<string, string>()
 
 /** What is served beside the API and MCP, once the address is known. */
 interface Mounted {

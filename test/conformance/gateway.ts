@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processEnvironment } from '../../src/core/config.ts'
 import { startBearerProxy } from '../support/bearer-proxy.ts'
@@ -24,7 +24,7 @@ type Results = ReadonlyMap<string, Check>
 const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
 const SUITE_LIMIT_MS = 120_000
 /** What counts as failed; a check that could not be made is told as information and is no failure. */
-const FAILED: ReadonlySet<string> = new Set(['FAILURE'])
+export const FAILED: ReadonlySet<string> = new Set(['FAILURE'])
 const ORDER = ['FAILURE', 'WARNING', 'SUCCESS', 'INFO', 'SKIPPED']
 
 /** @param program of the suite @returns how many checks held, and what holds at a server and not behind the gateway */
@@ -142,10 +142,18 @@ async function suiteAt(program: string, url: string, revision: string): Promise<
     child.once('exit', resolve)
   })
   clearTimeout(late)
+  const results = await resultsIn(folder)
+  await rm(folder, { recursive: true, force: true })
+  return results
+}
+
+/** What the suite wrote down there. */
+export async function resultsIn(folder: string): Promise<Results> {
   const results = new Map<string, Check>()
-  for (const name of await readdir(folder)) {
-    const scenario = name.replace(/-\d{4}-\d\d-\d\dT.*$/, '')
-    const text = await readFile(join(folder, name, 'checks.json'), 'utf8').catch(() => '[]')
+  for (const file of await readdir(folder, { recursive: true })) {
+    if (basename(file) !== 'checks.json') continue
+    const scenario = dirname(file).replace(/-\d{4}-\d\d-\d\dT.*$/, '')
+    const text = await readFile(join(folder, file), 'utf8')
     for (const check of JSON.parse(text) as readonly Check[]) {
       const key = `${scenario}:${check.id}`
       const known = results.get(key)
@@ -154,6 +162,5 @@ async function suiteAt(program: string, url: string, revision: string): Promise<
       if (isWorse) results.set(key, check)
     }
   }
-  await rm(folder, { recursive: true, force: true })
   return results
 }

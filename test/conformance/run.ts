@@ -1,5 +1,7 @@
 // Runs the protocol's own conformance scenarios against `sallyport up`: npm run conformance [-- --smoke]
 // npm run conformance -- gateway: servers directly and through the gateway, compared
+// npm run conformance -- servers: the same with servers that people use, and clients of both versions of the SDK
+// npm run conformance -- logins: the gateway as a client that logs in
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -188,4 +190,14 @@ async function gateway(): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
-process.exitCode = await (process.argv.includes('gateway') ? gateway() : main())
+/** What the suite wants of a client that logs in. */
+async function logins(): Promise<number> {
+  const { loginScenarios } = await import('./logins.ts')
+  const { passed, failures } = await loginScenarios(conformanceProgram())
+  for (const failure of failures) print(`  ✗ ${failure}`)
+  print(`logins: ${passed} checks passed, ${failures.length} failed`)
+  return failures.length === 0 ? 0 : 1
+}
+
+const other = [gateway, logins].find(({ name }) => process.argv.includes(name))
+process.exitCode = await (other ?? main)()
