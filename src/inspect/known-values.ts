@@ -1,3 +1,4 @@
+import { compressedRuns } from './compressed-runs.ts'
 import { decodedViews, partsToDecode, viewOfParts } from './decoded-view.ts'
 import { runsIn } from './digit-runs.ts'
 import { type Fingerprint, type FingerprintKey, PROOF_BYTES } from './fingerprint.ts'
@@ -92,7 +93,15 @@ interface Doubt {
   readonly reach: number
 }
 
-function scanText(key: FingerprintKey, book: ValueIndex, text: string): Scanned {
+/** Compressions within compressions that are looked behind. */
+const MAX_LAYERS = 2
+
+function scanText(
+  key: FingerprintKey,
+  book: ValueIndex,
+  text: string,
+  layers = MAX_LAYERS,
+): Scanned {
   let all: readonly View[] | null = null
   const views = (): readonly View[] => {
     all ??= decodedViews(viewOf(text, 0, text.length), 'all')
@@ -100,7 +109,15 @@ function scanText(key: FingerprintKey, book: ValueIndex, text: string): Scanned 
   }
   const found: KnownMatch[] = []
   const prover = new Prover(key, text)
-  const doubts = withUnits(text, (units) => seenIn(book, text, units, prover, found))
+  const doubts = withUnits(text, (units) => {
+    const runs = runsIn(units, text.length)
+    if (layers > 0)
+      for (const run of compressedRuns(text, units, runs)) {
+        const [first] = scanText(key, book, run.text, layers - 1).matches
+        if (first !== undefined) found.push({ ...first, start: run.start, end: run.end })
+      }
+    return seenIn(book, text, units, runs, prover, found)
+  })
   const proveIn = (decoded: readonly View[]): void => {
     for (const view of decoded)
       for (const hit of book.hitsIn(view)) prover.prove(hit, view.length, inView(view), found)
@@ -116,12 +133,12 @@ function seenIn(
   book: ValueIndex,
   text: string,
   units: Uint16Array,
+  runs: readonly number[],
   prover: Prover,
   found: KnownMatch[],
 ): readonly Doubt[] {
   const { length } = text
   const doubts: Doubt[] = []
-  const runs = runsIn(units, length)
   const plain = inText(text)
   for (const hit of book.hitsIn({ units, length, runs }))
     if (!prover.prove(hit, length, plain, found)) doubts.push(doubtOf(hit, hit.at))

@@ -1,5 +1,6 @@
 import type { EncodedRun } from '../decoder.ts'
 import { textOfBytes } from './bytes.ts'
+import { beginsCompressed, decompressed, textOfExpanded } from './compressed.ts'
 
 /** Nine bytes: the shortest command worth hiding. */
 const MIN_RUN = 12
@@ -59,6 +60,7 @@ function readRun(text: string, start: number, end: number, to: number, into: Enc
       into.push({ start, end: padded(text, lines.end, to), encoding, decoded: inner })
       return lines.end
     }
+    if (compressedRun(lines.joined, start, padded(text, lines.end, to), into)) return lines.end
   }
   if (!tryRun(text, start, end, to, into)) tryPieces(text, start, end, to, into)
   return end
@@ -75,7 +77,23 @@ function tryRun(text: string, start: number, end: number, to: number, into: Enco
   const base32 = decodeAs(fiveBits, 5, text, start, end)
   if (base32 !== null)
     into.push({ start, end: padded(text, end, to), encoding: 'base32', decoded: base32 })
-  return hex !== null || base64 !== null || base32 !== null
+  if (hex !== null || base64 !== null || base32 !== null) return true
+  if (!beginsCompressed(text, hexStart)) return false
+  return compressedRun(text.slice(hexStart, end), hexStart, padded(text, end, to), into)
+}
+
+/** So much text is looked at behind a compression. */
+const MAX_EXPANDED = 262_144
+
+/** A run that holds compressed text. */
+function compressedRun(digits: string, start: number, end: number, into: EncodedRun[]): boolean {
+  const found = decompressed(digits, MAX_EXPANDED)
+  const bytes = found?.bytes ?? found?.sample ?? null
+  const decoded = bytes === null ? null : textOfExpanded(bytes)
+  if (found === null || decoded === null) return false
+  const run = { start, end, encoding: found.encoding, decoded }
+  into.push(found.bytes === null ? { ...run, decoded: '', isUnread: true } : run)
+  return true
 }
 
 /** Slash, hyphen, underscore, plus: letters of base64 that also part words. */

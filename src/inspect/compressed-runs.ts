@@ -1,0 +1,64 @@
+import { beginsCompressed, decompressed } from './decode/compressed.ts'
+import { isRunDigit, nextLine } from './digit-runs.ts'
+
+/** Compressed bytes that stand in a text as digits, expanded. */
+export interface CompressedRun {
+  /** UTF-16 units of the given text, padding included. */
+  readonly start: number
+  readonly end: number
+  /** What is no UTF-8 of it is replaced. */
+  readonly text: string
+}
+
+/** So much is looked at behind one compression, and behind all of one text. */
+const MAX_BYTES = 4_194_304
+const MAX_ALL_BYTES = 16_777_216
+
+/**
+ * What stands compressed in a text: gzip, zlib and zstd in base64 or hex, also where it is broken into lines.
+ *
+ * @param units of the text
+ * @param runs of base64 digits in it
+ */
+export function compressedRuns(
+  text: string,
+  units: Uint16Array,
+  runs: readonly number[],
+): readonly CompressedRun[] {
+  const found: CompressedRun[] = []
+  let left = MAX_ALL_BYTES
+  let done = 0
+  for (let i = 0; i < runs.length && left > 0; i += 2) {
+    const start = runs[i] ?? 0
+    if (start < done || !beginsCompressed(text, start)) continue
+    const { digits, end } = joinedFrom(text, units, start, runs[i + 1] ?? 0)
+    const { bytes = null, sample = null } = decompressed(digits, Math.min(MAX_BYTES, left)) ?? {}
+    const expanded = bytes ?? sample
+    if (expanded === null) continue
+    left -= expanded.length
+    done = end
+    found.push({ start, end, text: Buffer.from(expanded).toString('utf8') })
+  }
+  return found
+}
+
+/** A run with the lines on which it goes on. */
+function joinedFrom(
+  text: string,
+  units: Uint16Array,
+  start: number,
+  first: number,
+): { readonly digits: string; readonly end: number } {
+  const lines = [text.slice(start, first)]
+  let end = first
+  for (;;) {
+    const next = nextLine(units, end, text.length)
+    if (next === -1 || next === text.length) break
+    let to = next
+    while (to < text.length && isRunDigit(units[to] ?? 0)) to += 1
+    lines.push(text.slice(next, to))
+    end = to
+  }
+  while (end < text.length && text.charAt(end) === '=') end += 1
+  return { digits: lines.join(''), end }
+}
