@@ -74,10 +74,35 @@ async function store(parts: DoctorParts): Promise<readonly Check[]> {
             found: `the head is ${trouble}`,
             cure: 'run: sallyport audit verify',
           },
+      ...(await counters(parts.settings, stack)),
     ]
   } catch (error) {
     if (!isFault(error)) throw error
     return [{ name: 'store', state: 'fail', found: error.message, cure: error.help }]
+  }
+}
+
+/** What counts limits on tool calls, where that is not the store. */
+async function counters({ counters: address }: Settings, stack: Stack): Promise<readonly Check[]> {
+  if (address === null || stack.counters === null) return []
+  const name = 'counters'
+  try {
+    const { isLogged } = await (await stack.counters()).check()
+    return [
+      isLogged
+        ? { name, state: 'ok', found: address.shown, cure: null }
+        : {
+            name,
+            state: 'warn',
+            found: `${address.shown} forgets when it is started anew, and then calls with limits are denied`,
+            cure: 'set appendonly yes and appendfsync always there',
+          },
+    ]
+  } catch (error) {
+    if (!isFault(error)) throw error
+    const { remedy } = error.details
+    const cure = typeof remedy === 'string' ? remedy : error.help
+    return [{ name, state: 'fail', found: error.message, cure }]
   }
 }
 

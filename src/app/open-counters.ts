@@ -20,6 +20,13 @@ export interface CountersApart {
    * @throws {Fault} `CONFLICT` when nothing was lost, `COUNTERS_UNAVAILABLE`
    */
   accept(caller: Caller): Promise<string>
+  /**
+   * Whether they can be used.
+   *
+   * @returns whether they outlive their server
+   * @throws {Fault} `COUNTERS_UNAVAILABLE`, `COUNTERS_LOST`
+   */
+  check(): Promise<{ readonly isLogged: boolean }>
   close(): Promise<void>
 }
 
@@ -44,6 +51,7 @@ export function openCounters(parts: {
       })
       return parts.address.shown
     },
+    check: () => counters.check(),
     close: () => counters.close(),
   }
 }

@@ -58,6 +58,7 @@ export class RedisLink {
   /** Why the last attempt failed; null while all is well. */
   #trouble: Fault | null = null
   #isClosed = false
+  #isLogged = false
 
   constructor(options: LinkOptions) {
     this.#options = options
@@ -122,6 +123,11 @@ export class RedisLink {
       await sleep(FIRST_PAUSE_MS)
     } else if (PASSING.has(kind)) await sleep(FIRST_PAUSE_MS)
     else throw this.#told(error)
+  }
+
+  /** Whether the Redis that was last connected logs its writes to disk. */
+  get isLogged(): boolean {
+    return this.#isLogged
   }
 
   async close(): Promise<void> {
@@ -207,6 +213,7 @@ export class RedisLink {
     const info = await redis.info()
     const field = (name: string): string | null =>
       new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null
+    this.#isLogged = field('aof_enabled') === '1'
     const policy = field('maxmemory_policy')
     if (field('maxmemory') === '0' || policy === 'noeviction') return
     throw this.#fault(

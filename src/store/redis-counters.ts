@@ -164,13 +164,15 @@ export class RedisCounters implements Counters {
   /**
    * Whether what is there is what was counted, as far as can be told.
    *
+   * @returns whether Redis logs its writes to disk, so that it may be started anew
    * @throws {Fault} `COUNTERS_UNAVAILABLE`, `COUNTERS_LOST`
    */
-  async check(): Promise<void> {
+  async check(): Promise<{ readonly isLogged: boolean }> {
     const known = await this.#options.marks.read()
     const there = await this.found()
-    if (known === null) return
-    if (there?.marker !== known.marker || there.changes < known.changes) throw this.#lost()
+    if (known !== null && (there?.marker !== known.marker || there.changes < known.changes))
+      throw this.#lost()
+    return { isLogged: this.#link.isLogged }
   }
 
   /** Counters end by themselves; what goes is their names in the list. */

@@ -11,7 +11,8 @@ import type { RedisCounters } from '../../src/store/redis-counters.ts'
 import { authority, certificateFor } from '../support/certificates.ts'
 import { keptLog, keptMarks, redisCounters } from '../support/counters.ts'
 import { lossyProxy } from '../support/lossy-proxy.ts'
-import { freePort, REDIS, startRedis, type TestRedis } from '../support/redis.ts'
+import { freePort } from '../support/postgres.ts'
+import { REDIS, startRedis, type TestRedis } from '../support/redis.ts'
 
 const NOW = epochMs(Date.UTC(2026, 10, 20, 12))
 const SECOND = 1_000

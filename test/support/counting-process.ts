@@ -2,7 +2,8 @@ import { appendFileSync } from 'node:fs'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { processEnvironment } from '../../src/core/config.ts'
 import { isFault } from '../../src/core/faults.ts'
-import { AGENT, openTestVault } from './vault.ts'
+import { callOf } from './journal-calls.ts'
+import { openTestVault } from './vault.ts'
 
 // Calls against one limit, in a process of its own: `counting-process.ts HOME CALLS MAX LOG`. Writes one character for
 // each call that passed, at once, so that the log tells what passed also of a process that was killed.
@@ -10,40 +11,8 @@ const [home = '', calls = '1', max = '1', log = ''] = process.argv.slice(2)
 const vault = await openTestVault({ home, env: processEnvironment() })
 const record = await openCallRecord(vault)
 const CALLERS = 4
-const call = {
-  caller: AGENT,
-  server: 's',
-  name: 't',
-  isMethod: false,
-  keys: [],
-  revision: null,
-  took: '',
-  isDurable: false,
-  shadow: null,
-  act: null,
-  charges: [
-    {
-      limit: {
-        counter: 'c',
-        window: 'month',
-        max: Number(max),
-        scale: 0,
-        cost: { kind: 'fixed', units: 1 },
-        scope: 'grant',
-        algorithm: 'calendar',
-        onDeny: null,
-        name: null,
-        pointer: '/limits/0',
-      },
-      counter: 'one counter',
-      amount: 1,
-      window: { kind: 'month' },
-      max: Number(max),
-      ruleText: '"/limits/0"',
-      isShadow: false,
-    },
-  ],
-} as const
+const call = callOf(Number(max))
+
 /** Null: the counters were away, so it was denied. */
 async function passedNow() {
   try {

@@ -145,7 +145,8 @@ function serverAccount(): { uid: number; gid: number } | null {
   return { uid: Number(uid), gid: Number(gid) }
 }
 
-function freePort(): Promise<number> {
+/** Of loopback, free right now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)
