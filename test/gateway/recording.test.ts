@@ -8,6 +8,7 @@ import { callInspection } from '../../src/app/call-inspection.ts'
 import { withKnownValues } from '../../src/app/known-values.ts'
 import { tidy } from '../../src/app/tidy.ts'
 import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
+import { newHeldReference } from '../../src/core/held-values.ts'
 import { createLog, silentLog } from '../../src/core/log.ts'
 import { type Clock, type EpochMs, epochMs, systemClock } from '../../src/core/time.ts'
 import { CallRecorder } from '../../src/gateway/index.ts'
@@ -223,6 +224,7 @@ test('what the caller knows and what inspection finds is not kept, nor is what i
   await one.call(2, 'b', { [aws]: 1, plain: 'kept' })
   await one.call(5, 'known', { at: { a: [`it is ${btoa(value)}`] }, plain: 'kept' })
   await one.call(6, 'split', { a: value.slice(0, 20), b: value.slice(20) })
+  await one.call(7, 'held', { large: newHeldReference(), plain: 'kept' })
   await one.call(3, 'c', { plain: 'x'.repeat(70_000) })
   await one.call(4, 'd', { plain: 'x'.repeat(300_000) })
   assert.deepEqual(
@@ -248,6 +250,12 @@ test('what the caller knows and what inspection finds is not kept, nor is what i
         false,
       ],
       ['split', { value: null, holes: [['any']] }, [], false],
+      [
+        'held',
+        { value: { large: null, plain: 'kept' }, holes: [['any', 'large']] },
+        ['large', 'plain'],
+        false,
+      ],
       ['c', { value: null, holes: [['any']] }, [], true],
       ['d', { value: null, holes: [['any']] }, [], true],
     ],

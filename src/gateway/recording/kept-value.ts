@@ -1,3 +1,4 @@
+import { isHeld } from '../../core/held-values.ts'
 import type { Caller } from '../../core/principals.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Engine, Finding, InspectSettings, Located } from '../../inspect/index.ts'
@@ -59,18 +60,22 @@ export async function keeperOf(
       if (one.leaf.isKey || one.finding.isKey) holes.push(['any', ...steps.slice(0, -1)])
       else holes.push([isText ? 'text' : 'any', ...steps])
     }
-    if (known !== undefined && !leaveOut(value, known, holes)) return WHOLE
+    if (!leaveOut(value, known ?? NONE_KNOWN, holes)) return WHOLE
     return without(value, holes)
   }
 }
 
+const NONE_KNOWN: Pick<KnownValues, 'find'> = { find: () => [] }
+
 /** @returns false when a known value goes through several fields */
-function leaveOut(whole: unknown, known: KnownValues, holes: Hole[]): boolean {
+function leaveOut(whole: unknown, known: Pick<KnownValues, 'find'>, holes: Hole[]): boolean {
   const texts: string[] = []
   const holds = (text: string): boolean => known.find(text).length > 0
   const visit = (value: unknown, steps: readonly string[]): void => {
     if (typeof value === 'string') {
-      if (holds(value)) holes.push(['text', ...steps])
+      // What is too large for memory is not here.
+      if (isHeld(value)) holes.push(['any', ...steps])
+      else if (holds(value)) holes.push(['text', ...steps])
       else texts.push(value)
     } else if (Array.isArray(value)) value.forEach((one, at) => visit(one, [...steps, String(at)]))
     else if (isObject(value))
