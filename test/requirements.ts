@@ -254,7 +254,16 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'BY-1',
     'secret:// in a tool argument, request, command or template is resolved at the last hop',
   ),
-  open('BY-2', 'redaction survives encodings, splits, compression and create-then-read'),
+  done(
+    'BY-2',
+    'redaction survives encodings, splits, compression and create-then-read',
+    'src/inspect/known-values.test.ts#known values: ${what} is recognised and nothing of it is left',
+    'src/inspect/known-values.test.ts#known values: a stream redacts as if it came in one, cut at every offset',
+    'src/gateway/large-messages.test.ts#a known value is taken out of a large text across the borders of what is looked at: ${what}',
+    'src/inspect/compressed-runs.test.ts#what is known is taken out where it stands compressed: ${what} as ${as}',
+    'test/e2e/known-values.e2e.test.ts#a value that one process read or stored is redacted and held back in another',
+    'test/gateway/known-values.e2e.test.ts#a value fetched through `sallyport mcp` is redacted in a separate `wrap` and raises the event',
+  ),
   done(
     'BY-3',
     'approvals are bound to the exact call, single use and expiring',
