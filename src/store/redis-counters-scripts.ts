@@ -164,7 +164,9 @@ for i = 1, #KEYS - 3 do
   end
   if amount > 0 and amount > max - used then
     if ARGV[at + 3] ~= '1' then
-      if not rows then rows = counted(key, from) end
+      if not rows then
+        if from == bucket then rows = { { bucket, used } } else rows = counted(key, from) end
+      end
       local said = { 'x', whole(i - 1), whole(moment) }
       for _, row in ipairs(rows) do
         said[#said + 1] = whole(row[1])
