@@ -127,10 +127,11 @@ export class Ledger {
    * Has records appended that were written down before, here and now when nobody is in the way. They are on the disk
    * right after.
    *
+   * @param deadlineMs how long others that write are waited for
    * @throws {Fault} `STORE_BUSY`, `STORE_UNAVAILABLE`: nothing was appended
    */
-  async grow(growth: Growth): Promise<void> {
-    const { db, clock, heads, deadlineMs = DEADLINE_MS } = this.#options
+  async grow(growth: Growth, deadlineMs: number): Promise<void> {
+    const { db, clock, heads } = this.#options
     const durability = this.#isUnsettled ? 'now' : 'soon'
     try {
       const grown =

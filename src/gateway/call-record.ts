@@ -224,8 +224,9 @@ export class CallRecord {
       : this.#recordedApart(call, reserved)
   }
 
-  #recorded(call: Counting): Passed | Promise<Passed> {
-    const written = this.#writtenDown(call)
+  /** @param isKnown whether the caller was just looked up */
+  #recorded(call: Counting, isKnown = false): Passed | Promise<Passed> {
+    const written = this.#writtenDown(call, isKnown)
     if (written !== null) return written
     if (this.#counters !== null && call.reserved === null) return this.#takenApart(call)
     const isDurable = call.isDurable || call.act !== null
@@ -235,13 +236,15 @@ export class CallRecord {
   }
 
   /** In the journal, with its charges. @returns null where a person, a sink or somebody unknown has to be asked first */
-  #writtenDown(call: Counting): Passed | Promise<Passed> | null {
+  #writtenDown(call: Counting, isKnown: boolean): Passed | Promise<Passed> | null {
     const journal = this.#journal
     if (journal === null || call.act !== null) return null
+    const behind = journal.behind()
+    if (behind !== null) return behind.then(() => this.#recorded(call))
     const rights = journal.rights()
     if (!this.#ledger.mayWriteDown(rights)) return null
     const frozen = knownFrozen(this.#standing.atRevision(rights), call.caller, this.#clock())
-    if (frozen === null) return null
+    if (frozen === null) return isKnown ? null : this.#knownFirst(journal, call)
     const text = textOf(call, 'call')
     const problem = frozenFault(frozen, call.caller)
     if (problem !== null) {
@@ -272,6 +275,11 @@ export class CallRecord {
     throw error
   }
 
+  async #knownFirst(journal: CallJournal, call: Counting): Promise<Passed> {
+    await journal.read((reader) => frozenNow(this.#standing, reader, call.caller, this.#clock()))
+    return this.#recorded(call, true)
+  }
+
   /** Records a call that was counted. What does not go on in the end is given back. */
   async #recordedApart(call: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
     try {
@@ -290,6 +298,8 @@ export class CallRecord {
 
   refuse(call: Refused): void | Promise<void> {
     const journal = this.#journal
+    const behind = journal?.behind() ?? null
+    if (behind !== null) return behind.then(() => this.refuse(call))
     if (journal !== null && this.#ledger.mayWriteDown(journal.rights()))
       return journal.refusal(textOf(call, 'call'), quoted(call.rule))
     return this.#ledger.commit(this.#refused, call).then(() => undefined)
@@ -440,15 +450,15 @@ function counted(call: Passing, reserved: Reserved<LimitCharge>): Settled<Reserv
   return { value: reserved, record: recordOf(call, 'intent', policyOf(call), shadow) }
 }
 
-/** What is frozen as of the transaction. @throws {Fault} `UNAUTHENTICATED` when the caller no longer counts */
+/** What is frozen as of the snapshot. @throws {Fault} `UNAUTHENTICATED` when the caller no longer counts */
 async function frozenNow(
   standing: StandingPort,
-  tx: Tx,
+  reader: Reader,
   caller: Caller,
   at: EpochMs,
 ): Promise<ReadonlySet<string>> {
-  if (caller.access !== undefined) await standing.standingOf(tx, caller, at)
-  return standing.frozen(tx)
+  if (caller.access !== undefined) await standing.standingOf(reader, caller, at)
+  return standing.frozen(reader)
 }
 
 /** The same where it is known without reading. */

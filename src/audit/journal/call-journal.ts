@@ -1,6 +1,5 @@
 import type { CounterCharge, Reserved, Taken } from '../../core/counter-port.ts'
-import type { Db, Glance, Tx } from '../../core/db-port.ts'
-import { takeSteps } from '../../core/db-port.ts'
+import { type Db, type Glance, type Reader, type Tx, takeSteps } from '../../core/db-port.ts'
 import { asFault, Fault, isFault } from '../../core/faults.ts'
 import type { Log } from '../../core/log.ts'
 import { type Clock, type EpochMs, monotonicMs } from '../../core/time.ts'
@@ -60,11 +59,14 @@ export interface JournalCall<C extends NamedCharge> {
 
 /** After so long what was written is in the tree; the disk has it right after. */
 const INGEST_MS = 20
-/** A store that takes nothing for so long lets no call pass. */
-const MOST_BEHIND_MS = 5_000
+/** Calls wait for an audit that is so far behind; where the store takes nothing, none passes. */
+const MOST_BEHIND_MS = 1_000
 /** A file of this size is followed by another. */
 const SEALED_BYTES = 8 * 1_048_576
 const RETRY_MS = 250
+/** For so long one taking in waits for others that write to the store; then it looks what they took in. */
+const TURN_MS = 100
+const DEADLINE_MS = 10_000
 /** Calls that come within it are judged by the same revision; a change made by this process counts at once. */
 const FRESH_MS = 2
 /** What was revoked since must not go on. */
@@ -117,6 +119,17 @@ export class CallJournal {
     await beginFile(parts, key, null)
     const replay = await opened(parts, key, { key, glance, base, log })
     return new CallJournal(parts, key, glance, replay)
+  }
+
+  /**
+   * Null while the audit follows.
+   *
+   * @returns what a call has to wait for first @throws {Fault} as `ingest`
+   */
+  behind(): Promise<void> | null {
+    if (this.#behindSince === null || monotonicMs() - this.#behindSince < MOST_BEHIND_MS)
+      return null
+    return this.#ingesting ?? this.ingest()
   }
 
   /**
@@ -231,11 +244,6 @@ export class CallJournal {
     if (this.#fault !== null) throw this.#fault
     if (this.#isClosed)
       throw new Fault('AUDIT_UNAVAILABLE', 'The vault is closing; nothing was released.')
-    if (this.#behindSince !== null && monotonicMs() - this.#behindSince > MOST_BEHIND_MS)
-      throw new Fault(
-        'AUDIT_UNAVAILABLE',
-        'The audit does not take up the calls that were written down, so no more pass.',
-      )
   }
 
   #append(entry: Parameters<Replay['append']>[0]): ReturnType<Replay['append']> {
@@ -295,10 +303,29 @@ export class CallJournal {
     replay.catchUp()
     if (!replay.file.isInPlace())
       throw new Fault('STORE_TAMPERED', `The call journal '${replay.file.path}' was moved.`)
-    const stored = glanceAtJournal(this.#key, this.#glance)
-    if (stored !== null) replay.ingestedTo(placeOf(stored.generation, stored.offset))
-    if (replay.pending.length > 0) await ledger.grow(this.#ingestion)
+    const until = monotonicMs() + DEADLINE_MS
+    for (const to = replay.place; this.#storedTo() < to; )
+      try {
+        await ledger.grow(this.#ingestion, TURN_MS)
+      } catch (error) {
+        // Whoever is in the way takes in what was written here, too.
+        if (!isFault(error, 'STORE_BUSY') || monotonicMs() > until) throw error
+      }
     if (this.#sealed.length > 0) await this.#removeSealed()
+  }
+
+  /** Up to where the audit has what was written down, by any process. */
+  #storedTo(): number {
+    const stored = glanceAtJournal(this.#key, this.#glance)
+    if (stored === null) throw new Fault('STORE_TAMPERED', 'The store names no call journal.')
+    const place = placeOf(stored.generation, stored.offset)
+    this.#replay.ingestedTo(place)
+    return place
+  }
+
+  /** Reads who may call, when it is not known. */
+  read<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+    return this.#parts.db.read(work)
   }
 
   /** Begins the next file. Of several that try, the one whose seal stands first has. */
@@ -310,7 +337,7 @@ export class CallJournal {
     const path = journalPath(base, generation, id)
     JournalFile.create(path, keyOfFile(this.#key, generation, id)).close()
     const sealed = replay.file.path
-    replay.append({ kind: 'seal', at: clock(), ends: [], generation, id })
+    replay.seal(clock(), generation, id)
     this.#sealed.push(replay.id === id ? sealed : path)
   }
 

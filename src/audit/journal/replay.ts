@@ -140,28 +140,33 @@ export class Replay {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       this.#written += 1
       const own = { writer: this.#writer, n: this.#written, entry }
-      const { generation } = this
+      const { id } = this
       const bytes = this.#file.append(encodeEntry(own))
       const { size, isNamed } = this.#file.look()
       if (size === this.#offset + bytes && isNamed) {
         this.#last.set(own.writer, own.n)
-        const decided = this.#decided(this.#offset, size, entry)
-        if (entry.kind === 'seal') this.#follow(entry.generation, entry.id)
-        return decided
+        return this.#decided(this.#offset, size, entry)
       }
       const found = this.#read(size, own)
-      if (!isNamed && this.#generation === generation)
-        throw lostJournal(this.#file.path, 'was deleted')
+      if (!isNamed && this.#id === id) throw lostJournal(this.#file.path, 'was deleted')
       if (found !== null) return found
-      if (this.#generation === generation) throw lostJournal(this.#file.path, 'was changed')
+      if (this.#id === id) throw lostJournal(this.#file.path, 'was changed')
     }
     throw new Fault('AUDIT_UNAVAILABLE', 'The call journal is being replaced; try again.')
   }
 
+  /** Ends the file, unless somebody else was first: a seal counts for the file that it was written for, or not at all. */
+  seal(at: EpochMs, generation: number, id: string): void {
+    this.#written += 1
+    const entry: Entry = { kind: 'seal', at, ends: [], generation, id }
+    this.#file.append(encodeEntry({ writer: this.#writer, n: this.#written, entry }))
+    this.catchUp()
+  }
+
   /** Reads what others wrote. */
   catchUp(): void {
-    for (let generation = -1; generation !== this.#generation; ) {
-      generation = this.#generation
+    for (let id = ''; id !== this.#id; ) {
+      id = this.#id
       this.#read(this.#file.look().size, null)
     }
   }
