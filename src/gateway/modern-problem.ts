@@ -49,9 +49,10 @@ export function modernProblem(
   if (message.kind === 'response')
     return rpcError('null', RPC_ERRORS.request, 'Answers are sent in inputResponses.')
   const version = versionNamedBy(message)
-  const shown = new Headers()
-  for (const [name, value] of Object.entries(request.headers))
-    if (typeof value === 'string') shown.set(name, value)
+  const shown = {
+    get: (name: string) => headerOf(request, name),
+    has: (name: string) => headerOf(request, name) !== null,
+  }
   if (message.kind === 'request') {
     if (version === null)
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.version}.`)

@@ -9,6 +9,7 @@ import {
   type Request,
   type Response,
   readMessage,
+  renamed,
   ToolHeaders,
   withMembers,
 } from '../mcp/wire/index.ts'
@@ -121,9 +122,13 @@ export class SharedUpstream {
       const tokenText = progressToken(text)
       const { idKey, idText, method } = message
       this.#shared.set(`s${id}`, { ears, idKey, idText, method, tokenText })
-      const renamed = withMembers(text, { id: JSON.stringify(id) })
-      const sent = tokenText === null ? renamed : withToken(renamed, JSON.stringify(id))
-      upstream.send(sent, null)
+      if (tokenText === null && message.text === text) {
+        const sent = renamed(message, JSON.stringify(id), `s${id}`)
+        upstream.send(sent.text, sent)
+        return
+      }
+      const named = withMembers(text, { id: JSON.stringify(id) })
+      upstream.send(tokenText === null ? named : withToken(named, JSON.stringify(id)), null)
       return
     }
     if (message?.kind === 'notification' && message.method === 'notifications/cancelled') {
@@ -165,9 +170,13 @@ export class SharedUpstream {
     this.#shared.delete(message.idKey)
     if (one.method === 'tools/list' && message.outcome === 'result')
       this.tools.learn(message.body.value)
-    const text = withMembers(message.text, { id: one.idText })
-    const restored = one.method === 'subscriptions/listen' ? withSubscription(text, one) : text
-    await one.ears.hear(readMessage(restored), one.idKey)
+    const answer = renamed(message, one.idText, one.idKey)
+    await one.ears.hear(
+      one.method === 'subscriptions/listen'
+        ? readMessage(withSubscription(answer.text, one))
+        : answer,
+      one.idKey,
+    )
   }
 
   async #notified(message: Notification, about: string | null): Promise<void> {

@@ -19,6 +19,21 @@ const MAX_SHARED = 128
 /** Of one grant; what nobody uses gives way. */
 const MAX_OF_OWNER = 8
 
+/** Clients declare the same with every request. */
+const MAX_DIGESTS = 256
+const MAX_DECLARED_CHARACTERS = 4_096
+const digests = new Map<string, string>()
+
+function digestOf(capabilities: object): string {
+  const text = JSON.stringify(capabilities)
+  const known = digests.get(text)
+  if (known !== undefined) return known
+  const digest = jsonDigest(capabilities)
+  if (digests.size >= MAX_DIGESTS) digests.clear()
+  if (text.length <= MAX_DECLARED_CHARACTERS) digests.set(text, digest)
+  return digest
+}
+
 /**
  * Servers for clients without sessions: one for each grant and what its clients declare, because a server may offer
  * more to those who can do more.
@@ -44,7 +59,7 @@ export class SharedUpstreams {
     owner: string,
     capabilities: object | null,
   ): Promise<SharedUpstream> {
-    const key = `${name} ${createdAt} ${owner} ${jsonDigest(capabilities ?? {})}`
+    const key = `${name} ${createdAt} ${owner} ${digestOf(capabilities ?? {})}`
     const known = this.#held.get(key)
     if (known !== undefined && !known.upstream.isOver) {
       known.lastUsed = monotonicMs()

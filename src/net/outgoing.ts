@@ -111,7 +111,7 @@ export function outgoing(options: OutgoingOptions): Outgoing {
 }
 
 async function request(way: Way, ask: OutgoingRequest): Promise<OutgoingAnswer> {
-  const first = firstHop(ask)
+  const first = firstHop(ask, way)
   const deadline = startDeadline(ask.deadlineMs, (ms) => timedOut(first.url, ms), ask.signal)
   try {
     const { body, cancel: _cancel, ...head } = await follow(way, ask, first, deadline)
@@ -127,7 +127,7 @@ async function request(way: Way, ask: OutgoingRequest): Promise<OutgoingAnswer> 
 
 async function open(way: Way, ask: OutgoingStreamRequest): Promise<OutgoingStream> {
   const { deadlineMs, idleMs, signal, maxResponseBytes: maxBytes } = ask
-  const first = firstHop(ask)
+  const first = firstHop(ask, way)
   const { url, method } = first
   const hop = { ...first, headers: { ...first.headers, 'accept-encoding': ACCEPT_ENCODING } }
   checkUrl(url, ask.audience, way.dial.allow)
@@ -271,11 +271,8 @@ function headersOf(raw: Dispatcher.ResponseData['headers']): Headers {
 const OURS =
   /^(?:host|connection|content-length|transfer-encoding|accept-encoding|expect|upgrade|te|trailer|keep-alive|proxy-.*)$/
 
-function firstHop(ask: Ask): Hop {
-  const url = parseTarget(ask.url)
-  url.hash = ''
-  // `example.org.` is `example.org`, in certificates and in SNI only without the dot (RFC 6066 section 3).
-  if (url.hostname.endsWith('.')) url.hostname = url.hostname.slice(0, -1)
+function firstHop(ask: Ask, way: Way): Hop {
+  const url = way.target(ask.url)
   const headers: Record<string, string> = { 'user-agent': 'sallyport' }
   for (const [name, value] of Object.entries(ask.headers ?? {})) {
     const lower = name.toLowerCase()
@@ -311,10 +308,23 @@ class Way {
   readonly #caFile: string | null
   readonly #pools = new Map<Audience, Promise<Pools>>()
   readonly #ready = new Map<Audience, Connections>()
+  #last: { readonly text: string; readonly url: URL } | null = null
 
   constructor(dial: DialOptions, caFile: string | null) {
     this.dial = dial
     this.#caFile = caFile
+  }
+
+  /** Many requests go to one address: nobody changes what they share. */
+  target(named: string | URL): URL {
+    const text = typeof named === 'string' ? named : named.href
+    if (this.#last?.text === text) return this.#last.url
+    const url = parseTarget(text)
+    url.hash = ''
+    // `example.org.` is `example.org`, in certificates and in SNI only without the dot (RFC 6066 section 3).
+    if (url.hostname.endsWith('.')) url.hostname = url.hostname.slice(0, -1)
+    this.#last = { text, url }
+    return url
   }
 
   async agent(audience: Audience): Promise<Agent> {

@@ -171,7 +171,7 @@ function plainText(value: unknown): string | null {
  * @returns what does not agree, for an answer 400 with −32020; null when all does
  */
 export function headerMismatch(
-  shown: Headers,
+  shown: Pick<Headers, 'get' | 'has'>,
   message: Message,
   paramHeaders: readonly ParamHeader[] | null,
 ): string | null {

@@ -37,5 +37,6 @@ export {
   tooLarge,
 } from './line-reader.ts'
 export { memberOf, onOneLine, withMembers } from './members.ts'
+export { renamed } from './renamed.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'
 export { type Trace, traceFrom, traceIdIn, traceOf, withTrace } from './trace.ts'
