@@ -21,40 +21,36 @@ export function replayJson(report: ReplayReport): { readonly [name: string]: Jso
     changed: report.changed,
     undecidable: report.undecidable,
     not_recorded: report.lost,
-    changes: report.changes.map((one) => ({
-      server: one.server,
-      [one.isMethod ? 'method' : 'tool']: one.name,
-      from: one.from,
-      to: one.to,
-      was: one.was,
-      rule: one.rule,
-      calls: one.count,
-      first_at: toIso(one.firstAt),
-      last_at: toIso(one.lastAt),
-      argument_names: one.argumentNames,
-    })),
+    changes: report.changes.map((one) => ({ ...changeJson(one), ...seenJson(one) })),
     undecided: report.undecided.map((one) => ({
-      server: one.server,
-      [one.isMethod ? 'method' : 'tool']: one.name,
+      ...calledJson(one),
       hangs_on: one.paths,
-      calls: one.count,
-      first_at: toIso(one.firstAt),
-      last_at: toIso(one.lastAt),
+      ...seenJson(one),
     })),
     calls: report.calls.map((one) => ({
       at: toIso(one.at),
-      server: one.server,
-      [one.isMethod ? 'method' : 'tool']: one.name,
+      ...changeJson(one),
       principal: one.principal,
       client: one.client,
-      from: one.from,
-      to: one.to,
-      was: one.was,
-      rule: one.rule,
-      argument_names: one.argumentNames,
       ...('arguments' in one && { arguments: one.arguments as Json }),
     })),
   }
+}
+
+type Change = ReplayReport['changes'][number]
+type Doubt = ReplayReport['undecided'][number]
+
+function calledJson({ server, name, isMethod }: Pick<Doubt, 'server' | 'name' | 'isMethod'>) {
+  return { server, [isMethod ? 'method' : 'tool']: name }
+}
+
+function changeJson(one: Change | ReplayReport['calls'][number]) {
+  const { from, to, was, rule, argumentNames } = one
+  return { ...calledJson(one), from, to, was, rule, argument_names: argumentNames }
+}
+
+function seenJson({ count, firstAt, lastAt }: Change | Doubt) {
+  return { calls: count, first_at: toIso(firstAt), last_at: toIso(lastAt) }
 }
 
 export function replayText(report: ReplayReport, out: Pick<Output, 'paint'>): string {
