@@ -1,7 +1,15 @@
 // The journal of calls: what is written is charged and recorded, whatever becomes of its writer.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, readdirSync, readFileSync, truncateSync, unlinkSync } from 'node:fs'
+import {
+  appendFileSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -122,6 +130,39 @@ test('a torn entry spoils itself alone', async () => {
   await vault.ledger.flush()
   assert.equal(await used(vault), 2)
   assert.deepEqual((await vault.audit.verify()).findings, [])
+})
+
+test('what a power cut leaves blank is no trouble', async () => {
+  const first = await vaults.fresh(SQLITE)
+  call(await journalOf(first))
+  await vaults.shut(first)
+  const [file = ''] = filesOf(first)
+  const entry = readFileSync(file)
+  entry.fill(0, 40)
+  appendFileSync(file, Buffer.concat([entry, Buffer.alloc(100)]))
+  const next = await vaults.twin(first)
+  assert.ok('taken' in call(await journalOf(next), 2).reserved)
+  await next.ledger.flush()
+  assert.equal(await used(next), 2)
+  assert.deepEqual((await next.audit.verify()).findings, [])
+})
+
+test('a sealed file that its process did not remove goes with the next one', async () => {
+  const first = await vaults.fresh(SQLITE)
+  const journal = await journalOf(first)
+  const [file = ''] = filesOf(first)
+  const detail = `,"detail":{"server":"${'x'.repeat(1_000_000)}"`
+  for (let n = 0; n < 9; n += 1)
+    journal.call({ text: { head: ',"action":"a"', detail }, by: '"p"', shadow: null, charges: [] })
+  const kept = `${file}-kept`
+  linkSync(file, kept)
+  await vaults.shut(first)
+  renameSync(kept, file)
+  assert.equal(filesOf(first).length, 2)
+  const next = await vaults.twin(first)
+  await (await journalOf(next)).ingest()
+  assert.equal(filesOf(first).length, 1)
+  assert.deepEqual((await next.audit.verify()).findings, [])
 })
 
 for (const [what, foreign] of [

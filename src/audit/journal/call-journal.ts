@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { CounterCharge, Reserved, Taken } from '../../core/counter-port.ts'
 import { type Db, type Glance, type Reader, type Tx, takeSteps } from '../../core/db-port.ts'
 import { asFault, Fault, isFault } from '../../core/faults.ts'
@@ -9,7 +11,7 @@ import { changeLane } from '../change-lane.ts'
 import type { Settled } from '../lane.ts'
 import type { Ledger } from '../ledger.ts'
 import type { CallOutcome, RecordDraft } from '../record.ts'
-import type { NamedCharge, PlacedEnd, RecordText } from './entries.ts'
+import { decodeEntry, type NamedCharge, type PlacedEnd, type RecordText } from './entries.ts'
 import { Ingestion } from './ingestion.ts'
 import { JournalFile } from './journal-file.ts'
 import {
@@ -118,7 +120,9 @@ export class CallJournal {
     const key = await journalKey(parts)
     await beginFile(parts, key, null)
     const replay = await opened(parts, key, { key, glance, base, log })
-    return new CallJournal(parts, key, glance, replay)
+    const journal = new CallJournal(parts, key, glance, replay)
+    journal.#sealed = sealedBefore(base, key, glance)
+    return journal
   }
 
   /**
@@ -385,6 +389,32 @@ async function opened(
     const id = typeof journal === 'string' ? journal : ''
     await beginFile(parts, key, { id, why: error.message, isShort: isShort === true })
     return new Replay(replayed)
+  }
+}
+
+/** Files whose seal was taken in, left by a process that ended before it removed them. */
+function sealedBefore(base: string, key: MacKey, glance: Glance): string[] {
+  const stored = glanceAtJournal(key, glance)
+  if (stored === null) return []
+  const folder = dirname(base)
+  const begin = `${basename(base)}.calls-`
+  return readdirSync(folder).flatMap((name) => {
+    if (!name.startsWith(begin)) return []
+    const [, generation = '', id = ''] =
+      /^(\d+)-([0-9a-f]{16})$/.exec(name.slice(begin.length)) ?? []
+    if (id === '' || Number(generation) >= stored.generation) return []
+    const path = join(folder, name)
+    return isSealed(path, keyOfFile(key, Number(generation), id)) ? [path] : []
+  })
+}
+
+function isSealed(path: string, key: MacKey): boolean {
+  const file = JournalFile.open(path, key)
+  try {
+    const pieces = file.read(0, file.look().size)
+    return pieces.some((piece) => 'text' in piece && decodeEntry(piece.text)?.entry.kind === 'seal')
+  } finally {
+    file.close()
   }
 }
 

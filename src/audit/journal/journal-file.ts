@@ -39,8 +39,15 @@ export interface Frame {
 /** What stands where an entry would have to begin. */
 export type Piece =
   | Frame
-  /** Bytes that are no entry. Torn: the beginning of one, by a process that ended in the middle of its write. */
-  | { readonly from: number; readonly to: number; readonly isTorn: boolean }
+  | {
+      /** Bytes that are no entry. */
+      readonly from: number
+      readonly to: number
+      /** The beginning of one, by a process that ended in the middle of its write. */
+      readonly isTorn: boolean
+      /** Bytes that the disk never got, as a power cut leaves them. */
+      readonly isBlank: boolean
+    }
 
 /**
  * One file that all processes of a store append to, each entry with one write. The kernel puts them one after another,
@@ -134,6 +141,15 @@ export class JournalFile {
    * @returns pieces without a gap between them
    */
   read(from: number, to: number): readonly Piece[] {
+    return this.#pieces(this.#bytes(from, to), from)
+  }
+
+  /** Whether the disk never got some of what stands between two places. */
+  isBlank(from: number, to: number): boolean {
+    return this.#bytes(from, to).includes(0)
+  }
+
+  #bytes(from: number, to: number): Buffer {
     const bytes = Buffer.allocUnsafe(to - from)
     let filled = 0
     while (filled < bytes.byteLength) {
@@ -141,7 +157,7 @@ export class JournalFile {
       if (read === 0) break
       filled += read
     }
-    return this.#pieces(bytes.subarray(0, filled), from)
+    return bytes.subarray(0, filled)
   }
 
   /** Resolves when what is in the file now is on the disk; callers share the wait. @throws {Fault} */
@@ -229,7 +245,8 @@ function spoiledPiece(bytes: Buffer, from: number, to: number, base: number): Pi
   const length = lengthAt(bytes, from)
   const isShort = length === null ? to - from < FRAME_BYTES : to - from < FRAME_BYTES + length
   const isTorn = bytes[from] === NEW_LINE && isShort && bytes.indexOf(NEW_LINE, from + 1) >= to
-  return { from: base + from, to: base + to, isTorn }
+  const isBlank = bytes.subarray(from, to).includes(0)
+  return { from: base + from, to: base + to, isTorn, isBlank }
 }
 
 /** On Windows a directory cannot be opened, and its entries are written through. */

@@ -66,6 +66,8 @@ export class Replay {
   #offset = 0
   #state = new CounterState()
   #pending: Decided[] = []
+  /** Whether it begins, after a power cut as it may be. */
+  #isLoading = false
   /** Entries from here on are in `pending`. */
   #pendingFrom = 0
 
@@ -131,8 +133,17 @@ export class Replay {
     this.#state = new CounterState(stored.counts, lastAt)
     this.#pending = []
     this.#pendingFrom = this.place
+    this.#isLoading = true
     this.catchUp()
+    this.#isLoading = false
+    this.#skipBlank()
     return this.#file
+  }
+
+  /** What a power cut left at the end is none of anybody's; what is just being written by another process has no gaps. */
+  #skipBlank(): void {
+    const { size } = this.#file.look()
+    if (size > this.#offset && this.#file.isBlank(this.#offset, size)) this.#offset = size
   }
 
   /** Writes an entry and tells what became of it at its place. */
@@ -209,7 +220,8 @@ export class Replay {
       return written
     }
     const bytes = piece.to - piece.from
-    if ('text' in piece || !piece.isTorn) {
+    const isHarmless = !('text' in piece) && (piece.isTorn || (piece.isBlank && this.#isLoading))
+    if (!isHarmless) {
       this.#parts.log.error('the call journal holds what Sallyport did not write there', {
         file: this.#file.path,
         from: piece.from,
