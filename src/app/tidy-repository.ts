@@ -7,6 +7,8 @@ const SELF_ENDING = [
   'shown_proofs',
   'idempotent_requests',
   'gateway_counters',
+  'gateway_login_attempts',
+  'gateway_login_leases',
   'recorded_calls',
   'recorded_days',
 ] as const
