@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { LocalToken, TokenPort } from '../core/admin-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
@@ -29,6 +30,8 @@ export class GatewayPeers {
     { readonly server: string; readonly at: number; readonly grant: Promise<GrantInfo> }
   >()
 
+  readonly #labels = new WeakMap<Caller, { readonly at: number; readonly caller: Caller }>()
+
   constructor(parts: GatewayPeerParts) {
     this.#parts = parts
   }
@@ -43,7 +46,7 @@ export class GatewayPeers {
         grant: null,
         policies: [],
       }
-    const caller = await this.#registered(shown, { server })
+    const caller = await this.#labelled(await this.#registered(shown, { server }))
     const { id, policies } = await this.#grantOf(caller, server)
     return { caller, owner: `grant:${id}`, grant: id, policies }
   }
@@ -63,6 +66,21 @@ export class GatewayPeers {
       ...at,
       ...(proof !== null && { proof }),
     })
+  }
+
+  /** The same object while nothing of it changed: what is remembered of a caller is remembered by it. */
+  async #labelled(caller: Caller): Promise<Caller> {
+    const known = this.#labels.get(caller)
+    const now = monotonicMs()
+    if (known !== undefined && now - known.at < KEPT_MS) return known.caller
+    const { db, identity } = this.#parts.stack
+    const { labels = [] } = await db.read(async (reader) =>
+      identity.standing.standingOf(reader, caller, systemClock()),
+    )
+    const isSame = known !== undefined && isDeepStrictEqual(known.caller.labels, labels)
+    const labelled = isSame ? known.caller : { ...caller, labels }
+    this.#labels.set(caller, { at: now, caller: labelled })
+    return labelled
   }
 
   /** What the calls of somebody who was admitted are judged by now; null when he would not be any more. */
@@ -97,7 +115,7 @@ export class GatewayPeers {
         reaches: judgedServers(servers),
         passedOver: [],
       }
-    const caller = await this.#registered(shown, { server: EVERY_SERVER })
+    const caller = await this.#labelled(await this.#registered(shown, { server: EVERY_SERVER }))
     const { credential } = caller.access ?? {}
     return {
       caller,

@@ -26,6 +26,11 @@ export const AGENT_OPTIONS = {
   },
   tokenSeconds: { summary: 'life of a token, 60 to 86400', value: 'N' },
   environment: { summary: 'environment that conditions of policies see', value: 'NAME' },
+  label: {
+    summary: 'label that rules on tools know it by; may be repeated',
+    value: 'NAME',
+    repeats: true,
+  },
   expires: { summary: 'when it ends: 90d, or a date and time with a zone', value: 'TIME' },
   keyExpires: { summary: 'when its key ends', value: 'TIME' },
 } as const
@@ -35,13 +40,14 @@ export interface AgentOptions {
   readonly scope: readonly string[]
   readonly tokenSeconds: string | undefined
   readonly environment: string | undefined
+  readonly label: readonly string[]
   readonly expires: string | undefined
   readonly keyExpires: string | undefined
 }
 
 /** What was chosen; what was not is not in it. @throws {Fault} `BAD_INPUT` naming the option */
 export function chosenOf(args: AgentOptions): Omit<AgentRequest, 'name' | 'vaultIds'> {
-  const { description, scope, tokenSeconds, environment, expires, keyExpires } = args
+  const { description, scope, tokenSeconds, environment, label, expires, keyExpires } = args
   const ahead = (option: string, text: string) => momentOption(option, text, 'ahead', systemClock())
   return {
     ...(description !== undefined && { description }),
@@ -50,6 +56,7 @@ export function chosenOf(args: AgentOptions): Omit<AgentRequest, 'name' | 'vault
       tokenTtlSeconds: wholeNumber('--token-seconds', tokenSeconds, { min: 60, max: 86_400 }),
     }),
     ...(environment !== undefined && { environment }),
+    ...(label.length > 0 && { labels: label }),
     ...(expires !== undefined && { expiresAt: ahead('--expires', expires) }),
     ...(keyExpires !== undefined && { keyExpiresAt: ahead('--key-expires', keyExpires) }),
   }
@@ -99,6 +106,7 @@ export function agentJson(agent: AgentInfo): { readonly [name: string]: Json } {
     vault_ids: agent.vaultIds,
     token_ttl_seconds: agent.tokenTtlSeconds,
     environment: agent.environment,
+    labels: agent.labels,
     expires_at: agent.expiresAt === null ? null : toIso(agent.expiresAt),
     key_prefix: agent.keyPrefix,
     key_expires_at: agent.keyExpiresAt === null ? null : toIso(agent.keyExpiresAt),
@@ -117,6 +125,7 @@ export function agentText(agent: AgentInfo): string {
     ['vaults', agent.vaultIds?.join(' ') ?? 'any that a policy names'],
     ['tokens', `${agent.tokenTtlSeconds} s`],
     ...(agent.environment === null ? [] : [['environment', agent.environment] as const]),
+    ...(agent.labels.length === 0 ? [] : [['labels', agent.labels.join(' ')] as const]),
     ...(agent.expiresAt === null ? [] : [['ends', instant(agent.expiresAt)] as const]),
     ['key', agent.keyPrefix === null ? 'none' : `${agent.keyPrefix}…`],
     ...(agent.keyExpiresAt === null ? [] : [['key ends', instant(agent.keyExpiresAt)] as const]),

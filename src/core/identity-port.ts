@@ -20,6 +20,8 @@ export interface CallerStanding {
   readonly role: Role | null
   /** Environment that conditions of policies are judged by. */
   readonly environment: string | null
+  /** Of agents, for rules on tools. */
+  readonly labels?: readonly string[]
 }
 
 /** What the vault asks of identity inside its own transactions, so that a revocation that committed first wins. */
@@ -68,6 +70,8 @@ export interface AgentInfo {
   /** Life of its tokens, seconds. */
   readonly tokenTtlSeconds: number
   readonly environment: string | null
+  /** What rules on tools know it by, in order. */
+  readonly labels: readonly string[]
   readonly expiresAt: EpochMs | null
   /** First characters of its key, to tell it from others; null for workload identities. */
   readonly keyPrefix: string | null
@@ -84,6 +88,8 @@ export interface AgentRequest {
   /** 60–86 400. Default 3600. */
   readonly tokenTtlSeconds?: number
   readonly environment?: string | null
+  /** At most 32; an empty list takes all away. */
+  readonly labels?: readonly string[]
   readonly expiresAt?: EpochMs | null
   readonly keyExpiresAt?: EpochMs | null
 }

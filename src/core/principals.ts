@@ -89,6 +89,8 @@ export interface Caller {
   readonly client?: string
   /** Of registered principals, and of no others. */
   readonly access?: Access
+  /** Of registered agents that call servers behind the gateway: what rules on tools know them by. */
+  readonly labels?: readonly string[]
 }
 
 export const LOCAL_PERSON: Principal = { kind: 'person', id: 'local' }

@@ -532,10 +532,10 @@ export class CallPath {
   }
 }
 
-function askerOf({ principal, client }: Caller): Asker {
+function askerOf({ principal, client, labels }: Caller): Asker {
   return {
     principal: principalName(principal),
-    labels: principal.id === 'local' ? [] : null,
+    labels: labels ?? (principal.id === 'local' ? [] : null),
     client: client ?? null,
     at: systemClock(),
   }

@@ -12,6 +12,8 @@ const MAX_SCOPES = 64
 const MAX_VAULTS = 256
 const MIN_TOKEN_SECONDS = 60
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+const MAX_LABELS = 32
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9_.:/=-]{0,63}$/
 const ENVIRONMENT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
 /** The columns of an agent that people choose. */
@@ -23,6 +25,7 @@ export type AgentChoice = Pick<
   | 'vault_ids'
   | 'token_ttl'
   | 'environment'
+  | 'labels'
   | 'expires_at'
   | 'key_expires_at'
 >
@@ -42,6 +45,7 @@ export function checkedChoice(request: Partial<AgentRequest>, at: EpochMs): Part
     ...only(request.vaultIds, (ids) => ({ vault_ids: checkedVaults(ids) })),
     ...only(request.tokenTtlSeconds, (ttl) => ({ token_ttl: checkedTtl(ttl) })),
     ...only(request.environment, (name) => ({ environment: checkedEnvironment(name) })),
+    ...only(request.labels, (labels) => ({ labels: checkedLabels(labels) })),
     ...only(request.expiresAt, (end) => ({ expires_at: checkedEnd('expires_at', end, at) })),
     ...only(request.keyExpiresAt, (end) => ({
       key_expires_at: checkedEnd('api_key_expires_at', end, at),
@@ -99,6 +103,13 @@ function checkedEnvironment(name: string | null): string | null {
   if (name !== null && !ENVIRONMENT.test(name))
     throw bad('environment', 'must have 1 to 64 letters, digits, dots, dashes or underscores.')
   return name
+}
+
+function checkedLabels(labels: readonly string[]): string | null {
+  if (labels.length > MAX_LABELS) throw bad('labels', `must be at most ${MAX_LABELS}.`)
+  if (!labels.every((label) => LABEL.test(label)))
+    throw bad('labels', 'must each have 1 to 64 letters, digits and the signs _ . : / = -.')
+  return labels.length === 0 ? null : JSON.stringify([...new Set(labels)].toSorted())
 }
 
 function checkedEnd(field: string, end: EpochMs | null, at: EpochMs): EpochMs | null {

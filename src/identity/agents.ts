@@ -150,6 +150,7 @@ export async function createAgent(
     vault_ids: null,
     token_ttl: DEFAULT_TOKEN_SECONDS,
     environment: null,
+    labels: null,
     expires_at: null,
     key_expires_at: null,
     ...checkedChoice(request, at),

@@ -54,6 +54,8 @@ export interface AgentRow {
   /** Seconds. */
   readonly token_ttl: number
   readonly environment: string | null
+  /** JSON array, or null for none. */
+  readonly labels: string | null
   readonly expires_at: EpochMs | null
   readonly key_id: string | null
   readonly key_prefix: string | null
@@ -116,7 +118,7 @@ export function identityTables(mac: RowMac): IdentityTables {
     ),
     users: new MacTable<UserRow>(mac, 'users', USER_COLUMNS, ['id']),
     userKeys: new MacTable<UserKeyRow>(mac, 'user_keys', USER_KEY_COLUMNS, ['id']),
-    agents: new MacTable<AgentRow>(mac, 'agents', AGENT_COLUMNS, ['id']),
+    agents: new MacTable<AgentRow>(mac, 'agents', AGENT_COLUMNS, ['id'], ['labels']),
     workloadRules: new MacTable<WorkloadRuleRow>(mac, 'workload_rules', RULE_COLUMNS, ['id']),
     grants: grantTable(mac),
     endedTokens: new MacTable<EndedTokenRow>(
@@ -187,6 +189,7 @@ const AGENT_COLUMNS = [
   'created_at',
   'created_by',
   'revision',
+  'labels',
 ] as const satisfies readonly (keyof AgentRow)[]
 
 export function orgInfo(row: OrganisationRow): OrgInfo {
@@ -204,6 +207,7 @@ export function agentInfo(row: AgentRow): AgentInfo {
     vaultIds: listOf<VaultId>(row.vault_ids),
     tokenTtlSeconds: row.token_ttl,
     environment: row.environment,
+    labels: listOf(row.labels) ?? [],
     expiresAt: row.expires_at,
     keyPrefix: row.key_prefix,
     keyExpiresAt: row.key_expires_at,

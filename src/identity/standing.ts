@@ -164,6 +164,7 @@ export class StandingOfRevision implements StandingAt {
         scopes: scopesOf(listOf(row.scopes), access?.scopes ?? null),
         role: null,
         environment: row.environment,
+        labels: listOf(row.labels) ?? [],
       },
     }
   }

@@ -364,6 +364,11 @@ export const MIGRATIONS: readonly Migration[] = [
       `create table call_places (place bigint primary key, seq bigint not null)`,
     ],
   },
+  {
+    version: 20,
+    name: 'labels of agents, for rules on tools',
+    statements: [`alter table agents add column labels text`],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */

@@ -42,6 +42,7 @@ for (const store of [SQLITE, POSTGRES]) {
         vaultIds: [vaultId],
         tokenTtlSeconds: 900,
         environment: 'production',
+        labels: ['ci', 'build', 'ci'],
       })
       const key = made.key.reveal()
       assert.match(key, /^ocv_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$/)
@@ -56,6 +57,7 @@ for (const store of [SQLITE, POSTGRES]) {
         vaultIds: [vaultId],
         tokenTtlSeconds: 900,
         environment: 'production',
+        labels: ['build', 'ci'],
         expiresAt: null,
         keyPrefix: key.slice(0, 12),
         keyExpiresAt: null,
@@ -107,6 +109,7 @@ for (const store of [SQLITE, POSTGRES]) {
         scopes: [['ci/**', 'api/*']],
         role: null,
         environment: 'production',
+        labels: ['build', 'ci'],
       })
       assert.equal(standing, await standingOf(vault, caller, clock()), 'the same object')
       assert.deepEqual((await agents.get(caller, made.agent.id)).name, 'builder')

@@ -397,6 +397,30 @@ test('modern: headers have to say what the body says, and other methods of HTTP 
   }
 })
 
+test('rules see the labels of the agent behind a grant, and hear of others within a second', async () => {
+  const conditions = [{ path: 'labels', op: 'contains', value: 'team:ops' }]
+  const tools = { echo: { require: [{ conditions, on_deny: 'Of ops alone.' }] } }
+  await policies.set(PERSON, 'ops', text({ tools }))
+  const { agent, bearer, key } = await granted('echo', ['ops'])
+  const one = await connect('legacy', bearer, 'echo')
+  const all = await door.connect('modern', key, undefined, undefined, '/mcp/all')
+  const says = async (): Promise<readonly string[]> => [
+    await echo(one, 'x'),
+    said(await all.callTool({ name: 'echo.echo', arguments: { text: 'x' } })),
+  ]
+  for (const denied of await says()) assert.match(denied, /^\[POLICY DENIED\] Of ops alone\./)
+  const becomes = async (labels: readonly string[], wanted: RegExp): Promise<void> => {
+    await agents.update(PERSON, agent.id, { labels })
+    const from = monotonicMs()
+    while (!(await says()).every((answer) => wanted.test(answer)))
+      assert.ok(monotonicMs() - from < 2_000, wanted.source)
+  }
+  await becomes(['team:ops', 'night'], /^x$/)
+  assert.deepEqual((await agents.get(PERSON, agent.id)).labels, ['night', 'team:ops'])
+  await becomes([], /^\[POLICY DENIED\]/)
+  await assert.rejects(agents.update(PERSON, agent.id, { labels: ['no good'] }), /labels must each/)
+})
+
 test('a removed server takes its sessions along', async () => {
   await servers.add(PERSON, 'short', stdio(LINE_SERVER, join(vault.home, 'short.log')))
   const { bearer } = await granted('short')

@@ -144,6 +144,7 @@ const agentFields = {
   vault_ids: z.array(z.string()).nullish().describe('Vaults it is bound to; none: any.'),
   token_ttl_seconds: z.int().optional(),
   environment: z.string().nullish(),
+  labels: z.array(z.string()).nullish().describe('What rules on tools know it by.'),
   expires_at: instant.nullish(),
   api_key_expires_at: instant.nullish(),
 }
@@ -171,6 +172,7 @@ export const agentSchema = z
     token_ttl_seconds: z.int(),
     vault_ids: z.array(uuid),
     environment: z.string().nullable(),
+    labels: z.array(z.string()),
     key_prefix: z.string().nullable(),
     api_key_expires_at: nullableInstant,
     created_by: z.string(),

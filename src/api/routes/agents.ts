@@ -216,6 +216,7 @@ function requestFrom(body: z.output<typeof agentChangeBody>): Partial<AgentReque
       : { vaultIds: listOrNull(body.vault_ids) as readonly VaultId[] | null }),
     ...(body.token_ttl_seconds === undefined ? {} : { tokenTtlSeconds: body.token_ttl_seconds }),
     ...(body.environment === undefined ? {} : { environment: body.environment }),
+    ...(body.labels === undefined ? {} : { labels: body.labels ?? [] }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(keyExpiresAt === undefined ? {} : { keyExpiresAt }),
   }
@@ -237,6 +238,7 @@ export function agentFields(info: AgentInfo, orgId: string) {
     token_ttl_seconds: info.tokenTtlSeconds,
     vault_ids: info.vaultIds ?? [],
     environment: info.environment,
+    labels: [...info.labels],
     key_prefix: info.keyPrefix,
     api_key_expires_at: isoOrNull(info.keyExpiresAt),
     ...madeBy(info.createdBy),
