@@ -3,8 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
-import type { Caller } from '../core/principals.ts'
-import type { OwnLimits, ServerLimits } from '../core/server-limits.ts'
+import type { ServerLimits } from '../core/server-limits.ts'
 import { monotonicMs } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
 import {
@@ -14,15 +13,15 @@ import {
   refusalAnswer,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
-import type { PoliciesNow } from './applied-policies.ts'
-import type { CallPath, CallPathOptions } from './call-path.ts'
+import type { CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
+import { type Admitted, type Held, Standings } from './http-standings.ts'
 import { traced } from './http-trace.ts'
-import { MadeTasks } from './made-tasks.ts'
+import type { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
-import { type GatewayMetrics, MeteredPath } from './metrics.ts'
+import type { GatewayMetrics } from './metrics.ts'
 import {
   capabilitiesOf,
   headerOf,
@@ -38,23 +37,9 @@ import type { CallRecorder } from './recording/recorder.ts'
 import type { RegistryView } from './registry-view.ts'
 import { holderElsewhere } from './relay-rounds.ts'
 import { reviving } from './reviving-upstream.ts'
-import { Rounds } from './rounds.ts'
-import { ServerHealth } from './server-health.ts'
+import type { Rounds } from './rounds.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
-import { UnknownTools } from './unknown-tools.ts'
 import type { OpenUpstream } from './upstream.ts'
-
-/** Whose request it is, and what it is judged by beside the policies of the server. */
-export interface Admitted {
-  readonly caller: Caller
-  /** Sessions belong to it: a grant, a local bearer. */
-  readonly owner: string
-  /** Id of the grant, or null for the local agent. */
-  readonly grant: string | null
-  readonly policies: readonly string[]
-  /** SHA-256 of the body, in Base64url, where another process let it in and sent it here: then it is this one's to answer. */
-  readonly sentOn?: string
-}
 
 /** A request that another process of the store holds what it is for. */
 export interface Elsewhere {
@@ -107,32 +92,6 @@ const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
 const MAX_OF_OWNER = 32
 const MAX_OPEN_OF_OWNER = 256
-/** Owners at servers, of requests that stand alone. */
-const MAX_STANDINGS = 1_024
-
-/** What is known of a server, whoever asks it. */
-interface KnownServer extends Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
-  /** Its own limits, by which it was made. */
-  readonly own: OwnLimits | undefined
-}
-
-/** What the requests of one owner at one server are judged by. */
-interface Standing {
-  readonly held: Held
-  readonly known: KnownServer
-  readonly policiesNow: () => PoliciesNow
-  readonly inspection: MessageInspection
-  readonly path: CallPath
-}
-
-interface Held {
-  /** With what its client came last: tokens are exchanged anew while a session lasts. */
-  admitted: Admitted
-  /** As it was when the client came: one of the same name that was added since is another one. */
-  readonly server: ServerInfo
-  /** Names of the grant's policies, as of now. */
-  named: readonly string[]
-}
 
 /**
  * The servers of the registry over HTTP, each at an address of its own: with sessions up to 2025-11-25, request by
@@ -144,13 +103,7 @@ export class HttpDoor {
   readonly #sessions = new Map<string, DoorSession>()
   readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
   readonly #shared: SharedUpstreams
-  /** The rounds of a call come as requests of their own. */
-  readonly #rounds: Rounds
-  readonly #tasks: MadeTasks
-  readonly #inspections = new Map<string, MessageInspection>()
-  readonly #servers = new Map<string, KnownServer>()
-  /** Of requests that stand alone. */
-  readonly #standings = new Map<string, Standing>()
+  readonly #standings: Standings
   readonly #underway = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
   readonly #endView: () => void
@@ -160,8 +113,7 @@ export class HttpDoor {
   constructor(options: HttpDoorOptions) {
     this.#options = options
     this.#hostnames = new Set(options.hostnames)
-    this.#rounds = options.rounds ?? new Rounds()
-    this.#tasks = options.tasks ?? new MadeTasks()
+    this.#standings = new Standings(options)
     this.#idleMs = options.idleMs ?? null
     this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
     this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs ?? TOUCH_MS))
@@ -329,17 +281,13 @@ export class HttpDoor {
     await this.#makeRoom(admitted.owner)
     const { log } = this.#options
     const id = randomUUID()
-    const held: Held = { admitted, server, named: admitted.policies }
-    const policiesNow = this.#policiesOf(server.name, held)
-    const inspection = this.#inspectionOf(server.name)
+    const { held, ...judging } = this.#standings.ofSession(server, admitted, id)
     const session = new DoorSession({
       id,
       owner: admitted.owner,
       server: server.name,
       caller: admitted.caller,
-      path: this.#pathOf(server.name, held, inspection, policiesNow, id),
-      inspection,
-      policiesNow,
+      ...judging,
       log,
       onOver: () => {
         this.#sessions.delete(id)
@@ -397,8 +345,8 @@ export class HttpDoor {
     server: ServerInfo,
   ): Promise<void> {
     const { message, response, frame } = posted
-    const { held, policiesNow, inspection, path } = this.#standingOf(server, admitted)
-    const node = holderElsewhere(path, admitted.caller, message)
+    const { held, ...judging } = this.#standings.ofRequest(server, admitted)
+    const node = holderElsewhere(judging.path, admitted.caller, message)
     if (node !== null && admitted.sentOn === undefined) {
       const elsewhere = { node, server: server.name, request, response, frame, admitted }
       if ((await this.#options.sendOn?.(elsewhere)) === true) return
@@ -412,9 +360,7 @@ export class HttpDoor {
     const one = new ModernRequest({
       ...posted,
       caller: admitted.caller,
-      path,
-      inspection,
-      policiesNow,
+      ...judging,
       log: this.#options.log,
       onOver: () => this.#heldBy.delete(one),
     })
@@ -422,92 +368,12 @@ export class HttpDoor {
     await one.go(shared)
   }
 
-  /** Requests that stand alone are judged by the same as the one before of their owner, while nothing changed. */
-  #standingOf(server: ServerInfo, admitted: Admitted): Standing {
-    const { name, createdAt } = server
-    const key = `${name} ${createdAt} ${admitted.owner}`
-    const known = this.#serverOf(name)
-    const found = this.#standings.get(key)
-    if (
-      found?.known === known &&
-      found.held.admitted.grant === admitted.grant &&
-      areSame(found.held.named, admitted.policies)
-    ) {
-      found.held.admitted = admitted
-      return found
-    }
-    const held: Held = { admitted, server, named: admitted.policies }
-    const policiesNow = this.#policiesOf(name, held)
-    const inspection = this.#inspectionOf(name)
-    const path = this.#pathOf(name, held, inspection, policiesNow, admitted.owner)
-    const made = { held, known, policiesNow, inspection, path }
-    const oldest = this.#standings.keys().next()
-    if (this.#standings.size >= MAX_STANDINGS && oldest.done !== true)
-      this.#standings.delete(oldest.value)
-    this.#standings.set(key, made)
-    return made
-  }
-
-  #policiesOf(server: string, held: Held): () => PoliciesNow {
-    return () => this.#options.view.policiesAt(server, held.named)
-  }
-
-  #pathOf(
-    server: string,
-    { admitted }: Held,
-    inspection: MessageInspection,
-    policiesNow: () => PoliciesNow,
-    session: string,
-  ): CallPath {
-    const options = {
-      server,
-      isShadow: false,
-      policiesNow,
-      inspection,
-      record: this.#options.record,
-      recorder: this.#options.recorder,
-      session,
-      ...(admitted.grant !== null && { grant: admitted.grant }),
-      rounds: this.#rounds,
-      tasks: this.#tasks,
-      ...(this.#options.people !== undefined && { people: this.#options.people }),
-      log: this.#options.log,
-      ...this.#serverOf(server),
-    }
-    return new MeteredPath(options, this.#options.metrics)
-  }
-
-  #serverOf(server: string): KnownServer {
-    const known = this.#servers.get(server)
-    const own = this.#ownLimits(server)
-    if (known !== undefined && known.own === own) return known
-    const health = new ServerHealth({ ...this.#options.limits, ...own })
-    const made = { own, health, unknownTools: known?.unknownTools ?? new UnknownTools() }
-    this.#servers.set(server, made)
-    return made
-  }
-
-  #ownLimits(server: string): OwnLimits | undefined {
-    try {
-      return this.#options.view.server(server)?.target.limits
-    } catch {
-      // The registry cannot be read right now: no call passes, and nothing waits for one.
-      return undefined
-    }
-  }
-
   /** Since when nobody may have used it. Monotonic milliseconds. */
   #idleBefore(server: string): number {
     const { limits } = this.#options
-    return monotonicMs() - (this.#idleMs ?? this.#ownLimits(server)?.idleMs ?? limits.idleMs)
-  }
-
-  #inspectionOf(server: string): MessageInspection {
-    const known = this.#inspections.get(server)
-    if (known !== undefined) return known
-    const made = this.#options.inspectionOf(server)
-    this.#inspections.set(server, made)
-    return made
+    return (
+      monotonicMs() - (this.#idleMs ?? this.#standings.limitsOf(server)?.idleMs ?? limits.idleMs)
+    )
   }
 
   #cameBackTo(session: DoorSession, admitted: Admitted): void {
@@ -579,10 +445,6 @@ function counted(names: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts
-}
-
-function areSame(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((name, index) => name === other[index])
 }
 
 function digestOf(frame: Buffer): string {

@@ -10,7 +10,6 @@ export { acrossEras } from './era-bridge.ts'
 export { GatewayState } from './gateway-state-repository.ts'
 export { THIS_NODE } from './held-handles.ts'
 export {
-  type Admitted,
   type Elsewhere,
   HttpDoor,
   type HttpDoorOptions,
@@ -18,6 +17,7 @@ export {
 } from './http-door.ts'
 export { NO_CREDENTIALS, type UpstreamCredentials } from './http-exchange.ts'
 export { hostProblem, refuse, refuseFault } from './http-request.ts'
+export type { Admitted } from './http-standings.ts'
 export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 export { MadeTasks } from './made-tasks.ts'
 export { type CallInspection, type KnownValues, MessageInspection } from './message-inspection.ts'
