@@ -1,6 +1,5 @@
 // One client, one server, and what stands between them: real policy, detectors, vault and audit, no processes.
 import assert from 'node:assert/strict'
-import { after } from 'node:test'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { withKnownValues } from '../../src/app/known-values.ts'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
@@ -19,10 +18,11 @@ import {
   ServerHealth,
 } from '../../src/gateway/index.ts'
 import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
+import { atEnd } from './at-end.ts'
 import { AGENT, openTestVault } from './vault.ts'
 
 export const vault = await openTestVault()
-after(() => vault.dispose())
+atEnd(() => vault.dispose())
 export const record = await openCallRecord(vault)
 
 /** A relay and both of its ends. */

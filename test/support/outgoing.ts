@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
-import { after } from 'node:test'
 import { isFault } from '../../src/core/faults.ts'
 import {
   type Lookup,
@@ -12,13 +11,9 @@ import {
   outgoing,
   type Resolved,
 } from '../../src/net/index.ts'
+import { atEnd } from './at-end.ts'
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
-
-const closing: (() => unknown)[] = []
-after(async () => {
-  for (const close of closing) await close()
-})
 
 function portOf(server: { address(): unknown }): number {
   return (server.address() as AddressInfo).port
@@ -27,7 +22,7 @@ function portOf(server: { address(): unknown }): number {
 export async function listening(server: Server, host = '127.0.0.1', port = 0): Promise<number> {
   server.listen(port, host)
   await once(server, 'listening')
-  closing.push(() => {
+  atEnd(() => {
     server.closeAllConnections()
     server.close()
   })
@@ -51,7 +46,7 @@ export async function serveRaw(answer: (socket: Socket) => void): Promise<number
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  closing.push(() => {
+  atEnd(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
@@ -83,7 +78,7 @@ export function way(
 ): Outgoing & { readonly asked: readonly string[] } {
   const { lookup, asked } = resolver(table)
   const out = outgoing({ allow, lookup, ca })
-  closing.push(() => out.close())
+  atEnd(() => out.close())
   return { ...out, asked }
 }
 

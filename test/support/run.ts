@@ -3,23 +3,32 @@
 //   npm test -- --name=racing    tests whose name matches
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { availableParallelism, tmpdir } from 'node:os'
+import { basename, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { processEnvironment } from '../../src/core/config.ts'
 import { monotonicMs } from '../../src/core/time.ts'
 import { packInto } from './package.ts'
-import { EVENTS_FD, FILE_LIMIT_MS, type SuiteEvent, type SuiteRequest } from './suite.ts'
+import { EVENTS_FD, type SuiteEvent, type SuiteRequest } from './suite.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const SUITE = join(import.meta.dirname, 'suite.ts')
 
-/** What starts processes or boots databases runs one process a file; isolation costs ten times the time. */
-const ISOLATED = /\.e2e\.test\.ts$|^test[/\\](?:e2e|contract|attacks)[/\\]/
+/**
+ * What drives the program from outside runs one process a file. The others share some: to load what they test and to
+ * boot a database costs more than most of them.
+ */
+const ALONE = /\.e2e\.test\.ts$/
+/** What may start the package, and so needs it made. */
+const STARTS_PACKAGE = /\.e2e\.test\.ts$|^test[/\\](?:contract|attacks|gateway)[/\\]/
+const FILES_A_GROUP = 16
 
-const SILENCE_LIMIT_MS = FILE_LIMIT_MS + 10_000
+/** Begun before all others, the longest first: a core is idle while the other ends a long one alone. */
+const LONG = ['house', 'presence', 'canary', 'mcp-inspector', 'cli', 'ask-page', 'people-pages']
+
+const SILENCE_LIMIT_MS = 130_000
 const OUTPUT_CHARACTERS = 4_000
 
 interface Tally {
@@ -36,6 +45,11 @@ interface Report {
   readonly skips: Map<string, number>
   readonly fileMs: Map<string, number>
 }
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Ends each process of tests that runs, and what it started. */
+const running = new Set<() => void>()
 
 const write = (text: string): void => void process.stdout.write(`${text}\n`)
 const here = (file: string): string => relative(root, resolve(root, file))
@@ -86,10 +100,7 @@ function note(report: Report, event: SuiteEvent): void {
  *
  * @param launcher of the package that they start
  */
-function testEnvironment(
-  folder: string,
-  launcher: string | null,
-): Record<string, string | undefined> {
+function testEnvironment(folder: string, launcher: string | null): Environment {
   const kept = Object.entries(processEnvironment()).filter(
     ([name]) =>
       name.startsWith('SALLYPORT_TEST_') ||
@@ -106,18 +117,12 @@ function testEnvironment(
   }
 }
 
-function runGroup(
-  report: Report,
-  request: SuiteRequest,
-  folder: string,
-  launcher: string | null = null,
-): Promise<void> {
-  if (request.files.length === 0) return Promise.resolve()
-  const output = new Map<string, string>()
-  const failed = new Set<string>()
+function runProcess(report: Report, request: SuiteRequest, env: Environment): Promise<void> {
   const ended = new Set<string>()
-  const perFile = new Map<string, number>()
-  let last = 'before the first test'
+  const tested = new Set<string>()
+  const failed = new Set<string>()
+  let output = ''
+  let last = request.files.map(here).join(', ')
   let isDone = false
 
   function take(event: SuiteEvent): void {
@@ -127,25 +132,23 @@ function runGroup(
       ended.add(event.file)
       write(`  ran ${here(event.file)} (${event.durationMs.toFixed(0)} ms)`)
     }
-    if (event.kind === 'output') {
-      const said = (output.get(event.file) ?? '') + event.text
-      output.set(event.file, said.slice(-OUTPUT_CHARACTERS))
-    }
-    if (event.kind === 'test') {
-      if (event.outcome === 'fail') failed.add(event.file)
-      if (event.isTopLevel && !request.isolated)
-        perFile.set(event.file, (perFile.get(event.file) ?? 0) + event.durationMs)
-    }
+    if (event.kind !== 'test') return
+    tested.add(event.file)
+    if (event.outcome === 'fail') failed.add(event.file)
   }
 
   return new Promise((resolve) => {
     // A process group of its own: whatever the tests leave behind ends with it.
     const child = spawn(process.execPath, [SUITE, JSON.stringify(request)], {
       cwd: root,
-      env: testEnvironment(folder, launcher),
+      env,
       detached: true,
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-OUTPUT_CHARACTERS)
+      })
     const endGroup = (): void => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
@@ -153,13 +156,7 @@ function runGroup(
         // The group is empty already.
       }
     }
-    const onSignal = (signal: NodeJS.Signals): void => {
-      endGroup()
-      rmSync(folder, { recursive: true, force: true })
-      process.exit(signal === 'SIGINT' ? 130 : 143)
-    }
-    process.once('SIGINT', onSignal)
-    process.once('SIGTERM', onSignal)
+    running.add(endGroup)
     const watchdog = setTimeout(() => {
       fail(report, last, `nothing happened for ${SILENCE_LIMIT_MS / 1000} s`)
       isDone = true
@@ -168,19 +165,18 @@ function runGroup(
 
     function finish(how: string): void {
       clearTimeout(watchdog)
-      process.removeListener('SIGINT', onSignal)
-      process.removeListener('SIGTERM', onSignal)
+      running.delete(endGroup)
       endGroup()
       if (!isDone) fail(report, last, `the test process ended early (${how})`)
-      if (isDone && request.isolated)
+      if (isDone)
         for (const file of request.files)
-          if (!ended.has(file) && !failed.has(file))
-            fail(report, here(file), 'the file has no test, or its process ended before its tests')
-      for (const [file, ms] of perFile) report.fileMs.set(here(file), ms)
-      for (const file of failed) {
-        const said = output.get(file)
-        if (said !== undefined) write(`\n— output of ${here(file)}\n${said}`)
-      }
+          if (!ended.has(file)) fail(report, here(file), 'its process ended before its tests')
+          else if (!tested.has(file) && request.namePattern === null)
+            fail(report, here(file), 'the file has no test')
+      if (output !== '' && (failed.size > 0 || !isDone))
+        write(
+          `\n— output of ${[...failed].map(here).join(', ') || last}, or of its neighbours\n${output}`,
+        )
       resolve()
     }
 
@@ -222,9 +218,21 @@ function printSummary(report: Report, elapsedMs: number): void {
   write(`${pass} passed, ${report.tally.fail} failed, ${skipped} skipped`)
 }
 
-/** Every other file: neighbours in a folder take about as long as each other. */
-function halves(files: readonly string[]): readonly string[][] {
-  return [0, 1].map((rest) => files.filter((_, index) => index % 2 === rest))
+/** What runs in one process each, the longest first. Neighbours of a folder share much, and take about as long. */
+function processesFor(files: readonly string[]): readonly (readonly string[])[] {
+  const alone = files.filter((file) => ALONE.test(file))
+  const shared = files.filter((file) => !ALONE.test(file))
+  const count = Math.ceil(shared.length / FILES_A_GROUP)
+  const groups = Array.from({ length: count }, (_, group) =>
+    shared.filter((_file, index) => Math.floor((index * count) / shared.length) === group),
+  )
+  const place = (file: string): number => {
+    const at = LONG.indexOf(basename(file).replace(/\..*/, ''))
+    return at < 0 ? LONG.length : at
+  }
+  const byLength = alone.toSorted((a, b) => place(a) - place(b)).map((file) => [file])
+  const long = byLength.filter(([file = '']) => place(file) < LONG.length)
+  return [...long, ...groups, ...byLength.slice(long.length)]
 }
 
 /** The launcher of the package that tests start; null, and a failure, when sources can't be bundled: then they start those. */
@@ -258,21 +266,24 @@ async function main(): Promise<number> {
   const start = monotonicMs()
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'))
   const namePattern = values.name ?? null
-  const absolute = (wanted: boolean): string[] =>
-    files.filter((file) => ISOLATED.test(file) === wanted).map((file) => join(root, file))
+  const stop = (signal: NodeJS.Signals): void => {
+    for (const end of running) end()
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(signal === 'SIGINT' ? 130 : 143)
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
   try {
-    const quick = absolute(false)
-    // One process each for both cores: what shares a process shares its one thread.
-    await Promise.all(
-      halves(quick).map((half) =>
-        runGroup(report, { files: half, isolated: false, namePattern }, folder),
-      ),
-    )
-    const isolated = absolute(true)
-    if (isolated.length > 0) {
-      const launcher = await packed(report, join(folder, 'package'))
-      await runGroup(report, { files: isolated, isolated: true, namePattern }, folder, launcher)
+    const startsPackage = files.some((file) => STARTS_PACKAGE.test(file))
+    const launcher = startsPackage ? await packed(report, join(folder, 'package')) : null
+    const env = testEnvironment(folder, launcher)
+    const left = processesFor(files).map((each) => each.map((file) => join(root, file)))
+    // One more than there are cores: many tests wait, for a process that ends or a time that passes.
+    const worker = async (): Promise<void> => {
+      for (let next = left.shift(); next !== undefined; next = left.shift())
+        await runProcess(report, { files: next, namePattern }, env)
     }
+    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,23 +1,27 @@
-// Runs test files with node:test and tells the parent what happened. A process of its own, so that the runner can end
-// a group that hangs, and whatever that group started, without ending itself.
+// Runs test files with node:test, all in this process, and tells the parent what happened. A process of its own, so that
+// the runner can end one that hangs, and whatever it started, without ending itself.
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { run } from 'node:test'
 import { inspect } from 'node:util'
-
-/** How long one test file may take, milliseconds. */
-export const FILE_LIMIT_MS = 120_000
 
 /** The file descriptor that events are written to, one JSON line each. */
 export const EVENTS_FD = 3
 
+const GROUP = join(import.meta.dirname, 'group.ts')
 const LEFTOVER_MS = 10_000
 
 type TestsStream = ReturnType<typeof run>
 
+/** Of a test that passed or failed. */
+interface Told {
+  readonly nesting: number
+  readonly details: { readonly type?: string }
+}
+
 export interface SuiteRequest {
   readonly files: readonly string[]
-  /** One process a file, two at a time; otherwise all files in the one process. */
-  readonly isolated: boolean
   /** Regular expression over test names, or null for all. */
   readonly namePattern: string | null
 }
@@ -32,24 +36,11 @@ export type SuiteEvent =
       readonly file: string
       readonly name: string
       readonly durationMs: number
-      readonly isTopLevel: boolean
       /** The reason of a skip or the printed error of a failure. */
       readonly text: string
     }
   | { readonly kind: 'file'; readonly file: string; readonly durationMs: number }
-  | { readonly kind: 'output'; readonly file: string; readonly text: string }
   | { readonly kind: 'done' }
-
-interface Place {
-  readonly name: string
-  readonly file?: string
-  /** The file that was run, when the test itself is declared in one that it imports. */
-  readonly entryFile?: string
-}
-
-function fileOf(place: Place): string {
-  return place.entryFile ?? place.file ?? place.name
-}
 
 function isMarked(mark: string | boolean | undefined): mark is string | true {
   return mark !== undefined && mark !== false
@@ -61,18 +52,24 @@ function isParentOnly(error: Error): boolean {
 
 async function runSuite(request: SuiteRequest, tell: (event: SuiteEvent) => void): Promise<void> {
   const stream = run({
-    files: [...request.files],
-    timeout: FILE_LIMIT_MS,
-    ...(request.isolated
-      ? { isolation: 'process', concurrency: 2, forceExit: true }
-      : { isolation: 'none' }),
+    files: [GROUP],
+    isolation: 'none',
     ...(request.namePattern === null ? {} : { testNamePatterns: [request.namePattern] }),
   })
-  if (!request.isolated) watchForLeftovers(stream, tell)
-  stream.on('test:start', (test) => tell({ kind: 'start', file: fileOf(test), name: test.name }))
+  // Suites of group.ts are told of in their order, each before its tests.
+  let file = ''
+  const isFile = (test: Told): boolean => test.nesting === 0 && test.details.type === 'suite'
+  const onStart = ({ name, nesting }: { name: string; nesting: number }): void => {
+    if (nesting > 0) return tell({ kind: 'start', file, name })
+    file = request.files[Number(name.slice(1))] ?? ''
+    hasLast ||= name === last
+  }
+  const last = `#${request.files.length - 1}`
+  let hasLast = false
+  watchForLeftovers(stream, tell, () => (hasLast ? file : null))
+  stream.on('test:start', onStart)
   stream.on('test:pass', (test) => {
-    // A file that reported no test passes under its own name; that is not a test.
-    if (test.name === fileOf(test)) return
+    if (isFile(test)) return tell({ kind: 'file', file, durationMs: test.details.duration_ms })
     const isSkipped = isMarked(test.skip)
     // A suite is counted through its tests, unless it was skipped and they never ran.
     if (test.details.type === 'suite' && !isSkipped) return
@@ -80,55 +77,55 @@ async function runSuite(request: SuiteRequest, tell: (event: SuiteEvent) => void
     tell({
       kind: 'test',
       outcome: isSkipped ? 'skip' : isMarked(test.todo) ? 'todo' : 'pass',
-      file: fileOf(test),
+      file,
       name: test.name,
       durationMs: test.details.duration_ms,
-      isTopLevel: test.nesting === 0,
       text: typeof mark === 'string' ? mark : '',
     })
   })
   stream.on('test:fail', (test) => {
-    if (isParentOnly(test.details.error)) return
-    tell({
-      kind: 'test',
-      outcome: 'fail',
-      file: fileOf(test),
-      name: test.name,
-      durationMs: test.details.duration_ms,
-      isTopLevel: test.nesting === 0,
-      // node:test wraps what was thrown; the wrapper says nothing of its own.
-      text: inspect(test.details.error.cause ?? test.details.error, { depth: 4 }),
-    })
-  })
-  const onOutput = (said: { file?: string; message: string }): void =>
-    tell({ kind: 'output', file: said.file ?? '', text: said.message })
-  stream.on('test:stdout', onOutput)
-  stream.on('test:stderr', onOutput)
-  stream.on('test:summary', ({ file, duration_ms: durationMs }) => {
-    if (file !== undefined) tell({ kind: 'file', file, durationMs })
+    const { error, duration_ms: durationMs } = test.details
+    if (!isParentOnly(error))
+      tell({
+        kind: 'test',
+        outcome: 'fail',
+        file,
+        name: isFile(test) ? 'loading the file, or its hooks' : test.name,
+        durationMs,
+        // node:test wraps what was thrown; the wrapper says nothing of its own.
+        text: inspect(error.cause ?? error, { depth: 4 }),
+      })
+    if (isFile(test)) tell({ kind: 'file', file, durationMs })
   })
   stream.resume()
   await new Promise<void>((resolve, reject) => stream.once('end', resolve).once('error', reject))
+  // Whoever reads that it is done ends this process.
+  flushCompileCache()
   tell({ kind: 'done' })
 }
 
 /**
- * In one process for all files a timer or socket that a test forgot keeps node:test waiting for ever. When every test
- * that was announced has ended and nothing more comes, it is named and the suite ends.
+ * A timer or socket that a test forgot keeps node:test waiting for ever. When every test that was announced has ended
+ * and nothing more comes, it is named and the suite ends.
+ *
+ * @param lastFile the file whose tests ran last, or null while some have yet to
  */
-function watchForLeftovers(stream: TestsStream, tell: (event: SuiteEvent) => void): void {
+function watchForLeftovers(
+  stream: TestsStream,
+  tell: (event: SuiteEvent) => void,
+  lastFile: () => string | null,
+): void {
   let open = 0
   const timer = setTimeout(() => {
-    if (open > 0) return
-    const text = `all tests have ended, but this still runs: ${process.getActiveResourcesInfo().join(', ')}`
+    const file = lastFile()
+    if (open > 0 || file === null) return
     tell({
       kind: 'test',
       outcome: 'fail',
-      file: 'pure suites',
+      file,
       name: 'end',
       durationMs: LEFTOVER_MS,
-      isTopLevel: true,
-      text,
+      text: `all tests have ended, but this still runs: ${process.getActiveResourcesInfo().join(', ')}`,
     })
     tell({ kind: 'done' })
   }, LEFTOVER_MS)
@@ -143,10 +140,9 @@ function watchForLeftovers(stream: TestsStream, tell: (event: SuiteEvent) => voi
   })
 }
 
-const request = process.argv[2]
-if (import.meta.main && request !== undefined) {
+if (import.meta.main) {
   // The request is what our own run.ts wrote. A plain pipe, written at once: a test that ends the process loses no event.
-  await runSuite(JSON.parse(request) as SuiteRequest, (event) => {
+  await runSuite(JSON.parse(process.argv[2] ?? '') as SuiteRequest, (event) => {
     writeSync(EVENTS_FD, `${JSON.stringify(event)}\n`)
   })
 }
