@@ -4,6 +4,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { holdsHeld, mayHold, mentionsHeld } from '../core/held-values.ts'
+import { epochMs } from '../core/time.ts'
 import * as parts from '../inspect/index.ts'
 import {
   KnownValues as Book,
@@ -13,7 +14,7 @@ import {
   fingerprintsOf,
 } from '../inspect/index.ts'
 import type { Refused } from '../mcp/wire/index.ts'
-import { findIn } from '../policy/tool-policy/subject-path.ts'
+import { decideTool, toolPolicyOf } from '../policy/tool-policy/index.ts'
 import { meansForLarge } from './large-inspection.ts'
 import { LargeIntake } from './large-intake.ts'
 import {
@@ -129,18 +130,32 @@ test('a reference never leaves where no value can stand, and nobody outside can 
   assert.throws(() => [...piecesOf(`"${reference}"`)], { code: 'NOT_FOUND' })
 })
 
-test('a condition on a value that is too large to be held is in doubt, wherever it stands', () => {
+const CONDITIONS: readonly [what: string, path: string, isAllowed: boolean][] = [
+  ['a text', 'args.text', false],
+  ['an element of a list', '/rows/7', false],
+  ['a member of what is a list', 'args.rows.length', false],
+  ['what holds one', 'args.around', false],
+  ['a small value', 'args.small.a', true],
+  ['what is not there', 'args.none', true],
+]
+
+test('a condition on a value that is too large to be held is in doubt, and denies', async () => {
   const rows = JSON.stringify(Array.from({ length: 200_000 }, (_, at) => at))
+  const text = 'x'.repeat(100_000)
   const outline = outlineOf(
-    `{"id":1,"method":"m","params":{"arguments":{"text":"${'x'.repeat(100_000)}","rows":${rows},"small":{"a":1}}}}`,
+    `{"id":1,"method":"m","params":{"arguments":{"text":"${text}","rows":${rows},"small":{"a":1},"around":{"b":"${text}"}}}}`,
   )
-  const { arguments: args } = (JSON.parse(outline) as { params: { arguments: unknown } }).params
-  assert.equal(findIn(args, ['text'], false), 'doubt')
-  assert.equal(findIn(args, ['rows', '7'], true), 'doubt')
-  assert.equal(findIn(args, ['rows', 'length'], false), 'doubt')
-  assert.deepEqual(findIn(args, ['small', 'a'], false), { value: 1 })
-  assert.equal(findIn(args, ['none'], false), 'missing')
-  assert.equal(findIn({ args }, ['args'], false), 'doubt')
+  const { arguments: args } = (
+    JSON.parse(outline) as { params: { arguments: Record<string, unknown> } }
+  ).params
+  const asker = { principal: 'agent:a', labels: null, client: null, at: epochMs(0) }
+  for (const [what, path, isAllowed] of CONDITIONS) {
+    const clause = { conditions: [{ path, op: 'eq', value: 'never' }] }
+    const document = { version: '1', default: 'deny', tools: { t: { deny_if: [clause] } } }
+    const policy = await toolPolicyOf('p', Buffer.from(JSON.stringify(document)))
+    const subject = { ...asker, tool: 't', args, annotations: null, toolClass: null }
+    assert.equal(decideTool(policy, subject).allowed, isAllowed, what)
+  }
   release(outline)
 })
 
