@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type Field, maxFieldsBytes, writeFields } from '../core/fields.ts'
-import { DIGEST_BYTES, sha256, sha256Into } from './sha256.ts'
+import { DIGEST_BYTES, sha256, sha256Into, sha256Text } from './sha256.ts'
 
 const BLOCK_BYTES = 64
 
@@ -32,6 +32,14 @@ export class MacKey {
     const scratch = this.#roomFor(message.byteLength)
     scratch.set(message, BLOCK_BYTES)
     return this.#signed(BLOCK_BYTES + message.byteLength)
+  }
+
+  /** The same as 43 characters of base64url, which costs less than making bytes of it first. */
+  signText(message: Uint8Array): string {
+    const scratch = this.#roomFor(message.byteLength)
+    scratch.set(message, BLOCK_BYTES)
+    sha256Into(this.#outer, BLOCK_BYTES, scratch.subarray(0, BLOCK_BYTES + message.byteLength))
+    return sha256Text(this.#outer)
   }
 
   /** The MAC over what `encodeFields` gives for both lists one after the other, without making a buffer of it. */

@@ -12,6 +12,11 @@ export function sha256Into(out: Buffer, at: number, data: Uint8Array): void {
   out.write(hash('sha256', data, 'binary'), at, DIGEST_BYTES, 'latin1')
 }
 
+/** @returns base64url */
+export function sha256Text(data: Uint8Array): string {
+  return hash('sha256', data, 'base64url')
+}
+
 /** @returns 32 bytes */
 export function sha256(data: Uint8Array): Buffer {
   const digest = Buffer.allocUnsafe(DIGEST_BYTES)

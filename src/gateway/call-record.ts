@@ -433,7 +433,7 @@ function textOf(call: RecordedCall, what: 'call' | 'refund' | 'settle'): RecordT
   const kind = isMethod ? 'method' : 'tool'
   let detail = `,"detail":{"server":${quoted(server)},"${kind}":${quoted(shownName(name))}`
   if (what === 'call') {
-    detail += `,"keys":[${shownKeys(call.keys).map(quoted).join(',')}]`
+    detail += `,"keys":${keysText(call.keys)}`
     detail += `,"policy":${revision === null ? 'null' : quoted(revision)},"took":${quoted(took)}`
     if (trace !== undefined) detail += `,"trace":${quoted(trace)}`
   }
@@ -517,6 +517,22 @@ function recordOf(
 function shownKeys(keys: readonly string[]): readonly string[] {
   const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
   return shown.toSorted()
+}
+
+/** What was last made of names of arguments: most calls of a tool have the same. */
+const keysTexts = new Map<string, string>()
+const MAX_KEYS_TEXTS = 1_000
+
+function keysText(keys: readonly string[]): string {
+  const name = `${keys.length}\n${keys.join('\n')}`
+  const known = keysTexts.get(name)
+  if (known !== undefined) return known
+  const text = JSON.stringify(shownKeys(keys))
+  // A name with a new line would pass for two.
+  if (name.length > MAX_KEY || name.split('\n').length !== keys.length + 1) return text
+  if (keysTexts.size >= MAX_KEYS_TEXTS) keysTexts.clear()
+  keysTexts.set(name, text)
+  return text
 }
 
 function policyOf({ revision }: RecordedCall): string {
