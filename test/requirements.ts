@@ -62,6 +62,14 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/gateway/http-door.test.ts#${era}: a client with a grant reaches its server, and a denied call does not',
     'test/gateway/http-door.test.ts#${era}: a grant without a policy denies every call, and all that are attached count',
     "test/gateway/all-servers.test.ts#${era}: tools of all granted servers, under their servers' names and policies",
+    'test/gateway/all-kinds.test.ts#${era}: resources and templates of all servers, by addresses that lead back',
+    'test/gateway/all-kinds.test.ts#the bearer of a grant reaches its one server, and is dead within a second',
+    'test/gateway/tasks.test.ts#under default deny the task of an allowed call is followed, and no other',
+    'test/gateway/tasks.test.ts#a rule on the answer of the tool judges the answer that comes by its task',
+    'test/gateway/tasks.e2e.test.ts#a task that one process made is followed through another, and a stranger’s is not',
+    'test/gateway/questions.test.ts#each of inputRequests is judged by the rule of its method, its parameters and its limits',
+    'test/gateway/two-nodes.e2e.test.ts#a call that one node holds open is answered through the other one',
+    'test/gateway/http-door.test.ts#rules see the labels of the agent behind a grant, and hear of others within a second',
     'test/gateway/login.e2e.test.ts#a person logs in, and clients of both eras use it until the person logs out',
   ),
   done(
@@ -272,6 +280,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/path-approvals.test.ts#64 readers, two processes, one approval: one passes',
     'test/path-approvals.test.ts#a yes ends with its time, with the policy it was for, and is nobody else’s',
     'test/gateway/rules.test.ts#a call that a person has to allow waits for one, and passes once',
+    'test/gateway/approval-waits.test.ts#a client that asked for progress is told what the person has to do, and its call goes on',
+    'test/gateway/approval-waits.test.ts#modern: a client that opens pages is asked to, and comes back with the same call (${action})',
   ),
   done(
     'BY-4',

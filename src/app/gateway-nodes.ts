@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Fault } from '../core/faults.ts'
+import { mentionsHeld } from '../core/held-values.ts'
 import type { Log } from '../core/log.ts'
 import { epochMs, systemClock } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
@@ -66,6 +67,8 @@ export class GatewayNodes {
   /** @returns false when nobody answers there; then nothing was answered here */
   async sendOn({ node, server, request, response, frame, admitted }: Elsewhere): Promise<boolean> {
     const { state, out, log } = this.#parts
+    // What lies in a sealed file of this process is read by no other.
+    if (mentionsHeld(frame.toString('latin1'))) return false
     const address = await state.addressOf(node)
     if (address === null) return false
     const path = `/s/${server}/mcp`
