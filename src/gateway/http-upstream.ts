@@ -2,12 +2,10 @@ import { sleep } from '../core/time.ts'
 import {
   ERA_ERRORS,
   type Message,
-  mirroredHeaders,
   type Notification,
   type Request,
   type Response,
   readMessage,
-  ToolHeaders,
   versionNamedBy,
   withMembers,
 } from '../mcp/wire/index.ts'
@@ -24,8 +22,8 @@ import {
   unansweredFor,
 } from './http-exchange.ts'
 import { listenTo, resumed } from './http-get-streams.ts'
+import { HttpPosts } from './http-posts.ts'
 import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
-import { traceHeaders } from './http-trace.ts'
 
 export interface HttpUpstreamOptions extends HttpWayOptions {
   /** The longest silence before an answer, and within its stream, in milliseconds. */
@@ -60,14 +58,12 @@ interface Exchange {
   onAnswer: ((answer: Response) => void) | null
 }
 
-/** For what carries no answer: a notification, an answer of the client, the end of a session. */
-const TELL_MS = 30_000
+/** For the end of a session. */
 const END_MS = 2_000
 const FIRST_WAIT_MS = 1_000
 const MAX_FAILURES = 5
 /** Servers need not answer what was cancelled; so long they may. */
 const CANCELLED_MS = 10_000
-const MAX_PAGES = 100
 
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
@@ -83,7 +79,7 @@ export class HttpUpstream {
   readonly #way: HttpWay
   readonly #closing = new AbortController()
   readonly #exchanges = new Map<string, Exchange>()
-  readonly #tools = new ToolHeaders()
+  readonly #posts: HttpPosts
   #session: Session | null = null
   #hello: Request | null = null
   #renewing: Promise<boolean> | null = null
@@ -91,11 +87,14 @@ export class HttpUpstream {
   readonly #standing = new Map<string, Request>()
   /** Resolves when the server knows that the client is ready: nothing overtakes that. */
   #ready: Promise<void> = Promise.resolve()
-  #ownIds = 0
 
   constructor(options: HttpUpstreamOptions) {
     this.#options = options
     this.#way = new HttpWay(options)
+    this.#posts = new HttpPosts(this.#way, {
+      answerMs: options.answerMs,
+      closing: this.#closing.signal,
+    })
   }
 
   /** Requests that are not answered. */
@@ -195,7 +194,7 @@ export class HttpUpstream {
         if (await this.#exchangeOverLink(exchange, session.link, renewals)) return
         continue
       }
-      const answer = await this.#post(request, session, exchange.controller.signal)
+      const answer = await this.#posts.send(request, session, exchange.controller.signal)
       const isLost = answer.status === 404 && session !== null && session.id !== null
       if (isLost && renewals === 0) {
         answer.cancel()
@@ -204,7 +203,11 @@ export class HttpUpstream {
       }
       if (isModern && request.method === 'tools/call' && answer.status === 400 && renewals === 0) {
         const refusal = await this.#way.message(answer)
-        if (isMismatch(refusal) && (await this.#learnTools(request, exchange))) continue
+        if (
+          isMismatch(refusal) &&
+          (await this.#posts.learnTools(request, exchange.controller.signal))
+        )
+          continue
         await this.#hearRefusal(answer.status, refusal, exchange)
         return
       }
@@ -233,35 +236,6 @@ export class HttpUpstream {
     await link.exchange(request, this.#options.answerMs, controller.signal)
     exchange.isAnswered = true
     return true
-  }
-
-  #post(
-    message: Message,
-    session: Session | null,
-    signal: AbortSignal,
-    text = message.text,
-  ): Promise<OutgoingStream> {
-    const { answerMs } = this.#options
-    const isListening = message.kind === 'request' && message.method === 'subscriptions/listen'
-    const isAsking = message.kind === 'request'
-    const { name } =
-      isAsking && message.method === 'tools/call'
-        ? ((message.params?.value ?? {}) as { readonly name?: unknown })
-        : {}
-    return this.#way.open({
-      method: 'POST',
-      headers: {
-        accept: 'application/json, text/event-stream',
-        'content-type': 'application/json',
-        ...headersOfSession(session),
-        ...mirroredHeaders(message, this.#tools.of(name) ?? []),
-        ...traceHeaders(message),
-      },
-      body: text,
-      deadlineMs: isAsking ? answerMs : TELL_MS,
-      idleMs: isListening ? null : answerMs,
-      signal: isAsking ? signal : AbortSignal.any([signal, this.#closing.signal]),
-    })
   }
 
   /** Takes the answer to a request from what HTTP answered. */
@@ -342,60 +316,9 @@ export class HttpUpstream {
       exchange.isAnswered = true
       exchange.onAnswer?.(heard)
       if (request.method === 'tools/list' && heard.outcome === 'result')
-        this.#tools.learn(heard.body.value)
+        this.#posts.tools.learn(heard.body.value)
     }
     await this.#options.hear(heard, request.idKey)
-  }
-
-  /** The tool's schema may ask for headers that we have not seen yet. @returns whether we have now */
-  async #learnTools(call: Request, { controller }: Exchange): Promise<boolean> {
-    const params = (call.params?.value ?? {}) as Readonly<Record<string, unknown>>
-    const before = JSON.stringify(this.#tools.of(params['name']) ?? [])
-    let cursor: unknown
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const asked = readMessage(
-        JSON.stringify({
-          jsonrpc: '2.0',
-          id: this.#ownId(),
-          method: 'tools/list',
-          params: { _meta: params['_meta'], ...(cursor === undefined ? {} : { cursor }) },
-        }),
-      )
-      if (asked.kind !== 'request') return false
-      const answer = await this.#answerTo(asked, null, controller.signal)
-      if (answer === null || answer.outcome === 'error') break
-      this.#tools.learn(answer.body.value)
-      cursor = (answer.body.value as { readonly nextCursor?: unknown } | null)?.nextCursor
-      if (typeof cursor !== 'string') break
-    }
-    return JSON.stringify(this.#tools.of(params['name']) ?? []) !== before
-  }
-
-  /** Asks for ourselves. @returns null when there was no answer */
-  async #answerTo(
-    request: Request,
-    session: Session | null,
-    signal: AbortSignal,
-    onHead: (headers: OutgoingStream['headers']) => void = () => {},
-  ): Promise<Response | null> {
-    const answer = await this.#post(request, session, signal)
-    onHead(answer.headers)
-    let found: Response | null = null
-    const look = async (message: Heard): Promise<void> => {
-      if (message.kind === 'response' && message.idKey === request.idKey) found = message
-    }
-    if (isEventStream(answer)) await this.#way.follow(answer, look, () => found !== null)
-    else if (isJson(answer)) {
-      const message = await this.#way.message(answer)
-      if (message !== null) await look(message)
-    }
-    answer.cancel()
-    return found
-  }
-
-  #ownId(): string {
-    this.#ownIds += 1
-    return `sallyport-${this.#ownIds}`
   }
 
   /** `initialize`: the client begins, or begins again. */
@@ -406,7 +329,7 @@ export class HttpUpstream {
     old?.link?.close()
     this.#standing.clear()
     this.#hello = request
-    const answer = await this.#post(request, null, controller.signal)
+    const answer = await this.#posts.send(request, null, controller.signal)
     if ([400, 404, 405, 406, 415].includes(answer.status)) {
       const refusal = isJson(answer) ? await this.#way.message(answer) : null
       answer.cancel()
@@ -451,7 +374,7 @@ export class HttpUpstream {
         await session.link.tell(message)
         return
       }
-      const answer = await this.#post(message, session, this.#closing.signal)
+      const answer = await this.#posts.send(message, session, this.#closing.signal)
       answer.cancel()
       if (answer.status === 404 && session !== null && session.id !== null)
         await this.#renewed(session)
@@ -514,7 +437,7 @@ export class HttpUpstream {
     let headers: OutgoingStream['headers'] | null = null
     const response =
       link === null
-        ? await this.#answerTo(hello, null, signal, (found) => {
+        ? await this.#posts.answerTo(hello, null, signal, (found) => {
             headers = found
           })
         : await link.answerTo(hello, this.#options.answerMs, signal)
@@ -530,11 +453,11 @@ export class HttpUpstream {
       const message = readMessage(text)
       if (message.kind === 'refused') return
       if (link !== null) await link.tell(message)
-      else (await this.#post(message, session, signal)).cancel()
+      else (await this.#posts.send(message, session, signal)).cancel()
     }
     await tell(INITIALIZED)
     for (const request of this.#standing.values())
-      await tell(withMembers(request.text, { id: JSON.stringify(this.#ownId()) }))
+      await tell(withMembers(request.text, { id: JSON.stringify(this.#posts.ownId()) }))
     if (link === null) void this.#listen(session)
     this.#options.log.info('a session that the server lost was begun again')
     return true

@@ -1,0 +1,114 @@
+import {
+  type Message,
+  mirroredHeaders,
+  type Request,
+  type Response,
+  readMessage,
+  ToolHeaders,
+} from '../mcp/wire/index.ts'
+import type { OutgoingStream } from '../net/index.ts'
+import { type Heard, type HttpWay, isEventStream, isJson } from './http-exchange.ts'
+import { headersOfSession, type Session } from './http-session.ts'
+import { traceHeaders } from './http-trace.ts'
+
+export interface HttpPostsOptions {
+  /** The longest silence before an answer, and within its stream, in milliseconds. */
+  readonly answerMs: number
+  /** The client leaves. */
+  readonly closing: AbortSignal
+}
+
+/** For what carries no answer: a notification, an answer of the client. */
+const TELL_MS = 30_000
+const MAX_PAGES = 100
+
+/** Messages to a server by POST, with the headers that say of each what its body says, and what we ask for ourselves. */
+export class HttpPosts {
+  /** What tools of the server want to be told in headers. */
+  readonly tools = new ToolHeaders()
+  readonly #way: HttpWay
+  readonly #options: HttpPostsOptions
+  #ownIds = 0
+
+  constructor(way: HttpWay, options: HttpPostsOptions) {
+    this.#way = way
+    this.#options = options
+  }
+
+  /** @param signal ends a request; what asks nothing ends with the client, too */
+  send(message: Message, session: Session | null, signal: AbortSignal): Promise<OutgoingStream> {
+    const { answerMs, closing } = this.#options
+    const isListening = message.kind === 'request' && message.method === 'subscriptions/listen'
+    const isAsking = message.kind === 'request'
+    const { name } =
+      isAsking && message.method === 'tools/call'
+        ? ((message.params?.value ?? {}) as { readonly name?: unknown })
+        : {}
+    return this.#way.open({
+      method: 'POST',
+      headers: {
+        accept: 'application/json, text/event-stream',
+        'content-type': 'application/json',
+        ...headersOfSession(session),
+        ...mirroredHeaders(message, this.tools.of(name) ?? []),
+        ...traceHeaders(message),
+      },
+      body: message.text,
+      deadlineMs: isAsking ? answerMs : TELL_MS,
+      idleMs: isListening ? null : answerMs,
+      signal: isAsking ? signal : AbortSignal.any([signal, closing]),
+    })
+  }
+
+  /** The tool's schema may ask for headers that we have not seen yet. @returns whether we have now */
+  async learnTools(call: Request, signal: AbortSignal): Promise<boolean> {
+    const params = (call.params?.value ?? {}) as Readonly<Record<string, unknown>>
+    const before = JSON.stringify(this.tools.of(params['name']) ?? [])
+    let cursor: unknown
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const asked = readMessage(
+        JSON.stringify({
+          jsonrpc: '2.0',
+          id: this.ownId(),
+          method: 'tools/list',
+          params: { _meta: params['_meta'], ...(cursor === undefined ? {} : { cursor }) },
+        }),
+      )
+      if (asked.kind !== 'request') return false
+      const answer = await this.answerTo(asked, null, signal)
+      if (answer === null || answer.outcome === 'error') break
+      this.tools.learn(answer.body.value)
+      cursor = (answer.body.value as { readonly nextCursor?: unknown } | null)?.nextCursor
+      if (typeof cursor !== 'string') break
+    }
+    return JSON.stringify(this.tools.of(params['name']) ?? []) !== before
+  }
+
+  /** Asks for ourselves. @returns null when there was no answer */
+  async answerTo(
+    request: Request,
+    session: Session | null,
+    signal: AbortSignal,
+    onHead: (headers: OutgoingStream['headers']) => void = () => {},
+  ): Promise<Response | null> {
+    const answer = await this.send(request, session, signal)
+    onHead(answer.headers)
+    let found: Response | null = null
+    const look = async (message: Heard): Promise<void> => {
+      if (message.kind === 'response' && message.idKey === request.idKey) found = message
+    }
+    if (isEventStream(answer)) await this.#way.follow(answer, look, () => found !== null)
+    else if (isJson(answer)) {
+      const message = await this.#way.message(answer)
+      if (message !== null) await look(message)
+    }
+    answer.cancel()
+    return found
+  }
+
+  /** For a request that no client made. */
+  ownId(): string {
+    this.#ownIds += 1
+    return `sallyport-${this.#ownIds}`
+  }
+}
