@@ -48,6 +48,7 @@ interface Connection {
  */
 export class RedisLink {
   readonly #options: LinkOptions
+  #client: Promise<typeof Redis> | null = null
   #opening: Promise<Connection> | null = null
   #current: Connection | null = null
   /** Where a cluster says that our keys are. */
@@ -77,6 +78,8 @@ export class RedisLink {
     until: number,
   ): Promise<unknown> {
     let wasSent = false
+    // What was answered says more than that the time was over.
+    let last: unknown = TOO_LATE
     for (;;) {
       let connection: Connection
       try {
@@ -84,7 +87,7 @@ export class RedisLink {
           ? this.#current
           : await before(until, this.#connected(until))
       } catch (error) {
-        throw new Unanswered(wasSent, this.#told(error))
+        throw new Unanswered(wasSent, this.#told(error === TOO_LATE ? last : error))
       }
       wasSent = true
       const sentAt = monotonicMs()
@@ -97,7 +100,8 @@ export class RedisLink {
         return answer
       } catch (error) {
         await this.#failedAttempt(error, connection, sentAt)
-        if (monotonicMs() >= until) throw new Unanswered(true, this.#told(error))
+        if (error !== TOO_LATE) last = error
+        if (monotonicMs() >= until) throw new Unanswered(true, this.#told(last))
       }
     }
   }
@@ -123,6 +127,12 @@ export class RedisLink {
       await sleep(FIRST_PAUSE_MS)
     } else if (PASSING.has(kind)) await sleep(FIRST_PAUSE_MS)
     else throw this.#told(error)
+  }
+
+  /** Loads the client, which nobody does who counts elsewhere. That takes none of the time that a call has. */
+  loaded(): Promise<typeof Redis> {
+    this.#client ??= import('ioredis').then(({ Redis: Client }) => Client)
+    return this.#client
   }
 
   /** Whether the Redis that was last connected logs its writes to disk. */
@@ -157,8 +167,10 @@ export class RedisLink {
           return connection
         }
         if (this.#opening === opening) this.#opening = null
-      } catch {
-        // The next attempt is made by whoever still has time for it.
+      } catch (error) {
+        // Who is not let in need not knock again. Else the next attempt is made by whoever still has time for it.
+        const kind = kindOf(error)
+        if (error instanceof Fault || (kind !== null && !PASSING.has(kind))) throw error
       }
     }
   }
@@ -166,9 +178,8 @@ export class RedisLink {
   async #open(): Promise<Connection> {
     const { address, caFile } = this.#options
     const place = this.#movedTo ?? address.at
-    const [{ Redis: Client }, tls] = await Promise.all([
-      // Loaded only where counters stand in Redis.
-      import('ioredis'),
+    const [Client, tls] = await Promise.all([
+      this.loaded(),
       address.isTls ? tlsOf(place, caFile) : null,
     ])
     const redis = new Client({

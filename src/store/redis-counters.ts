@@ -236,7 +236,8 @@ export class RedisCounters implements Counters {
     const operation = this.#begin()
     let said: readonly string[]
     try {
-      said = (await this.#asked(TAKE, operation, counters, own, this.#until())).split(' ')
+      const until = await this.#until()
+      said = (await this.#asked(TAKE, operation, counters, own, until)).split(' ')
     } catch (error) {
       if (error instanceof Unanswered && error.wasSent) {
         const undone = this.#undo(operation, counters, charges)
@@ -473,7 +474,7 @@ export class RedisCounters implements Counters {
     given: () => readonly string[],
   ): Promise<unknown> {
     try {
-      return await this.#link.run(script, keys, given, this.#until())
+      return await this.#link.run(script, keys, given, await this.#until())
     } catch (error) {
       throw error instanceof Unanswered ? error.fault : error
     }
@@ -483,7 +484,8 @@ export class RedisCounters implements Counters {
     return this.#options.time === 'callers' ? String(at) : ''
   }
 
-  #until(): number {
+  async #until(): Promise<number> {
+    await this.#link.loaded()
     return monotonicMs() + this.#patienceMs
   }
 
