@@ -5,6 +5,8 @@ import { newId } from '../../src/core/ids.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { epochMs, sleep } from '../../src/core/time.ts'
 import { RegistryView } from '../../src/gateway/index.ts'
+import { giveLeaseBack, takeLease } from '../../src/gateway/oauth/login-repository.ts'
+import { browse, guardedServer } from '../support/authorization-server.ts'
 import { ORIGIN, userWithKey } from '../support/identity.ts'
 import { callerOf, firstOwner } from '../support/people.ts'
 import { AGENT, PERSON, type TestVault } from '../support/vault.ts'
@@ -61,6 +63,51 @@ for (const store of [SQLITE, POSTGRES]) {
     assert.deepEqual((await servers.add(PERSON, 'files', REMOTE)).target, REMOTE)
     assert.deepEqual((await vault.audit.verify()).findings, [])
   })
+
+  test(
+    `registry on ${store.name}: a login is kept, and renewed by one process at a time`,
+    on,
+    async () => {
+      const vault = await open.fresh(store)
+      const { servers, logins: openLogins } = await vault.registry()
+      const guard = await guardedServer({ answer: (_body, _request, response) => response.end() })
+      await servers.add(PERSON, 'hub', { kind: 'http', url: guard.url, headers: [] })
+      const logins = await openLogins()
+      const redirect = 'http://127.0.0.1:1/callback'
+      const begun = await logins.begin(PERSON, 'hub', redirect, {})
+      await logins.finish(PERSON, await browse(begun.url, redirect))
+      const twin = await (await (await open.twin(vault)).registry()).logins()
+      const place = { server: 'hub', url: guard.url }
+      const keepers = [logins.keeper, twin.keeper]
+      const held = await Promise.all(keepers.map((one) => one.current(place)))
+      const renewed = await Promise.all(
+        keepers.map(async (one, at) => one.renewed(place, held[at] ?? assert.fail('no login'))),
+      )
+      assert.equal(guard.authorization.given.length, 2)
+      assert.deepEqual(
+        renewed.map((one) => one?.access.reveal()),
+        [guard.authorization.given[1], guard.authorization.given[1]],
+      )
+      const lease = (holder: string, at: number) =>
+        vault.db.write((tx) => takeLease(tx, { server: 'x', holder }, epochMs(at), 1_000))
+      assert.deepEqual(
+        [
+          await lease('a', T0),
+          await lease('b', T0 + 999),
+          await lease('b', T0 + 1_000),
+          // A clock that was put back by an hour does not hold it for an hour.
+          await lease('c', T0 - 3_600_000),
+          await lease('d', T0 - 3_600_000),
+        ],
+        [true, false, true, true, false],
+      )
+      await vault.db.write((tx) => giveLeaseBack(tx, 'x', 'b'))
+      assert.equal(await lease('d', T0 - 3_600_000), false)
+      await vault.db.write((tx) => giveLeaseBack(tx, 'x', 'c'))
+      assert.equal(await lease('d', T0 - 3_600_000), true)
+      assert.deepEqual((await vault.audit.verify()).findings, [])
+    },
+  )
 
   test(
     `registry on ${store.name}: a policy is kept, attached, detached and removed`,
