@@ -260,18 +260,19 @@ interface Window {
 function* windowsOf(reference: string, size: number, overlap: number): Generator<Window> {
   let text = ''
   let at = 0
-  let isNew = false
+  /** Units of the text that were looked at already. */
+  let seen = 0
   for (const piece of textsOf(reference)) {
     text += piece
-    isNew = true
-    if (text.length < size) continue
-    yield { text, at }
-    const cut = alignedCut(text, text.length - overlap)
-    text = healed(text.slice(cut))
-    at += cut
-    isNew = false
+    while (text.length >= size) {
+      yield { text: text.slice(0, size), at }
+      const cut = alignedCut(text, size - overlap)
+      text = healed(text.slice(cut))
+      at += cut
+      seen = size - cut
+    }
   }
-  if (isNew || at === 0) yield { text, at }
+  if (text.length > seen || at === 0) yield { text, at }
 }
 
 /** Text of base64 is read from where a group of it begins; one of base32 and hex, too. */
