@@ -149,9 +149,12 @@ export class HttpWay {
   /** Asks once more when a 401 could be cured. @throws {Fault} of the net when there was no answer */
   async open(ask: HttpAsk): Promise<OutgoingStream> {
     const { credentials } = this.#options
-    const shown = await credentials.headers().catch((error: unknown) => {
+    let shown: Readonly<Record<string, string>>
+    try {
+      shown = await credentials.headers()
+    } catch (error) {
       throw withoutHeaders(error, 'never-sent')
-    })
+    }
     const answer = await this.#once(ask, shown)
     return answer.status === 401 || answer.status === 403
       ? this.#refused(ask, shown, answer)

@@ -20,7 +20,8 @@ export function loginCredentials(
   return {
     async headers() {
       const headers = await base.headers()
-      const login = await keeper.current(place)
+      const known = keeper.now(place)
+      const login = known === undefined ? await keeper.current(place) : known
       shown = login
       if (login === null) return headers
       if (login.state === 'needed')
