@@ -21,6 +21,8 @@ interface Answer {
 
 /** One connection that is kept, and one request after another on it. */
 interface Connection {
+  /** Servers end connections on which nothing was asked for a while. */
+  isOpen(): boolean
   ask(headers: Readonly<Record<string, string>>, body: string): Promise<Answer>
   close(): void
 }
@@ -34,10 +36,10 @@ const META = `"_meta":{"io.modelcontextprotocol/protocolVersion":"${MODERN}","io
 
 /** A client over HTTP that does as little as it can; its own time is not counted, but it runs on the same processors. */
 export async function startHttpClient(at: Address): Promise<Client> {
-  const connections: Connection[] = []
-  const first = await opened(at.url)
-  connections.push(first)
-  const standing = at.isModern ? modernHeaders() : await introduced(at, first)
+  let connections: Connection[] = [await opened(at.url)]
+  const [first] = connections
+  const standing =
+    at.isModern || first === undefined ? modernHeaders() : await introduced(at, first)
   let last = 0
   async function call(one: Connection, text: string): Promise<void> {
     last += 1
@@ -53,21 +55,19 @@ export async function startHttpClient(at: Address): Promise<Client> {
   return {
     async drive(calls, callers, characters = 64) {
       const text = wordsOf(characters)
+      connections = connections.filter((one) => one.isOpen())
       while (connections.length < callers) connections.push(await opened(at.url))
       const pids = [...familyOf(at.pid), ...at.beside]
       const cpu = cpuUsOf(pids)
       const begun = monotonicMs()
-      if (callers === 1) for (let left = calls; left > 0; left -= 1) await call(first, text)
-      else {
-        let left = calls
-        const caller = async (one: Connection): Promise<void> => {
-          while (left > 0) {
-            left -= 1
-            await call(one, text)
-          }
+      let left = calls
+      const caller = async (one: Connection): Promise<void> => {
+        while (left > 0) {
+          left -= 1
+          await call(one, text)
         }
-        await Promise.all(connections.slice(0, callers).map(caller))
       }
+      await Promise.all(connections.slice(0, callers).map(caller))
       const elapsedMs = monotonicMs() - begun
       await sleep(PUT_OFF_MS)
       return { calls, cpuUs: cpuUsOf(pids) - cpu, elapsedMs }
@@ -122,6 +122,7 @@ function opened(url: URL): Promise<Connection> {
     waiting?.answered({ head, body })
   })
   const connection: Connection = {
+    isOpen: () => socket.readyState === 'open',
     ask(headers, body) {
       const lines = Object.entries({
         Host: url.host,

@@ -8,7 +8,7 @@ import type { Client } from './client.ts'
 import { startHttpClient } from './http-client.ts'
 
 const BLOCK = 100
-const WARM = 3_000
+const WARM = 10_000
 const CALLS = 2_000
 const CALLERS = 32
 const CALLS_C32 = 6_000
