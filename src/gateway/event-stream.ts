@@ -95,6 +95,11 @@ export class EventStream {
     if (this.#large === null) this.#response?.write(': \n\n')
   }
 
+  /** Whether its client takes no more right now. */
+  get isBehind(): boolean {
+    return this.#response?.writableNeedDrain === true
+  }
+
   /** Resolves when the client takes more, or is gone. */
   async caughtUp(): Promise<void> {
     while (this.#large !== null) await this.#large

@@ -175,8 +175,8 @@ export class DoorSession {
 
   async #hear(message: Message | Refused, about: string | null): Promise<void> {
     await this.#relay.heard(message, about ?? this.#requestOf(message))
-    for (const { stream } of this.#pending.values()) await stream.caughtUp()
-    await this.#own.caughtUp()
+    for (const { stream } of this.#pending.values()) if (stream.isBehind) await stream.caughtUp()
+    if (this.#own.isBehind) await this.#own.caughtUp()
   }
 
   /** On a pipe nothing says to which request a message belongs; often there is only one. */

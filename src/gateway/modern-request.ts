@@ -92,7 +92,7 @@ export class ModernRequest {
 
   async #hear(message: Message | Refused, about: string | null): Promise<void> {
     await this.#relay.heard(message, about)
-    await this.#pending.stream.caughtUp()
+    if (this.#pending.stream.isBehind) await this.#pending.stream.caughtUp()
   }
 
   #toClient(said: string): void {
