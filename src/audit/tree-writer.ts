@@ -51,6 +51,8 @@ export class TreeWriter {
     const size = stored?.size ?? 0
     if (stored !== null && !isEpochOver(stored, at)) return stored
     const key = await this.#keys.add(tx, 'audit-mac', null)
+    // The epochs before are over; whoever reads them has their keys from the store.
+    this.#macs.clear()
     this.#macs.set(key.id, new MacKey(key.key))
     drafts.push({
       kind: 'event',

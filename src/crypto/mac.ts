@@ -121,7 +121,8 @@ export class RowMac {
       const oldest = rows.keys().next()
       if (oldest.done !== true) rows.delete(oldest.value)
     }
-    if (this.#remember > 0) rows.set(id, { fields: kept(fields), mac })
+    // A copy of its own: a small buffer keeps the whole pool that it was cut from.
+    if (this.#remember > 0) rows.set(id, { fields: kept(fields), mac: Uint8Array.from(mac) })
   }
 }
 
