@@ -72,9 +72,13 @@ export async function startRedis(how: RedisStart = {}): Promise<TestRedis> {
   let pid = 0
 
   async function start(): Promise<void> {
-    const script = '"$@" </dev/null & pid=$!; echo $pid; read -r _; kill -9 $pid 2>/dev/null; wait'
+    // A line ends the server alone; that nobody is there any more ends its folder, too.
+    const script =
+      '"$@" </dev/null & pid=$!; echo $pid; read -r _ && kept=1; kill -9 $pid 2>/dev/null; wait; ' +
+      '[ -n "$kept" ] || rm -rf "$FOLDER"'
     const started = spawn('/bin/sh', ['-c', script, 'sh', ...server], {
       detached: true,
+      env: { PATH: '/usr/bin:/bin', FOLDER: folder },
       stdio: ['pipe', 'pipe', 'ignore'],
     })
     shell = started
