@@ -124,7 +124,8 @@ export class SharedUpstream {
       this.#shared.set(`s${id}`, { ears, idKey, idText, method, tokenText })
       if (tokenText === null && message.text === text) {
         const sent = renamed(message, JSON.stringify(id), `s${id}`)
-        upstream.send(sent.text, sent)
+        // A greeting of the older revisions begins anew with the server; here it is a method like any other.
+        upstream.send(sent.text, method === 'initialize' ? null : sent)
         return
       }
       const named = withMembers(text, { id: JSON.stringify(id) })
