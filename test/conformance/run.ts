@@ -1,6 +1,7 @@
 // Runs the protocol's own conformance scenarios against `sallyport up`: npm run conformance [-- --smoke]
 // npm run conformance -- gateway: servers directly and through the gateway, compared
 // npm run conformance -- servers: the same with servers that people use, and clients of both versions of the SDK
+// npm run conformance -- servers: the same with servers that people use, and clients of both versions of the SDK
 // npm run conformance -- logins: the gateway as a client that logs in
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -199,5 +200,14 @@ async function logins(): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
-const other = [gateway, logins].find(({ name }) => process.argv.includes(name))
+/** What clients see of servers that people use, and do not see behind the gateway. */
+async function servers(): Promise<number> {
+  const { compareServers } = await import('./servers.ts')
+  const differences = await compareServers(print)
+  for (const difference of differences) print(`  ✗ ${difference}`)
+  print(`servers: ${differences.length} differ`)
+  return differences.length === 0 ? 0 : 1
+}
+
+const other = [gateway, logins, servers].find(({ name }) => process.argv.includes(name))
 process.exitCode = await (other ?? main)()
