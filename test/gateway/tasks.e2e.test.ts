@@ -23,12 +23,12 @@ test('a task that one process made is followed through another, and a strangerâ€
     arguments: {},
     task: { ttl: 60_000 },
   })
-  assert.equal((made.result?.['task'] as { taskId: string }).taskId, 't-later')
+  assert.equal((made.result?.['task'] as { taskId: string } | undefined)?.taskId, 't-later')
   const followed = await other.ask(1, 'tasks/result', { taskId: 't-later' })
   assert.equal(followed.result?.content?.[0]?.text, 't-later is done')
   const listed = await other.ask(2, 'tasks/list')
   assert.deepEqual(
-    (listed.result?.['tasks'] as { taskId: string }[]).map(({ taskId }) => taskId),
+    (listed.result?.['tasks'] as { taskId: string }[] | undefined)?.map(({ taskId }) => taskId),
     ['t-later'],
   )
   const stranger = await other.ask(3, 'tasks/result', { taskId: 't-other' })
