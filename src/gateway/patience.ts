@@ -9,13 +9,31 @@ interface Waiting {
 /** Often enough for times of minutes. */
 const MOST_TICK_MS = 1_000
 
+/** Clients that wait for something. One timer looks at all: one for each request would cost more than all else here. */
+const waitingClients = new Set<Patience>()
+let timer: NodeJS.Timeout | undefined
+let tickMs = MOST_TICK_MS
+
+function lookWithin(ms: number): void {
+  const wanted = Math.min(MOST_TICK_MS, ms)
+  if (timer !== undefined && wanted >= tickMs) return
+  clearInterval(timer)
+  tickMs = wanted
+  timer = setInterval(lookAtAll, wanted).unref()
+}
+
+function lookAtAll(): void {
+  for (const one of waitingClients) one.look()
+  if (waitingClients.size > 0) return
+  clearInterval(timer)
+  timer = undefined
+}
+
 /** Which requests of one client wait for their server for too long. Progress begins the time anew. */
 export class Patience {
   readonly #late: (idKey: string) => void
   readonly #isHeld: () => boolean
   readonly #waiting = new Map<string, Waiting>()
-  #timer: NodeJS.Timeout | undefined
-  #tickMs = MOST_TICK_MS
 
   /**
    * @param late called once for each request that waited for too long
@@ -29,18 +47,12 @@ export class Patience {
   /** @param token by which the server tells of progress, when the client gave one */
   begin(idKey: string, ms: number, token: unknown): void {
     this.#waiting.set(idKey, { token, ms, heardAt: monotonicMs() })
-    // A timer for each request would cost more than all else here.
-    if (this.#timer === undefined || ms < this.#tickMs) this.#tickEach(Math.min(MOST_TICK_MS, ms))
-  }
-
-  #tickEach(ms: number): void {
-    clearInterval(this.#timer)
-    this.#tickMs = ms
-    this.#timer = setInterval(() => this.#look(), ms).unref()
+    waitingClients.add(this)
+    lookWithin(ms)
   }
 
   end(idKey: string): void {
-    this.#waiting.delete(idKey)
+    if (this.#waiting.delete(idKey) && this.#waiting.size === 0) this.close()
   }
 
   progress(token: unknown): void {
@@ -49,16 +61,13 @@ export class Patience {
       if (waiting.token === token) waiting.heardAt = monotonicMs()
   }
 
+  /** Nobody is waited for any more. */
   close(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    waitingClients.delete(this)
   }
 
-  #look(): void {
-    if (this.#waiting.size === 0) {
-      this.close()
-      return
-    }
+  /** Tells of those that waited for too long by now. */
+  look(): void {
     const now = monotonicMs()
     const isHeld = this.#isHeld()
     for (const [idKey, waiting] of this.#waiting)

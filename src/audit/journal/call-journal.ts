@@ -60,7 +60,7 @@ export interface JournalCall<C extends NamedCharge> {
 }
 
 /** After so long what was written is in the tree; the disk has it right after. */
-const INGEST_MS = 20
+const INGEST_MS = 35
 /** Calls wait for an audit that is so far behind; where the store takes nothing, none passes. */
 const MOST_BEHIND_MS = 1_000
 /** A file of this size is followed by another. */
@@ -187,7 +187,7 @@ export class CallJournal {
     this.#replay.state.dropEnded()
   }
 
-  /** How a call ended. It is written with what is written next, or within 20 ms. */
+  /** How a call ended. It is written with what is written next, or within 35 ms. */
   end(place: number, end: CallOutcome): void {
     this.#ends.push([place, end])
     this.#ingestSoon()
