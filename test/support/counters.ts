@@ -65,7 +65,8 @@ export const COUNTERS: readonly CountersKind[] = [
     },
   },
   inRedis(REDIS),
-  inRedis(VALKEY),
+  // Few systems have a package of it.
+  ...(VALKEY.skip === false ? [inRedis(VALKEY)] : []),
   { name: 'journal', skip: false, open: (count) => inJournal(count) },
 ]
 
