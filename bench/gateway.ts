@@ -47,8 +47,8 @@ const WARM_URL = 500
 const CALLS_URL = 1_000
 const CALLERS = 32
 const CALLS_C32 = 10_000
-/** Memory after the first of these and after all of them. */
-const SETTLED_CALLS = 20_000
+/** Memory after the first of these, when the heap has grown to what it needs, and after all of them. */
+const SETTLED_CALLS = 100_000
 const MANY_CALLS = 100_000
 
 const HERE = join(import.meta.dirname, 'gateway')
