@@ -11,6 +11,7 @@ import { withKnownValues } from '../src/app/known-values.ts'
 import { DEFAULT_SWITCHES } from '../src/core/config.ts'
 import { Fault } from '../src/core/faults.ts'
 import { silentLog } from '../src/core/log.ts'
+import { monotonicMs, sleep } from '../src/core/time.ts'
 import { type Era, openSecretServer } from './support/secret-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-known-'))
@@ -81,9 +82,18 @@ for (const era of eras) {
     for (const [, content, context] of questions) before.push(await look(agent, content, context))
     assert.equal((await call(person, 'put_secret', { path, value })).isError, false)
     assert.equal((await call(agent, 'get_secret', { path })).isError, true)
+    // A process hears of new values within a second.
+    const isHeardOf = async (): Promise<boolean> =>
+      JSON.stringify((await look(person, value, 'input')).structured).includes('[REDACTED:')
+    for (const until = monotonicMs() + 1_000; monotonicMs() < until; await sleep(20))
+      if (await isHeardOf()) break
     for (const [at, [how, content, context]] of questions.entries()) {
       const known = await look(person, content, context)
-      assert.match(JSON.stringify(known.structured), /\[REDACTED:/)
+      assert.match(
+        JSON.stringify(known.structured),
+        /\[REDACTED:/,
+        `${how}, ${context}: ${content}`,
+      )
       assert.deepEqual(await look(agent, content, context), before[at], `${how}, ${context}`)
     }
     // Nor does any other tool refuse or change what the other principal may not say.

@@ -81,7 +81,7 @@ async function ofModern(client: Client): Promise<object> {
       .readResource({ uri: 'test://two' })
       .catch((error: unknown) => String(error)),
     unknown: await call('nothing').catch((error: unknown) => String(error)),
-    progress: progress.find(({ total }) => total !== undefined),
+    progress: progress.findLast(({ total }) => total !== undefined),
   }
 }
 
@@ -157,7 +157,7 @@ async function ofEverything(client: Client): Promise<object> {
     sampling: await call('trigger-sampling-request', { prompt: 'hello' }),
     elicitation: await call('trigger-elicitation-request'),
     unknown: await call('nothing').catch((error: unknown) => String(error)),
-    progress: progress.find(({ total }) => total !== undefined),
+    progress: progress.findLast(({ total }) => total !== undefined),
     server: client.getServerVersion()?.name,
   }
 }
