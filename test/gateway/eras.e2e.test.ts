@@ -81,7 +81,8 @@ async function ofModern(client: Client): Promise<object> {
       .readResource({ uri: 'test://two' })
       .catch((error: unknown) => String(error)),
     unknown: await call('nothing').catch((error: unknown) => String(error)),
-    progress: progress.findLast(({ total }) => total !== undefined),
+    // The SDK drops one that comes in the same piece as the answer.
+    hasProgress: progress.some(({ total }) => total === 2),
   }
 }
 
@@ -157,7 +158,8 @@ async function ofEverything(client: Client): Promise<object> {
     sampling: await call('trigger-sampling-request', { prompt: 'hello' }),
     elicitation: await call('trigger-elicitation-request'),
     unknown: await call('nothing').catch((error: unknown) => String(error)),
-    progress: progress.findLast(({ total }) => total !== undefined),
+    // The SDK drops one that comes in the same piece as the answer.
+    hasProgress: progress.some(({ total }) => total === 2),
     server: client.getServerVersion()?.name,
   }
 }
