@@ -23,19 +23,19 @@ test('a call that is not answered in time is, the server is told, and the charge
 })
 
 test('progress begins the time anew, and no time passes while the person is asked', async () => {
-  const one = await between({ default: 'allow' }, { health: { callMs: 150 } })
+  const one = await between({ default: 'allow' }, { health: { callMs: 500 } })
   await one.client({
     id: 1,
     method: 'tools/call',
     params: { name: 't', _meta: { progressToken: 'p' } },
   })
   for (let step = 1; step <= 4; step += 1) {
-    await sleep(80)
+    await sleep(150)
     const params = { progressToken: 'p', progress: step }
     await one.server({ method: 'notifications/progress', params })
   }
   await one.server({ id: 's', method: 'elicitation/create', params: { message: 'Sure?' } })
-  await sleep(400)
+  await sleep(800)
   assert.ok(one.toClient.every((text) => !text.includes('"error"')))
   await one.client({ id: 's', result: { action: 'accept' } })
   await until(() => last(one).error?.message === 'The server did not answer in time.')
