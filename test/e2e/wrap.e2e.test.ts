@@ -11,6 +11,7 @@ import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { sleep } from '../../src/core/time.ts'
 import { approvedProject } from '../support/approved-project.ts'
+import { projectAgent } from '../support/project-agent.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { openTestVault } from '../support/vault.ts'
 import { saidBy, startWrapped, type Wrapped } from '../support/wrapped.ts'
@@ -194,16 +195,7 @@ test('the server is given what is named and no more', async () => {
 })
 
 test('a value that one process was given is taken out of what another one answers', async () => {
-  const reader = new Client({ name: 'reader', version: '1' })
-  await reader.connect(
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [LAUNCHER, 'mcp'],
-      cwd: project,
-      env: homeEnvironment(home),
-      stderr: 'ignore',
-    }),
-  )
+  const reader = await projectAgent(home, project)
   await reader.callTool({ name: 'get_secret', arguments: { path: 'api/key' } })
   const wrapped = startWrapped(home, { cwd: project })
   const said = saidBy(await wrapped.call(1, 'echo', { text: `key: ${value}` }))

@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { createTokens } from '../../src/vault/index.ts'
 import { approvedProject } from '../support/approved-project.ts'
-import { homeEnvironment, LAUNCHER, startServing, temporaryHome } from '../support/serving.ts'
+import { projectAgent } from '../support/project-agent.ts'
+import { startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER, saidBy, startWrapped } from '../support/wrapped.ts'
 
@@ -30,16 +30,7 @@ after(async () => {
 
 /** As an agent in a project of its own reads it. */
 async function fetched(): Promise<string> {
-  const client = new Client({ name: 'reader', version: '1' })
-  await client.connect(
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [LAUNCHER, 'mcp'],
-      cwd: project,
-      env: homeEnvironment(home),
-      stderr: 'ignore',
-    }),
-  )
+  const client = await projectAgent(home, project)
   try {
     const read = await client.callTool({ name: 'get_secret', arguments: { path: 'api/held' } })
     return (read.structuredContent as { value: string }).value
