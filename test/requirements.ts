@@ -168,6 +168,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'PI-7',
     'reload and events: a valid policy holds at once and is told, a broken one changes nothing, and decisions are seen',
     'test/e2e/wrap.e2e.test.ts#a policy that is replaced holds within a second or two; one that is broken does not',
+    'test/e2e/wrap.e2e.test.ts#a policy of a mounted map holds when the map is exchanged; a broken one leaves the last in force and says so',
     'test/gateway/named-wrap.e2e.test.ts#a changed policy is told: after initialize to everybody, and to whoever listens',
     'test/gateway/http-streams.test.ts#legacy: a changed policy is told, and the server need not tell of changes itself',
     'test/gateway/status.test.ts#status counts calls, denials, failures and limits of every process',

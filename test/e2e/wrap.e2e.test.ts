@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rename, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -156,6 +156,51 @@ test('a policy that is missing or invalid is an error at the start, and no serve
   })
   assert.equal(none.status, 2)
   assert.match(none.stderr, /cannot be started/)
+})
+
+test('a policy of a mounted map holds when the map is exchanged; a broken one leaves the last in force and says so', async () => {
+  const mount = join(home, 'mounted')
+  let maps = 0
+  /** As a kubelet does it: a folder of its own, and the link to it renamed over the one before, which then goes. */
+  async function exchange(text: string): Promise<void> {
+    maps += 1
+    const folder = `..map-${maps}`
+    await mkdir(join(mount, folder), { recursive: true })
+    await writeFile(join(mount, folder, 'policy.json'), text)
+    await symlink(folder, join(mount, '..data_tmp'))
+    await rename(join(mount, '..data_tmp'), join(mount, '..data'))
+    await rm(join(mount, `..map-${maps - 1}`), { recursive: true, force: true })
+  }
+  await exchange('{"version":"1","default":"deny"}')
+  await symlink(join('..data', 'policy.json'), join(mount, 'policy.json'))
+  const wrapped = startWrapped(home, { flags: ['--policy', join(mount, 'policy.json')] })
+  let calls = 0
+  const said = async (): Promise<string> => {
+    calls += 1
+    return saidBy(await wrapped.call(calls, 'echo', { text: 'a' }))
+  }
+  const holds = async (what: string, look: () => boolean | Promise<boolean>): Promise<void> => {
+    for (let waited = 0; waited < 5_000; waited += 50) {
+      if (await look()) return
+      await sleep(50)
+    }
+    assert.fail(`${what}: ${wrapped.stderr()}`)
+  }
+  assert.match(await said(), /^\[POLICY DENIED\]/)
+  await exchange('{"version":"1","default":"allow"}')
+  await holds('the next map', async () => (await said()) === 'a')
+  const broken = (): number => wrapped.stderr().split('the last one stays in force').length - 1
+  await exchange('{"version":"1","defualt":"deny"}')
+  await holds('what is wrong', () => broken() === 1)
+  assert.match(wrapped.stderr(), /there is no 'defualt'; did you mean 'default'\?/)
+  assert.equal(await said(), 'a')
+  // It is looked at after that as before, and after it was not there at all.
+  await rm(join(mount, '..data'))
+  await holds('that it is gone', () => broken() === 2)
+  assert.equal(await said(), 'a')
+  await exchange('{"version":"1","default":"deny"}')
+  await holds('the last map', async () => (await said()).startsWith('[POLICY DENIED]'))
+  await wrapped.end()
 })
 
 test('a policy that is replaced holds within a second or two; one that is broken does not', async () => {
