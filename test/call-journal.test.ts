@@ -42,16 +42,17 @@ const charge = (max: number, more: { window?: CounterWindow; counter?: string } 
   ruleText: '"/limits/0"',
   ...more,
 })
-const call = (journal: CallJournal, max = 100) =>
-  journal.call({
-    text: {
-      head: ',"action":"tool.call","actor":"agent:local"',
-      detail: ',"detail":{"server":"s"',
-    },
-    by: '"policy"',
-    shadow: null,
-    charges: [charge(max)],
-  })
+const toBeCalled = (max: number) => ({
+  text: {
+    head: ',"action":"tool.call","actor":"agent:local"',
+    detail: ',"detail":{"server":"s"',
+    rest: '',
+  },
+  by: '"policy"',
+  shadow: null,
+  charges: [charge(max)],
+})
+const call = (journal: CallJournal, max = 100) => journal.call(toBeCalled(max))
 
 const filesOf = ({ home }: TestVault): readonly string[] =>
   readdirSync(home, { recursive: true, encoding: 'utf8' })
@@ -101,6 +102,45 @@ test('of two processes one gets what is left, whoever wrote first', async () => 
   assert.deepEqual((await other.audit.verify()).findings, [])
 })
 
+test('calls that are written together are charged in their order, also among those of another process', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const [one, other] = [await journalOf(vault), await journalOf(await vaults.twin(vault))]
+  one.gather()
+  const soon = Array.from({ length: 4 }, () => one.callSoon(toBeCalled(5)))
+  assert.ok(soon.every((it) => it instanceof Promise))
+  // Written while they wait, so in front of them.
+  assert.ok('taken' in call(other, 5).reserved)
+  assert.ok('taken' in call(other, 5).reserved)
+  one.flush()
+  const decided = await Promise.all(soon)
+  assert.deepEqual(
+    decided.map(({ reserved }) => 'taken' in reserved),
+    [true, true, true, false],
+  )
+  const places = decided.map(({ place }) => place)
+  assert.deepEqual(
+    places.toSorted((a, b) => a - b),
+    places,
+  )
+  assert.ok(!(one.callSoon(toBeCalled(5)) instanceof Promise), 'nothing is gathered any more')
+  await other.ingest()
+  assert.equal(await used(vault), 5)
+})
+
+test('what is written while calls wait stands behind them, and what cannot be written lets none of them pass', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const journal = await journalOf(vault)
+  journal.gather()
+  const first = journal.callSoon(toBeCalled(1))
+  assert.ok('exceeded' in call(journal, 1).reserved)
+  assert.ok('taken' in (await first).reserved)
+  const [file = ''] = filesOf(vault)
+  const waiting = [journal.callSoon(toBeCalled(9)), journal.callSoon(toBeCalled(9))]
+  unlinkSync(file)
+  journal.flush()
+  for (const one of waiting) await assert.rejects(async () => one, { code: 'STORE_TAMPERED' })
+})
+
 test('the end of a call finds its record, whichever process took that into the audit', async () => {
   const one = await vaults.fresh(SQLITE)
   const other = await vaults.twin(one)
@@ -108,7 +148,7 @@ test('the end of a call finds its record, whichever process took that into the a
   const { place } = call(a)
   await b.ingest()
   a.refund([{ counter: 'one counter', bucket: 0, amount: 1 }], {
-    text: { head: ',"action":"tool.refund"', detail: ',"detail":{"server":"s"' },
+    text: { head: ',"action":"tool.refund"', detail: ',"detail":{"server":"s"', rest: '' },
     of: place,
   })
   a.end(place, 'lost')
@@ -153,7 +193,12 @@ test('a sealed file that its process did not remove goes with the next one', asy
   const [file = ''] = filesOf(first)
   const detail = `,"detail":{"server":"${'x'.repeat(1_000_000)}"`
   for (let n = 0; n < 9; n += 1)
-    journal.call({ text: { head: ',"action":"a"', detail }, by: '"p"', shadow: null, charges: [] })
+    journal.call({
+      text: { head: ',"action":"a"', detail, rest: '' },
+      by: '"p"',
+      shadow: null,
+      charges: [],
+    })
   const kept = `${file}-kept`
   linkSync(file, kept)
   await vaults.shut(first)
@@ -245,7 +290,7 @@ test('a full file is followed by another, and the old one goes', async () => {
   const detail = `,"detail":{"server":"${'x'.repeat(100_000)}"`
   for (let n = 0; n < 90; n += 1)
     a.call({
-      text: { head: ',"action":"tool.call"', detail },
+      text: { head: ',"action":"tool.call"', detail, rest: '' },
       by: '"p"',
       shadow: null,
       charges: [],
@@ -320,7 +365,7 @@ test('a freeze holds within milliseconds on every process', async () => {
   const record = await openCallRecord(other)
   assert.ok('taken' in (await record.pass(callOf(10))))
   await one.identity.freezes.freeze(PERSON, { kind: 'agent', id: 'local' }, null)
-  await sleep(5)
+  await sleep(15)
   await assert.rejects(async () => record.pass(callOf(10)), { code: 'ACCESS_DENIED' })
 })
 

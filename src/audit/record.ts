@@ -78,10 +78,16 @@ export function quoted(text: string): string {
 
 /** A caller makes many requests and says the same of itself in each. */
 const callers = new WeakMap<Caller, string>()
+/** What was last said of it, and for which action. */
+const heads = new WeakMap<Caller, { readonly action: string; readonly text: string }>()
 
 /** The members of a record up to who did it, as JSON text with the comma before each. */
 export function recordHead(action: string, caller: Caller): string {
-  return `,"action":${quoted(action)}${callerPart(caller)}`
+  const known = heads.get(caller)
+  if (known?.action === action) return known.text
+  const text = `,"action":${quoted(action)}${callerPart(caller)}`
+  heads.set(caller, { action, text })
+  return text
 }
 
 function callerPart(caller: Caller): string {

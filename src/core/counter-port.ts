@@ -115,7 +115,7 @@ function monthAt(at: EpochMs): CounterPlace {
 
 /** A counter that two charges name is charged once, the higher amount, by the lower limit; one that denies goes first. */
 export function strictestOf<C extends CounterCharge>(charges: readonly C[]): readonly C[] {
-  if (charges.length < 2) return charges
+  if (areOfDifferentCounters(charges)) return charges
   const byCounter = new Map<string, C>()
   for (const charge of charges) {
     const other = byCounter.get(charge.counter)
@@ -128,6 +128,13 @@ export function strictestOf<C extends CounterCharge>(charges: readonly C[]): rea
     byCounter.set(charge.counter, { ...(isStricter ? charge : other), amount })
   }
   return [...byCounter.values()]
+}
+
+function areOfDifferentCounters(charges: readonly CounterCharge[]): boolean {
+  for (let at = 1; at < charges.length; at += 1)
+    for (let before = 0; before < at; before += 1)
+      if (charges[at]?.counter === charges[before]?.counter) return false
+  return true
 }
 
 /**

@@ -94,6 +94,8 @@ interface Underway {
   args: Judgeable['args']
   subject: Subject | null
   decision: AllowedByAll
+  /** As it was counted. */
+  recorded: RecordedCall | null
   passed: PassedCall | null
   recording: QueuedCall | null
   /** Of what is about a task: the tool whose call made it, and how its answers are judged. */
@@ -179,6 +181,7 @@ export class CallPath {
       args: what.args,
       subject: null,
       decision: ALLOWED,
+      recorded: null,
       passed: null,
       recording: null,
       task: null,
@@ -188,6 +191,15 @@ export class CallPath {
     } catch (error) {
       return this.#failed(error, caller)
     }
+  }
+
+  /** Calls that come from now on may be written down together, by `flush`, and wait for it. */
+  gather(): void {
+    this.#record?.gather()
+  }
+
+  flush(): void {
+    this.#record?.flush()
   }
 
   /** Whether a caller may ask for a task now. */
@@ -353,8 +365,9 @@ export class CallPath {
     const { paid } = underway
     const asked =
       needsApproval === null || paid !== null ? null : this.#asked(underway, needsApproval)
+    underway.recorded = this.#recorded(underway)
     const passed = record.pass({
-      ...this.#recorded(underway),
+      call: underway.recorded,
       isDurable,
       shadow,
       act: asked === null ? null : actOf(asked),
@@ -504,12 +517,12 @@ export class CallPath {
           : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {
         if (!what.isFromServer) this.health.ended(end)
-        const { passed, recording } = underway
+        const { passed, recording, recorded } = underway
         if (recording !== null) this.#options.recorder?.ended(recording, end, result)
         const record = this.#record
-        if (passed === null || record === null) return undefined
+        if (passed === null || recorded === null || record === null) return undefined
         return record.settle(
-          this.#recorded(underway),
+          recorded,
           passed,
           end,
           result === undefined || what.isFromServer ? null : this.#actual(underway, result),

@@ -2,6 +2,7 @@ import {
   type CallJournal,
   type CallOutcome,
   changeLane,
+  type JournaledCall,
   type Lane,
   type Ledger,
   quoted,
@@ -43,7 +44,8 @@ export interface RecordedCall {
   readonly trace?: string | undefined
 }
 
-interface Passing extends RecordedCall {
+interface Passing {
+  readonly call: RecordedCall
   readonly charges: readonly LimitCharge[]
   /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
   readonly isDurable: boolean
@@ -142,12 +144,13 @@ export class CallRecord {
     this.#counters = counters ?? journal ?? null
     this.#journal = journal ?? null
     this.#clock = clock ?? systemClock
-    const pass = async (tx: Tx, call: Counting, at: EpochMs): Promise<Settled<Counted>> => {
+    const pass = async (tx: Tx, passing: Counting, at: EpochMs): Promise<Settled<Counted>> => {
+      const { call, charges, act } = passing
       const refusal = standingProblem(await frozenNow(standing, tx, call.caller, at), call)
       if (refusal !== null) return refusal
-      const reserved = call.reserved ?? (await takeSteps(tx, reserve(call.charges, at)))
-      if (call.act === null || 'exceeded' in reserved) return counted(call, reserved)
-      return this.#approved(tx, call, call.act, reserved.taken, at)
+      const reserved = passing.reserved ?? (await takeSteps(tx, reserve(charges, at)))
+      if (act === null || 'exceeded' in reserved) return counted(passing, reserved)
+      return this.#approved(tx, passing, act, reserved.taken, at)
     }
     this.#passing = changeLane('gateway.call.durable', pass)
     this.#passingSoon = changeLane('gateway.call', pass, 'soon')
@@ -207,83 +210,84 @@ export class CallRecord {
    * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `UNAUTHENTICATED` when it no longer counts,
    *   `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
-  pass(call: Passing): Passed | Promise<Passed> {
-    const charges = strictestOf(call.charges)
+  pass({ call, charges: all, isDurable, shadow, act }: Passing): Passed | Promise<Passed> {
+    const charges = strictestOf(all)
     const isApart = this.#counters !== null && this.#counters !== this.#journal
-    if (isApart && charges.length > 0) return this.#takenApart({ ...call, charges })
-    return this.#recorded({ ...call, charges, reserved: isApart ? NOTHING_TAKEN : null })
+    const reserved = isApart ? NOTHING_TAKEN : null
+    const passing: Counting = { call, charges, isDurable, shadow, act, reserved }
+    return isApart && charges.length > 0 ? this.#takenApart(passing) : this.#recorded(passing)
   }
 
-  #takenApart(call: Passing): Passed | Promise<Passed> {
-    const reserved = this.#counters?.take(call.charges, this.#clock()) ?? NOTHING_TAKEN
+  #takenApart(passing: Passing): Passed | Promise<Passed> {
+    const reserved = this.#counters?.take(passing.charges, this.#clock()) ?? NOTHING_TAKEN
     return reserved instanceof Promise
       ? reserved.then(
-          (found) => this.#recordedApart(call, found),
-          (error: unknown) => this.#uncounted(call, error),
+          (found) => this.#recordedApart(passing, found),
+          (error: unknown) => this.#uncounted(passing.call, error),
         )
-      : this.#recordedApart(call, reserved)
+      : this.#recordedApart(passing, reserved)
   }
 
   /** @param isKnown whether the caller was just looked up */
-  #recorded(call: Counting, isKnown = false): Passed | Promise<Passed> {
-    const written = this.#writtenDown(call, isKnown)
+  #recorded(passing: Counting, isKnown = false): Passed | Promise<Passed> {
+    const written = this.#writtenDown(passing, isKnown)
     if (written !== null) return written
-    if (this.#counters !== null && call.reserved === null) return this.#takenApart(call)
-    const isDurable = call.isDurable || call.act !== null
+    if (this.#counters !== null && passing.reserved === null) return this.#takenApart(passing)
+    const isDurable = passing.isDurable || passing.act !== null
     return this.#ledger
-      .commit(isDurable ? this.#passing : this.#passingSoon, call)
+      .commit(isDurable ? this.#passing : this.#passingSoon, passing)
       .then(({ value, seq }) => passedOf(value, seq))
   }
 
   /** In the journal, with its charges. @returns null where a person, a sink or somebody unknown has to be asked first */
-  #writtenDown(call: Counting, isKnown: boolean): Passed | Promise<Passed> | null {
+  #writtenDown(passing: Counting, isKnown: boolean): Passed | Promise<Passed> | null {
     const journal = this.#journal
-    if (journal === null || call.act !== null) return null
+    if (journal === null || passing.act !== null) return null
     const behind = journal.behind()
-    if (behind !== null) return behind.then(() => this.#recorded(call))
+    if (behind !== null) return behind.then(() => this.#recorded(passing))
     const rights = journal.rights()
     if (!this.#ledger.mayWriteDown(rights)) return null
+    const { call, reserved, charges } = passing
     const frozen = knownFrozen(this.#standing.atRevision(rights), call.caller, this.#clock())
-    if (frozen === null) return isKnown ? null : this.#knownFirst(journal, call)
-    const text = textOf(call, 'call')
+    if (frozen === null) return isKnown ? null : this.#knownFirst(journal, passing)
+    const text = callText(call)
     const problem = frozenFault(frozen, call.caller)
     if (problem !== null) {
       journal.refusal(text, FROZEN)
       throw problem
     }
-    const { reserved } = call
     if (reserved !== null && 'exceeded' in reserved) {
       journal.refusal(text, reserved.exceeded.charge.ruleText)
       return reserved
     }
-    const shadow = call.shadow === null ? null : quoted(call.shadow)
-    const done = journal.call({
+    const shadow = passing.shadow === null ? null : quoted(passing.shadow)
+    const journaled = journal.callSoon({
       text,
-      by: quoted(policyOf(call)),
+      by: policyText(call),
       shadow: shadow ?? reserved?.shadow?.ruleText ?? null,
-      charges: reserved === null ? call.charges : [],
+      charges: reserved === null ? charges : [],
     })
-    if ('exceeded' in done.reserved) return done.reserved
-    const { taken } = reserved ?? done.reserved
-    const passed = { ref: done.place, isJournaled: true, taken }
-    return call.isDurable ? journal.synced().then(() => passed) : passed
+    return journaled instanceof Promise
+      ? journaled.then((one) => passedIn(journal, passing, one))
+      : passedIn(journal, passing, journaled)
   }
 
   /** What cannot be counted does not go on, and that is in the audit. Always throws. */
-  async #uncounted(call: Passing, error: unknown): Promise<never> {
+  async #uncounted(call: RecordedCall, error: unknown): Promise<never> {
     await this.refuse({ ...call, rule: asFault(error).code })
     throw error
   }
 
-  async #knownFirst(journal: CallJournal, call: Counting): Promise<Passed> {
-    await journal.read((reader) => frozenNow(this.#standing, reader, call.caller, this.#clock()))
-    return this.#recorded(call, true)
+  async #knownFirst(journal: CallJournal, passing: Counting): Promise<Passed> {
+    const { caller } = passing.call
+    await journal.read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
+    return this.#recorded(passing, true)
   }
 
   /** Records a call that was counted. What does not go on in the end is given back. */
-  async #recordedApart(call: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
+  async #recordedApart(passing: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
     try {
-      const passed = await this.#recorded({ ...call, reserved })
+      const passed = await this.#recorded({ ...passing, reserved })
       if ('isAsked' in passed) await this.#giveBack(reserved)
       return passed
     } catch (error) {
@@ -296,12 +300,21 @@ export class CallRecord {
     if ('taken' in reserved) await this.#counters?.refund(reserved.taken)
   }
 
+  /** Calls that come from now on may be written down together, by `flush`, and wait for it. */
+  gather(): void {
+    this.#journal?.gather()
+  }
+
+  flush(): void {
+    this.#journal?.flush()
+  }
+
   refuse(call: Refused): void | Promise<void> {
     const journal = this.#journal
     const behind = journal?.behind() ?? null
     if (behind !== null) return behind.then(() => this.refuse(call))
     if (journal !== null && this.#ledger.mayWriteDown(journal.rights()))
-      return journal.refusal(textOf(call, 'call'), quoted(call.rule))
+      return journal.refusal(callText(call), quoted(call.rule))
     return this.#ledger.commit(this.#refused, call).then(() => undefined)
   }
 
@@ -370,7 +383,7 @@ export class CallRecord {
     const { taken, ref } = passed
     if (changed !== null) {
       const { actual } = changed
-      const record = { text: textOf(call, actual === null ? 'refund' : 'settle'), of: ref }
+      const record = { text: changeText(call, actual === null ? 'refund' : 'settle'), of: ref }
       if (this.#counters !== journal)
         return this.#resettled(passed, actual).then(() => {
           journal.refund([], record)
@@ -394,14 +407,14 @@ export class CallRecord {
 
   async #approved(
     tx: Tx,
-    call: Passing,
+    passing: Passing,
     act: ApprovalAct,
     taken: readonly Taken[],
     at: EpochMs,
   ): Promise<Settled<Counted>> {
-    const found = await this.#approvals?.consumeWithin(tx, call.caller, act, at)
+    const found = await this.#approvals?.consumeWithin(tx, passing.call.caller, act, at)
     if (found?.consumption.outcome === 'granted') {
-      const settled = counted(call, { taken, shadow: null })
+      const settled = counted(passing, { taken, shadow: null })
       const { taken: approval } = found.consumption
       const { id } = approval.approval
       return settled.record === null || 'fault' in settled
@@ -417,7 +430,7 @@ export class CallRecord {
           }
     }
     if (this.#counters === null) await takeSteps(tx, refund(taken))
-    return { value: { isAsked: true }, record: recordOf(call, 'refusal', 'approval') }
+    return { value: { isAsked: true }, record: recordOf(passing.call, 'refusal', 'approval') }
   }
 }
 
@@ -427,26 +440,84 @@ function passedOf(value: Counted, seq: number): Passed {
   return { taken, ref: seq, isJournaled: false, ...(approval !== undefined && { approval }) }
 }
 
-/** As `recordOf` says it, as text. A change of what was taken needs no more than whose it was. */
-function textOf(call: RecordedCall, what: 'call' | 'refund' | 'settle'): RecordText {
-  const { caller, server, name, isMethod, revision, took, trace } = call
-  const kind = isMethod ? 'method' : 'tool'
-  let detail = `,"detail":{"server":${quoted(server)},"${kind}":${quoted(shownName(name))}`
-  if (what === 'call') {
-    detail += `,"keys":${keysText(call.keys)}`
-    detail += `,"policy":${revision === null ? 'null' : quoted(revision)},"took":${quoted(took)}`
-    if (trace !== undefined) detail += `,"trace":${quoted(trace)}`
-  }
-  return { head: recordHead(`${kind}.${what}`, caller), detail }
+/** What becomes of a call that stands in the journal. */
+function passedIn(
+  journal: CallJournal,
+  { isDurable, reserved: before }: Counting,
+  { place, reserved }: JournaledCall<LimitCharge>,
+): Passed | Promise<Passed> {
+  if ('exceeded' in reserved) return reserved
+  const taken = before !== null && 'taken' in before ? before.taken : reserved.taken
+  const passed = { ref: place, isJournaled: true, taken }
+  return isDurable ? journal.synced().then(() => passed) : passed
 }
 
-function counted(call: Passing, reserved: Reserved<LimitCharge>): Settled<Reserved<LimitCharge>> {
+/** As `recordOf` says it, as text. */
+function callText(call: RecordedCall): RecordText {
+  const { caller, isMethod, took, trace } = call
+  const head = recordHead(isMethod ? 'method.call' : 'tool.call', caller)
+  const traced = trace === undefined ? '' : `,"trace":${quoted(trace)}`
+  // Names of steps and numbers.
+  return { head, detail: detailOf(call), rest: `,"took":"${took}"${traced}` }
+}
+
+/** A change of what was taken needs no more than whose it was. */
+function changeText(call: RecordedCall, what: 'refund' | 'settle'): RecordText {
+  const { caller, isMethod } = call
+  const head = recordHead(`${isMethod ? 'method' : 'tool'}.${what}`, caller)
+  return { head, detail: namedDetail(call), rest: '' }
+}
+
+function namedDetail({ server, name, isMethod }: RecordedCall): string {
+  const kind = isMethod ? 'method' : 'tool'
+  return `,"detail":{"server":${quoted(server)},"${kind}":${quoted(shownName(name))}`
+}
+
+/** What was last made of calls of a name: most have the same arguments. */
+const details = new Map<string, Pick<RecordedCall, DetailMember> & { readonly text: string }>()
+type DetailMember = 'server' | 'isMethod' | 'keys' | 'revision'
+const MAX_DETAILS = 1_000
+const MAX_KEPT_KEYS = 20
+
+function detailOf(call: RecordedCall): string {
+  const { server, name, isMethod, keys, revision } = call
+  const known = details.get(name)
+  if (
+    known !== undefined &&
+    known.server === server &&
+    known.isMethod === isMethod &&
+    known.revision === revision &&
+    areSame(known.keys, keys)
+  )
+    return known.text
+  const policy = revision === null ? 'null' : quoted(revision)
+  const text = `${namedDetail(call)},"keys":${JSON.stringify(shownKeys(keys))},"policy":${policy}`
+  // Agents choose names and arguments.
+  if (name.length > MAX_KEY || keys.length > MAX_KEPT_KEYS || text.length > MAX_KEPT_TEXT)
+    return text
+  if (details.size >= MAX_DETAILS) details.clear()
+  details.set(name, { server, isMethod, keys, revision, text })
+  return text
+}
+
+const MAX_KEPT_TEXT = 1_000
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false
+  for (let at = 0; at < some.length; at += 1) if (some[at] !== others[at]) return false
+  return true
+}
+
+function counted(
+  { call, shadow: lifted }: Passing,
+  reserved: Reserved<LimitCharge>,
+): Settled<Reserved<LimitCharge>> {
   if ('exceeded' in reserved)
     return {
       value: reserved,
       record: recordOf(call, 'refusal', reserved.exceeded.charge.limit.pointer),
     }
-  const shadow = call.shadow ?? (reserved.shadow === null ? null : reserved.shadow.limit.pointer)
+  const shadow = lifted ?? (reserved.shadow === null ? null : reserved.shadow.limit.pointer)
   return { value: reserved, record: recordOf(call, 'intent', policyOf(call), shadow) }
 }
 
@@ -486,7 +557,7 @@ function frozenFault(frozen: ReadonlySet<string>, { principal }: Caller): Fault 
   })
 }
 
-function standingProblem(frozen: ReadonlySet<string>, call: Passing): Settled<never> | null {
+function standingProblem(frozen: ReadonlySet<string>, call: RecordedCall): Settled<never> | null {
   const fault = frozenFault(frozen, call.caller)
   return fault && { fault, record: recordOf(call, 'refusal', 'frozen') }
 }
@@ -519,22 +590,15 @@ function shownKeys(keys: readonly string[]): readonly string[] {
   return shown.toSorted()
 }
 
-/** What was last made of names of arguments: most calls of a tool have the same. */
-const keysTexts = new Map<string, string>()
-const MAX_KEYS_TEXTS = 1_000
-
-function keysText(keys: readonly string[]): string {
-  const name = `${keys.length}\n${keys.join('\n')}`
-  const known = keysTexts.get(name)
-  if (known !== undefined) return known
-  const text = JSON.stringify(shownKeys(keys))
-  // A name with a new line would pass for two.
-  if (name.length > MAX_KEY || name.split('\n').length !== keys.length + 1) return text
-  if (keysTexts.size >= MAX_KEYS_TEXTS) keysTexts.clear()
-  keysTexts.set(name, text)
-  return text
-}
-
 function policyOf({ revision }: RecordedCall): string {
   return revision === null ? '(no policy)' : `policy ${revision}`
+}
+
+/** By revision, as JSON text; the policies of a server seldom change. */
+let lastPolicy: { readonly revision: string | null; readonly text: string } | null = null
+
+function policyText(call: RecordedCall): string {
+  if (lastPolicy === null || lastPolicy.revision !== call.revision)
+    lastPolicy = { revision: call.revision, text: quoted(policyOf(call)) }
+  return lastPolicy.text
 }

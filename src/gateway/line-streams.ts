@@ -12,6 +12,8 @@ export interface LinesOptions {
   /** The next line is given once this one is done; without a promise it is. */
   onLine(line: Buffer): Work
   onTooLong(refused: Refused): void
+  /** Told before several lines that came in one piece, and behind the last of them. */
+  readonly together?: { gather(): void; flush(): void }
   /** Called after each piece of the stream; nothing more is read until it is done. */
   afterPiece?(): Work
 }
@@ -37,7 +39,14 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
   const work = (): Work => {
     const now = lines
     lines = []
-    return handle(now, 0)
+    const together = now.length > 1 ? options.together : undefined
+    if (together === undefined) return handle(now, 0)
+    together.gather()
+    try {
+      return handle(now, 0)
+    } finally {
+      together.flush()
+    }
   }
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void => {

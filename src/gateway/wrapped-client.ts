@@ -77,9 +77,10 @@ export class WrappedClient {
    */
   async read(drained: () => void | Promise<void>): Promise<void> {
     const { relay } = this
-    const { input, maxMessageBytes } = this.#options
+    const { input, maxMessageBytes, path } = this.#options
     await readLines(input, {
       maxBytes: maxMessageBytes,
+      together: path,
       onLine: (line) => relay.fromClient(line),
       onTooLong: (refused) => relay.refuse(refused),
       afterPiece: () => {

@@ -34,7 +34,7 @@ for (const store of [SQLITE, POSTGRES]) {
     await vaults.shut(first)
     const other = await openCallRecord(second)
     assert.ok('exceeded' in (await other.pass(callOf(2))))
-    await other.settle(callOf(2), one, 'refused-by-server')
+    await other.settle(callOf(2).call, one, 'refused-by-server')
     assert.ok('taken' in (await other.pass(callOf(2))))
     await other.tidy()
     assert.ok('exceeded' in (await other.pass(callOf(2))))

@@ -51,7 +51,7 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
       assert.ok(one !== undefined)
       assert.equal(others.length, 19)
       const [first, second] = records
-      await second?.settle(callOf(20), one, 'refused-by-server')
+      await second?.settle(callOf(20).call, one, 'refused-by-server')
       assert.ok('taken' in ((await first?.pass(callOf(20))) ?? {}))
       assert.ok('exceeded' in ((await second?.pass(callOf(20))) ?? {}))
       await first?.tidy()

@@ -32,7 +32,7 @@ await Promise.all(
       if (passed !== null && 'taken' in passed) {
         appendFileSync(log, 'p')
         // One in three is cancelled, which keeps its charge, or answered.
-        await record.settle(call, passed, left % 3 === 0 ? 'cancelled' : 'answered')
+        await record.settle(call.call, passed, left % 3 === 0 ? 'cancelled' : 'answered')
       }
     }
   }),

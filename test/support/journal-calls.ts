@@ -17,13 +17,15 @@ const limit = (max: number): ToolLimit => ({
 
 /** A call of a tool with one limit, as the path of calls has it recorded. */
 export const callOf = (max: number) => ({
-  caller: AGENT,
-  server: 's',
-  name: 't',
-  isMethod: false,
-  keys: [],
-  revision: null,
-  took: '',
+  call: {
+    caller: AGENT,
+    server: 's',
+    name: 't',
+    isMethod: false,
+    keys: [],
+    revision: null,
+    took: '',
+  },
   isDurable: false,
   shadow: null,
   act: null,

@@ -11,7 +11,13 @@ import { changeLane } from '../change-lane.ts'
 import type { Settled } from '../lane.ts'
 import type { Ledger } from '../ledger.ts'
 import type { CallOutcome, RecordDraft } from '../record.ts'
-import { decodeEntry, type NamedCharge, type PlacedEnd, type RecordText } from './entries.ts'
+import {
+  decodeEntry,
+  type Entry,
+  type NamedCharge,
+  type PlacedEnd,
+  type RecordText,
+} from './entries.ts'
 import { Ingestion } from './ingestion.ts'
 import { JournalFile } from './journal-file.ts'
 import {
@@ -22,7 +28,7 @@ import {
   readJournal,
   saveJournal,
 } from './journal-repository.ts'
-import { keyOfFile, newFileId, placeOf, Replay, type ReplayParts } from './replay.ts'
+import { type Decided, keyOfFile, newFileId, placeOf, Replay, type ReplayParts } from './replay.ts'
 
 const PURPOSE = 'call-journal'
 
@@ -59,6 +65,13 @@ export interface JournalCall<C extends NamedCharge> {
   readonly charges: readonly C[]
 }
 
+/** A call that waits to be written with others. */
+interface Gathered {
+  readonly entry: Entry
+  readonly tell: (decided: Decided) => void
+  readonly fail: (error: unknown) => void
+}
+
 /** After so long what was written is in the tree; the disk has it right after. */
 const INGEST_MS = 35
 /** Calls wait for an audit that is so far behind; where the store takes nothing, none passes. */
@@ -70,7 +83,7 @@ const RETRY_MS = 250
 const TURN_MS = 100
 const DEADLINE_MS = 10_000
 /** Calls that come within it are judged by the same revision; a change made by this process counts at once. */
-const FRESH_MS = 2
+const FRESH_MS = 10
 /** What was revoked since must not go on. */
 const MOST_UNCONFIRMED_MS = 1_000
 
@@ -96,6 +109,8 @@ export class CallJournal {
   #rightsAt = Number.NEGATIVE_INFINITY
   #isRightsStale = true
   readonly #unwatch: () => void
+  /** Calls that wait to be written together; null while each is written at once. */
+  #gathered: Gathered[] | null = null
   /** Why nothing may be written until another file was begun. */
   #fault: Fault | null = null
   /** Files that nobody needs any more once the disk has what was in them. */
@@ -142,10 +157,36 @@ export class CallJournal {
    * @throws {Fault} `AUDIT_UNAVAILABLE`, `STORE_TAMPERED`: it does not
    */
   call<C extends NamedCharge>(call: JournalCall<C>): JournaledCall<C> {
-    const at = this.#ready()
-    const { place, reserved } = this.#append({ kind: 'call', at, ends: this.#ends, ...call })
-    // The replay answers with the charges that it was given.
-    return { place, reserved: reserved as Reserved<C> }
+    return journaled(this.#append(this.#entryOf(call)))
+  }
+
+  /** As `call`, between `gather` and `flush` with others; at once at any other time. */
+  callSoon<C extends NamedCharge>(
+    call: JournalCall<C>,
+  ): JournaledCall<C> | Promise<JournaledCall<C>> {
+    const gathered = this.#gathered
+    if (gathered === null) return this.call(call)
+    const entry = this.#entryOf(call)
+    this.#ends = []
+    return new Promise((resolve, reject) => {
+      gathered.push({ entry, tell: (decided) => resolve(journaled(decided)), fail: reject })
+    })
+  }
+
+  #entryOf({ text, by, shadow, charges }: JournalCall<NamedCharge>): Entry {
+    return { kind: 'call', at: this.#ready(), ends: this.#ends, text, by, shadow, charges }
+  }
+
+  /** Calls wait from now on, until they are written together. */
+  gather(): void {
+    this.#gathered ??= []
+  }
+
+  /** Writes the calls that wait; the next are written at once again. */
+  flush(): void {
+    const gathered = this.#gathered
+    this.#gathered = null
+    if (gathered !== null && gathered.length > 0) this.#appendAll(gathered)
   }
 
   refusal(text: RecordText, by: string): void {
@@ -223,6 +264,7 @@ export class CallJournal {
 
   async close(): Promise<void> {
     if (this.#isClosed) return
+    this.flush()
     this.#isClosed = true
     this.#unwatch()
     this.#stopTimer()
@@ -250,7 +292,10 @@ export class CallJournal {
       throw new Fault('AUDIT_UNAVAILABLE', 'The vault is closing; nothing was released.')
   }
 
-  #append(entry: Parameters<Replay['append']>[0]): ReturnType<Replay['append']> {
+  #append(entry: Entry): Decided {
+    // What came first stands first.
+    if (this.#gathered !== null && this.#gathered.length > 0)
+      this.#appendAll(this.#gathered.splice(0))
     try {
       const decided = this.#replay.append(entry)
       this.#ends = []
@@ -259,6 +304,18 @@ export class CallJournal {
     } catch (error) {
       if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
       throw error
+    }
+  }
+
+  #appendAll(gathered: readonly Gathered[]): void {
+    try {
+      const decided = this.#replay.appendAll(gathered.map(({ entry }) => entry))
+      this.#ingestSoon()
+      for (const [index, one] of gathered.entries()) one.tell(decided[index] as Decided)
+    } catch (error) {
+      if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
+      this.#ends.unshift(...gathered.flatMap(({ entry }) => entry.ends))
+      for (const { fail } of gathered) fail(error)
     }
   }
 
@@ -371,6 +428,11 @@ export class CallJournal {
     this.#replay.load()
     this.#fault = null
   }
+}
+
+function journaled<C extends NamedCharge>({ place, reserved }: Decided): JournaledCall<C> {
+  // The replay answers with the charges that it was given.
+  return { place, reserved: reserved as Reserved<C> }
 }
 
 async function opened(

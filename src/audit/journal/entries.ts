@@ -1,6 +1,7 @@
 import type { CounterCharge, CounterWindow, Taken } from '../../core/counter-port.ts'
 import { type EpochMs, epochMs } from '../../core/time.ts'
 import type { CallOutcome } from '../record.ts'
+import type { TextBytes } from './text-bytes.ts'
 
 /** A charge of a limit that has a name in records. */
 export interface NamedCharge extends CounterCharge {
@@ -12,8 +13,10 @@ export interface NamedCharge extends CounterCharge {
 export interface RecordText {
   /** `,"action":…` and who did it. */
   readonly head: string
-  /** `,"detail":{…}` without what closes it. */
+  /** `,"detail":{…` with what calls of a kind have in common. */
   readonly detail: string
+  /** What else is in the detail, without what closes it. */
+  readonly rest: string
 }
 
 /** How a call ended that was written at a place. */
@@ -75,53 +78,101 @@ const END_CODES: Readonly<Record<CallOutcome, number>> = {
 
 /** Between fields. JSON text does not hold it, and nothing else in an entry may. */
 const TAB = '\t'
-const UNFIT = /[\t\n]/
+const TAB_BYTE = 9
 
-export function encodeEntry({ writer, n, entry }: Written): string {
-  const { at, ends } = entry
-  const begin = `${entry.kind}\t${writer}\t${n}\t${at}\t${endsText(ends)}`
+export function writeEntry(out: TextBytes, { writer, n, entry }: Written): void {
+  out.text(entry.kind)
+  field(out, writer)
+  field(out, String(n))
+  field(out, String(entry.at))
+  writeEnds(out, entry.ends)
   switch (entry.kind) {
     case 'call': {
       const { text, by, shadow, charges } = entry
-      let all = `${begin}\t${text.head}\t${text.detail}\t${by}\t${shadow ?? ''}`
-      for (const charge of charges) all += `\t${chargeText(charge)}\t${charge.ruleText}`
-      return all
+      writeText(out, text)
+      field(out, by)
+      field(out, shadow ?? '')
+      for (const charge of charges) {
+        writeCharge(out, charge)
+        field(out, charge.ruleText)
+      }
+      return
     }
     case 'refusal':
-      return `${begin}\t${entry.text.head}\t${entry.text.detail}\t${entry.by}`
-    case 'charge': {
-      let all = begin
-      for (const charge of entry.charges) all += `\t${chargeText(charge)}`
-      return all
-    }
+      writeText(out, entry.text)
+      field(out, entry.by)
+      return
+    case 'charge':
+      for (const charge of entry.charges) writeCharge(out, charge)
+      return
     case 'change': {
-      const { record } = entry
-      let all = `${begin}\t${record?.text.head ?? ''}\t${record?.text.detail ?? ''}\t${record?.of ?? ''}`
-      for (const { counter, bucket, amount } of entry.changes)
-        all += `\t${fit(counter)}\t${bucket}\t${amount}`
-      return all
+      const { record, changes } = entry
+      writeText(out, record?.text ?? NO_TEXT)
+      field(out, String(record?.of ?? ''))
+      for (const { counter, bucket, amount } of changes) {
+        writeName(out, counter)
+        field(out, String(bucket))
+        field(out, String(amount))
+      }
+      return
     }
     case 'ends':
-      return begin
+      return
     case 'seal':
-      return `${begin}\t${entry.generation}\t${entry.id}`
+      field(out, String(entry.generation))
+      field(out, entry.id)
   }
 }
 
-function endsText(ends: readonly PlacedEnd[]): string {
-  let text = ''
-  for (const [place, end] of ends) text += `${text === '' ? '' : ','}${place}:${END_CODES[end]}`
-  return text
+const NO_TEXT: RecordText = { head: '', detail: '', rest: '' }
+
+function field(out: TextBytes, text: string): void {
+  out.byte(TAB_BYTE)
+  out.text(text)
 }
 
-function chargeText({ counter, window, amount, max, isShadow }: CounterCharge): string {
-  return `${fit(counter)}\t${windowText(window)}\t${amount}\t${max}\t${isShadow ? 1 : 0}`
+function writeText(out: TextBytes, { head, detail, rest }: RecordText): void {
+  field(out, head)
+  field(out, detail)
+  out.text(rest)
 }
 
-function fit(counter: string): string {
-  if (UNFIT.test(counter)) throw new TypeError('the name of a counter has a tab or a new line')
-  return counter
+function writeEnds(out: TextBytes, ends: readonly PlacedEnd[]): void {
+  out.byte(TAB_BYTE)
+  for (const [index, [place, end]] of ends.entries()) {
+    if (index > 0) out.byte(COMMA)
+    out.text(String(place))
+    out.byte(COLON)
+    out.byte(DIGIT_0 + END_CODES[end])
+  }
 }
+
+const COMMA = 44
+const COLON = 58
+const DIGIT_0 = 48
+
+function writeCharge(
+  out: TextBytes,
+  { counter, window, amount, max, isShadow }: CounterCharge,
+): void {
+  writeName(out, counter)
+  field(out, windowText(window))
+  field(out, String(amount))
+  field(out, String(max))
+  field(out, isShadow ? '1' : '0')
+}
+
+/** @throws {TypeError} when the name has a tab or a new line */
+function writeName(out: TextBytes, counter: string): void {
+  const from = out.length
+  field(out, counter)
+  const { bytes, length } = out
+  for (let at = from + 1; at < length; at += 1)
+    if (bytes[at] === TAB_BYTE || bytes[at] === NEW_LINE)
+      throw new TypeError('the name of a counter has a tab or a new line')
+}
+
+const NEW_LINE = 10
 
 const windowTexts = new WeakMap<CounterWindow, string>()
 
@@ -158,19 +209,19 @@ function entryOf(
     case 'call': {
       const charges = chargesOf(fields.slice(4), 6)
       if (charges === null) return null
-      const text = { head: first, detail: second }
+      const text = textOf(first, second)
       const shadow = fourth === '' ? null : fourth
       return { ...common, kind, text, by: third, shadow, charges }
     }
     case 'refusal':
-      return { ...common, kind, text: { head: first, detail: second }, by: third }
+      return { ...common, kind, text: textOf(first, second), by: third }
     case 'charge': {
       const charges = chargesOf(fields, 5)
       return charges === null ? null : { ...common, kind, charges }
     }
     case 'change': {
       const of = third === '' ? null : Number(third)
-      const record = first === '' ? null : { text: { head: first, detail: second }, of }
+      const record = first === '' ? null : { text: textOf(first, second), of }
       return { ...common, kind, changes: changesOf(fields.slice(3)), record }
     }
     case 'ends':
@@ -180,6 +231,10 @@ function entryOf(
     default:
       return null
   }
+}
+
+function textOf(head: string, detail: string): RecordText {
+  return { head, detail, rest: '' }
 }
 
 function endsOf(text: string): readonly PlacedEnd[] | null {

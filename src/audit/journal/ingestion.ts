@@ -222,14 +222,14 @@ function* append(progress: Progress, mac: MacKey, items: readonly Decided[]): St
 function bodyOf(
   at: EpochMs,
   kind: RecordDraft['kind'],
-  { head, detail }: RecordText,
+  { head, detail, rest }: RecordText,
   by: string | null,
   more = '',
 ): BodyOf {
   const because = by === null ? '' : `,"by":${by}`
   return (seq) =>
     Buffer.from(
-      `{"v":1,"seq":${seq},"at":${at},"kind":"${kind}"${head}${because}${detail}${more}}}`,
+      `{"v":1,"seq":${seq},"at":${at},"kind":"${kind}"${head}${because}${detail}${rest}${more}}}`,
       'utf8',
     )
 }

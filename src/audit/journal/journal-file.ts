@@ -14,6 +14,7 @@ import { platform } from 'node:os'
 import { dirname } from 'node:path'
 import { Fault } from '../../core/faults.ts'
 import type { MacKey } from '../../crypto/index.ts'
+import { TextBytes, writeAscii } from './text-bytes.ts'
 
 /** `\n`, eight digits of the length, a tab, the MAC, a tab; then the text, then `\n`. */
 const LENGTH_DIGITS = 8
@@ -24,6 +25,8 @@ const TEXT_AT = MAC_AT + MAC_DIGITS + 1
 const FRAME_BYTES = TEXT_AT + 1
 const NEW_LINE = 10
 const TAB = 9
+const DIGIT_0 = 48
+const LETTER_A = 97
 /** No entry is longer: names of arguments are cut to a hundred of a hundred characters. */
 const MAX_TEXT = 1_048_576
 const PRIVATE = 0o600
@@ -57,7 +60,7 @@ export class JournalFile {
   readonly path: string
   readonly #fd: number
   readonly #mac: MacKey
-  #out = Buffer.allocUnsafe(8_192)
+  readonly #out = new TextBytes()
   #isClosed = false
   /** Ends without a failure; whoever asked is told of it. */
   #sync: Promise<void> | null = null
@@ -107,32 +110,53 @@ export class JournalFile {
   }
 
   /**
-   * Appends one entry.
+   * Puts an entry behind those that wait to be written.
    *
+   * @param write writes its text
    * @returns its bytes
-   * @throws {Fault} `AUDIT_UNAVAILABLE` when it is not in the file whole: it does not count then
+   * @throws {Fault} `AUDIT_UNAVAILABLE` when it is too long: it does not wait
    */
-  append(text: string): number {
-    const room = FRAME_BYTES + text.length * 3
-    if (this.#out.byteLength < room) this.#out = Buffer.allocUnsafe(room * 2)
+  add<Entry>(write: (out: TextBytes, entry: Entry) => void, entry: Entry): number {
     const out = this.#out
-    const length = out.write(text, TEXT_AT, 'utf8')
-    if (length > MAX_TEXT) throw unwritable('an entry is too long')
-    out[0] = NEW_LINE
-    out.write(length.toString(16).padStart(LENGTH_DIGITS, '0'), 1, 'latin1')
-    out[MAC_AT - 1] = TAB
-    out.write(this.#macOf(out.subarray(TEXT_AT, TEXT_AT + length)), MAC_AT, 'latin1')
-    out[TEXT_AT - 1] = TAB
-    out[TEXT_AT + length] = NEW_LINE
-    const bytes = FRAME_BYTES + length
+    const from = out.length
+    out.skip(TEXT_AT)
+    write(out, entry)
+    const length = out.length - from - TEXT_AT
+    if (length > MAX_TEXT) {
+      out.cut(from)
+      throw unwritable('an entry is too long')
+    }
+    out.byte(NEW_LINE)
+    const { bytes } = out
+    const textAt = from + TEXT_AT
+    bytes[from] = NEW_LINE
+    writeLength(bytes, from + 1, length)
+    bytes[from + MAC_AT - 1] = TAB
+    writeAscii(bytes, from + MAC_AT, this.#macOf(bytes.subarray(textAt, textAt + length)))
+    bytes[textAt - 1] = TAB
+    return FRAME_BYTES + length
+  }
+
+  /** Forgets what waits. */
+  drop(): void {
+    this.#out.cut(0)
+  }
+
+  /**
+   * Appends what waits, with one write.
+   *
+   * @throws {Fault} `AUDIT_UNAVAILABLE` when it is not in the file whole: what is not does not count
+   */
+  flush(): void {
+    const { bytes, length } = this.#out
+    this.#out.cut(0)
     let written: number
     try {
-      written = writeSync(this.#fd, out, 0, bytes)
+      written = writeSync(this.#fd, bytes, 0, length)
     } catch (error) {
       throw unwritable(isCode(error, 'ENOSPC') ? 'the disk is full' : 'it cannot be written', error)
     }
-    if (written !== bytes) throw unwritable('the disk is full')
-    return bytes
+    if (written !== length) throw unwritable('the disk is full')
   }
 
   /**
@@ -225,6 +249,13 @@ export class JournalFile {
 
   #macOf(text: Uint8Array): string {
     return this.#mac.signText(text).slice(0, MAC_DIGITS)
+  }
+}
+
+function writeLength(bytes: Uint8Array, at: number, length: number): void {
+  for (let digit = LENGTH_DIGITS - 1, rest = length; digit >= 0; digit -= 1, rest >>>= 4) {
+    const value = rest & 15
+    bytes[at + digit] = value < 10 ? DIGIT_0 + value : LETTER_A + value - 10
   }
 }
 

@@ -7,7 +7,7 @@ import type { Log } from '../../core/log.ts'
 import type { EpochMs } from '../../core/time.ts'
 import { MacKey } from '../../crypto/index.ts'
 import { CounterState } from './counter-state.ts'
-import { decodeEntry, type Entry, encodeEntry, type Written } from './entries.ts'
+import { decodeEntry, type Entry, type Written, writeEntry } from './entries.ts'
 import { JournalFile, type Piece } from './journal-file.ts'
 import { journalPath, journalWithCounts } from './journal-repository.ts'
 
@@ -30,6 +30,19 @@ export interface ReplayParts {
   readonly base: string
   readonly log: Log
 }
+
+/** An entry of this process on its way into the file. */
+interface Own extends Written {
+  readonly bytes: number
+}
+
+/** What the file was after a write. */
+interface Seen {
+  readonly size: number
+  readonly isNamed: boolean
+}
+
+const NOTHING: readonly Own[] = []
 
 /** Offsets are below it: an entry is named by one number, in the order in which entries stand. */
 const GENERATION = 2 ** 28
@@ -148,29 +161,71 @@ export class Replay {
 
   /** Writes an entry and tells what became of it at its place. */
   append(entry: Entry): Decided {
-    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      this.#written += 1
-      const own = { writer: this.#writer, n: this.#written, entry }
-      const { id } = this
-      const bytes = this.#file.append(encodeEntry(own))
-      const { size, isNamed } = this.#file.look()
-      if (size === this.#offset + bytes && isNamed) {
-        this.#last.set(own.writer, own.n)
-        return this.#decided(this.#offset, size, entry)
-      }
-      const found = this.#read(size, own)
-      if (!isNamed && this.#id === id) throw lostJournal(this.#file.path, 'was deleted')
-      if (found !== null) return found
-      if (this.#id === id) throw lostJournal(this.#file.path, 'was changed')
+    const own = this.#added(entry)
+    const seen = this.#flushed()
+    if (this.#isNext(own.bytes, seen)) return this.#ownDecided(own)
+    return this.#found([own], seen)[0] as Decided
+  }
+
+  /** Writes entries together and tells what became of each. */
+  appendAll(entries: readonly Entry[]): readonly Decided[] {
+    const own = this.#allAdded(entries)
+    const seen = this.#flushed()
+    const bytes = own.reduce((sum, one) => sum + one.bytes, 0)
+    return this.#isNext(bytes, seen)
+      ? own.map((one) => this.#ownDecided(one))
+      : this.#found(own, seen)
+  }
+
+  /** An entry that waits to be written. */
+  #added(entry: Entry): Own {
+    this.#written += 1
+    const written = { writer: this.#writer, n: this.#written, entry, bytes: 0 }
+    written.bytes = this.#file.add(writeEntry, written)
+    return written
+  }
+
+  #allAdded(entries: readonly Entry[]): readonly Own[] {
+    try {
+      return entries.map((entry) => this.#added(entry))
+    } catch (error) {
+      this.#file.drop()
+      throw error
     }
-    throw new Fault('AUDIT_UNAVAILABLE', 'The call journal is being replaced; try again.')
+  }
+
+  #flushed(): Seen {
+    this.#file.flush()
+    return this.#file.look()
+  }
+
+  /** Whether nobody else wrote since the file was read, so that it ends with what was just written. */
+  #isNext(bytes: number, { size, isNamed }: Seen): boolean {
+    return size === this.#offset + bytes && isNamed
+  }
+
+  #ownDecided({ writer, n, entry, bytes }: Own): Decided {
+    this.#last.set(writer, n)
+    return this.#decided(this.#offset, this.#offset + bytes, entry)
+  }
+
+  /** Looks for entries among what others wrote. What stands behind a seal is written again, in the next file. */
+  #found(own: readonly Own[], { size, isNamed }: Seen, tries = 1): readonly Decided[] {
+    const { id } = this
+    const found = this.#read(size, own)
+    if (!isNamed && this.#id === id) throw lostJournal(this.#file.path, 'was deleted')
+    if (found.length === own.length) return found
+    if (this.#id === id) throw lostJournal(this.#file.path, 'was changed')
+    if (tries === MOST_TRIES)
+      throw new Fault('AUDIT_UNAVAILABLE', 'The call journal is being replaced; try again.')
+    const again = this.#allAdded(own.slice(found.length).map(({ entry }) => entry))
+    return [...found, ...this.#found(again, this.#flushed(), tries + 1)]
   }
 
   /** Ends the file, unless somebody else was first: a seal counts for the file that it was written for, or not at all. */
   seal(at: EpochMs, generation: number, id: string): void {
-    this.#written += 1
-    const entry: Entry = { kind: 'seal', at, ends: [], generation, id }
-    this.#file.append(encodeEntry({ writer: this.#writer, n: this.#written, entry }))
+    this.#added({ kind: 'seal', at, ends: [], generation, id })
+    this.#file.flush()
     this.catchUp()
   }
 
@@ -178,7 +233,7 @@ export class Replay {
   catchUp(): void {
     for (let id = ''; id !== this.#id; ) {
       id = this.#id
-      this.#read(this.#file.look().size, null)
+      this.#read(this.#file.look().size, NOTHING)
     }
   }
 
@@ -193,18 +248,19 @@ export class Replay {
     this.#file.close()
   }
 
-  /** @returns what became of the own entry; null when it does not count: it stands behind a seal, or nowhere */
-  #read(to: number, own: Written | null): Decided | null {
+  /** @returns what became of the own entries, in order: those that count, and do not stand behind a seal */
+  #read(to: number, own: readonly Own[]): readonly Decided[] {
     if (to < this.#offset) throw lostJournal(this.#file.path, 'was cut')
-    if (to === this.#offset) return null
-    let found: Decided | null = null
+    if (to === this.#offset) return []
+    const found: Decided[] = []
     for (const piece of this.#file.read(this.#offset, to)) {
       const written = this.#writtenIn(piece)
       if (written === null) continue
-      const isOwn = own !== null && written.writer === own.writer && written.n === own.n
+      const next = own[found.length]
+      const isOwn = next !== undefined && written.writer === next.writer && written.n === next.n
       // What was read back has the same meaning; the caller knows its own objects.
-      const decided = this.#decided(piece.from, piece.to, isOwn ? own.entry : written.entry)
-      if (isOwn) found = decided
+      const decided = this.#decided(piece.from, piece.to, isOwn ? next.entry : written.entry)
+      if (isOwn) found.push(decided)
       if (written.entry.kind === 'seal') {
         this.#follow(written.entry.generation, written.entry.id)
         return found
