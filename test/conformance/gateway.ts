@@ -1,79 +1,205 @@
-// The suite's required scenarios of a revision at a server, directly and through the gateway over HTTP: what holds at
-// the server has to hold behind the gateway.
+// The suite's scenarios of a revision at a server, directly and through `sallyport up` with a policy on: the fixture,
+// which passes them all, is the same behind the gateway check by check; of servers that others made, what holds at the
+// server holds behind the gateway.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processEnvironment } from '../../src/core/config.ts'
 import { startBearerProxy } from '../support/bearer-proxy.ts'
 import { EVERYTHING } from '../support/everything.ts'
-import { type McpDoor, serveMcpDoor } from '../support/mcp-door.ts'
+import { startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
-
-interface Check {
-  readonly id: string
-  readonly status: string
-  readonly errorMessage?: string
-}
-
-/** The worst status of each check, by scenario and id. */
-type Results = ReadonlyMap<string, Check>
+import { type Check, checksIn, FAILED, type Results, worstOf } from './checks.ts'
+import { allTools } from './fixture/tools.ts'
 
 const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
+const FIXTURE = fileURLToPath(new URL('./fixture/server.ts', import.meta.url))
 const SUITE_LIMIT_MS = 120_000
-/** What counts as failed; a check that could not be made is told as information and is no failure. */
-export const FAILED: ReadonlySet<string> = new Set(['FAILURE'])
-const ORDER = ['FAILURE', 'WARNING', 'SUCCESS', 'INFO', 'SKIPPED']
 
-/** @param program of the suite @returns how many checks held, and what holds at a server and not behind the gateway */
+/** Every kind of clause is judged on the way, and none denies what the suite does. */
+const POLICY = {
+  version: '1',
+  default: 'deny',
+  all_tools: {
+    deny_if: [{ conditions: [{ path: 'args.name', op: 'eq', value: 'nobody is called that' }] }],
+    on_result: {
+      deny_if: [{ conditions: [{ path: 'text', op: 'contains', value: 'never said' }] }],
+    },
+    limits: [{ counter: 'calls', window: 'hour', max: 100_000 }],
+  },
+  tools: Object.fromEntries(allTools().map((name) => [name, {}])),
+  methods: {
+    'resources/read': {
+      require: [{ conditions: [{ path: 'params.uri', op: 'regex', value: '^test://' }] }],
+    },
+    'resources/subscribe': {},
+    'resources/unsubscribe': {},
+    'tasks/*': {},
+    'prompts/*': {},
+    'completion/complete': {},
+    'sampling/createMessage': {},
+    'elicitation/create': {},
+    'roots/list': {},
+  },
+}
+const OPEN = { version: '1', default: 'allow' }
+
+interface Started {
+  readonly url: URL
+  readonly child: ChildProcess
+}
+
+interface Server {
+  readonly name: string
+  readonly revisions: readonly string[]
+  readonly policy: object
+  readonly start: () => Promise<Started>
+  readonly compare: (direct: Results, behind: Results) => readonly Difference[]
+}
+
+interface Difference {
+  readonly scenario: string
+  /** Of the check. */
+  readonly id: string
+  readonly text: string
+  /** Whether the check fails behind the gateway, or at the fixture itself. */
+  readonly isFailure: boolean
+}
+
+const SERVERS: readonly Server[] = [
+  {
+    name: 'fixture',
+    revisions: ['2025-11-25', '2026-07-28'],
+    policy: POLICY,
+    start: startFixture,
+    compare: differences,
+  },
+  {
+    name: 'modern',
+    revisions: ['2026-07-28'],
+    policy: OPEN,
+    start: startModern,
+    compare: lost,
+  },
+  {
+    name: 'everything',
+    revisions: ['2025-11-25'],
+    policy: OPEN,
+    start: startEverything,
+    compare: lost,
+  },
+]
+
+/**
+ * @param program of the suite
+ * @param expected `REVISION SCENARIO` where checks may differ that do not fail, `REVISION SCENARIO:CHECK` where that may
+ * @param said for each comparison
+ * @returns what fails at the fixture, what differs behind the gateway, what holds at another server and not there, and
+ *   what is expected and was not seen
+ */
 export async function compareThroughGateway(
   program: string,
-): Promise<{ readonly passed: number; readonly failures: readonly string[] }> {
-  const vault = await openTestVault()
-  const door = await serveMcpDoor(vault)
+  expected: ReadonlySet<string>,
+  said: (line: string) => void,
+): Promise<readonly string[]> {
+  const seen = new Set<string>()
+  const isExpected = (revision: string, { scenario, id, isFailure }: Difference): boolean => {
+    const known = [
+      `${revision} ${scenario}:${id}`,
+      ...(isFailure ? [] : [`${revision} ${scenario}`]),
+    ]
+    const found = known.find((one) => expected.has(one))
+    if (found !== undefined) seen.add(found)
+    return found !== undefined
+  }
+  const { home, remove } = await temporaryHome()
+  const vault = await openTestVault({ home })
+  const { servers, policies } = await vault.registry()
+  const { agent } = await vault.identity.agents.create(PERSON, { name: 'conformance' })
+  const serving = await startServing(home)
   const failures: string[] = []
-  let passed = 0
   try {
-    const { servers, policies } = await vault.registry()
-    await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
-    const { agent } = await vault.identity.agents.create(PERSON, { name: 'conformance' })
-    for (const { name, revision, start } of SERVERS) {
+    for (const { name, revisions, policy, start, compare } of SERVERS) {
       const { url, child } = await start()
       try {
+        await policies.set(PERSON, name, Buffer.from(JSON.stringify(policy)))
         await servers.add(PERSON, name, { kind: 'http', url: url.href, headers: [] })
-        const asked = { label: name, server: name, policies: ['open'] }
+        const asked = { label: name, server: name, policies: [name] }
         const { bearer } = await vault.identity.grants.create(PERSON, agent.id, asked)
-        const direct = await suiteAt(program, url.href, revision)
-        const through = await throughGateway(program, door, name, bearer.reveal(), revision)
-        if (direct.size === 0) failures.push(`${name} ${revision}: the suite said nothing`)
-        for (const [key, check] of direct) {
-          const behind = through.get(key)
-          if (FAILED.has(check.status)) continue
-          if (behind !== undefined && FAILED.has(behind.status))
-            failures.push(`${name} ${revision} ${key}: ${behind.errorMessage ?? behind.status}`)
-          else passed += 1
+        for (const revision of revisions) {
+          const direct = await suiteAt(program, url.href, revision)
+          const door = new URL(`/s/${name}/mcp`, serving.url)
+          const behind = await throughGateway(program, door, bearer.reveal(), revision)
+          if (direct.size === 0) failures.push(`${name} ${revision}: the suite said nothing`)
+          const all = compare(direct, behind)
+          const found = all.filter((one) => !isExpected(revision, one))
+          for (const { scenario, text } of found)
+            failures.push(`${name} ${revision} ${scenario}: ${text}`)
+          const checks = [...direct.values()].flat().length
+          const noted =
+            found.length === all.length ? '' : `, ${all.length - found.length} expected to differ`
+          said(`${name} ${revision}: ${direct.size} scenarios, ${checks} checks${noted}`)
         }
       } finally {
         child.kill('SIGKILL')
       }
     }
   } finally {
-    await door.stop()
-    await vault.dispose()
+    const code = await serving.stop()
+    if (code !== 0) failures.push(`sallyport up ended with ${String(code)}`)
+    await vault.close()
+    await remove()
   }
-  return { passed, failures }
+  for (const one of expected)
+    if (!seen.has(one)) failures.push(`${one} is expected to differ and did not: remove it`)
+  return failures
 }
 
-const SERVERS = [
-  { name: 'modern', revision: '2026-07-28', start: startModern },
-  { name: 'everything', revision: '2025-11-25', start: startEverything },
-] as const
+/** The fixture passes everything, and so does the gateway before it, with the same checks in the same order. */
+function differences(direct: Results, behind: Results): readonly Difference[] {
+  const found: Difference[] = []
+  for (const scenario of new Set([...direct.keys(), ...behind.keys()])) {
+    const expected = direct.get(scenario) ?? []
+    const actual = behind.get(scenario) ?? []
+    for (const { id, status, errorMessage = status } of expected)
+      if (isBad(status))
+        found.push({ scenario, id, text: `${id} at the fixture: ${errorMessage}`, isFailure: true })
+    for (let at = 0; at < Math.max(expected.length, actual.length); at += 1) {
+      const [is, was] = [actual[at], expected[at]]
+      if (is?.id === was?.id && is?.name === was?.name && is?.status === was?.status) continue
+      const why = is?.errorMessage === undefined ? '' : `: ${is.errorMessage}`
+      const text = `${shown(was)} directly, ${shown(is)} behind${why}`
+      const isFailure = is !== undefined && isBad(is.status)
+      found.push({ scenario, id: (is ?? was)?.id ?? '', text, isFailure })
+    }
+  }
+  return found
+}
 
-interface Started {
-  readonly url: URL
-  readonly child: ChildProcess
+const isBad = (status: string): boolean => status === 'FAILURE' || status === 'WARNING'
+
+const shown = (check: Check | undefined): string =>
+  check === undefined ? 'nothing' : `${check.id} (${check.name}) ${check.status}`
+
+/** What does not fail at the server fails behind the gateway. */
+function lost(direct: Results, behind: Results): readonly Difference[] {
+  return [...direct].flatMap(([scenario, checks]) => {
+    const there = worstOf(behind.get(scenario) ?? [])
+    return [...worstOf(checks)].flatMap(([id, { status }]) => {
+      const check = there.get(id)
+      if (FAILED.has(status) || check === undefined || !FAILED.has(check.status)) return []
+      return [{ scenario, id, text: `${id}: ${check.errorMessage ?? '-'}`, isFailure: true }]
+    })
+  })
+}
+
+async function startFixture(): Promise<Started> {
+  const child = spawn(process.execPath, [FIXTURE], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const port = await said(child, /^(\d+)\n/)
+  return { url: new URL(`http://localhost:${port}/mcp`), child }
 }
 
 async function startModern(): Promise<Started> {
@@ -119,13 +245,12 @@ function freePort(): Promise<number> {
 
 async function throughGateway(
   program: string,
-  door: McpDoor,
-  server: string,
+  door: URL,
   bearer: string,
   revision: string,
 ): Promise<Results> {
   // The suite sends no bearers.
-  const proxy = await startBearerProxy(new URL(`${door.baseUrl}/s/${server}/mcp`), bearer)
+  const proxy = await startBearerProxy(door, bearer)
   try {
     return await suiteAt(program, proxy.url, revision)
   } finally {
@@ -142,25 +267,7 @@ async function suiteAt(program: string, url: string, revision: string): Promise<
     child.once('exit', resolve)
   })
   clearTimeout(late)
-  const results = await resultsIn(folder)
+  const results = await checksIn(folder)
   await rm(folder, { recursive: true, force: true })
-  return results
-}
-
-/** What the suite wrote down there. */
-export async function resultsIn(folder: string): Promise<Results> {
-  const results = new Map<string, Check>()
-  for (const file of await readdir(folder, { recursive: true })) {
-    if (basename(file) !== 'checks.json') continue
-    const scenario = dirname(file).replace(/-\d{4}-\d\d-\d\dT.*$/, '')
-    const text = await readFile(join(folder, file), 'utf8')
-    for (const check of JSON.parse(text) as readonly Check[]) {
-      const key = `${scenario}:${check.id}`
-      const known = results.get(key)
-      const isWorse =
-        known === undefined || ORDER.indexOf(check.status) < ORDER.indexOf(known.status)
-      if (isWorse) results.set(key, check)
-    }
-  }
   return results
 }

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FAILED, resultsIn } from './gateway.ts'
+import { FAILED, resultsIn } from './checks.ts'
 
 const CLIENT = fileURLToPath(new URL('./login-client.ts', import.meta.url))
 const LIMIT_MS = 90_000
