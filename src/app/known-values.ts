@@ -11,11 +11,19 @@ export function withKnownValues(
   }>,
 ): CallInspection {
   const opened = lazily(open)
-  const valuesOf = (own: PrincipalValues): KnownValues => ({
-    find: (text) => own.scan(text),
-    redact: (text) => own.redact(text).text,
-    reach: () => own.reach(),
-  })
+  const known = new WeakMap<PrincipalValues, KnownValues>()
+  const valuesOf = (own: PrincipalValues): KnownValues => {
+    let values = known.get(own)
+    if (values === undefined) {
+      values = {
+        find: (text) => own.scan(text),
+        redact: (text) => own.redact(text).text,
+        reach: () => own.reach(),
+      }
+      known.set(own, values)
+    }
+    return values
+  }
   return {
     ...inspection,
     knownValuesOf(caller) {

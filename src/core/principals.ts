@@ -111,9 +111,17 @@ export function isRegistered(principal: Principal): principal is RegisteredPrinc
 
 /** `person:local`, `agent:local`, `agent:<uuid>`, `user:<uuid>` or `guest:<uuid>`; what audit records and fingerprints are keyed by. */
 export function principalName(principal: Principal): string {
-  const kind = principal.kind === 'registered-agent' ? 'agent' : principal.kind
-  return `${kind}:${principal.id}`
+  let name = names.get(principal)
+  if (name === undefined) {
+    const kind = principal.kind === 'registered-agent' ? 'agent' : principal.kind
+    name = `${kind}:${principal.id}`
+    names.set(principal, name)
+  }
+  return name
 }
+
+/** It is asked for several times in each call. */
+const names = new WeakMap<Principal, string>()
 
 /** The principal that `principalName` gave this name; of the local agent without its project. Null for guests. */
 export function principalNamed(name: string): Principal | null {

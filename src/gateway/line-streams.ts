@@ -14,6 +14,8 @@ export interface LinesOptions {
   onTooLong(refused: Refused): void
   /** Told before several lines that came in one piece, and behind the last of them. */
   readonly together?: { gather(): void; flush(): void }
+  /** Hold what is written while a piece is handled, and write it at its end. */
+  readonly writers?: readonly LineWriter[]
   /** Called after each piece of the stream; nothing more is read until it is done. */
   afterPiece?(): Work
 }
@@ -36,16 +38,18 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
     }
     return options.afterPiece?.()
   }
+  const { writers = [] } = options
   const work = (): Work => {
     const now = lines
     lines = []
     const together = now.length > 1 ? options.together : undefined
-    if (together === undefined) return handle(now, 0)
-    together.gather()
+    together?.gather()
+    for (const writer of writers) writer.hold()
     try {
       return handle(now, 0)
     } finally {
-      together.flush()
+      together?.flush()
+      for (const writer of writers) writer.release()
     }
   }
   return new Promise((resolve, reject) => {
@@ -91,6 +95,7 @@ export class LineWriter {
   readonly #stream: Writable
   readonly #keeps: boolean
   #pending = ''
+  #isHeld = false
   /** While a message with large values is written, the others wait. */
   #large: Promise<void> | null = null
 
@@ -105,8 +110,18 @@ export class LineWriter {
       this.#writeLarge(text)
       return
     }
-    if (this.#pending === '') process.nextTick(() => this.flush())
+    if (this.#pending === '' && !this.#isHeld) process.nextTick(() => this.flush())
     this.#pending += `${text}\n`
+  }
+
+  /** Nothing goes out by itself until `release`. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    if (this.#pending !== '') this.flush()
   }
 
   #writeLarge(text: string): void {

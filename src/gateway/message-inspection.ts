@@ -14,7 +14,7 @@ export interface KnownValues {
     text: string,
   ): readonly { readonly path: string; readonly start: number; readonly end: number }[]
   redact(text: string): string
-  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
+  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units; 0: none is known. */
   reach(): number
 }
 
@@ -82,12 +82,17 @@ interface Merged {
   readonly recording: InspectSettings
 }
 
+interface Remembered extends Merged {
+  /** With what was last known. */
+  means: Means | null
+}
+
 /** Looks at what agents send to a server and at what it sends back. */
 export class MessageInspection {
   readonly #options: MessageInspectionOptions
   #loading: Promise<Parts> | undefined
   #parts: Parts | null = null
-  readonly #merged = new WeakMap<CallRules, Merged>()
+  readonly #merged = new WeakMap<CallRules, Remembered>()
   #lately: Lately | null = null
 
   constructor(options: MessageInspectionOptions) {
@@ -196,7 +201,7 @@ export class MessageInspection {
     tool: string,
     value: unknown,
   ): unknown {
-    const shown = known === null ? value : redactedIn(value, known)
+    const shown = known === null || known.reach() === 0 ? value : redactedIn(value, known)
     const judged = parts.judge(engine, shown, {}, recording, systemClock())
     const isRedacted = shown !== value
     if (judged.findings.length === 0 && !isRedacted) return shown
@@ -258,10 +263,12 @@ export class MessageInspection {
         ? []
         : engine.detectors.filter((one) => one.category === 'pii').map((one) => one.id)
       const settings = parts.mergeSettings([{ mode: switches.mode, off }, ...rules.layers])
-      merged = { engine, settings, recording: { ...settings, mode: 'log_only' } }
+      merged = { engine, settings, recording: { ...settings, mode: 'log_only' }, means: null }
       this.#merged.set(rules, merged)
     }
-    return { parts, ...merged, known }
+    const { engine, settings, recording } = merged
+    if (merged.means?.known !== known) merged.means = { parts, engine, settings, recording, known }
+    return merged.means
   }
 
   async #report(caller: Caller, note: InspectionNote): Promise<void> {
@@ -346,9 +353,11 @@ function holdsExactNumber(value: unknown): boolean {
   return isObject(value) && Object.values(value).some(holdsExactNumber)
 }
 
+const NOTHING_SEEN: readonly Seen[] = []
+
 /** Known values in the texts and names of a value, or across its texts when one is split over several. */
 function knownIn(value: unknown, known: KnownValues | null): readonly Seen[] {
-  if (known === null) return []
+  if (known === null || known.reach() === 0) return NOTHING_SEEN
   const found: Seen[] = []
   const texts: string[] = []
   const look = (text: string, place: string): void => {

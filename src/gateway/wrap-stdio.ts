@@ -29,7 +29,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   if (signal.aborted) stop()
 
   const reading = client
-    .read(() => upstream.drained())
+    .read(() => upstream.drained(), [upstream])
     .finally(() => {
       upstream.flush()
       server.finish()
@@ -38,6 +38,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   reading.catch(() => {})
   await readLines(server.stdout, {
     maxBytes: maxMessageBytes,
+    writers: [client.writer, upstream],
     onLine: (line) => {
       const read = readFrames(line)
       return read.kind === 'batch' ? relay.fromServer(line) : bridge.heard(read, null)

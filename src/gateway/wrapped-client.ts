@@ -70,17 +70,27 @@ export class WrappedClient {
     output.on('close', this.#onGone)
   }
 
+  /** Writes to the client. */
+  get writer(): LineWriter {
+    return this.#writer
+  }
+
   /**
    * Hands on what the client says, until its input ends.
    *
    * @param drained a promise while the server takes no more
+   * @param server writes to it, where it is a stream of lines
    */
-  async read(drained: () => void | Promise<void>): Promise<void> {
+  async read(
+    drained: () => void | Promise<void>,
+    server: readonly LineWriter[] = [],
+  ): Promise<void> {
     const { relay } = this
     const { input, maxMessageBytes, path } = this.#options
     await readLines(input, {
       maxBytes: maxMessageBytes,
       together: path,
+      writers: [this.#writer, ...server],
       onLine: (line) => relay.fromClient(line),
       onTooLong: (refused) => relay.refuse(refused),
       afterPiece: () => {

@@ -18,7 +18,7 @@ export interface KnownValues {
   find(text: string): readonly KnownSpan[]
   /** The text with each of them replaced by a marker. */
   redact(text: string): string
-  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
+  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units; 0: none is known. */
   reach(): number
 }
 
