@@ -185,6 +185,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'src/mcp/wire/sse-reader.test.ts#an event of many megabytes in small pieces costs its length',
     'test/e2e/wrap.e2e.test.ts#a server that dies answers its callers, and its exit code is ours',
     'test/gateway/wrap-url.e2e.test.ts#refused before anything is sent: ${what}',
+    'test/gateway/secrecy.e2e.test.ts#no event, log, copy, notice, figure or file has what a call carried, or a digest of it',
+    'test/gateway/secrecy.e2e.test.ts#the password of the counters’ address is in no log and no event',
   ),
   done(
     'PI-9',
