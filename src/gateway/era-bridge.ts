@@ -74,13 +74,13 @@ export class EraBridge {
 
   /** @param message what `text` was made of, where that is at hand */
   fromClient(text: string, message: Message | null): void {
-    const isGreeting = message?.kind === 'request' && message.method === 'initialize'
-    if (this.#isSame && this.#asking === null && !isGreeting) {
+    const isBeginning = message?.kind === 'request' && isGreeting(message)
+    if (this.#isSame && this.#asking === null && !isBeginning) {
       this.#options.toServer(text, message)
       return
     }
     const one = message?.text === text ? message : readMessage(text)
-    if (one.kind === 'request' && one.method === 'initialize') {
+    if (one.kind === 'request' && isGreeting(one)) {
       // Clients of several eras begin again when they do not like what they found, or found nothing: some servers
       // say nothing at all to what they do not know.
       const waiting = this.#asking?.queue ?? []
@@ -273,6 +273,11 @@ export function acrossEras(open: OpenUpstream, log: Log): OpenUpstream {
       },
     }
   }
+}
+
+/** Of a client with sessions. One that names its revision has none, whatever it calls its request. */
+function isGreeting(message: Request): boolean {
+  return message.method === 'initialize' && versionNamedBy(message) === null
 }
 
 function isEndOfRequest(end: CallOutcome): end is 'never-sent' | 'refused-by-server' | 'lost' {

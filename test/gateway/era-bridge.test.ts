@@ -79,6 +79,40 @@ test('a client that asks before it discovers is not answered before the era is k
   assert.deepEqual(one.toClient, [])
 })
 
+test('a client that names its revision begins nothing by initialize and ends nothing that others use', async () => {
+  const again = { id: 8, method: 'initialize', params: { _meta } }
+  const older = bridged()
+  older.client({ id: 7, method: 'tools/list', params: { _meta } })
+  await older.server({ id: 'sallyport-probe', error: { code: -32601, message: 'no' } })
+  await older.server({ id: 1, result: welcome })
+  older.client(again)
+  older.client({ id: 9, method: 'prompts/list', params: { _meta } })
+  assert.deepEqual(methods(older).slice(1), [
+    'initialize',
+    'notifications/initialized',
+    'tools/list',
+    'prompts/list',
+  ])
+  await eventually(
+    () => older.toClient[0],
+    () => 'an answer',
+  )
+  assert.deepEqual(older.toClient, [
+    '{"jsonrpc":"2.0","id":8,"error":{"code":-32601,"message":"Method not found"}}',
+  ])
+
+  const same = bridged()
+  same.client({ id: 7, method: 'tools/list', params: { _meta } })
+  await same.server({ id: 'sallyport-probe', result: { supportedVersions: ['2026-07-28'] } })
+  same.client(again)
+  same.client({ id: 9, method: 'prompts/list', params: { _meta } })
+  assert.deepEqual(methods(same).slice(1), ['tools/list', 'initialize', 'prompts/list'])
+
+  const first = bridged()
+  first.client(again)
+  assert.deepEqual(methods(first), ['server/discover'])
+})
+
 test('a server that says nothing to what it does not know: the client begins in the older way', async () => {
   const one = bridged()
   one.client({ id: 'probe', method: 'server/discover', params: { _meta } })
