@@ -79,6 +79,8 @@ const MOST_BEHIND_MS = 1_000
 /** A file of this size is followed by another. */
 const SEALED_BYTES = 8 * 1_048_576
 const RETRY_MS = 250
+/** Whoever waits for an answer before it asks again is slower than that. */
+const IN_A_ROW_MS = 0.15
 /** For so long one taking in waits for others that write to the store; then it looks what they took in. */
 const TURN_MS = 100
 const DEADLINE_MS = 10_000
@@ -111,6 +113,8 @@ export class CallJournal {
   readonly #unwatch: () => void
   /** Calls that wait to be written together; null while each is written at once. */
   #gathered: Gathered[] | null = null
+  /** When the last call came that was not gathered, monotonic milliseconds. */
+  #calledAt = Number.NEGATIVE_INFINITY
   /** Why nothing may be written until another file was begun. */
   #fault: Fault | null = null
   /** Files that nobody needs any more once the disk has what was in them. */
@@ -160,17 +164,30 @@ export class CallJournal {
     return journaled(this.#append(this.#entryOf(call)))
   }
 
-  /** As `call`, between `gather` and `flush` with others; at once at any other time. */
+  /**
+   * As `call`; but between `gather` and `flush`, and where calls come one right after another, they are written
+   * together.
+   */
   callSoon<C extends NamedCharge>(
     call: JournalCall<C>,
   ): JournaledCall<C> | Promise<JournaledCall<C>> {
+    if (this.#gathered === null && !this.#isInRow()) return this.call(call)
+    this.#gathered ??= []
     const gathered = this.#gathered
-    if (gathered === null) return this.call(call)
     const entry = this.#entryOf(call)
     this.#ends = []
     return new Promise((resolve, reject) => {
       gathered.push({ entry, tell: (decided) => resolve(journaled(decided)), fail: reject })
     })
+  }
+
+  /** Whether a call was written a moment ago: then this one waits for those that came in the same turn. */
+  #isInRow(): boolean {
+    const now = monotonicMs()
+    const isInRow = now - this.#calledAt < IN_A_ROW_MS
+    this.#calledAt = now
+    if (isInRow) setImmediate(() => this.flush())
+    return isInRow
   }
 
   #entryOf({ text, by, shadow, charges }: JournalCall<NamedCharge>): Entry {
@@ -182,7 +199,7 @@ export class CallJournal {
     this.#gathered ??= []
   }
 
-  /** Writes the calls that wait; the next are written at once again. */
+  /** Writes the calls that wait. */
   flush(): void {
     const gathered = this.#gathered
     this.#gathered = null
