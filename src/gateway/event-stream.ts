@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { mentionsHeld } from '../core/held-values.ts'
 import { sseEvent } from '../mcp/wire/index.ts'
 
@@ -21,7 +21,8 @@ interface Kept {
 
 /**
  * Messages for a client as server-sent events. One whose client may come back (a name is given) keeps its last events,
- * so that what was said while the connection was gone is not lost.
+ * so that what was said while the connection was gone is not lost. It begins with an event that has an id and no data,
+ * so that a client whose connection breaks off before the first message knows where to go on.
  */
 export class EventStream {
   readonly name: string | null
@@ -65,9 +66,10 @@ export class EventStream {
       if (this.#response === response) this.#response = null
     })
     response.writeHead(200, { ...HEADERS, ...headers })
-    // Clients wait for the first byte.
-    response.write(': \n\n')
     const from = after ?? this.#said
+    // Clients wait for the first byte.
+    const isPrimed = this.name !== null && after === null && knowsPriming(response.req)
+    response.write(isPrimed ? `id: ${this.name}-${from}\ndata: \n\n` : ': \n\n')
     for (const { number, text } of this.#kept)
       if (number > from) this.#write(response, text, number)
     this.#said = this.#count
@@ -143,6 +145,15 @@ export class EventStream {
       this.#keptBytes -= dropped.text.length
     }
   }
+}
+
+/** From then on clients take an event without data for the place to go on from, and no older one for a message. */
+const FIRST_WITH_PRIMING = '2025-11-25'
+const REVISION = /^\d{4}-\d\d-\d\d$/
+
+function knowsPriming({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  const { 'mcp-protocol-version': version } = headers
+  return typeof version === 'string' && REVISION.test(version) && version >= FIRST_WITH_PRIMING
 }
 
 /** The name and number in the id of an event, or null. */

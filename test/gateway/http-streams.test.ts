@@ -45,11 +45,12 @@ const HELLO = {
   },
 }
 
-/** A session, opened by hand. */
-async function session() {
+/** A session, opened by hand. @param more what goes with all that follows */
+async function session(more: Record<string, string> = {}) {
   const { grant, headers: bearing } = await grantFor('lines')
   const hello = await door.post(HELLO, bearing, '/s/lines/mcp')
-  const headers = { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+  const id = hello.headers.get('mcp-session-id') ?? ''
+  const headers = { ...bearing, 'Mcp-Session-Id': id, ...more }
   const { result } = (await hello.json()) as { result: { capabilities: unknown } }
   const post = (message: object) =>
     door.post({ jsonrpc: '2.0', ...message }, headers, '/s/lines/mcp')
@@ -59,9 +60,9 @@ async function session() {
     post,
     call: (id: unknown, name: string, params: object = {}) =>
       post({ id, method: 'tools/call', params: { name, arguments: {}, ...params } }),
-    listen: (more: Record<string, string> = {}) =>
+    listen: (last: Record<string, string> = {}) =>
       fetch(`${door.baseUrl}/s/lines/mcp`, {
-        headers: { ...headers, Accept: 'text/event-stream', ...more },
+        headers: { ...headers, Accept: 'text/event-stream', ...last },
       }),
   }
 }
@@ -154,6 +155,41 @@ test('legacy: a stream that broke off goes on behind the last event that came', 
   assert.deepEqual((await resumed.next()).params, { progressToken: 'mine', progress: 2 })
   assert.equal((await resumed.next()).id, 7)
   await resumed.ended
+})
+
+/** The first bytes of a stream, which is then broken off. */
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  const { value } = (await reader?.read()) ?? {}
+  await reader?.cancel()
+  return Buffer.from(value ?? []).toString('utf8')
+}
+
+test('legacy: a stream that broke off before anything was heard has a place to go on from', async () => {
+  const { call, listen } = await session({ 'MCP-Protocol-Version': '2025-11-25' })
+  const [, place = ''] = /^id: ([0-9a-z]+-0)\ndata: \n\n/.exec(
+    await beginningOf(await call(7, 'steps', steps)),
+  ) ?? ['', '']
+  assert.notEqual(place, '')
+  await sleep(50)
+  await call(8, 'go_on')
+  const resumed = await listen({ 'Last-Event-ID': place })
+  const all = (await resumed.text()).split('\n').filter((line) => line.startsWith('data: {'))
+  assert.deepEqual(
+    all.map((line) => (JSON.parse(line.slice(6)) as { id?: number; method?: string }).method),
+    ['notifications/progress', 'notifications/progress', undefined],
+  )
+  const own = await beginningOf(await listen())
+  assert.match(own, /^id: g-0\ndata: \n\n/)
+})
+
+test('legacy: clients of revisions that know no event without data are sent none', async () => {
+  for (const version of [{}, { 'MCP-Protocol-Version': '2025-06-18' }] as const) {
+    const { call } = await session(version)
+    const begins = await beginningOf(await call(7, 'steps', steps))
+    assert.match(begins, /^: \n\n/)
+    assert.doesNotMatch(begins, /^data: *$/m)
+  }
 })
 
 test('legacy: what the server asks while one request is open comes on its stream', async () => {
