@@ -161,9 +161,30 @@ function messageOf(
   value: Readonly<Record<string, unknown>>,
   members: readonly Member[],
 ): Message | Refused {
-  const id = partOf('id', value, members)
+  let id: Member | null = null
+  let params: Part | null = null
+  let result: Part | null = null
+  let error: Part | null = null
+  let hasMethod = false
+  for (const member of members)
+    switch (member.key) {
+      case 'id':
+        id = member
+        break
+      case 'method':
+        hasMethod = true
+        break
+      case 'params':
+        params = partOf(member, value['params'])
+        break
+      case 'result':
+        result = partOf(member, value['result'])
+        break
+      case 'error':
+        error = partOf(member, value['error'])
+    }
   const idText = id === null ? 'null' : text.slice(id.start, id.end)
-  const idKey = id === null ? null : keyOfId(id.value, idText)
+  const idKey = id === null ? null : keyOfId(value['id'], idText)
   const bad = (problem: string): Refused => ({
     kind: 'refused',
     code: RPC_ERRORS.request,
@@ -171,10 +192,7 @@ function messageOf(
     idText: idKey === null ? 'null' : idText,
   })
   if (value['jsonrpc'] !== '2.0') return bad('\'jsonrpc\' must be "2.0".')
-  const result = partOf('result', value, members)
-  const error = partOf('error', value, members)
-  const params = partOf('params', value, members)
-  if (hasMember('method', members)) {
+  if (hasMethod) {
     const method = value['method']
     if (typeof method !== 'string' || method === '' || !method.isWellFormed())
       return bad("'method' must be a text.")
@@ -188,25 +206,19 @@ function messageOf(
   if (params !== null) return bad("There is 'params' without 'method'.")
   if (result !== null && error === null && idKey !== null)
     return { kind: 'response', text, idText, idKey, outcome: 'result', body: result }
-  if (error !== null && result === null && (idKey !== null || id?.value === null))
+  if (
+    error !== null &&
+    result === null &&
+    (idKey !== null || (id !== null && value['id'] === null))
+  )
     return isError(error.value)
       ? { kind: 'response', text, idText, idKey, outcome: 'error', body: error }
       : bad("'error' must have a code and a message.")
   return bad('The message is neither a request nor an answer.')
 }
 
-function partOf(
-  name: string,
-  value: Readonly<Record<string, unknown>>,
-  members: readonly Member[],
-): Part | null {
-  for (const { key, start, end, survey } of members)
-    if (key === name) return { start, end, value: value[name], survey }
-  return null
-}
-
-function hasMember(name: string, members: readonly Member[]): boolean {
-  return members.some(({ key }) => key === name)
+function partOf({ start, end, survey }: Member, value: unknown): Part {
+  return { start, end, value, survey }
 }
 
 function isError(value: unknown): boolean {

@@ -157,7 +157,13 @@ export function membersOf(text: string): readonly Member[] {
   return members
 }
 
+/** Names that stand in nearly every message: found without making a string of what stands there. */
+const USUAL = ['id', 'jsonrpc', 'method', 'params', 'result', 'error'] as const
+
 function keyIn(text: string, from: number, to: number): string {
+  const length = to - from - 2
+  for (const name of USUAL)
+    if (name.length === length && text.startsWith(name, from + 1)) return name
   const written = text.slice(from + 1, to - 1)
   return written.includes('\\') ? (JSON.parse(text.slice(from, to)) as string) : written
 }
