@@ -543,11 +543,15 @@ export class Relay {
   /** Keeps hold of what is not finished yet. */
   #follow(work: void | Promise<void>): Promise<void> | null {
     if (!(work instanceof Promise)) return null
-    const guarded = work
-      .catch((error: unknown) => {
+    const guarded: Promise<void> = work.then(
+      () => {
+        this.#underway.delete(guarded)
+      },
+      (error: unknown) => {
+        this.#underway.delete(guarded)
         this.#options.log.error('a message could not be finished', { reason: said(error) })
-      })
-      .finally(() => this.#underway.delete(guarded))
+      },
+    )
     this.#underway.add(guarded)
     return guarded
   }

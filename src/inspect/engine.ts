@@ -150,7 +150,11 @@ export function createEngine(
   }
 
   function locate(value: unknown, context: InspectContext = {}): readonly Located[] {
-    if (isPlain?.(value, context) === true) return NOTHING
+    return isPlain?.(value, context) === true ? NOTHING : locatedIn(value, context)
+  }
+
+  /** Apart, because each look makes what it is put together of anew. */
+  function locatedIn(value: unknown, context: InspectContext): readonly Located[] {
     const located: Located[] = []
     const worstOf = new Map<string, number>()
     const nearNames = new Map<string, ReadonlySet<number>>()

@@ -139,8 +139,9 @@ function writeText(out: TextBytes, { head, detail, rest }: RecordText): void {
 
 function writeEnds(out: TextBytes, ends: readonly PlacedEnd[]): void {
   out.byte(TAB_BYTE)
-  for (const [index, [place, end]] of ends.entries()) {
-    if (index > 0) out.byte(COMMA)
+  for (let at = 0; at < ends.length; at += 1) {
+    const [place, end] = ends[at] as PlacedEnd
+    if (at > 0) out.byte(COMMA)
     out.text(String(place))
     out.byte(COLON)
     out.byte(DIGIT_0 + END_CODES[end])
