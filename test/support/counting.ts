@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/core/time.ts'
 import { standingCounts } from '../../src/gateway/index.ts'
+import { compiledCode } from './serving.ts'
 import { openTestVault, type TestVault } from './vault.ts'
 import type { VaultStore } from './vault-stores.ts'
 
@@ -45,7 +46,7 @@ export async function countTogether(
     const children = logs.map((log) =>
       spawn(process.execPath, [PROCESS, home, String(how.callsEach), String(how.max), log], {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...env },
+        env: { ...compiledCode(), ...env },
       }),
     )
     const passed = (): number => logs.reduce((sum, log) => sum + sizeOf(log), 0)
