@@ -494,8 +494,14 @@ test('a client that goes away while it is answered leaves nothing in the log', a
   assertClean('EPIPE', server.err())
 })
 
+/** What the search has to find, so that what it does not find is not there. */
+const FOUND = 'this one is held in a buffer'
+const HOLD = `data:text/javascript,${encodeURIComponent(
+  `globalThis.held = Buffer.from(${JSON.stringify(FOUND)})`,
+)}`
+
 test('between calls no reachable string or buffer holds a value', async () => {
-  const server = await served(['--inspect=127.0.0.1:0'])
+  const server = await served(['--inspect=127.0.0.1:0', '--import', HOLD])
   const url = /ws:\/\/\S+/.exec(server.err())?.[0]
   assert.ok(url !== undefined, server.err())
   const memory = await lookInto(url)
@@ -519,14 +525,20 @@ test('between calls no reachable string or buffer holds a value', async () => {
     const snapshot = await memory.snapshot()
     assert.ok(snapshot.includes('tools/call'))
     assert.deepEqual(canaries.find(snapshot), [])
-    for (const [name, marker] of Object.entries({ value, member, given, passphrase, token }))
-      for (const bytes of [
-        Buffer.from(marker),
-        Buffer.from(btoa(marker)),
-        Buffer.from(marker, 'utf16le'),
-        Buffer.from(btoa(marker), 'utf16le'),
-      ])
-        assert.deepEqual(await memory.buffersWith(bytes), [], `${name} is in a buffer`)
+    const markers = { value, member, given, passphrase, token }
+    const searched = Object.entries(markers).flatMap(([name, marker]) =>
+      [marker, btoa(marker)].flatMap((text) => [
+        [name, Buffer.from(text)] as const,
+        [name, Buffer.from(text, 'utf16le')] as const,
+      ]),
+    )
+    const [held, ...found] = await memory.buffersWith([
+      Buffer.from(FOUND),
+      ...searched.map(([, bytes]) => bytes),
+    ])
+    assert.notDeepEqual(held, [])
+    for (const [index, [name]] of searched.entries())
+      assert.deepEqual(found[index], [], `${name} is in a buffer`)
   } finally {
     memory.close()
     process.kill(server.child.pid!, 'SIGKILL')

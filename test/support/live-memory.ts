@@ -4,8 +4,8 @@ import { once } from 'node:events'
 export interface LiveMemory {
   /** The heap snapshot, after a garbage collection, as its JSON text: every reachable string is in it. */
   snapshot(): Promise<string>
-  /** Sizes of the live ArrayBuffers that hold the bytes. */
-  buffersWith(bytes: Uint8Array): Promise<readonly number[]>
+  /** Of each of the searched bytes, the sizes of the live ArrayBuffers that hold them. */
+  buffersWith(searched: readonly Uint8Array[]): Promise<readonly (readonly number[])[]>
   close(): void
 }
 
@@ -26,18 +26,22 @@ interface Result {
 /** The search runs in the process itself, on bytes that are masked, so that it does not find its own argument. */
 const MASK = 0x55
 const SEARCH = `function (masked) {
-  const found = []
+  const found = masked.map(() => [])
+  const starting = Array.from({ length: 256 }, () => [])
+  masked.forEach((one, index) => starting[one[0] ^ ${MASK}].push(index))
   for (const buffer of this) {
     if (buffer.detached) continue
     const bytes = new Uint8Array(buffer)
-    search: for (let at = 0; at + masked.length <= bytes.length; at += 1) {
-      for (let i = 0; i < masked.length; i += 1)
-        if ((bytes[at + i] ^ ${MASK}) !== masked[i]) continue search
-      found.push(bytes.length)
-      break
+    for (let at = 0; at < bytes.length; at += 1) {
+      search: for (const index of starting[bytes[at]]) {
+        const one = masked[index]
+        for (let i = 1; i < one.length; i += 1)
+          if ((bytes[at + i] ^ ${MASK}) !== one[i]) continue search
+        if (found[index].at(-1) !== buffer) found[index].push(buffer)
+      }
     }
   }
-  return found
+  return found.map((buffers) => buffers.map((buffer) => buffer.byteLength))
 }`
 
 /** @param url what node prints when it is started with `--inspect=127.0.0.1:0`: `ws://127.0.0.1:…` */
@@ -71,7 +75,7 @@ export async function lookInto(url: string): Promise<LiveMemory> {
       await call('HeapProfiler.takeHeapSnapshot', { reportProgress: false })
       return chunks.join('')
     },
-    async buffersWith(bytes) {
+    async buffersWith(searched) {
       await call('HeapProfiler.collectGarbage')
       const group = { objectGroup: 'scan' }
       const { result } = await call('Runtime.evaluate', {
@@ -85,11 +89,11 @@ export async function lookInto(url: string): Promise<LiveMemory> {
       const found = await call('Runtime.callFunctionOn', {
         objectId: objects?.objectId,
         functionDeclaration: SEARCH,
-        arguments: [{ value: [...bytes].map((byte) => byte ^ MASK) }],
+        arguments: [{ value: searched.map((bytes) => [...bytes].map((byte) => byte ^ MASK)) }],
         returnByValue: true,
       })
       await call('Runtime.releaseObjectGroup', group)
-      return found.result?.value as readonly number[]
+      return found.result?.value as readonly (readonly number[])[]
     },
     close: () => socket.close(),
   }
