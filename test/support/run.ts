@@ -2,8 +2,8 @@
 //   npm test -- vault            files with "vault" in their path
 //   npm test -- --name=racing    tests whose name matches
 import { spawn } from 'node:child_process'
-import { globSync, mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { globSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { processEnvironment } from '../../src/core/config.ts'
 import { monotonicMs } from '../../src/core/time.ts'
 import { packInto } from './package.ts'
+import { scratchFolder } from './scratch.ts'
 import { EVENTS_FD, type SuiteEvent, type SuiteRequest } from './suite.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -100,7 +101,7 @@ function note(report: Report, event: SuiteEvent): void {
  *
  * @param launcher of the package that they start
  */
-function testEnvironment(folder: string, launcher: string | null): Environment {
+function testEnvironment(folder: string, temporary: string, launcher: string | null): Environment {
   const kept = Object.entries(processEnvironment()).filter(
     ([name]) =>
       name.startsWith('SALLYPORT_TEST_') ||
@@ -108,6 +109,7 @@ function testEnvironment(folder: string, launcher: string | null): Environment {
   )
   return {
     ...Object.fromEntries(kept),
+    TMPDIR: temporary,
     XDG_DATA_HOME: join(folder, 'data'),
     XDG_STATE_HOME: join(folder, 'state'),
     XDG_CONFIG_HOME: join(folder, 'config'),
@@ -264,7 +266,7 @@ async function main(): Promise<number> {
     fileMs: new Map(),
   }
   const start = monotonicMs()
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'))
+  const { folder, temporary } = scratchFolder()
   const namePattern = values.name ?? null
   const stop = (signal: NodeJS.Signals): void => {
     for (const end of running) end()
@@ -276,7 +278,7 @@ async function main(): Promise<number> {
   try {
     const startsPackage = files.some((file) => STARTS_PACKAGE.test(file))
     const launcher = startsPackage ? await packed(report, join(folder, 'package')) : null
-    const env = testEnvironment(folder, launcher)
+    const env = testEnvironment(folder, temporary, launcher)
     const left = processesFor(files).map((each) => each.map((file) => join(root, file)))
     // One more than there are cores: many tests wait, for a process that ends or a time that passes.
     const worker = async (): Promise<void> => {
