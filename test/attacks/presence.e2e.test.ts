@@ -115,6 +115,11 @@ function acts(): readonly Act[] {
   ]
 }
 
+/** Some of each sort: that all pass the same gate is shown in src/cli/gate.test.ts. */
+const SOME = new Set(['allow', 'secret get', 'key rotate', 'token create', 'presence set'])
+const isOneOfSome = ({ argv: [noun = '', verb = ''] }: Act): boolean =>
+  SOME.has(noun) || SOME.has(`${noun} ${verb}`)
+
 const nameOf = ({ argv }: Act): string => argv.join(' ')
 
 interface Ran {
@@ -204,7 +209,7 @@ test('on a terminal that script makes, Enter, y and guesses open nothing', {
 }, async () => {
   await each(acts(), async (act) => {
     const home = vault.copy()
-    if (act.argv[0] !== 'key' && act.argv[0] !== 'token') {
+    if (isOneOfSome(act)) {
       const enter = await onScript(act, home, [[PROMPT, '']])
       assert.equal(enter.exit, 8, `${nameOf(act)}, Enter: ${enter.output}`)
       assert.ok(!Object.values(vault.values).some((value) => enter.output.includes(value)))
@@ -246,7 +251,8 @@ test('on a display of its own, what xdotool types and presses opens nothing', {
     await assertHeld(home, `${nameOf(act)}, ${text} ${key}`, ran)
   }
   const commands = new Map(acts().map((act) => [act.argv.slice(0, 2).join(), act]))
-  for (const act of commands.values()) await onDisplay(act, 'y', 'Return', 5)
+  for (const act of [...commands.values()].filter(isOneOfSome))
+    await onDisplay(act, 'y', 'Return', 5)
   const get: Act = { argv: ['secret', 'get', 'db/key'] }
   await onDisplay(get, '', 'Return', 8)
   await onDisplay(get, '', 'Escape', 8)
@@ -403,7 +409,7 @@ test('where no passphrase is set, the gate is shut and says what to set up', {
       const cwd = act.cwd === undefined ? open.project : open.stranger
       for (const ran of [
         await piped({ argv, cwd }, open.home),
-        await onScript({ argv, cwd }, open.home, []),
+        ...(isOneOfSome(act) ? [await onScript({ argv, cwd }, open.home, [])] : []),
       ]) {
         assert.equal(ran.exit, 5, `${nameOf(act)}: ${ran.output}`)
         assert.match(ran.output, /no presence passphrase is set yet: run sallyport presence set/)
