@@ -65,6 +65,9 @@ const values: readonly [text: string, header: string][] = [
   ['é', '=?base64?w6k=?='],
   ['a\r\nb', '=?base64?YQ0KYg==?='],
   ['=?base64?YQ==?=', '=?base64?PT9iYXNlNjQ/WVE9PT89?='],
+  ['=?base64?!?=', '=?base64?PT9iYXNlNjQ/IT89?='],
+  ['=?base64?YQ==', '=?base64?YQ=='],
+  ['YQ==?=', 'YQ==?='],
 ]
 for (const [text, header] of values)
   test(`a text as a header: ${JSON.stringify(text)}`, () => {
@@ -77,7 +80,7 @@ test('a header in Base64 has one form', () => {
     '=?base64?YQ?=',
     '=?base64?YR==?=',
     '=?base64?/w==?=',
-    '=?base64?a',
+    '=?base64?Y!Q==?=',
     '=?base64?é?=',
   ])
     assert.equal(textOfHeader(bad), null, bad)

@@ -79,7 +79,8 @@ const VALUES: ReadonlySet<string> = new Set([
 ])
 
 const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/
-const ENCODED = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/
+/** What reads as Base64, whether it is any or not: with the one without the other it stands there as it is. */
+const ENCODED = /^=\?base64\?(.*)\?=$/s
 
 /** A text as the value of a header: in Base64 where it could not stand there as it is. */
 export function headerValue(text: string): string {
@@ -91,7 +92,7 @@ export function headerValue(text: string): string {
 /** @returns null when it is in Base64 and not in its one form */
 export function textOfHeader(value: string): string | null {
   const encoded = ENCODED.exec(value)?.[1]
-  if (encoded === undefined) return value.startsWith('=?base64?') ? null : value
+  if (encoded === undefined) return value
   const bytes = Buffer.from(encoded, 'base64')
   const text = bytes.toString('utf8')
   const isOneForm = bytes.toString('base64') === encoded && Buffer.from(text).equals(bytes)
