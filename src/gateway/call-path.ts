@@ -24,7 +24,8 @@ import {
   type Subject,
 } from './applied-policies.ts'
 import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
-import type { CallRecord, Passed, PassedCall, RecordedCall } from './call-record.ts'
+import type { CallRecord, Passed, PassedCall } from './call-record.ts'
+import type { AuditedCall } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
 import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
@@ -95,7 +96,7 @@ interface Underway {
   subject: Subject | null
   decision: AllowedByAll
   /** As it was counted. */
-  recorded: RecordedCall | null
+  recorded: AuditedCall | null
   passed: PassedCall | null
   recording: QueuedCall | null
   /** Of what is about a task: the tool whose call made it, and how its answers are judged. */
@@ -479,7 +480,7 @@ export class CallPath {
     return { denial: { rule: fault.code, kind: 'denied', text, isRecorded: true } }
   }
 
-  #recorded({ what, caller, args, policies, took }: Underway): RecordedCall {
+  #recorded({ what, caller, args, policies, took }: Underway): AuditedCall {
     const { server } = this.#options
     const { name, isMethod } = what
     return {

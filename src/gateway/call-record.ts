@@ -6,9 +6,6 @@ import {
   type Lane,
   type Ledger,
   quoted,
-  type RecordDraft,
-  type RecordText,
-  recordHead,
   type Settled,
 } from '../audit/index.ts'
 import type { ApprovalAct, ApprovalPort, ConsumedApproval } from '../core/approval-port.ts'
@@ -19,33 +16,26 @@ import {
   strictestOf,
   type Taken,
 } from '../core/counter-port.ts'
-import { type Reader, type Tx, takeSteps } from '../core/db-port.ts'
+import { type Tx, takeSteps } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
-import type { StandingAt, StandingPort } from '../core/identity-port.ts'
-import { type Caller, principalName } from '../core/principals.ts'
+import type { StandingPort } from '../core/identity-port.ts'
+import type { Caller } from '../core/principals.ts'
 import { type Clock, type EpochMs, systemClock } from '../core/time.ts'
+import { frozenFault, frozenNow, knownFrozen } from './call-standing.ts'
+import {
+  type AuditedCall,
+  callText,
+  changeText,
+  policyOf,
+  policyText,
+  recordOf,
+} from './call-texts.ts'
 import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
 import type { LimitCharge } from './limit-charge.ts'
 import { shownName } from './tool-call.ts'
 
-/** A call as the audit knows it: names of arguments, never their values. */
-export interface RecordedCall {
-  readonly caller: Caller
-  readonly server: string
-  /** Name of the tool, or of the method where it is not one. */
-  readonly name: string
-  readonly isMethod: boolean
-  readonly keys: readonly string[]
-  /** First characters of the digests of the policies, or null without one. */
-  readonly revision: string | null
-  /** What the steps took so far, microseconds: `decide 4, inspect 31`. */
-  readonly took: string
-  /** Id of the trace that the call belongs to, 32 hex digits. */
-  readonly trace?: string | undefined
-}
-
 interface Passing {
-  readonly call: RecordedCall
+  readonly call: AuditedCall
   readonly charges: readonly LimitCharge[]
   /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
   readonly isDurable: boolean
@@ -55,12 +45,12 @@ interface Passing {
   readonly act: ApprovalAct | null
 }
 
-interface Refused extends RecordedCall {
+interface Refused extends AuditedCall {
   readonly rule: string
 }
 
 interface Settling {
-  readonly call: RecordedCall
+  readonly call: AuditedCall
   readonly passed: PassedCall
   /** By counter; null: all is given back. */
   readonly actual: ReadonlyMap<string, number> | null
@@ -98,15 +88,6 @@ const NOTHING_TAKEN = { taken: [], shadow: null } as const
 export type CallApprovals = Pick<ApprovalPort, 'consumeWithin' | 'demand' | 'giveBack'>
 
 const FROZEN = '"frozen"'
-const MAX_KEYS = 100
-const MAX_KEY = 100
-
-/** Nothing can be read through it: what is known without reading is all that is asked for. */
-const NO_READER: Reader = {
-  dialect: 'sqlite',
-  all: () => Promise.reject(new Error('nothing is read at once')),
-  get: () => Promise.reject(new Error('nothing is read at once')),
-}
 
 type CountersApart = Pick<Counters, 'take' | 'refund' | 'settle' | 'tidy'>
 
@@ -273,7 +254,7 @@ export class CallRecord {
   }
 
   /** What cannot be counted does not go on, and that is in the audit. Always throws. */
-  async #uncounted(call: RecordedCall, error: unknown): Promise<never> {
+  async #uncounted(call: AuditedCall, error: unknown): Promise<never> {
     await this.refuse({ ...call, rule: asFault(error).code })
     throw error
   }
@@ -340,7 +321,7 @@ export class CallRecord {
    * @param actual what was counted by estimate, by counter, as it turned out; null when it stands
    */
   settle(
-    call: RecordedCall,
+    call: AuditedCall,
     passed: PassedCall,
     end: CallOutcome,
     actual: ReadonlyMap<string, number> | null = null,
@@ -355,7 +336,7 @@ export class CallRecord {
   }
 
   #settled(
-    call: RecordedCall,
+    call: AuditedCall,
     passed: PassedCall,
     end: CallOutcome,
     actual: ReadonlyMap<string, number> | null,
@@ -375,7 +356,7 @@ export class CallRecord {
 
   #endedIn(
     journal: CallJournal,
-    call: RecordedCall,
+    call: AuditedCall,
     passed: PassedCall,
     end: CallOutcome,
     changed: Pick<Settling, 'actual'> | null,
@@ -452,62 +433,6 @@ function passedIn(
   return isDurable ? journal.synced().then(() => passed) : passed
 }
 
-/** As `recordOf` says it, as text. */
-function callText(call: RecordedCall): RecordText {
-  const { caller, isMethod, took, trace } = call
-  const head = recordHead(isMethod ? 'method.call' : 'tool.call', caller)
-  const traced = trace === undefined ? '' : `,"trace":${quoted(trace)}`
-  // Names of steps and numbers.
-  return { head, detail: detailOf(call), rest: `,"took":"${took}"${traced}` }
-}
-
-/** A change of what was taken needs no more than whose it was. */
-function changeText(call: RecordedCall, what: 'refund' | 'settle'): RecordText {
-  const { caller, isMethod } = call
-  const head = recordHead(`${isMethod ? 'method' : 'tool'}.${what}`, caller)
-  return { head, detail: namedDetail(call), rest: '' }
-}
-
-function namedDetail({ server, name, isMethod }: RecordedCall): string {
-  const kind = isMethod ? 'method' : 'tool'
-  return `,"detail":{"server":${quoted(server)},"${kind}":${quoted(shownName(name))}`
-}
-
-/** What was last made of calls of a name: most have the same arguments. */
-const details = new Map<string, Pick<RecordedCall, DetailMember> & { readonly text: string }>()
-type DetailMember = 'server' | 'isMethod' | 'keys' | 'revision'
-const MAX_DETAILS = 1_000
-const MAX_KEPT_KEYS = 20
-
-function detailOf(call: RecordedCall): string {
-  const { server, name, isMethod, keys, revision } = call
-  const known = details.get(name)
-  if (
-    known !== undefined &&
-    known.server === server &&
-    known.isMethod === isMethod &&
-    known.revision === revision &&
-    areSame(known.keys, keys)
-  )
-    return known.text
-  const policy = revision === null ? 'null' : quoted(revision)
-  const text = `${namedDetail(call)},"keys":${JSON.stringify(shownKeys(keys))},"policy":${policy}`
-  // Agents choose names and arguments.
-  if (name.length > MAX_KEY || keys.length > MAX_KEPT_KEYS || text.length > MAX_KEPT_TEXT)
-    return text
-  if (details.size >= MAX_DETAILS) details.clear()
-  details.set(name, { server, isMethod, keys, revision, text })
-  return text
-}
-
-const MAX_KEPT_TEXT = 1_000
-
-function areSame(some: readonly string[], others: readonly string[]): boolean {
-  if (some.length !== others.length) return false
-  for (let at = 0; at < some.length; at += 1) if (some[at] !== others[at]) return false
-  return true
-}
-
 function counted(
   { call, shadow: lifted }: Passing,
   reserved: Reserved<LimitCharge>,
@@ -521,84 +446,7 @@ function counted(
   return { value: reserved, record: recordOf(call, 'intent', policyOf(call), shadow) }
 }
 
-/** What is frozen as of the snapshot. @throws {Fault} `UNAUTHENTICATED` when the caller no longer counts */
-async function frozenNow(
-  standing: StandingPort,
-  reader: Reader,
-  caller: Caller,
-  at: EpochMs,
-): Promise<ReadonlySet<string>> {
-  if (caller.access !== undefined) await standing.standingOf(reader, caller, at)
-  return standing.frozen(reader)
-}
-
-/** The same where it is known without reading. */
-function knownFrozen(
-  standing: StandingAt,
-  caller: Caller,
-  at: EpochMs,
-): ReadonlySet<string> | null {
-  const found = caller.access === undefined ? null : standing.standingOf(NO_READER, caller, at)
-  const frozen = standing.frozen(NO_READER)
-  for (const one of [found, frozen])
-    if (one instanceof Promise) {
-      one.catch(() => {})
-      if (frozen instanceof Promise) frozen.catch(() => {})
-      return null
-    }
-  return frozen instanceof Promise ? null : frozen
-}
-
-function frozenFault(frozen: ReadonlySet<string>, { principal }: Caller): Fault | null {
-  if (frozen.size === 0) return null
-  if (!frozen.has('all') && !frozen.has(principalName(principal))) return null
-  return new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
-    details: { remedy: 'have the person run sallyport unfreeze' },
-  })
-}
-
-function standingProblem(frozen: ReadonlySet<string>, call: RecordedCall): Settled<never> | null {
+function standingProblem(frozen: ReadonlySet<string>, call: AuditedCall): Settled<never> | null {
   const fault = frozenFault(frozen, call.caller)
   return fault && { fault, record: recordOf(call, 'refusal', 'frozen') }
-}
-
-function recordOf(
-  { caller, server, name, isMethod, keys, revision, took, trace }: RecordedCall,
-  kind: 'intent' | 'refusal',
-  by: string,
-  shadow: string | null = null,
-): RecordDraft {
-  return {
-    kind,
-    action: isMethod ? 'method.call' : 'tool.call',
-    caller,
-    by,
-    detail: {
-      server,
-      [isMethod ? 'method' : 'tool']: shownName(name),
-      keys: shownKeys(keys),
-      policy: revision,
-      took,
-      ...(trace !== undefined && { trace }),
-      ...(shadow !== null && { shadow }),
-    },
-  }
-}
-
-function shownKeys(keys: readonly string[]): readonly string[] {
-  const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
-  return shown.toSorted()
-}
-
-function policyOf({ revision }: RecordedCall): string {
-  return revision === null ? '(no policy)' : `policy ${revision}`
-}
-
-/** By revision, as JSON text; the policies of a server seldom change. */
-let lastPolicy: { readonly revision: string | null; readonly text: string } | null = null
-
-function policyText(call: RecordedCall): string {
-  if (lastPolicy === null || lastPolicy.revision !== call.revision)
-    lastPolicy = { revision: call.revision, text: quoted(policyOf(call)) }
-  return lastPolicy.text
 }

@@ -1,0 +1,120 @@
+import { quoted, type RecordDraft, type RecordText, recordHead } from '../audit/index.ts'
+import type { Caller } from '../core/principals.ts'
+import { shownName } from './tool-call.ts'
+
+/** A call as the audit knows it: names of arguments, never their values. */
+export interface AuditedCall {
+  readonly caller: Caller
+  readonly server: string
+  /** Name of the tool, or of the method where it is not one. */
+  readonly name: string
+  readonly isMethod: boolean
+  readonly keys: readonly string[]
+  /** First characters of the digests of the policies, or null without one. */
+  readonly revision: string | null
+  /** What the steps took so far, microseconds: `decide 4, inspect 31`. */
+  readonly took: string
+  /** Id of the trace that the call belongs to, 32 hex digits. */
+  readonly trace?: string | undefined
+}
+
+const MAX_KEYS = 100
+const MAX_KEY = 100
+
+/** What is recorded of it. */
+export function recordOf(
+  { caller, server, name, isMethod, keys, revision, took, trace }: AuditedCall,
+  kind: 'intent' | 'refusal',
+  by: string,
+  shadow: string | null = null,
+): RecordDraft {
+  return {
+    kind,
+    action: isMethod ? 'method.call' : 'tool.call',
+    caller,
+    by,
+    detail: {
+      server,
+      [isMethod ? 'method' : 'tool']: shownName(name),
+      keys: shownKeys(keys),
+      policy: revision,
+      took,
+      ...(trace !== undefined && { trace }),
+      ...(shadow !== null && { shadow }),
+    },
+  }
+}
+
+/** As `recordOf` says it, as text. */
+export function callText(call: AuditedCall): RecordText {
+  const { caller, isMethod, took, trace } = call
+  const head = recordHead(isMethod ? 'method.call' : 'tool.call', caller)
+  const traced = trace === undefined ? '' : `,"trace":${quoted(trace)}`
+  // Names of steps and numbers.
+  return { head, detail: detailOf(call), rest: `,"took":"${took}"${traced}` }
+}
+
+/** A change of what was taken needs no more than whose it was. */
+export function changeText(call: AuditedCall, what: 'refund' | 'settle'): RecordText {
+  const { caller, isMethod } = call
+  const head = recordHead(`${isMethod ? 'method' : 'tool'}.${what}`, caller)
+  return { head, detail: namedDetail(call), rest: '' }
+}
+
+function namedDetail({ server, name, isMethod }: AuditedCall): string {
+  const kind = isMethod ? 'method' : 'tool'
+  return `,"detail":{"server":${quoted(server)},"${kind}":${quoted(shownName(name))}`
+}
+
+/** What was last made of calls of a name: most have the same arguments. */
+const details = new Map<string, Pick<AuditedCall, DetailMember> & { readonly text: string }>()
+type DetailMember = 'server' | 'isMethod' | 'keys' | 'revision'
+const MAX_DETAILS = 1_000
+const MAX_KEPT_KEYS = 20
+
+function detailOf(call: AuditedCall): string {
+  const { server, name, isMethod, keys, revision } = call
+  const known = details.get(name)
+  if (
+    known !== undefined &&
+    known.server === server &&
+    known.isMethod === isMethod &&
+    known.revision === revision &&
+    areSame(known.keys, keys)
+  )
+    return known.text
+  const policy = revision === null ? 'null' : quoted(revision)
+  const text = `${namedDetail(call)},"keys":${JSON.stringify(shownKeys(keys))},"policy":${policy}`
+  // Agents choose names and arguments.
+  if (name.length > MAX_KEY || keys.length > MAX_KEPT_KEYS || text.length > MAX_KEPT_TEXT)
+    return text
+  if (details.size >= MAX_DETAILS) details.clear()
+  details.set(name, { server, isMethod, keys, revision, text })
+  return text
+}
+
+const MAX_KEPT_TEXT = 1_000
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false
+  for (let at = 0; at < some.length; at += 1) if (some[at] !== others[at]) return false
+  return true
+}
+
+function shownKeys(keys: readonly string[]): readonly string[] {
+  const shown = keys.slice(0, MAX_KEYS).map((key) => key.slice(0, MAX_KEY).toWellFormed())
+  return shown.toSorted()
+}
+
+export function policyOf({ revision }: AuditedCall): string {
+  return revision === null ? '(no policy)' : `policy ${revision}`
+}
+
+/** By revision, as JSON text; the policies of a server seldom change. */
+let lastPolicy: { readonly revision: string | null; readonly text: string } | null = null
+
+export function policyText(call: AuditedCall): string {
+  if (lastPolicy === null || lastPolicy.revision !== call.revision)
+    lastPolicy = { revision: call.revision, text: quoted(policyOf(call)) }
+  return lastPolicy.text
+}
