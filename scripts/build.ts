@@ -70,6 +70,10 @@ const STEPS: readonly Step[] = [
   { name: 'open', sources: ['src/app/local-vault.ts', 'src/app/key-sources.ts'] },
   { name: 'look', sources: ['src/secret-tools/looking.ts', 'src/app/inspection-rules.ts'] },
 ]
+/** What the vault remembers values by: a command that opens it needs no detector. */
+const KNOWN = ['known-values', 'fingerprint', 'variants'].map((name) =>
+  join(root, 'src', 'inspect', `${name}.ts`),
+)
 /** All stand on these, so that they are in the first step, and no command loads a server for one of them. */
 const EVERYWHERE = /[\\/]src[\\/]core[\\/]|[\\/]src[\\/]cli[\\/]/
 
@@ -160,34 +164,52 @@ function loadedWith(output: readonly Output[], sources: readonly string[]): Read
   return modules
 }
 
+/** Some modules, and all that they import. */
+function closureOf(
+  ids: readonly string[],
+  imports: ReadonlyMap<string, readonly string[]>,
+): ReadonlySet<string> {
+  const found = new Set(ids)
+  // What is added is visited, too.
+  for (const id of found) for (const next of imports.get(id) ?? []) found.add(next)
+  return found
+}
+
 /** The modules of each step. */
-function groupsOf(output: readonly Output[]) {
+function groupsOf(output: readonly Output[], imports: ReadonlyMap<string, readonly string[]>) {
   const steps = STEPS.map(({ name, sources }) => ({ name, modules: loadedWith(output, sources) }))
   const everywhere = steps
     .flatMap(({ modules }) => [...modules])
     .filter((id) => EVERYWHERE.test(id))
-  return steps.map(({ name, modules }, index) => ({
-    name,
-    modules: index === 0 ? new Set([...modules, ...everywhere]) : modules,
-  }))
+  const [first, ...others] = steps
+  return [
+    { name: first?.name ?? '', modules: new Set([...(first?.modules ?? []), ...everywhere]) },
+    { name: 'known', modules: closureOf(KNOWN, imports) },
+    ...others,
+  ]
 }
 
 async function build(entry: string, folder: string, isClean: boolean): Promise<readonly Output[]> {
   const startedAt = systemClock()
+  const imports = new Map<string, readonly string[]>()
+  const importsOfModules: Plugin = {
+    name: 'imports-of-modules',
+    moduleParsed: ({ id, importedIds }) => void imports.set(id, importedIds),
+  }
   const bundle = await rolldown({
     input: { [basename(ENTRY_NAME, '.js')]: entry, ...DOORS },
     cwd: root,
     platform: 'node',
     resolve: { alias: { '@modelcontextprotocol/server/_shims': SDK_SHIMS } },
     external: [...EXTERNAL],
-    plugins: [packageJsonPlace],
+    plugins: [packageJsonPlace, importsOfModules],
     preserveEntrySignatures: 'allow-extension',
     // The first pass is for its chunks, and grouped modules keep the doors that others load them through.
     checks: { ineffectiveDynamicImport: false },
     treeshake: { moduleSideEffects: [...SIDE_EFFECTS] },
   })
   const { output: apart } = await bundle.generate(OUTPUT)
-  const groups = groupsOf(apart).map(({ name, modules }) => ({
+  const groups = groupsOf(apart, imports).map(({ name, modules }) => ({
     name,
     test: (id: string) => id !== join(root, ENTRY) && modules.has(id),
   }))

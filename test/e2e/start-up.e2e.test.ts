@@ -137,12 +137,14 @@ test('start-up: the first get_secret loads a few files', () => {
   assert.ok(read.kilobytes <= 1_500, `${read.kilobytes} kB`)
 })
 
-test('start-up: a command loads no server', async () => {
+test('start-up: a command loads no server and no detector', async () => {
   const { modules: listing, files } = await loadsOf('secret', 'ls')
   assert.ok(listing.includes('src/vault/local-vault.ts'), 'the list of modules is empty')
   assert.deepEqual(
     listing.filter((id) =>
-      /^src\/(?:mcp|secret-tools|api|gateway|pages|net)\/.+(?<!signature)\.ts$/.test(id),
+      /^src\/(?:(?:mcp|secret-tools|api|gateway|pages|net)|inspect\/detectors)\/.+(?<!signature)\.ts$/.test(
+        id,
+      ),
     ),
     [],
   )
