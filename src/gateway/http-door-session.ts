@@ -35,7 +35,7 @@ export interface Posted extends Taken {
   readonly response: ServerResponse
 }
 
-/** Streams that a client may come back to, beside its own. */
+/** Streams whose answer was said, and that a client may still come back to. */
 const MAX_LEFT = 16
 
 /** What clients are told of changes, whatever they are asking just then. */
@@ -56,7 +56,7 @@ export class DoorSession {
   /** Requests whose progress is told under a token. */
   readonly #tokens = new Map<string, string>()
   readonly #own = new EventStream('g')
-  /** Streams of requests that their clients may come back to. */
+  /** Streams of requests that were answered. */
   readonly #left = new Map<string, EventStream>()
   #streams = 0
   #upstream: Upstream | null = null
@@ -125,7 +125,6 @@ export class DoorSession {
     this.#pending.set(idKey, pending)
     const token = progressTokenOf(message)
     if (token !== null) this.#tokens.set(token, idKey)
-    response.once('close', () => this.#disconnected(idKey, pending))
     this.#relay.take(message)
   }
 
@@ -133,9 +132,10 @@ export class DoorSession {
   listen(response: ServerResponse, lastEventId: string | null): boolean {
     this.lastUsed = monotonicMs()
     const place = eventPlace(lastEventId)
-    const left = place === null ? undefined : this.#left.get(place.name)
-    const stream = left ?? this.#own
-    if (stream.isAttached) return false
+    const named = place === null ? null : this.#streamNamed(place.name)
+    const stream = named ?? this.#own
+    // Who comes back to a stream knows that its connection is gone, often before we do.
+    if (named === null && stream.isAttached) return false
     const after = place !== null && place.name === stream.name ? place.number : null
     stream.attach(response, { 'Mcp-Session-Id': this.id }, after)
     return true
@@ -205,13 +205,19 @@ export class DoorSession {
     this.#pending.delete(about)
     for (const [token, idKey] of this.#tokens) if (idKey === about) this.#tokens.delete(token)
     pending.answer(this.#notices.shown(text, about, true).text ?? text)
+    if (pending.isStreaming) this.#keep(pending.stream)
   }
 
   /** A client that goes away has not cancelled: what is still said it may fetch, if it was given a place to go on from. */
-  #disconnected(idKey: string, pending: PendingAnswer): void {
-    const { stream } = pending
-    if (stream.isDone || this.#pending.get(idKey) !== pending || stream.name === null) return
-    if (!pending.isStreaming) return
+  #streamNamed(name: string): EventStream | null {
+    for (const { stream, isStreaming } of this.#pending.values())
+      if (isStreaming && stream.name === name) return stream
+    return this.#left.get(name) ?? null
+  }
+
+  /** What was said on a connection may not have come to the other end. */
+  #keep(stream: EventStream): void {
+    if (stream.name === null) return
     this.#left.set(stream.name, stream)
     const oldest = this.#left.keys().next()
     if (this.#left.size > MAX_LEFT && oldest.done !== true) this.#left.delete(oldest.value)

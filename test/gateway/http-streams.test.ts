@@ -157,6 +157,24 @@ test('legacy: a stream that broke off goes on behind the last event that came', 
   await resumed.ended
 })
 
+test('legacy: a stream goes on where its client comes back, also while its old connection seems to be there', async () => {
+  const { call, listen } = await session()
+  const old = readEvents(await call(7, 'steps', steps))
+  assert.deepEqual((await old.next()).params, { progressToken: 'mine', progress: 1 })
+  const place = { 'Last-Event-ID': old.lastEventId ?? '' }
+  const first = readEvents(await listen(place))
+  await old.ended
+  await call(8, 'go_on')
+  assert.deepEqual((await first.next()).params, { progressToken: 'mine', progress: 2 })
+  assert.equal((await first.next()).id, 7)
+  await first.ended
+  // What was said may not have come to the other end.
+  const again = readEvents(await listen(place))
+  assert.deepEqual((await again.next()).params, { progressToken: 'mine', progress: 2 })
+  assert.equal((await again.next()).id, 7)
+  await again.ended
+})
+
 /** The first bytes of a stream, which is then broken off. */
 async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader()
