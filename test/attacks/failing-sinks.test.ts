@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { monotonicMs } from '../../src/core/time.ts'
 import { registerAgent, serveTestApi } from '../support/api.ts'
 import { PERSON, type TestVault } from '../support/vault.ts'
@@ -13,7 +13,7 @@ import { fault, OpenVaults, SQLITE, secret, textOf } from '../support/vault-stor
 
 const open = new OpenVaults()
 const closing: (() => void | Promise<void>)[] = []
-afterEach(async () => {
+after(async () => {
   await open.close(false)
   for (const close of closing.splice(0)) await close()
 })
@@ -160,7 +160,8 @@ async function took<T>(work: Promise<T>): Promise<number> {
   return monotonicMs() - began
 }
 
-describe('a required sink that fails', () => {
+// Beside each other: each waits for its own deadlines.
+describe('a required sink that fails', { concurrency: 4 }, () => {
   for (const [what, { config, says, skip = false }] of Object.entries(CASES))
     test(`${what}: refused in time, nothing released, and everything can be ended`, {
       skip,

@@ -280,12 +280,12 @@ async function main(): Promise<number> {
     const launcher = startsPackage ? await packed(report, join(folder, 'package')) : null
     const env = testEnvironment(folder, temporary, launcher)
     const left = processesFor(files).map((each) => each.map((file) => join(root, file)))
-    // One more than there are cores: many tests wait, for a process that ends or a time that passes.
+    // More than there are cores: many tests wait, for a process that ends or a time that passes.
     const worker = async (): Promise<void> => {
       for (let next = left.shift(); next !== undefined; next = left.shift())
         await runProcess(report, { files: next, namePattern }, env)
     }
-    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker))
+    await Promise.all(Array.from({ length: availableParallelism() + 2 }, worker))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
