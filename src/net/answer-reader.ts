@@ -124,14 +124,10 @@ export class AnswerReader {
       if (!isBegun || /(?:^|[^\r])\n/.test(text)) throw new BadAnswer('HPE_INVALID_HEAD')
       return 0
     }
-    const [line = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n')
-    const [, minor, code] = STATUS.exec(line) ?? []
-    if (code === undefined) throw new BadAnswer('HPE_INVALID_HEAD')
-    const fields = fieldsOf(lines)
-    const status = Number(code)
+    const { status, fields, is11 } = headIn(bytes.toString('latin1', 0, end))
     // Nobody asked for another protocol.
     if (status === 101) throw new BadAnswer('HPE_UPGRADE')
-    if (status >= 200) this.#begin(status, fields, minor === '1')
+    if (status >= 200) this.#begin(status, fields, is11)
     return end + END_OF_HEAD.length
   }
 
@@ -198,6 +194,26 @@ export class AnswerReader {
     this.#stage = 'over'
     this.#ears.onEnd()
   }
+}
+
+interface Head {
+  readonly status: number
+  readonly fields: AnswerFields
+  readonly is11: boolean
+}
+
+/** Servers that are asked again and again say the same, but for the second. */
+let lastHead: { readonly text: string; readonly head: Head } | null = null
+
+/** @throws {BadAnswer} */
+function headIn(text: string): Head {
+  if (lastHead?.text === text) return lastHead.head
+  const [line = '', ...lines] = text.split('\r\n')
+  const [, minor, code] = STATUS.exec(line) ?? []
+  if (code === undefined) throw new BadAnswer('HPE_INVALID_HEAD')
+  const head = { status: Number(code), fields: fieldsOf(lines), is11: minor === '1' }
+  lastHead = { text, head }
+  return head
 }
 
 /** @returns null when it is not whole yet. @throws {BadAnswer} for one that is longer, or ends otherwise */

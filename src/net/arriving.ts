@@ -3,21 +3,8 @@ import type { AnswerFields } from './answer-reader.ts'
 import { type BodyOptions, bodyChunks } from './body-chunks.ts'
 import type { Connections, UnderWay, Waiter } from './connections.ts'
 import { netFault, timedOut, tooLarge } from './net-faults.ts'
+import type { OutgoingEars, OutgoingStream, OutgoingStreamRequest } from './outgoing.ts'
 import type { Hop } from './redirects.ts'
-
-export interface ArrivingOptions {
-  readonly url: URL
-  /** Until the headers of the answer are there, in milliseconds. */
-  readonly deadlineMs: number
-  /** The longest silence of the body while somebody waits for it; null for any. */
-  readonly idleMs: number | null
-  readonly signal: AbortSignal | undefined
-}
-
-export interface ArrivedHead {
-  readonly status: number
-  readonly headers: AnswerHeaders
-}
 
 /** So much lies ready before the server is made to wait for the reader. */
 const MAX_AHEAD_BYTES = 65_536
@@ -41,17 +28,35 @@ export class AnswerHeaders {
   }
 }
 
+/** What a body is said to be long, and what it is encoded in where there is one that could be. */
+export function lengthAndEncoding(
+  status: number,
+  method: string,
+  headers: Pick<Headers, 'get'>,
+): { readonly length: number; readonly encoding: string | null } {
+  if (method === 'HEAD' || status === 204 || status === 304) return { length: 0, encoding: null }
+  return {
+    length: Number(headers.get('content-length') ?? 0),
+    encoding: headers.get('content-encoding'),
+  }
+}
+
+const NO_FIELDS = new AnswerHeaders({})
+
 /**
  * The answer to one request as its connection hands it over. What lies between two pieces costs nothing but memory; a
  * reader that is slow makes the server wait.
  */
-export class Arriving implements Waiter {
-  readonly head: Promise<ArrivedHead>
-  readonly #options: ArrivingOptions
+export class Arriving implements Waiter, OutgoingStream {
+  status = 0
+  headers = NO_FIELDS
+  readonly #hop: Hop
+  readonly #ask: OutgoingStreamRequest
   readonly #onAbort: (() => void) | null
-  #resolve: (head: ArrivedHead) => void = () => {}
-  #reject: (reason: unknown) => void = () => {}
+  /** Null once they know whether there is an answer. */
+  #ears: OutgoingEars | null
   #underWay: UnderWay | null = null
+  #encoding: string | null = null
   #isPaused = false
   #timer: NodeJS.Timeout | undefined
   #chunks: Buffer[] = []
@@ -61,29 +66,49 @@ export class Arriving implements Waiter {
   #end: { readonly reason: unknown } | null = null
   #wake: (() => void) | null = null
 
-  constructor(options: ArrivingOptions) {
-    this.#options = options
-    const { deadlineMs, signal } = options
-    this.head = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    this.#onAbort = signal === undefined ? null : () => this.#stop(signal.reason)
-    if (signal?.aborted === true) this.#stop(signal.reason)
-    else {
-      if (this.#onAbort !== null) signal?.addEventListener('abort', this.#onAbort, { once: true })
-      this.#timer = setTimeout(() => this.#stop(timedOut(options.url, deadlineMs)), deadlineMs)
-    }
+  constructor(hop: Hop, ask: OutgoingStreamRequest, ears: OutgoingEars) {
+    this.#hop = hop
+    this.#ask = ask
+    this.#ears = ears
+    const { deadlineMs, signal, leaving } = ask
+    const isHeard = signal !== undefined || leaving !== undefined
+    this.#onAbort = isHeard ? () => this.#stop(signal?.reason ?? this.#leftUnread()) : null
+    this.#timer = setTimeout(() => this.#stop(timedOut(hop.url, deadlineMs)), deadlineMs)
+    if (this.#onAbort === null) return
+    leaving?.onLeave(this.#onAbort)
+    if (signal?.aborted === true) this.#onAbort()
+    else signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get url(): URL {
+    return this.#hop.url
+  }
+
+  get body(): AsyncIterable<Buffer> {
+    return this.pieces({ encoding: this.#encoding, maxBytes: this.#ask.maxResponseBytes })
   }
 
   /** Sends the request, unless its caller left meanwhile. */
-  begin(connections: Connections, hop: Hop): void {
-    if (this.#end === null) this.#underWay = connections.send(hop, this)
+  begin(connections: Connections): void {
+    if (this.#end === null) this.#underWay = connections.send(this.#hop, this)
   }
 
   onHead(status: number, fields: AnswerFields): void {
     clearTimeout(this.#timer)
-    this.#resolve({ status, headers: new AnswerHeaders(fields) })
+    this.status = status
+    this.headers = new AnswerHeaders(fields)
+    const { length, encoding } = lengthAndEncoding(status, this.#hop.method, this.headers)
+    this.#encoding = encoding
+    const { maxResponseBytes: maxBytes } = this.#ask
+    if (maxBytes !== null && length > maxBytes) this.#stop(tooLarge(this.url, maxBytes))
+  }
+
+  /** Whoever waits is told of the head with what came behind it. */
+  onRead(): void {
+    const ears = this.#ears
+    if (ears === null || this.status === 0) return
+    this.#ears = null
+    ears.answered(this)
   }
 
   onData(chunk: Buffer): void {
@@ -103,29 +128,29 @@ export class Arriving implements Waiter {
   }
 
   onError(error: Error): void {
-    this.#fail(netFault(error, this.#options.url))
+    this.#fail(netFault(error, this.url))
   }
 
   /** Nothing could be sent. */
-  readonly fail = (error: unknown): void => this.#fail(netFault(error, this.#options.url))
+  readonly fail = (error: unknown): void => this.#fail(netFault(error, this.url))
 
   /** Leaves what is not read yet, and the connection with it. */
   readonly cancel = (): void => {
-    if (!this.#isWhole) this.#stop(netFault(new LeftUnread(), this.#options.url))
+    if (!this.#isWhole) this.#stop(this.#leftUnread())
     this.#chunks = []
   }
 
-  /** @throws {Fault} `NET_TOO_LARGE` with the first byte beyond the limit */
   async whole(maxBytes: number): Promise<Buffer> {
     const chunks: Buffer[] = []
     let size = 0
-    for (;;) {
-      const chunk = this.#taken() ?? (await this.#next())
-      if (chunk === null) break
+    const encoding = this.#encoding
+    for await (const chunk of encoding === null
+      ? this.#raw(null)
+      : this.pieces({ encoding, maxBytes })) {
       size += chunk.length
       if (size > maxBytes) {
         this.cancel()
-        throw tooLarge(this.#options.url, maxBytes)
+        throw tooLarge(this.url, maxBytes)
       }
       chunks.push(chunk)
     }
@@ -133,9 +158,22 @@ export class Arriving implements Waiter {
     return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
   }
 
+  wholeNow(maxBytes: number): Buffer | null {
+    if (!this.#isWhole || this.#encoding !== null || this.#isPaused) return null
+    if (this.#aheadBytes > maxBytes) {
+      this.cancel()
+      throw tooLarge(this.url, maxBytes)
+    }
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#aheadBytes = 0
+    const [first] = chunks
+    return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
+  }
+
   /** The body piece by piece, decompressed. */
   async *pieces({ encoding, maxBytes }: Omit<BodyOptions, 'url'>): AsyncGenerator<Buffer> {
-    const { url } = this.#options
+    const { url } = this
     try {
       if (encoding === null) yield* this.#raw(maxBytes)
       else
@@ -157,7 +195,7 @@ export class Arriving implements Waiter {
       const chunk = this.#taken() ?? (await this.#next())
       if (chunk === null) return
       size += chunk.length
-      if (maxBytes !== null && size > maxBytes) throw tooLarge(this.#options.url, maxBytes)
+      if (maxBytes !== null && size > maxBytes) throw tooLarge(this.url, maxBytes)
       yield chunk
     }
   }
@@ -186,7 +224,8 @@ export class Arriving implements Waiter {
   }
 
   #more(): Promise<void> {
-    const { url, idleMs } = this.#options
+    const { url } = this
+    const { idleMs } = this.#ask
     return new Promise((resolve) => {
       this.#wake = resolve
       if (idleMs !== null) this.#timer = setTimeout(() => this.#stop(timedOut(url, idleMs)), idleMs)
@@ -210,12 +249,20 @@ export class Arriving implements Waiter {
     if (this.#end !== null || this.#isWhole) return
     this.#end = { reason }
     this.#over()
-    this.#reject(reason)
+    const ears = this.#ears
+    this.#ears = null
+    ears?.failed(reason)
     this.#woken()
+  }
+
+  #leftUnread(): unknown {
+    return netFault(new LeftUnread(), this.url)
   }
 
   #over(): void {
     clearTimeout(this.#timer)
-    if (this.#onAbort !== null) this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort === null) return
+    this.#ask.leaving?.onLeave(null)
+    this.#ask.signal?.removeEventListener('abort', this.#onAbort)
   }
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import { monotonicMs } from '../core/time.ts'
-import { type AnswerEars, AnswerReader } from './answer-reader.ts'
+import { type AnswerEars, type AnswerFields, AnswerReader } from './answer-reader.ts'
 import type { Hop } from './redirects.ts'
 
 /** How long a connection is kept for the next request when the server says nothing of it, in milliseconds. */
@@ -17,6 +17,8 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** One who waits for an answer. */
 export interface Waiter extends AnswerEars {
+  /** All that came in one piece was told. */
+  onRead(): void
   /** Nothing more comes. */
   onError(error: Error): void
 }
@@ -58,10 +60,11 @@ export class Connections {
   send(hop: Hop, waiter: Waiter): UnderWay {
     const request = new Request(hop, waiter)
     const { url } = hop
-    const problem = problemOf(hop)
-    if (problem !== null) queueMicrotask(() => request.failed(problem))
+    const head = headOf(hop)
+    if (head === null) queueMicrotask(() => request.failed(new Broken('UND_ERR_INVALID_ARG')))
     else {
-      const kept = this.#kept(url.origin)
+      request.head = head
+      const kept = this.#kept(placeOf(url).origin)
       if (kept === null) this.#connect(url, request)
       else kept.carry(request)
     }
@@ -95,7 +98,7 @@ export class Connections {
         return
       }
       const connection = new Connection(socket, {
-        onIdle: (one) => this.#keep(url.origin, one),
+        onIdle: (one) => this.#keep(placeOf(url).origin, one),
         onGone: (one) => this.#open.delete(one),
       })
       this.#open.add(connection)
@@ -128,10 +131,12 @@ export class Connections {
 }
 
 /** One request, until its answer is whole or nothing more comes of it. */
-class Request implements UnderWay {
+class Request implements UnderWay, AnswerEars {
   readonly hop: Hop
   readonly reader: AnswerReader
   readonly #waiter: Waiter
+  /** As it is written, but for its length. */
+  head = ''
   connection: Connection | null = null
   /** Whether its last byte was handed to the connection. */
   isSent = false
@@ -140,19 +145,33 @@ class Request implements UnderWay {
   constructor(hop: Hop, waiter: Waiter) {
     this.hop = hop
     this.#waiter = waiter
-    this.reader = new AnswerReader(hop.method, {
-      onHead: (status, fields) => {
-        if (!this.#isOver) waiter.onHead(status, fields)
-      },
-      onData: (chunk) => {
-        if (!this.#isOver) waiter.onData(chunk)
-      },
-      onEnd: () => {
-        if (this.#isOver) return
-        this.#isOver = true
-        waiter.onEnd()
-      },
-    })
+    this.reader = new AnswerReader(hop.method, this)
+  }
+
+  onHead(status: number, fields: AnswerFields): void {
+    if (!this.#isOver) this.#waiter.onHead(status, fields)
+  }
+
+  onData(chunk: Buffer): void {
+    if (!this.#isOver) this.#waiter.onData(chunk)
+  }
+
+  onEnd(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#waiter.onEnd()
+  }
+
+  /** @param bytes of the body; null without one */
+  headFor(bytes: number | null): string {
+    const { method } = this.hop
+    const isSaid = bytes !== null || method === 'POST' || method === 'PUT' || method === 'PATCH'
+    return isSaid ? `${this.head}content-length: ${bytes ?? 0}\r\n\r\n` : `${this.head}\r\n`
+  }
+
+  /** All that came in one piece was told, and the connection knows how it goes on. */
+  read(): void {
+    this.#waiter.onRead()
   }
 
   get isOver(): boolean {
@@ -217,9 +236,11 @@ class Connection {
     const { body } = hop
     if (body === null || typeof body === 'string') {
       const text = body ?? ''
-      const head = headOf(hop, body === null ? null : Buffer.byteLength(text, 'utf8'))
-      // One write carries both where both are of one encoding; fields are Latin-1 and nearly always ASCII.
-      if (isAscii(head)) this.#socket.write(head + text, 'utf8')
+      const bytes = Buffer.byteLength(text, 'utf8')
+      const head = request.headFor(body === null ? null : bytes)
+      // One write carries both where both are of one encoding; what is of single bytes needs none.
+      if (bytes === text.length) this.#socket.write(head + text, 'latin1')
+      else if (isAscii(head)) this.#socket.write(head + text, 'utf8')
       else {
         this.#socket.write(head, 'latin1')
         this.#socket.write(text, 'utf8')
@@ -246,7 +267,7 @@ class Connection {
   }
 
   async #sendPieces(request: Request, bytes: number, pieces: Iterable<Uint8Array>): Promise<void> {
-    this.#socket.write(headOf(request.hop, bytes), 'latin1')
+    this.#socket.write(request.headFor(bytes), 'latin1')
     try {
       for (const piece of pieces) {
         if (this.#request !== request) return
@@ -275,18 +296,22 @@ class Connection {
       this.destroy(null)
       return
     }
-    const { reader } = request
     try {
-      reader.push(chunk)
+      request.reader.push(chunk)
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Broken('HPE_OTHER'))
       return
     }
     // Whoever heard it may have left.
-    if (!reader.isOver || this.#request !== request) return
+    if (this.#request === request && request.reader.isOver) this.#free(request)
+    request.read()
+  }
+
+  /** Its answer is whole: the connection is there for the next one, before anybody makes it. */
+  #free(request: Request): void {
     this.#request = null
     request.connection = null
-    const { isKept, keptMs } = reader.standing
+    const { isKept, keptMs } = request.reader.standing
     const forMs = keptMs === null ? KEPT_MS : Math.min(keptMs - MARGIN_MS, MAX_KEPT_MS)
     if (!isKept || forMs <= 0 || !request.isSent || !this.isUsable) {
       this.#socket.destroy()
@@ -302,25 +327,52 @@ class Connection {
     const request = this.#request
     if (request?.reader.end() === true) this.#request = null
     this.destroy(null)
+    request?.read()
   }
 }
 
-function problemOf({ method, url, headers }: Hop): Error | null {
-  const isSound =
-    METHOD.test(method) &&
-    PATH.test(url.pathname + url.search) &&
-    Object.entries(headers).every(([name, value]) => NAME.test(name) && VALUE.test(value))
-  return isSound ? null : new Broken('UND_ERR_INVALID_ARG')
+/** What is said of a URL with every request. */
+interface Place {
+  readonly origin: string
+  readonly path: string
+  readonly host: string
+  readonly isSound: boolean
 }
 
-/** @param bytes of the body; null without one */
-function headOf({ method, url, headers }: Hop, bytes: number | null): string {
-  const { pathname, search, host } = url
-  let head = `${method} ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`
-  for (const name of Object.keys(headers)) head += `${name}: ${headers[name]}\r\n`
-  if (bytes !== null || method === 'POST' || method === 'PUT' || method === 'PATCH')
-    head += `content-length: ${bytes ?? 0}\r\n`
-  return `${head}\r\n`
+/** Many requests go to one address; reading a URL costs more than all else here. */
+const places = new WeakMap<URL, { readonly href: string; readonly place: Place }>()
+
+function placeOf(url: URL): Place {
+  const { href } = url
+  const known = places.get(url)
+  if (known?.href === href) return known.place
+  const path = url.pathname + url.search
+  const place = { origin: url.origin, path, host: url.host, isSound: PATH.test(path) }
+  places.set(url, { href, place })
+  return place
+}
+
+/** By headers that nobody changes any more. */
+const knownHeads = new WeakMap<
+  Hop['headers'],
+  { readonly place: Place; readonly method: string; readonly head: string }
+>()
+
+/** @returns the lines up to the one with the length; null for what is no head */
+function headOf({ method, url, headers }: Hop): string | null {
+  const place = placeOf(url)
+  const known = knownHeads.get(headers)
+  if (known?.place === place && known.method === method) return known.head
+  const { path, host, isSound } = place
+  if (!isSound || !METHOD.test(method)) return null
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`
+  for (const name of Object.keys(headers)) {
+    const value = headers[name] ?? ''
+    if (!NAME.test(name) || !VALUE.test(value)) return null
+    head += `${name}: ${value}\r\n`
+  }
+  if (Object.isFrozen(headers)) knownHeads.set(headers, { place, method, head })
+  return head
 }
 
 function isAscii(text: string): boolean {

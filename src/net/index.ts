@@ -2,9 +2,11 @@ export { asFetch, type Fetch, type FetchRules } from './as-fetch.ts'
 export { authoritiesIn } from './authorities.ts'
 export { decompressor } from './body-chunks.ts'
 export type { Lookup, Resolved } from './dial.ts'
+export { Leaving } from './leaving.ts'
 export {
   type Outgoing,
   type OutgoingAnswer,
+  type OutgoingEars,
   type OutgoingOptions,
   type OutgoingRequest,
   type OutgoingStream,

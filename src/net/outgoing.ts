@@ -2,12 +2,13 @@ import { Readable } from 'node:stream'
 import type { Agent, Dispatcher } from 'undici'
 import { Fault } from '../core/faults.ts'
 import { parseAllowList } from './allow-list.ts'
-import { Arriving } from './arriving.ts'
+import { Arriving, lengthAndEncoding } from './arriving.ts'
 import { authoritiesIn } from './authorities.ts'
 import { ACCEPT_ENCODING, bodyChunks, drop } from './body-chunks.ts'
 import { Connections } from './connections.ts'
 import { type Deadline, startDeadline, unlessAborted } from './deadline.ts'
 import { type DialOptions, dialer, type Lookup, resolveBySystem } from './dial.ts'
+import type { Leaving } from './leaving.ts'
 import { failed, netFault, timedOut, tooLarge } from './net-faults.ts'
 import { type Hop, isRedirect, MAX_REDIRECTS, nextHop, type OutgoingPieces } from './redirects.ts'
 import { type Audience, checkUrl, parseTarget } from './rules.ts'
@@ -53,6 +54,14 @@ export interface OutgoingStreamRequest extends Omit<Ask, 'redirects'> {
   readonly idleMs: number | null
   /** After decompression; `null` for no limit. */
   readonly maxResponseBytes: number | null
+  /** As `signal`, for one that is not asked for more than this. */
+  readonly leaving?: Leaving
+}
+
+/** Who waits for an answer that is read as it comes. One of the two is told, once. */
+export interface OutgoingEars {
+  answered(answer: OutgoingStream): void
+  failed(error: unknown): void
 }
 
 interface AnswerHead {
@@ -77,6 +86,8 @@ export interface OutgoingStream {
   readonly body: AsyncIterable<Buffer>
   /** All of it. @throws {Fault} `NET_TOO_LARGE` when there are more bytes, after decompression */
   whole(maxBytes: number): Promise<Buffer>
+  /** All of it where it is there already, else null. @throws {Fault} as `whole` */
+  wholeNow(maxBytes: number): Buffer | null
   cancel(): void
 }
 
@@ -90,6 +101,8 @@ export interface Outgoing {
   request(ask: OutgoingRequest): Promise<OutgoingAnswer>
   /** For answers that are read as they come. */
   open(ask: OutgoingStreamRequest): Promise<OutgoingStream>
+  /** As `open`, without a promise: calls back while it is at the answer. */
+  send(ask: OutgoingStreamRequest, ears: OutgoingEars): void
   /** Breaks off what is still under way. */
   close(): Promise<void>
 }
@@ -105,7 +118,11 @@ export function outgoing(options: OutgoingOptions): Outgoing {
   const way = new Way(dial, options.caFile ?? null)
   return {
     request: (ask) => request(way, ask),
-    open: (ask) => open(way, ask),
+    open: (ask) =>
+      new Promise((answered, failed) => {
+        send(way, ask, { answered, failed })
+      }),
+    send: (ask, ears) => send(way, ask, ears),
     close: () => way.close(),
   }
 }
@@ -125,44 +142,18 @@ async function request(way: Way, ask: OutgoingRequest): Promise<OutgoingAnswer> 
   }
 }
 
-async function open(way: Way, ask: OutgoingStreamRequest): Promise<OutgoingStream> {
-  const { deadlineMs, idleMs, signal, maxResponseBytes: maxBytes } = ask
-  const first = firstHop(ask, way)
-  const { url, method } = first
-  const hop = { ...first, headers: { ...first.headers, 'accept-encoding': ACCEPT_ENCODING } }
-  checkUrl(url, ask.audience, way.dial.allow)
-  const answer = new Arriving({ url, deadlineMs, idleMs, signal })
-  const ready = way.ready(ask.audience)
-  if (ready !== null) answer.begin(ready, hop)
-  else way.connections(ask.audience).then((made) => answer.begin(made, hop), answer.fail)
-  const { status, headers: fields } = await answer.head
-  const { length, encoding } = lengthAndEncoding(status, method, fields)
-  if (maxBytes !== null && length > maxBytes) {
-    answer.cancel()
-    throw tooLarge(url, maxBytes)
+function send(way: Way, ask: OutgoingStreamRequest, ears: OutgoingEars): void {
+  try {
+    const hop = streamHop(ask, way)
+    checkUrl(hop.url, ask.audience, way.dial.allow)
+    const answer = new Arriving(hop, ask, ears)
+    const ready = way.ready(ask.audience)
+    if (ready !== null) answer.begin(ready)
+    else way.connections(ask.audience).then((made) => answer.begin(made), answer.fail)
+  } catch (error) {
+    // As whoever is asked to wait, nobody is told before he does.
+    queueMicrotask(() => ears.failed(error))
   }
-  return {
-    status,
-    headers: fields,
-    url,
-    get body() {
-      return answer.pieces({ encoding, maxBytes })
-    },
-    whole: (most) => (encoding === null ? answer.whole(most) : joined(url, answer, encoding, most)),
-    cancel: answer.cancel,
-  }
-}
-
-/** @throws {Fault} `NET_TOO_LARGE` */
-async function joined(
-  url: URL,
-  answer: Arriving,
-  encoding: string,
-  maxBytes: number,
-): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of answer.pieces({ encoding, maxBytes })) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
 
 interface Answered extends AnswerHead {
@@ -227,19 +218,6 @@ function isInPieces(body: Hop['body']): body is OutgoingPieces {
   return typeof body === 'object' && body !== null && 'pieces' in body
 }
 
-/** What a body is said to be long, and what it is encoded in where there is one that could be. */
-function lengthAndEncoding(
-  status: number,
-  method: string,
-  headers: Pick<Headers, 'get'>,
-): { readonly length: number; readonly encoding: string | null } {
-  if (method === 'HEAD' || status === 204 || status === 304) return { length: 0, encoding: null }
-  return {
-    length: Number(headers.get('content-length') ?? 0),
-    encoding: headers.get('content-encoding'),
-  }
-}
-
 function answered(
   response: Dispatcher.ResponseData,
   headers: Headers,
@@ -271,17 +249,50 @@ function headersOf(raw: Dispatcher.ResponseData['headers']): Headers {
 const OURS =
   /^(?:host|connection|content-length|transfer-encoding|accept-encoding|expect|upgrade|te|trailer|keep-alive|proxy-.*)$/
 
+const MAX_NAMES = 256
+const MAX_NAME_CHARACTERS = 100
+/** Callers say the same names with every request. */
+const lowerNames = new Map<string, string>()
+
+/** @throws {Fault} `BAD_INPUT` */
+function lowerName(name: string): string {
+  const known = lowerNames.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  if (OURS.test(lower))
+    throw new Fault('BAD_INPUT', `The header '${lower}' is not for callers to set.`)
+  if (lowerNames.size < MAX_NAMES && name.length <= MAX_NAME_CHARACTERS) lowerNames.set(name, lower)
+  return lower
+}
+
 function firstHop(ask: Ask, way: Way): Hop {
   const url = way.target(ask.url)
+  const { method = 'GET', headers = NO_HEADERS, body = null } = ask
+  return { url, method, headers: lowered(headers, NO_HEADERS), body }
+}
+
+type HeaderFields = Readonly<Record<string, string>>
+
+const NO_HEADERS: HeaderFields = {}
+const ENCODED: HeaderFields = { 'accept-encoding': ACCEPT_ENCODING }
+/** Of those that nobody changes any more. */
+const knownStreamHeaders = new WeakMap<HeaderFields, HeaderFields>()
+
+function lowered(named: HeaderFields, more: HeaderFields): HeaderFields {
   const headers: Record<string, string> = { 'user-agent': 'sallyport' }
-  for (const [name, value] of Object.entries(ask.headers ?? {})) {
-    const lower = name.toLowerCase()
-    if (OURS.test(lower))
-      throw new Fault('BAD_INPUT', `The header '${lower}' is not for callers to set.`)
-    headers[lower] = value
-  }
-  const body = ask.body ?? null
-  return { url, method: ask.method ?? 'GET', headers, body }
+  for (const name of Object.keys(named)) headers[lowerName(name)] = named[name] ?? ''
+  return Object.assign(headers, more)
+}
+
+/** What is sent for an answer that is read as it comes. The same headers, frozen, make the same again. */
+function streamHop(ask: OutgoingStreamRequest, way: Way): Hop {
+  const url = way.target(ask.url)
+  const { method = 'GET', headers: named = NO_HEADERS, body = null } = ask
+  const known = knownStreamHeaders.get(named)
+  if (known !== undefined) return { url, method, headers: known, body }
+  const headers = Object.freeze(lowered(named, ENCODED))
+  if (Object.isFrozen(named)) knownStreamHeaders.set(named, headers)
+  return { url, method, headers, body }
 }
 
 /** What is wrong with the file is for who runs this program; whoever asks it for something hears that it cannot. */
