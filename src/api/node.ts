@@ -43,13 +43,22 @@ export async function serveApi(
   }
 }
 
+/** What a refusal needs of an answer. */
+export interface Refusable {
+  setHeader(name: string, value: string): unknown
+  writeHead(
+    status: number,
+    headers: Readonly<Record<string, string | number>>,
+  ): { end(body?: string): unknown }
+}
+
 /** Answers a request that may not be answered at all, whatever it asks for. */
-export function refuseRequest(outgoing: ServerResponse, error: unknown): void {
+export function refuseRequest(outgoing: Refusable, error: unknown): void {
   outgoing.setHeader('Connection', 'close')
   write(outgoing, refusalOf(error))
 }
 
-function write(outgoing: ServerResponse, { status, headers, body }: ApiAnswer): void {
+function write(outgoing: Pick<Refusable, 'writeHead'>, { status, headers, body }: ApiAnswer): void {
   if (body === null) {
     outgoing.writeHead(status, withoutType(headers)).end()
     return

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenPort } from '../core/admin-port.ts'
 import { packageVersion, processEnvironment, type Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
@@ -8,6 +7,8 @@ import {
   AllDoor,
   acrossEras,
   type CallPathOptions,
+  type DoorRequest,
+  type DoorResponse,
   GatewayMetrics,
   HttpDoor,
   httpUpstream,
@@ -59,11 +60,11 @@ export interface KnockFrom {
 export interface GatewayDoor {
   /** @param target path and query as they were sent */
   handle(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: DoorRequest,
+    response: DoorResponse,
     target: string,
     from: KnockFrom,
-  ): Promise<void>
+  ): void | Promise<void>
   close(): Promise<void>
 }
 
@@ -108,9 +109,8 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   })
   const openAll = lazily(async () => allDoor(parts, view, peers, { record, recorder }, metrics))
   return {
-    async handle(request, response, target, { address, origin }) {
-      const [pathname = '', query = ''] = target.split('?', 2)
-      const server = ADDRESS.exec(pathname)?.[1] ?? ''
+    handle(request, response, target, { address, origin }) {
+      const [pathname = '', query = ''] = target.includes('?') ? target.split('?', 2) : [target]
       const { authorization, dpop } = request.headers
       const shown = () => {
         if (query !== '' && namesToken(new URLSearchParams(query)))
@@ -126,22 +126,22 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
         }
       }
       const challenge = (error: string | null) => challengeOf(origin, pathname, error)
-      if (pathname === METRICS) {
-        await showMetrics({ ...parts, metrics, door }, request, response, async () =>
+      if (pathname === METRICS)
+        return showMetrics({ ...parts, metrics, door }, request, response, async () =>
           isLoopback(address ?? '') && authorization === undefined ? null : shown(),
         )
-        return
-      }
       if (pathname === ALL) {
         const admit = async () => peers.admitToAll(shown(), await view.serversNow())
-        await (await openAll()).handle({ request, response, admit, challenge })
-        return
+        return openAll().then((all) => all.handle({ request, response, admit, challenge }))
       }
-      void nodes.announce()
+      if (nodes.isDue) void nodes.announce()
+      const server = ADDRESS.exec(pathname)?.[1] ?? ''
       const { [LETTER]: letter } = request.headers
-      const admit = async () =>
-        typeof letter === 'string' ? nodes.admitted(letter, pathname) : peers.admit(shown(), server)
-      await door.handle({ request, response, server, admit, challenge })
+      const admit = () =>
+        typeof letter === 'string'
+          ? nodes.admitted(letter, pathname)
+          : peers.admit(shown(), server, request.socket)
+      return door.handle({ request, response, server, admit, challenge })
     },
     async close() {
       const all = await openAll.made()

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { Fault } from '../core/faults.ts'
 import { mentionsHeld } from '../core/held-values.ts'
 import type { Log } from '../core/log.ts'
@@ -51,11 +50,16 @@ export class GatewayNodes {
     this.#parts = parts
   }
 
+  /** Whether it is time to say again where this process is reached. */
+  get isDue(): boolean {
+    return this.#parts.address !== null && systemClock() - this.#announcedAt >= KNOWN_MS / 2
+  }
+
   /** Says where this process is reached. Who cannot be told it may still call here. */
   async announce(): Promise<void> {
     const { address, state, log } = this.#parts
+    if (address === null || !this.isDue) return
     const now = systemClock()
-    if (address === null || now - this.#announcedAt < KNOWN_MS / 2) return
     try {
       await state.keepNode(THIS_NODE, address, epochMs(now + KNOWN_MS))
       this.#announcedAt = now
@@ -156,7 +160,7 @@ function stranger(): Fault {
   return new Fault('UNAUTHENTICATED', 'No process of this store sent this.')
 }
 
-function fieldsOf({ headers }: IncomingMessage): Record<string, string> {
+function fieldsOf({ headers }: Elsewhere['request']): Record<string, string> {
   const passed: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers))
     if (typeof value === 'string' && PASSED.test(name)) passed[name] = value

@@ -22,6 +22,24 @@ type Shown = Omit<ShownBearer, 'vault'>
 /** So long a grant that was read counts for the next request; bearers are confirmed as often. */
 const KEPT_MS = 250
 
+/** Who came over a connection last. */
+interface Came {
+  readonly bearer: string
+  readonly server: string
+  readonly address: string | null
+  readonly admitted: Admitted
+  readonly at: number
+  readonly changes: number
+}
+
+/** @param now changes made in this process */
+function counts({ at, changes, admitted }: Came, now: number): boolean {
+  const endsAt = admitted.caller.access?.expiresAt ?? null
+  return (
+    changes === now && monotonicMs() - at < KEPT_MS && (endsAt === null || endsAt > systemClock())
+  )
+}
+
 /** Who may call the servers of the gateway, and under which grant. */
 export class GatewayPeers {
   readonly #parts: GatewayPeerParts
@@ -30,14 +48,41 @@ export class GatewayPeers {
     { readonly server: string; readonly at: number; readonly grant: Promise<GrantInfo> }
   >()
 
+  readonly #came = new WeakMap<object, Came>()
+
   readonly #labels = new WeakMap<Caller, { readonly at: number; readonly caller: Caller }>()
 
   constructor(parts: GatewayPeerParts) {
     this.#parts = parts
   }
 
-  /** @throws {Fault} `UNAUTHENTICATED`; `ACCESS_DENIED` for somebody without a grant for the server */
-  async admit(shown: Shown, server: string): Promise<Admitted> {
+  /**
+   * Whoever comes again over a connection, with the same bearer, is known for a moment.
+   *
+   * @throws {Fault} `UNAUTHENTICATED`; `ACCESS_DENIED` for somebody without a grant for the server
+   */
+  admit(shown: Shown, server: string, connection: object): Admitted | Promise<Admitted> {
+    const { bearer, scheme, proof, address } = shown
+    // A proof counts once, and a bearer of this machine is asked for each time.
+    const changes = this.#parts.stack.identity.authentication.changes()
+    if (scheme !== 'Bearer' || proof !== null || changes === null) return this.#admit(shown, server)
+    const came = this.#came.get(connection)
+    if (
+      came !== undefined &&
+      came.bearer === bearer &&
+      came.server === server &&
+      came.address === address &&
+      counts(came, changes)
+    )
+      return came.admitted
+    const known = { bearer, server, address, at: monotonicMs(), changes }
+    return this.#admit(shown, server).then((admitted) => {
+      if (admitted.grant !== null) this.#came.set(connection, { ...known, admitted })
+      return admitted
+    })
+  }
+
+  async #admit(shown: Shown, server: string): Promise<Admitted> {
     const token = await this.#localToken(shown)
     if (token !== null)
       return {

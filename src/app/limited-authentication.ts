@@ -23,6 +23,8 @@ export function limitedAuthentication(
     revoke: (...given) => authentication.revoke(...given),
     keySet: () => authentication.keySet(),
     org: () => authentication.org(),
+    // Each request counts.
+    changes: () => null,
   }
 }
 

@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenPort } from '../core/admin-port.ts'
 import {
+  type DoorRequest,
+  type DoorResponse,
   type GatewayMetrics,
   type Gauge,
   type HttpDoor,
@@ -30,8 +31,8 @@ type Shown = Omit<ShownBearer, 'vault'>
  */
 export async function showMetrics(
   parts: MetricsParts,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: DoorRequest,
+  response: DoorResponse,
   shown: () => Promise<Shown | null>,
 ): Promise<void> {
   try {

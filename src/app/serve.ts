@@ -7,6 +7,7 @@ import { packageVersion, type Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
+import type { WholeRequest } from '../gateway/index.ts'
 import type { McpEndpoint, ServerDefinition } from '../mcp/index.ts'
 import { isResourceMetadataPath, openMcpEndpoint } from '../mcp/index.ts'
 import type { From, Pages } from '../pages/index.ts'
@@ -14,8 +15,10 @@ import type { SecretSession } from '../secret-tools/index.ts'
 import type { ReachedVault } from '../vault/index.ts'
 import { type Arrival, arrivalOf, checkFields, securityOf } from './arrival.ts'
 import { clientDocument } from './client-document.ts'
+import type { DoorAnswer } from './door-answer.ts'
+import { DoorConnections } from './door-connections.ts'
 import type { GatewayDoor } from './gateway-door.ts'
-import { lazily } from './lazily.ts'
+import { askLazily, lazily } from './lazily.ts'
 import { type Binding, openListener } from './listener.ts'
 import { mcpPeer } from './mcp-peer.ts'
 
@@ -94,8 +97,29 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       void other(incoming, outgoing)
     }
   }
+  /** As `answer`, for what only the door of a server is asked; its fields were looked at as they were read. */
+  const answerWhole = (request: WholeRequest, response: DoorAnswer): void => {
+    try {
+      const arrival = arrivalOf(request, binding.behindProxy)
+      if (!arrival.isPrivate) throw notPrivate()
+      for (const [name, value] of securityOf(arrival, request)) response.setHeader(name, value)
+      const from = { address: arrival.address, origin: originOf(request, arrival, settings) }
+      const answered = askLazily(gateway, (door) =>
+        door.handle(request, response, request.url, from),
+      )
+      if (answered instanceof Promise)
+        answered.catch((error: unknown) => refuseRequest(response, error))
+    } catch (error) {
+      refuseRequest(response, error)
+    }
+  }
   const listening = await openListener(binding, answer, log)
   const { server } = listening
+  const doors = new DoorConnections(
+    server,
+    binding.tls === null ? 'connection' : 'secureConnection',
+    { keptMs: server.keepAliveTimeout, answer: answerWhole },
+  )
   const scheme = binding.tls === null ? 'http' : 'https'
   const baseUrl = `${scheme}://${shownHost(binding.host)}:${listening.port}`
   const desk = options.deskAt(baseUrl)
@@ -113,8 +137,12 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       listening.close()
       server.close()
       server.closeIdleConnections()
+      doors.closeIdle()
       // Streams that clients keep open would hold the server for ever.
-      setTimeout(() => server.closeAllConnections(), 500).unref()
+      setTimeout(() => {
+        server.closeAllConnections()
+        doors.closeAll()
+      }, 500).unref()
       await stopped
     },
   }
@@ -124,7 +152,7 @@ const GATEWAY = /^\/(?:s\/|(?:mcp\/all|metrics)(?:\?|$))/
 
 /** Origin under which the client reached this server; the door judges whether its host is one of ours. */
 function originOf(
-  { headers }: IncomingMessage,
+  { headers }: Pick<IncomingMessage, 'headers'>,
   { scheme }: Arrival,
   { publicUrl }: Settings,
 ): string {

@@ -215,6 +215,11 @@ export interface AuthenticationPort {
    * @throws {Fault} `UNAUTHENTICATED`, the same text whatever was wrong
    */
   authenticate(bearer: string, origin: Origin): Promise<Caller>
+  /**
+   * How many changes were made in this process: who was let in before the last one is to be asked for anew. Null where
+   * that is to be done with every request.
+   */
+  changes(): number | null
   /** Ends the token that is shown. */
   revoke(bearer: string, origin: Origin): Promise<void>
   /** Public keys as a JWK set: those of every token that may still be valid. */

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -22,7 +21,16 @@ import {
   type Reach,
 } from './all-servers.ts'
 import { EventStream } from './event-stream.ts'
-import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
+import {
+  accepts,
+  type DoorRequest,
+  type DoorResponse,
+  frameOf,
+  type KnockOf,
+  letIn,
+  refuse,
+  takenBy,
+} from './http-request.ts'
 import { traced } from './http-trace.ts'
 import { headerOf, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
@@ -100,10 +108,10 @@ export class AllDoor {
     this.#endView = options.view.onChange(() => void this.#changed())
   }
 
-  handle(knock: KnockOf<AdmittedToAll>): Promise<void> {
+  async handle(knock: KnockOf<AdmittedToAll>): Promise<void> {
     const { log } = this.#options
     const { request, response } = knock
-    return letIn(knock, { hostnames: this.#hostnames, log }, (admitted) =>
+    await letIn(knock, { hostnames: this.#hostnames, log }, (admitted) =>
       this.#admitted(request, response, admitted),
     )
   }
@@ -116,8 +124,8 @@ export class AllDoor {
   }
 
   async #admitted(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: DoorRequest,
+    response: DoorResponse,
     admitted: AdmittedToAll,
   ): Promise<void> {
     const version = headerOf(request, 'mcp-protocol-version')
@@ -168,7 +176,7 @@ export class AllDoor {
   async #asked(
     request: Request,
     pending: PendingAnswer,
-    response: ServerResponse,
+    response: DoorResponse,
     open: Open,
     isModern: boolean,
   ): Promise<void> {
@@ -202,7 +210,7 @@ export class AllDoor {
   async #listens(
     { idText, params }: Request,
     pending: PendingAnswer,
-    response: ServerResponse,
+    response: DoorResponse,
     open: Open,
   ): Promise<void> {
     const { all, admitted } = open
@@ -247,7 +255,7 @@ export class AllDoor {
   }
 
   /** What clients with sessions are told: all of it, for here they have none. */
-  #streams(response: ServerResponse, open: Open): void {
+  #streams(response: DoorResponse, open: Open): void {
     const stream = new EventStream(null)
     stream.attach(response, {}, null)
     this.#listening(open, response, {
@@ -263,7 +271,7 @@ export class AllDoor {
     })
   }
 
-  #listening({ listening }: Open, response: ServerResponse, one: Listening): void {
+  #listening({ listening }: Open, response: DoorResponse, one: Listening): void {
     listening.add(one)
     response.once('close', () => listening.delete(one))
     if (listening.size <= MAX_LISTENING) return

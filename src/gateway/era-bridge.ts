@@ -261,7 +261,7 @@ export function acrossEras(open: OpenUpstream, log: Log): OpenUpstream {
       log,
     })
     const upstream = await open({
-      hear: async (message, about) => bridge.heard(message, about),
+      hear: (message, about) => bridge.heard(message, about),
       failed: (idKey, end, why, status) => bridge.failed(idKey, end, why, status),
     })
     return {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { mentionsHeld } from '../core/held-values.ts'
 import { sseEvent } from '../mcp/wire/index.ts'
+import type { DoorResponse } from './http-request.ts'
 
 /** Of one stream that its client may come back to. */
 const MAX_KEPT = 256
@@ -26,7 +26,7 @@ interface Kept {
  */
 export class EventStream {
   readonly name: string | null
-  #response: ServerResponse | null = null
+  #response: DoorResponse | null = null
   #kept: Kept[] = []
   #keptBytes = 0
   #count = 0
@@ -56,7 +56,7 @@ export class EventStream {
    * @param after number of the last event that the client has; null: of the last one that went out
    */
   attach(
-    response: ServerResponse,
+    response: DoorResponse,
     headers: Readonly<Record<string, string>>,
     after: number | null,
   ): void {
@@ -113,7 +113,7 @@ export class EventStream {
     ])
   }
 
-  #write(response: ServerResponse, text: string, number: number): void {
+  #write(response: DoorResponse, text: string, number: number): void {
     const id = this.name === null ? null : `${this.name}-${number}`
     const isLarge = mentionsHeld(text)
     if (!isLarge && this.#large === null) {
@@ -131,7 +131,7 @@ export class EventStream {
     this.#large = now
   }
 
-  #finish(response: ServerResponse): void {
+  #finish(response: DoorResponse): void {
     if (this.#large === null) response.end()
     else void this.#large.then(() => this.#finish(response))
   }
@@ -151,7 +151,7 @@ export class EventStream {
 const FIRST_WITH_PRIMING = '2025-11-25'
 const REVISION = /^\d{4}-\d\d-\d\d$/
 
-function knowsPriming({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+function knowsPriming({ headers }: DoorResponse['req']): boolean {
   const { 'mcp-protocol-version': version } = headers
   return typeof version === 'string' && REVISION.test(version) && version >= FIRST_WITH_PRIMING
 }

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
@@ -10,7 +9,7 @@ import {
 } from '../mcp/wire/index.ts'
 
 import { EventStream, eventPlace } from './event-stream.ts'
-import type { Taken } from './http-request.ts'
+import type { DoorResponse, Taken } from './http-request.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer } from './pending-answer.ts'
 import { Relay } from './relay.ts'
@@ -32,7 +31,7 @@ export interface DoorSessionOptions extends Omit<RelayOptions, 'toClient' | 'toS
 export interface Posted extends Taken {
   readonly message: Message
   readonly frame: Buffer
-  readonly response: ServerResponse
+  readonly response: DoorResponse
 }
 
 /** Streams whose answer was said, and that a client may still come back to. */
@@ -129,7 +128,7 @@ export class DoorSession {
   }
 
   /** The stream for what the server says of its own accord, or one that broke off. @returns false for a second one */
-  listen(response: ServerResponse, lastEventId: string | null): boolean {
+  listen(response: DoorResponse, lastEventId: string | null): boolean {
     this.lastUsed = monotonicMs()
     const place = eventPlace(lastEventId)
     const named = place === null ? null : this.#streamNamed(place.name)
@@ -173,9 +172,20 @@ export class DoorSession {
     this.#own.end()
   }
 
-  async #hear(message: Message | Refused, about: string | null): Promise<void> {
-    await this.#relay.heard(message, about ?? this.#requestOf(message))
-    for (const { stream } of this.#pending.values()) if (stream.isBehind) await stream.caughtUp()
+  #hear(message: Message | Refused, about: string | null): void | Promise<void> {
+    const hearing = this.#relay.hear(message, about ?? this.#requestOf(message))
+    return hearing instanceof Promise ? hearing.then(() => this.#caughtUp()) : this.#caughtUp()
+  }
+
+  /** Streams that are behind are waited for, so that the server is. */
+  #caughtUp(): void | Promise<void> {
+    if (this.#own.isBehind) return this.#waited()
+    for (const one of this.#pending.values()) if (one.isBehind) return this.#waited()
+    return undefined
+  }
+
+  async #waited(): Promise<void> {
+    for (const one of this.#pending.values()) if (one.isBehind) await one.stream.caughtUp()
     if (this.#own.isBehind) await this.#own.caughtUp()
   }
 
@@ -210,8 +220,8 @@ export class DoorSession {
 
   /** A client that goes away has not cancelled: what is still said it may fetch, if it was given a place to go on from. */
   #streamNamed(name: string): EventStream | null {
-    for (const { stream, isStreaming } of this.#pending.values())
-      if (isStreaming && stream.name === name) return stream
+    for (const one of this.#pending.values())
+      if (one.isStreaming && one.stream.name === name) return one.stream
     return this.#left.get(name) ?? null
   }
 

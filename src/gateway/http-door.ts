@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
@@ -7,6 +6,7 @@ import type { ServerLimits } from '../core/server-limits.ts'
 import { monotonicMs } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
 import {
+  type Refused,
   type Request,
   RPC_ERRORS,
   readFrame,
@@ -16,8 +16,17 @@ import {
 import type { CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
-import { accepts, frameOf, type KnockOf, letIn, refuse, takenBy } from './http-request.ts'
-import { type Admitted, type Held, Standings } from './http-standings.ts'
+import {
+  accepts,
+  type DoorRequest,
+  type DoorResponse,
+  frameOf,
+  type KnockOf,
+  letIn,
+  refuse,
+  takenBy,
+} from './http-request.ts'
+import { type Admitted, type Held, type Standing, Standings } from './http-standings.ts'
 import { traced } from './http-trace.ts'
 import type { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
@@ -38,6 +47,7 @@ import type { RegistryView } from './registry-view.ts'
 import { holderElsewhere } from './relay-rounds.ts'
 import { reviving } from './reviving-upstream.ts'
 import type { Rounds } from './rounds.ts'
+import type { SharedUpstream } from './shared-upstream.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
 import type { OpenUpstream } from './upstream.ts'
 
@@ -45,8 +55,8 @@ import type { OpenUpstream } from './upstream.ts'
 export interface Elsewhere {
   readonly node: string
   readonly server: string
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: DoorRequest
+  readonly response: DoorResponse
   readonly frame: Buffer
   readonly admitted: Admitted
 }
@@ -99,7 +109,7 @@ const MAX_OPEN_OF_OWNER = 256
  */
 export class HttpDoor {
   readonly #options: HttpDoorOptions
-  readonly #hostnames: ReadonlySet<string>
+  readonly #porter: { readonly hostnames: ReadonlySet<string>; readonly log: Log }
   readonly #sessions = new Map<string, DoorSession>()
   readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
   readonly #shared: SharedUpstreams
@@ -112,7 +122,7 @@ export class HttpDoor {
 
   constructor(options: HttpDoorOptions) {
     this.#options = options
-    this.#hostnames = new Set(options.hostnames)
+    this.#porter = { hostnames: new Set(options.hostnames), log: options.log }
     this.#standings = new Standings(options)
     this.#idleMs = options.idleMs ?? null
     this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
@@ -131,11 +141,9 @@ export class HttpDoor {
     return counted(this.#shared.servers())
   }
 
-  handle(knock: Knock): Promise<void> {
-    const { log } = this.#options
-    return letIn(knock, { hostnames: this.#hostnames, log }, (admitted) =>
-      this.#admitted(knock, admitted),
-    )
+  /** Answered at once where there is no promise, but for the server. */
+  handle(knock: Knock): void | Promise<void> {
+    return letIn(knock, this.#porter, (admitted) => this.#admitted(knock, admitted))
   }
 
   async close(): Promise<void> {
@@ -149,36 +157,42 @@ export class HttpDoor {
     ])
   }
 
-  async #admitted(knock: Knock, admitted: Admitted): Promise<void> {
+  #admitted(knock: Knock, admitted: Admitted): void | Promise<void> {
+    const { view } = this.#options
+    const server = view.server(knock.server)
+    return server === null
+      ? view.serverNow(knock.server).then((found) => this.#asked(knock, admitted, found))
+      : this.#asked(knock, admitted, server)
+  }
+
+  #asked(knock: Knock, admitted: Admitted, server: ServerInfo | null): void | Promise<void> {
     const { request, response } = knock
-    const server = await this.#options.view.serverNow(knock.server)
     if (server === null) {
       refuse(response, 404, 'NOT_FOUND', 'There is no such server.')
-      return
+      return undefined
     }
     const id = headerOf(request, 'mcp-session-id')
     const version = headerOf(request, 'mcp-protocol-version')
     const isModern = version !== null && version >= MODERN
     switch (request.method) {
       case 'POST':
-        await this.#posted(knock, admitted, server, isModern ? null : id)
-        return
+        return this.#posted(knock, admitted, server, isModern ? null : id)
       case 'GET':
       case 'DELETE':
         if (isModern || id === null) break
-        await this.#ofSession(knock, admitted, id)
-        return
+        return this.#ofSession(knock, admitted, id)
       default:
     }
     refuse(response, 405, 'METHOD_NOT_ALLOWED', 'Messages are sent by POST.', { Allow: 'POST' })
+    return undefined
   }
 
-  async #posted(
+  #posted(
     { request, response }: Knock,
     admitted: Admitted,
     server: ServerInfo,
     id: string | null,
-  ): Promise<void> {
+  ): void | Promise<void> {
     const { owner } = admitted
     const open = this.#underway.get(owner) ?? 0
     if (open >= MAX_OPEN_OF_OWNER)
@@ -187,29 +201,42 @@ export class HttpDoor {
       })
     this.#underway.set(owner, open + 1)
     response.once('close', () => this.#left(owner))
-    const frame = await frameOf(request, this.#options.maxMessageBytes)
+    const frame = frameOf(request, this.#options.maxMessageBytes)
+    return frame instanceof Promise
+      ? frame.then((read) => this.#framed(request, response, admitted, server, id, read))
+      : this.#framed(request, response, admitted, server, id, frame)
+  }
+
+  #framed(
+    request: DoorRequest,
+    response: DoorResponse,
+    admitted: Admitted,
+    server: ServerInfo,
+    id: string | null,
+    frame: Buffer | Refused,
+  ): void | Promise<void> {
     if (!Buffer.isBuffer(frame)) {
       sendJson(response, 400, refusalAnswer(frame))
-      return
+      return undefined
     }
     if (admitted.sentOn !== undefined && admitted.sentOn !== digestOf(frame))
       throw new Fault('ACCESS_DENIED', 'This is not what the other process sent.')
     const message = readFrame(frame)
     if (message.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(message))
-      return
+      return undefined
     }
     const taken = takenBy(request)
     if (taken === null) {
       refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
-      return
+      return undefined
     }
     const posted: Posted = { ...traced(request, { message, frame }), response, ...taken }
     const shown = headerOf(request, 'mcp-protocol-version')
     const named = versionNamedBy(message)
-    if (id === null && (named !== null || (shown !== null && shown >= MODERN)))
-      await this.#modern(request, posted, admitted, server)
-    else await this.#legacy(posted, admitted, server, id, shown)
+    return id === null && (named !== null || (shown !== null && shown >= MODERN))
+      ? this.#modern(request, posted, admitted, server)
+      : this.#legacy(posted, admitted, server, id, shown)
   }
 
   #left(owner: string): void {
@@ -218,26 +245,23 @@ export class HttpDoor {
     else this.#underway.set(owner, open)
   }
 
-  async #legacy(
+  #legacy(
     posted: Posted,
     admitted: Admitted,
     server: ServerInfo,
     id: string | null,
     version: string | null,
-  ): Promise<void> {
+  ): void | Promise<void> {
     const { message, response } = posted
     const isHello = message.kind === 'request' && message.method === 'initialize'
-    if (id === null && isHello) {
-      await this.#opened(posted, message, admitted, server)
-      return
-    }
+    if (id === null && isHello) return this.#opened(posted, message, admitted, server)
     if (id === null) {
       sendJson(
         response,
         400,
         rpcError(idTextOf(message), RPC_ERRORS.request, 'Send initialize first.'),
       )
-      return
+      return undefined
     }
     const session = this.#sessionOf(id, admitted, server.name)
     if (session === null) {
@@ -246,7 +270,7 @@ export class HttpDoor {
         404,
         rpcError(idTextOf(message), RPC_ERRORS.request, 'There is no such session.'),
       )
-      return
+      return undefined
     }
     if (version !== null && !LEGACY.has(version)) {
       sendJson(
@@ -258,7 +282,7 @@ export class HttpDoor {
           `Unsupported protocol version '${version.slice(0, 32)}'.`,
         ),
       )
-      return
+      return undefined
     }
     if (isHello) {
       sendJson(
@@ -266,10 +290,11 @@ export class HttpDoor {
         400,
         rpcError(message.idText, RPC_ERRORS.request, 'The session is open already.'),
       )
-      return
+      return undefined
     }
     this.#cameBackTo(session, admitted)
     session.post(posted, admitted.caller)
+    return undefined
   }
 
   async #opened(
@@ -338,34 +363,69 @@ export class HttpDoor {
       : null
   }
 
-  async #modern(
-    request: IncomingMessage,
+  #modern(
+    request: DoorRequest,
     posted: Posted,
     admitted: Admitted,
     server: ServerInfo,
+  ): void | Promise<void> {
+    const standing = this.#standings.ofRequest(server, admitted)
+    const node = holderElsewhere(standing.path, admitted.caller, posted.message)
+    const shared =
+      node !== null && admitted.sentOn === undefined
+        ? null
+        : this.#shared.now(server, admitted.owner, capabilitiesOf(posted.message))
+    return shared === null
+      ? this.#modernLater(request, posted, admitted, server, standing, node)
+      : this.#alone(request, posted, admitted, standing, shared)
+  }
+
+  /** There is no such server open yet, or another process holds what the request is for. */
+  async #modernLater(
+    request: DoorRequest,
+    posted: Posted,
+    admitted: Admitted,
+    server: ServerInfo,
+    standing: Standing,
+    node: string | null,
   ): Promise<void> {
     const { message, response, frame } = posted
-    const { held, ...judging } = this.#standings.ofRequest(server, admitted)
-    const node = holderElsewhere(judging.path, admitted.caller, message)
     if (node !== null && admitted.sentOn === undefined) {
       const elsewhere = { node, server: server.name, request, response, frame, admitted }
       if ((await this.#options.sendOn?.(elsewhere)) === true) return
     }
     const shared = await this.#shared.of(server, admitted.owner, capabilitiesOf(message))
+    await this.#alone(request, posted, admitted, standing, shared)
+  }
+
+  #alone(
+    request: DoorRequest,
+    posted: Posted,
+    { caller }: Admitted,
+    { held, policiesNow, inspection, path }: Standing,
+    shared: SharedUpstream,
+  ): void | Promise<void> {
+    const { message, response, frame, takesStream, prefersStream } = posted
     const refusal = modernProblem(request, message, shared.tools)
     if (refusal !== null) {
       sendJson(response, 400, refusal)
-      return
+      return undefined
     }
     const one = new ModernRequest({
-      ...posted,
-      caller: admitted.caller,
-      ...judging,
+      message,
+      response,
+      frame,
+      takesStream,
+      prefersStream,
+      caller,
+      policiesNow,
+      inspection,
+      path,
       log: this.#options.log,
       onOver: () => this.#heldBy.delete(one),
     })
     this.#heldBy.set(one, held)
-    await one.go(shared)
+    return one.go(shared)
   }
 
   /** Since when nobody may have used it. Monotonic milliseconds. */

@@ -11,13 +11,22 @@ import {
   readFrame,
   SseReader,
 } from '../mcp/wire/index.ts'
-import type { Outgoing, OutgoingPieces, OutgoingStream } from '../net/index.ts'
+import type {
+  Leaving,
+  Outgoing,
+  OutgoingEars,
+  OutgoingPieces,
+  OutgoingStream,
+  OutgoingStreamRequest,
+} from '../net/index.ts'
 import { largeIntake } from './large-lines.ts'
 
 /** What a server is shown so that it lets us in; never what a client showed us. */
 export interface UpstreamCredentials {
   /** Headers for one request, names in lower case. */
   headers(): Promise<Readonly<Record<string, string>>>
+  /** As `headers`, where they are at hand; else null. */
+  headersNow?(): Readonly<Record<string, string>> | null
   /**
    * The server answered 401: gets others when there are any to be had.
    *
@@ -41,6 +50,7 @@ export interface UpstreamCredentials {
 
 export const NO_CREDENTIALS: UpstreamCredentials = {
   headers: async () => ({}),
+  headersNow: () => ({}),
   renew: async () => {},
 }
 
@@ -100,7 +110,7 @@ function challengeOf({ headers }: OutgoingStream): string | null {
 
 export interface HttpWayOptions {
   readonly url: URL
-  readonly out: Pick<Outgoing, 'open'>
+  readonly out: Pick<Outgoing, 'open' | 'send'>
   readonly credentials: UpstreamCredentials
   /** After decompression. */
   readonly maxMessageBytes: number
@@ -117,7 +127,9 @@ export interface HttpAsk {
   readonly deadlineMs: number
   /** The longest silence of the answer; null for any. */
   readonly idleMs: number | null
-  readonly signal: AbortSignal
+  /** Whoever asks wants it no more, in one of the two ways. */
+  readonly signal?: AbortSignal
+  readonly leaving?: Leaving
 }
 
 export interface Followed {
@@ -161,6 +173,30 @@ export class HttpWay {
       : answer
   }
 
+  /** As `open`, without a promise where there is nothing to wait for but the answer. */
+  send(ask: HttpAsk, ears: OutgoingEars): void {
+    const { credentials, out } = this.#options
+    const shown = credentials.headersNow?.() ?? null
+    if (shown === null || mentionsHeld(ask.body ?? '')) {
+      this.open(ask).then(
+        (answer) => ears.answered(answer),
+        (error: unknown) => ears.failed(error),
+      )
+      return
+    }
+    out.send(this.#asked(ask, ask.body, shown), {
+      answered: (answer) => {
+        if (answer.status !== 401 && answer.status !== 403) ears.answered(answer)
+        else
+          this.#refused(ask, shown, answer).then(
+            (one) => ears.answered(one),
+            (error: unknown) => ears.failed(error),
+          )
+      },
+      failed: (error) => ears.failed(error),
+    })
+  }
+
   async #refused(
     ask: HttpAsk,
     shown: Readonly<Record<string, string>>,
@@ -191,20 +227,31 @@ export class HttpWay {
   }
 
   async #once(
-    { method, url, headers, body, ...limits }: HttpAsk,
+    ask: HttpAsk,
     credentials: Readonly<Record<string, string>>,
   ): Promise<OutgoingStream> {
-    const { out, url: home } = this.#options
-    return out.open({
-      ...limits,
-      url: url ?? home,
+    const body = ask.body === undefined ? undefined : await bodyOf(ask.body)
+    return this.#options.out.open(this.#asked(ask, body, credentials))
+  }
+
+  #asked(
+    { method, url, headers, deadlineMs, idleMs, signal, leaving }: HttpAsk,
+    body: string | OutgoingPieces | undefined,
+    credentials: Readonly<Record<string, string>>,
+  ): OutgoingStreamRequest {
+    return {
+      url: url ?? this.#options.url,
       method,
-      headers: { ...credentials, ...headers },
-      ...(body === undefined ? {} : { body: await bodyOf(body) }),
+      headers: isEmpty(credentials) ? headers : { ...credentials, ...headers },
+      body: body ?? null,
+      deadlineMs,
+      idleMs,
+      ...(signal !== undefined && { signal }),
+      ...(leaving !== undefined && { leaving }),
       // A person named the server: it may stand on this machine or in this network.
       audience: 'configured',
       maxResponseBytes: null,
-    })
+    }
   }
 
   /** The one message of an answer in JSON; null when there is none. @throws {Fault} `NET_TOO_LARGE` */
@@ -240,6 +287,12 @@ export class HttpWay {
     return this.read(chunks.length === 1 ? first : Buffer.concat(chunks))
   }
 
+  /** As `message`, of an answer in which it came whole and small; else null. @throws {Fault} `NET_TOO_LARGE` */
+  messageNow(answer: OutgoingStream): Heard | null {
+    const body = isSmall(answer) ? answer.wholeNow(this.#options.maxMessageBytes) : null
+    return body === null || body.length === 0 ? null : this.read(body)
+  }
+
   /** Takes up a message of the server that is too large for memory. */
   large(): LargeLine | null {
     const { credentials, maxMessageBytes } = this.#options
@@ -262,7 +315,7 @@ export class HttpWay {
    */
   async follow(
     answer: OutgoingStream,
-    hear: (message: Heard) => Promise<void>,
+    hear: (message: Heard) => void | Promise<void>,
     isDone: () => boolean = () => false,
   ): Promise<Followed> {
     const { maxMessageBytes, log } = this.#options
@@ -295,6 +348,11 @@ export class HttpWay {
     const { lastEventId, retryMs } = reader
     return { lastEventId, retryMs }
   }
+}
+
+function isEmpty(fields: Readonly<Record<string, string>>): boolean {
+  for (const _name in fields) return false
+  return true
 }
 
 /** A message as it is sent, with its large values in their places. */

@@ -57,7 +57,7 @@ export interface Listening {
   readonly signal: AbortSignal
   /** Whether the session is still the one that counts. */
   readonly isCurrent: () => boolean
-  readonly hear: (message: Heard) => Promise<void>
+  readonly hear: (message: Heard) => void | Promise<void>
   /** The server does not know the session any more. */
   readonly onLost: () => Promise<unknown>
   readonly log: Log

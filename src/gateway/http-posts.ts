@@ -5,9 +5,10 @@ import {
   type Response,
   readMessage,
   ToolHeaders,
+  versionNamedBy,
 } from '../mcp/wire/index.ts'
-import type { OutgoingStream } from '../net/index.ts'
-import { type Heard, type HttpWay, isEventStream, isJson } from './http-exchange.ts'
+import type { Leaving, OutgoingEars, OutgoingStream } from '../net/index.ts'
+import { type Heard, type HttpAsk, type HttpWay, isEventStream, isJson } from './http-exchange.ts'
 import { headersOfSession, type Session } from './http-session.ts'
 import { traceHeaders } from './http-trace.ts'
 
@@ -21,6 +22,9 @@ export interface HttpPostsOptions {
 /** For what carries no answer: a notification, an answer of the client. */
 const TELL_MS = 30_000
 const MAX_PAGES = 100
+const NO_HEADERS: readonly [] = []
+const MAX_SAID = 256
+const MAX_SAID_CHARACTERS = 200
 
 /** Messages to a server by POST, with the headers that say of each what its body says, and what we ask for ourselves. */
 export class HttpPosts {
@@ -29,6 +33,11 @@ export class HttpPosts {
   readonly #way: HttpWay
   readonly #options: HttpPostsOptions
   #ownIds = 0
+  /** Headers of calls, by what is in them. */
+  #said: {
+    readonly session: Session | null
+    readonly headers: Map<string, Readonly<Record<string, string>>>
+  } = { session: null, headers: new Map() }
 
   constructor(way: HttpWay, options: HttpPostsOptions) {
     this.#way = way
@@ -37,27 +46,57 @@ export class HttpPosts {
 
   /** @param signal ends a request; what asks nothing ends with the client, too */
   send(message: Message, session: Session | null, signal: AbortSignal): Promise<OutgoingStream> {
-    const { answerMs, closing } = this.#options
+    const { closing } = this.#options
+    const isAsking = message.kind === 'request'
+    return this.#way.open({
+      ...this.#asked(message, session),
+      signal: isAsking ? signal : AbortSignal.any([signal, closing]),
+    })
+  }
+
+  /** As `send`, of a request, without a promise. */
+  ask(request: Request, session: Session | null, leaving: Leaving, ears: OutgoingEars): void {
+    this.#way.send({ ...this.#asked(request, session), leaving }, ears)
+  }
+
+  #asked(message: Message, session: Session | null): HttpAsk {
+    const { answerMs } = this.#options
     const isListening = message.kind === 'request' && message.method === 'subscriptions/listen'
     const isAsking = message.kind === 'request'
-    const { name } =
-      isAsking && message.method === 'tools/call'
-        ? ((message.params?.value ?? {}) as { readonly name?: unknown })
-        : {}
-    return this.#way.open({
+    return {
       method: 'POST',
-      headers: {
-        accept: 'application/json, text/event-stream',
-        'content-type': 'application/json',
-        ...headersOfSession(session),
-        ...mirroredHeaders(message, this.tools.of(name) ?? []),
-        ...traceHeaders(message),
-      },
+      headers: this.#headersOf(message, session),
       body: message.text,
       deadlineMs: isAsking ? answerMs : TELL_MS,
       idleMs: isListening ? null : answerMs,
-      signal: isAsking ? signal : AbortSignal.any([signal, closing]),
+    }
+  }
+
+  /** The same object where the same is said: what it is written as is remembered by it. */
+  #headersOf(message: Message, session: Session | null): Readonly<Record<string, string>> {
+    const isCall = message.kind === 'request' && message.method === 'tools/call'
+    const name = isCall ? (message.params?.value as { readonly name?: unknown } | null)?.name : ''
+    const wanted = this.tools.of(name) ?? NO_HEADERS
+    const version = versionNamedBy(message)
+    const trace = traceHeaders(message)
+    const said = version === null ? '' : `${version} ${String(name)}`
+    // What is said of a call without headers of its own is in its name.
+    const isKnown = (isCall || version === null) && wanted.length === 0 && !('traceparent' in trace)
+    const known = isKnown && this.#said.session === session ? this.#said.headers.get(said) : null
+    if (known != null) return known
+    const headers = Object.freeze({
+      accept: 'application/json, text/event-stream',
+      'content-type': 'application/json',
+      ...headersOfSession(session),
+      ...mirroredHeaders(message, wanted),
+      ...trace,
     })
+    if (isKnown && typeof name === 'string' && said.length <= MAX_SAID_CHARACTERS) {
+      if (this.#said.session !== session || this.#said.headers.size >= MAX_SAID)
+        this.#said = { session, headers: new Map() }
+      this.#said.headers.set(said, headers)
+    }
+    return headers
   }
 
   /** The tool's schema may ask for headers that we have not seen yet. @returns whether we have now */

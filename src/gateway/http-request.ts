@@ -1,5 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream'
+import type { EventEmitter } from 'node:events'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { pipeline, Readable } from 'node:stream'
 import { asFault, FAULTS, Fault, type FaultCode, isFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { isOurs, toldTo } from '../core/told.ts'
@@ -7,6 +9,40 @@ import { LARGE_BYTES, type LargeLine, onOneLine, type Refused } from '../mcp/wir
 import { decompressor } from '../net/index.ts'
 import { largeIntake } from './large-lines.ts'
 import { sendJson } from './pending-answer.ts'
+
+/** A request whose body is there. */
+export interface WholeRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly socket: Socket
+  readonly body: Buffer
+}
+
+/** A request to a door: as node reads it, or whole. */
+export type DoorRequest = IncomingMessage | WholeRequest
+
+export function isWhole(request: DoorRequest): request is WholeRequest {
+  return 'body' in request
+}
+
+/** What doors say of an answer, as `ServerResponse` has it. `close` comes once, when nothing more can be said. */
+export interface DoorResponse extends EventEmitter {
+  /** What it answers. */
+  readonly req: Pick<DoorRequest, 'headers'>
+  readonly destroyed: boolean
+  readonly headersSent: boolean
+  readonly writable: boolean
+  readonly writableNeedDrain: boolean
+  writeHead(
+    status: number,
+    headers?: Readonly<Record<string, string | number>>,
+  ): Pick<DoorResponse, 'end'>
+  /** @param done called when the next piece may come, and when nobody takes one any more */
+  write(piece: string | Uint8Array, done?: () => void): boolean
+  end(text?: string): unknown
+  destroy(): unknown
+}
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
@@ -49,39 +85,63 @@ function hostnameIn(url: string): string | null {
 
 /** One request at an address of the gateway, and who may make it. */
 export interface KnockOf<A> {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: DoorRequest
+  readonly response: DoorResponse
   /** @throws {Fault} `UNAUTHENTICATED`, `ACCESS_DENIED` */
-  readonly admit: () => Promise<A>
+  readonly admit: () => A | Promise<A>
   /** `WWW-Authenticate` of a refusal. */
   readonly challenge: (error: string | null) => string
 }
 
-/** Lets in whoever may come in; everybody else is refused by the transport. */
-export async function letIn<A>(
-  { request, response, admit, challenge }: KnockOf<A>,
-  { hostnames, log }: { readonly hostnames: ReadonlySet<string>; readonly log: Log },
-  serve: (admitted: A) => Promise<void>,
-): Promise<void> {
+interface Porter {
+  readonly hostnames: ReadonlySet<string>
+  readonly log: Log
+}
+
+/** Lets in whoever may come in; everybody else is refused by the transport. Done at once when there is no promise. */
+export function letIn<A>(
+  knock: KnockOf<A>,
+  porter: Porter,
+  serve: (admitted: A) => void | Promise<void>,
+): void | Promise<void> {
+  const { request, response, admit } = knock
   try {
-    const problem = hostProblem(request, hostnames)
-    if (problem === null) await serve(await admit())
-    else refuse(response, 403, 'ACCESS_DENIED', problem)
+    const problem = hostProblem(request, porter.hostnames)
+    if (problem !== null) refuse(response, 403, 'ACCESS_DENIED', problem)
+    else {
+      const admitted = admit()
+      const served = admitted instanceof Promise ? admitted.then(serve) : serve(admitted)
+      if (served instanceof Promise)
+        return served
+          .catch((error: unknown) => turnedAway(knock, porter, error))
+          .finally(() => readOn(request))
+    }
   } catch (error) {
-    const sentOne = (request.headers.authorization ?? '') !== ''
-    const isNobody = isFault(error, 'UNAUTHENTICATED')
-    refuseFault(
-      response,
-      error,
-      isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
-    )
-    if (!isFault(error)) log.error('a request failed', { error: String(error) })
-    else if (isOurs(error))
-      log.error('a request failed', { code: error.code, reason: error.message })
-  } finally {
-    // What was not read of a body must not be taken for the next request.
-    if (!request.complete) request.resume()
+    turnedAway(knock, porter, error)
   }
+  readOn(request)
+  return undefined
+}
+
+function turnedAway<A>(
+  { request, response, challenge }: KnockOf<A>,
+  { log }: Porter,
+  error: unknown,
+): void {
+  const sentOne = (request.headers.authorization ?? '') !== ''
+  const isNobody = isFault(error, 'UNAUTHENTICATED')
+  refuseFault(
+    response,
+    error,
+    isNobody ? { 'WWW-Authenticate': challenge(sentOne ? 'invalid_token' : null) } : {},
+  )
+  if (!isFault(error)) log.error('a request failed', { error: String(error) })
+  else if (isOurs(error)) log.error('a request failed', { code: error.code, reason: error.message })
+}
+
+/** What was not read of a body must not be taken for the next request. */
+function readOn(request: DoorRequest): void {
+  if (!isWhole(request) && !request.complete) request.resume()
 }
 
 /** What takes no more is read at once. */
@@ -95,29 +155,35 @@ const SMALL_BYTES = 65_536
  * @returns why it is refused, where that is told as a message
  * @throws {Fault} `TOO_LARGE`, `UNSUPPORTED_MEDIA`, `BAD_INPUT` for what cannot be decompressed
  */
-export async function frameOf(
-  request: IncomingMessage,
+export function frameOf(
+  request: DoorRequest,
   maxBytes: number,
-): Promise<Buffer | Refused> {
+): Buffer | Promise<Buffer | Refused> {
   const { 'content-type': type, 'content-encoding': encoding } = request.headers
-  if (!/^application\/json\s*(?:;|$)/i.test(type ?? ''))
+  if (type !== 'application/json' && !/^application\/json\s*(?:;|$)/i.test(type ?? ''))
     throw new Fault('UNSUPPORTED_MEDIA', 'Content-Type must be application/json.')
   const decoder = encoding === undefined || encoding === 'identity' ? null : decompressor(encoding)
   if (decoder === null && encoding !== undefined && encoding !== 'identity')
     throw new Fault('UNSUPPORTED_MEDIA', 'Content-Encoding must be gzip, br or deflate.')
-  const tooMuch = (): Fault =>
-    new Fault('TOO_LARGE', `The message is larger than ${maxBytes} bytes.`)
-  const length = request.headers['content-length']
-  if (Number(length ?? '0') > maxBytes) throw tooMuch()
-  if (decoder === null && length !== undefined && Number(length) <= SMALL_BYTES)
-    return onOneLine(await smallBody(request))
+  const length = Number(request.headers['content-length'] ?? Number.NaN)
+  if (length > maxBytes) throw tooLarge(maxBytes)
+  if (decoder === null && isWhole(request)) return onOneLine(request.body)
+  if (decoder === null && !isWhole(request) && length <= SMALL_BYTES)
+    return smallBody(request).then(onOneLine)
+  return gathered(decoder === null ? received(request) : inflated(request, decoder), maxBytes)
+}
+
+async function gathered(
+  pieces: AsyncIterable<Buffer>,
+  maxBytes: number,
+): Promise<Buffer | Refused> {
   let parts: Buffer[] = []
   let size = 0
   let large: LargeLine | null = null
   try {
-    for await (const part of decoder === null ? received(request) : inflated(request, decoder)) {
+    for await (const part of pieces) {
       size += part.length
-      if (size > maxBytes) throw tooMuch()
+      if (size > maxBytes) throw tooLarge(maxBytes)
       if (large === null && size > LARGE_BYTES) {
         large = largeIntake({ maxBytes, isOneLine: true })
         if (large !== null) for (const held of parts) large.push(held)
@@ -134,6 +200,10 @@ export async function frameOf(
   return onOneLine(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts))
 }
 
+function tooLarge(maxBytes: number): Fault {
+  return new Fault('TOO_LARGE', `The message is larger than ${maxBytes} bytes.`)
+}
+
 /** A body whose length is said; node gives no byte more. */
 function smallBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -148,14 +218,15 @@ function smallBody(request: IncomingMessage): Promise<Buffer> {
   })
 }
 
-function received(request: IncomingMessage): AsyncIterable<Buffer> {
+function received(request: DoorRequest): AsyncIterable<Buffer> {
+  if (isWhole(request)) return Readable.from([request.body])
   // Left open when it is not read to its end: the refusal still has to go back.
   return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
 }
 
 /** As it was before it was compressed. What comes in is counted too, for a stream may grow without giving a byte. */
 async function* inflated(
-  request: IncomingMessage,
+  request: DoorRequest,
   decoder: NonNullable<ReturnType<typeof decompressor>>,
 ): AsyncGenerator<Buffer> {
   const source = received(request)[Symbol.asyncIterator]()
@@ -228,7 +299,7 @@ function weightOf({ headers }: Pick<IncomingMessage, 'headers'>, type: string): 
 
 /** A refusal of the transport: no message of the protocol was judged. */
 export function refuse(
-  response: ServerResponse,
+  response: DoorResponse,
   status: number,
   code: FaultCode,
   message: string,
@@ -239,7 +310,7 @@ export function refuse(
 }
 
 export function refuseFault(
-  response: ServerResponse,
+  response: DoorResponse,
   error: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {

@@ -9,7 +9,7 @@ import {
   versionNamedBy,
   withMembers,
 } from '../mcp/wire/index.ts'
-import type { OutgoingStream } from '../net/index.ts'
+import { Leaving, type OutgoingStream } from '../net/index.ts'
 import { EventLink } from './http-event-link.ts'
 import {
   type Heard,
@@ -30,11 +30,11 @@ export interface HttpUpstreamOptions extends HttpWayOptions {
   readonly answerMs: number
   /**
    * One message of the server. The messages of one stream come one after another: the next is not read before this
-   * resolves. Those of different streams come as they come.
+   * resolves; at once, where there is no promise. Those of different streams come as they come.
    *
    * @param about `idKey` of the request on whose stream it came; null for what the server says of its own accord
    */
-  readonly hear: (message: Heard, about: string | null) => Promise<void>
+  readonly hear: (message: Heard, about: string | null) => void | Promise<void>
   /**
    * A request that nobody will answer. What its end means for a reservation is `end`.
    *
@@ -52,7 +52,7 @@ export interface HttpUpstreamOptions extends HttpWayOptions {
 interface Exchange {
   readonly request: Request
   readonly isModern: boolean
-  readonly controller: AbortController
+  readonly leaving: Leaving
   isAnswered: boolean
   /** Told of every message on its way to whoever asked, the answer among them. */
   onAnswer: ((answer: Response) => void) | null
@@ -86,7 +86,7 @@ export class HttpUpstream {
   /** What a new session is told again. */
   readonly #standing = new Map<string, Request>()
   /** Resolves when the server knows that the client is ready: nothing overtakes that. */
-  #ready: Promise<void> = Promise.resolve()
+  #ready: Promise<void> | null = null
 
   constructor(options: HttpUpstreamOptions) {
     this.#options = options
@@ -114,11 +114,11 @@ export class HttpUpstream {
         this.#options.log.error('a message could not be sent', { reason: one.message })
         return
       case 'request':
-        void this.#ask(one)
+        this.#ask(one)
         return
       case 'notification':
         if (one.method === 'notifications/cancelled') this.#cancel(one)
-        else if (one.method === 'notifications/initialized') this.#ready = this.#introduced(one)
+        else if (one.method === 'notifications/initialized') this.#introducing(one)
         else void this.#tell(one)
         return
       case 'response':
@@ -130,7 +130,7 @@ export class HttpUpstream {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(new Error('closed'))
-    for (const { controller } of this.#exchanges.values()) controller.abort()
+    for (const { leaving } of this.#exchanges.values()) leaving.leave()
     const session = this.#session
     this.#session = null
     session?.link?.close()
@@ -149,30 +149,77 @@ export class HttpUpstream {
       )
   }
 
-  async #ask(request: Request): Promise<void> {
+  #ask(request: Request): void {
     const exchange: Exchange = {
       request,
       isModern: versionNamedBy(request) !== null,
-      controller: new AbortController(),
+      leaving: new Leaving(),
       isAnswered: false,
       onAnswer: null,
     }
     this.#exchanges.set(request.idKey, exchange)
+    if (request.method === 'initialize') this.#follow(exchange, this.#introduce(exchange))
+    else if (this.#ready === null) this.#begin(exchange)
+    else
+      this.#ready.then(
+        () => this.#begin(exchange),
+        (error: unknown) => this.#failed(exchange, error),
+      )
+  }
+
+  /** Most requests are answered whole, by one message: then nothing is waited for but that. */
+  #begin(exchange: Exchange): void {
+    const { request, isModern, leaving } = exchange
+    this.#keep(request)
+    const session = isModern ? null : this.#session
+    if (session?.link != null) {
+      this.#follow(exchange, this.#exchange(exchange, null))
+      return
+    }
+    this.#posts.ask(request, session, leaving, {
+      answered: (answer) => this.#answered(exchange, session, answer),
+      failed: (error) => this.#failed(exchange, error),
+    })
+  }
+
+  #answered(exchange: Exchange, session: Session | null, answer: OutgoingStream): void {
     try {
-      if (request.method === 'initialize') await this.#introduce(exchange)
-      else {
-        await this.#ready
-        this.#keep(request)
-        await this.#exchange(exchange)
-      }
-      if (!exchange.isAnswered) throw new Unanswered('lost', 'The server did not answer.')
+      const message = answer.status === 200 && isJson(answer) ? this.#way.messageNow(answer) : null
+      const hearing =
+        message === null
+          ? this.#exchange(exchange, { answer, session })
+          : this.#hear(message, exchange)
+      if (hearing instanceof Promise) this.#follow(exchange, hearing)
+      else this.#over(exchange)
     } catch (error) {
-      if (exchange.isAnswered || exchange.controller.signal.aborted) return
+      this.#failed(exchange, error)
+    }
+  }
+
+  #follow(exchange: Exchange, work: Promise<void>): void {
+    work.then(
+      () => this.#over(exchange),
+      (error: unknown) => this.#failed(exchange, error),
+    )
+  }
+
+  #over(exchange: Exchange): void {
+    if (exchange.isAnswered) this.#forget(exchange)
+    else this.#failed(exchange, new Unanswered('lost', 'The server did not answer.'))
+  }
+
+  #failed(exchange: Exchange, error: unknown): void {
+    const { request, isAnswered, leaving } = exchange
+    if (!isAnswered && !leaving.isLeft) {
       const { end, message, status } = unansweredBy(error)
       this.#options.failed(request, end, message, status)
-    } finally {
-      if (this.#exchanges.get(request.idKey) === exchange) this.#exchanges.delete(request.idKey)
     }
+    this.#forget(exchange)
+  }
+
+  #forget(exchange: Exchange): void {
+    const { idKey } = exchange.request
+    if (this.#exchanges.get(idKey) === exchange) this.#exchanges.delete(idKey)
   }
 
   /** What the server has to be told again in a new session. */
@@ -186,15 +233,21 @@ export class HttpUpstream {
     else this.#standing.delete(`resource ${uri}`)
   }
 
-  async #exchange(exchange: Exchange): Promise<void> {
+  /** @param first what the server answered, where it was asked already */
+  async #exchange(
+    exchange: Exchange,
+    first: { readonly answer: OutgoingStream; readonly session: Session | null } | null,
+  ): Promise<void> {
     const { request, isModern } = exchange
+    const { signal } = exchange.leaving
     for (let renewals = 0; ; renewals += 1) {
-      const session = isModern ? null : this.#session
+      const asked = renewals === 0 ? first : null
+      const session = asked !== null ? asked.session : isModern ? null : this.#session
       if (session?.link != null) {
         if (await this.#exchangeOverLink(exchange, session.link, renewals)) return
         continue
       }
-      const answer = await this.#posts.send(request, session, exchange.controller.signal)
+      const answer = asked?.answer ?? (await this.#posts.send(request, session, signal))
       const isLost = answer.status === 404 && session !== null && session.id !== null
       if (isLost && renewals === 0) {
         answer.cancel()
@@ -203,11 +256,7 @@ export class HttpUpstream {
       }
       if (isModern && request.method === 'tools/call' && answer.status === 400 && renewals === 0) {
         const refusal = await this.#way.message(answer)
-        if (
-          isMismatch(refusal) &&
-          (await this.#posts.learnTools(request, exchange.controller.signal))
-        )
-          continue
+        if (isMismatch(refusal) && (await this.#posts.learnTools(request, signal))) continue
         await this.#hearRefusal(answer.status, refusal, exchange)
         return
       }
@@ -226,14 +275,14 @@ export class HttpUpstream {
 
   /** @returns false when the request never reached the server and may be sent again */
   async #exchangeOverLink(exchange: Exchange, link: EventLink, round: number): Promise<boolean> {
-    const { request, controller } = exchange
+    const { request, leaving } = exchange
     if (link.isOver) {
       if (round > 0 || this.#session === null)
         throw new Unanswered('never-sent', 'The stream of the server ended.')
       await this.#mustRenew(this.#session)
       return false
     }
-    await link.exchange(request, this.#options.answerMs, controller.signal)
+    await link.exchange(request, this.#options.answerMs, leaving.signal)
     exchange.isAnswered = true
     return true
   }
@@ -274,7 +323,7 @@ export class HttpUpstream {
     exchange: Exchange,
     session: Session | null,
   ): Promise<void> {
-    const hear = (message: Heard): Promise<void> => this.#hear(message, exchange)
+    const hear = (message: Heard): void | Promise<void> => this.#hear(message, exchange)
     const isDone = (): boolean => exchange.isAnswered
     let lastEventId: string | null = null
     let waitMs = FIRST_WAIT_MS
@@ -290,25 +339,25 @@ export class HttpUpstream {
       // Modern streams are not resumed, nor are those whose events have no ids.
       if (exchange.isModern || lastEventId === null || !isHeaderText(lastEventId)) break
       failures += 1
-      await sleep(waitMs * failures, exchange.controller.signal)
+      await sleep(waitMs * failures, exchange.leaving.signal)
       stream = await resumed(this.#way, {
         session,
         lastEventId,
         idleMs: this.#options.answerMs,
-        signal: exchange.controller.signal,
+        signal: exchange.leaving.signal,
       })
     }
     throw new Unanswered('lost', 'The stream of the server ended before the answer.')
   }
 
-  async #hear(message: Heard, exchange: Exchange): Promise<void> {
+  #hear(message: Heard, exchange: Exchange): void | Promise<void> {
     const { request } = exchange
     let heard = message
     // It belongs to the one request that the connection is for.
     if (message.kind === 'refused' && message.isAnswer === true) {
       exchange.isAnswered = true
       this.#options.failed(request, 'lost', message.message, null)
-      return
+      return undefined
     }
     if (message.kind === 'response' && message.idKey === null)
       heard = readMessage(withMembers(message.text, { id: request.idText }))
@@ -318,18 +367,18 @@ export class HttpUpstream {
       if (request.method === 'tools/list' && heard.outcome === 'result')
         this.#posts.tools.learn(heard.body.value)
     }
-    await this.#options.hear(heard, request.idKey)
+    return this.#options.hear(heard, request.idKey)
   }
 
   /** `initialize`: the client begins, or begins again. */
   async #introduce(exchange: Exchange): Promise<void> {
-    const { request, controller } = exchange
+    const { request, leaving } = exchange
     const old = this.#session
     this.#session = null
     old?.link?.close()
     this.#standing.clear()
     this.#hello = request
-    const answer = await this.#posts.send(request, null, controller.signal)
+    const answer = await this.#posts.send(request, null, leaving.signal)
     if ([400, 404, 405, 406, 415].includes(answer.status)) {
       const refusal = isJson(answer) ? await this.#way.message(answer) : null
       answer.cancel()
@@ -338,7 +387,7 @@ export class HttpUpstream {
         await this.#hearRefusal(answer.status, refusal, exchange)
         return
       }
-      await link.exchange(request, this.#options.answerMs, controller.signal, (response) => {
+      await link.exchange(request, this.#options.answerMs, leaving.signal, (response) => {
         this.#session = sessionOf(response, null, link)
       })
       exchange.isAnswered = true
@@ -359,6 +408,14 @@ export class HttpUpstream {
     })
   }
 
+  #introducing(notification: Notification): void {
+    const ready = this.#introduced(notification)
+    this.#ready = ready
+    void ready.finally(() => {
+      if (this.#ready === ready) this.#ready = null
+    })
+  }
+
   async #introduced(notification: Notification): Promise<void> {
     await this.#tell(notification)
     const session = this.#session
@@ -368,7 +425,7 @@ export class HttpUpstream {
   /** A notification, or an answer of the client: nothing comes back. */
   async #tell(message: Notification | Response): Promise<void> {
     try {
-      if (message.kind === 'notification') await this.#ready.catch(() => {})
+      if (message.kind === 'notification') await this.#ready?.catch(() => {})
       const session = versionNamedBy(message) === null ? this.#session : null
       if (session?.link != null) {
         await session.link.tell(message)
@@ -393,11 +450,11 @@ export class HttpUpstream {
     const idKey = typeof requestId === 'string' ? `s${requestId}` : `n${String(requestId)}`
     const exchange = this.#exchanges.get(idKey)
     if (exchange?.isModern === true) {
-      exchange.controller.abort()
+      exchange.leaving.leave()
       return
     }
     void this.#tell(notification)
-    if (exchange !== undefined) setTimeout(() => exchange.controller.abort(), CANCELLED_MS).unref()
+    if (exchange !== undefined) setTimeout(() => exchange.leaving.leave(), CANCELLED_MS).unref()
   }
 
   /** What a legacy server says of its own accord. */

@@ -16,7 +16,14 @@ export {
   type Knock,
 } from './http-door.ts'
 export { NO_CREDENTIALS, type UpstreamCredentials } from './http-exchange.ts'
-export { hostProblem, refuse, refuseFault } from './http-request.ts'
+export {
+  type DoorRequest,
+  type DoorResponse,
+  hostProblem,
+  refuse,
+  refuseFault,
+  type WholeRequest,
+} from './http-request.ts'
 export type { Admitted } from './http-standings.ts'
 export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 export { MadeTasks } from './made-tasks.ts'

@@ -1,12 +1,12 @@
-import type { ServerResponse } from 'node:http'
 import { asFault } from '../core/faults.ts'
 import { errorAnswer, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
 import type { OutgoingPieces } from '../net/index.ts'
+import type { DoorResponse } from './http-request.ts'
 import { bytesOf, piecesOf, release, sent, writeMessage } from './large-messages.ts'
 
 /** Answers with a message that has large values. Their places are empty afterwards. */
 export async function sendLargeJson(
-  response: ServerResponse,
+  response: DoorResponse,
   status: number,
   text: string,
   headers: Readonly<Record<string, string>>,
@@ -32,7 +32,7 @@ export async function sendLargeJson(
  * @param id of the event; null where nobody comes back to the stream: then the values are not needed any more
  */
 export async function writeLargeEvent(
-  response: ServerResponse,
+  response: DoorResponse,
   text: string,
   id: string | null,
 ): Promise<void> {

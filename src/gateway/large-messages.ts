@@ -113,6 +113,14 @@ export function bytesOf(text: string): number {
   return bytes + Buffer.byteLength(text.slice(at))
 }
 
+/** Takes pieces one after another. */
+interface PieceStream {
+  readonly writable: boolean
+  once(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+  write(piece: string | Uint8Array, done?: () => void): unknown
+}
+
 /**
  * Writes a message with its large values in their places, no faster than it is taken. Resolves when it is handed over,
  * or the stream is gone.
@@ -120,7 +128,7 @@ export function bytesOf(text: string): number {
  * @throws {Fault} before anything is written, when a value is forgotten
  */
 export async function writeMessage(
-  stream: Writable,
+  stream: PieceStream,
   text: string,
   around: { readonly head?: string; readonly tail?: string } = {},
 ): Promise<void> {

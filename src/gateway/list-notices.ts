@@ -43,6 +43,14 @@ export class ListNotices {
   /** Whether the client is one that is told without having asked. */
   #isSession = false
 
+  /** Whether a request, alone, is told of anything that it does not ask for. */
+  static areFor(message: Message): boolean {
+    return (
+      message.kind === 'request' &&
+      (GREETINGS.has(message.method) || message.method === 'subscriptions/listen')
+    )
+  }
+
   constructor(policiesNow: () => PoliciesNow) {
     this.#policiesNow = policiesNow
     this.#policies = policiesNow()

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import {
   ERA_ERRORS,
   headerMismatch,
@@ -9,6 +8,7 @@ import {
   type ToolHeaders,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
+import type { DoorRequest } from './http-request.ts'
 import { isObject } from './tool-call.ts'
 
 /** The revision whose requests stand alone. */
@@ -22,7 +22,7 @@ export const LEGACY: ReadonlySet<string> = new Set([
   '2025-11-25',
 ])
 
-export function headerOf({ headers }: IncomingMessage, name: string): string | null {
+export function headerOf({ headers }: Pick<DoorRequest, 'headers'>, name: string): string | null {
   const value = headers[name]
   return typeof value === 'string' ? value : null
 }
@@ -41,7 +41,7 @@ export function rpcError(idText: string, code: number, message: string, data?: o
  * @param tools what is known of the headers that tools ask for
  */
 export function modernProblem(
-  request: IncomingMessage,
+  request: Pick<DoorRequest, 'headers'>,
   message: Message,
   tools: ToolHeaders,
 ): string | null {
@@ -56,8 +56,15 @@ export function modernProblem(
   if (message.kind === 'request') {
     if (version === null)
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.version}.`)
-    const mismatch = headerMismatch(shown, message, toolHeadersOf(message, tools))
-    if (mismatch !== null) return rpcError(idText, ERA_ERRORS.headerMismatch, mismatch)
+    const wanted = toolHeadersOf(message, tools)
+    const call = wanted === null || wanted.length === 0 ? calledIn(message) : null
+    const before = call === null ? undefined : agreeing.get(request.headers)
+    if (before === undefined || before.version !== version || before.call !== call) {
+      const mismatch = headerMismatch(shown, message, wanted)
+      if (mismatch !== null) return rpcError(idText, ERA_ERRORS.headerMismatch, mismatch)
+      if (call !== null && Object.isFrozen(request.headers))
+        agreeing.set(request.headers, { version, call })
+    }
     if (version !== MODERN)
       return rpcError(idText, ERA_ERRORS.version, 'The protocol version is not supported.', {
         supported: [MODERN],
@@ -67,6 +74,17 @@ export function modernProblem(
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.capabilities}.`)
   }
   return null
+}
+
+/**
+ * Of headers that many requests came with, the last call with which they agreed: without headers of its own, nothing
+ * but its name has to be in them.
+ */
+const agreeing = new WeakMap<object, { readonly version: string; readonly call: string }>()
+
+function calledIn({ method, params }: Request): string | null {
+  const name = method === 'tools/call' && isObject(params?.value) ? params.value['name'] : null
+  return typeof name === 'string' ? name : null
 }
 
 function toolHeadersOf(message: Request, tools: ToolHeaders) {

@@ -6,12 +6,14 @@ import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
 import type { RelayOptions } from './relay-options.ts'
-import type { SharedUpstream, Sharer } from './shared-upstream.ts'
+import type { SharedUpstream, Sharer, SharerEars } from './shared-upstream.ts'
 
 export interface ModernRequestOptions extends Posted, Omit<RelayOptions, 'toClient' | 'toServer'> {
   /** Called once, when it is answered or given up. */
   readonly onOver: () => void
 }
+
+const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** One request of the revisions without sessions: its connection is its stream, and closing it cancels. */
 export class ModernRequest {
@@ -19,38 +21,51 @@ export class ModernRequest {
   readonly #relay: Relay
   readonly #pending: PendingAnswer
   #sharer: Sharer | null = null
-  readonly #notices: ListNotices
+  /** Of requests that are told of what changes. */
+  readonly #notices: ListNotices | null
   #isOver = false
 
   constructor(options: ModernRequestOptions) {
     this.#options = options
     const { message, response, takesStream, prefersStream } = options
-    this.#notices = new ListNotices(options.policiesNow)
+    const { caller, path, inspection, policiesNow, log } = options
+    this.#notices = ListNotices.areFor(message) ? new ListNotices(policiesNow) : null
     this.#pending = new PendingAnswer(response, {
       isModern: true,
       takesStream,
       prefersStream,
       name: null,
-      headers: {},
+      headers: NO_HEADERS,
     })
     this.#relay = new Relay({
-      ...options,
+      caller,
+      path,
+      inspection,
+      policiesNow,
+      log,
       toClient: (text) => this.#toClient(text),
       toServer: (text, sent) => this.#sharer?.send(text, sent),
     })
-    this.#notices.asked(message)
+    this.#notices?.asked(message)
   }
 
-  async go(shared: SharedUpstream): Promise<void> {
+  /** Done at once when there is no promise, but for the server. */
+  go(shared: SharedUpstream): void | Promise<void> {
+    this.#options.response.once('close', () => this.#closed())
+    const ears: SharerEars = {
+      hear: (heard, about) => this.#hear(heard, about),
+      failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
+      ended: (how) => void this.#relay.serverEnded(how),
+    }
+    this.#sharer = shared.joinNow(ears)
+    return this.#sharer === null ? this.#join(shared, ears) : this.#joined()
+  }
+
+  async #join(shared: SharedUpstream, ears: SharerEars): Promise<void> {
     const { message, response, log } = this.#options
     const isRequest = message.kind === 'request'
-    response.once('close', () => this.#closed())
     try {
-      this.#sharer = await shared.join({
-        hear: (heard, about) => this.#hear(heard, about),
-        failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
-        ended: (how) => void this.#relay.serverEnded(how),
-      })
+      this.#sharer = await shared.join(ears)
     } catch (error) {
       log.error('a server could not be opened', { error: asFault(error).code })
       if (isRequest) this.#toClient(unopened(message.idText, error))
@@ -63,15 +78,20 @@ export class ModernRequest {
       this.#end()
       return
     }
+    await this.#joined()
+  }
+
+  #joined(): void | Promise<void> {
+    const { message, response } = this.#options
+    // Its client left meanwhile.
     if (this.#isOver) {
-      this.#end()
-      return
+      this.#leave()
+      return undefined
     }
     this.#relay.take(message)
-    if (isRequest) return
+    if (message.kind === 'request') return undefined
     response.writeHead(202, { 'Content-Length': 0 }).end()
-    await this.#relay.idle()
-    this.#end()
+    return this.#relay.idle().then(() => this.#end())
   }
 
   touch(): void {
@@ -87,19 +107,27 @@ export class ModernRequest {
 
   /** The policies may have changed, and with them the list of tools. */
   policiesChanged(): void {
-    for (const text of this.#notices.changed()) this.#pending.event(text)
+    for (const text of this.#notices?.changed() ?? []) this.#pending.event(text)
   }
 
-  async #hear(message: Message | Refused, about: string | null): Promise<void> {
-    await this.#relay.heard(message, about)
-    if (this.#pending.stream.isBehind) await this.#pending.stream.caughtUp()
+  #hear(message: Message | Refused, about: string | null): void | Promise<void> {
+    const hearing = this.#relay.hear(message, about)
+    return hearing instanceof Promise ? hearing.then(() => this.#caughtUp()) : this.#caughtUp()
+  }
+
+  #caughtUp(): void | Promise<void> {
+    return this.#pending.isBehind ? this.#pending.stream.caughtUp() : undefined
   }
 
   #toClient(said: string): void {
     const { message } = this.#options
     if (message.kind !== 'request') return
     const { idKey } = message
-    const { text, isAnswer } = this.#notices.shown(said, idKey, !this.#relay.isOpen(idKey))
+    const isDone = !this.#relay.isOpen(idKey)
+    const { text, isAnswer } = this.#notices?.shown(said, idKey, isDone) ?? {
+      text: said,
+      isAnswer: isDone,
+    }
     if (!isAnswer || text === null) {
       if (text !== null) this.#pending.event(text)
       return
@@ -126,7 +154,12 @@ export class ModernRequest {
     if (this.#isOver) return
     this.#isOver = true
     this.#options.onOver()
-    // What the relay still has to write down is written down without us.
-    void this.#relay.idle().then(() => this.#sharer?.leave())
+    this.#leave()
+  }
+
+  /** What the relay still has to write down is written down without us. */
+  #leave(): void {
+    if (this.#relay.underway === 0) this.#sharer?.leave()
+    else void this.#relay.idle().then(() => this.#sharer?.leave())
   }
 }

@@ -1,8 +1,8 @@
-import type { ServerResponse } from 'node:http'
 import { mentionsHeld } from '../core/held-values.ts'
 import { monotonicMs } from '../core/time.ts'
 import { ERA_ERRORS, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
 import { EventStream } from './event-stream.ts'
+import type { DoorResponse } from './http-request.ts'
 
 export interface PendingOptions {
   readonly isModern: boolean
@@ -33,17 +33,26 @@ const STATUS: ReadonlyMap<number, number> = new Map([
  * else a stream of events that ends with it. What has a status of its own is never a stream.
  */
 export class PendingAnswer {
-  readonly stream: EventStream
-  readonly #response: ServerResponse
+  #stream: EventStream | null = null
+  readonly #response: DoorResponse
   readonly #options: PendingOptions
   readonly #askedAt = monotonicMs()
   #isStreaming = false
   #isOver = false
 
-  constructor(response: ServerResponse, options: PendingOptions) {
+  constructor(response: DoorResponse, options: PendingOptions) {
     this.#response = response
     this.#options = options
-    this.stream = new EventStream(options.name)
+  }
+
+  get stream(): EventStream {
+    this.#stream ??= new EventStream(this.#options.name)
+    return this.#stream
+  }
+
+  /** Whether its client takes no more right now. */
+  get isBehind(): boolean {
+    return this.#stream?.isBehind === true
   }
 
   get isStreaming(): boolean {
@@ -103,7 +112,7 @@ function statusOf(text: string): number {
 }
 
 export function sendJson(
-  response: ServerResponse,
+  response: DoorResponse,
   status: number,
   text: string,
   headers: Readonly<Record<string, string>> = {},
@@ -115,12 +124,12 @@ export function sendJson(
     return
   }
   if (response.destroyed || response.headersSent) return
-  response.writeHead(status, {
+  const fields: Record<string, string | number> = {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text, 'utf8'),
     'Cache-Control': 'no-store',
-    ...headers,
-  })
+  }
+  response.writeHead(status, Object.assign(fields, headers))
   // As text it goes out in one piece with the head.
   response.end(text)
 }

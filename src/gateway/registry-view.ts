@@ -36,6 +36,11 @@ export class RegistryView {
   readonly #nothing: ToolPolicy
   #held: Held
   #problem: Fault | null = null
+  /** By the names that are named beside those of a server: calls are judged by the same again and again. */
+  readonly #applying = new WeakMap<
+    readonly string[],
+    { readonly held: Held; readonly server: string; readonly policies: PoliciesNow }
+  >()
   #endWatch: () => void = () => {}
   #timer: NodeJS.Timeout | null = null
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -86,11 +91,16 @@ export class RegistryView {
    * there denies.
    */
   policiesAt(server: string, named: readonly string[] = []): PoliciesNow {
-    const own = this.#held.servers.get(server)
+    const held = this.#held
+    const own = held.servers.get(server)
     if (this.#problem !== null || own === undefined) return [this.#denying('(unreadable)')]
-    return [...new Set([...own.policies, ...named])].map(
-      (name) => this.#held.policies.get(name) ?? this.#denying(name),
+    const before = this.#applying.get(named)
+    if (before?.held === held && before.server === server) return before.policies
+    const policies = [...new Set([...own.policies, ...named])].map(
+      (name) => held.policies.get(name) ?? this.#denying(name),
     )
+    this.#applying.set(named, { held, server, policies })
+    return policies
   }
 
   /** Those that calls at a server are judged by and that are not there. */

@@ -122,13 +122,13 @@ class RevivingUpstream implements Upstream {
     }
   }
 
-  #hear(message: Message | Refused, about: string | null): Promise<void> {
+  #hear(message: Message | Refused, about: string | null): void | Promise<void> {
     if (message.kind === 'response' && message.idKey !== null) {
       const { idKey } = message
       const own = this.#own.get(idKey)
       if (own !== undefined) {
         own(message)
-        return Promise.resolve()
+        return undefined
       }
       this.#asked.delete(idKey)
       if (idKey === this.#hello?.idKey && this.#promise === null && message.outcome === 'result') {

@@ -18,7 +18,7 @@ import type { OpenUpstream, Upstream } from './upstream.ts'
 
 /** One who shares a server with others: what he hears is his alone, under the ids he chose. */
 export interface SharerEars {
-  hear(message: Message | Refused, about: string | null): Promise<void>
+  hear(message: Message | Refused, about: string | null): void | Promise<void>
   failed(idKey: string, end: CallOutcome, why: string): void
   ended(how: string): void
 }
@@ -50,6 +50,8 @@ export class SharedUpstream {
   readonly #shared = new Map<string, Shared>()
   readonly #sharers = new Set<SharerEars>()
   #upstream: Promise<Upstream> | null = null
+  /** The same once it is there. */
+  #started: Upstream | null = null
   #count = 0
   #joining = 0
   #isOver = false
@@ -70,14 +72,24 @@ export class SharedUpstream {
 
   /** @throws {Fault} when the server cannot be started */
   async join(ears: SharerEars): Promise<Sharer> {
-    this.#upstream ??= this.#started()
+    this.#upstream ??= this.#start()
     this.#joining += 1
     const upstream = await this.#upstream.finally(() => (this.#joining -= 1))
+    return this.#joined(upstream, ears)
+  }
+
+  /** As `join`, where the server is there already; else null. */
+  joinNow(ears: SharerEars): Sharer | null {
+    return this.#started === null ? null : this.#joined(this.#started, ears)
+  }
+
+  #joined(upstream: Upstream, ears: SharerEars): Sharer {
     this.#sharers.add(ears)
     return {
       send: (text, message) => this.#send(upstream, ears, text, message),
       leave: () => {
         this.#sharers.delete(ears)
+        if (this.#shared.size === 0) return
         for (const [key, one] of this.#shared) if (one.ears === ears) this.#shared.delete(key)
       },
     }
@@ -85,11 +97,12 @@ export class SharedUpstream {
 
   async close(): Promise<void> {
     this.#isOver = true
+    this.#started = null
     const upstream = await this.#upstream?.catch(() => null)
     await upstream?.close()
   }
 
-  async #started(): Promise<Upstream> {
+  async #start(): Promise<Upstream> {
     try {
       const upstream = await this.#open({
         hear: (message, about) => this.#hear(message, about),
@@ -101,6 +114,7 @@ export class SharedUpstream {
       })
       void upstream.ended.then((how) => this.#ended(how))
       if (this.#isOver) void upstream.close()
+      else this.#started = upstream
       return upstream
     } catch (error) {
       this.#isOver = true
@@ -110,6 +124,7 @@ export class SharedUpstream {
 
   #ended(how: string): void {
     this.#isOver = true
+    this.#started = null
     this.#shared.clear()
     for (const ears of this.#sharers) ears.ended(how)
     this.#sharers.clear()
@@ -119,7 +134,7 @@ export class SharedUpstream {
     if (message?.kind === 'request') {
       this.#count += 1
       const id = `g${this.#count}`
-      const tokenText = progressToken(text)
+      const tokenText = hasToken(message) ? progressToken(text) : null
       const { idKey, idText, method } = message
       this.#shared.set(`s${id}`, { ears, idKey, idText, method, tokenText })
       if (tokenText === null && message.text === text) {
@@ -155,24 +170,25 @@ export class SharedUpstream {
     return null
   }
 
-  async #hear(message: Message | Refused, about: string | null): Promise<void> {
-    if (message.kind === 'response') await this.#answered(message)
-    else if (message.kind === 'notification') await this.#notified(message, about)
-    else if (message.kind === 'request') await this.#askedBy(message, about)
-    else this.#log.warn('the server sent what is no message', { reason: message.message })
+  #hear(message: Message | Refused, about: string | null): void | Promise<void> {
+    if (message.kind === 'response') return this.#answered(message)
+    if (message.kind === 'notification') return this.#notified(message, about)
+    if (message.kind === 'request') return this.#askedBy(message, about)
+    this.#log.warn('the server sent what is no message', { reason: message.message })
+    return undefined
   }
 
-  async #answered(message: Response): Promise<void> {
+  #answered(message: Response): void | Promise<void> {
     const one = message.idKey === null ? undefined : this.#shared.get(message.idKey)
     if (one === undefined || message.idKey === null) {
       this.#log.warn('the server answered what nobody asked', {})
-      return
+      return undefined
     }
     this.#shared.delete(message.idKey)
     if (one.method === 'tools/list' && message.outcome === 'result')
       this.tools.learn(message.body.value)
     const answer = renamed(message, one.idText, one.idKey)
-    await one.ears.hear(
+    return one.ears.hear(
       one.method === 'subscriptions/listen'
         ? readMessage(withSubscription(answer.text, one))
         : answer,
@@ -216,6 +232,12 @@ export class SharedUpstream {
 function withParams(text: string, change: (params: string) => string): string {
   const params = memberOf(text, 'params')
   return params === null ? text : withMembers(text, { params: change(params) })
+}
+
+/** Whether the client wants to be told of progress. */
+function hasToken({ params }: Request): boolean {
+  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+  return isObject(meta) && Object.hasOwn(meta, 'progressToken')
 }
 
 /** The token as it was written, so that the client gets the same back. */

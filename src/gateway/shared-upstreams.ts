@@ -34,6 +34,15 @@ function digestOf(capabilities: object): string {
   return digest
 }
 
+function keyOf(
+  name: string,
+  createdAt: number,
+  owner: string,
+  capabilities: object | null,
+): string {
+  return `${name} ${createdAt} ${owner} ${digestOf(capabilities ?? {})}`
+}
+
 /**
  * Servers for clients without sessions: one for each grant and what its clients declare, because a server may offer
  * more to those who can do more.
@@ -53,24 +62,34 @@ export class SharedUpstreams {
     return [...this.#held.values()].map(({ server }) => server)
   }
 
+  /** As `of`, of one that is there; else null. */
+  now(
+    { name, createdAt }: ServerInfo,
+    owner: string,
+    capabilities: object | null,
+  ): SharedUpstream | null {
+    const known = this.#held.get(keyOf(name, createdAt, owner, capabilities))
+    if (known === undefined || known.upstream.isOver) return null
+    known.lastUsed = monotonicMs()
+    return known.upstream
+  }
+
   /** @throws {Fault} `THROTTLED` when there are too many and all are in use */
   async of(
-    { name, createdAt, ...rest }: ServerInfo,
+    server: ServerInfo,
     owner: string,
     capabilities: object | null,
   ): Promise<SharedUpstream> {
-    const key = `${name} ${createdAt} ${owner} ${digestOf(capabilities ?? {})}`
-    const known = this.#held.get(key)
-    if (known !== undefined && !known.upstream.isOver) {
-      known.lastUsed = monotonicMs()
-      return known.upstream
-    }
+    const known = this.now(server, owner, capabilities)
+    if (known !== null) return known
+    const { name, createdAt } = server
+    const key = keyOf(name, createdAt, owner, capabilities)
     this.#held.delete(key)
     await this.#makeRoom(owner)
     // Somebody else may have been as quick.
     const other = this.#held.get(key)
     if (other !== undefined) return other.upstream
-    const open = this.#upstreamOf({ name, createdAt, ...rest })
+    const open = this.#upstreamOf(server)
     const upstream = new SharedUpstream(open, this.#log)
     this.#held.set(key, { upstream, server: name, createdAt, owner, lastUsed: monotonicMs() })
     return upstream

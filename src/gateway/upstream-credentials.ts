@@ -25,17 +25,23 @@ export function headersFromVault(
   let kept: {
     readonly headers: Promise<readonly ResolvedHeader[]>
     readonly readAt: number
+    now: readonly ResolvedHeader[] | null
   } | null = null
   const now = (): Promise<readonly ResolvedHeader[]> => {
     if (kept !== null && monotonicMs() - kept.readAt < KEPT_MS) return kept.headers
     wipe()
     const headers = resolve()
-    const one = { headers, readAt: monotonicMs() }
+    const one: NonNullable<typeof kept> = { headers, readAt: monotonicMs(), now: null }
     kept = one
     // What could not be read is asked for again.
-    headers.catch(() => {
-      if (kept === one) kept = null
-    })
+    headers.then(
+      (resolved) => {
+        one.now = resolved
+      },
+      () => {
+        if (kept === one) kept = null
+      },
+    )
     return headers
   }
   const wipe = (): void => {
@@ -48,15 +54,19 @@ export function headersFromVault(
     kept = null
   }
   const told = new Told()
-  const shown = async (): Promise<Readonly<Record<string, string>>> => {
-    const headers = await now()
+  const shownOf = (headers: readonly ResolvedHeader[]): Readonly<Record<string, string>> => {
     for (const { value, isSecret } of headers) if (isSecret) told.add(value.revealBytes())
     return Object.fromEntries(
       headers.map(({ name, value }) => [name.toLowerCase(), value.reveal()]),
     )
   }
+  const shown = async (): Promise<Readonly<Record<string, string>>> => shownOf(await now())
   return {
     headers: shown,
+    headersNow() {
+      const isKept = kept !== null && monotonicMs() - kept.readAt < KEPT_MS
+      return isKept && kept?.now != null ? shownOf(kept.now) : null
+    },
     async renew(_challenge, refused) {
       if (areSameHeaders(await shown(), refused)) wipe()
     },

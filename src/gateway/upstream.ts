@@ -9,11 +9,11 @@ import type { StdioServer } from './stdio-server.ts'
 /** What is heard of a server. */
 export interface UpstreamEars {
   /**
-   * One message. The next of the same stream is not read before this resolves.
+   * One message. The next of the same stream is not read before this resolves; it is done at once when there is no promise.
    *
    * @param about `idKey` of the request on whose stream it came, where the transport has such streams
    */
-  hear(message: Message | Refused, about: string | null): Promise<void>
+  hear(message: Message | Refused, about: string | null): void | Promise<void>
   /**
    * One request that nobody will answer.
    *

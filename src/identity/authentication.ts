@@ -74,6 +74,10 @@ export class Authentication implements AuthenticationPort {
     this.#changes += 1
   }
 
+  changes(): number {
+    return this.#changes
+  }
+
   async exchange(
     key: string,
     agentId: string | null,

@@ -1,7 +1,7 @@
 // `/s/NAME/mcp` on a real listener: real clients of both eras, real servers as children, two processes' worth of vaults.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -211,6 +211,56 @@ test('a frozen grant stops at once, its agent elsewhere does not', async () => {
   await refusedWithinASecond(hello(here.bearer, 'echo'))
   assert.equal((await hello(here.key, 'echo')()).status, 403)
   assert.equal((await hello(there.bearer.reveal(), 'lines')()).status, 200)
+})
+
+test('over one connection everybody is who he shows to be, and who was let in a moment ago is not for ever', async () => {
+  const [one, two] = [await granted('echo'), await granted('echo', ['echo-only'])]
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const sockets = new Set<unknown>()
+  const { hostname, port } = new URL(door.baseUrl)
+  const body = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/list',
+    params: {
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    },
+  })
+  const status = (bearer: string | null, server = 'echo'): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        'Content-Type': 'application/json',
+        'Content-Length': body.length,
+        'MCP-Protocol-Version': '2026-07-28',
+        'Mcp-Method': 'tools/list',
+        ...(bearer !== null && bearing(bearer)),
+      }
+      request({ agent, hostname, port, path: at(server), method: 'POST', headers }, (response) => {
+        sockets.add(response.socket)
+        response.resume().on('end', () => resolve(response.statusCode))
+      })
+        .on('error', reject)
+        .end(body)
+    })
+  try {
+    assert.equal(await status(one.bearer), 200)
+    assert.equal(await status(one.bearer), 200)
+    assert.equal(await status(null), 401)
+    assert.equal(await status(`${one.bearer.slice(0, -1)}!`), 401)
+    assert.equal(await status(one.bearer, 'lines'), 401)
+    assert.equal(await status(two.bearer), 200)
+    assert.equal(await status(one.bearer), 200)
+    await grants.revoke(PERSON, one.grant.id)
+    // Here it was revoked: nothing of a moment ago counts.
+    assert.equal(await status(one.bearer), 401)
+    assert.equal(await status(two.bearer), 200)
+    assert.equal(sockets.size, 1)
+  } finally {
+    agent.destroy()
+  }
 })
 
 test('who may not come is told by the transport, with where tokens are explained', async () => {

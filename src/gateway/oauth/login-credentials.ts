@@ -17,20 +17,33 @@ export function loginCredentials(
   const told = new Told()
   const cure = `sallyport server login ${place.server}`
   let shown: HeldLogin | null = null
+  const withLogin = (
+    login: HeldLogin,
+    headers: Readonly<Record<string, string>>,
+  ): Readonly<Record<string, string>> => {
+    if (login.state === 'needed')
+      throw new Unanswered(
+        'never-sent',
+        `The login at the server '${place.server}' has ended; a person has to log in again: ${cure}.`,
+      )
+    told.add(login.access.revealBytes())
+    return { ...headers, authorization: bearer(login) }
+  }
   return {
     async headers() {
       const headers = await base.headers()
       const known = keeper.now(place)
       const login = known === undefined ? await keeper.current(place) : known
       shown = login
-      if (login === null) return headers
-      if (login.state === 'needed')
-        throw new Unanswered(
-          'never-sent',
-          `The login at the server '${place.server}' has ended; a person has to log in again: ${cure}.`,
-        )
-      told.add(login.access.revealBytes())
-      return { ...headers, authorization: bearer(login) }
+      return login === null ? headers : withLogin(login, headers)
+    },
+    headersNow() {
+      const login = keeper.now(place)
+      if (login === undefined || login?.state === 'needed') return null
+      const headers = base.headersNow?.() ?? null
+      if (headers === null) return null
+      shown = login
+      return login === null ? headers : withLogin(login, headers)
     },
     async renew(challenge, refused) {
       const login = shown
