@@ -74,8 +74,8 @@ const PART_LIMIT_MS = LIMIT_MS / 64
 
 const FILLERS: readonly string[] = ['a', ' ', '"\\', '/.', '=1', 'я\u200d\ud800']
 
-/** Megabytes that begin like a match and never end like one. Without its keywords a detector that needs them sleeps. */
-function hostileTexts({ needs, starts = [], catches }: Detector): readonly string[] {
+/** What texts are made of that begin like a match and never end like one. Without its keywords a detector sleeps. */
+function hostileSeeds({ needs, starts = [], catches }: Detector): readonly string[] {
   const keywords = [...needs, ...starts]
   const seeds = [
     ...keywords.slice(0, 1),
@@ -83,7 +83,7 @@ function hostileTexts({ needs, starts = [], catches }: Detector): readonly strin
     ...catches.slice(-1).map((sample) => textOf(sample).slice(0, textOf(sample).length >> 1)),
     ...(keywords.length === 0 ? FILLERS : []),
   ].filter((seed) => seed !== '')
-  return [...new Set(seeds)].map((seed) => seed.repeat(Math.ceil(MEGABYTE / seed.length)))
+  return [...new Set(seeds)]
 }
 
 function cpuMs(work: () => void): number {
@@ -98,9 +98,11 @@ for (const detector of detectors) {
     const kind = detector.kinds?.[0] ?? 'text'
     const scene: Scene = { kind, via: [] }
     const timed = (text: string): number => cpuMs(() => detector.find(text, 0, text.length, scene))
-    for (const text of hostileTexts(detector)) {
-      const part = text.slice(0, PART)
-      if (Math.min(timed(part), timed(part)) < PART_LIMIT_MS) continue
+    for (const seed of hostileSeeds(detector)) {
+      const ofLength = (length: number): string => seed.repeat(Math.ceil(length / seed.length))
+      const part = ofLength(PART)
+      if (timed(part) < PART_LIMIT_MS || timed(part) < PART_LIMIT_MS) continue
+      const text = ofLength(MEGABYTE)
       const first = timed(text)
       // A slow first run may be the machine's; two are the pattern's.
       const ms = first < LIMIT_MS ? first : Math.min(first, timed(text))
