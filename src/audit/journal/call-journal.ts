@@ -423,7 +423,7 @@ export class CallJournal {
   async #removeSealed(): Promise<void> {
     const sealed = this.#sealed.splice(0)
     await this.#parts.db.settle()
-    for (const path of sealed) JournalFile.remove(path)
+    for (const path of sealed) await JournalFile.remove(path)
   }
 
   /** What was written cannot be read back: nothing passes until another file was begun. */

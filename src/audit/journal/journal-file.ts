@@ -7,9 +7,9 @@ import {
   openSync,
   readSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs'
+import { unlink } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { dirname } from 'node:path'
 import { Fault } from '../../core/faults.ts'
@@ -87,10 +87,10 @@ export class JournalFile {
     return new JournalFile(path, fd, mac)
   }
 
-  /** Takes a name away. Who has the file open may still read it. */
-  static remove(path: string): void {
+  /** Takes a name away. Who has the file open may still read it. It takes milliseconds, in which calls go on. */
+  static async remove(path: string): Promise<void> {
     try {
-      unlinkSync(path)
+      await unlink(path)
     } catch (error) {
       if (!isCode(error, 'ENOENT')) throw error
     }
