@@ -18,8 +18,9 @@ import { openCallRecord } from '../src/app/open-gateway.ts'
 import type { CallJournal } from '../src/audit/index.ts'
 import type { CounterWindow } from '../src/core/counter-port.ts'
 import { isFault } from '../src/core/faults.ts'
+import { Soon } from '../src/core/soon.ts'
 import { epochMs, sleep } from '../src/core/time.ts'
-import { callOf } from './support/journal-calls.ts'
+import { callOf, passing } from './support/journal-calls.ts'
 import { PERSON, type TestVault } from './support/vault.ts'
 import { OpenVaults, SQLITE } from './support/vault-stores.ts'
 
@@ -102,17 +103,21 @@ test('of two processes one gets what is left, whoever wrote first', async () => 
   assert.deepEqual((await other.audit.verify()).findings, [])
 })
 
+const soon = (journal: CallJournal, max: number) => {
+  const one = journal.callSoon(toBeCalled(max))
+  return one instanceof Soon ? one.promise() : assert.fail('it does not wait for others')
+}
+
 test('calls that are written together are charged in their order, also among those of another process', async () => {
   const vault = await vaults.fresh(SQLITE)
   const [one, other] = [await journalOf(vault), await journalOf(await vaults.twin(vault))]
   one.gather()
-  const soon = Array.from({ length: 4 }, () => one.callSoon(toBeCalled(5)))
-  assert.ok(soon.every((it) => it instanceof Promise))
+  const waiting = Array.from({ length: 4 }, () => soon(one, 5))
   // Written while they wait, so in front of them.
   assert.ok('taken' in call(other, 5).reserved)
   assert.ok('taken' in call(other, 5).reserved)
   one.flush()
-  const decided = await Promise.all(soon)
+  const decided = await Promise.all(waiting)
   assert.deepEqual(
     decided.map(({ reserved }) => 'taken' in reserved),
     [true, true, true, false],
@@ -122,23 +127,35 @@ test('calls that are written together are charged in their order, also among tho
     places.toSorted((a, b) => a - b),
     places,
   )
-  assert.ok(!(one.callSoon(toBeCalled(5)) instanceof Promise), 'nothing is gathered any more')
   await other.ingest()
   assert.equal(await used(vault), 5)
+})
+
+test('calls that come one right after another are written together, and whoever comes later writes at once', async () => {
+  const journal = await journalOf(await vaults.fresh(SQLITE))
+  assert.ok(!(journal.callSoon(toBeCalled(9)) instanceof Soon))
+  await soon(journal, 9)
+  await sleep(2)
+  assert.ok(!(journal.callSoon(toBeCalled(9)) instanceof Soon))
 })
 
 test('what is written while calls wait stands behind them, and what cannot be written lets none of them pass', async () => {
   const vault = await vaults.fresh(SQLITE)
   const journal = await journalOf(vault)
   journal.gather()
-  const first = journal.callSoon(toBeCalled(1))
+  const told: string[] = []
+  const first = soon(journal, 1).then((one) => 'taken' in one.reserved)
+  journal.inOrder(() => told.push('behind the first'))
   assert.ok('exceeded' in call(journal, 1).reserved)
-  assert.ok('taken' in (await first).reserved)
+  assert.deepEqual(told, ['behind the first'])
+  assert.ok(await first)
   const [file = ''] = filesOf(vault)
-  const waiting = [journal.callSoon(toBeCalled(9)), journal.callSoon(toBeCalled(9))]
+  const waiting = [soon(journal, 9), soon(journal, 9)]
+  journal.inOrder(() => told.push('behind the failed'))
   unlinkSync(file)
   journal.flush()
-  for (const one of waiting) await assert.rejects(async () => one, { code: 'STORE_TAMPERED' })
+  assert.deepEqual(told, ['behind the first', 'behind the failed'])
+  for (const one of waiting) await assert.rejects(one, { code: 'STORE_TAMPERED' })
 })
 
 test('the end of a call finds its record, whichever process took that into the audit', async () => {
@@ -363,10 +380,10 @@ test('a freeze holds within milliseconds on every process', async () => {
   const one = await vaults.fresh(SQLITE)
   const other = await vaults.twin(one)
   const record = await openCallRecord(other)
-  assert.ok('taken' in (await record.pass(callOf(10))))
+  assert.ok('taken' in (await passing(record, callOf(10))))
   await one.identity.freezes.freeze(PERSON, { kind: 'agent', id: 'local' }, null)
   await sleep(15)
-  await assert.rejects(async () => record.pass(callOf(10)), { code: 'ACCESS_DENIED' })
+  await assert.rejects(async () => passing(record, callOf(10)), { code: 'ACCESS_DENIED' })
 })
 
 test('a durable call is on the disk before it goes on, and the waits of many are one', async () => {
@@ -374,7 +391,7 @@ test('a durable call is on the disk before it goes on, and the waits of many are
   const journal = await journalOf(vault)
   const record = await openCallRecord(vault)
   const passed = await Promise.all(
-    Array.from({ length: 40 }, async () => record.pass({ ...callOf(100), isDurable: true })),
+    Array.from({ length: 40 }, async () => passing(record, { ...callOf(100), isDurable: true })),
   )
   assert.equal(passed.filter((one) => 'taken' in one).length, 40)
   await journal.ingest()

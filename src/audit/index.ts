@@ -13,7 +13,7 @@ export {
   readHead,
 } from './head.ts'
 export { HeadKeeper, type HeadTrouble } from './head-keeper.ts'
-export type { CallJournal, JournaledCall } from './journal/call-journal.ts'
+export type { CallJournal, JournalCall, JournaledCall } from './journal/call-journal.ts'
 export type { NamedCharge, RecordText } from './journal/entries.ts'
 export { JournalDoor } from './journal-door.ts'
 export type { Committed, Lane, Settled } from './lane.ts'

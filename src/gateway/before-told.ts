@@ -1,6 +1,7 @@
 import type { Caller } from '../core/principals.ts'
-import type { CallAllowed, CallPath } from './call-path.ts'
+import type { CallPath } from './call-path.ts'
 import { type Denial, deniedByPolicy } from './denial.ts'
+import type { CallAllowed } from './judging.ts'
 import { isAboutTask, newTaskIn } from './made-tasks.ts'
 import type { Asked } from './relay-messages.ts'
 import { MAY_PAUSE } from './relay-rounds.ts'
@@ -80,7 +81,7 @@ async function questionsJudged(
       params,
       args: params,
     }
-    const one = await path.judge(what, caller, paid)
+    const one = await path.judgeNow(what, caller, paid)
     if ('denial' in one) {
       await settled(judged, 'never-sent')
       return one

@@ -1,11 +1,11 @@
-import type { CallOutcome } from '../audit/index.ts'
 import type { AskPeople } from '../core/approval-port.ts'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
+import { Soon } from '../core/soon.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
 import { isOurs, toldTo } from '../core/told.ts'
-import { type Notification, type Request, traceIdIn, withPart } from '../mcp/wire/index.ts'
+import { traceIdIn, withPart } from '../mcp/wire/index.ts'
 import {
   type Asker,
   type LimitScope,
@@ -27,6 +27,7 @@ import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approv
 import type { CallRecord, Passed, PassedCall } from './call-record.ts'
 import type { AuditedCall } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
+import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
 import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
 import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
@@ -36,7 +37,6 @@ import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
 import { decideTask } from './task-decision.ts'
-import type { ToolCall } from './tool-call.ts'
 import { UnknownTools } from './unknown-tools.ts'
 
 export interface CallPathOptions {
@@ -67,22 +67,6 @@ export interface CallPathOptions {
   readonly log?: Log
 }
 
-/** What is judged: a call of a tool, or another message that carries what somebody wrote. */
-export interface Judgeable {
-  readonly message: Request | Notification
-  /** Of the tool, or the method. */
-  readonly name: string
-  readonly isMethod: boolean
-  /** Whether the server sent it: then its texts are an output, which is never refused. */
-  readonly isFromServer: boolean
-  readonly params: Readonly<Record<string, unknown>>
-  readonly args: Readonly<Record<string, unknown>>
-}
-
-export function judgeableCall({ request, tool, params, args }: ToolCall): Judgeable {
-  return { message: request, name: tool, isMethod: false, isFromServer: false, params, args }
-}
-
 /** A call on its way. Each step may stop it or change what goes on. */
 interface Underway {
   readonly what: Judgeable
@@ -103,29 +87,13 @@ interface Underway {
   task: { readonly tool: string | null; readonly judgeResult: CallAllowed['judgeResult'] } | null
 }
 
+type Taken = Denial | null | Promise<Denial | null>
+
 type Step = readonly [
   name: string,
-  take: (underway: Underway) => Denial | null | Promise<Denial | null>,
+  /** May be done later in this turn of the event loop. */
+  take: (underway: Underway) => Taken | Soon<Taken>,
 ]
-
-export type CallJudged = { readonly denial: Denial } | CallAllowed
-
-export interface CallAllowed {
-  /** The message that goes on. */
-  readonly text: string
-  /** What it took of limits, for the next round of the same call. */
-  readonly paid: Paid
-  /** Of what is about a task: the tool whose call made it. */
-  readonly tool: string | null
-  /** Judges the answer: null when it may go out. A rule on results makes a denial of it. */
-  readonly judgeResult: ((result: unknown) => Denial | null) | null
-  /**
-   * Called once, when it is known how the call ended.
-   *
-   * @param result of the answer, where there is one
-   */
-  settle(end: CallOutcome, result?: unknown): void | Promise<void>
-}
 
 /**
  * The path of one call: is it allowed, what do its arguments hold, does a person have to allow it, does it fit its
@@ -168,11 +136,7 @@ export class CallPath {
   }
 
   /** @param paid what a round before took, when a person had to allow it, too: then nothing more is taken */
-  judge(
-    what: Judgeable,
-    caller: Caller,
-    paid: Paid | null = null,
-  ): CallJudged | Promise<CallJudged> {
+  judge(what: Judgeable, caller: Caller, paid: Paid | null = null): Judging {
     const underway: Underway = {
       what,
       caller,
@@ -194,6 +158,12 @@ export class CallPath {
     }
   }
 
+  /** As `judge`, for who cannot wait for the end of this turn alone. */
+  judgeNow(what: Judgeable, caller: Caller, paid: Paid | null = null): JudgedNow {
+    const judging = this.judge(what, caller, paid)
+    return judging instanceof Soon ? judging.promise().then((one) => one) : judging
+  }
+
   /** Calls that come from now on may be written down together, by `flush`, and wait for it. */
   gather(): void {
     this.#record?.gather()
@@ -201,6 +171,12 @@ export class CallPath {
 
   flush(): void {
     this.#record?.flush()
+  }
+
+  /** Does something behind the calls that came before it, where those wait to be written down. */
+  inOrder(work: () => void): void {
+    if (this.#record === null) work()
+    else this.#record.inOrder(work)
   }
 
   /** Whether a caller may ask for a task now. */
@@ -221,12 +197,13 @@ export class CallPath {
     await (await this.#opened()).refuse({ ...call, rule })
   }
 
-  #walk(underway: Underway, from: number): CallJudged | Promise<CallJudged> {
+  #walk(underway: Underway, from: number): Judging {
     let begun = monotonicMs()
     for (let at = from; at < this.#steps.length; at += 1) {
       const [name, take] = this.#steps[at] as Step
       const denial = take(underway)
       if (denial instanceof Promise) return this.#later(underway, denial, at, begun)
+      if (denial instanceof Soon) return this.#soon(underway, denial, at, begun)
       const ended = monotonicMs()
       underway.took += tookText(underway.took, name, ended - begun)
       begun = ended
@@ -242,17 +219,32 @@ export class CallPath {
     begun: number,
   ): Promise<CallJudged> {
     try {
-      const denial = await taking
-      underway.took += tookText(underway.took, this.#steps[at]?.[0] ?? '', monotonicMs() - begun)
-      return await (denial === null ? this.#walk(underway, at + 1) : this.#denied(underway, denial))
+      const judged = this.#taken(underway, await taking, at, begun)
+      return await (judged instanceof Soon ? judged.promise() : judged)
     } catch (error) {
       return this.#failed(error, underway.caller)
     }
   }
 
-  #denied(underway: Underway, denial: Denial): CallJudged | Promise<CallJudged> {
+  #soon(underway: Underway, taking: Soon<Taken>, at: number, begun: number): Soon<JudgedNow> {
+    return taking.map(
+      (denial) => {
+        if (denial instanceof Promise) return this.#later(underway, denial, at, begun)
+        const judged = this.#taken(underway, denial, at, begun)
+        return judged instanceof Soon ? judged.promise().then((one) => one) : judged
+      },
+      (error) => this.#failed(error, underway.caller),
+    )
+  }
+
+  #taken(underway: Underway, denial: Denial | null, at: number, begun: number): Judging {
+    underway.took += tookText(underway.took, this.#steps[at]?.[0] ?? '', monotonicMs() - begun)
+    return denial === null ? this.#walk(underway, at + 1) : this.#denied(underway, denial)
+  }
+
+  #denied(underway: Underway, denial: Denial): JudgedNow {
     if (denial.isRecorded) return { denial }
-    const refuse = (record: CallRecord): CallJudged | Promise<CallJudged> => {
+    const refuse = (record: CallRecord): JudgedNow => {
       const refused = record.refuse({ ...this.#recorded(underway), rule: denial.rule })
       return refused instanceof Promise ? refused.then(() => ({ denial })) : { denial }
     }
@@ -348,19 +340,19 @@ export class CallPath {
     return this.#decide(underway)
   }
 
-  #count(underway: Underway): Denial | null | Promise<Denial | null> {
+  #count(underway: Underway): Taken | Soon<Taken> {
     if (underway.paid?.once !== undefined) return this.#countAgain(underway, underway.paid)
     return this.#record === null
-      ? this.#opened().then((record) => this.#countIn(record, underway))
+      ? this.#opened().then((record) => promised(this.#countIn(record, underway)))
       : this.#countIn(this.#record, underway)
   }
 
   async #countAgain(underway: Underway, paid: Paid): Promise<Denial | null> {
     if (!(await this.rounds.spend(paid))) underway.paid = null
-    return this.#countIn(this.#record ?? (await this.#opened()), underway)
+    return promised(this.#countIn(this.#record ?? (await this.#opened()), underway))
   }
 
-  #countIn(record: CallRecord, underway: Underway): Denial | null | Promise<Denial | null> {
+  #countIn(record: CallRecord, underway: Underway): Taken | Soon<Taken> {
     const { server } = this.#options
     const { charges, needsApproval, isDurable, shadow } = underway.decision
     const { paid } = underway
@@ -371,6 +363,8 @@ export class CallPath {
       call: underway.recorded,
       isDurable,
       shadow,
+      // What a server says, the client hears in its order.
+      mayWait: !underway.what.isFromServer,
       act: asked === null ? null : actOf(asked),
       charges:
         paid === null
@@ -379,9 +373,11 @@ export class CallPath {
             )
           : [],
     })
-    return passed instanceof Promise
-      ? passed.then((found) => this.#passed(record, underway, asked, found))
-      : this.#passed(record, underway, asked, passed)
+    const going = (found: Passed | Promise<Passed>): Taken =>
+      found instanceof Promise
+        ? found.then((one) => this.#passed(record, underway, asked, one))
+        : this.#passed(record, underway, asked, found)
+    return passed instanceof Soon ? passed.map(going) : going(passed)
   }
 
   #passed(
@@ -544,6 +540,10 @@ export class CallPath {
     }
     return actual
   }
+}
+
+function promised(taking: Taken | Soon<Taken>): Taken {
+  return taking instanceof Soon ? taking.promise().then((one) => one) : taking
 }
 
 function askerOf({ principal, client, labels }: Caller): Asker {

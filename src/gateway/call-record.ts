@@ -2,6 +2,7 @@ import {
   type CallJournal,
   type CallOutcome,
   changeLane,
+  type JournalCall,
   type JournaledCall,
   type Lane,
   type Ledger,
@@ -20,6 +21,7 @@ import { type Tx, takeSteps } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
+import { Soon } from '../core/soon.ts'
 import { type Clock, type EpochMs, systemClock } from '../core/time.ts'
 import { frozenFault, frozenNow, knownFrozen } from './call-standing.ts'
 import {
@@ -43,6 +45,8 @@ interface Passing {
   readonly shadow: string | null
   /** What people have to have allowed. */
   readonly act: ApprovalAct | null
+  /** Whether it may wait for others that come in the same turn. */
+  readonly mayWait: boolean
 }
 
 interface Refused extends AuditedCall {
@@ -72,6 +76,9 @@ export type Passed =
   | PassedCall
   | { readonly exceeded: Exceeded<LimitCharge> }
   | { readonly isAsked: true }
+
+/** At once, later in this turn of the event loop, or when something was waited for. */
+export type PassedSoon = Passed | Promise<Passed> | Soon<Passed | Promise<Passed>>
 
 type Counted =
   | (Reserved<LimitCharge> & { readonly approval?: ConsumedApproval })
@@ -187,19 +194,19 @@ export class CallRecord {
   /**
    * Counts a call that the policy allows, and uses up the approval that it needs.
    *
-   * @returns at once where nothing has to be waited for
+   * @returns at once where nothing has to be waited for, and in this turn where only other calls are
    * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `UNAUTHENTICATED` when it no longer counts,
    *   `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
-  pass({ call, charges: all, isDurable, shadow, act }: Passing): Passed | Promise<Passed> {
+  pass({ call, charges: all, isDurable, shadow, act, mayWait }: Passing): PassedSoon {
     const charges = strictestOf(all)
     const isApart = this.#counters !== null && this.#counters !== this.#journal
     const reserved = isApart ? NOTHING_TAKEN : null
-    const passing: Counting = { call, charges, isDurable, shadow, act, reserved }
+    const passing: Counting = { call, charges, isDurable, shadow, act, mayWait, reserved }
     return isApart && charges.length > 0 ? this.#takenApart(passing) : this.#recorded(passing)
   }
 
-  #takenApart(passing: Passing): Passed | Promise<Passed> {
+  #takenApart(passing: Passing): Promise<Passed> {
     const reserved = this.#counters?.take(passing.charges, this.#clock()) ?? NOTHING_TAKEN
     return reserved instanceof Promise
       ? reserved.then(
@@ -210,7 +217,7 @@ export class CallRecord {
   }
 
   /** @param isKnown whether the caller was just looked up */
-  #recorded(passing: Counting, isKnown = false): Passed | Promise<Passed> {
+  #recorded(passing: Counting, isKnown = false): PassedSoon {
     const written = this.#writtenDown(passing, isKnown)
     if (written !== null) return written
     if (this.#counters !== null && passing.reserved === null) return this.#takenApart(passing)
@@ -221,11 +228,11 @@ export class CallRecord {
   }
 
   /** In the journal, with its charges. @returns null where a person, a sink or somebody unknown has to be asked first */
-  #writtenDown(passing: Counting, isKnown: boolean): Passed | Promise<Passed> | null {
+  #writtenDown(passing: Counting, isKnown: boolean): PassedSoon | null {
     const journal = this.#journal
     if (journal === null || passing.act !== null) return null
     const behind = journal.behind()
-    if (behind !== null) return behind.then(() => this.#recorded(passing))
+    if (behind !== null) return behind.then(() => promised(this.#recorded(passing)))
     const rights = journal.rights()
     if (!this.#ledger.mayWriteDown(rights)) return null
     const { call, reserved, charges } = passing
@@ -242,14 +249,15 @@ export class CallRecord {
       return reserved
     }
     const shadow = passing.shadow === null ? null : quoted(passing.shadow)
-    const journaled = journal.callSoon({
+    const written: JournalCall<LimitCharge> = {
       text,
       by: policyText(call),
       shadow: shadow ?? reserved?.shadow?.ruleText ?? null,
       charges: reserved === null ? charges : [],
-    })
-    return journaled instanceof Promise
-      ? journaled.then((one) => passedIn(journal, passing, one))
+    }
+    const journaled = passing.mayWait ? journal.callSoon(written) : journal.call(written)
+    return journaled instanceof Soon
+      ? journaled.map((one) => passedIn(journal, passing, one))
       : passedIn(journal, passing, journaled)
   }
 
@@ -262,13 +270,13 @@ export class CallRecord {
   async #knownFirst(journal: CallJournal, passing: Counting): Promise<Passed> {
     const { caller } = passing.call
     await journal.read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
-    return this.#recorded(passing, true)
+    return promised(this.#recorded(passing, true))
   }
 
   /** Records a call that was counted. What does not go on in the end is given back. */
   async #recordedApart(passing: Passing, reserved: Reserved<LimitCharge>): Promise<Passed> {
     try {
-      const passed = await this.#recorded({ ...passing, reserved })
+      const passed = await promised(this.#recorded({ ...passing, reserved }))
       if ('isAsked' in passed) await this.#giveBack(reserved)
       return passed
     } catch (error) {
@@ -288,6 +296,12 @@ export class CallRecord {
 
   flush(): void {
     this.#journal?.flush()
+  }
+
+  /** Does something behind the calls that wait for `flush`. */
+  inOrder(work: () => void): void {
+    if (this.#journal === null) work()
+    else this.#journal.inOrder(work)
   }
 
   refuse(call: Refused): void | Promise<void> {
@@ -413,6 +427,10 @@ export class CallRecord {
     if (this.#counters === null) await takeSteps(tx, refund(taken))
     return { value: { isAsked: true }, record: recordOf(passing.call, 'refusal', 'approval') }
   }
+}
+
+function promised(passed: PassedSoon): Passed | Promise<Passed> {
+  return passed instanceof Soon ? passed.promise().then((one) => one) : passed
 }
 
 function passedOf(value: Counted, seq: number): Passed {

@@ -36,6 +36,7 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
       const done = options.onLine(all[at] as Buffer)
       if (done instanceof Promise) return done.then(() => handle(all, at + 1))
     }
+    options.together?.flush()
     return options.afterPiece?.()
   }
   const { writers = [] } = options

@@ -1,7 +1,9 @@
 import type { CallOutcome } from '../audit/index.ts'
 import type { Caller } from '../core/principals.ts'
+import { Soon } from '../core/soon.ts'
 import { monotonicMs } from '../core/time.ts'
-import { type CallJudged, CallPath, type CallPathOptions, type Judgeable } from './call-path.ts'
+import { CallPath, type CallPathOptions } from './call-path.ts'
+import { type CallJudged, type Judgeable, type Judging } from './judging.ts'
 import type { Paid } from './rounds.ts'
 
 /** Upper bounds in seconds: what we add to a call, and what a server takes. */
@@ -132,17 +134,15 @@ export class MeteredPath extends CallPath {
     this.#server = options.server
   }
 
-  override judge(
-    what: Judgeable,
-    caller: Caller,
-    paid: Paid | null = null,
-  ): CallJudged | Promise<CallJudged> {
+  override judge(what: Judgeable, caller: Caller, paid: Paid | null = null): Judging {
     const from = monotonicMs()
-    const judged = super.judge(what, caller, paid)
-    if (what.isMethod) return judged
-    return judged instanceof Promise
-      ? judged.then((one) => this.#metered(one, from))
-      : this.#metered(judged, from)
+    const judging = super.judge(what, caller, paid)
+    if (what.isMethod) return judging
+    const meter = (one: CallJudged | Promise<CallJudged>): CallJudged | Promise<CallJudged> =>
+      one instanceof Promise
+        ? one.then((judged) => this.#metered(judged, from))
+        : this.#metered(one, from)
+    return judging instanceof Soon ? judging.map(meter) : meter(judging)
   }
 
   #metered(judged: CallJudged, from: number): CallJudged {

@@ -13,8 +13,8 @@ import {
   readMessage,
   withPart,
 } from '../mcp/wire/index.ts'
-import type { CallAllowed, Judgeable } from './call-path.ts'
 import type { Denial } from './denial.ts'
+import type { CallAllowed, Judgeable } from './judging.ts'
 import { isObject } from './tool-call.ts'
 
 /** A request of the client that is not answered yet. */

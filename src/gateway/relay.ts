@@ -1,5 +1,6 @@
 import type { CallOutcome } from '../audit/index.ts'
 import type { Caller } from '../core/principals.ts'
+import { Soon } from '../core/soon.ts'
 import {
   errorAnswer,
   type Frames,
@@ -18,8 +19,8 @@ import {
 import { hasMethodRules } from './applied-policies.ts'
 import type { ApprovalWaits, PendingApproval, Waited } from './approval-waits.ts'
 import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
-import { type CallJudged, type Judgeable, judgeableCall } from './call-path.ts'
 import { denialAnswer, unknownToolAnswer } from './denial.ts'
+import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
 import { Probes } from './probes.ts'
@@ -118,6 +119,7 @@ export class Relay {
 
   /** Resolves when everything the client sent so far was judged and settled. */
   async idle(): Promise<void> {
+    this.#options.path.flush()
     while (this.#underway.size > 0) await Promise.allSettled(this.#underway)
   }
 
@@ -276,7 +278,7 @@ export class Relay {
       this.#ask(request, method)
       const { startMs, callMs } = this.#options.path.health
       this.#patience.begin(request.idKey, method === 'initialize' ? startMs : callMs, undefined)
-      this.#options.toServer(request.text, request)
+      this.#inOrder(request)
       return
     }
     this.#written(request, null)
@@ -350,10 +352,8 @@ export class Relay {
       this.#options.toServer(judged.text, request)
       return undefined
     }
-    const judge = (): void | Promise<void> => {
-      const judged = this.#options.path.judge(what, this.#caller, paid)
-      return judged instanceof Promise ? judged.then(go) : go(judged)
-    }
+    const judge = (): void | Promise<void> =>
+      this.#whenJudged(this.#options.path.judge(what, this.#caller, paid), go)
     const answers = what.params['inputResponses']
     asked.judged = this.#follow(
       answers === undefined
@@ -421,7 +421,7 @@ export class Relay {
       PLAIN_NOTIFICATIONS.has(notification.method) &&
       !hasMethodRules(this.#options.policiesNow())
     ) {
-      this.#options.toServer(notification.text, notification)
+      this.#inOrder(notification)
       return
     }
     const read = judgedParams(notification)
@@ -440,8 +440,27 @@ export class Relay {
       return undefined
     }
     const what = judgeableMethod(notification, read.params, false)
-    const judged = this.#options.path.judge(what, this.#caller)
-    void this.#follow(judged instanceof Promise ? judged.then(go) : go(judged))
+    void this.#follow(this.#whenJudged(this.#options.path.judge(what, this.#caller), go))
+  }
+
+  /** @returns a promise where something is waited for beyond this turn of the event loop */
+  #whenJudged(
+    judging: Judging,
+    go: (judged: CallJudged) => void | Promise<void>,
+  ): void | Promise<void> {
+    if (judging instanceof Promise) return judging.then(go)
+    if (!(judging instanceof Soon)) return go(judging)
+    judging.when(
+      (judged) => void this.#follow(judged instanceof Promise ? judged.then(go) : go(judged)),
+      (error) => this.#unfinished(error),
+    )
+    return undefined
+  }
+
+  /** Goes on as it is, behind what came before it. */
+  #inOrder(message: Request | Notification): void {
+    const { path, toServer } = this.#options
+    path.inOrder(() => toServer(message.text, message))
   }
 
   /** Passed on behind the request that it is about; one that was not written yet never will be. */
@@ -549,10 +568,14 @@ export class Relay {
       },
       (error: unknown) => {
         this.#underway.delete(guarded)
-        this.#options.log.error('a message could not be finished', { reason: said(error) })
+        this.#unfinished(error)
       },
     )
     this.#underway.add(guarded)
     return guarded
+  }
+
+  #unfinished(error: unknown): void {
+    this.#options.log.error('a message could not be finished', { reason: said(error) })
   }
 }

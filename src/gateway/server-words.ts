@@ -10,8 +10,8 @@ import {
   withPart,
 } from '../mcp/wire/index.ts'
 import { beforeTold } from './before-told.ts'
-import type { CallJudged } from './call-path.ts'
 import { type Denial, denialResult } from './denial.ts'
+import type { CallJudged } from './judging.ts'
 import {
   type Answered,
   judgeableMethod,
@@ -152,7 +152,7 @@ export class ServerWords {
       if (message.method === PROGRESS && isObject(value))
         this.#options.onProgress(value['progressToken'])
       const what = judgeableMethod(message, isObject(value) ? value : {}, true)
-      const judged = this.#options.path.judge(what, this.#caller)
+      const judged = this.#options.path.judgeNow(what, this.#caller)
       const go = (one: CallJudged): void | Promise<void> => {
         if ('denial' in one) {
           log.warn('the policy denies a message of the server', { rule: one.denial.rule })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
-import { callOf } from '../support/journal-calls.ts'
+import { callOf, passing } from '../support/journal-calls.ts'
 import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 const vaults = new OpenVaults()
@@ -16,7 +16,7 @@ for (const store of [SQLITE, POSTGRES]) {
     const passed = await Promise.all(
       handles.map(async (handle) => {
         const record = await openCallRecord(handle)
-        return Promise.all(Array.from({ length: 40 }, async () => record.pass(callOf(50))))
+        return Promise.all(Array.from({ length: 40 }, async () => passing(record, callOf(50))))
       }),
     )
     assert.equal(passed.flat().filter((one) => 'taken' in one).length, 50)
@@ -27,16 +27,16 @@ for (const store of [SQLITE, POSTGRES]) {
   }, async () => {
     const first = await vaults.fresh(store)
     const record = await openCallRecord(first)
-    const one = await record.pass(callOf(2))
+    const one = await passing(record, callOf(2))
     assert.ok('taken' in one)
-    assert.ok('taken' in (await record.pass(callOf(2))))
+    assert.ok('taken' in (await passing(record, callOf(2))))
     const second = await vaults.twin(first)
     await vaults.shut(first)
     const other = await openCallRecord(second)
-    assert.ok('exceeded' in (await other.pass(callOf(2))))
+    assert.ok('exceeded' in (await passing(other, callOf(2))))
     await other.settle(callOf(2).call, one, 'refused-by-server')
-    assert.ok('taken' in (await other.pass(callOf(2))))
+    assert.ok('taken' in (await passing(other, callOf(2))))
     await other.tidy()
-    assert.ok('exceeded' in (await other.pass(callOf(2))))
+    assert.ok('exceeded' in (await passing(other, callOf(2))))
   })
 }

@@ -134,3 +134,27 @@ for (const [over, open] of [
     for (const line of asked) await reached(line)
     assert.equal(await wrapped.end(), 0)
   })
+
+test('what comes in one piece reaches the server in its order', async () => {
+  const wrapped = startWrapped(home)
+  after(() => wrapped.child.kill('SIGKILL'))
+  await wrapped.call('first', 'echo', { text: 'loads what judges calls' })
+  for (const round of [1, 2, 3]) {
+    const call = (id: string): string =>
+      `{"jsonrpc":"2.0","id":"${id} ${round}","method":"tools/call","params":{"name":"echo","arguments":{"text":"a"}}}`
+    const piece = [
+      call('a'),
+      call('b'),
+      `{"jsonrpc":"2.0","id":"c ${round}","method":"ping"}`,
+      call('d'),
+      '{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}',
+      `{"jsonrpc":"2.0","id":"e ${round}","method":"tools/list","params":{}}`,
+      call('f'),
+    ]
+    wrapped.send(piece.join('\n'))
+    await wrapped.lineWith(`"f ${round}"`)
+    const received = wrapped.received().trimEnd().split('\n')
+    assert.deepEqual(received.slice(-piece.length), piece)
+  }
+  assert.equal(await wrapped.end(), 0)
+})

@@ -8,7 +8,7 @@ import { acceptCounters } from '../../src/app/open-counters.ts'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { epochMs } from '../../src/core/time.ts'
-import { callOf } from '../support/journal-calls.ts'
+import { callOf, passing } from '../support/journal-calls.ts'
 import { REDIS, startRedis, type TestRedis } from '../support/redis.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { AGENT, PERSON, type TestVault } from '../support/vault.ts'
@@ -43,7 +43,7 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
       const passed = (
         await Promise.all(
           records.map((record) =>
-            Promise.all(Array.from({ length: 15 }, async () => record.pass(callOf(20)))),
+            Promise.all(Array.from({ length: 15 }, async () => passing(record, callOf(20)))),
           ),
         )
       ).flat()
@@ -52,8 +52,8 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
       assert.equal(others.length, 19)
       const [first, second] = records
       await second?.settle(callOf(20).call, one, 'refused-by-server')
-      assert.ok('taken' in ((await first?.pass(callOf(20))) ?? {}))
-      assert.ok('exceeded' in ((await second?.pass(callOf(20))) ?? {}))
+      assert.ok('taken' in (await passing(first ?? assert.fail(), callOf(20))))
+      assert.ok('exceeded' in (await passing(second ?? assert.fail(), callOf(20))))
       await first?.tidy()
       const [vault] = handles
       assert.ok(vault !== undefined)
@@ -71,12 +71,12 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
   test('who is frozen spends nothing', async () => {
     const vault = await vaults.fresh(countedAt(SQLITE))
     const record = await openCallRecord(vault)
-    assert.ok('taken' in (await record.pass(callOf(2))))
+    assert.ok('taken' in (await passing(record, callOf(2))))
     await vault.identity.freezes.freeze(PERSON, { kind: 'all' }, 'a test')
-    await assert.rejects(async () => record.pass(callOf(2)), fault('ACCESS_DENIED', /frozen/))
+    await assert.rejects(async () => passing(record, callOf(2)), fault('ACCESS_DENIED', /frozen/))
     await vault.identity.freezes.lift(PERSON, { kind: 'all' })
-    assert.ok('taken' in (await record.pass(callOf(2))))
-    assert.ok('exceeded' in (await record.pass(callOf(2))))
+    assert.ok('taken' in (await passing(record, callOf(2))))
+    assert.ok('exceeded' in (await passing(record, callOf(2))))
   })
 
   test('what Redis lost denies, is recorded and shown, until the person accepts it', async () => {
@@ -86,17 +86,17 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
       const twin = await vaults.twin(vault)
       const [one, two] = [await openCallRecord(vault), await openCallRecord(twin)]
       await assert.rejects(acceptCounters(vault, PERSON), fault('CONFLICT', /is known to be lost/))
-      assert.ok('taken' in (await one.pass(callOf(1))))
+      assert.ok('taken' in (await passing(one, callOf(1))))
       await assert.rejects(acceptCounters(vault, PERSON), fault('CONFLICT'))
       await own.client().flushall()
-      await assert.rejects(async () => one.pass(callOf(1)), fault('COUNTERS_LOST'))
-      await assert.rejects(async () => two.pass(callOf(1)), fault('COUNTERS_LOST'))
+      await assert.rejects(async () => passing(one, callOf(1)), fault('COUNTERS_LOST'))
+      await assert.rejects(async () => passing(two, callOf(1)), fault('COUNTERS_LOST'))
       const { limits, limitsUnknown } = await gatewayStatus(vault, silentLog, AGENT, epochMs(0))
       assert.deepEqual(limits, [])
       assert.match(limitsUnknown ?? '', /not there any more.*sallyport counters accept/)
       assert.equal(await acceptCounters(twin, PERSON), `${own.url}?db=0`)
-      assert.ok('taken' in (await one.pass(callOf(1))))
-      assert.ok('exceeded' in (await two.pass(callOf(1))))
+      assert.ok('taken' in (await passing(one, callOf(1))))
+      assert.ok('exceeded' in (await passing(two, callOf(1))))
       const actions = await actionsOf(vault)
       for (const action of [
         'counters.begin',
@@ -112,9 +112,9 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
   test('a call without limits passes whether there is a Redis or not', async () => {
     const vault = await vaults.fresh(countedAt(SQLITE, 'unix:///nowhere/redis.sock'))
     const record = await openCallRecord(vault)
-    assert.ok('taken' in (await record.pass({ ...callOf(1), charges: [] })))
+    assert.ok('taken' in (await passing(record, { ...callOf(1), charges: [] })))
     await assert.rejects(
-      async () => record.pass(callOf(1)),
+      async () => passing(record, callOf(1)),
       fault(
         'COUNTERS_UNAVAILABLE',
         /^The counters at 'unix:\/\/\/nowhere\/redis\.sock\?db=0' can't/,

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { processEnvironment } from '../../src/core/config.ts'
 import { isFault } from '../../src/core/faults.ts'
-import { callOf } from './journal-calls.ts'
+import { callOf, passing } from './journal-calls.ts'
 import { openTestVault } from './vault.ts'
 
 // Calls against one limit, in a process of its own: `counting-process.ts HOME CALLS MAX LOG`. Writes one character for
@@ -16,7 +16,7 @@ const call = callOf(Number(max))
 /** Null: the counters were away, so it was denied. */
 async function passedNow() {
   try {
-    return await record.pass(call)
+    return await passing(record, call)
   } catch (error) {
     if (isFault(error, 'COUNTERS_UNAVAILABLE')) return null
     throw error

@@ -1,3 +1,5 @@
+import { Soon } from '../../src/core/soon.ts'
+import type { CallRecord } from '../../src/gateway/call-record.ts'
 import { limitCharge } from '../../src/gateway/limit-charge.ts'
 import type { ToolLimit } from '../../src/policy/tool-policy/index.ts'
 import { AGENT } from './vault.ts'
@@ -27,7 +29,14 @@ export const callOf = (max: number) => ({
     took: '',
   },
   isDurable: false,
+  mayWait: true,
   shadow: null,
   act: null,
   charges: [limitCharge({ limit: limit(max), amount: 1, isShadow: false }, 's', 'me')],
 })
+
+/** Whatever it has to wait for. */
+export async function passing(record: CallRecord, call: Parameters<CallRecord['pass']>[0]) {
+  const passed = record.pass(call)
+  return passed instanceof Soon ? passed.promise() : passed
+}

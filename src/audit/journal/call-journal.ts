@@ -4,6 +4,7 @@ import type { CounterCharge, Reserved, Taken } from '../../core/counter-port.ts'
 import { type Db, type Glance, type Reader, type Tx, takeSteps } from '../../core/db-port.ts'
 import { asFault, Fault, isFault } from '../../core/faults.ts'
 import type { Log } from '../../core/log.ts'
+import { Soon } from '../../core/soon.ts'
 import { type Clock, type EpochMs, monotonicMs } from '../../core/time.ts'
 import { MacKey } from '../../crypto/index.ts'
 import { rightsRevisionAtOnce, type StoreKeys } from '../../keys/index.ts'
@@ -68,8 +69,11 @@ export interface JournalCall<C extends NamedCharge> {
 /** A call that waits to be written with others. */
 interface Gathered {
   readonly entry: Entry
-  readonly tell: (decided: Decided) => void
-  readonly fail: (error: unknown) => void
+  readonly decided: Soon<Decided>
+}
+
+interface Behind {
+  readonly work: () => void
 }
 
 /** After so long what was written is in the tree; the disk has it right after. */
@@ -111,8 +115,8 @@ export class CallJournal {
   #rightsAt = Number.NEGATIVE_INFINITY
   #isRightsStale = true
   readonly #unwatch: () => void
-  /** Calls that wait to be written together; null while each is written at once. */
-  #gathered: Gathered[] | null = null
+  /** Calls that wait to be written together, and what is done behind them; null while each is written at once. */
+  #gathered: (Gathered | Behind)[] | null = null
   /** When the last call came that was not gathered, monotonic milliseconds. */
   #calledAt = Number.NEGATIVE_INFINITY
   /** Why nothing may be written until another file was begun. */
@@ -168,17 +172,14 @@ export class CallJournal {
    * As `call`; but between `gather` and `flush`, and where calls come one right after another, they are written
    * together.
    */
-  callSoon<C extends NamedCharge>(
-    call: JournalCall<C>,
-  ): JournaledCall<C> | Promise<JournaledCall<C>> {
+  callSoon<C extends NamedCharge>(call: JournalCall<C>): JournaledCall<C> | Soon<JournaledCall<C>> {
     if (this.#gathered === null && !this.#isInRow()) return this.call(call)
     this.#gathered ??= []
-    const gathered = this.#gathered
     const entry = this.#entryOf(call)
     this.#ends = []
-    return new Promise((resolve, reject) => {
-      gathered.push({ entry, tell: (decided) => resolve(journaled(decided)), fail: reject })
-    })
+    const decided = new Soon<Decided>()
+    this.#gathered.push({ entry, decided })
+    return decided.map(journaled<C>)
   }
 
   /** Whether a call was written a moment ago: then this one waits for those that came in the same turn. */
@@ -192,6 +193,12 @@ export class CallJournal {
 
   #entryOf({ text, by, shadow, charges }: JournalCall<NamedCharge>): Entry {
     return { kind: 'call', at: this.#ready(), ends: this.#ends, text, by, shadow, charges }
+  }
+
+  /** Does something behind the calls that wait; at once where none does. */
+  inOrder(work: () => void): void {
+    if (this.#gathered === null || this.#gathered.length === 0) work()
+    else this.#gathered.push({ work })
   }
 
   /** Calls wait from now on, until they are written together. */
@@ -324,16 +331,26 @@ export class CallJournal {
     }
   }
 
-  #appendAll(gathered: readonly Gathered[]): void {
+  #appendAll(gathered: readonly (Gathered | Behind)[]): void {
+    const entries = gathered.flatMap((one) => ('entry' in one ? [one.entry] : []))
+    let decided: readonly Decided[]
     try {
-      const decided = this.#replay.appendAll(gathered.map(({ entry }) => entry))
+      decided = this.#replay.appendAll(entries)
       this.#ingestSoon()
-      for (const [index, one] of gathered.entries()) one.tell(decided[index] as Decided)
     } catch (error) {
       if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
-      this.#ends.unshift(...gathered.flatMap(({ entry }) => entry.ends))
-      for (const { fail } of gathered) fail(error)
+      this.#ends.unshift(...entries.flatMap(({ ends }) => ends))
+      for (const one of gathered)
+        if ('entry' in one) one.decided.reject(error)
+        else one.work()
+      return
     }
+    let next = 0
+    for (const one of gathered)
+      if ('entry' in one) {
+        one.decided.resolve(decided[next] as Decided)
+        next += 1
+      } else one.work()
   }
 
   #ingestSoon(delayMs = INGEST_MS): void {
