@@ -83,6 +83,8 @@ interface Underway {
   recorded: AuditedCall | null
   passed: PassedCall | null
   recording: QueuedCall | null
+  /** Whether it is one of the open calls of the server. */
+  isOpen: boolean
   /** Of what is about a task: the tool whose call made it, and how its answers are judged. */
   task: { readonly tool: string | null; readonly judgeResult: CallAllowed['judgeResult'] } | null
 }
@@ -115,7 +117,7 @@ export class CallPath {
   readonly #steps: readonly Step[] = [
     ['decide', (underway) => this.#decide(underway)],
     ['inspect', (underway) => this.#inspect(underway)],
-    ['bear', ({ what }) => (what.isFromServer ? null : this.health.refusal())],
+    ['bear', (underway) => this.#bear(underway)],
     ['count', (underway) => this.#count(underway)],
   ]
 
@@ -149,12 +151,13 @@ export class CallPath {
       recorded: null,
       passed: null,
       recording: null,
+      isOpen: false,
       task: null,
     }
     try {
       return this.#walk(underway, 0)
     } catch (error) {
-      return this.#failed(error, caller)
+      return this.#failed(error, underway)
     }
   }
 
@@ -222,7 +225,7 @@ export class CallPath {
       const judged = this.#taken(underway, await taking, at, begun)
       return await (judged instanceof Soon ? judged.promise() : judged)
     } catch (error) {
-      return this.#failed(error, underway.caller)
+      return this.#failed(error, underway)
     }
   }
 
@@ -233,7 +236,7 @@ export class CallPath {
         const judged = this.#taken(underway, denial, at, begun)
         return judged instanceof Soon ? judged.promise().then((one) => one) : judged
       },
-      (error) => this.#failed(error, underway.caller),
+      (error) => this.#failed(error, underway),
     )
   }
 
@@ -243,6 +246,7 @@ export class CallPath {
   }
 
   #denied(underway: Underway, denial: Denial): JudgedNow {
+    this.#leave(underway)
     if (denial.isRecorded) return { denial }
     const refuse = (record: CallRecord): JudgedNow => {
       const refused = record.refuse({ ...this.#recorded(underway), rule: denial.rule })
@@ -338,6 +342,22 @@ export class CallPath {
     underway.args = inspected.value as Judgeable['args']
     // What goes on is what has to be allowed.
     return this.#decide(underway)
+  }
+
+  /** Its place is taken before anything is waited for: calls that come together are judged side by side. */
+  #bear(underway: Underway): Denial | null {
+    if (underway.what.isFromServer) return null
+    const refusal = this.health.refusal()
+    if (refusal !== null) return refusal
+    this.health.began()
+    underway.isOpen = true
+    return null
+  }
+
+  #leave(underway: Underway): void {
+    if (!underway.isOpen) return
+    underway.isOpen = false
+    this.health.ended('never-sent')
   }
 
   #count(underway: Underway): Taken | Soon<Taken> {
@@ -466,7 +486,9 @@ export class CallPath {
     return scope === 'grant' || scope === 'agent' ? `${principal.kind}:${principal.id}` : ''
   }
 
-  #failed(error: unknown, { principal }: Caller): { readonly denial: Denial } {
+  #failed(error: unknown, underway: Underway): { readonly denial: Denial } {
+    this.#leave(underway)
+    const { principal } = underway.caller
     const fault = asFault(error)
     const { server, log } = this.#options
     if (isOurs(fault))
@@ -498,7 +520,6 @@ export class CallPath {
 
   #goingOn(underway: Underway): CallAllowed {
     const { what, policies, subject, decision } = underway
-    if (!what.isFromServer) this.health.began()
     return {
       text: textOf(underway),
       paid: { taken: underway.passed?.taken ?? [] },

@@ -142,10 +142,14 @@ test('a server has limits of its own, and else those of the settings', async () 
   assert.equal(also.error?.message, 'The server did not answer in time.')
   assert.match(saidBy(await own.call(2, 'echo', { text: 'a' })), /did not answer 1 calls in time/)
   assert.equal(saidBy(await usual.call(2, 'echo', { text: 'a' })), 'a')
+  // In one piece: the first must not be over before the second is judged.
   usual.send(
-    '{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"silent","arguments":{}}}',
+    ['silent', 'echo']
+      .map((name, index) => ({ id: index + 3, params: { name, arguments: { text: 'a' } } }))
+      .map((call) => JSON.stringify({ jsonrpc: '2.0', method: 'tools/call', ...call }))
+      .join('\n'),
   )
-  assert.match(saidBy(await usual.call(4, 'echo', { text: 'a' })), /1 calls of this server/)
+  assert.match(await usual.lineWith('"id":4'), /1 calls of this server/)
   await Promise.all([own.end(), usual.end()])
 })
 
