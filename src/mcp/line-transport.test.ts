@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { JSONRPCMessage } from '@modelcontextprotocol/server'
+import { sleep } from '../core/time.ts'
 import { LineTransport } from './line-transport.ts'
 
 interface Wire {
@@ -107,8 +108,13 @@ test('a hundred megabytes without a newline are never held', async () => {
     wire.input.write(Buffer.alloc(1_000_000, 0x61))
     await turn()
   }
-  collectGarbage()
-  assert.ok(process.memoryUsage().arrayBuffers - before < 20_000_000)
+  const held = (): number => process.memoryUsage().arrayBuffers - before
+  // What was collected is given back by a thread of its own, late on a busy machine.
+  for (let waited = 0; waited < 5_000 && held() >= 20_000_000; waited += 20) {
+    collectGarbage()
+    await sleep(20)
+  }
+  assert.ok(held() < 20_000_000, `${held()} bytes`)
   wire.input.write(`\n${PING}\n`)
   await turn()
   assert.equal(wire.sent().length, 1)
