@@ -12,6 +12,7 @@ import {
   GatewayMetrics,
   HttpDoor,
   httpUpstream,
+  KnownServers,
   MeteredPath,
   type OpenUpstream,
   type RegistryView,
@@ -80,6 +81,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   const record = lazily(async () => openCallRecord(stack))
   const recorder = openRecorder({ stack: async () => stack, inspection, log })
   const metrics = new GatewayMetrics()
+  const servers = new KnownServers(view, parts.settings.serverLimits)
   const state = await openGatewayState(async () => stack)()
   const out = lazily(async () => {
     const { outgoing } = await import('../net/index.ts')
@@ -105,9 +107,11 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     upstreamOf: (server) => upstreamOf(parts, server),
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: parts.settings.maxMessageBytes,
-    limits: parts.settings.serverLimits,
+    servers,
   })
-  const openAll = lazily(async () => allDoor(parts, view, peers, { record, recorder }, metrics))
+  const openAll = lazily(async () =>
+    allDoor(parts, view, peers, { record, recorder }, servers, metrics),
+  )
   return {
     handle(request, response, target, { address, origin }) {
       const [pathname = '', query = ''] = target.includes('?') ? target.split('?', 2) : [target]
@@ -159,6 +163,7 @@ function allDoor(
   view: RegistryView,
   peers: GatewayPeers,
   taking: Pick<Required<CallPathOptions>, 'record' | 'recorder'>,
+  servers: KnownServers,
   metrics: GatewayMetrics,
 ): AllDoor {
   const { log, inspection, stack, hostnames } = parts
@@ -184,6 +189,7 @@ function allDoor(
             policiesNow,
             inspection: inspecting,
             ...taking,
+            ...servers.of(server.name),
             session: owner,
             people: async () => stack.approvals.people,
             log,

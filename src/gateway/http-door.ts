@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
-import type { ServerLimits } from '../core/server-limits.ts'
 import { monotonicMs } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
 import {
@@ -28,6 +27,7 @@ import {
 } from './http-request.ts'
 import { type Admitted, type Held, type Standing, Standings } from './http-standings.ts'
 import { traced } from './http-trace.ts'
+import type { KnownServers } from './known-servers.ts'
 import type { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import type { GatewayMetrics } from './metrics.ts'
@@ -84,8 +84,7 @@ export interface HttpDoorOptions {
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
-  /** Of servers that have none of their own. */
-  readonly limits: ServerLimits
+  readonly servers: KnownServers
   /** Test: how long nobody may use a server before it is ended, in milliseconds. */
   readonly idleMs?: number
 }
@@ -430,10 +429,7 @@ export class HttpDoor {
 
   /** Since when nobody may have used it. Monotonic milliseconds. */
   #idleBefore(server: string): number {
-    const { limits } = this.#options
-    return (
-      monotonicMs() - (this.#idleMs ?? this.#standings.limitsOf(server)?.idleMs ?? limits.idleMs)
-    )
+    return monotonicMs() - (this.#idleMs ?? this.#options.servers.idleMs(server))
   }
 
   #cameBackTo(session: DoorSession, admitted: Admitted): void {

@@ -1,15 +1,13 @@
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Caller } from '../core/principals.ts'
-import type { OwnLimits } from '../core/server-limits.ts'
 import type { PoliciesNow } from './applied-policies.ts'
-import type { CallPath, CallPathOptions } from './call-path.ts'
+import type { CallPath } from './call-path.ts'
 import type { HttpDoorOptions } from './http-door.ts'
+import type { KnownServer } from './known-servers.ts'
 import { MadeTasks } from './made-tasks.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { MeteredPath } from './metrics.ts'
 import { Rounds } from './rounds.ts'
-import { ServerHealth } from './server-health.ts'
-import { UnknownTools } from './unknown-tools.ts'
 
 /** Whose request it is, and what it is judged by beside the policies of the server. */
 export interface Admitted {
@@ -21,12 +19,6 @@ export interface Admitted {
   readonly policies: readonly string[]
   /** SHA-256 of the body, in Base64url, where another process let it in and sent it here: then it is this one's to answer. */
   readonly sentOn?: string
-}
-
-/** What is known of a server, whoever asks it. */
-interface KnownServer extends Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
-  /** Its own limits, by which it was made. */
-  readonly own: OwnLimits | undefined
 }
 
 /** What the requests of one client at one server are judged by. */
@@ -56,7 +48,6 @@ export class Standings {
   readonly #rounds: Rounds
   readonly #tasks: MadeTasks
   readonly #inspections = new Map<string, MessageInspection>()
-  readonly #servers = new Map<string, KnownServer>()
   /** Of requests that stand alone. */
   readonly #known = new Map<string, Standing & { readonly known: KnownServer }>()
 
@@ -70,7 +61,7 @@ export class Standings {
   ofRequest(server: ServerInfo, admitted: Admitted): Standing {
     const { name, createdAt } = server
     const key = `${name} ${createdAt} ${admitted.owner}`
-    const known = this.#serverOf(name)
+    const known = this.#options.servers.of(name)
     const found = this.#known.get(key)
     if (
       found?.known === known &&
@@ -117,29 +108,9 @@ export class Standings {
       tasks: this.#tasks,
       ...(this.#options.people !== undefined && { people: this.#options.people }),
       log: this.#options.log,
-      ...this.#serverOf(server),
+      ...this.#options.servers.of(server),
     }
     return new MeteredPath(options, this.#options.metrics)
-  }
-
-  #serverOf(server: string): KnownServer {
-    const known = this.#servers.get(server)
-    const own = this.limitsOf(server)
-    if (known !== undefined && known.own === own) return known
-    const health = new ServerHealth({ ...this.#options.limits, ...own })
-    const made = { own, health, unknownTools: known?.unknownTools ?? new UnknownTools() }
-    this.#servers.set(server, made)
-    return made
-  }
-
-  /** The server's own, or undefined where it has none. */
-  limitsOf(server: string): OwnLimits | undefined {
-    try {
-      return this.#options.view.server(server)?.target.limits
-    } catch {
-      // The registry cannot be read right now: no call passes, and nothing waits for one.
-      return undefined
-    }
   }
 
   #inspectionOf(server: string): MessageInspection {

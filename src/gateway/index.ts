@@ -26,6 +26,7 @@ export {
 } from './http-request.ts'
 export type { Admitted } from './http-standings.ts'
 export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+export { KnownServers } from './known-servers.ts'
 export { MadeTasks } from './made-tasks.ts'
 export { type CallInspection, type KnownValues, MessageInspection } from './message-inspection.ts'
 export { GatewayMetrics, type Gauge, MeteredPath } from './metrics.ts'

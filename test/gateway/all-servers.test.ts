@@ -270,3 +270,39 @@ test('a grant reaches its one server, who has several shows one of them; the loc
   }
   assert.fail('the server never came')
 })
+
+test('the limits of a server hold here too, and one that rests, rests at each of its addresses', async () => {
+  await servers.add(PERSON, 'slow', {
+    ...stdio(LINE_SERVER, join(vault.home, 'slow.log')),
+    limits: { callMs: 1_000, lateInARow: 1 },
+  })
+  const { key, made } = await agentAt(['slow', 'open'])
+  const call = (id: number, name: string): object => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: {
+      name,
+      arguments: { text: 'a' },
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    },
+  })
+  const modern = (name: string): Record<string, string> => ({
+    'MCP-Protocol-Version': '2026-07-28',
+    'Mcp-Method': 'tools/call',
+    'Mcp-Name': name,
+  })
+  const late = await post(key, call(1, 'slow.silent'), modern('slow.silent'))
+  assert.match(await late.text(), /did not answer in time/)
+  const [{ bearer }] = made as [(typeof made)[0]]
+  const there = await door.post(
+    call(2, 'echo'),
+    { Authorization: `Bearer ${bearer.reveal()}`, ...modern('echo') },
+    '/s/slow/mcp',
+  )
+  assert.match(await there.text(), /did not answer 1 calls in time/)
+})

@@ -1,0 +1,50 @@
+import type { OwnLimits, ServerLimits } from '../core/server-limits.ts'
+import type { CallPathOptions } from './call-path.ts'
+import type { RegistryView } from './registry-view.ts'
+import { ServerHealth } from './server-health.ts'
+import { UnknownTools } from './unknown-tools.ts'
+
+/** What is known of a server, whoever asks it, and at whichever address. */
+export interface KnownServer extends Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
+  /** Its own limits, by which it was made. */
+  readonly own: OwnLimits | undefined
+}
+
+/** How each server bears what it is asked: one that does not answer rests for all who ask it. */
+export class KnownServers {
+  readonly #view: Pick<RegistryView, 'server'>
+  readonly #limits: ServerLimits
+  readonly #servers = new Map<string, KnownServer>()
+
+  /** @param limits of servers that have none of their own */
+  constructor(view: Pick<RegistryView, 'server'>, limits: ServerLimits) {
+    this.#view = view
+    this.#limits = limits
+  }
+
+  /** Another one when its limits were changed. */
+  of(server: string): KnownServer {
+    const known = this.#servers.get(server)
+    const own = this.#ownOf(server)
+    if (known !== undefined && known.own === own) return known
+    const health = new ServerHealth({ ...this.#limits, ...own })
+    const made = { own, health, unknownTools: known?.unknownTools ?? new UnknownTools() }
+    this.#servers.set(server, made)
+    return made
+  }
+
+  /** How long nobody may use it before it is ended, milliseconds. */
+  idleMs(server: string): number {
+    return this.#ownOf(server)?.idleMs ?? this.#limits.idleMs
+  }
+
+  /** Undefined where it has none. */
+  #ownOf(server: string): OwnLimits | undefined {
+    try {
+      return this.#view.server(server)?.target.limits
+    } catch {
+      // The registry cannot be read right now: no call passes, and nothing waits for one.
+      return undefined
+    }
+  }
+}
