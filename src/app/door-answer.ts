@@ -147,9 +147,9 @@ export class DoorAnswer extends EventEmitter implements DoorResponse {
     const whole = this.#taken() + last
     if (whole !== '') this.#send(whole, Buffer.byteLength(last, 'utf8') === last.length)
     this.#isEnded = true
-    // What was not taken yet counts as open.
+    // What was not taken yet counts as open. Nothing is told behind all else, whether or not somebody had to wait.
     if (this.#way.socket.writableLength === 0) queueMicrotask(this.#over)
-    else this.#way.socket.once('drain', this.#over)
+    else this.#way.socket.write('', this.#over)
     return this
   }
 
