@@ -25,18 +25,19 @@ import {
 } from './applied-policies.ts'
 import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
 import type { CallRecord, Passed, PassedCall } from './call-record.ts'
-import type { AuditedCall } from './call-texts.ts'
+import { type AuditedCall, withoutKnown } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
 import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
 import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
-import type { MessageInspection } from './message-inspection.ts'
+import type { KnownValues, MessageInspection } from './message-inspection.ts'
 import type { RecordedVerdict } from './recording/recorded-call.ts'
 import { type CallRecorder, isRecording, type QueuedCall } from './recording/recorder.ts'
 import { type Paid, type RoundOf, Rounds } from './rounds.ts'
 import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
 import { decideTask } from './task-decision.ts'
+import { askerOf, textOf, tookText, type Underway } from './underway.ts'
 import { UnknownTools } from './unknown-tools.ts'
 
 export interface CallPathOptions {
@@ -65,28 +66,6 @@ export interface CallPathOptions {
   readonly unknownTools?: UnknownTools
   /** Told what was wrong when callers are not. */
   readonly log?: Log
-}
-
-/** A call on its way. Each step may stop it or change what goes on. */
-interface Underway {
-  readonly what: Judgeable
-  readonly caller: Caller
-  /** A call is judged and counted by one revision of each. */
-  readonly policies: PoliciesNow
-  /** What a round before took. */
-  paid: Paid | null
-  took: string
-  args: Judgeable['args']
-  subject: Subject | null
-  decision: AllowedByAll
-  /** As it was counted. */
-  recorded: AuditedCall | null
-  passed: PassedCall | null
-  recording: QueuedCall | null
-  /** Whether it is one of the open calls of the server. */
-  isOpen: boolean
-  /** Of what is about a task: the tool whose call made it, and how its answers are judged. */
-  task: { readonly tool: string | null; readonly judgeResult: CallAllowed['judgeResult'] } | null
 }
 
 type Taken = Denial | null | Promise<Denial | null>
@@ -139,9 +118,24 @@ export class CallPath {
 
   /** @param paid what a round before took, when a person had to allow it, too: then nothing more is taken */
   judge(what: Judgeable, caller: Caller, paid: Paid | null = null): Judging {
+    try {
+      const known = this.#options.inspection.known(caller)
+      if (known instanceof Promise)
+        return known.then(
+          (one) => judgedNow(this.#judge(what, caller, paid, one)),
+          (error: unknown) => this.#unjudged(error, caller),
+        )
+      return this.#judge(what, caller, paid, known)
+    } catch (error) {
+      return this.#unjudged(error, caller)
+    }
+  }
+
+  #judge(what: Judgeable, caller: Caller, paid: Paid | null, known: KnownValues | null): Judging {
     const underway: Underway = {
       what,
       caller,
+      known,
       policies: this.#options.policiesNow(),
       paid,
       took: '',
@@ -163,8 +157,7 @@ export class CallPath {
 
   /** As `judge`, for who cannot wait for the end of this turn alone. */
   judgeNow(what: Judgeable, caller: Caller, paid: Paid | null = null): JudgedNow {
-    const judging = this.judge(what, caller, paid)
-    return judging instanceof Soon ? judging.promise().then((one) => one) : judging
+    return judgedNow(this.judge(what, caller, paid))
   }
 
   /** Calls that come from now on may be written down together, by `flush`, and wait for it. */
@@ -197,7 +190,8 @@ export class CallPath {
     const { server, policiesNow } = this.#options
     const revision = revisionOf(policiesNow())
     const call = { caller, server, name, isMethod, keys: [], revision, took: '' }
-    await (await this.#opened()).refuse({ ...call, rule })
+    const known = await this.#options.inspection.known(caller)
+    await (await this.#opened()).refuse({ ...withoutKnown(call, known), rule })
   }
 
   #walk(underway: Underway, from: number): Judging {
@@ -488,7 +482,10 @@ export class CallPath {
 
   #failed(error: unknown, underway: Underway): { readonly denial: Denial } {
     this.#leave(underway)
-    const { principal } = underway.caller
+    return this.#unjudged(error, underway.caller)
+  }
+
+  #unjudged(error: unknown, { principal }: Caller): { readonly denial: Denial } {
     const fault = asFault(error)
     const { server, log } = this.#options
     if (isOurs(fault))
@@ -498,19 +495,19 @@ export class CallPath {
     return { denial: { rule: fault.code, kind: 'denied', text, isRecorded: true } }
   }
 
-  #recorded({ what, caller, args, policies, took }: Underway): AuditedCall {
-    const { server } = this.#options
-    const { name, isMethod } = what
-    return {
+  #recorded({ what, caller, known, args, policies, took }: Underway): AuditedCall {
+    const { name, isMethod, params } = what
+    const call: AuditedCall = {
       caller,
-      server,
+      server: this.#options.server,
       name,
       isMethod,
       keys: Object.keys(args),
       revision: revisionOf(policies),
       took,
-      trace: traceIdIn(what.params),
+      trace: traceIdIn(params),
     }
+    return withoutKnown(call, known)
   }
 
   async #opened(): Promise<CallRecord> {
@@ -567,23 +564,6 @@ function promised(taking: Taken | Soon<Taken>): Taken {
   return taking instanceof Soon ? taking.promise().then((one) => one) : taking
 }
 
-function askerOf({ principal, client, labels }: Caller): Asker {
-  return {
-    principal: principalName(principal),
-    labels: labels ?? (principal.id === 'local' ? [] : null),
-    client: client ?? null,
-    at: systemClock(),
-  }
-}
-
-/** The message as it came when nothing was changed. */
-function textOf({ what, args }: Underway): string {
-  const { message, params, isMethod } = what
-  if (args === what.args || message.params === null) return message.text
-  return withPart(message, message.params, isMethod ? args : { ...params, arguments: args })
-}
-
-function tookText(before: string, name: string, ms: number): string {
-  const us = Math.round(ms * 1_000)
-  return `${before === '' ? '' : ', '}${name} ${us}`
+function judgedNow(judging: Judging): JudgedNow {
+  return judging instanceof Soon ? judging.promise().then((one) => one) : judging
 }

@@ -1,5 +1,6 @@
 import { quoted, type RecordDraft, type RecordText, recordHead } from '../audit/index.ts'
 import type { Caller } from '../core/principals.ts'
+import type { KnownValues } from './message-inspection.ts'
 import { shownName } from './tool-call.ts'
 
 /** A call as the audit knows it: names of arguments, never their values. */
@@ -16,6 +17,24 @@ export interface AuditedCall {
   readonly took: string
   /** Id of the trace that the call belongs to, 32 hex digits. */
   readonly trace?: string | undefined
+}
+
+/**
+ * Agents choose what they call things, and themselves: a value that one of them knows is not written down as a name.
+ *
+ * @returns the same call where nothing is known, or nothing of it stands there
+ */
+export function withoutKnown(call: AuditedCall, known: KnownValues | null): AuditedCall {
+  if (known === null || known.reach() === 0) return call
+  const { name, keys, caller } = call
+  const { client = '' } = caller
+  if (known.find([name, client, ...keys].join('\n')).length === 0) return call
+  return {
+    ...call,
+    name: known.redact(name),
+    keys: keys.map((key) => known.redact(key)),
+    caller: { ...caller, ...(client !== '' && { client: known.redact(client) }) },
+  }
 }
 
 const MAX_KEYS = 100

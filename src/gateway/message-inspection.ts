@@ -149,10 +149,15 @@ export class MessageInspection {
       : this.#judgeOutput(means, caller, tool, value)
   }
 
+  /** Values that a principal knows, whatever is switched on; null where nobody keeps them. */
+  known(caller: Caller): KnownValues | null | Promise<KnownValues> {
+    return this.#options.inspection.knownValuesOf?.(caller) ?? null
+  }
+
   /** Takes the values that a principal knows out of texts that others read. */
   async redactor(caller: Caller): Promise<(text: string) => string> {
-    const known = await this.#options.inspection.knownValuesOf?.(caller)
-    return known === undefined ? (text) => text : (text) => known.redact(text)
+    const known = await this.known(caller)
+    return known === null ? (text) => text : (text) => known.redact(text)
   }
 
   #judgeInput(
@@ -273,8 +278,10 @@ export class MessageInspection {
 
   async #report(caller: Caller, note: InspectionNote): Promise<void> {
     const { server, log } = this.#options
-    const { direction, decision, verdict, findings } = note
-    const tool = shownName(note.tool)
+    const { direction, decision, verdict } = note
+    const redact = await this.redactor(caller)
+    const findings = note.findings.map(redact)
+    const tool = shownName(redact(note.tool))
     log.warn('inspection', {
       server,
       tool,
@@ -283,7 +290,9 @@ export class MessageInspection {
       verdict,
       findings: findings.join(', '),
     })
-    await this.#options.note(caller, { ...note, tool, server })
+    const { client } = caller
+    const by = client === undefined ? caller : { ...caller, client: redact(client) }
+    await this.#options.note(by, { ...note, tool, server, findings })
   }
 
   /** It never repeats what was found: the model would read it as part of the conversation. */
@@ -325,7 +334,8 @@ async function large(
   return meansForLarge(all, value, schema, all[by])
 }
 
-const TOP = /^\$\.([A-Za-z_]\w{0,63})/
+/** The name of an argument, when it is a short one. */
+const TOP = /^\$\.([A-Za-z_]\w{0,63})(?=$|[.[])/
 
 function seenOf({ detector, severity, path, start, end, isKey }: Finding): Seen {
   const [prefix, name] = TOP.exec(path) ?? []

@@ -89,15 +89,27 @@ const CALLS: readonly [name: string, said: RegExp][] = [
 
 /** Makes calls whose arguments carry it all, each with another end. */
 async function drive(wrapped: Wrapped): Promise<void> {
-  await wrapped.ask('hello', 'initialize', { protocolVersion: '2025-11-25', capabilities: {} })
+  await wrapped.ask('hello', 'initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: `client ${held}`, version: '1' },
+  })
   for (const [id, [name, said]] of CALLS.entries())
     assert.match(saidBy(await wrapped.call(id, name, args)), said, name)
   await wrapped.ask('read', 'resources/read', { uri: `file:///${held}/${detected}`, amount })
   wrapped.send(`{"jsonrpc":"2.0","id":"broken","method":"tools/call","params":{"x":"${held}"`)
   wrapped.send(`{"jsonrpc":"2.0","id":"twice","id":"${detected}","method":"tools/call"}`)
   await wrapped.ask('refused', 'tools/call', { name: 'echo', arguments: [held, amount] })
+  for (const [id, name] of NAMES.entries()) {
+    await wrapped.call(`argument ${id}`, 'echo', { [name]: 1, within: { [name]: [name] } })
+    await wrapped.call(`tool ${id}`, name, {})
+    await wrapped.ask(`method ${id}`, `vendor/${name}`, { [name]: 1 })
+  }
   await wrapped.ask('end', 'ping')
 }
+
+/** Agents choose names, too. */
+const NAMES = [held, Buffer.from(held).toString('base64'), `${'x'.repeat(90)}${held}`]
 
 const TEXTS: readonly string[] = [
   held,

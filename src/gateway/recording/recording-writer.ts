@@ -56,7 +56,9 @@ export function recordingWriter({
       }
       let turn = monotonicMs()
       const each = async (queued: QueuedCall, write: (keep: Keep) => void): Promise<void> => {
-        write(await keepers.of(queued.call))
+        const keep = await keepers.of(queued.call)
+        // An agent chose the names; a call that has one that is not kept is not kept.
+        if (areNamesKept(queued.call, keep)) write(keep)
         if (monotonicMs() - turn < TURN_MS) return
         await setImmediate()
         turn = monotonicMs()
@@ -97,6 +99,10 @@ class Keepers {
     ofCaller.set(key, keep)
     return keep
   }
+}
+
+function areNamesKept({ name, subject }: JudgedCall, keep: Keep): boolean {
+  return [name, subject.client ?? ''].every((one) => keep(one).holes.length === 0)
 }
 
 function callEntry({ call, n, ends }: QueuedCall, keep: Keep): RecordedCall {
