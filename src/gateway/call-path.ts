@@ -3,11 +3,10 @@ import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { Soon } from '../core/soon.ts'
-import { monotonicMs, systemClock } from '../core/time.ts'
+import { monotonicMs } from '../core/time.ts'
 import { isOurs, toldTo } from '../core/told.ts'
-import { traceIdIn, withPart } from '../mcp/wire/index.ts'
+import { traceIdIn } from '../mcp/wire/index.ts'
 import {
-  type Asker,
   type LimitScope,
   type MethodSubject,
   OPEN_METHODS,
@@ -16,7 +15,6 @@ import {
 } from '../policy/tool-policy/index.ts'
 import {
   ALLOWED,
-  type AllowedByAll,
   decideByAll,
   decideResultByAll,
   type PoliciesNow,
@@ -24,7 +22,7 @@ import {
   type Subject,
 } from './applied-policies.ts'
 import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
-import type { CallRecord, Passed, PassedCall } from './call-record.ts'
+import type { CallRecord, Passed } from './call-record.ts'
 import { type AuditedCall, withoutKnown } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'

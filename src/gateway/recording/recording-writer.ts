@@ -56,20 +56,24 @@ export function recordingWriter({
       }
       let turn = monotonicMs()
       const each = async (queued: QueuedCall, write: (keep: Keep) => void): Promise<void> => {
-        const keep = await keepers.of(queued.call)
-        // An agent chose the names; a call that has one that is not kept is not kept.
-        if (areNamesKept(queued.call, keep)) write(keep)
+        write(await keepers.of(queued.call))
         if (monotonicMs() - turn < TURN_MS) return
         await setImmediate()
         turn = monotonicMs()
       }
       for (const queued of calls)
         await each(queued, (keep) => {
+          if (!areNamesKept(queued.call, keep)) {
+            add(gapEntry(queued, 1, queued.call.subject.at))
+            return
+          }
           add(callEntry(queued, keep))
           if (queued.end !== null) add(endEntry(queued, queued.end, keep))
         })
       for (const [queued, end] of ends)
-        await each(queued, (keep) => add(endEntry(queued, end, keep)))
+        await each(queued, (keep) => {
+          if (areNamesKept(queued.call, keep)) add(endEntry(queued, end, keep))
+        })
       const [first] = [...calls, ...ends.map(([queued]) => queued)]
       if (lost > 0 && first !== undefined) add(gapEntry(first, lost, clock()))
       await recordings.add(lines)
@@ -101,6 +105,7 @@ class Keepers {
   }
 }
 
+/** An agent chose the names: of a call that has one that may not be kept, only that it was. */
 function areNamesKept({ name, subject }: JudgedCall, keep: Keep): boolean {
   return [name, subject.client ?? ''].every((one) => keep(one).holes.length === 0)
 }
