@@ -11,7 +11,6 @@ import {
   type MethodSubject,
   OPEN_METHODS,
   type RuleSays,
-  settledAmount,
 } from '../policy/tool-policy/index.ts'
 import {
   ALLOWED,
@@ -26,7 +25,7 @@ import type { CallRecord, Passed } from './call-record.ts'
 import { type AuditedCall, withoutKnown } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
-import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
+import { counterOf, type LimitCharge, limitCharge, settledCounts } from './limit-charge.ts'
 import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
 import type { KnownValues, MessageInspection } from './message-inspection.ts'
 import type { RecordedVerdict } from './recording/recorded-call.ts'
@@ -546,15 +545,13 @@ export class CallPath {
 
   /** What limits with a cost in the answer are to count, by counter; null when all stays as it was reserved. */
   #actual({ decision, caller }: Underway, result: unknown): ReadonlyMap<string, number> | null {
-    let actual: Map<string, number> | null = null
-    for (const charge of decision.charges) {
-      const amount = settledAmount(charge.limit, result)
-      if (amount === null || amount === charge.amount) continue
-      const { limit } = charge
-      actual ??= new Map()
-      actual.set(counterOf(this.#options.server, this.#scopeId(limit.scope, caller), limit), amount)
-    }
-    return actual
+    const { server, log } = this.#options
+    return settledCounts(
+      decision.charges,
+      result,
+      (limit) => counterOf(server, this.#scopeId(limit.scope, caller), limit),
+      (problem, limit) => log?.warn(problem, { server, rule: limit.pointer }),
+    )
   }
 }
 

@@ -1,6 +1,8 @@
 import { type NamedCharge, quoted } from '../audit/index.ts'
 import type { CounterWindow } from '../core/counter-port.ts'
-import { type Charge, type ToolLimit, windowOf } from '../policy/tool-policy/index.ts'
+import { type Charge, settlementOf, type ToolLimit, windowOf } from '../policy/tool-policy/index.ts'
+import { isNoResultYet } from './made-tasks.ts'
+import { isObject } from './tool-call.ts'
 
 /** What a call is counted as, and which counter of the limit that is for one caller. */
 export interface LimitCharge extends Charge, NamedCharge {}
@@ -34,4 +36,34 @@ export function limitCharge(charge: Charge, server: string, scopeId: string): Li
   }
   const { counter, window, ruleText } = of
   return { limit, amount, isShadow, counter, window, max: limit.max, ruleText }
+}
+
+/**
+ * What limits with a cost in the answer are to count.
+ *
+ * @param keyOf gives the counter of a limit
+ * @param warn told of costs that cannot be counted as they stand
+ * @returns by counter; null when all stays as it was reserved
+ */
+export function settledCounts(
+  charges: readonly Charge[],
+  result: unknown,
+  keyOf: (limit: ToolLimit) => string,
+  warn: (problem: string, limit: ToolLimit) => void,
+): ReadonlyMap<string, number> | null {
+  let counts: Map<string, number> | null = null
+  for (const { limit, amount } of charges) {
+    const settled = settlementOf(limit, result)
+    if (settled === null || isNoResultYet(result)) continue
+    const { amount: actual, problem } = settled
+    if (problem !== null && actual !== null)
+      warn(`${problem} It is counted as the whole limit.`, limit)
+    // A tool that failed need not say what it cost.
+    else if (problem !== null && !(isObject(result) && result['isError'] === true))
+      warn(`${problem} The estimate stays.`, limit)
+    if (actual === null || actual === amount) continue
+    counts ??= new Map()
+    counts.set(keyOf(limit), actual)
+  }
+  return counts
 }

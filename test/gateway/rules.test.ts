@@ -205,6 +205,30 @@ test('what a call cost is counted once its answer says so', async () => {
   assert.equal(one.toServer.length, 2)
 })
 
+test('a cost that cannot be counted as the answer has it is never counted as less', async () => {
+  const wouldPass: readonly [price: unknown, said: RegExp | null][] = [
+    [98, null],
+    [99, /of 100 in a month is reached/],
+    [98.001, /of 100 in a month is reached/],
+    [1e20, /of 100 in a month is reached/],
+    [-1, /of 100 in a month is reached/],
+    ['12', /of 100 in a month is reached/],
+    [undefined, null],
+  ]
+  for (const [n, [price, said]] of wouldPass.entries()) {
+    const cost = { path: 'result.structuredContent.price', estimate: 1 }
+    const limits = [{ counter: `unlike-${n}`, window: 'month', max: 100, cost }]
+    const one = await between({ default: 'deny', tools: { buy: { limits } } })
+    await one.call(1, 'buy')
+    await one.server({ id: 1, result: { content: [], structuredContent: { price } } })
+    await vault.ledger.flush()
+    await one.call(2, 'buy')
+    await one.call(3, 'buy')
+    if (said === null) assert.equal(one.toServer.length, 3, String(price))
+    else assert.match(textOf(one), said, String(price))
+  }
+})
+
 test('a rule in shadow passes what it would stop, and says so', async () => {
   const one = await between({
     default: 'deny',

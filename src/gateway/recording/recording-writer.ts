@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { strictestOf } from '../../core/counter-port.ts'
 import type { Caller } from '../../core/principals.ts'
 import { type Clock, type EpochMs, epochMs, monotonicMs } from '../../core/time.ts'
-import { foundInResult, resultPathsOf, settledAmount } from '../../policy/tool-policy/index.ts'
+import { foundInResult, resultPathsOf, settlementOf } from '../../policy/tool-policy/index.ts'
 import { decideResultByAll, revisionOf } from '../applied-policies.ts'
 import { isNoResultYet } from '../made-tasks.ts'
 import type { CallInspection } from '../message-inspection.ts'
@@ -204,7 +204,7 @@ function endEntry(
     parts: partsOf(call, result, keep),
     withheld: decideResultByAll(policies, subject, result).denied?.rule ?? null,
     costs: charges.flatMap(({ limit, counter, amount }): RecordedEnd['costs'] => {
-      const cost = settledAmount(limit, result)
+      const cost = settlementOf(limit, result)?.amount ?? null
       return cost === null || cost === amount ? [] : [[counter, cost]]
     }),
   }

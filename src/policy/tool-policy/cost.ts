@@ -1,5 +1,5 @@
 import { type Decimal, decimalOf } from '../../core/decimal.ts'
-import type { Rule, ToolLimit } from './model.ts'
+import type { Rule, SubjectPath, ToolLimit } from './model.ts'
 import { type Found, findIn, findInSubject, type Judged } from './subject-path.ts'
 
 /** What a call is counted as. */
@@ -11,6 +11,11 @@ export interface Charge {
   readonly isShadow: boolean
 }
 
+/** No count goes beyond it. */
+const MOST = Number.MAX_SAFE_INTEGER
+const TOO_LARGE = 'is too large to be counted'
+const IN_DOUBT = 'could be taken for another name or is not known'
+
 /** What a number is in units of `10 ** -scale`. @returns what is wrong with it, as the end of a sentence */
 export function unitsOf(decimal: Decimal | null, scale: number): number | string {
   if (decimal === null) return 'is no number that can be counted'
@@ -18,7 +23,7 @@ export function unitsOf(decimal: Decimal | null, scale: number): number | string
   if (decimal.scale > scale)
     return scale === 0 ? 'is not a whole number' : `has more than ${scale} digits behind the point`
   const units = decimal.units * 10n ** BigInt(scale - decimal.scale)
-  return units > BigInt(Number.MAX_SAFE_INTEGER) ? 'is too large to be counted' : Number(units)
+  return units > BigInt(MOST) ? TOO_LARGE : Number(units)
 }
 
 /** @returns the units a call reserves, or why they cannot be known, as a sentence */
@@ -30,7 +35,7 @@ export function reservedBy(limit: ToolLimit, judged: Judged): number | string {
   const units = foundUnits(findInSubject(judged, from), scale)
   return typeof units === 'number'
     ? units
-    : `What the call costs cannot be counted: '${[from.root, ...from.steps].join(from.isPointer ? '/' : '.')}' ${units}.`
+    : `What the call costs cannot be counted: '${shownPath(from)}' ${units}.`
 }
 
 /** The charges of a rule, or the first that cannot be known. */
@@ -55,20 +60,62 @@ export function amountText(units: number, scale: number): string {
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
 
+/** What a call cost by its answer. */
+export interface Settlement {
+  /** In units of the limit; null: the answer does not say, and the estimate stays. */
+  readonly amount: number | null
+  /** What is wrong with what the answer says, as a sentence. */
+  readonly problem: string | null
+}
+
 /**
- * What a call cost by its answer, in units of the limit.
+ * What a call cost by its answer. The call was made already, so what cannot be counted as it stands is never counted as
+ * less: fractions that are finer than the scale are rounded up, and what is no cost at all counts as the whole limit.
  *
  * @param result - the `result` of the answer, as parsed
- * @returns null where the limit does not read it there, or the answer does not say: then the estimate stays
+ * @returns null where the limit does not read it there
  */
-export function settledAmount({ cost, scale }: ToolLimit, result: unknown): number | null {
-  if (cost.kind !== 'result') return null
-  const units = foundUnits(findIn(result, cost.path.steps, cost.path.isPointer), scale)
-  return typeof units === 'number' ? units : null
+export function settlementOf(limit: ToolLimit, result: unknown): Settlement | null {
+  const { cost } = limit
+  return cost.kind === 'result'
+    ? settlementBy(limit, cost.path, findIn(result, cost.path.steps, cost.path.isPointer))
+    : null
+}
+
+/** As `settlementOf`, of what stands at the path. */
+export function settlementBy(
+  { max, scale }: Pick<ToolLimit, 'max' | 'scale'>,
+  path: SubjectPath,
+  found: Found,
+): Settlement {
+  const problem = (what: string): string =>
+    `What the call cost cannot be counted: '${shownPath(path)}' ${what}.`
+  if (found === 'missing') return { amount: null, problem: problem('is missing') }
+  if (found === 'doubt') return { amount: max, problem: problem(IN_DOUBT) }
+  const units = roundedUp(found.value, scale)
+  return typeof units === 'number'
+    ? { amount: units, problem: null }
+    : { amount: max, problem: problem(units) }
+}
+
+function roundedUp(value: unknown, scale: number): number | string {
+  if (value === Number.POSITIVE_INFINITY) return MOST
+  const decimal = decimalOf(value)
+  if (decimal === null || decimal.units < 0n || decimal.scale <= scale) {
+    const units = unitsOf(decimal, scale)
+    return units === TOO_LARGE ? MOST : units
+  }
+  const finer = 10n ** BigInt(decimal.scale - scale)
+  const units = (decimal.units + finer - 1n) / finer
+  return units > BigInt(MOST) ? MOST : Number(units)
+}
+
+function shownPath({ root, steps, isPointer }: SubjectPath): string {
+  return [root, ...steps].join(isPointer ? '/' : '.')
 }
 
 function foundUnits(found: Found, scale: number): number | string {
   if (found === 'missing') return 'is missing'
-  if (found === 'doubt') return 'could be taken for another name or is not known'
+  if (found === 'doubt') return IN_DOUBT
   return unitsOf(decimalOf(found.value), scale)
 }

@@ -1,4 +1,4 @@
-export { amountText, type Charge, settledAmount } from './cost.ts'
+export { amountText, type Charge, settlementOf } from './cost.ts'
 export {
   type Denied,
   decideMethod,

@@ -1,5 +1,4 @@
-import { decimalOf } from '../../core/decimal.ts'
-import { unitsOf } from './cost.ts'
+import { settlementBy } from './cost.ts'
 import { judgedOf, rulesFor } from './decide.ts'
 import type {
   CallSubject,
@@ -265,15 +264,13 @@ function waysOf({ op, wanted, meets }: Condition, { lost, isWithin }: Lost): rea
  */
 export function replayedSettlement(
   parts: RecordedParts,
-  { cost, scale }: Pick<ToolLimit, 'cost' | 'scale'>,
+  { cost, ...limit }: Pick<ToolLimit, 'cost' | 'scale' | 'max'>,
 ): number | 'unrecorded' | null {
   const read = 'unknown' in cost ? (cost as UnknownCost).unknown : cost
   if (read.kind !== 'result') return null
   const found = inParts(parts, read.path)
-  if (found === 'missing' || found === 'doubt') return null
-  if (!('value' in found)) return 'unrecorded'
-  const units = unitsOf(decimalOf(found.value), scale)
-  return typeof units === 'number' ? units : null
+  if (typeof found === 'object' && !('value' in found)) return 'unrecorded'
+  return settlementBy(limit, read.path, found).amount
 }
 
 /** `args.to.kind`, `result#/rows/0` */

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ASKER, toolCall } from '../../../test/support/tool-calls.ts'
 import { ExactNumber } from '../../core/decimal.ts'
 import { epochMs } from '../../core/time.ts'
-import { amountText, settledAmount } from './cost.ts'
+import { amountText, settlementOf } from './cost.ts'
 import { decideMethod, decideResult, decideTool, isListed } from './decide.ts'
 import type { CallSubject, MethodSubject } from './model.ts'
 import { toolPolicyOf } from './read-tool-policy.ts'
@@ -264,11 +264,24 @@ test('a cost of the answer is estimated, then settled; an answer that does not s
   const decision = decideTool(policy, subject)
   assert.ok(decision.allowed)
   const amounts = (result?: unknown) =>
-    decision.charges.map(({ limit, amount }) => settledAmount(limit, result) ?? amount)
+    decision.charges.map(({ limit, amount }) => settlementOf(limit, result)?.amount ?? amount)
   assert.deepEqual(amounts(), [500, 1])
   assert.deepEqual(amounts({ structuredContent: { tokens: 123 } }), [123, 1])
-  for (const tokens of [-5, 1.5, 'many', null])
-    assert.deepEqual(amounts({ structuredContent: { tokens } }), [500, 1])
+  for (const [tokens, counted] of [
+    [1.5, 2],
+    [122.000000001, 123],
+    [0, 0],
+    [9_007_199_254_740_991, 9_007_199_254_740_991],
+    [1e20, 9_007_199_254_740_991],
+    [Number.POSITIVE_INFINITY, 9_007_199_254_740_991],
+    [-5, 10_000],
+    [-0.5, 10_000],
+    ['many', 10_000],
+    [null, 10_000],
+    [[1], 10_000],
+  ])
+    assert.deepEqual(amounts({ structuredContent: { tokens } }), [counted, 1], String(tokens))
+  assert.deepEqual(amounts({ structuredContent: { tokens: 1, Tokens: 2 } }), [10_000, 1])
   assert.deepEqual(amounts({}), [500, 1])
   assert.equal(decideTool(policy, toolCall('ask')).allowed, false)
 })
