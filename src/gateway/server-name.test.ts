@@ -10,6 +10,10 @@ const cases: readonly [command: string, name: string][] = [
   ['./my server', 'my'],
   ['C:\\tools\\server.exe', 'server'],
   ['node', 'node'],
+  ['node -e const/key=1', 'node'],
+  ['node --eval=const/key=1 x', 'node'],
+  ['python3 -c import/os', 'python3'],
+  ['npx -y files -e x', 'files'],
   ['-x', '-x'],
 ]
 for (const [command, name] of cases)

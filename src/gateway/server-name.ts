@@ -3,6 +3,8 @@ const LAUNCHERS: ReadonlySet<string> = new Set(
     ' ',
   ),
 )
+/** What comes behind one of these is a program, and what is in that is nobody's name. */
+const SCRIPT = /^(?:-e|-c|-p|-pe|--eval|--print|--command)(?:=|$)/
 const MAX_NAME = 64
 
 /**
@@ -11,9 +13,10 @@ const MAX_NAME = 64
  */
 export function serverNameOf(command: readonly string[]): string {
   const words = command.map((word) => lastPart(word))
-  const named = command.findIndex(
-    (word, index) => !word.startsWith('-') && !LAUNCHERS.has(words[index] ?? ''),
-  )
+  const script = command.findIndex((word) => SCRIPT.test(word))
+  const named = command
+    .slice(0, script === -1 ? command.length : script)
+    .findIndex((word, index) => !word.startsWith('-') && !LAUNCHERS.has(words[index] ?? ''))
   const name = (words[named === -1 ? 0 : named] ?? '')
     .replace(/(?<=.)@.*$/, '')
     .replace(/\.(?:[cm]?[jt]s|py|exe|cmd)$/i, '')
