@@ -7,12 +7,13 @@ import { byTurns, perCall, report } from './by-turns.ts'
 import type { Client } from './client.ts'
 import { startHttpClient } from './http-client.ts'
 
-const BLOCK = 100
+/** As on stdio: long enough for the caches to be its own. */
+const BLOCK = 1_000
 const WARM = 10_000
-const CALLS = 2_000
+const CALLS = 4_000
 const CALLERS = 32
-const CALLS_C32 = 6_000
-const BLOCK_C32 = 600
+const CALLS_C32 = 12_000
+const BLOCK_C32 = 3_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
 /** Memory after the first of these and after all of them. */
