@@ -26,6 +26,7 @@ export interface SealContext {
     | 'recording'
     | 'upstream-login'
     | 'gateway-state'
+    | 'round'
   /** The store that this belongs to. */
   readonly tenant: string
   readonly vault: string | null

@@ -83,6 +83,12 @@ export function progressTokenOf({ params }: Request): unknown {
   return isObject(meta) ? meta['progressToken'] : undefined
 }
 
+/** `idKey` of the request that nobody waits for any more. */
+export function cancelledBy({ params }: Notification): string {
+  const id = isObject(params?.value) ? params.value['requestId'] : undefined
+  return typeof id === 'string' ? `s${id}` : `n${String(id)}`
+}
+
 /** What a client says that waits no more. Null for the first request, which cannot be taken back. */
 export function cancelling({ idText, method }: Request): Notification | null {
   if (method === 'initialize') return null

@@ -1,12 +1,16 @@
 import { Fault } from '../core/faults.ts'
+import { isHeld } from '../core/held-values.ts'
 import type { Caller } from '../core/principals.ts'
 import {
+  judgedParams,
   judgedPart,
   type Message,
   type Request,
   type Response,
+  RPC_ERRORS,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
+import { namesMethod, type PoliciesNow } from './applied-policies.ts'
 import type { CallPath } from './call-path.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { saidTo, textOf } from './relay-messages.ts'
@@ -20,12 +24,46 @@ export const MAY_PAUSE: ReadonlySet<string> = new Set([
   'resources/read',
 ])
 
-/** A request that says that its server asked something before; null for all others. */
-export function resumedBy(path: CallPath, caller: Caller, request: Request): Resumed | null {
+/** What a server may ask a client for in the middle of a call. */
+const QUESTIONS = ['elicitation/create', 'sampling/createMessage', 'roots/list'] as const
+
+/**
+ * A request that says that its server asked something before; null for all others. What did not come out of rounds of
+ * ours is refused, whichever revision the client speaks and whichever its server does: those with sessions have none.
+ */
+export function resumedBy(
+  path: CallPath,
+  caller: Caller,
+  request: Request,
+  policies: PoliciesNow,
+): Resumed | null {
   const { value } = request.params ?? {}
-  return isObject(value) && 'requestState' in value && versionNamedBy(request) !== null
-    ? path.rounds.resumed(request, path.roundOf(caller))
-    : null
+  if (!isObject(value) || !('requestState' in value || 'inputResponses' in value)) return null
+  const read = judgedParams(request)
+  if ('refused' in read) return { kind: 'refused', refused: read.refused }
+  const isModern = versionNamedBy(request) !== null
+  if ('requestState' in value)
+    return isModern
+      ? path.rounds.resumed(request, path.roundOf(caller))
+      : refusedRound(request, 'requestState is none that was given here.')
+  return isModern && mayAnswerUnasked(policies)
+    ? null
+    : refusedRound(request, 'inputResponses answers nothing that was asked here.')
+}
+
+/**
+ * Servers may be called with the answers they would ask for, and ignore what they do not know. Where a policy has a say
+ * in what they ask, answers come with the state of the round in which it was judged.
+ */
+function mayAnswerUnasked(policies: PoliciesNow): boolean {
+  return policies.every(
+    (one) =>
+      one.policy.fallback === 'allow' && !QUESTIONS.some((method) => namesMethod(one, method)),
+  )
+}
+
+function refusedRound({ idText }: Request, message: string): Resumed {
+  return { kind: 'refused', refused: { kind: 'refused', code: RPC_ERRORS.params, message, idText } }
 }
 
 /** The other process that alone can go on with a request, or null. */
@@ -54,6 +92,8 @@ export async function answersRefused(
   caller: Caller,
   answers: unknown,
 ): Promise<string | null> {
+  if (!areAnswers(answers))
+    return "'inputResponses' must be an object with an object for each answer."
   try {
     const inspected = await inspection.input(caller, 'answer', answers)
     if ('refusal' in inspected) return inspected.refusal
@@ -62,6 +102,10 @@ export async function answersRefused(
   } catch (error) {
     return saidTo(error, caller.principal)
   }
+}
+
+function areAnswers(answers: unknown): boolean {
+  return isObject(answers) && Object.values(answers).every((one) => isObject(one) || isHeld(one))
 }
 
 /**

@@ -26,6 +26,7 @@ import { Patience } from './patience.ts'
 import { Probes } from './probes.ts'
 import {
   type Asked,
+  cancelledBy,
   cancelling,
   endOf,
   judgeableMethod,
@@ -266,7 +267,7 @@ export class Relay {
       return
     }
     if (MAY_PAUSE.has(method)) {
-      const resumed = resumedBy(this.#options.path, this.#caller, request)
+      const resumed = resumedBy(this.#options.path, this.#caller, request, policiesNow())
       if (resumed?.kind === 'refused') this.#toClient(refusalAnswer(resumed.refused), idKey)
       else if (resumed?.kind === 'visited') this.#written(resumed.request, null, resumed.action)
       else
@@ -466,9 +467,7 @@ export class Relay {
   /** Passed on behind the request that it is about; one that was not written yet never will be. */
   #cancelled(notification: Notification): void {
     const { toServer } = this.#options
-    const { params } = notification
-    const id = isObject(params?.value) ? params.value['requestId'] : undefined
-    const idKey = typeof id === 'string' ? `s${id}` : `n${String(id)}`
+    const idKey = cancelledBy(notification)
     const asked = this.#asked.get(idKey)
     if (asked === undefined) {
       toServer(notification.text, notification)

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Taken } from '../core/counter-port.ts'
+import { isFault } from '../core/faults.ts'
 import { type Clock, type EpochMs, epochMs, systemClock } from '../core/time.ts'
-import { KEY_BYTES, MacKey, sha256 } from '../crypto/index.ts'
+import { KEY_BYTES, MacKey, Opener, type SealContext, seal, sha256 } from '../crypto/index.ts'
 import {
   memberOf,
   type Refused,
@@ -50,7 +51,6 @@ export interface RoundsOptions {
 
 /** Our state around that of the server. */
 interface State {
-  readonly v: 1
   readonly server: string
   readonly who: string
   readonly revision: string | null
@@ -67,18 +67,28 @@ const LIFE_MS = 600_000
 /** Whoever comes back while so many are remembered pays anew. */
 const MAX_USED = 100_000
 const MAX_STATE = 262_144
-const PREFIX = 'sp1.'
+const PREFIX = 'sp2.'
+const SEALED: SealContext = {
+  purpose: 'round',
+  tenant: '',
+  vault: null,
+  subject: null,
+  version: null,
+  keyId: 'rounds',
+}
 /** With it begins the state of a round in which we ask, and not the server. */
 export const APPROVAL_STATE = 'sallyport-approval.'
 const OF_ONE_TRY: ReadonlySet<string> = new Set(['_meta', 'inputResponses', 'requestState'])
 
 /**
  * The rounds of calls whose servers ask something in the middle (2026-07-28, "Multi Round-Trip Requests"). What the
- * server gives its client as state passes through the client, who could change it, show it to another server or show it
- * twice; so it travels inside of ours, which counts for one caller, one server, one call and one revision of the policy.
+ * server gives its client as state passes through the client, who could read it, change it, show it to another server or
+ * show it twice; so it travels sealed inside of ours, which counts for one caller, one server, one call and one revision
+ * of the policy.
  */
 export class Rounds {
-  readonly #key: MacKey
+  readonly #key: Buffer
+  readonly #opener: Opener
   readonly #clock: Clock
   readonly #lifeMs: number
   readonly #useOnce: RoundsOptions['useOnce']
@@ -86,7 +96,10 @@ export class Rounds {
   readonly #used = new Map<string, EpochMs>()
 
   constructor({ key, clock, lifeMs, useOnce }: RoundsOptions = {}) {
-    this.#key = new MacKey(key ?? randomBytes(KEY_BYTES))
+    this.#key = new MacKey(key ?? randomBytes(KEY_BYTES)).sign(
+      Buffer.from('sallyport-rounds-seal-2'),
+    )
+    this.#opener = new Opener(this.#key, SEALED)
     this.#clock = clock ?? systemClock
     this.#lifeMs = lifeMs ?? LIFE_MS
     this.#useOnce = useOnce
@@ -102,7 +115,6 @@ export class Rounds {
     const result = memberOf(text, 'result') ?? '{}'
     const now = this.#clock()
     const state: State = {
-      v: 1,
       ...of,
       asks: asksOf(request),
       until: epochMs(now + this.#lifeMs),
@@ -178,18 +190,22 @@ export class Rounds {
   }
 
   #sealed(state: State): string {
-    const body = Buffer.from(JSON.stringify(state), 'utf8')
-    return `${PREFIX}${body.toString('base64url')}.${this.#key.sign(body).toString('base64url')}`
+    const sealed = seal(this.#key, SEALED, Buffer.from(JSON.stringify(state), 'utf8'))
+    return `${PREFIX}${sealed.toString('base64url')}`
   }
 
   #opened(text: string): State | null {
-    const [body, mac, ...rest] = text.startsWith(PREFIX) ? text.slice(PREFIX.length).split('.') : []
-    if (body === undefined || mac === undefined || rest.length > 0 || text.length > MAX_STATE)
-      return null
-    const bytes = Buffer.from(body, 'base64url')
-    if (!this.#key.verify(bytes, Buffer.from(mac, 'base64url'))) return null
-    const state = JSON.parse(bytes.toString('utf8')) as State
-    return state.v === 1 ? state : null
+    if (!text.startsWith(PREFIX) || text.length > MAX_STATE) return null
+    const sealed = text.slice(PREFIX.length)
+    const bytes = Buffer.from(sealed, 'base64url')
+    // Decoding passes over what is no base64url: another spelling is another text.
+    if (bytes.toString('base64url') !== sealed) return null
+    try {
+      return JSON.parse(this.#opener.open(bytes).toString('utf8')) as State
+    } catch (error) {
+      if (isFault(error, 'STORE_TAMPERED')) return null
+      throw error
+    }
   }
 }
 

@@ -76,5 +76,13 @@ test('a legacy client uses a server of 2026-07-28, and is asked in the middle of
   assert.match(await said(client, 'echo', { text: 'é' }), /é/)
   assert.match(await said(client, 'ask'), /hello me/)
   assert.match(await said(client, 'visit'), /visit: accept/)
+  const answers = { name: { action: 'accept', content: { name: 'forged' } } }
+  for (const given of [
+    { requestState: 'state of the server', inputResponses: answers },
+    { inputResponses: answers },
+  ]) {
+    const call = { name: 'ask', arguments: {}, ...given }
+    await assert.rejects(client.callTool(call), { code: -32602 })
+  }
   await client.close()
 })

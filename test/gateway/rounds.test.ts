@@ -36,6 +36,9 @@ interface Between {
   clock: EpochMs
   revision: string
   call(id: number, params: object, method?: string): Promise<Told | null>
+  /** As a client of a revision with sessions calls. */
+  legacy(id: number, params: object, method: string): Promise<Told | null>
+  say(text: string): Promise<Told | null>
   /** The server answers the request that came last. */
   answer(result: object): Promise<Told>
   refuse(): Promise<Told>
@@ -44,7 +47,12 @@ interface Between {
 let grants = 0
 
 async function between(
-  more: { readonly max?: number; readonly rounds?: Rounds; readonly server?: string } = {},
+  more: {
+    readonly max?: number
+    readonly rounds?: Rounds
+    readonly server?: string
+    readonly policy?: object
+  } = {},
 ): Promise<Between> {
   grants += 1
   const toClient: string[] = []
@@ -53,7 +61,14 @@ async function between(
     more.max === undefined ? [] : [{ counter: 'calls', window: 'month', max: more.max }]
   const policy = await toolPolicyOf(
     'p.json',
-    Buffer.from(JSON.stringify({ version: '1', default: 'allow', tools: { pay: { limits } } })),
+    Buffer.from(
+      JSON.stringify({
+        version: '1',
+        default: 'allow',
+        tools: { pay: { limits } },
+        ...more.policy,
+      }),
+    ),
   )
   const one = { clock: epochMs(1_000_000), revision: 'r1' }
   const policiesNow = () => [{ name: 'p', policy, revision: one.revision }]
@@ -95,15 +110,20 @@ async function between(
     await relay.idle()
     return last()
   }
+  const say = async (text: string): Promise<Told | null> => {
+    const before = toClient.length
+    relay.fromClient(Buffer.from(text))
+    await relay.idle()
+    return toClient.length > before ? last() : null
+  }
+  const asked = (id: number, method: string, params: object): Promise<Told | null> =>
+    say(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
   return Object.assign(one, {
     toServer,
-    async call(id: number, params: object, method = 'tools/call') {
-      const before = toClient.length
-      const message = { jsonrpc: '2.0', id, method, params: { ...params, _meta: META } }
-      relay.fromClient(Buffer.from(JSON.stringify(message)))
-      await relay.idle()
-      return toClient.length > before ? last() : null
-    },
+    call: (id: number, params: object, method = 'tools/call') =>
+      asked(id, method, { ...params, _meta: META }),
+    legacy: (id: number, params: object, method: string) => asked(id, method, params),
+    say,
     answer: (result: object) => hear({ result }),
     refuse: () => hear({ error: { code: -32000, message: 'no' } }),
   })
@@ -121,7 +141,12 @@ test('what the server gives as state comes back to it, and the client sees ours'
   const one = await between()
   await one.call(1, { name: 'pay', arguments: { n: 1 } })
   const { result } = await one.answer({ ...ASK, requestState: 'of the server' })
-  assert.match(result?.requestState ?? '', /^sp1\./)
+  const [, sealed = ''] = /^sp2\.([\w-]+)$/.exec(result?.requestState ?? '') ?? []
+  // Nothing of it can be read: not the state of the server, not for whom it counts, not what it took.
+  assert.doesNotMatch(
+    Buffer.from(sealed, 'base64url').toString('latin1'),
+    /of the server|fixture|rounds-|taken/,
+  )
   await one.call(2, {
     name: 'pay',
     arguments: { n: 1 },
@@ -195,16 +220,23 @@ test('a state that is not ours, too old, or of another policy is refused', async
   const one = await between()
   await one.call(1, { name: 'pay' })
   const state = (await one.answer(ASK)).result?.requestState ?? ''
-  const [, body = '', mac = ''] = state.split('.')
-  const forged = Buffer.from(
-    Buffer.from(body, 'base64url').toString().replace('"inner":null', '"inner":"x"'),
-  ).toString('base64url')
-  const bad: readonly [what: unknown, said: RegExp][] = [
+  const bytes = Buffer.from(state.slice(4), 'base64url')
+  const changedAt = (at: number): string => {
+    const changed = Buffer.from(bytes)
+    changed[at] = (changed[at] ?? 0) ^ 1
+    return `sp2.${changed.toString('base64url')}`
+  }
+  const bad: (readonly [what: unknown, said: RegExp])[] = [
     ['of the server', /none that was given here/],
     [7, /none that was given here/],
-    [`sp1.${forged}.${mac}`, /none that was given here/],
-    [`sp1.${body}.${mac.slice(0, -2)}`, /none that was given here/],
+    [null, /none that was given here/],
+    ...[0, 1, 13, 40, bytes.length - 1].map(
+      (at) => [changedAt(at), /none that was given/] as const,
+    ),
+    ['sp2.', /none that was given here/],
+    [state.slice(0, -2), /none that was given here/],
     [`${state}.x`, /none that was given here/],
+    [state.replace('sp2.', 'sp1.'), /none that was given here/],
   ]
   for (const [requestState, said] of bad) {
     const refused = await one.call(2, { name: 'pay', requestState })
@@ -222,6 +254,84 @@ test('a state that is not ours, too old, or of another policy is refused', async
     (await one.call(4, { name: 'pay', requestState: state }))?.error?.message ?? '',
     /too old/,
   )
+  assert.equal(one.toServer.length, 1)
+})
+
+for (const [method, params] of [
+  ['tools/call', { name: 'pay', arguments: {} }],
+  ['prompts/get', { name: 'p' }],
+  ['resources/read', { uri: 'a://b' }],
+] as const)
+  test(`${method}: a client of a revision with sessions gives no state and no answers, not even ours`, async () => {
+    const one = await between()
+    await one.call(1, params, method)
+    const ours = (await one.answer({ ...ASK, requestState: 'of the server' })).result?.requestState
+    const bad = [
+      { requestState: 'of the server' },
+      { requestState: 'of the server', inputResponses: YES },
+      { requestState: ours, inputResponses: YES },
+      { requestState: null },
+      { inputResponses: YES },
+      { inputResponses: {} },
+    ]
+    for (const more of bad) {
+      const refused = await one.legacy(2, { ...params, ...more }, method)
+      assert.equal(refused?.error?.code, -32602, JSON.stringify(more))
+      assert.match(refused.error.message, /that was (?:given|asked) here/)
+    }
+    assert.equal(one.toServer.length, 1)
+    assert.equal(await one.legacy(3, params, method), null)
+    assert.equal(one.toServer.length, 2)
+  })
+
+test('answers without a state of ours go on where no policy has a say in what servers ask', async () => {
+  const params = { name: 'pay', arguments: {}, inputResponses: YES }
+  const free = await between()
+  assert.equal(await free.call(1, params), null)
+  assert.deepEqual(paramsAt(free)['inputResponses'], YES)
+  for (const policy of [
+    { default: 'deny', tools: { pay: {} } },
+    { default: 'deny', tools: { pay: {} }, methods: { 'roots/list': {} } },
+    { methods: { 'elicitation/create': { action: 'deny' } } },
+    { methods: { 'sampling/*': { action: 'shadow' } } },
+  ]) {
+    const one = await between({ policy })
+    const refused = await one.call(1, params)
+    assert.equal(refused?.error?.code, -32602)
+    assert.equal(refused.error.message, 'inputResponses answers nothing that was asked here.')
+    assert.deepEqual(one.toServer, [])
+  }
+  const asked = await between({ policy: { methods: { 'elicitation/create': {} } } })
+  await asked.call(1, { name: 'pay', arguments: {} })
+  const requestState = (await asked.answer(ASK)).result?.requestState
+  assert.equal(await asked.call(2, { ...params, requestState }), null)
+  assert.deepEqual(paramsAt(asked)['inputResponses'], YES)
+})
+
+test('answers are an object of objects', async () => {
+  const one = await between()
+  for (const inputResponses of [[], null, 'yes', 5, { a: 5 }, { a: [] }, { a: null }]) {
+    const refused = await one.call(1, { name: 'pay', arguments: {}, inputResponses })
+    assert.equal(refused?.error?.code, -32602, JSON.stringify(inputResponses))
+    assert.match(refused.error.message, /^'inputResponses' must be an object with an object/)
+  }
+  assert.deepEqual(one.toServer, [])
+})
+
+test('a state that stands there twice, beside answers that do, is refused', async () => {
+  const one = await between()
+  await one.call(1, { name: 'pay', arguments: {} })
+  const state = JSON.stringify((await one.answer(ASK)).result?.requestState)
+  const yes = JSON.stringify(YES)
+  for (const twice of [
+    `"requestState":"of the server","requestState":${state}`,
+    `"requestState":${state},"inputResponses":${yes},"inputResponses":${yes}`,
+    `"RequestState":"of the server","requestState":${state}`,
+    '"RequestState":"of the server"',
+  ]) {
+    const text = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"pay","arguments":{"n":2},${twice},"_meta":${JSON.stringify(META)}}}`
+    assert.equal((await one.say(text))?.error?.code, -32602, twice)
+  }
   assert.equal(one.toServer.length, 1)
 })
 
