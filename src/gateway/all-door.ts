@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -5,6 +6,7 @@ import { monotonicMs } from '../core/time.ts'
 import {
   errorAnswer,
   META,
+  type Notification,
   type Request,
   RPC_ERRORS,
   readFrame,
@@ -35,7 +37,7 @@ import { traced } from './http-trace.ts'
 import { headerOf, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import type { RegistryView } from './registry-view.ts'
-import { saidTo } from './relay-messages.ts'
+import { cancelledBy, saidTo } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 
 /** Who asks for all servers, and which they are. */
@@ -71,6 +73,8 @@ interface Open {
   readonly all: AllServers
   admitted: AdmittedToAll
   readonly listening: Set<Listening>
+  /** What ends requests of clients with sessions that are not answered, by client and id. */
+  readonly asked: Map<string, Set<AbortController>>
   /** Resources of which those among them that have sessions elsewhere want to be told. */
   readonly listened: Set<string>
   /** What his calls were judged by when it was last looked at. */
@@ -92,7 +96,10 @@ const WANTED: Readonly<Record<string, string>> = {
   resourcesListChanged: 'notifications/resources/list_changed',
 }
 
-/** Every server that a caller may reach behind one endpoint, `/mcp/all`. It has no sessions in either era. */
+/**
+ * Every server that a caller may reach behind one endpoint, `/mcp/all`. It has no sessions in either era: the id that
+ * older clients are given only tells one from another, whose ids of requests are the same.
+ */
 export class AllDoor {
   readonly #options: AllDoorOptions
   readonly #hostnames: ReadonlySet<string>
@@ -155,8 +162,10 @@ export class AllDoor {
       sendJson(response, 400, problem)
       return
     }
+    const client = standsAlone ? null : (headerOf(request, 'mcp-session-id') ?? '')
     if (message.kind !== 'request') {
       response.writeHead(202, { 'Content-Length': 0 }).end()
+      if (message.kind === 'notification' && client !== null) this.#told(message, client, admitted)
       return
     }
     const taken = takenBy(request)
@@ -168,9 +177,20 @@ export class AllDoor {
       isModern: standsAlone,
       ...taken,
       name: null,
-      headers: {},
+      headers:
+        client !== null && message.method === 'initialize'
+          ? { 'Mcp-Session-Id': randomUUID() }
+          : {},
     })
-    await this.#asked(message, pending, response, this.#openFor(admitted), standsAlone)
+    await this.#asked(message, pending, response, this.#openFor(admitted), client)
+  }
+
+  /** Of what clients with sessions say of their own accord, servers here hear that a request is cancelled. */
+  #told(message: Notification, client: string, { owner }: AdmittedToAll): void {
+    if (message.method !== 'notifications/cancelled') return
+    const asked = this.#open.get(owner)?.asked.get(askedBy(client, cancelledBy(message)))
+    // Of clients that cannot be told apart, neither ends what may be the other's.
+    if (asked?.size === 1) for (const one of asked) one.abort()
   }
 
   async #asked(
@@ -178,16 +198,20 @@ export class AllDoor {
     pending: PendingAnswer,
     response: DoorResponse,
     open: Open,
-    isModern: boolean,
+    client: string | null,
   ): Promise<void> {
-    const { idText, method } = request
+    const { idText, idKey, method } = request
     const { all, admitted, listened } = open
+    const isModern = client === null
+    const gone = new AbortController()
+    const key = askedBy(client ?? '', idKey)
+    const alike = isModern ? null : (open.asked.get(key) ?? new Set())
+    if (alike !== null) open.asked.set(key, alike.add(gone))
     try {
       if (method === 'subscriptions/listen' && isModern) {
         await this.#listens(request, pending, response, open)
         return
       }
-      const gone = new AbortController()
       response.once('close', () => gone.abort())
       const answer = await answerAll({
         request,
@@ -203,6 +227,9 @@ export class AllDoor {
       pending.answer(answer)
     } catch (error) {
       pending.answer(errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null)))
+    } finally {
+      alike?.delete(gone)
+      if (alike?.size === 0) open.asked.delete(key)
     }
   }
 
@@ -306,6 +333,7 @@ export class AllDoor {
       all,
       admitted,
       listening,
+      asked: new Map(),
       listened: new Set(),
       judgedBy,
       lastUsed: monotonicMs(),
@@ -376,6 +404,11 @@ export class AllDoor {
     for (const one of listening) one.end()
     all.close()
   }
+}
+
+/** @param client the id that it was given; none for those that show none */
+function askedBy(client: string, idKey: string): string {
+  return `${client} ${idKey}`
 }
 
 function listOf(value: unknown): readonly unknown[] {

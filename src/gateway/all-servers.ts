@@ -141,7 +141,7 @@ export class AllServers {
    *
    * @param name `SERVER.NAME`
    * @param textFor the request with the name that it has there
-   * @returns the answer, with the id of the request; null when no server has this name before its dot
+   * @returns the answer, with the id of the request; null when no server has this name before its dot, or it is longer than names here
    * @throws {Fault} when the server is not there, `CONFLICT` when two could be meant
    */
   async named(
@@ -150,6 +150,8 @@ export class AllServers {
     textFor: (name: string) => string,
     asking: Asking,
   ): Promise<string | null> {
+    // What no list holds is not there.
+    if (name.length > MAX_NAME[kind]) return null
     const { caller } = asking
     const meant = [...this.#reaches.keys()].filter((server) => name.startsWith(`${server}.`))
     const [only] = meant

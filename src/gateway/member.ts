@@ -178,7 +178,7 @@ export class Member {
         hasMeta && { params: withMembers(params, { _meta: withMembers(meta, edits) }) }),
     })
     const { promise, resolve } = Promise.withResolvers<string>()
-    const cancel = (): void => this.#cancel(idKey, id, idText)
+    const cancel = (): void => this.#cancel(idKey, id, idText, signal.reason)
     this.#asked.set(idKey, { answered: resolve, event, tokenText })
     signal.addEventListener('abort', cancel, { once: true })
     this.#relay.fromClient(Buffer.from(sent))
@@ -188,13 +188,15 @@ export class Member {
       .finally(() => signal.removeEventListener('abort', cancel))
   }
 
-  #cancel(idKey: string, id: string, idText: string): void {
+  #cancel(idKey: string, id: string, idText: string, reason: unknown): void {
     const asked = this.#asked.get(idKey)
     if (asked === undefined) return
     this.#asked.delete(idKey)
     const told = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
     this.#relay.fromClient(Buffer.from(told))
-    asked.answered(errorAnswer(idText, RPC_ERRORS.internal, 'The server did not answer in time.'))
+    const isLate = reason instanceof DOMException && reason.name === 'TimeoutError'
+    const why = isLate ? 'The server did not answer in time.' : 'The request was cancelled.'
+    asked.answered(errorAnswer(idText, RPC_ERRORS.internal, why))
   }
 
   #toClient(text: string, about: string | null): void {

@@ -1,5 +1,6 @@
 // `/mcp/all`: every server of a caller behind one address.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +23,8 @@ const { agents, grants } = vault.identity
 const stdio = (...command: string[]) =>
   ({ kind: 'stdio', command: [process.execPath, ...command], variables: [] }) as const
 await servers.add(PERSON, 'echo', stdio(ECHO))
-await servers.add(PERSON, 'lines', stdio(LINE_SERVER, join(vault.home, 'lines.log')))
+const log = join(vault.home, 'lines.log')
+await servers.add(PERSON, 'lines', stdio(LINE_SERVER, log))
 await servers.add(PERSON, 'broken', { kind: 'stdio', command: ['/no/program'], variables: [] })
 const text = (policy: object): Buffer =>
   Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
@@ -57,6 +59,12 @@ const post = (bearer: string, message: object, headers: Record<string, string> =
     { Authorization: `Bearer ${bearer}`, ...headers },
     '/mcp/all',
   )
+
+const MODERN = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+const MODERN_HEADERS = { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'tools/call' }
 
 for (const era of ERAS) {
   test(`${era}: tools of all granted servers, under their servers' names and policies`, async () => {
@@ -141,6 +149,85 @@ test('progress comes under the token of the client, and its going away is told',
   await (await post(key, { method: 'tools/call', params: { name: 'lines.go_on' } })).text()
   assert.deepEqual((await events.next()).params, { progressToken: 'mine', progress: 2 })
   assert.equal((await events.next()).id, 'mine')
+})
+
+for (const era of ERAS)
+  test(`${era}: no state and no answer of a client reaches a server, be it the server's own or ours`, async () => {
+    const { key } = await agentAt(['lines', 'open'])
+    const inputResponses = { a: { action: 'accept' } }
+    for (const given of [{ requestState: 'of-a-server' }, { inputResponses }]) {
+      const params = { name: 'lines.echo', arguments: { text: 'x' }, ...given }
+      const answer = await post(
+        key,
+        { method: 'tools/call', params: era === 'modern' ? { ...params, _meta: MODERN } : params },
+        era === 'modern' ? { ...MODERN_HEADERS, 'Mcp-Name': 'lines.echo' } : {},
+      )
+      const { error } = (await answer.json()) as { error?: { code: number; message: string } }
+      assert.equal(error?.code, -32602)
+      assert.match(error.message, /^(?:requestState|inputResponses) .* here\.$/)
+    }
+    assert.doesNotMatch(readFileSync(log, 'utf8'), /of-a-server|inputResponses/)
+  })
+
+test('legacy: a cancelled request is cancelled at its server, and no request of another client', async () => {
+  const { key } = await agentAt(['lines', 'open'])
+  const hello = async (): Promise<Record<string, string>> => {
+    const answer = await post(key, { method: 'initialize', params: { capabilities: {} } })
+    await answer.text()
+    return { 'Mcp-Session-Id': answer.headers.get('mcp-session-id') ?? assert.fail('no id') }
+  }
+  const [mine, other] = [await hello(), await hello()]
+  const silent = (of: Record<string, string>, text: string): Promise<Response> =>
+    post(key, { method: 'tools/call', params: { name: 'lines.silent', arguments: { text } } }, of)
+  const cancel = async (of: Record<string, string>): Promise<void> => {
+    const params = { requestId: 'mine', reason: 'enough' }
+    const told = { id: undefined, method: 'notifications/cancelled', params }
+    assert.equal((await post(key, told, of)).status, 202)
+  }
+  const atServer = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const found = pattern.exec(readFileSync(log, 'utf8'))
+      if (found !== null) return found
+      await sleep(10)
+    }
+    return assert.fail(`the server did not get ${pattern.source}`)
+  }
+  const idOf = async (text: string): Promise<string> => {
+    const [line] = await atServer(new RegExp(`^.*"text":"${text}".*$`, 'm'))
+    return (JSON.parse(line) as { id: string }).id
+  }
+  const cancelled = /"method":"notifications\/cancelled".*/g
+  const [first, second] = [silent(mine, 'first of two'), silent(other, 'second of two')]
+  const [firstId, secondId] = [await idOf('first of two'), await idOf('second of two')]
+  await cancel(mine)
+  await atServer(new RegExp(`notifications/cancelled.*"${firstId}"`))
+  assert.match(await (await first).text(), /The request was cancelled\./)
+  await cancel(mine)
+  await cancel({})
+  // Two clients that cannot be told apart have a request of this id each.
+  const blind = [silent({}, 'third'), silent({}, 'fourth')]
+  await Promise.all([idOf('third'), idOf('fourth')])
+  await cancel({})
+  await (await post(key, { method: 'tools/call', params: { name: 'lines.echo' } })).text()
+  assert.equal(readFileSync(log, 'utf8').match(cancelled)?.length, 1)
+  await cancel(other)
+  await atServer(new RegExp(`notifications/cancelled.*"${secondId}"`))
+  await second
+  void blind
+})
+
+test('a name that is too long for the list is not there', async () => {
+  const fits = `t${'x'.repeat(127 - 'long.'.length)}`
+  await servers.add(
+    PERSON,
+    'long',
+    stdio(LINE_SERVER, join(vault.home, 'long.log'), 'plain', `${fits}y`),
+  )
+  const { key } = await agentAt(['long', 'open'])
+  const call = async (name: string): Promise<string> =>
+    (await post(key, { method: 'tools/call', params: { name, arguments: {} } })).text()
+  assert.match(await call(`long.${fits}`), /"text":"done"/)
+  assert.match(await call(`long.${fits}y`), /-32602,"message":"Unknown tool: long\.tx+y"/)
 })
 
 test('two tools of one name are an error; a server between is told from its longer name', async () => {
