@@ -98,6 +98,9 @@ interface Porter {
   readonly log: Log
 }
 
+const BY_NAME =
+  'ask for this server by an address that sallyport up prints; SALLYPORT_PUBLIC_URL tells it another one of its own'
+
 /** Lets in whoever may come in; everybody else is refused by the transport. Done at once when there is no promise. */
 export function letIn<A>(
   knock: KnockOf<A>,
@@ -107,7 +110,8 @@ export function letIn<A>(
   const { request, response, admit } = knock
   try {
     const problem = hostProblem(request, porter.hostnames)
-    if (problem !== null) refuse(response, 403, 'ACCESS_DENIED', problem)
+    if (problem !== null)
+      refuseFault(response, new Fault('ACCESS_DENIED', problem, { details: { remedy: BY_NAME } }))
     else {
       const admitted = admit()
       const served = admitted instanceof Promise ? admitted.then(serve) : serve(admitted)
@@ -304,9 +308,9 @@ export function refuse(
   code: FaultCode,
   message: string,
   headers: Readonly<Record<string, string>> = {},
+  help: string = FAULTS[code].help,
 ): void {
-  const body = JSON.stringify({ error: { code, message, help: FAULTS[code].help } })
-  sendJson(response, status, body, headers)
+  sendJson(response, status, JSON.stringify({ error: { code, message, help } }), headers)
 }
 
 export function refuseFault(
@@ -317,9 +321,10 @@ export function refuseFault(
   const { http, code } = asFault(error)
   // Who asks may be nobody, or somebody elsewhere.
   const { message, details } = toldTo(error, null)
-  const { retryAfterSeconds } = details
-  refuse(response, http, code, message, {
-    ...(typeof retryAfterSeconds === 'number' && { 'Retry-After': String(retryAfterSeconds) }),
-    ...headers,
-  })
+  const { retryAfterSeconds, remedy } = details
+  const retrying = typeof retryAfterSeconds === 'number' && {
+    'Retry-After': String(retryAfterSeconds),
+  }
+  const help = typeof remedy === 'string' ? remedy : undefined
+  refuse(response, http, code, message, { ...retrying, ...headers }, help)
 }

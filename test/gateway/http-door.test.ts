@@ -306,7 +306,9 @@ test('who may not come is told by the transport, with where tokens are explained
     ((await metadata.json()) as { resource: string }).resource,
     `${door.baseUrl}/s/echo/mcp`,
   )
-  assert.equal(await statusWithHost('evil.example'), 403)
+  const elsewhere = await answerToHost('evil.example')
+  assert.equal(elsewhere.status, 403)
+  assert.match(elsewhere.text, /The Host is not this server.*SALLYPORT_PUBLIC_URL/)
 })
 
 test('legacy: a session is its grant’s alone, and a message that is none is refused', async () => {
@@ -506,12 +508,15 @@ async function gone(pid: number): Promise<void> {
   assert.fail('the server still runs')
 }
 
-function statusWithHost(host: string): Promise<number | undefined> {
+function answerToHost(host: string): Promise<{ status: number | undefined; text: string }> {
   const { hostname, port } = new URL(door.baseUrl)
   return new Promise((resolve, reject) => {
     request({ hostname, port, path: at('echo'), method: 'POST', headers: { host } }, (response) => {
-      response.resume()
-      resolve(response.statusCode)
+      let text = ''
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece
+      })
+      response.on('end', () => resolve({ status: response.statusCode, text }))
     })
       .on('error', reject)
       .end()
