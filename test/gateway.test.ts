@@ -196,6 +196,22 @@ test('an answer that nobody asked for reaches nobody', async () => {
   assert.equal(one.toServer.length, 1)
 })
 
+test('an answer that is none ends the call that it is for', async () => {
+  const one = await between({ default: 'allow' })
+  await one.call(1, 'x')
+  await one.server('{"jsonrpc":"2.0","id":1,"error":"no"}')
+  assert.deepEqual(last(one), {
+    jsonrpc: '2.0',
+    id: 1,
+    error: {
+      code: -32603,
+      message: "The server's answer is not valid. 'error' must have a code and a message.",
+    },
+  })
+  await one.server({ id: 1, result: {} })
+  assert.equal(one.toClient.length, 1)
+})
+
 test('an id that is not answered yet is not used twice', async () => {
   const one = await between({ default: 'allow' })
   await one.client({ id: 1, method: 'ping' })

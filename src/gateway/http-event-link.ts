@@ -174,7 +174,7 @@ export class EventLink {
   async heard(message: Heard): Promise<void> {
     const unanswered = message.kind === 'refused' ? leftUnanswered(message) : null
     if (message.kind === 'refused' && unanswered !== null)
-      this.#waiting.get(unanswered)?.reject(new Unanswered('lost', message.message))
+      this.#waiting.get(unanswered.idKey)?.reject(new Unanswered('lost', unanswered.why))
     const waiting =
       message.kind === 'response' && message.idKey !== null
         ? this.#waiting.get(message.idKey)

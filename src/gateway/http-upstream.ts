@@ -24,6 +24,7 @@ import {
 import { listenTo, resumed } from './http-get-streams.ts'
 import { HttpPosts } from './http-posts.ts'
 import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
+import { whyLost } from './large-lines.ts'
 
 export interface HttpUpstreamOptions extends HttpWayOptions {
   /** The longest silence before an answer, and within its stream, in milliseconds. */
@@ -356,7 +357,7 @@ export class HttpUpstream {
     // It belongs to the one request that the connection is for.
     if (message.kind === 'refused' && message.isAnswer === true) {
       exchange.isAnswered = true
-      this.#options.failed(request, 'lost', message.message, null)
+      this.#options.failed(request, 'lost', whyLost(message.message), null)
       return undefined
     }
     if (message.kind === 'response' && message.idKey === null)

@@ -21,9 +21,20 @@ export function largeIntake(options: LargeIntakeOptions): LargeLine | null {
   return null
 }
 
-/** `idKey` of the request that will have no answer, because it was too large or was none; null when it cannot be told. */
-export function leftUnanswered({ isAnswer, idText }: Refused): string | null {
+/** A request that has no answer, because what would have been it was too large or was none. */
+export interface LeftUnanswered {
+  readonly idKey: string
+  readonly why: string
+}
+
+/** @returns null when it cannot be told which */
+export function leftUnanswered({ isAnswer, idText, message }: Refused): LeftUnanswered | null {
   if (isAnswer !== true || idText === 'null') return null
   const request = readMessage(`{"jsonrpc":"2.0","id":${idText},"method":"ping"}`)
-  return request.kind === 'request' ? request.idKey : null
+  return request.kind === 'request' ? { idKey: request.idKey, why: whyLost(message) } : null
+}
+
+/** @param problem of what would have been the answer */
+export function whyLost(problem: string): string {
+  return `The server's answer is not valid. ${problem}`
 }

@@ -21,6 +21,7 @@ import type { ApprovalWaits, PendingApproval, Waited } from './approval-waits.ts
 import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
 import { denialAnswer, unknownToolAnswer } from './denial.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
+import { leftUnanswered } from './large-lines.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
 import { Probes } from './probes.ts'
@@ -194,7 +195,7 @@ export class Relay {
   hear(message: Message | Refused, about: string | null = null): void | Promise<void> {
     switch (message.kind) {
       case 'refused':
-        this.#options.log.warn('the server sent what is no message', { reason: message.message })
+        this.#unusable(message)
         return undefined
       case 'response':
         return this.#serverAnswer(message)
@@ -202,6 +203,13 @@ export class Relay {
       case 'notification':
         return this.#words.message(message, about)
     }
+  }
+
+  /** Whoever waits for what would have been an answer does not wait in vain. */
+  #unusable(refused: Refused): void {
+    this.#options.log.warn('the server sent what is no message', { reason: refused.message })
+    const left = leftUnanswered(refused)
+    if (left !== null) this.serverFailed(left.idKey, 'lost', left.why)
   }
 
   /**

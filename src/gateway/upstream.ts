@@ -41,14 +41,18 @@ export function stdioUpstream(
   { maxMessageBytes, log }: { readonly maxMessageBytes: number; readonly log: Log },
 ): Upstream {
   const writer = new LineWriter(server.stdin, true)
+  const unusable = (refused: Refused): void => {
+    log.warn('a message of the server is refused', { reason: refused.message })
+    const left = leftUnanswered(refused)
+    if (left !== null) ears.failed(left.idKey, 'lost', left.why)
+  }
   const reading = readLines(server.stdout, {
     maxBytes: maxMessageBytes,
-    onLine: (line) => ears.hear(readFrame(line), null),
-    onTooLong: (refused) => {
-      log.warn('a message of the server is refused', { reason: refused.message })
-      const idKey = leftUnanswered(refused)
-      if (idKey !== null) ears.failed(idKey, 'lost', refused.message)
+    onLine: (line) => {
+      const read = readFrame(line)
+      return read.kind === 'refused' ? unusable(read) : ears.hear(read, null)
     },
+    onTooLong: unusable,
   })
   const ended = (async () => {
     await reading

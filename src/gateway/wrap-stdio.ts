@@ -1,4 +1,4 @@
-import { readFrames } from '../mcp/wire/index.ts'
+import { type Refused, readFrames } from '../mcp/wire/index.ts'
 import { leftUnanswered } from './large-lines.ts'
 import { LineWriter, readLines } from './line-streams.ts'
 import type { ServerEnd, StdioServer } from './stdio-server.ts'
@@ -36,18 +36,20 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
     })
   // The client may stay after the server went: nobody waits for its end.
   reading.catch(() => {})
+  const unusable = (refused: Refused): void => {
+    void bridge.heard(refused, null)
+    const left = leftUnanswered(refused)
+    if (left !== null) bridge.failed(left.idKey, 'lost', left.why)
+  }
   await readLines(server.stdout, {
     maxBytes: maxMessageBytes,
     writers: [client.writer, upstream],
     onLine: (line) => {
       const read = readFrames(line)
+      if (read.kind === 'refused') return unusable(read)
       return read.kind === 'batch' ? relay.fromServer(line) : bridge.heard(read, null)
     },
-    onTooLong: (refused) => {
-      void bridge.heard(refused, null)
-      const idKey = leftUnanswered(refused)
-      if (idKey !== null) bridge.failed(idKey, 'lost', refused.message)
-    },
+    onTooLong: unusable,
     afterPiece: () => client.drained(),
   })
   const ended = await server.ended

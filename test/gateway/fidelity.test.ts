@@ -64,8 +64,23 @@ const IDS: readonly [what: string, id: string][] = [
   ['an escape', '"\\u0061\\u00e9"'],
 ]
 
+/** Answers that are none, with an id by which whoever asked can be told. */
+const CROOKED: readonly [what: string, frame: string, why: RegExp][] = [
+  ['an error that is none', '{"jsonrpc":"2.0","id":ID,"error":"x"}', /'error' must have a code/],
+  [
+    'result and error',
+    '{"jsonrpc":"2.0","id":ID,"result":{},"error":{"code":1,"message":"m"}}',
+    /neither a request nor an answer/,
+  ],
+  ['neither', '{"jsonrpc":"2.0","id":ID}', /neither a request nor an answer/],
+  ['no version', '{"id":ID,"result":{}}', /'jsonrpc' must be/],
+  ['two results', '{"jsonrpc":"2.0","id":ID,"result":{},"result":{"a":1}}', /stands there twice/],
+  ['Result beside result', '{"jsonrpc":"2.0","id":ID,"result":{},"Result":{}}', /read as 'result'/],
+]
+
+const FRAMES = [...ANSWERS, ...CROOKED].map(([, frame]) => frame)
 const frames = join(home, 'frames.json')
-await writeFile(frames, JSON.stringify(ANSWERS.map(([, frame]) => frame)))
+await writeFile(frames, JSON.stringify(FRAMES))
 
 interface Line {
   readonly wrapped: Wrapped
@@ -84,7 +99,7 @@ async function http(kind: 'JSON' | 'events'): Promise<Line> {
   const server = await scripted(({ body }, response) => {
     const asked = /"method":"vendor\/frame","params":\{"frame":(\d+)\}/.exec(body)
     const id = /"id":("[^"]*"|[^,}]+)/.exec(body)?.[1] ?? ''
-    const frame = ANSWERS[Number(asked?.[1])]?.[1]?.replaceAll('ID', id)
+    const frame = FRAMES[Number(asked?.[1])]?.replaceAll('ID', id)
     if (frame === undefined) response.writeHead(202).end()
     else if (kind === 'JSON') json(response, frame)
     else events(response, `data: ${frame}\n\n`).end()
@@ -132,6 +147,14 @@ for (const [over, open] of [
     )
     for (const line of asked) wrapped.send(line)
     for (const line of asked) await reached(line)
+    for (const [index, [what, , why]] of CROOKED.entries()) {
+      const { error } = await wrapped.ask(`crooked ${index}`, 'vendor/frame', {
+        frame: ANSWERS.length + index,
+      })
+      assert.equal(error?.code, -32603, what)
+      assert.match(error.message, /^The server's answer is not valid\. /)
+      assert.match(error.message, why)
+    }
     assert.equal(await wrapped.end(), 0)
   })
 

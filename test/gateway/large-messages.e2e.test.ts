@@ -182,6 +182,11 @@ test('what a large argument holds is found, and what is wrong with it is told un
   assert.match((await stdio.ask(take('e', evil))).head, /Inspection refused this call/)
   const twins = await stdio.ask(take('t', LONG, ',"a":{"b":1,"b":2}'))
   assert.match(twins.head, /"id":"t","error":\{"code":-32602/)
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  const nested = await stdio.ask(
+    `{"method":"tools/call","params":{"name":"take","arguments":{"text":"${LONG}","a":${deep}}},"jsonrpc":"2.0","id":"n"}`,
+  )
+  assert.match(nested.head, /"id":"n","error":\{"code":-32602/)
   const small = await wrap(NODE, { SALLYPORT_MAX_MESSAGE_MB: '3' })
   const far = await small.ask(take('far', LONG.repeat(2)))
   assert.match(
@@ -191,7 +196,7 @@ test('what a large argument holds is found, and what is wrong with it is told un
   const answer = await small.ask(give('f', { bytes: 4_000_000 }))
   assert.match(
     answer.head,
-    /"id":"f","error":\{"code":-32603,"message":"The message is larger than/,
+    /"id":"f","error":\{"code":-32603,"message":"The server's answer is not valid\. The message is larger than/,
   )
   assert.match((await small.ask(take('s', 'x'))).head, /"id":"s","result"/)
 })

@@ -66,7 +66,7 @@ export interface Refused {
   readonly message: string
   /** Of the request, as it was written, where it can be told; else `null`. */
   readonly idText: string
-  /** It would have been an answer. Only known of messages that were too large to be held. */
+  /** It would have been an answer: whoever asked under its id gets no other. */
   readonly isAnswer?: boolean
 }
 
@@ -114,22 +114,41 @@ function readBatch(text: string): Frames | Refused {
 export function readMessage(text: string): Message | Refused {
   const stray = text.indexOf('\r')
   // Some readers of lines end one at a carriage return: what follows would be a message of its own.
-  if (stray !== -1 && stray < text.length - 1)
-    return refused(RPC_ERRORS.request, 'The message holds a carriage return between its tokens.')
+  const isBroken = stray !== -1 && stray < text.length - 1
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return refused(RPC_ERRORS.parse, 'The message is not JSON.')
+    return isBroken
+      ? refused(RPC_ERRORS.request, BROKEN)
+      : refused(RPC_ERRORS.parse, 'The message is not JSON.')
   }
   if (Array.isArray(value))
     return refused(RPC_ERRORS.request, 'Batches are not served: send one message at a time.')
   if (typeof value !== 'object' || value === null)
     return refused(RPC_ERRORS.request, 'The message is not a JSON-RPC 2.0 message.')
   const members = membersOf(text)
-  const problem = problemOfNames(members)
-  if (problem !== null) return refused(RPC_ERRORS.request, problem)
-  return messageOf(text, value as Readonly<Record<string, unknown>>, members)
+  const problem = isBroken ? BROKEN : problemOfNames(members)
+  if (problem === null) return messageOf(text, value as Readonly<Record<string, unknown>>, members)
+  return { ...refused(RPC_ERRORS.request, problem), ...answering(text, value, members) }
+}
+
+const BROKEN = 'The message holds a carriage return between its tokens.'
+
+/** Whose answer the message would have been, where that can be read in one way only. */
+function answering(
+  text: string,
+  value: object,
+  members: readonly Member[],
+): Pick<Refused, 'idText' | 'isAnswer'> | null {
+  const names = members.map(({ key }) => foldedName(key))
+  const id = members[names.indexOf('id')]
+  if (id?.key !== 'id' || names.lastIndexOf('id') !== names.indexOf('id')) return null
+  if (names.includes('method')) return null
+  const idText = text.slice(id.start, id.end)
+  return keyOfId('id' in value ? value.id : null, idText) === null
+    ? null
+    : { idText, isAnswer: true }
 }
 
 function problemOfNames(members: readonly Member[]): string | null {
@@ -190,6 +209,7 @@ function messageOf(
     code: RPC_ERRORS.request,
     message: problem,
     idText: idKey === null ? 'null' : idText,
+    ...(!hasMethod && idKey !== null && { isAnswer: true }),
   })
   if (value['jsonrpc'] !== '2.0') return bad('\'jsonrpc\' must be "2.0".')
   if (hasMethod) {

@@ -97,7 +97,7 @@ const REFUSED: readonly [what: string, message: string | Buffer, code: number, i
   ['a number that is too large', '{"result":{"a":[1e999]},"id":9}', -32600, '9'],
   ['a carriage return between tokens', '{"id":7,\r"method":"m","params":{}}', -32600, '7'],
   ['too many levels', `{"id":1,"result":${deep(257)}}`, -32600, '1'],
-  ['far too many levels', `{"id":1,"result":${deep(5_000)}}`, -32600, 'null'],
+  ['far too many levels', `{"id":1,"result":${deep(5_000)}}`, -32600, '1'],
   ['two ids', '{"id":1,"result":{"a":[1e999]},"id":2}', -32600, 'null'],
   ['an id that is none', '{"id":[1],"result":{"a":[1e999]}}', -32600, 'null'],
 ]
@@ -149,6 +149,20 @@ test('the rest of a message that is refused is read for its id', () => {
     message: 'too large',
     idText: '"at the end"',
     isAnswer: true,
+  })
+})
+
+test('a message that is nested far too deep is refused under its id', () => {
+  const outline = new Outline({ isOneLine: false })
+  const deep = `${'[{"a":'.repeat(50_000)}{"b":1,"c":[]}${'}]'.repeat(50_000)}`
+  outline.push(Buffer.from(`{"method":"tools/call","params":{"name":"x","arguments":${deep}},`))
+  outline.push(Buffer.from('"jsonrpc":"2.0","id":"at the end"}'))
+  assert.deepEqual(outline.finish(), {
+    kind: 'refused',
+    code: -32602,
+    message: 'The message is nested deeper than 256 levels.',
+    idText: '"at the end"',
+    isAnswer: false,
   })
 })
 

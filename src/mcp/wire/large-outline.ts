@@ -31,8 +31,8 @@ const HARD_BYTES = 8_388_608
 const MAX_NAME_BYTES = 65_536
 const MAX_TOKEN_BYTES = 4_096
 const MAX_ID_BYTES = 4_096
-/** Open at once. Deeper ones than 256 are refused where a part is judged; this bounds what is kept meanwhile. */
-const MAX_LEVELS = 300
+/** Open at once. Deeper ones than 256 are refused, and read on for their id; this bounds what is kept meanwhile. */
+const MAX_LEVELS = 1_000_000
 const MAX_DEPTH = 256
 /** Names in open objects whose twins are looked for. */
 const MAX_NAMES = 200_000
@@ -84,6 +84,16 @@ interface Level {
   /** Names so far, where twins are looked for. */
   readonly names: Set<string> | null
 }
+
+/** Of a message that is refused already. */
+const REFUSED_LIST: Level = {
+  isObject: false,
+  outlineAt: 0,
+  at: 0,
+  mayBeHeld: false,
+  names: null,
+}
+const REFUSED_OBJECT: Level = { ...REFUSED_LIST, isObject: true }
 
 /**
  * Reads one message piece by piece without keeping it, as strictly as it would be read in one, and writes down its
@@ -290,19 +300,23 @@ export class Outline {
     if (depth === 0 && !isObject)
       this.refuse(RPC_ERRORS.request, 'A batch must be smaller: send one message at a time.')
     if (depth >= MAX_LEVELS) {
-      this.#refuseDepth()
       this.#isBroken = true
       return
     }
-    if (depth > MAX_DEPTH) this.#refuseDepth()
-    const isTwinless = isObject && depth >= 2 && this.#top === 'params' && this.#refused === null
-    this.#levels.push({
-      isObject,
-      outlineAt: this.#length,
-      at: this.#before + at,
-      mayBeHeld: this.#mayHold(depth),
-      names: isTwinless ? new Set() : null,
-    })
+    if (depth > MAX_DEPTH && this.#refused === null) this.#refuseDepth()
+    this.#levels.push(
+      this.#refused === null
+        ? {
+            isObject,
+            outlineAt: this.#length,
+            at: this.#before + at,
+            mayBeHeld: this.#mayHold(depth),
+            names: isObject && depth >= 2 && this.#top === 'params' ? new Set() : null,
+          }
+        : isObject
+          ? REFUSED_OBJECT
+          : REFUSED_LIST,
+    )
     this.#next = isObject ? 'name or }' : 'value or ]'
     this.#put(bytes, at, at + 1)
   }
