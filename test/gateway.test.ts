@@ -164,7 +164,7 @@ test('tools that could not be called are not listed, on every page', async () =>
     await one.server({
       id,
       result: {
-        tools: [{ name: 'a' }, { name: 'b' }, { name: 'c' }, 'junk'],
+        tools: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
         nextCursor: 'x',
         ttlMs: 60_000,
         cacheScope: 'public',

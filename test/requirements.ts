@@ -102,6 +102,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'what the policy does not name is denied and not listed',
     'test/e2e/wrap.e2e.test.ts#a call that is denied never reaches the server, and everything else goes through',
     'test/gateway.test.ts#tools that could not be called are not listed, on every page',
+    'test/gateway/rules.test.ts#without a policy nothing is shown by ${method}, unless calls pass without one',
   ),
   done(
     'PL-6',

@@ -106,6 +106,12 @@ export class CallPath {
     this.unknownTools = options.unknownTools ?? new UnknownTools()
   }
 
+  /** Whether calls are denied for want of a policy: then nothing is shown of what could be called. */
+  get isClosed(): boolean {
+    const { isShadow, policiesNow } = this.#options
+    return !isShadow && policiesNow().length === 0
+  }
+
   /** What rounds of this caller count for right now. */
   roundOf(caller: Caller): RoundOf {
     const { server, grant, policiesNow } = this.#options

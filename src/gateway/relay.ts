@@ -537,7 +537,7 @@ export class Relay {
     return this.#words.answer(response, {
       idText,
       name: allowed?.tool ?? name,
-      isList: isResult && method === 'tools/list',
+      isList: isResult && method.endsWith('/list'),
       judge: isResult ? (allowed?.judgeResult ?? null) : null,
       isCall: method === 'tools/call',
       asked,

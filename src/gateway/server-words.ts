@@ -23,7 +23,7 @@ import {
 import type { RelayOptions } from './relay-options.ts'
 import { pausedText } from './relay-rounds.ts'
 import { isObject } from './tool-call.ts'
-import { shownTools } from './tool-list.ts'
+import { shownList } from './tool-list.ts'
 
 const PROGRESS = 'notifications/progress'
 const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }
@@ -82,14 +82,20 @@ export class ServerWords {
               : this.#told(response, to, value, told.value, hasTwins),
           )
           .catch(failed)
-      if (isList) this.#options.path.tools.saw(value)
-      const listed = isList ? shownTools(value, this.#options.policiesNow()) : value
+      const listed = isList && to.asked !== undefined ? this.#listed(to.asked.method, value) : value
       const telling = this.#told(response, to, value, listed, hasTwins)
       if (telling instanceof Promise) return telling.catch(failed)
     } catch (error) {
       failed(error)
     }
     return undefined
+  }
+
+  #listed(method: string, value: unknown): unknown {
+    const { path, policiesNow } = this.#options
+    const listed = shownList(method, value, path.isClosed ? null : policiesNow())
+    if (method === 'tools/list') path.tools.saw(value)
+    return listed
   }
 
   /**

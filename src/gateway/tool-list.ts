@@ -1,26 +1,81 @@
+import { Fault } from '../core/faults.ts'
+import { foldedName } from '../core/folded-name.ts'
 import { isListedByAll, type PoliciesNow } from './applied-policies.ts'
 import { isObject } from './tool-call.ts'
 
 /** Tells clients for how long they may keep a list, in milliseconds: a policy may change. */
 const MAX_TTL_MS = 1_000
 
+/** The lists of what agents may use, and the members of their answers in which they stand. */
+const LISTS: ReadonlyMap<string, string> = new Map([
+  ['tools/list', 'tools'],
+  ['resources/list', 'resources'],
+  ['resources/templates/list', 'resourceTemplates'],
+  ['prompts/list', 'prompts'],
+])
+
+type Fields = Readonly<Record<string, unknown>>
+
 /**
- * The answer to `tools/list` without the tools that a policy does not show.
+ * The answer to a method that lists, with what its client may see.
  *
+ * @param policies by which tools are taken out; null shows nothing of any list
  * @returns the same value when nothing had to be taken out
+ * @throws {Fault} `BAD_INPUT` when it is a list of tools that readers may read differently
  */
-export function shownTools(result: unknown, policies: PoliciesNow): unknown {
-  if (!isObject(result) || !Array.isArray(result['tools'])) return result
-  const tools: readonly unknown[] = result['tools']
-  const shown = tools.filter(
-    // What has no name cannot be called, and nobody could say whether it is allowed.
-    (tool) =>
-      isObject(tool) && typeof tool['name'] === 'string' && isListedByAll(policies, tool['name']),
-  )
-  if (shown.length === tools.length) return result
-  const filtered: Record<string, unknown> = { ...result, tools: shown }
-  if ('cacheScope' in result) filtered['cacheScope'] = 'private'
-  const ttl = result['ttlMs']
-  if (typeof ttl === 'number') filtered['ttlMs'] = Math.min(ttl, MAX_TTL_MS)
-  return filtered
+export function shownList(method: string, result: unknown, policies: PoliciesNow | null): unknown {
+  const member = LISTS.get(method)
+  if (member === undefined) return result
+  if (member !== 'tools') return policies === null ? emptied(result, member) : result
+  const { answer, tools } = toolsIn(result)
+  if (policies === null) return emptied(result, member)
+  const shown = tools.filter(({ name }) => isListedByAll(policies, name))
+  return shown.length === tools.length ? result : { ...answer, tools: shown, ...shortLived(answer) }
+}
+
+interface ListOfTools {
+  readonly answer: Fields
+  readonly tools: readonly (Fields & { readonly name: string })[]
+}
+
+function toolsIn(result: unknown): ListOfTools {
+  const bad = (what: string): Fault =>
+    new Fault('BAD_INPUT', `The server's list of tools is not valid: ${what}.`)
+  if (!isObject(result)) throw bad('it is no object')
+  if (hasLookAlike(result, 'tools')) throw bad("a name could be taken for 'tools'")
+  const tools: unknown = result['tools']
+  if (!Array.isArray(tools)) throw bad("'tools' is no array")
+  return {
+    answer: result,
+    tools: (tools as readonly unknown[]).map((tool) => {
+      // What has no name cannot be called, and nobody could say whether it is allowed.
+      if (!isNamed(tool)) throw bad('a tool has no name')
+      if (hasLookAlike(tool, 'name')) throw bad("a name of a tool could be taken for 'name'")
+      return tool
+    }),
+  }
+}
+
+function isNamed(tool: unknown): tool is Fields & { readonly name: string } {
+  return isObject(tool) && typeof tool['name'] === 'string'
+}
+
+function hasLookAlike(object: Fields, name: string): boolean {
+  return Object.keys(object).some((key) => key !== name && foldedName(key) === name)
+}
+
+/** How long a client may keep what it sees, and for whom. */
+function shortLived(result: Fields): Fields {
+  const { cacheScope, ttlMs } = result
+  return {
+    ...(cacheScope !== undefined && { cacheScope: 'private' }),
+    ...(typeof ttlMs === 'number' && { ttlMs: Math.min(ttlMs, MAX_TTL_MS) }),
+  }
+}
+
+/** A list that says nothing of what it does not show, other pages included. */
+function emptied(result: unknown, member: string): Fields {
+  const said: Fields = isObject(result) ? result : {}
+  const { resultType } = said
+  return { ...(resultType !== undefined && { resultType }), [member]: [], ...shortLived(said) }
 }

@@ -282,3 +282,62 @@ test('where every call is denied for want of a policy, the protocol still works'
   assert.equal(last(one).error?.code, -32601)
   assert.equal(one.toServer.length, 1)
 })
+
+const LISTS: readonly [method: string, member: string, one: object][] = [
+  ['tools/list', 'tools', { name: 'drop', inputSchema: { type: 'object' } }],
+  ['resources/list', 'resources', { uri: 'file:///x', name: 'x' }],
+  ['resources/templates/list', 'resourceTemplates', { uriTemplate: 'x{y}', name: 'x' }],
+  ['prompts/list', 'prompts', { name: 'x' }],
+]
+for (const [method, member, listed] of LISTS)
+  test(`without a policy nothing is shown by ${method}, unless calls pass without one`, async () => {
+    const more = { _meta: { of: 'x' }, nextCursor: 'x' }
+    const kept = { resultType: 'complete', [member]: [listed], ttlMs: 9_000, cacheScope: 'public' }
+    const shownBy = async (isShadow: boolean): Promise<unknown> => {
+      const one = await between(null, { isShadow })
+      await one.client({ id: 1, method })
+      await one.server({ id: 1, result: { ...kept, ...more } })
+      return last(one).result
+    }
+    assert.deepEqual(await shownBy(true), { ...kept, ...more })
+    const shown = { resultType: 'complete', [member]: [], ttlMs: 1_000, cacheScope: 'private' }
+    assert.deepEqual(await shownBy(false), shown)
+  })
+
+test('what was hidden stays so when the last policy goes', async () => {
+  const one = await between({ default: 'allow', hide: ['drop'] }, { isShadow: false })
+  const namesShown = async (id: number): Promise<readonly string[]> => {
+    await one.client({ id, method: 'tools/list' })
+    await one.server({ id, result: { tools: [{ name: 'drop' }, { name: 'echo' }] } })
+    const { tools } = last(one).result as unknown as { tools: readonly { name: string }[] }
+    return tools.map(({ name }) => name)
+  }
+  assert.deepEqual(await namesShown(1), ['echo'])
+  one.policies = []
+  assert.deepEqual(await namesShown(2), [])
+})
+
+const LISTS_READ_TWO_WAYS: readonly [what: string, result: unknown, said: RegExp][] = [
+  ['an object of tools', { tools: { 0: { name: 'drop' } } }, /'tools' is no array/],
+  ['a text', { tools: 'drop' }, /'tools' is no array/],
+  ['no tools', { toolz: [{ name: 'drop' }] }, /'tools' is no array/],
+  ['a list as the answer', [{ name: 'drop' }], /it is no object/],
+  ['Tools beside tools', { tools: [], Tools: [{ name: 'drop' }] }, /taken for 'tools'/],
+  ['toolſ beside tools', { tools: [], 'tool\u017f': [{ name: 'drop' }] }, /taken for 'tools'/],
+  ['Name beside name', { tools: [{ name: 'echo', Name: 'drop' }] }, /taken for 'name'/],
+  ['a tool without a name', { tools: [{ name: 'echo' }, { title: 'drop' }] }, /no name/],
+  ['a name that is no text', { tools: [{ name: 5 }] }, /no name/],
+  ['what is no tool', { tools: ['drop'] }, /no name/],
+  ['null', { tools: [null] }, /no name/],
+]
+for (const [what, result, said] of LISTS_READ_TWO_WAYS)
+  test(`a list of tools that readers may read differently is an error: ${what}`, async () => {
+    for (const policy of [{ default: 'allow', hide: ['drop'] }, null]) {
+      const one = await between(policy)
+      await one.client({ id: 1, method: 'tools/list' })
+      await one.server({ id: 1, result })
+      assert.equal(last(one).error?.code, -32603)
+      assert.match(last(one).error?.message ?? '', said)
+      assert.doesNotMatch(one.toClient.join(), /drop/)
+    }
+  })
