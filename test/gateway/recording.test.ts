@@ -193,11 +193,11 @@ test('methods are recorded, but for what the protocol lives on; notifications ar
   const one = await recording({
     default: 'allow',
     record: '1d',
-    methods: { 'tools/list': {}, 'notifications/x': {} },
+    methods: { 'tools/list': {}, 'notifications/x/y': {} },
   })
   await one.client({ id: 1, method: 'resources/read', params: { uri: 'file:///a' } })
   await one.client({ id: 2, method: 'tools/list' })
-  await one.client({ method: 'notifications/x', params: { a: 1 } })
+  await one.client({ method: 'notifications/x/y', params: { a: 1 } })
   assert.deepEqual(
     (await one.calls()).map(({ name, isMethod, args }) => [name, isMethod, args.value]),
     [['resources/read', true, { uri: 'file:///a' }]],

@@ -63,5 +63,6 @@ export const RECORD_FOR = /^([1-9]\d{0,3})([hdw])$/
 export const NO_RECORD = 'none'
 /** Of what calls are recorded for, in seconds: a year. */
 export const MAX_RECORD = 31_536_000
-/** How long an approval may be waited for, in seconds: a week. */
+/** How long an approval may be waited for, in seconds: as long as approvals are, from half a minute to a week. */
+export const MIN_APPROVAL = 30
 export const MAX_APPROVAL = 604_800

@@ -7,6 +7,7 @@ import {
   CLAUSE_KEYS,
   MAX_APPROVAL,
   MAX_RECORD,
+  MIN_APPROVAL,
   NO_RECORD,
   ON_RESULT_KEYS,
   POLICY_KEYS,
@@ -17,6 +18,7 @@ import {
 import type { DocumentReader, Fields } from './document-reader.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 import { LimitReader } from './limit-reader.ts'
+import { methodProblem } from './method-names.ts'
 import { ACTIONS, type Clause, type Rule, type RuleAction, type ToolPolicy } from './model.ts'
 import type { CompilePattern } from './operators.ts'
 import { pointerStep } from './pointer-step.ts'
@@ -173,12 +175,9 @@ export class PolicyReader {
       return true
     }
     if (of === 'methods') {
-      if (key === 'tools/call')
-        reader.refuse(keyStart, "calls of tools are ruled by 'tools' and 'all_tools'")
-      else if (key === '' || (key.includes('*') && !/^[^*/]+\/\*$/.test(key)))
-        reader.refuse(keyStart, "a method is named as it is, or its family: 'resources/*'")
-      else return true
-      return false
+      const problem = methodProblem(key)
+      if (problem !== null) reader.refuse(keyStart, problem)
+      return problem === null
     }
     if (key !== '*' && key !== '') return true
     reader.refuse(
@@ -223,7 +222,8 @@ export class PolicyReader {
       onResult: this.#onResult(fields.get('on_result'), `${pointer}/on_result`, place),
       limits: this.#limits.limits(fields, pointer, owner, place),
       isDurable: reader.oneOf(fields.get('audit'), AUDITS) !== undefined,
-      approvalSeconds: reader.wholeNumber(fields.get('approval_timeout'), 1, MAX_APPROVAL) ?? null,
+      approvalSeconds:
+        reader.wholeNumber(fields.get('approval_timeout'), MIN_APPROVAL, MAX_APPROVAL) ?? null,
     }
   }
 

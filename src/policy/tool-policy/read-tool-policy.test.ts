@@ -56,6 +56,16 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     ["1:41 'hide' lists names of tools"],
   ],
   [
+    'an approval that is waited for too short',
+    withTool('{"action":"require_approval","approval_timeout":29}'),
+    ["2:49 'approval_timeout' must be a whole number from 30 to 604800"],
+  ],
+  [
+    'an approval that is waited for too long',
+    '{"version":"1","default":"deny","all_tools":{"approve_if":[{"conditions":[]}],\n"approval_timeout":604801}}',
+    ["2:20 'approval_timeout' must be a whole number from 30 to 604800"],
+  ],
+  [
     'rules for *',
     '{"version":"1","default":"deny","tools":{"*":{}}}',
     ["1:42 'tools' has names of tools; what holds for all is 'default' and 'all_tools'"],
@@ -165,6 +175,63 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     ["2:15 'rate_limit' must be an object"],
   ],
 ]
+const NOT_OURS =
+  "a method that is not of the protocol has a family of its own, such as 'vendor/run'"
+const OF_TOOLS =
+  "calls of tools are ruled by 'tools', 'all_tools' and 'default', and the list of tools by 'tools/list'"
+const methods: readonly [name: string, problem: string | null][] = [
+  ['resources/read', null],
+  ['resources/*', null],
+  ['ping', null],
+  ['notifications/*', null],
+  ['notifications/tasks/status', null],
+  ['elicitation/create', null],
+  ['vendor/run', null],
+  ['vendor/tools/run', null],
+  ['vendor/*', null],
+  ['run', null],
+  ['tests/run', null],
+  ['notifications/vendor/channel', null],
+  ['tools/call', OF_TOOLS],
+  ['tools/*', OF_TOOLS],
+  ['tools/Call', OF_TOOLS],
+  ['tool/*', OF_TOOLS],
+  ['TOOLS/CALLS', OF_TOOLS],
+  ['resource/read', "there is no method 'resource/read'; did you mean 'resources/read'?"],
+  ['resources/raed', "there is no method 'resources/raed'; did you mean 'resources/read'?"],
+  ['Resources/Read', "there is no method 'Resources/Read'; did you mean 'resources/read'?"],
+  [
+    're\u017fources/read',
+    "there is no method 're\u017fources/read'; did you mean 'resources/read'?",
+  ],
+  ['prompt/get', "there is no method 'prompt/get'; did you mean 'prompts/get'?"],
+  ['prompt/*', "there is no method 'prompt/*'; did you mean 'prompts/*'?"],
+  [
+    'sampling/createmessage',
+    "there is no method 'sampling/createmessage'; did you mean 'sampling/createMessage'?",
+  ],
+  [
+    'resources/template/list',
+    "there is no method 'resources/template/list'; did you mean 'resources/templates/list'?",
+  ],
+  [
+    'notifications/mesage',
+    "there is no method 'notifications/mesage'; did you mean 'notifications/message'?",
+  ],
+  ['prompts', "there is no method 'prompts'; did you mean 'prompts/*'?"],
+  ['pings', "there is no method 'pings'; did you mean 'ping'?"],
+  ['prompts/render', `there is no method 'prompts/render'; ${NOT_OURS}`],
+  ['notifications/channel', `there is no method 'notifications/channel'; ${NOT_OURS}`],
+  ['Notifications/vendor/x', `there is no method 'Notifications/vendor/x'; ${NOT_OURS}`],
+  ['resources/read/*', "a method is named as it is, or its family: 'resources/*'"],
+  ['*', "a method is named as it is, or its family: 'resources/*'"],
+]
+for (const [name, problem] of methods)
+  test(`a rule for the method '${name}' ${problem === null ? 'is one' : 'is refused'}`, async () => {
+    const text = `{"version":"1","default":"allow","methods":{\n ${JSON.stringify(name)}:{}}}`
+    assert.deepEqual(await problemsOf(text), problem === null ? [] : [`2:2 ${problem}`])
+  })
+
 for (const [what, text, problems] of bad)
   test(`a policy is refused: ${what}`, async () => {
     assert.deepEqual(await problemsOf(text), problems)

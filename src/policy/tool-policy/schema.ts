@@ -12,6 +12,7 @@ import {
   MAX_APPROVAL,
   MAX_SCALE,
   MAX_WINDOW,
+  MIN_APPROVAL,
   NO_RECORD,
   ON_RESULT_KEYS,
   POLICY_KEYS,
@@ -20,6 +21,7 @@ import {
   RULE_KEYS,
   TIME_KEYS,
 } from './document-keys.ts'
+import { FAMILIES, METHODS, SUBJECTS } from './method-names.ts'
 import { ACTIONS, ALGORITHMS, OPERATORS, type Operator, SCOPES, WINDOWS } from './model.ts'
 
 type Schema = Readonly<Record<string, unknown>>
@@ -58,6 +60,15 @@ const namedRules = (names: Schema): Schema => ({
   propertyNames: names,
   additionalProperties: ref('rule'),
 })
+
+/** Of the protocol, or of none of its families. */
+const methodName: Schema = {
+  anyOf: [
+    { enum: [...METHODS, ...FAMILIES.map((one) => `${one}/*`)].filter((one) => one !== 'tools/*') },
+    { pattern: `^(?!(?:${FAMILIES.join('|')})(?:/|$))(?:[^*]+|[^*/]+/\\*)$` },
+    { pattern: `^notifications/(?!(?:${SUBJECTS.join('|')})/)[^*/]+/[^*]+$` },
+  ],
+}
 
 const VALUE_OF: Readonly<Record<Operator, Schema>> = {
   eq: scalar,
@@ -100,7 +111,10 @@ const RULE_BODY: Members<(typeof ALL_TOOLS_KEYS)[number]> = {
     'Short for a limit of calls by session; the window is in seconds.',
   ),
   audit: said(oneOf(AUDITS), 'The call is in the audit for good before it is sent.'),
-  approval_timeout: said(whole(1, MAX_APPROVAL), 'How long a person is waited for, in seconds.'),
+  approval_timeout: said(
+    whole(MIN_APPROVAL, MAX_APPROVAL),
+    'How long a person is waited for, in seconds.',
+  ),
 }
 
 /** The JSON Schema (draft 7) of policies in JSON, for editors. What only a reader can tell is not in it. */
@@ -142,7 +156,7 @@ export function toolPolicySchema(): Schema {
           'Rules for the tools of a class that have none of their own.',
         ),
         methods: said(
-          namedRules({ not: { const: 'tools/call' }, pattern: '^(?:[^*]+|[^*/]+/\\*)$' }),
+          namedRules(methodName),
           'Rules for resources/read, prompts/get, sampling/createMessage and other methods.',
         ),
       },
