@@ -5,11 +5,12 @@ import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
   errorAnswer,
+  type Frames,
   META,
   type Notification,
   type Request,
   RPC_ERRORS,
-  readFrame,
+  readFrames,
   refusalAnswer,
   ToolHeaders,
   versionNamedBy,
@@ -22,6 +23,7 @@ import {
   type PassedOver,
   type Reach,
 } from './all-servers.ts'
+import { BATCHES_OF, type Batch, NO_BATCH, takeBatch } from './batch.ts'
 import { EventStream } from './event-stream.ts'
 import {
   accepts,
@@ -150,9 +152,16 @@ export class AllDoor {
       sendJson(response, 400, refusalAnswer(frame))
       return
     }
-    const read = readFrame(frame)
+    const read = readFrames(frame)
     if (read.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(read))
+      return
+    }
+    if (read.kind === 'batch') {
+      // Who shows no revision speaks the one that has batches: the later ones say which they are.
+      const hasBatches = version === null || version === BATCHES_OF
+      if (hasBatches) this.#askedAll(read, request, response, admitted)
+      else sendJson(response, 400, errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
       return
     }
     const { message } = traced(request, { message: read, frame })
@@ -162,7 +171,7 @@ export class AllDoor {
       sendJson(response, 400, problem)
       return
     }
-    const client = standsAlone ? null : (headerOf(request, 'mcp-session-id') ?? '')
+    const client = standsAlone ? null : clientOf(request)
     if (message.kind !== 'request') {
       response.writeHead(202, { 'Content-Length': 0 }).end()
       if (message.kind === 'notification' && client !== null) this.#told(message, client, admitted)
@@ -193,6 +202,39 @@ export class AllDoor {
     if (asked?.size === 1) for (const one of asked) one.abort()
   }
 
+  /** Each element by itself; their answers come together. */
+  #askedAll(
+    { messages }: Frames,
+    request: DoorRequest,
+    response: DoorResponse,
+    admitted: AdmittedToAll,
+  ): void {
+    const client = clientOf(request)
+    const open = this.#openFor(admitted)
+    const batches = new Map<string, Batch>()
+    const all: AbortController[] = []
+    response.once('close', () => {
+      for (const one of all) one.abort()
+    })
+    takeBatch(messages, batches, {
+      isOpen: () => false,
+      send: (text) => {
+        if (text !== null) sendJson(response, text.startsWith('[') ? 200 : 400, text)
+        else response.writeHead(202, { 'Content-Length': 0 }).end()
+      },
+      take: (message) => {
+        if (message.kind === 'notification') this.#told(message, client, admitted)
+        if (message.kind !== 'request') return
+        const { idKey } = message
+        const gone = new AbortController()
+        all.push(gone)
+        void this.#answered(message, () => {}, gone, open, client).then((answer) =>
+          batches.get(idKey)?.add(idKey, answer),
+        )
+      },
+    })
+  }
+
   async #asked(
     request: Request,
     pending: PendingAnswer,
@@ -200,20 +242,39 @@ export class AllDoor {
     open: Open,
     client: string | null,
   ): Promise<void> {
-    const { idText, idKey, method } = request
+    if (request.method !== 'subscriptions/listen' || client !== null) {
+      const tell = (text: string): void => pending.event(text)
+      const gone = new AbortController()
+      response.once('close', () => gone.abort())
+      pending.answer(await this.#answered(request, tell, gone, open, client))
+      return
+    }
+    try {
+      await this.#listens(request, pending, response, open)
+    } catch (error) {
+      pending.answer(errorAnswer(request.idText, RPC_ERRORS.internal, saidTo(error, null)))
+    }
+  }
+
+  /**
+   * @param gone ends it
+   * @param client null for one of the revisions without sessions
+   */
+  async #answered(
+    request: Request,
+    event: (text: string) => void,
+    gone: AbortController,
+    open: Open,
+    client: string | null,
+  ): Promise<string> {
+    const { idText, idKey } = request
     const { all, admitted, listened } = open
     const isModern = client === null
-    const gone = new AbortController()
     const key = askedBy(client ?? '', idKey)
     const alike = isModern ? null : (open.asked.get(key) ?? new Set())
     if (alike !== null) open.asked.set(key, alike.add(gone))
     try {
-      if (method === 'subscriptions/listen' && isModern) {
-        await this.#listens(request, pending, response, open)
-        return
-      }
-      response.once('close', () => gone.abort())
-      const answer = await answerAll({
+      return await answerAll({
         request,
         all,
         listened,
@@ -221,12 +282,11 @@ export class AllDoor {
         caller: admitted.caller,
         passedOver: admitted.passedOver,
         version: this.#options.version,
-        event: (text) => pending.event(text),
+        event,
         signal: gone.signal,
       })
-      pending.answer(answer)
     } catch (error) {
-      pending.answer(errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null)))
+      return errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null))
     } finally {
       alike?.delete(gone)
       if (alike?.size === 0) open.asked.delete(key)
@@ -404,6 +464,11 @@ export class AllDoor {
     for (const one of listening) one.end()
     all.close()
   }
+}
+
+/** The id that a client with sessions was given; none where it shows none. */
+function clientOf(request: DoorRequest): string {
+  return headerOf(request, 'mcp-session-id') ?? ''
 }
 
 /** @param client the id that it was given; none for those that show none */

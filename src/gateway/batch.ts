@@ -7,17 +7,22 @@ import {
 } from '../mcp/wire/index.ts'
 
 export const OPEN_ID = 'A request with this id is not answered yet.'
+/** The one revision that has batches. */
+export const BATCHES_OF = '2025-03-26'
+export const NO_BATCH = 'Batches are not served here: send one message at a time.'
+
+/** Gets the answers of a batch as one text, once: a list, or a refusal of the whole; null when there is nothing to say. */
+export type SendBatch = (text: string | null) => void
 
 /** The answers to the requests of one batch: they go out together, in one list, once the last is there. */
 export class Batch {
-  readonly #send: (text: string) => void
+  readonly #send: SendBatch
   readonly #waiting = new Set<string>()
   readonly #answers: string[] = []
   readonly #done: (() => void)[] = []
   #isSealed = false
 
-  /** @param send gets the list as one text; nothing is sent when nothing was asked */
-  constructor(send: (text: string) => void) {
+  constructor(send: SendBatch) {
     this.#send = send
   }
 
@@ -57,7 +62,7 @@ export class Batch {
   #finish(): void {
     if (!this.#isSealed || this.#waiting.size > 0) return
     for (const listener of this.#done.splice(0)) listener()
-    if (this.#answers.length > 0) this.#send(`[${this.#answers.splice(0).join(',')}]`)
+    this.#send(this.#answers.length === 0 ? null : `[${this.#answers.splice(0).join(',')}]`)
   }
 }
 
@@ -71,7 +76,7 @@ export function takeBatch(
   open: Map<string, Batch>,
   relay: {
     readonly isOpen: (idKey: string) => boolean
-    readonly send: (text: string) => void
+    readonly send: SendBatch
     readonly take: (message: Message) => void
   },
 ): void {

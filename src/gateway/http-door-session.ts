@@ -2,6 +2,7 @@ import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
   errorAnswer,
+  type Frames,
   type Message,
   type Refused,
   type Request,
@@ -11,7 +12,7 @@ import {
 import { EventStream, eventPlace } from './event-stream.ts'
 import type { DoorResponse, Taken } from './http-request.ts'
 import { ListNotices } from './list-notices.ts'
-import { PendingAnswer } from './pending-answer.ts'
+import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
 import { saidTo } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
@@ -58,6 +59,8 @@ export class DoorSession {
   /** Streams of requests that were answered. */
   readonly #left = new Map<string, EventStream>()
   #streams = 0
+  /** Batches that are not answered. */
+  #batches = 0
   #upstream: Upstream | null = null
   readonly #notices: ListNotices
   #isOver = false
@@ -82,7 +85,7 @@ export class DoorSession {
 
   /** Whether nobody waits for anything and nobody listens. */
   get isIdle(): boolean {
-    return this.#pending.size === 0 && !this.#own.isAttached
+    return this.#pending.size + this.#batches === 0 && !this.#own.isAttached
   }
 
   /** @throws {Fault} when the server cannot be started */
@@ -115,7 +118,7 @@ export class DoorSession {
       name: this.#streams.toString(36),
       headers: { 'Mcp-Session-Id': this.id },
     })
-    if (this.#pending.has(idKey)) {
+    if (this.#pending.has(idKey) || this.#relay.isOpen(idKey)) {
       pending.answer(
         errorAnswer(idText, RPC_ERRORS.request, 'A request with this id is not answered yet.'),
       )
@@ -125,6 +128,20 @@ export class DoorSession {
     const token = progressTokenOf(message)
     if (token !== null) this.#tokens.set(token, idKey)
     this.#relay.take(message)
+  }
+
+  /** A batch of the client: its answers come together, as JSON. */
+  postAll(batch: Frames, response: DoorResponse, caller: Caller): void {
+    this.lastUsed = monotonicMs()
+    this.#relay.calledBy(caller)
+    this.#batches += 1
+    this.#relay.takeAll(batch, (text) => {
+      this.#batches -= 1
+      if (text !== null) {
+        const status = text.startsWith('[') ? 200 : 400
+        sendJson(response, status, text, { 'Mcp-Session-Id': this.id })
+      } else if (!response.destroyed) response.writeHead(202, { 'Content-Length': 0 }).end()
+    })
   }
 
   /** The stream for what the server says of its own accord, or one that broke off. @returns false for a second one */

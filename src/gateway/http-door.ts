@@ -5,13 +5,16 @@ import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
 import {
+  errorAnswer,
+  type Frames,
   type Refused,
   type Request,
   RPC_ERRORS,
-  readFrame,
+  readFrames,
   refusalAnswer,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
+import { NO_BATCH } from './batch.ts'
 import type { CallPathOptions } from './call-path.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
@@ -220,7 +223,7 @@ export class HttpDoor {
     }
     if (admitted.sentOn !== undefined && admitted.sentOn !== digestOf(frame))
       throw new Fault('ACCESS_DENIED', 'This is not what the other process sent.')
-    const message = readFrame(frame)
+    const message = readFrames(frame)
     if (message.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(message))
       return undefined
@@ -230,8 +233,12 @@ export class HttpDoor {
       refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
       return undefined
     }
-    const posted: Posted = { ...traced(request, { message, frame }), response, ...taken }
     const shown = headerOf(request, 'mcp-protocol-version')
+    if (message.kind === 'batch') {
+      this.#batched(message, response, admitted, server, id, shown)
+      return undefined
+    }
+    const posted: Posted = { ...traced(request, { message, frame }), response, ...taken }
     const named = versionNamedBy(message)
     return id === null && (named !== null || (shown !== null && shown >= MODERN))
       ? this.#modern(request, posted, admitted, server)
@@ -262,27 +269,8 @@ export class HttpDoor {
       )
       return undefined
     }
-    const session = this.#sessionOf(id, admitted, server.name)
-    if (session === null) {
-      sendJson(
-        response,
-        404,
-        rpcError(idTextOf(message), RPC_ERRORS.request, 'There is no such session.'),
-      )
-      return undefined
-    }
-    if (version !== null && !LEGACY.has(version)) {
-      sendJson(
-        response,
-        400,
-        rpcError(
-          idTextOf(message),
-          RPC_ERRORS.request,
-          `Unsupported protocol version '${version.slice(0, 32)}'.`,
-        ),
-      )
-      return undefined
-    }
+    const session = this.#sessionAt(response, id, admitted, server, version, idTextOf(message))
+    if (session === null) return undefined
     if (isHello) {
       sendJson(
         response,
@@ -294,6 +282,44 @@ export class HttpDoor {
     this.#cameBackTo(session, admitted)
     session.post(posted, admitted.caller)
     return undefined
+  }
+
+  /** Only what agreed on a revision that has them takes batches, and that was a session. */
+  #batched(
+    batch: Frames,
+    response: DoorResponse,
+    admitted: Admitted,
+    server: ServerInfo,
+    id: string | null,
+    version: string | null,
+  ): void {
+    if (id === null) {
+      sendJson(response, 400, errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
+      return
+    }
+    const session = this.#sessionAt(response, id, admitted, server, version, 'null')
+    if (session === null) return
+    this.#cameBackTo(session, admitted)
+    session.postAll(batch, response, admitted.caller)
+  }
+
+  /** @returns null when there is none that a message can be for: that was answered */
+  #sessionAt(
+    response: DoorResponse,
+    id: string,
+    admitted: Admitted,
+    server: ServerInfo,
+    version: string | null,
+    idText: string,
+  ): DoorSession | null {
+    const refuseIt = (status: number, why: string): null => {
+      sendJson(response, status, rpcError(idText, RPC_ERRORS.request, why))
+      return null
+    }
+    const session = this.#sessionOf(id, admitted, server.name)
+    if (session === null) return refuseIt(404, 'There is no such session.')
+    if (version === null || LEGACY.has(version)) return session
+    return refuseIt(400, `Unsupported protocol version '${version.slice(0, 32)}'.`)
   }
 
   async #opened(

@@ -18,7 +18,7 @@ import {
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
 import type { ApprovalWaits, PendingApproval, Waited } from './approval-waits.ts'
-import { type Batch, OPEN_ID, takeBatch } from './batch.ts'
+import { BATCHES_OF, type Batch, NO_BATCH, OPEN_ID, type SendBatch, takeBatch } from './batch.ts'
 import { denialAnswer, unknownToolAnswer } from './denial.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
@@ -45,9 +45,6 @@ const NO_MESSAGE = { kind: 'refused', code: RPC_ERRORS.request, idText: 'null' }
 
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
-/** The one revision that has batches. */
-const BATCHES_OF = '2025-03-26'
-const NO_BATCH = 'Batches are not served here: send one message at a time.'
 
 /**
  * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
@@ -127,7 +124,10 @@ export class Relay {
 
   fromClient(frame: Buffer): void {
     const read = readFrames(frame)
-    if (read.kind === 'batch') this.#batch(read)
+    if (read.kind === 'batch')
+      this.takeAll(read, (text) => {
+        if (text !== null) this.#options.toClient(text, null)
+      })
     else this.#one(read)
   }
 
@@ -174,9 +174,8 @@ export class Relay {
     for (const message of messages) await this.heard(message, about)
   }
 
-  /** Each element is judged by itself; their answers go out together. */
-  #batch({ messages }: Frames): void {
-    const send = (text: string): void => this.#options.toClient(text, null)
+  /** As `take`, for a batch: each element is judged by itself, and their answers go out together. */
+  takeAll({ messages }: Frames, send: SendBatch): void {
     if (!this.#hasBatches) send(errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
     else
       takeBatch(messages, this.#batches, {

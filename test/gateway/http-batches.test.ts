@@ -1,0 +1,145 @@
+// Batches of 2025-03-26 over HTTP, at the address of a server and at that of all.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { sleep } from '../../src/core/time.ts'
+import { serveMcpDoor } from '../support/mcp-door.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
+
+const vault = await openTestVault()
+const door = await serveMcpDoor(vault)
+after(async () => {
+  await door.stop()
+  await vault.dispose()
+})
+const { servers, policies } = await vault.registry()
+const { agents, grants } = vault.identity
+const log = join(vault.home, 'lines.log')
+const readLog = (): string => readFileSync(log, 'utf8')
+const command = [process.execPath, LINE_SERVER, log]
+await servers.add(PERSON, 'lines', { kind: 'stdio', command, variables: [] })
+const two = { version: '1', default: 'deny', tools: { echo: {}, silent: {} } }
+await policies.set(PERSON, 'two', Buffer.from(JSON.stringify(two)))
+
+let names = 0
+async function granted(policy: string) {
+  names += 1
+  const { agent, key } = await agents.create(PERSON, { name: `agent-${names}` })
+  const asked = { label: 'laptop', server: 'lines', policies: [policy] }
+  const { bearer } = await grants.create(PERSON, agent.id, asked)
+  return { key: key.reveal(), bearer: bearer.reveal() }
+}
+
+const bearing = (bearer: string) => ({ Authorization: `Bearer ${bearer}` })
+const HELLO = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-03-26',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+}
+
+test('legacy: a session of the revision with batches may post one, and each element is judged', async () => {
+  const { bearer } = await granted('two')
+  const other = await granted('two')
+  const hello = await door.post(HELLO, bearing(bearer), '/s/lines/mcp')
+  await hello.text()
+  const mine = { 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? assert.fail() }
+  const post = (body: unknown, headers: Record<string, string> = bearing(bearer)) =>
+    door.post(body, { ...mine, ...headers }, '/s/lines/mcp')
+  const call = (id: unknown, name: string, word = ''): object => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name, arguments: { text: word } },
+  })
+  const ready = { jsonrpc: '2.0', method: 'notifications/initialized' }
+  const told = await post([ready])
+  assert.deepEqual([told.status, await told.text()], [202, ''])
+  const batch = [
+    call('a', 'echo', 'one'),
+    ready,
+    { jsonrpc: '2.0', id: 'x' },
+    call('b', 'delete_all'),
+    call('c', 'echo', 'two'),
+    call('a', 'echo', 'again'),
+    { jsonrpc: '2.0', id: 5, method: 'ping' },
+  ]
+  const answer = await post(batch)
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/json'])
+  const answers = (await answer.json()) as {
+    id: unknown
+    result?: { content?: { text: string }[]; isError?: boolean }
+    error?: { code: number }
+  }[]
+  assert.deepEqual(
+    answers
+      .map(({ id, result, error }) =>
+        [
+          id,
+          error?.code ?? (result?.isError === true ? 'denied' : result?.content?.[0]?.text),
+        ].join(' '),
+      )
+      .toSorted(),
+    ['5 ', 'a -32600', 'a one', 'b denied', 'c two', 'x -32600'],
+  )
+  for (const [body, status] of [
+    [[], 400],
+    [[call(1, 'echo'), HELLO], 400],
+  ] as const) {
+    const refused = await post(body)
+    assert.equal(refused.status, status)
+    const { id, error } = (await refused.json()) as { id: null; error: { code: number } }
+    assert.deepEqual([id, error.code], [null, -32600])
+  }
+  assert.equal((await post([call(1, 'echo')], bearing(other.bearer))).status, 404)
+  assert.doesNotMatch(readLog(), /delete_all|again/)
+  // What the client takes back has no answer.
+  const silent = post([call('s', 'silent'), call('t', 'echo', 'three')])
+  for (let tries = 0; tries < 200 && !readLog().includes('three'); tries += 1) await sleep(10)
+  const cancel = { method: 'notifications/cancelled', params: { requestId: 's' } }
+  assert.equal((await post({ jsonrpc: '2.0', ...cancel })).status, 202)
+  const left = (await (await silent).json()) as { id: string }[]
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    ['t'],
+  )
+})
+
+test('legacy: who shows no later revision may post a batch, and each element is judged', async () => {
+  const { key } = await granted('two')
+  const all = (body: unknown, headers: Record<string, string> = {}) =>
+    door.post(body, { Authorization: `Bearer ${key}`, ...headers }, '/mcp/all')
+  const call = (id: string, name: string): object => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name, arguments: { text: id } },
+  })
+  const ready = { jsonrpc: '2.0', method: 'notifications/initialized' }
+  assert.equal((await all([ready])).status, 202)
+  const batch = [call('a', 'lines.echo'), ready, call('b', 'lines.echo'), call('c', 'lines.die')]
+  const answer = await all(batch, { 'MCP-Protocol-Version': '2025-03-26' })
+  assert.equal(answer.status, 200)
+  const answers = (await answer.json()) as { id: string; result: { content: { text: string }[] } }[]
+  assert.deepEqual(
+    answers.map(({ id, result }) => `${id} ${result.content[0]?.text.slice(0, 9)}`).toSorted(),
+    ['a a', 'b b', 'c [POLICY D'],
+  )
+  for (const [body, headers] of [
+    [[call('a', 'lines.echo'), HELLO], {}],
+    [[], {}],
+    [batch, { 'MCP-Protocol-Version': '2025-06-18' }],
+    [batch, { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'tools/call' }],
+  ] as const) {
+    const refused = await all(body, headers)
+    assert.equal(refused.status, 400)
+    const { id, error } = (await refused.json()) as { id: null; error: { code: number } }
+    assert.deepEqual([id, error.code], [null, -32600])
+  }
+})
