@@ -22,7 +22,11 @@ const shut = await serveMcpDoor({
   ...store,
   identity: {
     ...store.identity,
-    authentication: { ...authentication, authenticate: async () => unreachable() },
+    authentication: {
+      ...authentication,
+      changes: () => authentication.changes(),
+      authenticate: async () => unreachable(),
+    },
   },
 })
 after(async () => {

