@@ -543,7 +543,9 @@ export class CallPath {
           recorded,
           passed,
           end,
-          result === undefined || what.isFromServer ? null : this.#actual(underway, result),
+          result === undefined || what.isFromServer || end === 'refused-by-server'
+            ? null
+            : this.#actual(underway, result),
         )
       },
     }

@@ -35,12 +35,12 @@ export interface CallAllowed {
   readonly paid: Paid
   /** Of what is about a task: the tool whose call made it. */
   readonly tool: string | null
-  /** Judges the answer: null when it may go out. A rule on results makes a denial of it. */
+  /** Judges the answer, a result or an error: null when it may go out. A rule on results makes a denial of it. */
   readonly judgeResult: ((result: unknown) => Denial | null) | null
   /**
    * Called once, when it is known how the call ended.
    *
-   * @param result of the answer, where there is one
+   * @param result of the answer, or its error; undefined where there is none
    */
   settle(end: CallOutcome, result?: unknown): void | Promise<void>
 }

@@ -185,11 +185,11 @@ export function isAboutTask(method: string): boolean {
   return Object.hasOwn(RESULTS, method)
 }
 
-/** The answer of the call in what is said of its task; undefined as long as there is none. */
-export function resultOfTask(method: string, said: unknown): unknown {
+/** The answer of the call in what is said of its task, and the error that it ended with; none as long as it runs. */
+export function resultsOfTask(method: string, said: unknown): readonly unknown[] {
   const member = RESULTS[method]
-  if (member === null || member === undefined) return said
-  return isObject(said) ? said[member] : undefined
+  if (member === null || member === undefined) return [said]
+  return isObject(said) ? [said[member], said['error']].filter((one) => one !== undefined) : []
 }
 
 function sizeOf({ callText }: KeptTask): number {

@@ -529,15 +529,14 @@ export class Relay {
     this.#patience.end(idKey)
     const { allowed, method, idText, name } = asked
     const isResult = outcome === 'result'
-    if (allowed !== null)
-      void this.#follow(allowed.settle(endOf(response), isResult ? body.value : undefined))
+    if (allowed !== null) void this.#follow(allowed.settle(endOf(response), body.value))
     if (asked.isCancelled) return undefined
     if (method === 'initialize' && isResult) this.#agreedOn(body)
     return this.#words.answer(response, {
       idText,
       name: allowed?.tool ?? name,
       isList: isResult && method.endsWith('/list'),
-      judge: isResult ? (allowed?.judgeResult ?? null) : null,
+      judge: allowed?.judgeResult ?? null,
       isCall: method === 'tools/call',
       asked,
     })

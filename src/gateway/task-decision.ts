@@ -9,7 +9,7 @@ import {
   type Subject,
 } from './applied-policies.ts'
 import { type Denial, deniedByPolicy } from './denial.ts'
-import { type MadeBy, resultOfTask } from './made-tasks.ts'
+import { type MadeBy, resultsOfTask } from './made-tasks.ts'
 import type { SeenTools } from './seen-tools.ts'
 
 /** What is said of a message about a task. */
@@ -63,8 +63,11 @@ export function decideTask(
   if (!verdict.allowed) return denialOf(verdict)
   const judgeCall = verdict.judgesResult
     ? (said: unknown) => {
-        const result = resultOfTask(method, said)
-        return result === undefined ? null : verdictOn(call, result)
+        for (const result of resultsOfTask(method, said)) {
+          const denial = verdictOn(call, result)
+          if (denial !== null) return denial
+        }
+        return null
       }
     : null
   return {

@@ -150,6 +150,48 @@ test('an answer that the policy does not let out is not shown', async () => {
   assert.equal(textOf(one), 'fine')
 })
 
+test('an error is an answer too, and is shown when the policy lets it out', async () => {
+  const condition = { path: 'text', op: 'contains', value: 'CONFIDENTIAL' }
+  const on_result = { deny_if: [{ conditions: [condition], on_deny: 'Not for agents.' }] }
+  const one = await between({
+    default: 'allow',
+    tools: {
+      read: { on_result },
+      know: {
+        on_result: {
+          require: [{ conditions: [{ path: 'result.isError', op: 'eq', value: false }] }],
+        },
+      },
+      quiet: {
+        on_result: {
+          deny_if: [{ conditions: [{ path: 'result.code', op: 'lt', value: -32000 }] }],
+        },
+      },
+    },
+    methods: { 'resources/read': { on_result } },
+  })
+  const error = { code: -32000, message: 'CONFIDENTIAL: 7' }
+  const data = { code: -32000, message: 'no', data: { row: ['CONFIDENTIAL'] } }
+  const wouldShow: readonly [tool: string, error: object, isShown: boolean][] = [
+    ['read', error, false],
+    ['read', data, false],
+    ['read', { code: -32000, message: 'no' }, true],
+    ['know', { code: -32000, message: 'no' }, false],
+    ['quiet', { code: -32000, message: 'no' }, true],
+    ['quiet', { code: -32602, message: 'no' }, false],
+  ]
+  for (const [at, [tool, said, isShown]] of wouldShow.entries()) {
+    await one.call(at, tool)
+    await one.server({ id: at, error: said })
+    if (isShown) assert.deepEqual(last(one).error, said)
+    else assert.match(textOf(one), /^\[POLICY DENIED\] .*\nRule: \/tools\/.*\/on_result\//)
+  }
+  await one.client({ id: 'm', method: 'resources/read', params: { uri: 'x' } })
+  await one.server({ id: 'm', error })
+  assert.match(last(one).error?.message ?? '', /Not for agents/)
+  assert.doesNotMatch(one.toClient.join(), /CONFIDENTIAL/)
+})
+
 test('other methods have rules, limits and records too', async () => {
   const one = await between({
     default: 'deny',

@@ -111,6 +111,10 @@ test('a rule on the answer of the tool judges the answer that comes by its task'
   const modern = await ask(one, 'tasks/get', { taskId: 'e1' })
   await one.server({ id: modern, result: { ...done, result: text('a salary') } })
   assert.equal(last(one).error?.code, 403)
+  const failed = await ask(one, 'tasks/get', { taskId: 'e1' })
+  const error = { code: -32603, message: 'a salary' }
+  await one.server({ id: failed, result: { ...done, status: 'failed', error } })
+  assert.equal(last(one).error?.code, 403)
   const working = await ask(one, 'tasks/get', { taskId: 'e1' })
   await one.server({ id: working, result: { ...taskOf('e1'), resultType: 'complete' } })
   assert.equal(last(one).error, undefined)
