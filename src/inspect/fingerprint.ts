@@ -1,14 +1,16 @@
-import {
-  type Hmac,
-  type RollingHash,
-  rollingHash,
-  stretchHash,
-  WINDOW,
-  windowHash,
-} from './rolling-hash.ts'
+import { type Hmac, type RollingHash, rollingHash, WINDOW, windowHash } from './rolling-hash.ts'
 import { guessBits } from './strength.ts'
 import { unitsOf } from './text-units.ts'
-import { canonicalOf, type Form, formsOf, stretchOf, type Variant } from './variants.ts'
+import { linesOf, type ValueLine } from './value-lines.ts'
+import {
+  canonicalOf,
+  type Form,
+  formsOf,
+  formsOfLine,
+  stretchOf,
+  stretchOfLine,
+  type Variant,
+} from './variants.ts'
 
 /** What is remembered of one form of a value. The value cannot be read back from it without guessing all of it. */
 export interface Fingerprint {
@@ -17,7 +19,7 @@ export interface Fingerprint {
   readonly length: number
   /** Where in the form the window lies. */
   readonly windowAt: number
-  /** 52 bits of keyed hash of the window; of the whole form for a `pem-line`. */
+  /** 52 bits of keyed hash of the window. */
   readonly window: number
   /** The first 16 bytes of the HMAC of the whole form. */
   readonly proof: Uint8Array
@@ -51,10 +53,12 @@ export interface Remembered {
   readonly guessBits: number
   /** Empty when the value is too weak to be remembered, or too short. */
   readonly fingerprints: readonly Fingerprint[]
+  /** Of each line that tells something by itself and takes as many guesses as a value must. */
+  readonly lines: readonly (readonly Fingerprint[])[]
 }
 
 /**
- * The fingerprints of a value, one for each of its forms.
+ * The fingerprints of a value, one for each of its forms, and those of its lines.
  *
  * @param options.minGuessBits - below it nothing is kept, because whoever holds the key could guess the value
  */
@@ -64,34 +68,46 @@ export function fingerprintsOf(
   options: { readonly minGuessBits?: number } = {},
 ): Remembered {
   const canonical = canonicalOf(value)
-  if (canonical.text.length < WINDOW) return { guessBits: 0, fingerprints: [] }
+  if (canonical.text.length < WINDOW) return { guessBits: 0, fingerprints: [], lines: [] }
   const stretch = stretchOf(canonical)
   const bits = guessBits(canonical.text, [stretch, stretch + WINDOW])
   const least = options.minGuessBits ?? MIN_GUESS_BITS
-  if (bits < least) return { guessBits: bits, fingerprints: [] }
-  const known = canonical.text.slice(stretch, stretch + WINDOW)
-  const fingerprints = formsOf(canonical, stretch)
-    .filter((form) => form.variant !== 'pem-line' || lineBits(form.text, known) >= least)
-    .map((form) => ({
-      variant: form.variant,
-      length: form.text.length,
-      windowAt: form.windowAt,
-      window: hashOf(key, form),
-      proof: Uint8Array.from(key.proofOf(form.text)),
-      spansLines: /[\r\n]/.test(form.text),
-    }))
-  return { guessBits: bits, fingerprints }
+  if (bits < least) return { guessBits: bits, fingerprints: [], lines: [] }
+  return {
+    guessBits: bits,
+    fingerprints: formsOf(canonical, stretch).map((form) => fingerprintOf(key, form)),
+    lines: canonical.isText
+      ? linesOf(canonical.text)
+          .map((line) => lineFingerprints(key, line))
+          .filter((prints) => prints.length > 0)
+      : [],
+  }
 }
 
-/** A line is remembered by itself, so it must take as many guesses as a value. */
-function lineBits(line: string, known: string): number {
-  const at = Math.max(0, line.indexOf(known))
-  return guessBits(line, [at, at + WINDOW])
+/** A line is remembered by itself, so it must take as many guesses as a value, whatever the person said of the whole. */
+function lineFingerprints(
+  key: FingerprintKey,
+  { text, common }: ValueLine,
+): readonly Fingerprint[] {
+  const stretch = stretchOfLine(text, common)
+  const bits = guessBits(text.slice(common), known(stretch - common))
+  return bits < MIN_GUESS_BITS
+    ? []
+    : formsOfLine(text, stretch).map((form) => fingerprintOf(key, form))
 }
 
-function hashOf({ hash }: FingerprintKey, { variant, text, windowAt }: Form): number {
-  const units = unitsOf(text)
-  return variant === 'pem-line'
-    ? stretchHash(hash, units, 0, units.length)
-    : windowHash(hash, units, windowAt)
+/** What of a text that begins behind a window does not stand in it is not known. */
+function known(stretch: number): readonly [start: number, end: number] {
+  return [Math.max(0, stretch), Math.max(0, stretch + WINDOW)]
+}
+
+function fingerprintOf(key: FingerprintKey, { variant, text, windowAt }: Form): Fingerprint {
+  return {
+    variant,
+    length: text.length,
+    windowAt,
+    window: windowHash(key.hash, unitsOf(text), windowAt),
+    proof: Uint8Array.from(key.proofOf(text)),
+    spansLines: /[\r\n]/.test(text),
+  }
 }

@@ -16,12 +16,12 @@ function knowing(...values: readonly (string | Uint8Array)[]): KnownValues {
   const known = new KnownValues(KEY)
   values.forEach((value, index) => {
     const bytes = typeof value === 'string' ? Buffer.from(value) : value
-    const { fingerprints } = fingerprintsOf(KEY, bytes)
+    const { fingerprints, lines } = fingerprintsOf(KEY, bytes)
     assert.notEqual(fingerprints.length, 0, 'the value is strong enough')
     known.remember(
       PRINCIPAL,
       { id: `${index}`, path: index === 0 ? PATH : `keys/${index + 1}`, version: 1 },
-      fingerprints,
+      [fingerprints, ...lines].flat(),
     )
   })
   return known
@@ -248,20 +248,99 @@ for (const [kind, pem] of Object.entries(PRIVATE_KEYS))
     }
   })
 
-test('known values: a line of a private key is recognised alone, but for the first one', () => {
-  for (const pem of [PRIVATE_KEYS['RSA']!, PRIVATE_KEYS['P256, encrypted']!]) {
-    const known = knowing(pem)
-    const [first, ...others] = bodyOf(pem)
-    assert.deepEqual(known.scan(PRINCIPAL, `x ${first} x`), [], 'what keys have in common')
-    for (const line of others.slice(0, -1)) {
-      assert.equal(known.redact(PRINCIPAL, `x ${line} x`).text, `x ${MARKER} x`)
-      assert.equal(
-        known.redact(PRINCIPAL, `x "\\n${line}\\n" x`).text,
-        `x "\\n${MARKER}\\n" x`,
-        'in JSON',
-      )
-      assert.deepEqual(known.scan(PRINCIPAL, `x ${line}A x`), [], 'another line')
+/** How programs show the lines of a file. */
+const SHOWN_LINES: Readonly<Record<string, (line: string, index: number) => string>> = {
+  'cat -n': (line, index) => `${String(index + 1).padStart(6)}\t${line}`,
+  'grep -n': (line, index) => `${index + 1}:${line}`,
+  'a diff': (line) => `+${line}`,
+  'quoted mail': (line) => `> ${line}`,
+  CSV: (line) => `"${line}",`,
+  'a program': (line) => `'${line}\\n' +`,
+}
+
+for (const [how, shown] of Object.entries(SHOWN_LINES))
+  test(`known values: every line of a private key is recognised alone, in ${how}`, () => {
+    for (const pem of [
+      PRIVATE_KEYS['RSA']!,
+      PRIVATE_KEYS['P256']!,
+      PRIVATE_KEYS['P256, encrypted']!,
+    ]) {
+      const known = knowing(pem)
+      const body = bodyOf(pem)
+      const whole = known.redact(PRINCIPAL, pem.trim().split('\n').map(shown).join('\n')).text
+      for (const [index, line] of body.entries()) {
+        // Of a last line with a few characters of the key nothing is kept: it could be guessed.
+        if (line.length < 24) continue
+        assert.ok(!whole.includes(line.replace(/=+$/, '')), `${line} in ${whole}`)
+        const alone = shown(line, index)
+        const { text } = known.redact(PRINCIPAL, alone)
+        assert.equal(text, alone.replace(line.replace(/=+$/, ''), MARKER))
+      }
+      const other = randomBytes(48).toString('base64')
+      assert.deepEqual(known.scan(PRINCIPAL, shown(other, 0)), [], 'another line')
     }
+  })
+
+test('known values: what the keys of OpenSSH have in common is let through', () => {
+  const common = 'b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW'
+  const own = randomBytes(150).toString('base64').replace(/.{70}/g, '$&\n').trim()
+  const known = knowing(
+    `-----BEGIN OPENSSH PRIVATE KEY-----\n${common}\n${own}\n-----END OPENSSH PRIVATE KEY-----\n`,
+  )
+  assert.equal(known.redact(PRINCIPAL, common).text, common)
+  assert.equal(known.redact(PRINCIPAL, own.split('\n')[1]!).text, MARKER)
+})
+
+const ACCOUNT = {
+  type: 'service_account',
+  private_key_id: randomBytes(20).toString('hex'),
+  private_key: PRIVATE_KEYS['RSA']!,
+  auth_uri: 'https://accounts.google.com/o/oauth2/auth',
+}
+const FILES: Readonly<Record<string, readonly [file: string, lines: readonly string[]]>> = {
+  'a key file of JSON': [
+    JSON.stringify(ACCOUNT, null, 2),
+    [ACCOUNT.private_key_id, ...bodyOf(ACCOUNT.private_key).slice(1, -1)],
+  ],
+  'JSON in one line': [
+    JSON.stringify(ACCOUNT),
+    [ACCOUNT.private_key_id, ...bodyOf(ACCOUNT.private_key).slice(1, -1)],
+  ],
+  'a .env file': [
+    `# made by hand\nexport A_KEY="${SECRETS['token']}"\nB_KEY=${SECRETS['hex key']}\r\nC='${SECRETS['with spaces']}'\n`,
+    [SECRETS['token']!, SECRETS['hex key']!, SECRETS['with spaces']!],
+  ],
+  YAML: [
+    `users:\n  - name: me\n    token: ${SECRETS['token']}\n    url: postgres://u:kD9-x7Qw2zP4@db.example.org/a\n`,
+    [SECRETS['token']!, 'postgres://u:kD9-x7Qw2zP4@db.example.org/a'],
+  ],
+}
+
+for (const [what, [file, lines]] of Object.entries(FILES))
+  test(`known values: of ${what}, each line that tells something is recognised in any encoding`, () => {
+    const known = knowing(file)
+    assert.equal(known.redact(PRINCIPAL, `a ${file.trim()} b`).text, `a ${MARKER} b`, 'as a whole')
+    for (const line of lines) {
+      assert.equal(known.redact(PRINCIPAL, `a ${line} b`).text, `a ${MARKER} b`)
+      for (const [how, encode] of Object.entries(ENCODERS)) {
+        const { text, matches } = known.redact(PRINCIPAL, `before ${encode(line)} after`)
+        assert.ok(matches.length > 0, `${how}: ${line} is not found`)
+        assert.deepEqual(known.scan(PRINCIPAL, text), [], `${how}: something is left`)
+      }
+    }
+    const common = ACCOUNT.auth_uri
+    assert.equal(known.redact(PRINCIPAL, common).text, common)
+  })
+
+test('known values: lines of a file in a stream, cut at every offset', () => {
+  const pem = PRIVATE_KEYS['P256']!
+  const known = knowing(pem)
+  const text = `${'x '.repeat(30)}\n${pem.trim().split('\n').map(SHOWN_LINES['cat -n']!).join('\n')}\nafter`
+  const whole = known.redact(PRINCIPAL, text).text
+  for (let cut = 0; cut <= text.length; cut += 1) {
+    const stream = known.stream(PRINCIPAL)
+    const out = stream.push(text.slice(0, cut)) + stream.push(text.slice(cut)) + stream.end()
+    assert.equal(out, whole, `cut at ${cut}`)
   }
 })
 

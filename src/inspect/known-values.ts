@@ -6,6 +6,7 @@ import { type KnownMatch, markerOf, type Redacted } from './known-match.ts'
 import { RedactStream } from './redact-stream.ts'
 import { withUnits } from './text-units.ts'
 import { type Entry, ValueIndex, type ValueName, type WindowHit } from './value-index.ts'
+import { isOfLine } from './variants.ts'
 import { type View, viewOf, withRoom } from './view.ts'
 
 /**
@@ -91,6 +92,8 @@ interface Doubt {
   readonly at: number
   /** How far from the window the value may reach. */
   readonly reach: number
+  /** Whether it may only be a line of a value: one that was found settles it. */
+  readonly isOfLine: boolean
 }
 
 /** Compressions within compressions that are looked behind. */
@@ -122,9 +125,10 @@ function scanText(
     for (const view of decoded)
       for (const hit of book.hitsIn(view)) prover.prove(hit, view.length, inView(view), found)
   }
-  for (const [from, to] of regionsOf(unresolved(doubts, found), text.length))
+  const left = (): readonly Doubt[] => unresolved(doubts, found, prover.lines)
+  for (const [from, to] of regionsOf(left(), text.length))
     proveIn(decodedViews(viewOf(text, from, to), 'all'))
-  if (unresolved(doubts, found).length > 0) proveIn(views())
+  if (left().length > 0) proveIn(views())
   return { matches: merged([...found, ...prover.lines]), views }
 }
 
@@ -140,7 +144,7 @@ function seenIn(
   const { length } = text
   const doubts: Doubt[] = []
   const plain = inText(text)
-  for (const hit of book.hitsIn({ units, length, runs }))
+  for (const hit of book.hitsIn({ units, length }))
     if (!prover.prove(hit, length, plain, found)) doubts.push(doubtOf(hit, hit.at))
   const parts = partsToDecode(text, units, runs)
   if (parts.length === 0) return doubts
@@ -161,19 +165,40 @@ const MARGIN = 64
 
 function doubtOf({ entries }: WindowHit, at: number): Doubt {
   const longest = entries.reduce((most, one) => Math.max(most, one.fingerprint.length), 0)
-  return { at, reach: longest * SPREAD + MARGIN }
+  return { at, reach: longest * SPREAD + MARGIN, isOfLine: entries.every(isLine) }
 }
 
-/** The doubts that no match covers, by place. */
-function unresolved(doubts: readonly Doubt[], found: readonly KnownMatch[]): readonly Doubt[] {
-  const matches = merged(found)
-  let next = 0
+function isLine({ fingerprint }: Entry): boolean {
+  return isOfLine(fingerprint.variant)
+}
+
+/** The doubts that no match covers, by place: around a line that was found, the whole may stand in some encoding. */
+function unresolved(
+  doubts: readonly Doubt[],
+  found: readonly KnownMatch[],
+  lines: readonly KnownMatch[],
+): readonly Doubt[] {
+  if (doubts.length === 0) return doubts
+  const whole = new Cursor(merged(found))
+  const any = lines.length === 0 ? whole : new Cursor(merged([...found, ...lines]))
   return doubts
     .toSorted((one, other) => one.at - other.at)
-    .filter(({ at }) => {
-      while ((matches[next]?.end ?? Number.POSITIVE_INFINITY) <= at) next += 1
-      return (matches[next]?.start ?? Number.POSITIVE_INFINITY) > at
-    })
+    .filter((one) => !(one.isOfLine ? any : whole).covers(one.at))
+}
+
+/** Asks of places that come in order whether a match covers them. */
+class Cursor {
+  readonly #matches: readonly KnownMatch[]
+  #next = 0
+
+  constructor(matches: readonly KnownMatch[]) {
+    this.#matches = matches
+  }
+
+  covers(at: number): boolean {
+    while ((this.#matches[this.#next]?.end ?? Number.POSITIVE_INFINITY) <= at) this.#next += 1
+    return (this.#matches[this.#next]?.start ?? Number.POSITIVE_INFINITY) <= at
+  }
 }
 
 /** What surrounds the places, which come in order, without overlaps. */
@@ -237,7 +262,7 @@ class Prover {
   readonly #key: FingerprintKey
   readonly #text: string
   #credit: number
-  /** Lines of keys that were found. They are kept apart: the whole key may stand there too. */
+  /** Lines of values that were found. They are kept apart: the whole value may stand there too. */
   readonly lines: KnownMatch[] = []
 
   constructor(key: FingerprintKey, text: string) {
@@ -246,20 +271,26 @@ class Prover {
     this.#credit = VAIN_AT_LEAST + text.length * VAIN_PER_UNIT
   }
 
-  /** @returns true when a value was found there */
+  /** @returns true when a value was found there, or a line of one where there can be nothing else */
   prove({ at, entries }: WindowHit, length: number, place: Place, found: KnownMatch[]): boolean {
     const proofs = new Map<string, Uint8Array>()
     let isFound = false
+    let isLineFound = false
     for (const entry of entries) {
-      const { windowAt, length: size, variant } = entry.fingerprint
+      const { windowAt, length: size } = entry.fingerprint
       const start = at - windowAt
       if (start < 0 || start + size > length) continue
       if (!this.#isProved(entry, place, start, proofs)) continue
-      const matches = variant === 'pem-line' ? this.lines : found
-      matches.push(this.#match(entry, place, start))
-      isFound = true
+      const match = this.#match(entry, place, start)
+      if (isLine(entry)) {
+        this.lines.push(match)
+        isLineFound = true
+      } else {
+        found.push(match)
+        isFound = true
+      }
     }
-    return isFound
+    return isFound || (isLineFound && entries.every(isLine))
   }
 
   #isProved(entry: Entry, place: Place, start: number, proofs: Map<string, Uint8Array>): boolean {

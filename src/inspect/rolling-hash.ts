@@ -54,19 +54,6 @@ export function windowHash(hash: RollingHash, units: Uint16Array, from: number):
   return joined(rolled(hash.roll, units, from), checkOf(hash, units, from))
 }
 
-/** 52 bits of everything from one unit to another. A safe integer. */
-export function stretchHash(
-  { roll, check }: RollingHash,
-  units: Uint16Array,
-  from: number,
-  to: number,
-): number {
-  let hash = to - from
-  for (let i = from; i < to; i++)
-    hash = Math.imul(hash, 0x01000193) ^ (roll[(units[i] ?? 0) & 0xff] ?? 0)
-  return joined(hash, checked(check, units, from, to))
-}
-
 function joined(rolling: number, check: number): number {
   return (rolling >>> 0) * 2 ** CHECK_BITS + check
 }

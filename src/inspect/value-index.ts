@@ -1,5 +1,5 @@
 import type { Fingerprint, FingerprintKey } from './fingerprint.ts'
-import { checkOf, checkPart, rolled, rollingPart, stretchHash, WINDOW } from './rolling-hash.ts'
+import { checkOf, checkPart, rolled, rollingPart, WINDOW } from './rolling-hash.ts'
 import type { View } from './view.ts'
 
 /** Which value it is. */
@@ -34,9 +34,6 @@ const MIXER = 0x9e3779b1
 export class ValueIndex {
   readonly #key: FingerprintKey
   readonly #entries = new Map<string, Entry>()
-  /** Lines of private keys, by the hash of the whole line, and the lengths that there are. */
-  readonly #lines = new Map<number, Entry[]>()
-  readonly #lineLengths = new Set<number>()
   readonly #filter = new Int32Array(FILTER_WORDS)
   /** Asked about what passes the first one, by other bits: the table is seldom in the cache. */
   readonly #second = new Int32Array(FILTER_WORDS)
@@ -101,16 +98,10 @@ export class ValueIndex {
     }
   }
 
-  /** What looks like one of the values, in the units of a text or of a view. @param runs as `View.runs` gives them */
-  hitsIn({ units, length, runs }: Pick<View, 'units' | 'length' | 'runs'>): readonly WindowHit[] {
+  /** What looks like one of the values, in the units of a text or of a view. */
+  hitsIn({ units, length }: Pick<View, 'units' | 'length'>): readonly WindowHit[] {
     this.#refresh()
     const hits: WindowHit[] = []
-    this.#windowsIn(units, length, hits)
-    if (this.#lines.size > 0) this.#linesIn(units, runs, hits)
-    return hits
-  }
-
-  #windowsIn(units: Uint16Array, length: number, hits: WindowHit[]): void {
     const { roll } = this.#key.hash
     for (let from = 0; from < length; from += SLICE) {
       const start = Math.max(0, from - WINDOW + 1)
@@ -123,16 +114,7 @@ export class ValueIndex {
         if (entries !== null) hits.push({ at, entries })
       }
     }
-  }
-
-  #linesIn(units: Uint16Array, runs: readonly number[], hits: WindowHit[]): void {
-    for (let i = 0; i < runs.length; i += 2) {
-      const from = runs[i] ?? 0
-      const to = runs[i + 1] ?? 0
-      if (!this.#lineLengths.has(to - from)) continue
-      const entries = this.#lines.get(stretchHash(this.#key.hash, units, from, to))
-      if (entries !== undefined) hits.push({ at: from, entries })
-    }
+    return hits
   }
 
   #entriesAt(rolling: number, units: Uint16Array, from: number): readonly Entry[] | null {
@@ -154,13 +136,6 @@ export class ValueIndex {
     this.#longest = Math.max(this.#longest, fingerprint.length)
     if (fingerprint.spansLines)
       this.#longestSpanning = Math.max(this.#longestSpanning, fingerprint.length)
-    if (fingerprint.variant === 'pem-line') {
-      const alike = this.#lines.get(fingerprint.window)
-      if (alike === undefined) this.#lines.set(fingerprint.window, [entry])
-      else alike.push(entry)
-      this.#lineLengths.add(fingerprint.length)
-      return
-    }
     const mask = this.#keys.length - 1
     let at = slotOf(entry.rolling) & mask
     while (this.#places[at] !== EMPTY) at = (at + 1) & mask
@@ -181,8 +156,6 @@ export class ValueIndex {
     this.#slots = []
     this.#filter.fill(0)
     this.#second.fill(0)
-    this.#lines.clear()
-    this.#lineLengths.clear()
     this.#longest = 0
     this.#longestSpanning = 0
     for (const entry of this.#entries.values()) this.#insert(entry)

@@ -1,4 +1,3 @@
-import { MIN_RUN } from './digit-runs.ts'
 import { type PemBody, pemBodyOf } from './pem-body.ts'
 import { WINDOW } from './rolling-hash.ts'
 
@@ -19,7 +18,12 @@ export const VARIANTS = [
   'base64url-1',
   'base64url-2',
   'pem',
-  'pem-line',
+  'line',
+  'line-form',
+  'line-reversed',
+  'line-utf16',
+  'line-utf16le',
+  'line-utf16be',
 ] as const
 export type Variant = (typeof VARIANTS)[number]
 
@@ -27,10 +31,12 @@ export function isVariant(text: string): text is Variant {
   return VARIANTS.some((one) => one === text)
 }
 
-/**
- * One form of a value as text, and where in it the window lies by which it is recognised. A `pem-line` has none: it is
- * looked for as a whole.
- */
+/** Whether it is the form of one line of a value. The whole value may stand around it. */
+export function isOfLine(variant: Variant): boolean {
+  return variant.startsWith('line')
+}
+
+/** One form of a value as text, and where in it the window lies by which it is recognised. */
 export interface Form {
   readonly variant: Variant
   readonly text: string
@@ -72,16 +78,30 @@ const STARTS = 64
  * it can be helped (thousands of keys begin alike), as mixed as there are.
  */
 export function stretchOf({ text, pem }: Canonical): number {
-  const last = text.length - WINDOW
-  const first = Math.min(Math.floor(text.length / 3), last)
   // Inside of a line, for the body may be written in one. What keys have in common stands in the first one.
   const lines = (pem === null || pem.lines.length === 1 ? pem?.lines : pem.lines.slice(1))
     ?.map(([start, end]) => [start, end - WINDOW] as const)
     .filter(([start, end]) => end >= start)
-  const spans = lines === undefined || lines.length === 0 ? [[first, last] as const] : lines
+  return mostMixed(text, lines === undefined || lines.length === 0 ? [inside(text)] : lines)
+}
+
+/** @param common see `ValueLine`: a window there leaves the line all that is its own */
+export function stretchOfLine(line: string, common: number): number {
+  return mostMixed(line, common < WINDOW ? [inside(line)] : [[0, common - WINDOW]])
+}
+
+type Span = readonly [first: number, last: number]
+
+function inside(text: string): Span {
+  const last = text.length - WINDOW
+  return [Math.min(Math.floor(text.length / 3), last), last]
+}
+
+/** Where the most mixed window begins that begins within one of the spans. */
+function mostMixed(text: string, spans: readonly Span[]): number {
   const starts = spans.reduce((sum, [from, to]) => sum + to - from + 1, 0)
   const step = Math.max(1, Math.floor(starts / STARTS))
-  let best = spans[0]?.[0] ?? first
+  let best = spans[0]?.[0] ?? 0
   let bestScore = -1
   for (const [from, to] of spans)
     for (let at = from; at <= to; at += step) {
@@ -142,14 +162,13 @@ export function formsOf(value: Canonical, stretch: number): readonly Form[] {
       const form = base64Core(bytes, before, alphabet)
       if (windowAt + WINDOW <= form.length) add(name, form, windowAt)
     }
-  if (pem !== null) addPem(add, text, pem, stretch)
+  if (pem !== null) addPem(add, pem, stretch)
   return forms
 }
 
-/** The body of a private key without its armour, and its lines but for the first, where what keys have in common stands. */
+/** The body of a private key without its armour. */
 function addPem(
   add: (variant: Variant, form: string, windowAt: number) => void,
-  text: string,
   { digits, lines }: PemBody,
   stretch: number,
 ): void {
@@ -160,10 +179,21 @@ function addPem(
     }
     before += end - start
   }
-  for (const [start, end] of lines.slice(1)) {
-    const line = text.slice(start, end)
-    if (line.length >= MIN_RUN) add('pem-line', line, 0)
-  }
+}
+
+/** Every form of a line in which it is not found by decoding: those of digits are text once they are read. */
+export function formsOfLine(line: string, stretch: number): readonly Form[] {
+  const forms: Form[] = [{ variant: 'line', text: line, windowAt: stretch }]
+  if (line.includes(' '))
+    forms.push({ variant: 'line-form', text: line.replaceAll(' ', '+'), windowAt: stretch })
+  forms.push({
+    variant: 'line-reversed',
+    text: reversed(line),
+    windowAt: line.length - stretch - WINDOW,
+  })
+  for (const [variant, text, windowAt] of utf16Of(line, stretch))
+    forms.push({ variant: `line-${variant}`, text, windowAt })
+  return forms
 }
 
 const LINE_END = /(?<!\r)\n/
@@ -177,11 +207,13 @@ function reversed(text: string): string {
   return [...text].toReversed().join('')
 }
 
+type Utf16Variant = 'utf16' | 'utf16le' | 'utf16be'
+
 /** Bytes of UTF-16 read as one character each. Below U+0100 both byte orders are the same but for one NUL at an end. */
 function* utf16Of(
   text: string,
   stretch: number,
-): Generator<readonly [variant: Variant, form: string, windowAt: number]> {
+): Generator<readonly [variant: Utf16Variant, form: string, windowAt: number]> {
   const units = Array.from({ length: text.length }, (_, index) => text.charCodeAt(index))
   if (units.every((unit) => unit < 0x100)) {
     yield ['utf16', units.map((unit) => String.fromCharCode(unit)).join('\0'), stretch * 2]

@@ -369,6 +369,14 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'labels of agents, for rules on tools',
     statements: [`alter table agents add column labels text`],
   },
+  {
+    version: 21,
+    name: 'whether the lines of a value are remembered one by one',
+    statements: [
+      `alter table remembered_versions add column by_line bigint not null default 0`,
+      `delete from fingerprints where variant = 'pem-line'`,
+    ],
+  },
 ]
 
 /** Every table in the order in which a backup loads them. */

@@ -2,9 +2,14 @@ import { parseEnvBundle } from '../core/env-bundle.ts'
 import { isFault } from '../core/faults.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import type { SecretType } from '../core/vault-port.ts'
-import { type Fingerprint, type FingerprintKey, fingerprintsOf } from '../inspect/index.ts'
+import {
+  type Fingerprint,
+  type FingerprintKey,
+  fingerprintsOf,
+  type Remembered,
+} from '../inspect/index.ts'
 
-/** What is remembered of a value: of the whole, then of each value inside of a bundle. */
+/** What is remembered of a value: of the whole, then of each value inside of a bundle, then of their lines. */
 export interface FingerprintParts {
   /** One list for the whole and one for each part; an empty one could be guessed and is not kept. */
   readonly parts: readonly (readonly Fingerprint[])[]
@@ -19,21 +24,25 @@ export function fingerprintParts(
   options: { readonly minGuessBits?: number } = {},
 ): FingerprintParts {
   const whole = fingerprintsOf(key, value.revealBytes(), options)
-  const parts: (readonly Fingerprint[])[] = [whole.fingerprints]
-  if (type === 'env_bundle') parts.push(...entriesOf(key, value))
+  const entries = type === 'env_bundle' ? entriesOf(key, value) : []
+  const parts = [
+    whole.fingerprints,
+    ...entries.map((one) => one.fingerprints),
+    ...(entries.length > 0 ? entries : [whole]).flatMap((one) => one.lines),
+  ]
   return { parts, guessBits: whole.guessBits }
 }
 
 /** The values inside a bundle are used one by one. Those that are too weak alone are left to the whole. */
-function entriesOf(key: FingerprintKey, bundle: SecretText): readonly (readonly Fingerprint[])[] {
+function entriesOf(key: FingerprintKey, bundle: SecretText): readonly Remembered[] {
   try {
     return parseEnvBundle(bundle)
       .map(([, value]) => {
-        const { fingerprints } = fingerprintsOf(key, value.revealBytes())
+        const remembered = fingerprintsOf(key, value.revealBytes())
         value.wipe()
-        return fingerprints
+        return remembered
       })
-      .filter((prints) => prints.length > 0)
+      .filter(({ fingerprints }) => fingerprints.length > 0)
   } catch (error) {
     if (isFault(error, 'BAD_INPUT')) return []
     throw error

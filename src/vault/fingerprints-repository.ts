@@ -13,6 +13,8 @@ export interface VersionName {
 /** A version that a principal was given or gave, and the path it lies at. */
 export interface KnownVersion extends VersionName {
   readonly path: string
+  /** Its lines are remembered, too. */
+  readonly isByLine: boolean
 }
 
 /** Columns of `fingerprints`, in the order in which they are inserted. */
@@ -51,7 +53,7 @@ export async function insertFingerprints(
 }
 
 /**
- * Says how much of a version is remembered.
+ * Says how much of a version is remembered, its lines included. What was said before of the whole stays.
  *
  * @param strength guesses that its value takes, as a power of two
  */
@@ -62,19 +64,19 @@ export async function saveRemembered(
   strength: number,
 ): Promise<void> {
   await tx.run(
-    `insert into remembered_versions (secret_id, version, redactable, guess_bits, ended_at)
-     values (?, ?, ?, ?, null) on conflict do nothing`,
+    `insert into remembered_versions (secret_id, version, redactable, guess_bits, ended_at, by_line)
+     values (?, ?, ?, ?, null, 1) on conflict (secret_id, version) do update set by_line = 1`,
     [secretId, version, isRedactable ? 1 : 0, Math.floor(strength)],
   )
 }
 
-/** Whether redaction recognises a version's value; null when it was never looked at. */
+/** Whether redaction recognises a version's value; null when it, or each of its lines, was never looked at. */
 export async function isRedactable(
   reader: Reader,
   { secretId, version }: VersionName,
 ): Promise<boolean | null> {
   const row = await reader.get<{ redactable: number }>(
-    'select redactable from remembered_versions where secret_id = ? and version = ?',
+    'select redactable from remembered_versions where secret_id = ? and version = ? and by_line = 1',
     [secretId, version],
   )
   return row === undefined ? null : row.redactable === 1
@@ -138,15 +140,25 @@ export async function knownVersions(
   principal: string,
   since: EpochMs,
 ): Promise<readonly KnownVersion[]> {
-  const rows = await reader.all<{ secret_id: SecretId; version: number; path: string }>(
-    `select k.secret_id, k.version, s.path from known_versions k
+  const rows = await reader.all<{
+    secret_id: SecretId
+    version: number
+    path: string
+    by_line: number
+  }>(
+    `select k.secret_id, k.version, s.path, r.by_line from known_versions k
      join secrets s on s.id = k.secret_id
      join remembered_versions r on r.secret_id = k.secret_id and r.version = k.version
      where k.principal = ? and (r.ended_at is null or r.ended_at >= ? or k.last_at >= ?)
      order by k.secret_id, k.version`,
     [principal, since, since],
   )
-  return rows.map((row) => ({ secretId: row.secret_id, version: row.version, path: row.path }))
+  return rows.map((row) => ({
+    secretId: row.secret_id,
+    version: row.version,
+    path: row.path,
+    isByLine: row.by_line === 1,
+  }))
 }
 
 interface FingerprintRow {

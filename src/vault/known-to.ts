@@ -27,9 +27,13 @@ export interface PrincipalValues {
 
 /** A principal's versions that are loaded, by secret and version, as of one revision of all that is known. */
 interface Loaded {
-  readonly versions: Map<string, ValueName>
+  readonly versions: Map<string, LoadedVersion>
   readonly values: PrincipalValues
   revision: number
+}
+
+interface LoadedVersion extends ValueName {
+  readonly isByLine: boolean
 }
 
 /** Commits come by the thousand; what they changed is looked up this much later, or when somebody asks. */
@@ -135,11 +139,11 @@ export class KnownTo {
         this.#values.forget(principal, secretId, version)
         versions.delete(id)
       }
-    const added = known.filter((one) => !versions.has(idOf(one)))
+    const added = known.filter((one) => versions.get(idOf(one))?.isByLine !== one.isByLine)
     if (added.length === 0) return
     for await (const [one, fingerprint] of fingerprintsOfVersions(reader, principal, added))
       this.#values.remember(principal, nameOf(one), [fingerprint])
-    for (const one of added) versions.set(idOf(one), nameOf(one))
+    for (const one of added) versions.set(idOf(one), { ...nameOf(one), isByLine: one.isByLine })
   }
 }
 

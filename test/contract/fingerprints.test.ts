@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 import { epochMs } from '../../src/core/time.ts'
 import { AGENT, PERSON, type TestVault } from '../support/vault.ts'
@@ -66,6 +66,32 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal(await redacted(twin, 'person:local', value), value)
       await twin.vault.get(PERSON, V, 'a')
       assert.equal(await redacted(twin, 'person:local', `x${value}x`), 'x[REDACTED:a]x')
+    })
+
+    test('each line of a private key is known by itself, also of one stored when lines were not', async () => {
+      const vault = await open.fresh(store)
+      const pem = generateKeyPairSync('rsa', { modulusLength: 1_024 })
+        .privateKey.export({ format: 'pem', type: 'pkcs8' })
+        .toString()
+      const numbered = pem
+        .trim()
+        .split('\n')
+        .slice(0, -2)
+        .map((line, index) => `${index}\t${line}`)
+        .join('\n')
+      const shown = numbered.replaceAll(/\t[^-].*/g, '\t[REDACTED:a]')
+      await vault.vault.put(PERSON, V, { path: 'a', type: 'private_key', value: secret(pem) })
+      assert.equal(await redacted(vault, 'person:local', numbered), shown)
+      await vault.db.write(async (tx) => {
+        await tx.run(`delete from fingerprints where variant like 'line%'`)
+        await tx.run('update remembered_versions set by_line = 0')
+        await tx.run('update known_revision set revision = 5')
+      })
+      const twin = await open.twin(vault)
+      assert.equal(await redacted(twin, 'person:local', numbered), numbered)
+      assert.equal(await redacted(twin, 'person:local', pem), '[REDACTED:a]\n')
+      await twin.vault.get(PERSON, V, 'a')
+      assert.equal(await redacted(twin, 'person:local', numbered), shown)
     })
 
     test('a replaced version stays known for thirty days after it was last given out', async () => {
