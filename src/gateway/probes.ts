@@ -3,7 +3,10 @@ import { type Message, readMessage } from '../mcp/wire/index.ts'
 /** How long a server may take to answer what we ask of our own accord. */
 const PROBE_MS = 10_000
 
-/** Requests of our own among those of the client. Their ids are random, so that none is taken for another. */
+/**
+ * Requests of our own among those of the client. Their ids are random, or that of the one request of the client in whose
+ * place they go, so that none is taken for another.
+ */
 export class Probes {
   readonly #send: (text: string, message: Message) => void
   readonly #asked = new Map<string, (text: string | null) => void>()

@@ -338,9 +338,9 @@ export class Relay {
             return next === 'refused' ? go(judged) : this.#asks(request, next.question)
           })
         }
+        if (call !== null && denial.kind === 'unknown-tool') return this.#unknown(call, asked)
         this.#asked.delete(request.idKey)
         if (asked.isCancelled) return undefined
-        if (call !== null && denial.kind === 'unknown-tool') return this.#unknown(call)
         const answer = call === null ? methodDenial(request, denial) : denialAnswer(call, denial)
         this.#toClient(answer, request.idKey)
         return undefined
@@ -404,13 +404,18 @@ export class Relay {
   }
 
   /** A tool that is hidden is answered as the server answers one that it does not have. */
-  async #unknown(call: ToolCall): Promise<void> {
+  async #unknown(call: ToolCall, asked: Asked): Promise<void> {
     const text = await this.#options.path.unknownTools.answer(call, (probe) =>
       this.#probes.ask(probe),
     )
+    const { idKey } = call.request
+    // It was open as long as that of any other tool, and its id nobody else's.
+    if (this.#asked.get(idKey) !== asked) return
+    this.#asked.delete(idKey)
+    if (asked.isCancelled) return
     const message = text === null ? null : readMessage(text)
     if (message?.kind !== 'response') {
-      this.#toClient(unknownToolAnswer(call), call.request.idKey)
+      this.#toClient(unknownToolAnswer(call), idKey)
       return
     }
     await this.#words.answer(message, {

@@ -8,9 +8,13 @@ interface Learned {
   readonly name: string
 }
 
+/** An id that every server writes as it was written: others it may spell its own way, as `100` for `1e2`. */
+const PLAIN_ID = /^(?:0|-?[1-9]\d{0,14}|"[\w.:-]{0,128}")$/
+
 /**
  * How one server answers calls of tools that it does not have. It is asked once, by a name that nobody gives a tool,
- * so that a hidden tool can be answered in the same words, byte for byte but for the id and the name.
+ * so that a hidden tool can be answered in the same words, byte for byte but for the id and the name. For an id that it
+ * may spell another way it is asked under that id.
  */
 export class UnknownTools {
   /** By era: its answers look different. */
@@ -24,9 +28,15 @@ export class UnknownTools {
     { request, tool, isModern, params }: ToolCall,
     ask: (text: string) => Promise<string | null>,
   ): Promise<string | null> {
+    const { idText } = request
+    const meta = isModern ? params['_meta'] : undefined
+    if (!PLAIN_ID.test(idText)) {
+      const own = await learned(meta, idText, ask)
+      return own === null ? null : withName(own.text, own, tool)
+    }
     let learning = this.#learned.get(isModern)
     if (learning === undefined) {
-      learning = learned(isModern ? params['_meta'] : undefined, ask)
+      learning = learned(meta, `"ask_${randomBytes(9).toString('hex')}"`, ask)
       this.#learned.set(isModern, learning)
     }
     const found = await learning
@@ -36,23 +46,23 @@ export class UnknownTools {
     }
     const message = readMessage(found.text)
     if (message.kind !== 'response') return null
-    const own = withId(message, request.idText)
-    return own.replaceAll(found.name, () => JSON.stringify(tool).slice(1, -1))
+    return withName(withId(message, idText), found, tool)
   }
+}
+
+function withName(text: string, { name }: Learned, tool: string): string {
+  return text.replaceAll(name, () => JSON.stringify(tool).slice(1, -1))
 }
 
 async function learned(
   meta: unknown,
+  idText: string,
   ask: (text: string) => Promise<string | null>,
 ): Promise<Learned | null> {
   const name = `tool_${randomBytes(9).toString('hex')}`
+  const params = { ...(meta !== undefined && { _meta: meta }), name, arguments: {} }
   const text = await ask(
-    JSON.stringify({
-      jsonrpc: '2.0',
-      id: `ask_${randomBytes(9).toString('hex')}`,
-      method: 'tools/call',
-      params: { ...(meta !== undefined && { _meta: meta }), name, arguments: {} },
-    }),
+    `{"jsonrpc":"2.0","id":${idText},"method":"tools/call","params":${JSON.stringify(params)}}`,
   )
   return text === null ? null : { text, name }
 }

@@ -42,13 +42,76 @@ test('of each era, and with what its calls carry', async () => {
     one.toClient[0],
     '{"jsonrpc":"2.0","id":"m","result":{"resultType":"complete","content":["x"],"isError":true}}',
   )
+  // As of any call that the server does not answer any more.
+  const legacy = await probedBy(one, { id: 1, method: 'tools/call', params: { name: 'x' } })
+  assert.notEqual(legacy.id, id)
   await one.relay.serverEnded('gone')
-  one.relay.fromClient(
-    Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}'),
-  )
-  await until(() => one.toServer.length === 2)
-  await one.relay.serverEnded('gone')
+  assert.deepEqual(last(one), {
+    jsonrpc: '2.0',
+    id: 1,
+    error: { code: -32603, message: 'The server ended before it answered (gone).' },
+  })
+  assert.equal(one.toClient.length, 2)
+})
+
+test('where the server does not say how it answers, a hidden tool is unknown all the same', async () => {
+  const one = await between({ default: 'allow', hide: ['x'] })
+  const { id } = await probedBy(one, { id: 1, method: 'tools/call', params: { name: 'x' } })
+  one.relay.serverFailed(`s${id}`, 'lost', 'no answer')
+  await one.relay.idle()
   assert.deepEqual(last(one).error, { code: -32602, message: 'Unknown tool: x' })
+})
+
+test('an id is spelled in the answer for a hidden tool as the server spells it', async () => {
+  const one = await between({ default: 'allow', hide: ['x'] })
+  const said = async (idText: string, name: string): Promise<string> => {
+    const { length } = one.toServer
+    const call = `{"jsonrpc":"2.0","id":${idText},"method":"tools/call","params":{"name":"${name}"}}`
+    one.relay.fromClient(Buffer.from(call))
+    await until(() => one.toServer.length > length)
+    // As servers do that read JSON and write it anew.
+    const asked = JSON.parse(one.toServer.at(-1) ?? '') as { id: unknown; params: { name: string } }
+    assert.match(asked.params.name, name === 'x' ? /^tool_[0-9a-f]{18}$/ : /^y$/)
+    await one.server({
+      id: asked.id,
+      error: { code: -32602, message: `Unknown tool: ${asked.params.name}` },
+    })
+    return one.toClient.at(-1) ?? ''
+  }
+  for (const [idText, spelled] of [
+    ['1e2', '100'],
+    ['1.50', '1.5'],
+    ['-0', '0'],
+    ['1.0', '1'],
+    ['"\\u0061"', '"a"'],
+    ['"\\/"', '"/"'],
+    ['"é"', '"é"'],
+    ['"\\u00e9"', '"é"'],
+  ] as const)
+    assert.deepEqual(
+      [await said(idText, 'x'), await said(idText, 'y')],
+      ['x', 'y'].map(
+        (name) =>
+          `{"jsonrpc":"2.0","id":${spelled},"error":{"code":-32602,"message":"Unknown tool: ${name}"}}`,
+      ),
+      idText,
+    )
+})
+
+test('a call of a hidden tool is open until it is answered, as that of any other', async () => {
+  const one = await between({ default: 'allow', hide: ['x'] })
+  const { id } = await probedBy(one, { id: 7, method: 'tools/call', params: { name: 'x' } })
+  one.relay.fromClient(Buffer.from('{"jsonrpc":"2.0","id":7,"method":"ping"}'))
+  assert.match(last(one).error?.message ?? '', /is not answered yet/)
+  assert.equal(one.relay.isOpen('n7'), true)
+  one.relay.fromClient(
+    Buffer.from('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}'),
+  )
+  await one.server({ id, error: { code: -32602, message: 'no' } })
+  assert.deepEqual(
+    [one.relay.isOpen('n7'), one.toClient.length, one.toServer.length],
+    [false, 1, 1],
+  )
 })
 
 test('of a revision with batches each element is judged, and one list is the answer', async () => {
