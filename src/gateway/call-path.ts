@@ -318,7 +318,13 @@ export class CallPath {
     if (what.isFromServer) return null
     const name = underway.task?.tool ?? what.name
     const schema = what.isMethod ? undefined : this.tools.schemaOf(name)
-    const inspected = this.#options.inspection.input(caller, name, underway.args, schema)
+    const inspected = this.#options.inspection.input(
+      caller,
+      name,
+      underway.args,
+      schema,
+      what.message,
+    )
     return inspected instanceof Promise
       ? inspected.then((found) => this.#inspected(underway, found))
       : this.#inspected(underway, inspected)

@@ -6,6 +6,8 @@ import type { Caller } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
 import type { InspectionNote } from '../core/vault-port.ts'
 import type { Engine, Finding, InspectSettings } from '../inspect/index.ts'
+import type { Message } from '../mcp/wire/index.ts'
+import { besideJudged, MessageSearch } from './message-search.ts'
 import { shownName } from './tool-call.ts'
 
 /** The values that one principal was given or entered. */
@@ -53,7 +55,7 @@ const MAX_TOLD = 50
 const MAX_SHOWN = 20
 
 /** What is seen in one place: `remote-shell critical command 10-42`. */
-interface Seen {
+export interface Seen {
   readonly detector: string
   readonly line: string
 }
@@ -94,9 +96,35 @@ export class MessageInspection {
   #parts: Parts | null = null
   readonly #merged = new WeakMap<CallRules, Remembered>()
   #lately: Lately | null = null
+  /** Searches what is not inspected. */
+  readonly search: MessageSearch
 
   constructor(options: MessageInspectionOptions) {
     this.#options = options
+    this.search = new MessageSearch({
+      switches: options.inspection.switches,
+      known: (caller) => this.known(caller),
+      seenIn: async (caller, tool, value, known) =>
+        mayHold() && holdsHeld(value)
+          ? knownIn(
+              value,
+              (await large(this.#means(caller, tool, true), value, undefined, 'recording')).known,
+            )
+          : knownIn(value, known),
+      report: async (caller, seen, note) => {
+        const { settings } = await this.#means(caller, note.tool, true)
+        await this.#report(caller, {
+          ...note,
+          mode: settings.mode,
+          verdict: 'malicious',
+          findings: linesOf(seen),
+          blocking: idsOf(seen),
+          allowed: [],
+        })
+      },
+      refusalText: (tool, seen) => this.#refusalText(tool, seen),
+      knownIn,
+    })
   }
 
   /** Loads and builds the engine, so that the first call does not wait for it. */
@@ -111,6 +139,7 @@ export class MessageInspection {
 
   /**
    * @param schema of the value, which tells what kind its texts are
+   * @param message in which the value stands; all else of it is searched for known values
    * @returns the value that goes on, the same one when nothing was taken out; or why nothing does. At once where there
    *   is nothing to wait for.
    */
@@ -119,17 +148,36 @@ export class MessageInspection {
     tool: string,
     value: unknown,
     schema?: unknown,
+    message: Message | null = null,
   ): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     if (!switches.isEnabled) return { value }
     const means = this.#means(caller, tool, switches.exfiltration !== 'off')
     if (mayHold() && holdsHeld(value))
       return large(means, value, schema, 'settings').then((one) =>
-        this.#judgeInput(one, caller, tool, value, schema),
+        this.#input(one, caller, tool, value, schema, message),
       )
     return means instanceof Promise
-      ? means.then((one) => this.#judgeInput(one, caller, tool, value, schema))
-      : this.#judgeInput(means, caller, tool, value, schema)
+      ? means.then((one) => this.#input(one, caller, tool, value, schema, message))
+      : this.#input(means, caller, tool, value, schema, message)
+  }
+
+  #input(
+    means: Means,
+    caller: Caller,
+    tool: string,
+    value: unknown,
+    schema: unknown,
+    message: Message | null,
+  ): InspectedInput | Promise<InspectedInput> {
+    if (message === null || means.known === null || means.known.reach() === 0)
+      return this.#judgeInput(means, caller, tool, value, schema, NOTHING_SEEN)
+    const beside = besideJudged(message)
+    if (!mayHold() || !holdsHeld(beside))
+      return this.#judgeInput(means, caller, tool, value, schema, knownIn(beside, means.known))
+    return large(means, beside, undefined, 'settings').then(({ known }) =>
+      this.#judgeInput(means, caller, tool, value, schema, knownIn(beside, known)),
+    )
   }
 
   /**
@@ -166,11 +214,13 @@ export class MessageInspection {
     tool: string,
     value: unknown,
     schema: unknown,
+    beside: readonly Seen[],
   ): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     const now = systemClock()
     const judged = parts.judge(engine, value, { schema }, settings, now)
-    const known = knownIn(value, values)
+    const inside = knownIn(value, values)
+    const known = beside.length === 0 ? inside : [...inside, ...beside]
     if (judged.findings.length === 0 && known.length === 0) return { value }
     const isChanged = judged.cleaned !== undefined
     const blocking = [

@@ -33,6 +33,20 @@ export interface Asked {
   readonly request: Request
 }
 
+export function newlyAsked(request: Request, name: string): Asked {
+  const { idText, method } = request
+  return {
+    request,
+    idText,
+    method,
+    name,
+    judged: null,
+    isWritten: false,
+    isCancelled: false,
+    allowed: null,
+  }
+}
+
 /** To whom an answer goes, and how it is judged. */
 export interface Answered {
   readonly idText: string
@@ -90,10 +104,13 @@ export function cancelledBy({ params }: Notification): string {
 }
 
 /** What a client says that waits no more. Null for the first request, which cannot be taken back. */
-export function cancelling({ idText, method }: Request): Notification | null {
+export function cancelling(
+  { idText, method }: Request,
+  reason = 'It took too long.',
+): Notification | null {
   if (method === 'initialize') return null
   const message = readMessage(
-    `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText},"reason":"It took too long."}}`,
+    `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText},"reason":"${reason}"}}`,
   )
   return message.kind === 'notification' ? message : null
 }

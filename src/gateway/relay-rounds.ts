@@ -122,6 +122,6 @@ export async function judgedAnswer(
   const { value, hasTwins, problem } = judgedPart(response, response.body)
   if (hasTwins || problem !== null)
     throw new Fault('BAD_INPUT', `The answer ${problem ?? 'says a name twice'}.`)
-  const inspected = await inspection.input(caller, 'answer', value)
+  const inspected = await inspection.input(caller, 'answer', value, undefined, response)
   return 'value' in inspected ? textOf(response, response.body, value, inspected.value) : null
 }

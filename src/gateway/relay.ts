@@ -24,6 +24,7 @@ import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './
 import { leftUnanswered } from './large-lines.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
+import { PlainMessages } from './plain-messages.ts'
 import { Probes } from './probes.ts'
 import {
   type Asked,
@@ -32,6 +33,7 @@ import {
   endOf,
   judgeableMethod,
   methodDenial,
+  newlyAsked,
   progressTokenOf,
   said,
 } from './relay-messages.ts'
@@ -70,6 +72,7 @@ export class Relay {
   /** Requests that came in a batch, by `idKey`. */
   readonly #batches = new Map<string, Batch>()
   #hasBatches = false
+  readonly #plain: PlainMessages
   /** What the client of a session said that it can do. */
   #capabilities: unknown
   #waits: ApprovalWaits | null = null
@@ -79,6 +82,7 @@ export class Relay {
     this.#caller = options.caller
     this.#cameAs = options.caller
     this.#probes = new Probes(options.toServer)
+    this.#plain = new PlainMessages(options.inspection)
     this.#patience = new Patience(
       (idKey) => this.#late(idKey),
       () => this.#askedByServer.size > 0,
@@ -192,23 +196,17 @@ export class Relay {
 
   /** As `heard`, done at once when there is no promise. */
   hear(message: Message | Refused, about: string | null = null): void | Promise<void> {
-    switch (message.kind) {
-      case 'refused':
-        this.#unusable(message)
-        return undefined
-      case 'response':
-        return this.#serverAnswer(message)
-      case 'request':
-      case 'notification':
-        return this.#words.message(message, about)
+    if (message.kind === 'refused') {
+      this.#options.log.warn('the server sent what is no message', { reason: message.message })
+      // Whoever waits for what would have been an answer does not wait in vain.
+      const left = leftUnanswered(message)
+      if (left !== null) this.serverFailed(left.idKey, 'lost', left.why)
+      return undefined
     }
-  }
-
-  /** Whoever waits for what would have been an answer does not wait in vain. */
-  #unusable(refused: Refused): void {
-    this.#options.log.warn('the server sent what is no message', { reason: refused.message })
-    const left = leftUnanswered(refused)
-    if (left !== null) this.serverFailed(left.idKey, 'lost', left.why)
+    if (message.kind === 'response' && !message.hasExtras) return this.#serverAnswer(message)
+    return this.#words.uncovered(message, (shown) =>
+      shown.kind === 'response' ? this.#serverAnswer(shown) : this.#words.message(shown, about),
+    )
   }
 
   /**
@@ -282,14 +280,26 @@ export class Relay {
       return
     }
     if (method === 'initialize') this.#introduced(request.params)
-    if (PLAIN_REQUESTS.has(method) && !hasMethodRules(policiesNow())) {
-      this.#ask(request, method)
-      const { startMs, callMs } = this.#options.path.health
-      this.#patience.begin(request.idKey, method === 'initialize' ? startMs : callMs, undefined)
-      this.#inOrder(request)
-      return
-    }
-    this.#written(request, null)
+    if (PLAIN_REQUESTS.has(method) && !hasMethodRules(policiesNow())) this.#unjudged(request)
+    else this.#written(request, null)
+  }
+
+  /** A request that says what the protocol has it say. */
+  #unjudged(request: Request): void {
+    const { idKey, idText, method } = request
+    const { startMs, callMs } = this.#options.path.health
+    const asked = this.#ask(request, method)
+    const passing = this.#plain.pass(this.#caller, request, (refusal) => {
+      if (this.#asked.get(idKey) !== asked) return
+      if (refusal !== null || asked.isCancelled) this.#asked.delete(idKey)
+      if (asked.isCancelled) return
+      if (refusal === null) {
+        asked.isWritten = true
+        this.#patience.begin(idKey, method === 'initialize' ? startMs : callMs, undefined)
+        this.#inOrder(request)
+      } else this.#toClient(errorAnswer(idText, RPC_ERRORS.params, refusal), idKey)
+    })
+    asked.judged = this.#follow(passing)
   }
 
   /** A request that an agent wrote something into. */
@@ -302,18 +312,8 @@ export class Relay {
   }
 
   #ask(request: Request, name: string): Asked {
-    const { idKey, idText, method } = request
-    const asked: Asked = {
-      request,
-      idText,
-      method,
-      name,
-      judged: null,
-      isWritten: true,
-      isCancelled: false,
-      allowed: null,
-    }
-    this.#asked.set(idKey, asked)
+    const asked = newlyAsked(request, name)
+    this.#asked.set(request.idKey, asked)
     return asked
   }
 
@@ -327,7 +327,6 @@ export class Relay {
   ): void {
     let mayWait = this.#options.path.people !== undefined
     const asked = this.#ask(request, what.name)
-    asked.isWritten = false
     const go = (judged: CallJudged): void | Promise<void> => {
       if ('denial' in judged) {
         const { denial } = judged
@@ -426,20 +425,23 @@ export class Relay {
   }
 
   #notification(notification: Notification): void {
-    if (notification.method === 'notifications/cancelled') {
-      this.#cancelled(notification)
-      return
-    }
+    const { method } = notification
+    const drop = (reason: string): void =>
+      this.#options.log.warn('a notification was not passed on', { reason })
+    const isCancel = method === 'notifications/cancelled'
     if (
-      PLAIN_NOTIFICATIONS.has(notification.method) &&
-      !hasMethodRules(this.#options.policiesNow())
+      isCancel ||
+      (PLAIN_NOTIFICATIONS.has(method) && !hasMethodRules(this.#options.policiesNow()))
     ) {
-      this.#inOrder(notification)
+      const passing = this.#plain.pass(this.#caller, notification, (refusal) => {
+        if (refusal !== null) drop(refusal)
+        if (isCancel) this.#cancelled(notification, refusal === null)
+        else if (refusal === null) this.#inOrder(notification)
+      })
+      void this.#follow(passing)
       return
     }
     const read = judgedParams(notification)
-    const drop = (reason: string): void =>
-      this.#options.log.warn('a notification was not passed on', { reason })
     if ('refused' in read) {
       drop(read.refused.message)
       return
@@ -476,22 +478,27 @@ export class Relay {
     path.inOrder(() => toServer(message.text, message))
   }
 
-  /** Passed on behind the request that it is about; one that was not written yet never will be. */
-  #cancelled(notification: Notification): void {
+  /**
+   * Passed on behind the request that it is about; one that was not written yet never will be.
+   *
+   * @param mayGoOn else only that the request is cancelled does
+   */
+  #cancelled(notification: Notification, mayGoOn: boolean): void {
     const { toServer } = this.#options
     const idKey = cancelledBy(notification)
     const asked = this.#asked.get(idKey)
     if (asked === undefined) {
-      toServer(notification.text, notification)
+      if (mayGoOn) toServer(notification.text, notification)
       return
     }
+    const told = mayGoOn ? notification : cancelling(asked.request, 'The client gave it up.')
     asked.isCancelled = true
     this.#waits?.stop(idKey)
     // A batch has nothing more to wait for.
     this.#batches.get(idKey)?.without(idKey)
     const cancel = (): void | Promise<void> => {
-      if (!asked.isWritten) return undefined
-      toServer(notification.text, notification)
+      if (!asked.isWritten || told === null) return undefined
+      toServer(told.text, told)
       // Servers need not answer what was cancelled; whether it ran is not known.
       if (this.#asked.get(idKey) !== asked) return undefined
       this.#asked.delete(idKey)

@@ -3,6 +3,7 @@ import type { Caller } from '../core/principals.ts'
 import {
   errorAnswer,
   judgedPart,
+  type Message,
   type Notification,
   type Request,
   type Response,
@@ -12,6 +13,7 @@ import {
 import { beforeTold } from './before-told.ts'
 import { type Denial, denialResult } from './denial.ts'
 import type { CallJudged } from './judging.ts'
+import { withoutExtras } from './message-search.ts'
 import {
   type Answered,
   judgeableMethod,
@@ -26,6 +28,7 @@ import { isObject } from './tool-call.ts'
 import { shownList } from './tool-list.ts'
 
 const PROGRESS = 'notifications/progress'
+const NOT_PASSED_ON = 'The message was not passed on.'
 const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }
 
 type Carried = Pick<RelayOptions, 'path' | 'inspection' | 'policiesNow' | 'log' | 'toServer'>
@@ -53,6 +56,33 @@ export class ServerWords {
 
   get #caller(): Caller {
     return this.#options.callerNow()
+  }
+
+  /**
+   * Hands on a message of the server without known values around what is judged of it; done at once when there is no
+   * promise.
+   */
+  uncovered(message: Message, go: (shown: Message) => void | Promise<void>): void | Promise<void> {
+    const stop = (reason: string): void | Promise<void> => {
+      this.#options.log.warn('a message of the server was not passed on', { reason })
+      if (message.kind === 'request')
+        this.#options.toServer(
+          errorAnswer(message.idText, RPC_ERRORS.internal, NOT_PASSED_ON),
+          null,
+        )
+      const bare = message.kind === 'response' ? withoutExtras(message) : null
+      return bare === null ? undefined : go(bare)
+    }
+    const handOn = (shown: Message | null): void | Promise<void> =>
+      shown === null ? stop('It holds a known value.') : go(shown)
+    try {
+      const shown = this.#options.inspection.search.envelope(this.#caller, message)
+      return shown instanceof Promise
+        ? shown.then(handOn, (error: unknown) => stop(said(error)))
+        : handOn(shown)
+    } catch (error) {
+      return stop(said(error))
+    }
   }
 
   /** An answer as the client may see it. */
@@ -147,7 +177,7 @@ export class ServerWords {
       log.warn('a message of the server was not passed on', { reason: said(error) })
       if (message.kind === 'request')
         this.#options.toServer(
-          errorAnswer(message.idText, RPC_ERRORS.internal, 'The message was not passed on.'),
+          errorAnswer(message.idText, RPC_ERRORS.internal, NOT_PASSED_ON),
           null,
         )
     }

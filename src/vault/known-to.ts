@@ -74,7 +74,9 @@ export class KnownTo {
       this.#isStale = true
     }
     const { values } = loaded
-    return this.#isStale ? this.#looked().then(() => values) : values
+    // What is being looked up is not known yet.
+    const isAtHand = !this.#isStale && this.#looking === null
+    return isAtHand ? values : this.#looked().then(() => values)
   }
 
   #valuesOf(principal: string): PrincipalValues {
@@ -87,7 +89,8 @@ export class KnownTo {
   }
 
   async #looked(): Promise<void> {
-    while (this.#isStale) await this.#look()
+    do await this.#look()
+    while (this.#isStale)
   }
 
   close(): void {

@@ -1,8 +1,10 @@
 // A value that an agent fetched through `sallyport mcp` is known wherever the same agent calls a server.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { createTokens } from '../../src/vault/index.ts'
 import { approvedProject } from '../support/approved-project.ts'
@@ -11,6 +13,7 @@ import { startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER, saidBy, startWrapped } from '../support/wrapped.ts'
 
+const FRAME_SERVER = fileURLToPath(new URL('../support/frame-server.mjs', import.meta.url))
 const { home, remove } = await temporaryHome()
 const held = `v-${randomBytes(24).toString('hex')}`
 const project = await approvedProject(home, { 'api/held': held })
@@ -94,6 +97,43 @@ test('a value fetched through `sallyport mcp` is redacted in a separate `wrap` a
   assert.match(saidBy(refused), /secret:\/\/PATH, not by its value\.$/)
   await strict.end()
   assert.doesNotMatch(strict.received(), new RegExp(held))
+})
+
+const LONG = 'some words '.repeat(250_000)
+
+test('around large values it is found as well, in both directions', async () => {
+  assert.equal(await fetched(), held)
+  const frames = [
+    `{"jsonrpc":"2.0","id":ID,"result":{"a":"${LONG}"},"x":"${held}","y":1}`,
+    `{"jsonrpc":"2.0","id":ID,"result":{},"x":"${LONG}${held}","y":1}`,
+  ]
+  const file = join(home, 'frames.json')
+  const log = join(home, 'frames.log')
+  await writeFile(file, JSON.stringify(frames))
+  const wrapped = startWrapped(home, {
+    command: [process.execPath, FRAME_SERVER, file, log],
+    env: { SALLYPORT_MCP_EXFIL_PROTECTION: 'block' },
+  })
+  for (const [index, result] of [{ a: LONG }, {}].entries())
+    assert.deepEqual(await wrapped.ask(`in ${index}`, 'vendor/frame', { frame: index }), {
+      jsonrpc: '2.0',
+      id: `in ${index}`,
+      result,
+      y: 1,
+    })
+  const meta = `"_meta":{"a":"${held}"}`
+  for (const [index, message] of [
+    `"method":"tools/call","params":{"name":"a","arguments":{"a":"${LONG}"},${meta}}`,
+    `"method":"tools/call","params":{"name":"a","other":"${LONG}${held}"}`,
+    `"method":"tools/call","params":{"name":"a"},"x":"${LONG}${held}"`,
+    `"method":"ping","params":{"a":"${LONG}${held}"}`,
+    `"method":"vendor/x","params":{"a":"${LONG}"},"x":"${held}"`,
+  ].entries()) {
+    wrapped.send(`{"jsonrpc":"2.0","id":"out ${index}",${message}}`)
+    assert.match(await wrapped.lineWith(`"out ${index}"`), /Inspection refused this call/)
+  }
+  await wrapped.end()
+  assert.doesNotMatch(await readFile(log, 'utf8'), /"out /)
 })
 
 test('at /s/NAME/mcp it is redacted in both eras and raises the event', async () => {

@@ -9,6 +9,8 @@ import {
   parseExactly,
   type Span,
   type Survey,
+  surveyed,
+  textsIn,
 } from './json-text.ts'
 
 export const RPC_ERRORS = {
@@ -22,6 +24,8 @@ export const RPC_ERRORS = {
 /** A message of JSON-RPC as it came. `text` is what is forwarded when nothing had to be changed. */
 interface Envelope {
   readonly text: string
+  /** It has members at its top that JSON-RPC does not know. */
+  readonly hasExtras: boolean
 }
 
 export interface Request extends Envelope {
@@ -185,6 +189,7 @@ function messageOf(
   let result: Part | null = null
   let error: Part | null = null
   let hasMethod = false
+  let hasExtras = false
   for (const member of members)
     switch (member.key) {
       case 'id':
@@ -201,6 +206,11 @@ function messageOf(
         break
       case 'error':
         error = partOf(member, value['error'])
+        break
+      case 'jsonrpc':
+        break
+      default:
+        hasExtras = true
     }
   const idText = id === null ? 'null' : text.slice(id.start, id.end)
   const idKey = id === null ? null : keyOfId(value['id'], idText)
@@ -219,20 +229,20 @@ function messageOf(
     if (result !== null || error !== null) return bad('A request has neither result nor error.')
     if (params !== null && (typeof params.value !== 'object' || params.value === null))
       return bad("'params' must be an object.")
-    if (id === null) return { kind: 'notification', text, method, params }
+    if (id === null) return { kind: 'notification', text, hasExtras, method, params }
     if (idKey === null) return bad("'id' must be a text or a number that every reader keeps.")
-    return { kind: 'request', text, idText, idKey, method, params }
+    return { kind: 'request', text, hasExtras, idText, idKey, method, params }
   }
   if (params !== null) return bad("There is 'params' without 'method'.")
   if (result !== null && error === null && idKey !== null)
-    return { kind: 'response', text, idText, idKey, outcome: 'result', body: result }
+    return { kind: 'response', text, hasExtras, idText, idKey, outcome: 'result', body: result }
   if (
     error !== null &&
     result === null &&
     (idKey !== null || (id !== null && value['id'] === null))
   )
     return isError(error.value)
-      ? { kind: 'response', text, idText, idKey, outcome: 'error', body: error }
+      ? { kind: 'response', text, hasExtras, idText, idKey, outcome: 'error', body: error }
       : bad("'error' must have a code and a message.")
   return bad('The message is neither a request nor an answer.')
 }
@@ -271,8 +281,33 @@ export interface JudgedPart {
   readonly problem: string | null
 }
 
+/** A member at the top of a message that JSON-RPC does not know. */
+export interface Extra {
+  readonly name: string
+  /** As it is written. */
+  readonly text: string
+}
+
+export function extrasOf({ text, hasExtras }: Envelope): readonly Extra[] {
+  if (!hasExtras) return []
+  return membersOf(text)
+    .filter(({ key }) => !FIXED.has(key))
+    .map(({ key, start, end }) => ({ name: key, text: text.slice(start, end) }))
+}
+
+/**
+ * A value for whoever only looks for what stands in it: as JSON.parse reads it, or the list of all its texts and names
+ * where that would not show all of them.
+ */
+export function searchable(text: string): unknown {
+  const { depth, members } = surveyed(text)
+  if (depth > MAX_DEPTH) return textsIn(text)
+  const value: unknown = JSON.parse(text)
+  return members === membersIn(value) ? value : textsIn(text)
+}
+
 /** Reads a part for judging. */
-export function judgedPart({ text }: Envelope, part: Part): JudgedPart {
+export function judgedPart({ text }: Pick<Envelope, 'text'>, part: Part): JudgedPart {
   const { value, survey } = part
   if (survey.depth > MAX_DEPTH)
     return { value, hasTwins: false, problem: `is nested deeper than ${MAX_DEPTH} levels` }

@@ -1,6 +1,8 @@
 // A door of its own: whoever only reads and writes frames does not load the SDK.
 export { errorAnswer, refusalAnswer, resultAnswer, withId, withPart } from './answers.ts'
 export {
+  type Extra,
+  extrasOf,
   type Frames,
   type JudgedParams,
   type JudgedPart,
@@ -16,6 +18,7 @@ export {
   readFrame,
   readFrames,
   readMessage,
+  searchable,
 } from './envelope.ts'
 export {
   ERA_ERRORS,

@@ -187,6 +187,22 @@ export function surveyed(text: string): Survey {
   return walk.survey
 }
 
+/** Digits that may say something by themselves. */
+const DIGITS = /\d{6,}/g
+
+/** All texts and names that stand in the text of a value, those that are said twice too, and what has many digits. */
+export function textsIn(text: string): readonly string[] {
+  const texts: string[] = []
+  let before = 0
+  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', before)) {
+    texts.push(...(text.slice(before, at).match(DIGITS) ?? []))
+    before = afterString(text, at)
+    texts.push(JSON.parse(text.slice(at, before)) as string)
+  }
+  texts.push(...(text.slice(before).match(DIGITS) ?? []))
+  return texts
+}
+
 export function kindOfNumber(source: string): 'exact' | 'inexact' | 'unusable' {
   if (isShortInteger(source)) return 'exact'
   const value = Number(source)
