@@ -1,12 +1,18 @@
 import { dirname, join } from 'node:path'
-import type { AskedServer, PolicyAnswer, PolicyTools, SeenCondition } from '../cli/index.ts'
+import type {
+  AskedServer,
+  PolicyAnswer,
+  PolicyQuestion,
+  PolicyTools,
+  SeenCondition,
+} from '../cli/index.ts'
 import { packageVersion } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { systemClock } from '../core/time.ts'
 import type { ToolsClient } from '../gateway/index.ts'
-import { parseExactly } from '../mcp/wire/index.ts'
+import { judgedParams, parseExactly, readMessage } from '../mcp/wire/index.ts'
 import {
   amountText,
   type CallExplanation,
@@ -51,6 +57,7 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
       const { name, isMethod, principal, labels, client, at } = question
       const asker = { principal, labels, client, at: at ?? systemClock() }
       const args = objectOf('--args', question.args)
+      checkSent(question)
       const result = question.result === null ? undefined : objectOf('--result', question.result)
       return answerOf(
         explainCall(
@@ -112,6 +119,23 @@ function objectOf(field: string, text: string): Readonly<Record<string, unknown>
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Fault('BAD_INPUT', `${field} must be an object.`, { details: { field } })
   return value as Readonly<Record<string, unknown>>
+}
+
+/**
+ * What the gateway refuses before a policy sees it has no explanation.
+ *
+ * @throws {Fault} `BAD_INPUT` saying why it is refused
+ */
+function checkSent({ name, isMethod, args }: PolicyQuestion): void {
+  const params = isMethod ? args : `{"name":${JSON.stringify(name)},"arguments":${args}}`
+  const method = JSON.stringify(isMethod ? name : 'tools/call')
+  const sent = readMessage(`{"jsonrpc":"2.0","id":0,"method":${method},"params":${params}}`)
+  const read = sent.kind === 'request' ? judgedParams(sent) : null
+  const refused = read !== null && 'refused' in read ? read.refused : sent
+  if (refused.kind === 'refused')
+    throw new Fault('BAD_INPUT', `The gateway refuses this call. ${refused.message}`, {
+      details: { field: '--args' },
+    })
 }
 
 function answerOf(explained: CallExplanation): PolicyAnswer {

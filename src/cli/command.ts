@@ -23,6 +23,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[]
   /** May be given more than once; read as a list in the order given. */
   readonly repeats?: true
+  /** The command does nothing without it. */
+  readonly needed?: true
 }
 
 export type Arguments = readonly ArgumentSpec[]
@@ -37,7 +39,7 @@ type Chosen<S> = S extends { choices: readonly (infer C)[] } ? C : string
 type OptionValue<S extends OptionSpec> = S extends { value: string }
   ? S extends { repeats: true }
     ? readonly Chosen<S>[]
-    : Chosen<S> | undefined
+    : Chosen<S> | (S extends { needed: true } ? never : undefined)
   : boolean
 
 /** What `run` is handed: every declared argument and option under its own name. */

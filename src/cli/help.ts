@@ -105,8 +105,10 @@ export function optionRows<Deps>(command: Command<Deps>): [left: string, right: 
   return own
 }
 
-function described({ summary, choices, repeats }: ArgumentSpec | OptionSpec): string {
+function described(spec: ArgumentSpec | OptionSpec): string {
+  const { summary, choices, repeats } = spec
   const notes: string[] = []
+  if ('needed' in spec) notes.push('needed')
   if (choices !== undefined) notes.push(choices.join(' | '))
   if (repeats === true) notes.push('may be repeated')
   return notes.length === 0 ? summary : `${summary} (${notes.join('; ')})`

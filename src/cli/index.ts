@@ -17,7 +17,13 @@ export type {
   WrapRequest,
 } from './deps.ts'
 export { type DetectorTally, tallied } from './inspection-tally.ts'
-export type { AskedServer, PolicyAnswer, PolicyTools, SeenCondition } from './policy-tools.ts'
+export type {
+  AskedServer,
+  PolicyAnswer,
+  PolicyQuestion,
+  PolicyTools,
+  SeenCondition,
+} from './policy-tools.ts'
 export { runProgram } from './program.ts'
 export { renderCliDocs } from './render-docs.ts'
 export { createIo, processStreams, type Streams } from './terminal.ts'

@@ -30,6 +30,22 @@ const through = command({
   async run() {},
 })
 
+test('an option that is needed is said in the usage, and missed', () => {
+  const needy = command({
+    name: 'thing give',
+    summary: 'Give a thing.',
+    arguments: [{ name: 'who', summary: 'whom' }],
+    options: { madeFor: { summary: 'what for', value: 'TEXT', needed: true } },
+    async run() {},
+  })
+  assert.equal(usageOf(needy), 'sallyport thing give [options] --made-for TEXT WHO')
+  assert.equal(parseWords(needy, ['x', '--made-for', 'y']).args['madeFor'], 'y')
+  assert.throws(
+    () => parseWords(needy, ['x']),
+    (error) => isFault(error, 'BAD_USAGE') && error.message === '--made-for is missing.',
+  )
+})
+
 const nothing = {
   mode: undefined,
   envFile: [],

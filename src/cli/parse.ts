@@ -34,6 +34,8 @@ export function parseWords<Deps>(command: Command<Deps>, words: readonly string[
   for (const [name, option] of Object.entries(command.options)) {
     const given = givenFrom(options[name])
     args[name] = option.value === undefined ? given === true : given
+    if (option.needed === true && given === undefined)
+      throw badUsage(command, `${flagOf(name)} is missing.`)
     checkChoice(command, flagOf(name), option.choices, given)
   }
   // Every declared name was filled in above, each as its declaration says.
@@ -48,10 +50,12 @@ function givenFrom(parsed: unknown): Given {
   return typeof parsed === 'string' || typeof parsed === 'boolean' ? parsed : undefined
 }
 
-/** `sallyport secret put [options] PATH` */
+/** `sallyport secret put [options] PATH`, with the options that it needs: `[options] --server NAME AGENT` */
 export function usageOf<Deps>(command: Command<Deps>): string {
   const words = ['sallyport', command.name]
   if (Object.keys(command.options).length > 0 || command.json !== false) words.push('[options]')
+  for (const [name, { needed, value = '' }] of Object.entries(command.options))
+    if (needed === true) words.push(`${flagOf(name)} ${value}`)
   for (const { name, optional, repeats } of command.arguments) {
     const shown = `${name.toUpperCase()}${repeats === true ? '…' : ''}`
     words.push(optional === true ? `[${shown}]` : shown)

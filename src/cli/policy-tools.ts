@@ -119,7 +119,7 @@ export interface PolicyTools {
     readonly notes: readonly string[]
     readonly problems: readonly PolicyFinding[]
   }>
-  /** @throws {Fault} `BAD_INPUT` for what is no valid policy, or a field that is no object */
+  /** @throws {Fault} `BAD_INPUT` for what is no valid policy, a field that is no object, or a call that is refused before any policy sees it */
   explained(file: string, bytes: Uint8Array, question: PolicyQuestion): Promise<PolicyAnswer>
   /**
    * Runs the cases of a file.

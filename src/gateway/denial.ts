@@ -1,7 +1,7 @@
 import type { Exceeded } from '../core/counter-port.ts'
 import { toIso } from '../core/time.ts'
 import { errorAnswer, RPC_ERRORS, resultAnswer } from '../mcp/wire/index.ts'
-import { amountText } from '../policy/tool-policy/index.ts'
+import { amountText, windowText } from '../policy/tool-policy/index.ts'
 import type { PendingApproval } from './approval-waits.ts'
 import type { LimitCharge } from './limit-charge.ts'
 import { shownName, type ToolCall } from './tool-call.ts'
@@ -32,7 +32,7 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
 export function deniedByLimit({ charge, left, resetsAt }: Exceeded<LimitCharge>): Denial {
   const { limit, amount } = charge
   const { counter, window, max, onDeny, pointer, scale } = limit
-  const span = typeof window === 'number' ? `${window} seconds` : `a ${window}`
+  const span = windowText(window)
   const shown = (units: number): string => amountText(units, scale)
   const said =
     left === 0

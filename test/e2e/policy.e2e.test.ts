@@ -106,6 +106,17 @@ counted as
   const bad = policy('explain', pay, 'pay', '--args', '[1]')
   assert.equal(bad.status, 2)
   assert.match(bad.stderr, /--args must be an object/)
+  for (const [args, ...method] of [
+    ['{"n":9,"n":1}'],
+    ['{"a":[{"n":9,"n":1}]}'],
+    ['{"uri":"a","uri":"b"}', '--method'],
+  ] as const) {
+    const twice = policy('explain', pay, 'pay', '--args', args, ...method)
+    assert.equal(twice.status, 2)
+    assert.match(twice.stderr, /The gateway refuses this call\. A name stands twice in an object/)
+  }
+  const lines = policy('explain', pay, 'pay', '--args', '{\n "amount": 9.99\n}')
+  assert.equal(lines.status, 0)
 })
 
 test('cases beside a policy are run, and what came otherwise is shown', async () => {
@@ -132,6 +143,10 @@ test('cases beside a policy are run, and what came otherwise is shown', async ()
   await writeFile(cases, 'cases: [{call: pay, args: {amount: 50}, expect: allowed}]')
   const passed = policy('test', cases)
   assert.deepEqual([passed.status, passed.stdout], [0, '1 case passed.\n'])
+  await writeFile(cases, 'cases: []')
+  const none = policy('test', cases)
+  assert.deepEqual([none.status, none.stdout], [2, ''])
+  assert.match(none.stderr, /1:8.* 'cases' tries nothing: give it a case, such as \{call: /)
 })
 
 test('fmt changes what is not in form, once, and says so', async () => {

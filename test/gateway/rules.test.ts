@@ -247,6 +247,19 @@ test('what a call cost is counted once its answer says so', async () => {
   assert.equal(one.toServer.length, 2)
 })
 
+test('a limit says its window as people do', async () => {
+  for (const [window, said] of [
+    ['hour', 'in an hour is reached'],
+    ['minute', 'in a minute is reached'],
+    [90, 'in 90 seconds is reached'],
+  ]) {
+    const limits = [{ counter: `said-${window}`, window, max: 0 }]
+    const one = await between({ default: 'deny', tools: { t: { limits } } })
+    await one.call(1, 't')
+    assert.ok(textOf(one).includes(`of 0 ${said}`), textOf(one))
+  }
+})
+
 test('a cost that cannot be counted as the answer has it is never counted as less', async () => {
   const wouldPass: readonly [price: unknown, said: RegExp | null][] = [
     [98, null],

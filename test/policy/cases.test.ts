@@ -111,6 +111,17 @@ test('a case that is mistyped is refused where it stands', async () => {
   )
 })
 
+test('a case that says a name twice is none: such a call is refused before any policy sees it', async () => {
+  const text =
+    '{"cases":[{"call":"a","expect":"allowed",\n"args":{"n":[{"m":9,"m":1}]}},\n{"call":"a","expect":"allowed","result":{"n":1,"n":2}}]}'
+  const read = await readPolicyCases('p.test.json', bytes(text))
+  assert.ok('problems' in read)
+  assert.deepEqual(
+    read.problems.map(({ line, column, problem }) => `${line}:${column} ${problem}`),
+    ["2:21 'm' stands there twice", "3:48 'n' stands there twice"],
+  )
+})
+
 test('the policy beside a file of cases', () => {
   assert.deepEqual(['a/pay.test.yaml', 'pay.test.json', 'odd.yaml'].map(policyBeside), [
     'a/pay.yaml',

@@ -1,4 +1,3 @@
-import { Fault } from '../../core/faults.ts'
 import { systemClock } from '../../core/time.ts'
 import { AGENT_ARGUMENT, agentNamed } from '../agent-view.ts'
 import { command } from '../command.ts'
@@ -19,13 +18,13 @@ export const grantCreate = command({
   gated: true,
   arguments: [AGENT_ARGUMENT],
   options: {
-    server: { summary: 'server behind the gateway', value: 'NAME' },
+    server: { summary: 'server behind the gateway', value: 'NAME', needed: true },
     policy: {
-      summary: 'policy that its calls are judged by; may be repeated',
+      summary: 'policy that its calls are judged by',
       value: 'NAME',
       repeats: true,
     },
-    label: { summary: 'who holds it: a client, a machine', value: 'TEXT' },
+    label: { summary: 'who holds it: a client, a machine', value: 'TEXT', needed: true },
     expires: { summary: 'when it ends: 90d, or a date and time with a zone', value: 'TIME' },
   },
   examples: [
@@ -35,8 +34,7 @@ export const grantCreate = command({
     ],
   ],
   async run(args, io, deps: Deps) {
-    const server = required('--server', args.server)
-    const label = required('--label', args.label)
+    const { server, label } = args
     const expiresAt =
       args.expires === undefined
         ? null
@@ -62,10 +60,3 @@ export const grantCreate = command({
     if (!io.json) await io.say(`Grant ${grant.id}: its bearer is shown this once.`)
   },
 })
-
-/** @throws {Fault} `BAD_USAGE` naming the option */
-function required(option: string, value: string | undefined): string {
-  if (value === undefined)
-    throw new Fault('BAD_USAGE', `${option} is missing.`, { details: { field: option } })
-  return value
-}

@@ -123,9 +123,15 @@ function textOf(tool: string, answer: PolicyAnswer): string {
   if (charges.length > 0) lines.push('', 'counted as')
   for (const { counter, amount, max, window, scope, algorithm, pointer } of charges)
     lines.push(
-      `  ${amount} of ${max} in a ${window} (${algorithm}), '${counter}' by ${scope}: ${pointer}`,
+      `  ${amount} of ${max} in ${spanText(window)} (${algorithm}), '${counter}' by ${scope}: ${pointer}`,
     )
   return lines.map(visible).join('\n')
+}
+
+/** `an hour`, `90 seconds` */
+function spanText(window: string): string {
+  if (/^\d/.test(window)) return window
+  return window === 'hour' ? 'an hour' : `a ${window}`
 }
 
 function spanOf(seconds: number): string {

@@ -30,4 +30,4 @@ export {
   toolPolicyOf,
 } from './read-tool-policy.ts'
 export { foundInResult, recordSecondsOf, resultPathsOf } from './recording.ts'
-export { windowOf } from './windows.ts'
+export { windowOf, windowText } from './windows.ts'

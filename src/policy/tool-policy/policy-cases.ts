@@ -86,6 +86,11 @@ export async function readPolicyCases(
   const { reader, root } = document
   const fields = reader.fields(root, 'a file of cases', FILE_KEYS)
   const listed = fields && reader.needed(fields, 'cases', root, 'a file of cases')
+  if (listed?.value.kind === 'list' && listed.value.items.length === 0)
+    reader.refuse(
+      listed.value.start,
+      "'cases' tries nothing: give it a case, such as {call: read_file, expect: denied}",
+    )
   const cases = reader.list(listed).flatMap((node) => readCase(node, reader) ?? [])
   const policy = reader.text(fields?.get('policy')) ?? null
   return reader.problems.length > 0 ? { problems: reader.problems } : { policy, cases }
@@ -156,7 +161,15 @@ function readObject(
   if (member === undefined) return undefined
   if (member.value.kind !== 'object')
     return reader.refuse(member.value.start, `'${member.key}' must be an object`)
+  refuseTwins(member.value, reader)
   return exactValue(member.value) as Readonly<Record<string, unknown>>
+}
+
+/** A call that says a name twice is refused before any policy sees it. */
+function refuseTwins(node: JsonNode, reader: DocumentReader): void {
+  if (node.kind === 'list') for (const item of node.items) refuseTwins(item, reader)
+  if (node.kind !== 'object') return
+  for (const { value } of reader.members(node, 'it')?.values() ?? []) refuseTwins(value, reader)
 }
 
 /** What a policy makes of the cases, in their order. */

@@ -21,6 +21,12 @@ export function lengthOf(window: ToolLimit['window']): number | null {
   return window === 'month' ? null : LENGTH[window]
 }
 
+/** `a day`, `an hour`, `90 seconds` */
+export function windowText(window: ToolLimit['window']): string {
+  if (typeof window === 'number') return window === 1 ? 'a second' : `${window} seconds`
+  return window === 'hour' ? 'an hour' : `a ${window}`
+}
+
 /** Longer windows begin at boundaries of the calendar where nothing else is said. */
 export function defaultAlgorithm(window: ToolLimit['window']): ToolLimit['algorithm'] {
   return (lengthOf(window) ?? DAY) <= HOUR ? 'sliding' : 'calendar'
