@@ -14,7 +14,8 @@ export interface Charge {
 /** No count goes beyond it. */
 const MOST = Number.MAX_SAFE_INTEGER
 const TOO_LARGE = 'is too large to be counted'
-const IN_DOUBT = 'could be taken for another name or is not known'
+const IN_DOUBT =
+  'could be taken for another name, or stands in a value that is too large to be read'
 
 /** What a number is in units of `10 ** -scale`. @returns what is wrong with it, as the end of a sentence */
 export function unitsOf(decimal: Decimal | null, scale: number): number | string {
