@@ -88,17 +88,23 @@ export class EventLink {
       large: () => way.large(),
       onTooLong: (refused) => frames.push(refused),
     })
+    const heard = async (): Promise<void> => {
+      const now = frames
+      frames = []
+      for (const frame of now) await link?.heard(way.read(frame))
+    }
     const read = async (): Promise<void> => {
       try {
         for await (const chunk of answer.body) {
           reader.push(chunk)
-          const now = frames
-          frames = []
-          for (const frame of now) await link?.heard(way.read(frame))
+          await heard()
         }
+        reader.end()
+        await heard()
       } catch {
         // Broken or closed: whoever waits is told below.
       } finally {
+        reader.drop()
         answer.cancel()
         resolve(null)
         if (link !== null) link.#end()

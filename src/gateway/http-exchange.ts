@@ -328,21 +328,26 @@ export class HttpWay {
       },
       onTooLong: (refused) => frames.push(refused),
     })
+    const heard = async (): Promise<void> => {
+      const now = frames
+      frames = []
+      for (const frame of now) await hear(this.read(frame))
+    }
     let timer: NodeJS.Timeout | undefined
     try {
       for await (const chunk of answer.body) {
         reader.push(chunk)
-        const now = frames
-        frames = []
-        for (const frame of now) await hear(this.read(frame))
+        await heard()
         if (isDone()) timer ??= setTimeout(() => answer.cancel(), LINGER_MS)
       }
+      reader.end()
+      await heard()
     } catch (error) {
       if (isFault(error) && error.code === 'NET_TIMED_OUT' && !isDone()) throw error
       log.debug('a stream of the server broke off')
     } finally {
       clearTimeout(timer)
-      reader.end()
+      reader.drop()
       answer.cancel()
     }
     const { lastEventId, retryMs } = reader

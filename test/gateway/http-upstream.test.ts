@@ -347,6 +347,17 @@ test('a stream that ends before its answer is resumed where it ended', async () 
   )
 })
 
+test('a stream that ends behind its last line has said it, and one that ends within a message has not', async () => {
+  const server = await scripted(({ rpc }, response) => {
+    const answer = `data: {"jsonrpc":"2.0","id":${rpc.id},"result":{"said":true}}`
+    events(response, rpc.id === 1 ? answer : answer.slice(0, -1)).end()
+  })
+  const end = upstreamAt(server.url)
+  assert.deepEqual((await end.ask(1, 'vendor/x')).result, { said: true })
+  end.send({ id: 2, method: 'vendor/x' })
+  assert.match(await end.fails('2 '), /^2 lost .*ended before the answer/)
+})
+
 test('a stream without ids is not resumed', async () => {
   const server = await scripted(
     withSession((_got, response) => {
@@ -527,6 +538,23 @@ test('the way of 2024-11-05: a stream that names where to send', async () => {
   say('{"jsonrpc":"2.0","method":"notifications/x"}')
   await end.hears('notifications/x')
   assert.equal(end.heard.at(-1), '- {"jsonrpc":"2.0","method":"notifications/x"}')
+})
+
+test('a stream of the old way that ends behind its last line has said it', async () => {
+  let close = (): void => {}
+  const server = await scripted((got, response) => {
+    if (got.method === 'POST' && got.url === '/mcp') response.writeHead(405).end()
+    else if (got.method === 'GET') {
+      const stream = events(response, 'event: endpoint\ndata: /messages\n\n')
+      close = () =>
+        stream.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: 0, result: INITIALIZED })}`)
+    } else {
+      response.writeHead(202).end()
+      close()
+    }
+  })
+  const end = upstreamAt(server.url)
+  assert.deepEqual((await end.ask(0, 'initialize')).result, INITIALIZED)
 })
 
 test('a stream that names another origin is no server', async () => {

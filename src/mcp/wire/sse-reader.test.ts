@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { tooLarge } from './line-reader.ts'
 import { SseReader, sseEvent } from './sse-reader.ts'
 
 interface Read {
@@ -9,7 +10,7 @@ interface Read {
   readonly retryMs: number | null
 }
 
-function read(chunks: readonly Buffer[], maxBytes = 40): Read {
+function read(chunks: readonly Buffer[], maxBytes = 40, isOver = false): Read {
   const events: string[] = []
   const reader = new SseReader({
     maxBytes,
@@ -17,6 +18,7 @@ function read(chunks: readonly Buffer[], maxBytes = 40): Read {
     onTooLong: () => events.push('too long'),
   })
   for (const chunk of chunks) reader.push(chunk)
+  if (isOver) reader.end()
   return { events, id: reader.lastEventId, retryMs: reader.retryMs }
 }
 
@@ -63,6 +65,60 @@ const cases: readonly [what: string, chunks: string[], events: string[]][] = [
 for (const [what, chunks, expected] of cases)
   test(`events: ${what}`, () => assert.deepEqual(events(...chunks), expected))
 
+const endings: readonly [what: string, chunks: string[], events: string[]][] = [
+  ['within a line', ['data: {"a":1}'], ['message={"a":1}']],
+  ['behind a line', ['data: {"a":1}\n'], ['message={"a":1}']],
+  ['behind a return', ['data: {"a":1}\r'], ['message={"a":1}']],
+  ['in pieces', ['data: {"a', '":1', '} '], ['message={"a":1} ']],
+  ['a list', ['data: [1]'], ['message=[1]']],
+  ['of several lines', ['data: {"a":\ndata: 1}'], ['message={"a":\n1}']],
+  ['of a type', ['event: e\ndata: {}'], ['e={}']],
+  ['behind others', ['data: 1\n\ndata: {}'], ['message=1', 'message={}']],
+  ['a mark before it', ['\u00ef\u00bb\u00bfdata: {}'], ['message={}']],
+  ['in the middle of a message', ['data: {"a":1'], []],
+  ['between its lines', ['data: {"a":\n'], []],
+  ['a number may go on', ['data: 12'], []],
+  ['so may a word', ['data: null\n'], []],
+  ['no JSON', ['data: hello\n'], []],
+  ['in the middle of another field', ['data: {}\nid: 1'], []],
+  ['in the middle of a name', ['data: {}\nda'], []],
+  ['behind another field', ['id: 1\ndata: {}\n'], ['message={}']],
+  ['nothing', [''], []],
+  ['no data', ['event: e\n'], []],
+  ['too long', [`data: {"a":"${'x'.repeat(40)}"}`], []],
+]
+for (const [what, chunks, expected] of endings)
+  test(`the stream ends: ${what}`, () =>
+    assert.deepEqual(read(chunks.map(bytes), 40, true).events, expected))
+
+for (const [what, tail, ending, expected] of [
+  ['whole, within its line', '', Buffer.from('{}'), ['{}']],
+  ['whole, behind its line', '\n', Buffer.from('{}'), ['{}']],
+  ['in the middle of another field', '\nid: 1', Buffer.from('{}'), []],
+  ['in the middle of it', '', tooLarge(1), []],
+] as const)
+  test(`the stream ends with a large event: ${what}`, () => {
+    const got: string[] = []
+    let drops = 0
+    const reader = new SseReader({
+      maxBytes: 8 * 1024 * 1024,
+      large: () => ({ push: () => {}, end: () => ending, drop: () => void (drops += 1) }),
+      onEvent: ({ data }) => got.push(data.toString()),
+      onTooLong: () => got.push('too long'),
+    })
+    reader.push(bytes(`id: 7\ndata: ${'x'.repeat(3 * 1024 * 1024)}`))
+    reader.push(bytes(tail))
+    reader.end()
+    assert.deepEqual(got, expected)
+    assert.equal(drops, tail.endsWith('1') ? 1 : 0)
+    assert.equal(reader.lastEventId, expected.length === 0 ? null : '7')
+  })
+
+test('the id of the last event counts when the event does', () => {
+  assert.equal(read([bytes('id: 7\ndata: {}\n')], 40, true).id, '7')
+  assert.equal(read([bytes('id: 7\ndata: {\n')], 40, true).id, null)
+})
+
 test('ids and waiting times', () => {
   assert.deepEqual(read([bytes('id: 7\nretry: 250\ndata:\n\n')]), {
     events: [],
@@ -100,7 +156,8 @@ test('events are the same however the bytes come', () => {
   fc.assert(
     fc.property(fc.string({ unit, maxLength: 60 }), fc.nat(6), (text, size) => {
       const pieces = text.match(new RegExp(`[^]{1,${size + 1}}`, 'g')) ?? []
-      assert.deepEqual(read(pieces.map(bytes), 12), read([bytes(text)], 12))
+      for (const isOver of [false, true])
+        assert.deepEqual(read(pieces.map(bytes), 12, isOver), read([bytes(text)], 12, isOver))
     }),
     { numRuns: 2_000 },
   )

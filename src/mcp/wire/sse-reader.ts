@@ -32,11 +32,13 @@ const LONGEST_FIELD = 6
 /** Of a line beside the data of a large event. */
 const MAX_BESIDE_BYTES = 4_096
 
+const DATA = Buffer.from('data:')
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * Cuts a stream of server-sent events into events, whatever pieces it comes in (WHATWG HTML section 9.2.6). Lines end at
- * a newline, a carriage return, or both; an event that its blank line does not end is none.
+ * a newline, a carriage return, or both. An event that its blank line does not end is none, but for a whole message of
+ * JSON at the end of the stream.
  */
 export class SseReader {
   readonly #options: SseReaderOptions
@@ -155,10 +157,12 @@ export class SseReader {
     this.#kindOfLine = 'unknown'
   }
 
-  #endLarge(): void {
+  /** @param isLast whether the stream broke off there, maybe in the middle of it */
+  #endLarge(isLast = false): void {
     const data = this.#large?.end() ?? tooLarge(this.#options.maxBytes)
     const type = this.#type
     this.#large = null
+    if (isLast && !Buffer.isBuffer(data)) return
     this.#type = ''
     this.#heldBytes = 0
     if (this.#id !== null) this.lastEventId = this.#id
@@ -166,10 +170,29 @@ export class SseReader {
     else this.#options.onTooLong(data)
   }
 
-  /** The stream is over: what is not complete is nothing. */
+  /**
+   * The stream is over. Servers that close it behind their last line have said all of it when that is a whole message;
+   * what breaks off anywhere before is nothing.
+   */
   end(): void {
+    if (this.#large === null) this.#endLast()
+    else if (this.#kindOfLine === 'data' || this.#besideLine.length === 0) this.#endLarge(true)
+    this.drop()
+  }
+
+  /** What is not complete is nothing. */
+  drop(): void {
     this.#large?.drop()
     this.#large = null
+    this.#data = []
+    this.#line = []
+  }
+
+  #endLast(): void {
+    const line = this.#withoutMark(Buffer.concat(this.#line))
+    if (this.#isSkipping || (line.length > 0 && !line.subarray(0, 5).equals(DATA))) return
+    if (line.length > 0) this.#field(line)
+    if (isWhole(this.#data)) this.#endEvent()
   }
 
   #skip(): void {
@@ -264,6 +287,16 @@ export class SseReader {
           )
     if (joined.length > 0)
       this.#options.onEvent({ type: type === '' ? 'message' : type, data: joined })
+  }
+}
+
+/** Whether nothing of an object or a list of JSON is missing: of a number or a word the end may be. */
+function isWhole(lines: readonly Buffer[]): boolean {
+  const text = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')])).toString('utf8')
+  try {
+    return typeof JSON.parse(text) === 'object' && !text.startsWith('null')
+  } catch {
+    return false
   }
 }
 
