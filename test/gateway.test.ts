@@ -210,6 +210,13 @@ test('an answer that is none ends the call that it is for', async () => {
   })
   await one.server({ id: 1, result: {} })
   assert.equal(one.toClient.length, 1)
+  await one.call(2, 'x')
+  await one.server('[{"jsonrpc":"2.0","id":2,"result":{}}]')
+  assert.match(
+    last(one).error?.message ?? '',
+    /^The server's answer is not valid\. Batches are not/,
+  )
+  assert.equal(last(one).id, 2)
 })
 
 test('an id that is not answered yet is not used twice', async () => {

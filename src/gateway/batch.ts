@@ -2,14 +2,29 @@ import {
   errorAnswer,
   type Frames,
   type Message,
+  type Part,
+  type Refused,
   RPC_ERRORS,
   refusalAnswer,
 } from '../mcp/wire/index.ts'
+import { isObject } from './tool-call.ts'
 
 export const OPEN_ID = 'A request with this id is not answered yet.'
 /** The one revision that has batches. */
 export const BATCHES_OF = '2025-03-26'
 export const NO_BATCH = 'Batches are not served here: send one message at a time.'
+
+/** Whether the revision that a server agrees on in its answer to `initialize` has batches. */
+export function agreesOnBatches({ value }: Part): boolean {
+  return isObject(value) && value['protocolVersion'] === BATCHES_OF
+}
+
+/** A message of a batch of a server that may send none. */
+export function unbatched(message: Message | Refused): Refused {
+  const isAnswer = message.kind === 'response'
+  const idText = isAnswer ? message.idText : 'null'
+  return { kind: 'refused', code: RPC_ERRORS.request, message: NO_BATCH, idText, isAnswer }
+}
 
 /** Gets the answers of a batch as one text, once: a list, or a refusal of the whole; null when there is nothing to say. */
 export type SendBatch = (text: string | null) => void

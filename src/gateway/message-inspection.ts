@@ -171,12 +171,12 @@ export class MessageInspection {
     message: Message | null,
   ): InspectedInput | Promise<InspectedInput> {
     if (message === null || means.known === null || means.known.reach() === 0)
-      return this.#judgeInput(means, caller, tool, value, schema, NOTHING_SEEN)
+      return this.#judgeInput(means, caller, tool, value, schema, NOTHING_BESIDE)
     const beside = besideJudged(message)
     if (!mayHold() || !holdsHeld(beside))
-      return this.#judgeInput(means, caller, tool, value, schema, knownIn(beside, means.known))
+      return this.#judgeInput(means, caller, tool, value, schema, beside)
     return large(means, beside, undefined, 'settings').then(({ known }) =>
-      this.#judgeInput(means, caller, tool, value, schema, knownIn(beside, known)),
+      this.#judgeInput({ ...means, known }, caller, tool, value, schema, beside),
     )
   }
 
@@ -214,13 +214,12 @@ export class MessageInspection {
     tool: string,
     value: unknown,
     schema: unknown,
-    beside: readonly Seen[],
+    beside: Readonly<Record<string, unknown>>,
   ): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     const now = systemClock()
     const judged = parts.judge(engine, value, { schema }, settings, now)
-    const inside = knownIn(value, values)
-    const known = beside.length === 0 ? inside : [...inside, ...beside]
+    const known = knownIn(value, values, beside)
     if (judged.findings.length === 0 && known.length === 0) return { value }
     const isChanged = judged.cleaned !== undefined
     const blocking = [
@@ -414,9 +413,17 @@ function holdsExactNumber(value: unknown): boolean {
 }
 
 const NOTHING_SEEN: readonly Seen[] = []
+const NOTHING_BESIDE: Readonly<Record<string, unknown>> = {}
 
-/** Known values in the texts and names of a value, or across its texts when one is split over several. */
-function knownIn(value: unknown, known: KnownValues | null): readonly Seen[] {
+/**
+ * Known values in the texts and names of a value and of what stands beside it, or across their texts when one is split
+ * over several.
+ */
+function knownIn(
+  value: unknown,
+  known: KnownValues | null,
+  beside: Readonly<Record<string, unknown>> = NOTHING_BESIDE,
+): readonly Seen[] {
   if (known === null || known.reach() === 0) return NOTHING_SEEN
   const found: Seen[] = []
   const texts: string[] = []
@@ -433,12 +440,13 @@ function knownIn(value: unknown, known: KnownValues | null): readonly Seen[] {
       look(node, place)
     } else if (isObject(node))
       for (const [name, inner] of Object.entries(node)) {
-        const isTop = node === value && !Array.isArray(node)
+        const isTop = (node === value || node === beside) && !Array.isArray(node)
         if (!Array.isArray(node)) look(name, 'a name')
         visit(inner, isTop && TOP.test(`$.${name}`) ? name : place)
       }
   }
   visit(value, 'the whole')
+  visit(beside, 'the whole')
   if (found.length === 0 && texts.length > 1) look(texts.join(''), 'several fields')
   return found
 }

@@ -33,8 +33,8 @@ export interface MessageSearchOptions {
   readonly refusalText: (tool: string, seen: readonly Seen[]) => string
 }
 
-/** Members of the parameters of a call that are judged by what they mean. */
-const JUDGED_IN_CALLS: ReadonlySet<string> = new Set(['arguments', 'inputResponses'])
+/** Members of the parameters of a call that are looked at one by one. */
+const BY_THEMSELVES: ReadonlySet<string> = new Set(['name', 'arguments', 'inputResponses'])
 
 /**
  * What stands in a message beside that by which it is judged: of a call of a tool its arguments, of any other request
@@ -43,13 +43,14 @@ const JUDGED_IN_CALLS: ReadonlySet<string> = new Set(['arguments', 'inputRespons
 export function besideJudged(message: Message): Readonly<Record<string, unknown>> {
   const extras = valuesOf(extrasOf(message))
   const id = message.kind === 'notification' ? undefined : message.idKey?.slice(1)
-  if (message.kind === 'response') return { ...extras, id }
+  if (message.kind === 'response') return { extras, called: [id] }
   const { method } = message
   const params = method === 'tools/call' ? message.params?.value : undefined
-  const others = isObject(params)
-    ? Object.entries(params).filter(([name]) => !JUDGED_IN_CALLS.has(name))
-    : []
-  return { ...extras, id, method, params: Object.fromEntries(others) }
+  if (!isObject(params)) return { extras, called: [method, id] }
+  const others = Object.entries(params).filter(([name]) => !BY_THEMSELVES.has(name))
+  // What one may be split over stands side by side.
+  const { name } = params
+  return { params: Object.fromEntries(others), extras, called: [name, method, id] }
 }
 
 /** Searches messages for known values where nobody judges what they say. */

@@ -18,7 +18,15 @@ import {
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
 import type { ApprovalWaits, PendingApproval, Waited } from './approval-waits.ts'
-import { BATCHES_OF, type Batch, NO_BATCH, OPEN_ID, type SendBatch, takeBatch } from './batch.ts'
+import {
+  agreesOnBatches,
+  type Batch,
+  NO_BATCH,
+  OPEN_ID,
+  type SendBatch,
+  takeBatch,
+  unbatched,
+} from './batch.ts'
 import { denialAnswer, unknownToolAnswer } from './denial.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
@@ -42,8 +50,6 @@ import { answersRefused, judgedAnswer, MAY_PAUSE, resumedBy } from './relay-roun
 import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
 import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
-
-const NO_MESSAGE = { kind: 'refused', code: RPC_ERRORS.request, idText: 'null' } as const
 
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
@@ -170,8 +176,7 @@ export class Relay {
   fromServer(frame: Buffer, about: string | null = null): void | Promise<void> {
     const read = readFrames(frame)
     if (read.kind !== 'batch') return this.hear(read, about)
-    if (!this.#hasBatches) return this.hear({ ...NO_MESSAGE, message: NO_BATCH }, about)
-    return this.#heardAll(read.messages, about)
+    return this.#heardAll(this.#hasBatches ? read.messages : read.messages.map(unbatched), about)
   }
 
   async #heardAll(messages: readonly (Message | Refused)[], about: string | null): Promise<void> {
@@ -543,7 +548,7 @@ export class Relay {
     const isResult = outcome === 'result'
     if (allowed !== null) void this.#follow(allowed.settle(endOf(response), body.value))
     if (asked.isCancelled) return undefined
-    if (method === 'initialize' && isResult) this.#agreedOn(body)
+    if (method === 'initialize' && isResult) this.#hasBatches = agreesOnBatches(body)
     return this.#words.answer(response, {
       idText,
       name: allowed?.tool ?? name,
@@ -552,12 +557,6 @@ export class Relay {
       isCall: method === 'tools/call',
       asked,
     })
-  }
-
-  /** Which revision both ends speak. */
-  #agreedOn(result: Part): void {
-    const version = isObject(result.value) ? result.value['protocolVersion'] : undefined
-    this.#hasBatches = version === BATCHES_OF
   }
 
   /** @param isAnswer false for what comes with a request and is not its answer */

@@ -74,6 +74,7 @@ const CROOKED: readonly [what: string, frame: string, why: RegExp][] = [
   ],
   ['neither', '{"jsonrpc":"2.0","id":ID}', /neither a request nor an answer/],
   ['no version', '{"id":ID,"result":{}}', /'jsonrpc' must be/],
+  ['a method, too', '{"jsonrpc":"2.0","id":ID,"method":"a","result":{}}', /A request has neither/],
   ['two results', '{"jsonrpc":"2.0","id":ID,"result":{},"result":{"a":1}}', /stands there twice/],
   ['Result beside result', '{"jsonrpc":"2.0","id":ID,"result":{},"Result":{}}', /read as 'result'/],
 ]

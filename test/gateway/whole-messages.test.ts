@@ -27,6 +27,7 @@ const FROM_CLIENT: readonly [what: string, message: object | string][] = [
   ['another parameter', call({ other: [value] })],
   ['the name of another parameter', call({ [value]: 1 })],
   ['two other parameters', call({ one: front, two: back })],
+  ['an argument and another parameter', call({ arguments: { one: front }, other: back })],
   ['a parameter in base64', call({ other: btoa(`user:${value}`) })],
   ['a member that nobody knows', call({}, { more: { a: value } })],
   ['its name', call({}, { [value]: 1 })],

@@ -214,12 +214,13 @@ function messageOf(
     }
   const idText = id === null ? 'null' : text.slice(id.start, id.end)
   const idKey = id === null ? null : keyOfId(value['id'], idText)
+  const isAnswer = !hasMethod || result !== null || error !== null
   const bad = (problem: string): Refused => ({
     kind: 'refused',
     code: RPC_ERRORS.request,
     message: problem,
     idText: idKey === null ? 'null' : idText,
-    ...(!hasMethod && idKey !== null && { isAnswer: true }),
+    ...(isAnswer && idKey !== null && { isAnswer }),
   })
   if (value['jsonrpc'] !== '2.0') return bad('\'jsonrpc\' must be "2.0".')
   if (hasMethod) {
