@@ -109,6 +109,16 @@ export function namesMethod({ policy }: AppliedPolicy, method: string): boolean 
   return methods.has(method) || methods.has(`${method.slice(0, method.indexOf('/'))}/*`)
 }
 
+/** Whether a policy lets a method pass, whatever it says and whoever it is for. */
+export function passesFreely({ policy }: AppliedPolicy, method: string): boolean {
+  const { methods, fallback } = policy
+  const rule = methods.get(method) ?? methods.get(`${method.slice(0, method.indexOf('/'))}/*`)
+  if (rule === undefined) return fallback === 'allow'
+  const { action, denyIf, require, approveIf, limits, onResult } = rule
+  const clauses = denyIf.length + require.length + approveIf.length + limits.length
+  return action === 'allow' && clauses === 0 && onResult === null
+}
+
 /** Whether any policy says something of methods. */
 export function hasMethodRules(policies: PoliciesNow): boolean {
   return policies.some(({ policy }) => policy.methods.size > 0)

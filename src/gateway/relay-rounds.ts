@@ -10,7 +10,7 @@ import {
   RPC_ERRORS,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
-import { namesMethod, type PoliciesNow } from './applied-policies.ts'
+import { type PoliciesNow, passesFreely } from './applied-policies.ts'
 import type { CallPath } from './call-path.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { saidTo, textOf } from './relay-messages.ts'
@@ -52,14 +52,11 @@ export function resumedBy(
 }
 
 /**
- * Servers may be called with the answers they would ask for, and ignore what they do not know. Where a policy has a say
- * in what they ask, answers come with the state of the round in which it was judged.
+ * Servers may be called with the answers they would ask for, and ignore what they do not know. Where a policy does not
+ * let them ask anything at all, answers come with the state of the round in which the question was judged.
  */
 function mayAnswerUnasked(policies: PoliciesNow): boolean {
-  return policies.every(
-    (one) =>
-      one.policy.fallback === 'allow' && !QUESTIONS.some((method) => namesMethod(one, method)),
-  )
+  return policies.every((one) => QUESTIONS.every((method) => passesFreely(one, method)))
 }
 
 function refusedRound({ idText }: Request, message: string): Resumed {

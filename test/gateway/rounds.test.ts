@@ -284,24 +284,36 @@ for (const [method, params] of [
     assert.equal(one.toServer.length, 2)
   })
 
-test('answers without a state of ours go on where no policy has a say in what servers ask', async () => {
+test('answers without a state of ours go on where servers may ask what they like', async () => {
   const params = { name: 'pay', arguments: {}, inputResponses: YES }
-  const free = await between()
-  assert.equal(await free.call(1, params), null)
-  assert.deepEqual(paramsAt(free)['inputResponses'], YES)
+  const all = { 'elicitation/create': {}, 'sampling/*': {}, 'roots/list': {} }
+  const tools = { pay: {} }
+  for (const policy of [{}, { methods: all }, { default: 'deny', tools, methods: all }]) {
+    const one = await between({ policy })
+    assert.equal(await one.call(1, params), null)
+    assert.deepEqual(paramsAt(one)['inputResponses'], YES)
+  }
+  const path = { path: 'params.message', op: 'eq', value: 'x' }
   for (const policy of [
-    { default: 'deny', tools: { pay: {} } },
-    { default: 'deny', tools: { pay: {} }, methods: { 'roots/list': {} } },
+    { default: 'deny', tools },
+    { default: 'deny', tools, methods: { 'elicitation/create': {}, 'roots/list': {} } },
     { methods: { 'elicitation/create': { action: 'deny' } } },
     { methods: { 'sampling/*': { action: 'shadow' } } },
+    { methods: { 'roots/list': { action: 'require_approval' } } },
+    { methods: { 'elicitation/create': { deny_if: [{ conditions: [path] }] } } },
+    { methods: { 'elicitation/create': { require: [{ conditions: [path] }] } } },
+    { methods: { 'roots/list': { limits: [{ counter: 'r', window: 'hour', max: 9 }] } } },
+    { methods: { 'elicitation/*': { on_result: { deny_if: [{ conditions: [path] }] } } } },
   ]) {
     const one = await between({ policy })
     const refused = await one.call(1, params)
-    assert.equal(refused?.error?.code, -32602)
+    assert.equal(refused?.error?.code, -32602, JSON.stringify(policy))
     assert.equal(refused.error.message, 'inputResponses answers nothing that was asked here.')
     assert.deepEqual(one.toServer, [])
   }
-  const asked = await between({ policy: { methods: { 'elicitation/create': {} } } })
+  const asked = await between({
+    policy: { default: 'deny', tools, methods: { 'elicitation/create': {} } },
+  })
   await asked.call(1, { name: 'pay', arguments: {} })
   const requestState = (await asked.answer(ASK)).result?.requestState
   assert.equal(await asked.call(2, { ...params, requestState }), null)
