@@ -1,5 +1,6 @@
 import { asFault, Fault } from '../core/faults.ts'
 import { isHeld, newHeldReference, withoutHeld } from '../core/held-values.ts'
+import { markerOf } from '../core/known-texts.ts'
 import { systemClock } from '../core/time.ts'
 import type { Finding, InspectSettings, Judgement } from '../inspect/index.ts'
 import { Outline } from '../mcp/wire/large-outline.ts'
@@ -168,13 +169,9 @@ function merged(matches: readonly Match[]): readonly Match[] {
 function knownOf(known: KnownValues, looks: ReadonlyMap<string, Look>): KnownValues {
   return {
     reach: () => known.reach(),
+    edgesOf: (text) => looks.get(text)?.edges ?? null,
     find(text) {
-      const look = looks.get(text)
-      if (look !== undefined) return look.matches
-      let seen = text
-      for (const { reference, edges } of referencesIn(text, looks))
-        seen = seen.replace(reference, () => edges)
-      return known.find(seen)
+      return looks.get(text)?.matches ?? known.find(text)
     },
     redact(text) {
       const look = looks.get(text)
@@ -182,14 +179,6 @@ function knownOf(known: KnownValues, looks: ReadonlyMap<string, Look>): KnownVal
       return look.matches.length === 0 ? text : redacted(text, look.matches)
     },
   }
-}
-
-function* referencesIn(
-  text: string,
-  looks: ReadonlyMap<string, Look>,
-): Generator<{ readonly reference: string; readonly edges: string }> {
-  for (const [reference, { edges }] of looks)
-    if (text.includes(reference)) yield { reference, edges }
 }
 
 /** A large value without what is known, which is another large value. @returns its reference */
@@ -218,7 +207,7 @@ function redacted(reference: string, matches: readonly Match[]): string {
         if (start >= at + piece.length) break
         if (start >= at) {
           const before = piece.slice(done, start - at)
-          shown += (isText ? written(before) : before) + written(`[REDACTED:${path}]`)
+          shown += (isText ? written(before) : before) + written(markerOf(path))
         }
         done = Math.min(end - at, piece.length)
         if (end > at + piece.length) break

@@ -1,6 +1,14 @@
 import type { InspectionSwitches } from '../core/config.ts'
 import { ExactNumber } from '../core/decimal.ts'
+import { Fault } from '../core/faults.ts'
 import { holdsHeld, mayHold } from '../core/held-values.ts'
+import {
+  AcrossHeldTexts,
+  type KnownPlace,
+  type KnownTexts,
+  knownIn as placesIn,
+  redactedIn as withoutKnown,
+} from '../core/known-texts.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs, systemClock } from '../core/time.ts'
@@ -11,14 +19,7 @@ import { besideJudged, MessageSearch } from './message-search.ts'
 import { shownName } from './tool-call.ts'
 
 /** The values that one principal was given or entered. */
-export interface KnownValues {
-  find(
-    text: string,
-  ): readonly { readonly path: string; readonly start: number; readonly end: number }[]
-  redact(text: string): string
-  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units; 0: none is known. */
-  reach(): number
-}
+export type KnownValues = KnownTexts
 
 /** How calls are inspected, as the secrets server has it too. */
 export interface CallInspection {
@@ -425,44 +426,26 @@ function knownIn(
   beside: Readonly<Record<string, unknown>> = NOTHING_BESIDE,
 ): readonly Seen[] {
   if (known === null || known.reach() === 0) return NOTHING_SEEN
-  const found: Seen[] = []
-  const texts: string[] = []
-  const look = (text: string, place: string): void => {
-    for (const { start, end } of known.find(text))
-      found.push({
-        detector: KNOWN_VALUE,
-        line: `${KNOWN_VALUE} critical ${place} ${start}-${end}`,
-      })
-  }
-  const visit = (node: unknown, place: string): void => {
-    if (typeof node === 'string') {
-      texts.push(node)
-      look(node, place)
-    } else if (isObject(node))
-      for (const [name, inner] of Object.entries(node)) {
-        const isTop = (node === value || node === beside) && !Array.isArray(node)
-        if (!Array.isArray(node)) look(name, 'a name')
-        visit(inner, isTop && TOP.test(`$.${name}`) ? name : place)
-      }
-  }
-  visit(value, 'the whole')
-  visit(beside, 'the whole')
-  if (found.length === 0 && texts.length > 1) look(texts.join(''), 'several fields')
-  return found
+  return placesIn(value, known, beside).map((place) => ({
+    detector: KNOWN_VALUE,
+    line: `${KNOWN_VALUE} critical ${placeOf(place)} ${place.start}-${place.end}`,
+  }))
 }
 
+function placeOf({ top, isName, isAcross }: KnownPlace): string {
+  if (isAcross) return 'several fields'
+  if (isName) return 'a name'
+  return top !== null && TOP.test(`$.${top}`) ? top : 'the whole'
+}
+
+/** @throws {Fault} `ACCESS_DENIED` when what would have to be taken out is not in memory */
 function redactedIn(value: unknown, known: KnownValues): unknown {
-  if (typeof value === 'string') return known.redact(value)
-  if (!isObject(value)) return value
-  if (Array.isArray(value)) {
-    const items = value.map((one) => redactedIn(one, known))
-    return items.every((one, index) => one === value[index]) ? value : items
+  try {
+    return withoutKnown(value, known)
+  } catch (error) {
+    if (!(error instanceof AcrossHeldTexts)) throw error
+    throw new Fault('ACCESS_DENIED', 'What the server answered holds a secret across its fields.', {
+      cause: error,
+    })
   }
-  const entries = Object.entries(value)
-  const shown = entries.map(([name, one]) => [known.redact(name), redactedIn(one, known)] as const)
-  const isSame = shown.every(([name, one], index) => {
-    const [oldName, oldOne] = entries[index] ?? []
-    return name === oldName && one === oldOne
-  })
-  return isSame ? value : Object.fromEntries(shown)
 }

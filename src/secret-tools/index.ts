@@ -16,7 +16,7 @@ import { createPipeline, type Pipeline } from './pipeline.ts'
 import type { InspectedContent } from './tools/inspect_content.ts'
 
 export type { AskDoors, PageDoor, SecretSession, SecretToolsOptions } from './context.ts'
-export type { CallInspection, CallRules, KnownSpan, KnownValues } from './inspection.ts'
+export type { CallInspection, CallRules, KnownValues } from './inspection.ts'
 export type { InspectedContent } from './tools/inspect_content.ts'
 
 const SECRETS_URI = 'vault://secrets'

@@ -1,26 +1,12 @@
 import type { InspectionSwitches } from '../core/config.ts'
 import { DEFAULT_SWITCHES } from '../core/config.ts'
+import type { KnownTexts } from '../core/known-texts.ts'
 import type { Caller } from '../core/principals.ts'
 import type { InspectionNote } from '../core/vault-port.ts'
 import type { Engine, InspectSettings } from '../inspect/index.ts'
 
-/** Where a known value stands in a text. */
-export interface KnownSpan {
-  /** Path of the secret. */
-  readonly path: string
-  /** UTF-16 units. */
-  readonly start: number
-  readonly end: number
-}
-
 /** The values that one principal was given or entered. Nobody else's: asking would tell what others hold. */
-export interface KnownValues {
-  find(text: string): readonly KnownSpan[]
-  /** The text with each of them replaced by a marker. */
-  redact(text: string): string
-  /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units; 0: none is known. */
-  reach(): number
-}
+export type KnownValues = KnownTexts
 
 /** What holds for one call. */
 export interface CallRules {

@@ -1,6 +1,6 @@
 // A value that an agent fetched through `sallyport mcp` is known wherever the same agent calls a server.
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -16,7 +16,15 @@ import { LINE_SERVER, saidBy, startWrapped } from '../support/wrapped.ts'
 const FRAME_SERVER = fileURLToPath(new URL('../support/frame-server.mjs', import.meta.url))
 const { home, remove } = await temporaryHome()
 const held = `v-${randomBytes(24).toString('hex')}`
-const project = await approvedProject(home, { 'api/held': held })
+const digits = `9${Array.from(randomBytes(40), (byte) => byte % 10).join('')}`
+const pem = generateKeyPairSync('rsa', { modulusLength: 1_024 })
+  .privateKey.export({ format: 'pem', type: 'pkcs8' })
+  .toString()
+const project = await approvedProject(home, {
+  'api/held': held,
+  'api/digits': digits,
+  'api/pem': pem,
+})
 const vault = await openTestVault({ home })
 const { servers, policies } = await vault.registry()
 await servers.add(PERSON, 'lines', {
@@ -157,5 +165,64 @@ test('at /s/NAME/mcp it is redacted in both eras and raises the event', async ()
     assert.equal(after - before, 2)
   } finally {
     await serving.stop()
+  }
+})
+
+/** A server that answers with what it is given, as it is written. */
+const ECHO = `
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method, params = {} } = JSON.parse(line)
+    const result = method === 'initialize'
+      ? JSON.stringify({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'e', version: '1' } })
+      : params.arguments?.answer
+    if (id !== undefined) process.stdout.write('{"jsonrpc":"2.0","id":' + JSON.stringify(id) + ',"result":' + result + '}\\n')
+  })`
+
+test('an answer in which a value is split over fields, or shows by its lines or as a number, goes on without it', async () => {
+  const client = await projectAgent(home, project)
+  for (const path of ['api/held', 'api/digits', 'api/pem'])
+    await client.callTool({ name: 'get_secret', arguments: { path } })
+  await client.close()
+  const wrapped = startWrapped(home, { command: [process.execPath, '-e', ECHO] })
+  const text = (value: string): object => ({ type: 'text', text: value })
+  const answered = async (id: number, result: string): Promise<unknown> => {
+    const { result: shown } = await wrapped.call(id, 'echo', { answer: result })
+    return shown
+  }
+  const halves = [`a ${held.slice(0, 20)}`, `${held.slice(20)} b`]
+  const shown = ['a [REDACTED:api/held]', '[REDACTED:api/held] b']
+  try {
+    assert.deepEqual(await answered(1, JSON.stringify({ content: halves.map(text) })), {
+      content: shown.map(text),
+    })
+    const fields = (parts: readonly string[]): object => ({
+      content: [],
+      structuredContent: { first: parts[0], list: [parts[1]] },
+    })
+    assert.deepEqual(await answered(2, JSON.stringify(fields(halves))), fields(shown))
+    assert.deepEqual(
+      await answered(3, `{"content":[],"structuredContent":{"n":${digits},"m":1.50}}`),
+      {
+        content: [],
+        structuredContent: { n: '[REDACTED:api/digits]', m: 1.5 },
+      },
+    )
+    const lines = pem.trim().split('\n').slice(0, -2)
+    assert.deepEqual(await answered(4, JSON.stringify({ content: lines.map(text) })), {
+      content: lines.map((line) => text(line.startsWith('-') ? line : '[REDACTED:api/pem]')),
+    })
+  } finally {
+    await wrapped.end()
+  }
+  const strict = startWrapped(home, { env: { SALLYPORT_MCP_EXFIL_PROTECTION: 'block' } })
+  try {
+    const number = `{"jsonrpc":"2.0","id":"n","method":"tools/call","params":{"name":"echo","arguments":{"text":${digits}}}}`
+    strict.send(number)
+    assert.match(await strict.lineWith('"n"'), /Inspection refused this call/)
+    const refused = await strict.call('l', 'echo', { text: pem.split('\n')[5] })
+    assert.match(saidBy(refused), /Inspection refused this call/)
+    assert.doesNotMatch(strict.received(), new RegExp(digits))
+  } finally {
+    await strict.end()
   }
 })

@@ -1,4 +1,6 @@
+import { ExactNumber } from '../../core/decimal.ts'
 import { isHeld } from '../../core/held-values.ts'
+import { isSplit } from '../../core/known-texts.ts'
 import type { Caller } from '../../core/principals.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Engine, Finding, InspectSettings, Located } from '../../inspect/index.ts'
@@ -60,35 +62,40 @@ export async function keeperOf(
       if (one.leaf.isKey || one.finding.isKey) holes.push(['any', ...steps.slice(0, -1)])
       else holes.push([isText ? 'text' : 'any', ...steps])
     }
-    if (!leaveOut(value, known ?? NONE_KNOWN, holes)) return WHOLE
+    const texts = leaveOut(value, known ?? null, holes)
+    if (known !== undefined && isSplit(texts, known)) return WHOLE
     return without(value, holes)
   }
 }
 
-const NONE_KNOWN: Pick<KnownValues, 'find'> = { find: () => [] }
+interface NamedText {
+  readonly text: string
+  readonly name: string
+}
 
-/** @returns false when a known value goes through several fields */
-function leaveOut(whole: unknown, known: Pick<KnownValues, 'find'>, holes: Hole[]): boolean {
-  const texts: string[] = []
-  const holds = (text: string): boolean => known.find(text).length > 0
-  const visit = (value: unknown, steps: readonly string[]): void => {
+/** @returns the texts that stay, of which several may hold a known value together */
+function leaveOut(whole: unknown, known: KnownValues | null, holes: Hole[]): readonly NamedText[] {
+  const texts: NamedText[] = []
+  const holds = (text: string): boolean => known !== null && known.find(text).length > 0
+  const visit = (value: unknown, steps: readonly string[], name: string): void => {
     if (typeof value === 'string') {
       // What is too large for memory is not here.
       if (isHeld(value)) holes.push(['any', ...steps])
       else if (holds(value)) holes.push(['text', ...steps])
-      else texts.push(value)
-    } else if (Array.isArray(value)) value.forEach((one, at) => visit(one, [...steps, String(at)]))
+      else texts.push({ text: value, name })
+    } else if (Array.isArray(value))
+      value.forEach((one, at) => visit(one, [...steps, String(at)], name))
     else if (isObject(value))
-      for (const [name, one] of Object.entries(value)) {
-        if (holds(name)) holes.push(['any', ...steps])
-        visit(one, [...steps, name])
+      for (const [inner, one] of Object.entries(value)) {
+        if (holds(inner)) holes.push(['any', ...steps])
+        visit(one, [...steps, inner], inner)
       }
     else if (typeof value === 'number' || typeof value === 'bigint') {
       if (holds(String(value))) holes.push(['any', ...steps])
-    }
+    } else if (value instanceof ExactNumber && holds(value.source)) holes.push(['any', ...steps])
   }
-  visit(whole, [])
-  return texts.length < 2 || !holds(texts.join(''))
+  visit(whole, [], '')
+  return texts
 }
 
 function without(value: unknown, holes: readonly Hole[]): Kept {

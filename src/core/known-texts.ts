@@ -1,0 +1,291 @@
+import { ExactNumber } from './decimal.ts'
+
+/** Where a known value stands in a text. UTF-16 units. */
+export interface KnownSpan {
+  readonly path: string
+  readonly start: number
+  readonly end: number
+}
+
+/** The values that one principal knows, as messages are looked through for them. */
+export interface KnownTexts {
+  find(text: string): readonly KnownSpan[]
+  redact(text: string): string
+  /** UTF-16 units; 0: none is known. */
+  reach(): number
+  /** What stands for a text that is not in memory beside others, or null; none of it can be taken out of there. */
+  edgesOf?(text: string): string | null
+}
+
+/** A known value in a value: the text is below a member of the value, or the whole. */
+export interface KnownPlace {
+  readonly start: number
+  readonly end: number
+  /** The outermost member or element in which it stands; null for the whole. */
+  readonly top: string | null
+  readonly isTopText: boolean
+  readonly isName: boolean
+  /** Split over several texts: the units are those of the texts one after the other. */
+  readonly isAcross: boolean
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+/** A value that nobody can redact, for parts of it are in texts that are not in memory. */
+export class AcrossHeldTexts extends Error {}
+
+/** A text of a message, with the name that it goes by. */
+interface Piece {
+  readonly text: string
+  readonly name: string
+  readonly isNumber?: boolean
+}
+
+/** A number with fewer digits is no value that could be remembered. */
+const MIN_NUMBER = 10_000_000
+
+/**
+ * Known values in the texts, numbers and names of a value, or across its texts where one is split over several.
+ *
+ * @param beside what follows the value
+ */
+export function knownIn(
+  value: unknown,
+  known: KnownTexts,
+  beside: unknown = null,
+): readonly KnownPlace[] {
+  const found: KnownPlace[] = []
+  const pieces: Piece[] = []
+  const look = (text: string, place: Pick<KnownPlace, 'top' | 'isTopText' | 'isName'>): void => {
+    for (const { start, end } of known.find(text))
+      found.push({ ...place, start, end, isAcross: false })
+  }
+  const visit = (node: unknown, name: string, top: string | null, depth: number): void => {
+    const text = textOf(node)
+    if (text !== null) {
+      addPiece(pieces, text, name)
+      look(text, { top, isTopText: depth === 1, isName: false })
+    } else if (Array.isArray(node))
+      for (const [index, one] of node.entries()) visit(one, name, top ?? String(index), depth + 1)
+    else if (isObject(node))
+      for (const [inner, one] of Object.entries(node)) {
+        look(inner, { top, isTopText: false, isName: true })
+        visit(one, inner, top ?? inner, depth + 1)
+      }
+  }
+  visit(value, '', null, 0)
+  visit(beside, '', null, 0)
+  if (found.length > 0) return found
+  const [across] = splitsIn(pieces, known)
+  return across === undefined
+    ? []
+    : [{ ...across, top: null, isTopText: false, isName: false, isAcross: true }]
+}
+
+/** Whether a known value is split over several of the texts. */
+export function isSplit(pieces: readonly Piece[], known: KnownTexts): boolean {
+  return splitsIn(pieces, known).length > 0
+}
+
+/**
+ * The value with each known value replaced by its marker, and each part of one that is split over several texts; a
+ * number that is one becomes the marker.
+ *
+ * @returns the same value when there is none
+ * @throws {AcrossHeldTexts}
+ */
+export function redactedIn(value: Members, known: KnownTexts): Members
+export function redactedIn(value: unknown, known: KnownTexts): unknown
+export function redactedIn(value: unknown, known: KnownTexts): unknown {
+  const pieces: Piece[] = []
+  const redact = (text: string, name: string, isNumber: boolean): string => {
+    const shown = isNumber ? withoutNumber(text, known.find(text)) : known.redact(text)
+    addPiece(pieces, shown, name, isNumber)
+    return shown
+  }
+  const shown = mapped(value, redact, (name) => known.redact(name))
+  const splits = splitsIn(pieces, known)
+  if (splits.length === 0) return shown
+  const parts = partsTakenOut(pieces, splits)
+  let at = -1
+  return mapped(
+    shown,
+    (text, name) => {
+      if (!isPiece(text, name)) return text
+      at += 1
+      return parts.get(at) ?? text
+    },
+    (name) => name,
+  )
+}
+
+/** Kinds of content, which stand between its texts. */
+const KINDS = new Set(['text', 'image', 'audio', 'resource', 'resource_link'])
+
+function isPiece(text: string, name: string): boolean {
+  return text !== '' && !(name === 'type' && KINDS.has(text))
+}
+
+function addPiece(pieces: Piece[], text: string, name: string, isNumber = false): void {
+  if (isPiece(text, name)) pieces.push({ text, name, isNumber })
+}
+
+/** What is left of a number is none. */
+function withoutNumber(text: string, [found]: readonly Pick<KnownSpan, 'path'>[]): string {
+  return found === undefined ? text : markerOf(found.path)
+}
+
+function textOf(node: unknown): string | null {
+  if (typeof node === 'string') return node
+  if (typeof node === 'number')
+    return Number.isSafeInteger(node) && Math.abs(node) >= MIN_NUMBER ? String(node) : null
+  if (typeof node === 'bigint') return String(node)
+  return node instanceof ExactNumber ? node.source : null
+}
+
+function isObject(node: unknown): node is object {
+  return typeof node === 'object' && node !== null
+}
+
+/** The same value where nothing is changed, and the same parts of it. */
+function mapped(
+  node: unknown,
+  text: (text: string, name: string, isNumber: boolean) => string,
+  nameOf: (name: string) => string,
+  name = '',
+): unknown {
+  const own = textOf(node)
+  if (own !== null) {
+    const shown = text(own, name, typeof node !== 'string')
+    return shown === own ? node : shown
+  }
+  if (!isObject(node)) return node
+  if (Array.isArray(node)) {
+    let isSame = true
+    const items = node.map((one: unknown) => {
+      const shown = mapped(one, text, nameOf, name)
+      isSame &&= shown === one
+      return shown
+    })
+    return isSame ? node : items
+  }
+  let isSame = true
+  const entries = Object.entries(node).map(([inner, one]) => {
+    const shown = [nameOf(inner), mapped(one, text, nameOf, inner)] as const
+    isSame &&= shown[0] === inner && shown[1] === one
+    return shown
+  })
+  return isSame ? node : Object.fromEntries(entries)
+}
+
+/** Texts one after the other, as one. */
+interface Row {
+  readonly text: string
+  readonly parts: readonly RowPart[]
+}
+
+interface RowPart {
+  /** Of the piece. */
+  readonly index: number
+  /** In the text of the row. */
+  readonly start: number
+  readonly end: number
+  /** Where the part begins in its piece: of a long one, its first and last units are there. */
+  readonly from: number
+  readonly isHeld: boolean
+}
+
+/** What stands in place of a value. @param path of the secret */
+export function markerOf(path: string): string {
+  return `[REDACTED:${path}]`
+}
+
+/** Stands for the middle of a long text; no value reaches across. */
+const GAP = '\uffff'
+
+/** A known value that stands in a row of texts. */
+interface Split extends KnownSpan {
+  readonly row: Row
+}
+
+function splitsIn(pieces: readonly Piece[], known: KnownTexts): readonly Split[] {
+  if (pieces.length < 2) return []
+  return rowsOf(pieces, known).flatMap((row) =>
+    known.find(row.text).map(({ path, start, end }) => ({ path, start, end, row })),
+  )
+}
+
+/** All texts in their order; and those that go by one name, for others may stand between them. */
+function rowsOf(pieces: readonly Piece[], known: KnownTexts): readonly Row[] {
+  const byName = new Map<string, number[]>()
+  for (const [index, { name }] of pieces.entries()) {
+    const own = byName.get(name)
+    if (own === undefined) byName.set(name, [index])
+    else own.push(index)
+  }
+  const rows = [rowOf(pieces, [...pieces.keys()], known)]
+  if (byName.size > 1)
+    for (const own of byName.values()) if (own.length > 1) rows.push(rowOf(pieces, own, known))
+  return rows
+}
+
+function rowOf(pieces: readonly Piece[], indexes: readonly number[], known: KnownTexts): Row {
+  const edge = known.reach()
+  const parts: RowPart[] = []
+  let text = ''
+  const put = (index: number, from: number, own: string, isHeld: boolean): void => {
+    parts.push({ index, start: text.length, end: text.length + own.length, from, isHeld })
+    text += own
+  }
+  for (const index of indexes) {
+    const own = pieces[index]?.text ?? ''
+    const edges = known.edgesOf?.(own) ?? null
+    if (edges !== null) put(index, 0, edges, true)
+    else if (own.length <= 2 * edge) put(index, 0, own, false)
+    else {
+      put(index, 0, own.slice(0, edge), false)
+      text += GAP
+      put(index, own.length - edge, own.slice(-edge), false)
+    }
+  }
+  return { text, parts }
+}
+
+interface Cut {
+  readonly start: number
+  readonly end: number
+  readonly path: string
+}
+
+/** The texts without what belongs to a value, by index. @throws {AcrossHeldTexts} */
+function partsTakenOut(
+  pieces: readonly Piece[],
+  splits: readonly Split[],
+): ReadonlyMap<number, string> {
+  const cuts = new Map<number, Cut[]>()
+  for (const { row, path, start, end } of splits)
+    for (const part of row.parts) {
+      if (part.end <= start || part.start >= end) continue
+      if (part.isHeld) throw new AcrossHeldTexts()
+      const by = part.from - part.start
+      const own = cuts.get(part.index) ?? []
+      own.push({ path, start: Math.max(start, part.start) + by, end: Math.min(end, part.end) + by })
+      cuts.set(part.index, own)
+    }
+  return new Map(
+    [...cuts].map(([index, own]) => {
+      const { text = '', isNumber = false } = pieces[index] ?? {}
+      return [index, isNumber ? withoutNumber(text, own) : withMarkers(text, own)]
+    }),
+  )
+}
+
+function withMarkers(text: string, cuts: readonly Cut[]): string {
+  let out = ''
+  let done = 0
+  for (const { start, end, path } of cuts.toSorted((one, other) => one.start - other.start)) {
+    if (start >= done) out += text.slice(done, start) + markerOf(path)
+    done = Math.max(done, end)
+  }
+  return out + text.slice(done)
+}

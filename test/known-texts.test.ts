@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { createHmac, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ExactNumber } from '../src/core/decimal.ts'
+import { AcrossHeldTexts, type KnownTexts, knownIn, redactedIn } from '../src/core/known-texts.ts'
+import { fingerprintKey, fingerprintsOf, KnownValues } from '../src/inspect/index.ts'
+
+const secretKey = randomBytes(32)
+const KEY = fingerprintKey((bytes) => createHmac('sha256', secretKey).update(bytes).digest())
+const VALUE = `tk_${randomBytes(24).toString('base64url')}`
+const DIGITS = `9${[...randomBytes(40)].map((byte) => 1 + (byte % 9)).join('')}`
+const MARKER = '[REDACTED:a]'
+
+const values = new KnownValues(KEY)
+for (const [id, value] of [VALUE, DIGITS].entries())
+  values.remember(
+    'me',
+    { id: String(id), path: 'a', version: 1 },
+    fingerprintsOf(KEY, Buffer.from(value)).fingerprints,
+  )
+const KNOWN: KnownTexts = {
+  find: (text) => values.scan('me', text),
+  redact: (text) => values.redact('me', text).text,
+  reach: () => values.reach('me'),
+}
+
+/** Ways in which an answer holds several texts. */
+const SHAPES: Readonly<Record<string, (parts: readonly string[]) => unknown>> = {
+  'blocks of text': (parts) => ({ content: parts.map((text) => ({ type: 'text', text })) }),
+  'blocks with marks between': (parts) => ({
+    content: parts.map((text, at) => ({
+      type: 'text',
+      text,
+      annotations: { audience: ['user'], lastModified: `2026-01-0${(at % 9) + 1}` },
+    })),
+  }),
+  fields: (parts) => ({
+    content: [{ type: 'text', text: 'done' }],
+    structuredContent: Object.fromEntries(parts.map((text, at) => [`part${at}`, text])),
+  }),
+  'an array': (parts) => ({ content: [], structuredContent: { parts } }),
+  'rows with numbers and names': (parts) => ({
+    structuredContent: {
+      rows: parts.map((text, at) => ({ line: at, at: 12.5, name: `row ${at}`, text })),
+    },
+  }),
+  'arrays in arrays': (parts) => parts.map((text) => [[text], []]),
+}
+
+const ENCODINGS: readonly ((value: string) => string)[] = [
+  (value) => value,
+  (value) => Buffer.from(value).toString('base64'),
+  (value) => Buffer.from(value).toString('hex'),
+  (value) => [...Buffer.from(value)].map((byte) => `%${byte.toString(16)}`).join(''),
+]
+
+function splitAt(text: string, points: readonly number[]): readonly string[] {
+  const at = [0, ...points.map((one) => one % text.length).toSorted((a, b) => a - b), text.length]
+  return at.slice(1).map((end, index) => text.slice(at[index], end))
+}
+
+for (const [what, shape] of Object.entries(SHAPES))
+  test(`known values: one that is split over ${what} is found, and each piece of it is redacted`, () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ENCODINGS),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+        (encode, points) => {
+          const encoded = encode(VALUE)
+          const parts = splitAt(`see ${encoded} there`, points)
+          const value = shape(parts)
+          const all = JSON.stringify(value)
+          const found = knownIn(value, KNOWN)
+          assert.ok(found.length > 0, all)
+          const shown = JSON.stringify(redactedIn(value, KNOWN))
+          assert.ok(shown.includes(MARKER), shown)
+          for (let at = 0; at + 8 <= encoded.length; at += 1)
+            assert.ok(!shown.includes(encoded.slice(at, at + 8)), `${encoded} in ${shown}`)
+          assert.deepEqual(knownIn(JSON.parse(shown), KNOWN), [])
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+
+test('known values: nothing else of the texts is changed, and the same value comes back where there is nothing', () => {
+  const value = {
+    content: [
+      { type: 'text', text: `a ${VALUE.slice(0, 9)}` },
+      { type: 'text', text: `${VALUE.slice(9)} b` },
+      { type: 'text', text: VALUE },
+    ],
+    n: [1, 12_345_678, 0.5, null, true],
+  }
+  assert.deepEqual(redactedIn(value, KNOWN), {
+    content: [
+      { type: 'text', text: `a ${MARKER}` },
+      { type: 'text', text: `${MARKER} b` },
+      { type: 'text', text: MARKER },
+    ],
+    n: [1, 12_345_678, 0.5, null, true],
+  })
+  const plain = { content: [{ type: 'text', text: 'a' }, 'b', VALUE.slice(0, 20)], n: 12_345_678 }
+  assert.equal(redactedIn(plain, KNOWN), plain)
+})
+
+test('known values: one that is written as a number becomes its marker', () => {
+  for (const number of [new ExactNumber(DIGITS), BigInt(DIGITS), new ExactNumber(`${DIGITS}.0`)]) {
+    const value = { n: number, others: [new ExactNumber('1.0'), 5] }
+    assert.deepEqual(redactedIn(value, KNOWN), { n: MARKER, others: value.others })
+    assert.deepEqual(
+      knownIn(value, KNOWN).map(({ top, isTopText }) => [top, isTopText]),
+      [['n', true]],
+    )
+  }
+  const numbers = { a: DIGITS.slice(0, 20), b: BigInt(DIGITS.slice(20)) }
+  assert.deepEqual(redactedIn(numbers, KNOWN), { a: MARKER, b: MARKER })
+})
+
+test('known values: long texts are joined at their ends', () => {
+  const filler = 'some words and more '.repeat(20_000)
+  const value = [`${filler}${VALUE.slice(0, 11)}`, `${VALUE.slice(11)}${filler}`]
+  assert.deepEqual(redactedIn(value, KNOWN), [`${filler}${MARKER}`, `${MARKER}${filler}`])
+})
+
+test('known values: a piece that is not in memory can not be taken out, and nothing goes on', () => {
+  const known: KnownTexts = {
+    ...KNOWN,
+    edgesOf: (text) => (text === 'held' ? `far away ${VALUE.slice(0, 20)}` : null),
+  }
+  assert.throws(() => redactedIn(['held', VALUE.slice(20)], known), AcrossHeldTexts)
+  assert.equal(knownIn(['held', VALUE.slice(20)], known).length, 1)
+  const plain = ['held', 'something else']
+  assert.equal(redactedIn(plain, known), plain)
+})
