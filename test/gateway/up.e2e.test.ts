@@ -30,8 +30,12 @@ const { grant, bearer } = await vault.identity.grants.create(PERSON, agent.id, {
   policies: ['open'],
 })
 
-async function connected(base: URL, token: string): Promise<Client> {
-  const client = new Client({ name: 'two', version: '1' })
+async function connected(
+  base: URL,
+  token: string,
+  mode: 'legacy' | 'auto' = 'legacy',
+): Promise<Client> {
+  const client = new Client({ name: 'two', version: '1' }, { versionNegotiation: { mode } })
   const transport = new StreamableHTTPClientTransport(new URL('/s/lines/mcp', base), {
     requestInit: { headers: { Authorization: `Bearer ${token}` } },
   })
@@ -75,6 +79,25 @@ test('a rotated bearer is dead at two processes within a second, and a killed on
   assert.equal(pids.length, 4)
   for (let waited = 0; waited < 8_000 && pids.some(isThere); waited += 50) await sleep(50)
   assert.deepEqual(pids.filter(isThere), [])
+})
+
+test('an answer that is none ends the call that it is for, in both eras', async () => {
+  const { bearer: own } = await vault.identity.grants.create(PERSON, agent.id, {
+    label: 'desk',
+    server: 'lines',
+    policies: ['open'],
+  })
+  const serving = await startServing(home)
+  for (const mode of ['legacy', 'auto'] as const) {
+    const client = await connected(serving.url, own.reveal(), mode)
+    await assert.rejects(
+      client.callTool({ name: 'crooked' }),
+      /The server's answer is not valid\. 'error' must have a code and a message/,
+    )
+    assert.deepEqual(await says(client, mode), [{ type: 'text', text: mode }])
+    await client.close()
+  }
+  assert.equal(await serving.stop(), 0)
 })
 
 function isThere(pid: number): boolean {

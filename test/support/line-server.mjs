@@ -89,6 +89,8 @@ function call({ id, params }, answer) {
       return write(
         `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32000,"message":"no"}}`,
       )
+    case 'crooked':
+      return write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":"no"}`)
     case 'environment':
       return answer(text(Object.keys(process.env).toSorted().join(' ')))
     case 'die':
