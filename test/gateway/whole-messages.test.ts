@@ -110,6 +110,20 @@ test('messages without known values go on byte for byte, in their order', async 
   assert.deepEqual(one.toServer, lines)
 })
 
+test('of calls that come together each is judged by what is known now', async () => {
+  const one = await between(null, { exfiltration: 'block' })
+  await one.call(1, 'x')
+  const fresh = `tk_${randomBytes(24).toString('base64url')}`
+  await vault.vault.put(AGENT, 'default', { path: 'whole/new', value: SecretText.fromText(fresh) })
+  const line = (id: number, text: string): Buffer =>
+    Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...call({ arguments: { text } }, { id }) }))
+  one.relay.fromClient(line(2, 'nothing'))
+  one.relay.fromClient(line(3, fresh))
+  await one.relay.idle()
+  assert.equal(one.toServer.length, 2)
+  assert.equal(last(one).id, 3)
+})
+
 test('a call whose cancellation may not go on is cancelled all the same', async () => {
   const one = await between(null, { exfiltration: 'block' })
   await one.call(1, 'slow')
