@@ -3,9 +3,11 @@ import { jsonDigest } from '../core/canonical-json.ts'
 import { ExactNumber } from '../core/decimal.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import { holdsHeld, mayHold } from '../core/held-values.ts'
+import { redactedIn } from '../core/known-texts.ts'
 import type { RuleSays } from '../policy/tool-policy/index.ts'
 import type { PendingApproval } from './approval-waits.ts'
 import type { Denial } from './denial.ts'
+import type { KnownValues } from './message-inspection.ts'
 import { shownName } from './tool-call.ts'
 
 /** A call that a person has to allow. */
@@ -36,11 +38,13 @@ const MAX_SHOWN = 200
 /** What would not show as itself, or would make the text around it show otherwise. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
 
-/** What the person is shown. @param redact takes values out that nobody is to read */
-export function approvalOf(asked: AskedCall, redact: (text: string) => string): ApprovalRequest {
-  const { server, args, rule } = asked
-  if (mayHold() && holdsHeld(args))
+/** What the person is shown. @param known values that nobody is to read there, also split over arguments */
+export function approvalOf(asked: AskedCall, known: KnownValues | null): ApprovalRequest {
+  const { server, rule } = asked
+  if (mayHold() && holdsHeld(asked.args))
     throw new Fault('TOO_LARGE', 'These arguments are too large to be put before a person.')
+  const args = known === null ? asked.args : redactedIn(asked.args, known)
+  const redact = (text: string): string => known?.redact(text) ?? text
   const entries = Object.entries(args)
   const shown = (value: unknown): string => {
     const text = redact(typeof value === 'string' ? value : plainText(value))

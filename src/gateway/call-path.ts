@@ -427,8 +427,8 @@ export class CallPath {
 
   async #ask(record: CallRecord, caller: Caller, asked: AskedCall): Promise<Denial> {
     try {
-      const redact = await this.#options.inspection.redactor(caller)
-      return await record.ask(caller, approvalOf(asked, redact))
+      const known = await this.#options.inspection.known(caller)
+      return await record.ask(caller, approvalOf(asked, known))
     } catch (error) {
       return approvalDenial(error, asked.rule)
     }

@@ -1,9 +1,11 @@
 // What a policy asks for beyond yes and no: people, the answer, other methods, costs, the disk.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { SecretText } from '../../src/core/secret-text.ts'
 import { sleep } from '../../src/core/time.ts'
 import { between, last, recorded, textOf, vault } from '../support/between.ts'
-import { PERSON } from '../support/vault.ts'
+import { AGENT, PERSON } from '../support/vault.ts'
 
 const idIn = (text: string): string =>
   /^\[APPROVAL REQUIRED\] (\S+)\n/.exec(text)?.[1] ?? assert.fail(text)
@@ -98,6 +100,19 @@ test('arguments are shown as such, whatever they are called, and what is not sho
       { label: 'Not shown', value: '2 more arguments' },
     ],
   )
+})
+
+test('a value that the agent knows is not shown, also where it is split over arguments', async () => {
+  const value = `tk_${randomBytes(24).toString('base64url')}`
+  await vault.vault.put(AGENT, 'default', { path: 'pay/key', value: SecretText.fromText(value) })
+  const one = await between({ default: 'deny', tools: { pay: { action: 'require_approval' } } })
+  await one.call(1, 'pay', { one: value, front: value.slice(0, 15), back: [value.slice(15), 'x'] })
+  const { preview } = await approvals.status(PERSON, idIn(textOf(one)))
+  assert.deepEqual(preview.fields, [
+    { label: 'Argument one', value: '[REDACTED:pay/key]' },
+    { label: 'Argument front', value: '[REDACTED:pay/key]' },
+    { label: 'Argument back', value: '["[REDACTED:pay/key]","x"]' },
+  ])
 })
 
 test('numbers that a double cannot hold are told apart, and are no texts', async () => {
