@@ -148,6 +148,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/gateway/fidelity.test.ts#odd frames are the same at the other end: ${over}',
     'test/e2e/wrap.e2e.test.ts#a call that is denied never reaches the server, and everything else goes through',
     'test/gateway/hidden-and-batches.test.ts#of a revision with batches each element is judged, and one list is the answer',
+    'test/gateway/http-batches.test.ts#legacy: a session of the revision with batches may post one, and each element is judged',
     'test/gateway/http-upstream.test.ts#a message goes as it was written, and so does its answer',
     'test/gateway/http-upstream.test.ts#a session: its id and version go with all that follows, and it is ended',
     'test/gateway/http-upstream.test.ts#an error of the protocol is an answer, whatever its status',
