@@ -129,10 +129,11 @@ async function recordedBy(
 ): Promise<{ readonly entries: readonly ReadEntry[]; readonly became: readonly Became[] }> {
   let now = epochMs(0)
   const lines: Line[] = []
-  const knownValues = {
-    find: (text: string) =>
-      known.includes(text) ? [{ path: 'k', start: 0, end: text.length }] : [],
-  } as unknown as KnownValues
+  const knownValues: KnownValues = {
+    find: (text) => (known.includes(text) ? [{ path: 'k', start: 0, end: text.length }] : []),
+    redact: (text) => text,
+    reach: () => Math.max(0, ...known.map(({ length }) => length)),
+  }
   const writer = recordingWriter({
     recordings: { add: async (some) => void lines.push(...some) } as Pick<
       Recordings,
