@@ -84,13 +84,17 @@ export function fingerprintsOf(
   }
 }
 
+const KEY_DIGIT_BITS = 6
+
 /** A line is remembered by itself, so it must take as many guesses as a value, whatever the person said of the whole. */
 function lineFingerprints(
   key: FingerprintKey,
-  { text, common }: ValueLine,
+  { text, common, isOfKey }: ValueLine,
 ): readonly Fingerprint[] {
   const stretch = stretchOfLine(text, common)
-  const bits = guessBits(text.slice(common), known(stretch - common))
+  const [from, to] = known(stretch - common)
+  const own = text.slice(common)
+  const bits = isOfKey ? (own.length - (to - from)) * KEY_DIGIT_BITS : guessBits(own, [from, to])
   return bits < MIN_GUESS_BITS
     ? []
     : formsOfLine(text, stretch).map((form) => fingerprintOf(key, form))

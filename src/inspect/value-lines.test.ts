@@ -56,8 +56,8 @@ test('lines of a value: what everybody has stands before the rest of the first l
     `-----BEGIN PRIVATE KEY-----\n${HEX}${HEX}\n${HEX}\n-----END PRIVATE KEY-----`,
   )
   assert.deepEqual(lines, [
-    { text: `${HEX}${HEX}`, common: 48 },
-    { text: HEX, common: 0 },
+    { text: `${HEX}${HEX}`, common: 48, isOfKey: true },
+    { text: HEX, common: 0, isOfKey: true },
   ])
 })
 

@@ -3,6 +3,8 @@ export interface ValueLine {
   readonly text: string
   /** How far it begins as lines of its kind do in everybody's files. UTF-16 units. */
   readonly common: number
+  /** Whether it is digits of a private key, which were drawn at random whatever they look like. */
+  readonly isOfKey: boolean
 }
 
 /** Shorter ones stand in too many texts. */
@@ -46,8 +48,9 @@ export function linesOf(value: string): readonly ValueLine[] {
       if (own.length < MIN_LINE || own === value || lines.size === MAX_LINES) continue
       if (armour !== null && PUBLIC.test(armour)) continue
       if (isHeader && own.startsWith(OPENSSH)) continue
-      if (isTelling(own))
-        lines.set(own, { text: own, common: isHeader ? Math.min(KEY_HEADER, own.length) : 0 })
+      const common = isHeader ? Math.min(KEY_HEADER, own.length) : 0
+      const isOfKey = armour !== null && isKeyDigits(own, common)
+      if (isOfKey || isTelling(own)) lines.set(own, { text: own, common, isOfKey })
     }
   }
   return [...lines.values()]
@@ -85,6 +88,7 @@ function stripped(text: string): string {
 const PIECE = /[\w+-]{16,}/g
 const RUN = /[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^A-Za-z0-9]/g
 const DIGITS = /^(?:[0-9]{20,}|(?=.*[0-9])[0-9A-Fa-f]{24,})$/
+const KEY_DIGITS = /^[A-Za-z0-9+/]+$/
 const PASSWORD_IN_URL = /:\/\/[^/\s:@]*:[^/\s@]{6,}@/
 /** Runs of one kind of characters for each character: words have one for five, what was drawn at random one for two. */
 const RANDOM_PIECE = 0.3
@@ -93,6 +97,10 @@ const MIN_DISTINCT = 7
 const WORD = /[a-z]{5}/
 /** A time or a list of numbers has fewer. */
 const LETTERS = /(?:[A-Za-z][^A-Za-z]*){6}/
+
+function isKeyDigits(line: string, common: number): boolean {
+  return KEY_DIGITS.test(line) && new Set(line.slice(common)).size >= MIN_DISTINCT
+}
 
 function isTelling(line: string): boolean {
   if (PASSWORD_IN_URL.test(line)) return true
