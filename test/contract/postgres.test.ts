@@ -76,7 +76,8 @@ describe('PostgreSQL', { skip: postgresMissing() }, () => {
         await tx.run('update counters set n = n + 1 where id = ?', [second])
       })
     await Promise.all([both('c', 'd'), both('d', 'c')])
-    assert.equal(runs, 3)
+    // On a slow machine they may meet again.
+    assert.ok(runs >= 3, `${runs} runs`)
     const rows = await db.read((reader) => reader.all('select id, n from counters order by id'))
     assert.deepEqual(
       rows.map((row) => ({ ...row })),
