@@ -133,10 +133,15 @@ test('calls that are written together are charged in their order, also among tho
 
 test('calls that come one right after another are written together, and whoever comes later writes at once', async () => {
   const journal = await journalOf(await vaults.fresh(SQLITE))
-  assert.ok(!(journal.callSoon(toBeCalled(9)) instanceof Soon))
-  await soon(journal, 9)
+  assert.ok(!(journal.callSoon(toBeCalled(1_000)) instanceof Soon))
+  let together: unknown = null
+  // A machine that is busy may let more time pass between two.
+  for (let tries = 0; tries < 200 && !(together instanceof Soon); tries += 1)
+    together = journal.callSoon(toBeCalled(1_000))
+  assert.ok(together instanceof Soon)
+  await together.promise()
   await sleep(2)
-  assert.ok(!(journal.callSoon(toBeCalled(9)) instanceof Soon))
+  assert.ok(!(journal.callSoon(toBeCalled(1_000)) instanceof Soon))
 })
 
 test('what is written while calls wait stands behind them, and what cannot be written lets none of them pass', async () => {

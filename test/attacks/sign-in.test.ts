@@ -95,8 +95,9 @@ test('sign-in over HTTP says the same of every account, and takes as long', asyn
     }
   assert.equal(texts.size, 1, [...texts].join('\n'))
   const fastest = [...took.values()].map((all) => Math.min(...all))
+  // Without the work of a password an answer takes a hundredth; a busy machine makes threefold differences.
   assert.ok(
-    Math.min(...fastest) / Math.max(...fastest) > 0.4,
+    Math.min(...fastest) / Math.max(...fastest) > 0.2,
     fastest.map((ms) => Math.round(ms)).join(' '),
   )
 })

@@ -285,7 +285,7 @@ async function main(): Promise<number> {
       for (let next = left.shift(); next !== undefined; next = left.shift())
         await runProcess(report, { files: next, namePattern }, env)
     }
-    await Promise.all(Array.from({ length: availableParallelism() + 2 }, worker))
+    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
