@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { RateLimit, RateStanding } from '../core/rate-port.ts'
 import { epochMs } from '../core/time.ts'
-import { type OpenRates, openRates } from './rate-buckets.ts'
+import { type OpenRates, openRates, RateBuckets } from './rate-buckets.ts'
 import { openSqlite } from './sqlite.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-rates-'))
@@ -57,6 +57,34 @@ test('a burst passes, then one each half second; the standing says how it is', a
     allowed(await Promise.all(Array.from({ length: 9 }, () => rates.take('a', FIVE)))),
     5,
   )
+})
+
+test('who waited for the store counts by the time at which it is served', async () => {
+  const other = handle()
+  await other.take('late', FIVE)
+  const file = await openSqlite({ file: join(folder, 'rates.db') })
+  const { promise: turn, resolve: serve } = Promise.withResolvers<void>()
+  const { promise: isWaiting, resolve: waits } = Promise.withResolvers<void>()
+  const waiting = new RateBuckets({
+    db: async () => ({
+      ...file,
+      write: async (work, options) => {
+        waits()
+        await turn
+        return file.write(work, options)
+      },
+    }),
+    clock: () => epochMs(now),
+  })
+  const late = Promise.all(Array.from({ length: 4 }, () => waiting.take('late', FIVE)))
+  await isWaiting
+  now += 3_000
+  const full = await Promise.all(Array.from({ length: 3 }, () => other.take('late', FIVE)))
+  assert.equal(allowed(full), 3)
+  serve()
+  assert.equal(allowed(await late), 2)
+  assert.equal((await other.take('late', FIVE)).isAllowed, false, 'nothing was given back')
+  await file.close()
 })
 
 test('limits whose interval is no whole number of microseconds are kept to the one', async () => {

@@ -89,12 +89,14 @@ export class RateBuckets implements RatePort {
     const db = await this.#parts.db()
     // One order in all processes, so that none waits for another that waits for it.
     const ids = served.map(([id]) => id).toSorted()
-    const now = this.#now()
-    const isDropping = now >= this.#dropAt || this.#dropAt - now > DROP_EVERY_MICROS
-    if (isDropping) this.#dropAt = now + DROP_EVERY_MICROS
+    const asked = this.#now()
+    const isDropping = asked >= this.#dropAt || this.#dropAt - asked > DROP_EVERY_MICROS
+    if (isDropping) this.#dropAt = asked + DROP_EVERY_MICROS
     const taken = await db.write(
       async (tx) => {
         const known = await lockBuckets(tx, ids)
+        // Not before: whoever was served while this one waited counted by a later instant, at which there is more room.
+        const now = this.#now()
         const results = served.map(([id, { limit, settle }]) => {
           const result = takeMany(limit, known.get(id) ?? 0, now, settle.length)
           return { id, ...result }
