@@ -49,7 +49,7 @@ export interface KeysOptions {
 
 /**
  * The keys of one store: the root opened from its source once, everything below unwrapped when first used.
- * Other processes may rekey meanwhile: whatever needs the root re-reads which root the store names.
+ * Other processes may rekey meanwhile: whatever needs the root asks `withNamedRoot` for the one that the store names.
  */
 export class StoreKeys {
   readonly storeId: StoreId
@@ -83,38 +83,22 @@ export class StoreKeys {
    * @throws {Fault} `KEY_SOURCE_UNAVAILABLE`, `VAULT_LOCKED`, `KEY_INVALID`, `STORE_TAMPERED`
    */
   static async open(options: KeysOptions): Promise<StoreKeys> {
-    const seal = await options.db.read((reader) => readSeal(reader))
-    if (seal !== null) return StoreKeys.#openedOrRekeyed(options, seal)
+    const isMade = (await options.db.read((reader) => readSeal(reader))) !== null
+    if (isMade) return StoreKeys.#opened(options)
     const kind = await options.firstSource()
-    return options.db.write(async (tx) => {
-      // Six processes may start together: whoever comes second finds the first one's root.
-      const made = await lockSeal(tx)
-      return made === null
-        ? StoreKeys.#created(options, kind, tx)
-        : StoreKeys.#opened(options, made, tx)
+    // Six processes may start together: whoever comes second finds the first one's root.
+    const created = await options.db.write(async (tx) =>
+      (await lockSeal(tx)) === null ? StoreKeys.#created(options, kind, tx) : null,
+    )
+    return created ?? StoreKeys.#opened(options)
+  }
+
+  static #opened(options: KeysOptions): Promise<StoreKeys> {
+    return withNamedRoot(options, new Map(), readRowMacKey, (root, { storeId }, stored) => {
+      if (stored === null)
+        throw new Fault('STORE_TAMPERED', 'The key that authenticates rows is gone from the store.')
+      return new StoreKeys(options, root, storeId, new RowMac(root.unwrap(stored)), false)
     })
-  }
-
-  /** A rekey that ended between the look at the seal and at its key took that key away: look again. */
-  static async #openedOrRekeyed(options: KeysOptions, seal: SealRow): Promise<StoreKeys> {
-    try {
-      return await StoreKeys.#opened(options, seal)
-    } catch (error) {
-      const now = await options.db.read((reader) => readSeal(reader))
-      if (now === null || now.sealKeyId === seal.sealKeyId) throw error
-      return StoreKeys.#openedOrRekeyed(options, now)
-    }
-  }
-
-  static async #opened(options: KeysOptions, seal: SealRow, within?: Tx): Promise<StoreKeys> {
-    const root = await openRoot(options, seal)
-    const stored =
-      within === undefined
-        ? await options.db.read((reader) => readRowMacKey(reader))
-        : await readRowMacKey(within)
-    if (stored === null)
-      throw new Fault('STORE_TAMPERED', 'The key that authenticates rows is gone from the store.')
-    return new StoreKeys(options, root, seal.storeId, new RowMac(root.unwrap(stored)), false)
   }
 
   static async #created(options: KeysOptions, kind: KeySourceKind, tx: Tx): Promise<StoreKeys> {
@@ -163,8 +147,15 @@ export class StoreKeys {
   async unwrap(reader: Reader, row: WrappedKey): Promise<Buffer> {
     const held = this.#held.get(row.id)
     if (held !== undefined) return held
-    const root = this.#roots.get(row.rootKeyId) ?? (await this.#currentRoot(reader))
-    const key = root.unwrap(row)
+    const key =
+      this.#roots.get(row.rootKeyId)?.unwrap(row) ??
+      (await withNamedRoot(
+        this.#options,
+        this.#roots,
+        (now) => this.rows.byId(now, row.id),
+        (root, _seal, now) => root.unwrap(now),
+        reader,
+      ))
     this.#held.set(row.id, key)
     return key
   }
@@ -247,14 +238,18 @@ export class StoreKeys {
     return seal
   }
 
-  /** The root key that `reader`'s snapshot names, sealed under another key, for a backup. */
-  async sealRootUnder(
-    reader: Reader,
-    key: Uint8Array,
-    keyId: string,
-  ): Promise<{ rootKeyId: KeyId; sealed: Buffer }> {
-    const root = await this.#currentRoot(reader)
-    return { rootKeyId: root.id, sealed: root.sealUnder(key, keyId) }
+  /** Reads on one snapshot, with the root key that it names. */
+  async readWithRoot<T>(work: (reader: Reader, root: RootKey) => Promise<T>): Promise<T> {
+    for (let left = MOST_LOOKS; left > 0; left -= 1) {
+      const root = await this.#currentRoot()
+      const done = await this.#options.db.read(async (reader) =>
+        (await this.sealRow(reader)).rootKeyId === root.id
+          ? { value: await work(reader, root) }
+          : null,
+      )
+      if (done !== null) return done.value
+    }
+    throw new Fault('STORE_BUSY', 'The keys of this store are being replaced all the time.')
   }
 
   async #insert(
@@ -282,19 +277,51 @@ export class StoreKeys {
     return seal
   }
 
-  /** The root that the store names now: another process may have rekeyed. */
-  async #currentRoot(reader: Reader): Promise<RootKey> {
-    const seal = await this.sealRow(reader)
-    const known = this.#roots.get(seal.rootKeyId)
-    if (known !== undefined) return known
-    const root = await openRoot(this.#options, seal)
-    this.#roots.set(root.id, root)
-    return root
+  /** The root that the store names now. @param within where its seal is read first */
+  #currentRoot(within?: Reader): Promise<RootKey> {
+    const nothing = (): Promise<null> => Promise.resolve(null)
+    return withNamedRoot(this.#options, this.#roots, nothing, (root) => root, within)
   }
 }
 
 function lostSeal(): Fault {
   return new Fault('STORE_TAMPERED', 'The store has lost its seal.')
+}
+
+/** So often the keys may be replaced while somebody looks for them. */
+const MOST_LOOKS = 50
+
+/**
+ * What is made of the root that the store names and of what stands beside it. A rekey by another process forgets the
+ * seal key that it replaced: whoever looked at the store before and for the key after it looks again, at a snapshot of
+ * its own.
+ *
+ * @param roots that are open here; the one that was opened is added
+ * @param within where it is looked first
+ */
+async function withNamedRoot<S, T>(
+  options: KeysOptions,
+  roots: Map<KeyId, RootKey>,
+  look: (reader: Reader) => Promise<S>,
+  make: (root: RootKey, seal: SealRow, seen: S) => T,
+  within?: Reader,
+): Promise<T> {
+  const lookAt = async (reader: Reader): Promise<{ seal: SealRow; seen: S }> => {
+    const seal = await readSeal(reader)
+    if (seal === null) throw lostSeal()
+    return { seal, seen: await look(reader) }
+  }
+  let { seal, seen } = within === undefined ? await options.db.read(lookAt) : await lookAt(within)
+  for (let left = MOST_LOOKS; ; left -= 1)
+    try {
+      const root = roots.get(seal.rootKeyId) ?? (await openRoot(options, seal))
+      roots.set(root.id, root)
+      return make(root, seal, seen)
+    } catch (error) {
+      const next = await options.db.read(lookAt)
+      if (left === 0 || next.seal.sealKeyId === seal.sealKeyId) throw error
+      ;({ seal, seen } = next)
+    }
 }
 
 async function openRoot(options: KeysOptions, seal: SealRow): Promise<RootKey> {

@@ -6,7 +6,6 @@ import {
   type RecordDraft,
 } from '../audit/index.ts'
 import type { BackupPort } from '../core/admin-port.ts'
-import type { Db } from '../core/db-port.ts'
 import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
 import { assertNewPassphrase, derive, newParams, newRecoveryKey, RootKey } from '../crypto/index.ts'
@@ -32,12 +31,11 @@ const NOTE = changeLane<RecordDraft, null>('backup', async (_tx, record) => ({
 
 /** Whole-store backups: every row as it is stored, once more sealed, with the root key sealed to the person's key. */
 export function createBackups(parts: {
-  readonly db: Db
   readonly ledger: Ledger
   readonly heads: HeadKeeper
   readonly keys: StoreKeys
 }): BackupPort {
-  const { db, ledger, heads, keys } = parts
+  const { ledger, heads, keys } = parts
   return {
     async backup(file, to) {
       const backupId = newBackupId()
@@ -52,16 +50,15 @@ export function createBackups(parts: {
       const made = await sealKeyFor(to)
       try {
         // Root and rows from one snapshot: another process may rekey meanwhile.
-        const records = await db.read(async (reader) => {
-          const root = await keys.sealRootUnder(reader, made.key, backupId)
+        const records = await keys.readWithRoot(async (reader, root) => {
           const header: BackupHeader = {
             'sallyport-backup': 1,
             sealedTo: to === 'recovery-key' ? 'recovery-key' : 'passphrase',
             params: made.params,
             backupId,
             storeId: keys.storeId,
-            rootKeyId: root.rootKeyId,
-            sealedRoot: root.sealed.toString('base64url'),
+            rootKeyId: root.id,
+            sealedRoot: root.sealUnder(made.key, backupId).toString('base64url'),
           }
           const lines = linesOf(dumpTables(reader, BACKED_UP_TABLES))
           return writeBackup(file, header, made.key, lines)

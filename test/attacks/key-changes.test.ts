@@ -8,7 +8,13 @@ import { promisify } from 'node:util'
 import { sleep, systemClock } from '../../src/core/time.ts'
 import { keyFileSource } from '../../src/crypto/index.ts'
 import { StoreKeys } from '../../src/keys/index.ts'
-import { createKeyAdmin, createTokens, LocalVault, VaultKeys } from '../../src/vault/index.ts'
+import {
+  createBackups,
+  createKeyAdmin,
+  createTokens,
+  LocalVault,
+  VaultKeys,
+} from '../../src/vault/index.ts'
 import { openTestVault, PERSON, type TestVault } from '../support/vault.ts'
 import { fault, OpenVaults, SQLITE, secret, textOf } from '../support/vault-stores.ts'
 
@@ -162,6 +168,20 @@ describe('keys that change while others read', () => {
       firstSource: () => Promise.reject(new Error('the store has keys')),
     })
     assert.equal(keys.storeId, vault.keys.storeId)
+    assert.equal(rekeys, -1)
+    // Whoever is open meets the new root in the middle of a read or a write, and a backup in its snapshot.
+    const replaced = async (): Promise<void> => {
+      await admin.rekey()
+      rekeys = 3
+    }
+    await replaced()
+    const { id, key } = await vault.db.read((reader) => vault.keys.active(reader, 'cursor'))
+    assert.deepEqual(await vault.db.read((reader) => keys.active(reader, 'cursor')), { id, key })
+    assert.equal(rekeys, -1)
+    await replaced()
+    const { heads, ledger } = vault
+    const file = join(vault.home, 'while-rekeyed.backup')
+    await createBackups({ heads, ledger, keys }).backup(file, 'recovery-key')
     assert.equal(rekeys, -1)
   })
 
