@@ -29,6 +29,8 @@ function dateLineNow(now: EpochMs): string {
 /** What an answer needs of the connection that it goes over. */
 export interface AnswerWay {
   readonly socket: Socket
+  /** Writes to it, as `bareWriter` does. */
+  readonly write: (text: string, bytes: number) => void
   /** How long the connection is kept for the next request, in seconds. */
   readonly keptSeconds: number
   /** The answer is whole; the connection may go on unless it is the last one. */
@@ -185,7 +187,10 @@ export class DoorAnswer extends EventEmitter implements DoorResponse {
 
   /** @param isAscii whether all of it is: then it needs no encoding */
   #send(text: string, isAscii: boolean, done?: () => void): boolean {
-    return this.#way.socket.write(text, isAscii ? 'latin1' : 'utf8', done)
+    const { socket, write } = this.#way
+    if (done !== undefined || !isAscii) return socket.write(text, isAscii ? 'latin1' : 'utf8', done)
+    write(text, text.length)
+    return !socket.writableNeedDrain
   }
 
   /** @throws {TypeError} for what would end the field, or begin another */

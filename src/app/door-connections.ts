@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { monotonicMs } from '../core/time.ts'
 import type { WholeRequest } from '../gateway/index.ts'
+import { bareWriter, pieceOf, readBare } from '../net/index.ts'
 import { DoorAnswer } from './door-answer.ts'
 import { type DoorHead, readDoorHead } from './door-head.ts'
 
@@ -90,6 +91,7 @@ const NOTHING = Buffer.alloc(0)
 
 class DoorConnection {
   readonly socket: Socket
+  readonly write: (text: string, bytes: number) => void
   readonly keptSeconds: number
   readonly #all: DoorConnections
   #underWay: DoorAnswer | null = null
@@ -104,13 +106,17 @@ class DoorConnection {
   /** The last head, as it came: clients say the same again and again. */
   #headBytes: Buffer = NOTHING
   #head: DoorHead | null = null
+  /** Has the socket tell what comes by 'data' again; null where it does. */
+  readonly #unread: (() => void) | null
 
   constructor(socket: Socket, all: DoorConnections) {
     this.socket = socket
     this.#all = all
+    this.write = bareWriter(socket)
     this.keptSeconds = Math.floor(all.options.keptMs / 1_000)
     all.took(this)
-    socket.on('data', this.#onData)
+    this.#unread = readBare(socket, (bytes, length) => this.#onData(pieceOf(bytes, length)))
+    if (this.#unread === null) socket.on('data', this.#onData)
     socket.on('drain', this.#onDrain)
     socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
@@ -240,6 +246,7 @@ class DoorConnection {
     this.#all.left(this)
     this.#headBytes = NOTHING
     this.#head = null
+    this.#unread?.()
     socket.off('data', this.#onData)
     socket.off('drain', this.#onDrain)
     socket.off('end', this.#onEnd)

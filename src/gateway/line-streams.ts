@@ -2,15 +2,19 @@ import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { mentionsHeld } from '../core/held-values.ts'
 import { LineReader, type Refused } from '../mcp/wire/index.ts'
+import { bareWriter, pieceOf, readBare } from '../net/index.ts'
 import { largeIntake } from './large-lines.ts'
 
 type Work = void | Promise<void>
+
+/** Its bytes, or its text where all of it is ASCII. */
+export type Line = Buffer | string
 
 export interface LinesOptions {
   /** No more than this is ever held of a line. */
   readonly maxBytes: number
   /** The next line is given once this one is done; without a promise it is. */
-  onLine(line: Buffer): Work
+  onLine(line: Line): Work
   onTooLong(refused: Refused): void
   /** Told before several lines that came in one piece, and behind the last of them. */
   readonly together?: { gather(): void; flush(): void }
@@ -20,9 +24,23 @@ export interface LinesOptions {
   afterPiece?(): Work
 }
 
+const NEWLINE = 0x0a
+/** Longer ones are read faster as bytes. */
+const MAX_ALONE = 4_096
+/** No line breaks: it is one line. */
+const PLAIN = /^[\t -~]+$/
+
+/** The text of a piece that is one line and all of it, as nearly every piece is; null for any other. */
+function lineAlone(bytes: Buffer, length: number): string | null {
+  const end = length - 1
+  if (length > MAX_ALONE || bytes[end] !== NEWLINE) return null
+  const text = bytes.toString('latin1', 0, end)
+  return PLAIN.test(text) ? text : null
+}
+
 /** Gives every line of a stream, one after another. Resolves when it ended, or broke, and all lines are done. */
 export function readLines(stream: Readable, options: LinesOptions): Promise<void> {
-  let lines: Buffer[] = []
+  let lines: Line[] = []
   let working: Promise<void> | null = null
   const { maxBytes } = options
   const reader = new LineReader({
@@ -31,9 +49,9 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
     onLine: (line) => lines.push(line),
     onTooLong: (refused) => options.onTooLong(refused),
   })
-  const handle = (all: readonly Buffer[], from: number): Work => {
+  const handle = (all: readonly Line[], from: number): Work => {
     for (let at = from; at < all.length; at += 1) {
-      const done = options.onLine(all[at] as Buffer)
+      const done = options.onLine(all[at] as Line)
       if (done instanceof Promise) return done.then(() => handle(all, at + 1))
     }
     options.together?.flush()
@@ -58,9 +76,11 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
       stream.destroy()
       reject(error instanceof Error ? error : new Error('a line could not be handled'))
     }
-    stream.on('data', (piece: Buffer) => {
+    const onPiece = (bytes: Buffer, length: number, isKept: boolean): void => {
       try {
-        reader.push(piece)
+        const alone = reader.isBetween ? lineAlone(bytes, length) : null
+        if (alone !== null) lines.push(alone)
+        else reader.push(isKept ? bytes : pieceOf(bytes, length))
         const done = work()
         if (!(done instanceof Promise)) return
         stream.pause()
@@ -72,7 +92,9 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
       } catch (error) {
         failed(error)
       }
-    })
+    }
+    if (readBare(stream, (bytes, length) => onPiece(bytes, length, false)) === null)
+      stream.on('data', (piece: Buffer) => onPiece(piece, piece.length, true))
     // A pipe that broke has ended; what the process behind it ended with tells more.
     stream.on('error', () => {})
     // A file that was read to its end does not close by itself.
@@ -94,6 +116,7 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
 /** Writes lines to a stream; those of one turn go out together. */
 export class LineWriter {
   readonly #stream: Writable
+  readonly #write: (text: string) => void
   readonly #keeps: boolean
   #pending = ''
   #isHeld = false
@@ -103,6 +126,7 @@ export class LineWriter {
   /** @param keeps whether messages may have to be written again: their large values are kept for a while */
   constructor(stream: Writable, keeps = false) {
     this.#stream = stream
+    this.#write = bareWriter(stream)
     this.#keeps = keeps
   }
 
@@ -147,7 +171,7 @@ export class LineWriter {
     if (this.#large !== null) return
     const text = this.#pending
     this.#pending = ''
-    if (text !== '' && this.#stream.writable) this.#stream.write(text)
+    if (text !== '' && this.#stream.writable) this.#write(text)
   }
 
   /** @returns a promise while the stream takes no more */

@@ -132,7 +132,7 @@ export class Relay {
     while (this.#underway.size > 0) await Promise.allSettled(this.#underway)
   }
 
-  fromClient(frame: Buffer): void {
+  fromClient(frame: Buffer | string): void {
     const read = readFrames(frame)
     if (read.kind === 'batch')
       this.takeAll(read, (text) => {
@@ -173,7 +173,7 @@ export class Relay {
    *
    * @param about `idKey` of the client's request on whose stream it came, where the transport has such streams
    */
-  fromServer(frame: Buffer, about: string | null = null): void | Promise<void> {
+  fromServer(frame: Buffer | string, about: string | null = null): void | Promise<void> {
     const read = readFrames(frame)
     if (read.kind !== 'batch') return this.hear(read, about)
     return this.#heardAll(this.#hasBatches ? read.messages : read.messages.map(unbatched), about)

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
 import { monotonicMs } from '../core/time.ts'
 import { type AnswerEars, type AnswerFields, AnswerReader } from './answer-reader.ts'
+import { bareWriter, pieceOf, readBare } from './bare-io.ts'
 import type { Hop } from './redirects.ts'
 
 /** How long a connection is kept for the next request when the server says nothing of it, in milliseconds. */
@@ -206,6 +207,7 @@ interface ConnectionKeeper {
 
 class Connection {
   readonly #socket: Socket
+  readonly #write: (text: string, bytes: number) => void
   readonly #to: ConnectionKeeper
   #request: Request | null = null
   /** Until when, in monotonic milliseconds, another request may follow. */
@@ -213,9 +215,11 @@ class Connection {
 
   constructor(socket: Socket, to: ConnectionKeeper) {
     this.#socket = socket
+    this.#write = bareWriter(socket)
     this.#to = to
     socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.#heard(chunk))
+    if (readBare(socket, (bytes, length) => this.#heard(pieceOf(bytes, length))) === null)
+      socket.on('data', (chunk: Buffer) => this.#heard(chunk))
     socket.on('end', () => this.#ended())
     socket.on('error', (error) => this.destroy(error))
     socket.on('close', () => {
@@ -238,9 +242,8 @@ class Connection {
       const text = body ?? ''
       const bytes = Buffer.byteLength(text, 'utf8')
       const head = request.headFor(body === null ? null : bytes)
-      // One write carries both where both are of one encoding; what is of single bytes needs none.
-      if (bytes === text.length) this.#socket.write(head + text, 'latin1')
-      else if (isAscii(head)) this.#socket.write(head + text, 'utf8')
+      // One write carries both where both are of one encoding.
+      if (isAscii(head)) this.#write(head + text, head.length + bytes)
       else {
         this.#socket.write(head, 'latin1')
         this.#socket.write(text, 'utf8')

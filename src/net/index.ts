@@ -1,5 +1,6 @@
 export { asFetch, type Fetch, type FetchRules } from './as-fetch.ts'
 export { authoritiesIn } from './authorities.ts'
+export { bareWriter, pieceOf, readBare } from './bare-io.ts'
 export { decompressor } from './body-chunks.ts'
 export type { Lookup, Resolved } from './dial.ts'
 export { Leaving } from './leaving.ts'

@@ -79,16 +79,20 @@ const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params',
 /**
  * Reads one frame strictly: whatever another parser could read differently is refused. At the top level no name twice
  * and no two that fold to one, nothing that folds to a name of the envelope without being it.
+ *
+ * @param frame as text where that was read strictly already
  */
-export function readFrame(bytes: Buffer): Message | Refused {
-  if (!isUtf8(bytes)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
-  return readMessage(bytes.toString('utf8'))
+export function readFrame(frame: Buffer | string): Message | Refused {
+  if (typeof frame === 'string') return readMessage(frame)
+  if (!isUtf8(frame)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
+  return readMessage(frame.toString('utf8'))
 }
 
 /** As `readFrame`, where the revision may have batches. */
-export function readFrames(bytes: Buffer): Message | Frames | Refused {
-  if (!isUtf8(bytes)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
-  const text = bytes.toString('utf8')
+export function readFrames(frame: Buffer | string): Message | Frames | Refused {
+  if (typeof frame !== 'string' && !isUtf8(frame))
+    return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
+  const text = typeof frame === 'string' ? frame : frame.toString('utf8')
   const isList = !text.startsWith('{') && /^\s*\[/.test(text)
   return isList ? readBatch(text) : readMessage(text)
 }

@@ -43,6 +43,11 @@ export class LineReader {
     this.#options = options
   }
 
+  /** Whether the next byte begins a line. */
+  get isBetween(): boolean {
+    return this.#heldBytes === 0 && !this.#isSkipping && this.#large === null
+  }
+
   push(chunk: Buffer): void {
     let start = 0
     for (;;) {
