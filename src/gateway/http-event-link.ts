@@ -178,9 +178,9 @@ export class EventLink {
   }
 
   async heard(message: Heard): Promise<void> {
-    const unanswered = message.kind === 'refused' ? leftUnanswered(message) : null
-    if (message.kind === 'refused' && unanswered !== null)
-      this.#waiting.get(unanswered.idKey)?.reject(new Unanswered('lost', unanswered.why))
+    if (message.kind === 'refused')
+      for (const { idKey, why } of leftUnanswered(message))
+        this.#waiting.get(idKey)?.reject(new Unanswered('lost', why))
     const waiting =
       message.kind === 'response' && message.idKey !== null
         ? this.#waiting.get(message.idKey)

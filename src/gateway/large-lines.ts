@@ -27,11 +27,15 @@ export interface LeftUnanswered {
   readonly why: string
 }
 
-/** @returns null when it cannot be told which */
-export function leftUnanswered({ isAnswer, idText, message }: Refused): LeftUnanswered | null {
-  if (isAnswer !== true || idText === 'null') return null
-  const request = readMessage(`{"jsonrpc":"2.0","id":${idText},"method":"ping"}`)
-  return request.kind === 'request' ? { idKey: request.idKey, why: whyLost(message) } : null
+/** @returns none when it cannot be told which */
+export function leftUnanswered(refused: Refused): readonly LeftUnanswered[] {
+  const { isAnswer, idText, message, answers = [idText] } = refused
+  if (isAnswer !== true) return []
+  const why = whyLost(message)
+  return answers.flatMap((one) => {
+    const request = readMessage(`{"jsonrpc":"2.0","id":${one},"method":"ping"}`)
+    return request.kind === 'request' ? [{ idKey: request.idKey, why }] : []
+  })
 }
 
 /** @param problem of what would have been the answer */

@@ -204,8 +204,7 @@ export class Relay {
     if (message.kind === 'refused') {
       this.#options.log.warn('the server sent what is no message', { reason: message.message })
       // Whoever waits for what would have been an answer does not wait in vain.
-      const left = leftUnanswered(message)
-      if (left !== null) this.serverFailed(left.idKey, 'lost', left.why)
+      for (const { idKey, why } of leftUnanswered(message)) this.serverFailed(idKey, 'lost', why)
       return undefined
     }
     if (message.kind === 'response' && !message.hasExtras) return this.#serverAnswer(message)

@@ -1,6 +1,14 @@
 import type { CallOutcome } from '../audit/index.ts'
 import type { Log } from '../core/log.ts'
-import { type Message, type Refused, type Request, readFrame } from '../mcp/wire/index.ts'
+import {
+  type Frames,
+  type Message,
+  type Refused,
+  type Request,
+  readFrames,
+  refusedBatch,
+} from '../mcp/wire/index.ts'
+import { agreesOnBatches } from './batch.ts'
 import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 import { leftUnanswered } from './large-lines.ts'
 import { LineWriter, readLines } from './line-streams.ts'
@@ -41,16 +49,27 @@ export function stdioUpstream(
   { maxMessageBytes, log }: { readonly maxMessageBytes: number; readonly log: Log },
 ): Upstream {
   const writer = new LineWriter(server.stdin, true)
+  let hello: string | null = null
+  let hasBatches = false
   const unusable = (refused: Refused): void => {
     log.warn('a message of the server is refused', { reason: refused.message })
-    const left = leftUnanswered(refused)
-    if (left !== null) ears.failed(left.idKey, 'lost', left.why)
+    for (const { idKey, why } of leftUnanswered(refused)) ears.failed(idKey, 'lost', why)
+  }
+  const hearAll = async ({ messages }: Frames): Promise<void> => {
+    for (const one of messages)
+      await (one.kind === 'refused' ? unusable(one) : ears.hear(one, null))
   }
   const reading = readLines(server.stdout, {
     maxBytes: maxMessageBytes,
     onLine: (line) => {
-      const read = readFrame(line)
-      return read.kind === 'refused' ? unusable(read) : ears.hear(read, null)
+      const read = readFrames(line)
+      if (read.kind === 'refused') return unusable(read)
+      if (read.kind === 'batch') return hasBatches ? hearAll(read) : unusable(refusedBatch(read))
+      if (hello !== null && read.kind === 'response' && read.idKey === hello) {
+        hello = null
+        hasBatches = read.outcome === 'result' && agreesOnBatches(read.body)
+      }
+      return ears.hear(read, null)
     },
     onTooLong: unusable,
   })
@@ -59,7 +78,10 @@ export function stdioUpstream(
     return (await server.ended).how
   })()
   return {
-    send: (text) => writer.write(text),
+    send(text, message) {
+      if (message?.kind === 'request' && message.method === 'initialize') hello = message.idKey
+      writer.write(text)
+    },
     ended,
     async close() {
       writer.flush()

@@ -38,8 +38,7 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
   reading.catch(() => {})
   const unusable = (refused: Refused): void => {
     void bridge.heard(refused, null)
-    const left = leftUnanswered(refused)
-    if (left !== null) bridge.failed(left.idKey, 'lost', left.why)
+    for (const { idKey, why } of leftUnanswered(refused)) bridge.failed(idKey, 'lost', why)
   }
   await readLines(server.stdout, {
     maxBytes: maxMessageBytes,

@@ -20,7 +20,7 @@ const log = join(vault.home, 'lines.log')
 const readLog = (): string => readFileSync(log, 'utf8')
 const command = [process.execPath, LINE_SERVER, log]
 await servers.add(PERSON, 'lines', { kind: 'stdio', command, variables: [] })
-const two = { version: '1', default: 'deny', tools: { echo: {}, silent: {} } }
+const two = { version: '1', default: 'deny', tools: { echo: {}, silent: {}, batch: {} } }
 await policies.set(PERSON, 'two', Buffer.from(JSON.stringify(two)))
 
 let names = 0
@@ -110,6 +110,24 @@ test('legacy: a session of the revision with batches may post one, and each elem
     ['t'],
   )
 })
+
+for (const [version, wanted] of [
+  ['2025-03-26', '"text":"of a batch"'],
+  ['2025-11-25', "The server's answer is not valid. Batches are not served"],
+] as const)
+  test(`legacy: a server of ${version} that sends a batch answers what it is asked, or that ends`, async () => {
+    const { bearer } = await granted('two')
+    const { params } = HELLO
+    const begin = { ...HELLO, params: { ...params, protocolVersion: version } }
+    const hello = await door.post(begin, bearing(bearer), '/s/lines/mcp')
+    await hello.text()
+    const mine = { 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? assert.fail() }
+    const call = { method: 'tools/call', params: { name: 'batch' } }
+    const asked = { jsonrpc: '2.0', id: 'asked', ...call }
+    const answer = await door.post(asked, { ...mine, ...bearing(bearer) }, '/s/lines/mcp')
+    const said = await answer.text()
+    assert.ok(said.includes(wanted), said)
+  })
 
 test('legacy: who shows no later revision may post a batch, and each element is judged', async () => {
   const { key } = await granted('two')

@@ -89,6 +89,13 @@ function call({ id, params }, answer) {
       return write(
         `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32000,"message":"no"}}`,
       )
+    case 'batch':
+      return write(
+        JSON.stringify([
+          { jsonrpc: '2.0', id, result: text('of a batch') },
+          { jsonrpc: '2.0', method: 'notifications/got', params: {} },
+        ]),
+      )
     case 'crooked':
       return write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":"no"}`)
     case 'environment':

@@ -72,6 +72,8 @@ export interface Refused {
   readonly idText: string
   /** It would have been an answer: whoever asked under its id gets no other. */
   readonly isAnswer?: boolean
+  /** Ids of the answers in what would have been a batch, as they were written. */
+  readonly answers?: readonly string[]
 }
 
 const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
@@ -83,9 +85,19 @@ const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params',
  * @param frame as text where that was read strictly already
  */
 export function readFrame(frame: Buffer | string): Message | Refused {
-  if (typeof frame === 'string') return readMessage(frame)
-  if (!isUtf8(frame)) return refused(RPC_ERRORS.parse, 'The message is not UTF-8.')
-  return readMessage(frame.toString('utf8'))
+  const read = readFrames(frame)
+  return read.kind === 'batch' ? refusedBatch(read) : read
+}
+
+/** A batch where none is taken: whoever asked under the ids of its answers gets no other. */
+export function refusedBatch({ messages }: Frames): Refused {
+  const answers = messages
+    .filter((one) => one.kind === 'response' || (one.kind === 'refused' && one.isAnswer === true))
+    .map((one) => (one.kind === 'notification' ? 'null' : one.idText))
+  return {
+    ...refused(RPC_ERRORS.request, NO_BATCH),
+    ...(answers.length > 0 && { isAnswer: true, answers }),
+  }
 }
 
 /** As `readFrame`, where the revision may have batches. */
@@ -131,8 +143,7 @@ export function readMessage(text: string): Message | Refused {
       ? refused(RPC_ERRORS.request, BROKEN)
       : refused(RPC_ERRORS.parse, 'The message is not JSON.')
   }
-  if (Array.isArray(value))
-    return refused(RPC_ERRORS.request, 'Batches are not served: send one message at a time.')
+  if (Array.isArray(value)) return refused(RPC_ERRORS.request, NO_BATCH)
   if (typeof value !== 'object' || value === null)
     return refused(RPC_ERRORS.request, 'The message is not a JSON-RPC 2.0 message.')
   const members = membersOf(text)
@@ -141,6 +152,7 @@ export function readMessage(text: string): Message | Refused {
   return { ...refused(RPC_ERRORS.request, problem), ...answering(text, value, members) }
 }
 
+const NO_BATCH = 'Batches are not served: send one message at a time.'
 const BROKEN = 'The message holds a carriage return between its tokens.'
 
 /** Whose answer the message would have been, where that can be read in one way only. */

@@ -18,6 +18,7 @@ export {
   readFrame,
   readFrames,
   readMessage,
+  refusedBatch,
   searchable,
 } from './envelope.ts'
 export {
