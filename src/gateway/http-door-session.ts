@@ -76,6 +76,7 @@ export class DoorSession {
       ...options,
       toClient: (text, about) => this.#toClient(text, about),
       toServer: (text, message) => this.#upstream?.send(text, message),
+      onCancelled: (idKey) => this.#withdrawn(idKey),
     })
   }
 
@@ -229,10 +230,22 @@ export class DoorSession {
       pending.event(text)
       return
     }
-    this.#pending.delete(about)
-    for (const [token, idKey] of this.#tokens) if (idKey === about) this.#tokens.delete(token)
+    this.#settled(about)
     pending.answer(this.#notices.shown(text, about, true).text ?? text)
     if (pending.isStreaming) this.#keep(pending.stream)
+  }
+
+  #withdrawn(idKey: string): void {
+    const pending = this.#pending.get(idKey)
+    if (pending === undefined) return
+    this.#settled(idKey)
+    pending.withdraw()
+    if (pending.isStreaming) this.#keep(pending.stream)
+  }
+
+  #settled(about: string): void {
+    this.#pending.delete(about)
+    for (const [token, idKey] of this.#tokens) if (idKey === about) this.#tokens.delete(token)
   }
 
   /** A client that goes away has not cancelled: what is still said it may fetch, if it was given a place to go on from. */

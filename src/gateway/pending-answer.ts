@@ -93,6 +93,15 @@ export class PendingAnswer {
     else if (monotonicMs() - this.#askedAt >= QUIET_MS) this.begin()
   }
 
+  /** Its request was taken back: there is no answer, and nothing is broken. */
+  withdraw(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#isStreaming) this.stream.end()
+    else if (!this.#response.destroyed)
+      this.#response.writeHead(202, { 'Content-Length': 0, ...this.#options.headers }).end()
+  }
+
   /** Ends without an answer: whoever waits finds the connection gone. */
   drop(): void {
     if (this.#isOver) return

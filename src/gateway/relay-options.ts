@@ -17,6 +17,8 @@ export interface RelayOptions {
    * @param about `idKey` of the client's request that it answers or came with; null for what stands alone
    */
   readonly toClient: (text: string, about: string | null) => void
+  /** The client took a request back: nothing more is said of it. */
+  readonly onCancelled?: (idKey: string) => void
   /**
    * Carries one message to the server.
    *

@@ -240,23 +240,11 @@ export class Relay {
 
   /** The server is gone: whoever waits is told. */
   async serverEnded(how: string): Promise<void> {
-    const asked = [...this.#asked]
-    this.#asked.clear()
     this.#probes.end()
     this.#patience.close()
     this.leave()
-    for (const [idKey, one] of asked) {
-      if (one.allowed !== null) void this.#follow(one.allowed.settle('lost'))
-      if (!one.isCancelled)
-        this.#toClient(
-          errorAnswer(
-            one.idText,
-            RPC_ERRORS.internal,
-            `The server ended before it answered (${how}).`,
-          ),
-          idKey,
-        )
-    }
+    for (const idKey of this.#asked.keys())
+      this.serverFailed(idKey, 'lost', `The server ended before it answered (${how}).`)
     await this.idle()
   }
 
@@ -498,6 +486,7 @@ export class Relay {
     const told = mayGoOn ? notification : cancelling(asked.request, 'The client gave it up.')
     asked.isCancelled = true
     this.#waits?.stop(idKey)
+    this.#options.onCancelled?.(idKey)
     // A batch has nothing more to wait for.
     this.#batches.get(idKey)?.without(idKey)
     const cancel = (): void | Promise<void> => {

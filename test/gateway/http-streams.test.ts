@@ -330,6 +330,23 @@ test('modern: whoever closes the connection has cancelled, and the server is tol
   assert.match(received(), new RegExp(`"id":${id},"method":"tools/call".*"progressToken":"g\\d+"`))
 })
 
+test('legacy: the connection of a request that is cancelled ends without an answer', async () => {
+  const { call, post } = await session()
+  const waiting = call('silent', 'silent')
+  await (await call('first', 'echo')).text()
+  const events = readEvents(await call('mine', 'steps', steps))
+  await events.next()
+  const cancel = (requestId: string) =>
+    post({ method: 'notifications/cancelled', params: { requestId } })
+  assert.equal((await cancel('mine')).status, 202)
+  await events.ended
+  assert.equal((await cancel('silent')).status, 202)
+  const ended = await waiting
+  assert.deepEqual([ended.status, await ended.text()], [202, ''])
+  // Its id is free.
+  assert.match(await (await call('silent', 'echo')).text(), /"result"/)
+})
+
 function received(): string {
   return readFileSync(log, 'utf8')
 }
