@@ -47,7 +47,7 @@ async function tasksShown(path: CallPath, caller: Caller, value: Fields): Promis
   if (!Array.isArray(tasks)) return { value }
   const shown: unknown[] = []
   for (const task of tasks as readonly unknown[])
-    if (isObject(task) && (await path.mayFollow(caller, task['taskId']))) shown.push(task)
+    if (isObject(task) && (await path.mayFollow(caller, task))) shown.push(task)
   return { value: shown.length === tasks.length ? value : { ...value, tasks: shown } }
 }
 

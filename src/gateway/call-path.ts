@@ -26,7 +26,7 @@ import { type AuditedCall, withoutKnown } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
 import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
 import { counterOf, type LimitCharge, limitCharge, settledCounts } from './limit-charge.ts'
-import { isAboutTask, isNoResultYet, MadeTasks } from './made-tasks.ts'
+import { isAboutTask, judgedOf, MadeTasks } from './made-tasks.ts'
 import type { KnownValues, MessageInspection } from './message-inspection.ts'
 import type { RecordedVerdict } from './recording/recorded-call.ts'
 import { type CallRecorder, isRecording, type QueuedCall } from './recording/recorder.ts'
@@ -178,14 +178,16 @@ export class CallPath {
     else this.#record.inOrder(work)
   }
 
-  /** Whether a caller may ask for a task now. */
-  async mayFollow(caller: Caller, taskId: unknown): Promise<boolean> {
+  /** Whether a caller may ask for a task now, and hear what is said of it. */
+  async mayFollow(caller: Caller, task: Readonly<Record<string, unknown>>): Promise<boolean> {
+    const { taskId } = task
     const { policiesNow, isShadow } = this.#options
     const policies = policiesNow()
     if (policies.length === 0) return isShadow
     const made = await this.tasks.madeBy(this.roundOf(caller), taskId)
     const subject = { ...askerOf(caller), method: 'tasks/get', params: { taskId } }
-    return 'decision' in decideTask(policies, subject, made, this.tools)
+    const judged = decideTask(policies, subject, made, this.tools)
+    return 'decision' in judged && (judged.judgeResult?.(task) ?? null) === null
   }
 
   /** Records that an answer was not shown. */
@@ -532,11 +534,13 @@ export class CallPath {
       tool: underway.task?.tool ?? null,
       judgeResult:
         decision.judgesResult && subject !== null
-          ? (result) => {
-              if (isNoResultYet(result)) return null
-              const { denied, shadow } = decideResultByAll(policies, subject, result)
-              if (shadow !== null) this.#lifted(underway, shadow)
-              return denied === null ? null : deniedByPolicy(denied.rule, denied.reason)
+          ? (answer) => {
+              for (const result of judgedOf(answer)) {
+                const { denied, shadow } = decideResultByAll(policies, subject, result)
+                if (shadow !== null) this.#lifted(underway, shadow)
+                if (denied !== null) return deniedByPolicy(denied.rule, denied.reason)
+              }
+              return null
             }
           : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {

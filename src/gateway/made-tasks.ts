@@ -1,6 +1,6 @@
 import { type EpochMs, epochMs, systemClock } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
-import { memberOf, type Request, readMessage } from '../mcp/wire/index.ts'
+import { META, memberOf, type Request, readMessage } from '../mcp/wire/index.ts'
 import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
 
 /** A task as it is remembered. */
@@ -170,6 +170,14 @@ export function isNoResultYet(result: unknown): boolean {
   )
 }
 
+/** What a rule on answers has to let out of one to a call: of a task, what it says beside where it stands. */
+export function judgedOf(answer: unknown): readonly unknown[] {
+  if (!isNoResultYet(answer) || !isObject(answer)) return [answer]
+  if (newTaskIn(answer) === null) return []
+  const { task, ...said } = answer
+  return resultsOfTask('tasks/get', isObject(task) ? { ...task, ...said } : said)
+}
+
 /** What may be asked of a task, by the member in which its answer holds that of the call; null: it is that itself. */
 const RESULTS: Readonly<Record<string, string | null>> = {
   'tasks/result': null,
@@ -185,11 +193,53 @@ export function isAboutTask(method: string): boolean {
   return Object.hasOwn(RESULTS, method)
 }
 
-/** The answer of the call in what is said of its task, and the error that it ended with; none as long as it runs. */
+/**
+ * What the call has given in what is said of its task: its answer, the error that it ended with, and what else the
+ * server says in words. Nothing as long as the task only runs.
+ *
+ * @param said a result, or the error in its place
+ */
 export function resultsOfTask(method: string, said: unknown): readonly unknown[] {
   const member = RESULTS[method]
-  if (member === null || member === undefined) return [said]
-  return isObject(said) ? [said[member], said['error']].filter((one) => one !== undefined) : []
+  if (member === null || member === undefined || !isObject(said)) return [said]
+  const { [member]: result, error, ...task } = said
+  return [result, error, wordsOfTask(task)].filter((one) => one !== undefined)
+}
+
+/** What a task says beside where it stands; undefined when that is nothing. */
+function wordsOfTask(task: Readonly<Record<string, unknown>>): object | undefined {
+  const words = Object.entries(task).filter(([name, value]) => !isOfStanding(name, value))
+  return words.length === 0 ? undefined : Object.fromEntries(words)
+}
+
+const STATUSES: ReadonlySet<unknown> = new Set([
+  'working',
+  'input_required',
+  'completed',
+  'failed',
+  'cancelled',
+])
+const TIMES: ReadonlySet<string> = new Set([
+  'ttl',
+  'ttlMs',
+  'pollInterval',
+  'pollIntervalMs',
+  'createdAt',
+  'lastUpdatedAt',
+])
+const RESULT_TYPES: ReadonlySet<unknown> = new Set(['complete', 'task', 'input_required'])
+const OF_META: ReadonlySet<string> = new Set(['io.modelcontextprotocol/related-task', META.server])
+const TIME = /^[\d.:eTZ+-]{0,40}$/
+
+/** Questions have rules of their own. */
+function isOfStanding(name: string, value: unknown): boolean {
+  if (name === 'taskId' || name === 'inputRequests') return true
+  if (name === 'status') return STATUSES.has(value)
+  if (name === 'resultType') return RESULT_TYPES.has(value)
+  if (name === '_meta')
+    return isObject(value) && Object.keys(value).every((key) => OF_META.has(key))
+  const isTime = typeof value === 'string' ? TIME.test(value) : typeof value === 'number'
+  return TIMES.has(name) && (isTime || value === null)
 }
 
 function sizeOf({ callText }: KeptTask): number {

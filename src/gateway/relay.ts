@@ -34,6 +34,7 @@ import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
 import { PlainMessages } from './plain-messages.ts'
 import { Probes } from './probes.ts'
+import { ProgressWords } from './progress-words.ts'
 import {
   type Asked,
   cancelledBy,
@@ -75,6 +76,7 @@ export class Relay {
   readonly #probes: Probes
   readonly #patience: Patience
   readonly #words: ServerWords
+  readonly #progress = new ProgressWords()
   /** Requests that came in a batch, by `idKey`. */
   readonly #batches = new Map<string, Batch>()
   #hasBatches = false
@@ -99,6 +101,7 @@ export class Relay {
       tell: (text, about, isAnswer) => this.#toClient(text, about, isAnswer),
       onAsked: (idKey) => this.#askedByServer.add(idKey),
       onProgress: (token) => this.#patience.progress(token),
+      progress: this.#progress,
     })
   }
 
@@ -343,11 +346,9 @@ export class Relay {
       }
       asked.allowed = judged
       asked.isWritten = true
-      this.#patience.begin(
-        request.idKey,
-        this.#options.path.health.callMs,
-        progressTokenOf(request),
-      )
+      const token = progressTokenOf(request)
+      this.#patience.begin(request.idKey, this.#options.path.health.callMs, token)
+      this.#progress.begin(token, judged.judgeResult)
       this.#options.toServer(judged.text, request)
       return undefined
     }
@@ -485,8 +486,8 @@ export class Relay {
     }
     const told = mayGoOn ? notification : cancelling(asked.request, 'The client gave it up.')
     asked.isCancelled = true
-    this.#waits?.stop(idKey)
     this.#options.onCancelled?.(idKey)
+    this.#waits?.stop(idKey)
     // A batch has nothing more to wait for.
     this.#batches.get(idKey)?.without(idKey)
     const cancel = (): void | Promise<void> => {

@@ -14,6 +14,7 @@ import { beforeTold } from './before-told.ts'
 import { type Denial, denialResult } from './denial.ts'
 import type { CallJudged } from './judging.ts'
 import { withoutExtras } from './message-search.ts'
+import type { ProgressWords } from './progress-words.ts'
 import {
   type Answered,
   judgeableMethod,
@@ -44,6 +45,7 @@ export interface ServerWordsOptions extends Carried {
   /** The server asks the client something, under this `idKey`. */
   readonly onAsked: (idKey: string) => void
   readonly onProgress: (token: unknown) => void
+  readonly progress: ProgressWords
 }
 
 /** What a server says, as its client may hear it: judged, inspected, and with known values taken out. */
@@ -185,8 +187,12 @@ export class ServerWords {
       const { params } = message
       const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
       if (problem !== null) throw new Fault('BAD_INPUT', `A message of the server ${problem}.`)
-      if (message.method === PROGRESS && isObject(value))
+      let told: unknown = value
+      if (message.method === PROGRESS && isObject(value)) {
         this.#options.onProgress(value['progressToken'])
+        told = this.#options.progress.shown(value)
+        if (told !== value) log.warn('the policy does not let the words of a progress out')
+      }
       const what = judgeableMethod(message, isObject(value) ? value : {}, true)
       const judged = this.#options.path.judgeNow(what, this.#caller)
       const go = (one: CallJudged): void | Promise<void> => {
@@ -199,7 +205,7 @@ export class ServerWords {
         const shown =
           params === null
             ? value
-            : this.#options.inspection.output(this.#caller, message.method, value)
+            : this.#options.inspection.output(this.#caller, message.method, told)
         const tell = (seen: unknown): void | Promise<void> => {
           if (message.kind === 'request') this.#options.onAsked(message.idKey)
           this.#options.tell(

@@ -126,6 +126,73 @@ test('a rule on the answer of the tool judges the answer that comes by its task'
   assert.equal(one.toClient.length, told + 1)
 })
 
+test('a rule on the answer of the tool holds for what is said on the way to it', async () => {
+  const one = await withTask(guarded, 'j1')
+  const standing = { ...taskOf('j1'), _meta: { 'io.modelcontextprotocol/related-task': {} } }
+  const said: readonly [answer: object, isShown: boolean][] = [
+    [{ result: standing }, true],
+    [{ result: { ...standing, statusMessage: 'half way' } }, true],
+    [{ result: { ...standing, statusMessage: 'a salary' } }, false],
+    [{ result: { ...standing, status: 'a salary' } }, false],
+    [{ result: { ...standing, createdAt: 'a salary' } }, false],
+    [{ result: { ...standing, _meta: { note: 'a salary' } } }, false],
+    [{ error: { code: -32602, message: 'a salary' } }, false],
+    [{ error: { code: -32602, message: 'no' } }, true],
+  ]
+  for (const [answer, isShown] of said) {
+    const id = await ask(one, 'tasks/get', { taskId: 'j1' })
+    await one.server({ id, ...answer })
+    if (isShown) assert.deepEqual(last(one), { jsonrpc: '2.0', id, ...answer })
+    else assert.equal(last(one).error?.code, 403)
+  }
+  const cancelled = await ask(one, 'tasks/cancel', { taskId: 'j1' })
+  await one.server({ id: cancelled, result: { ...standing, statusMessage: 'a salary' } })
+  assert.equal(last(one).error?.code, 403)
+  const listed = await ask(one, 'tasks/list')
+  await one.server({ id: listed, result: { tasks: [{ ...standing, statusMessage: 'a salary' }] } })
+  assert.deepEqual(last(one).result, { tasks: [] })
+  const told = one.toClient.length
+  const status = { ...standing, statusMessage: 'a salary' }
+  await one.server({ method: 'notifications/tasks/status', params: status })
+  assert.equal(one.toClient.length, told)
+  const params = { name: 'report', arguments: {}, task: {} }
+  await one.client({ id: 'new', method: 'tools/call', params })
+  await one.server({ id: 'new', result: { task: { ...standing, statusMessage: 'a salary' } } })
+  assert.match(last(one).result?.content[0]?.text ?? '', /^\[POLICY DENIED\]/)
+  assert.doesNotMatch(one.toClient.join(), /a salary/)
+})
+
+test('a rule on the answer of the tool holds for the words of its progress, and numbers go on', async () => {
+  const one = await between({ ...guarded, tools: { ...guarded.tools, free: {} } })
+  const params = (name: string, progressToken: string) => ({ name, _meta: { progressToken } })
+  await one.client({ id: 1, method: 'tools/call', params: params('report', 'p') })
+  await one.client({ id: 2, method: 'tools/call', params: params('free', 'q') })
+  const progress = async (told: object): Promise<unknown> => {
+    await one.server({ method: 'notifications/progress', params: told })
+    return (JSON.parse(one.toClient.at(-1) ?? '') as { params: unknown }).params
+  }
+  const half = { progress: 1, total: 2.5 }
+  for (const fine of [
+    { progressToken: 'p', ...half, message: 'half way' },
+    { progressToken: 'p', ...half },
+    { progressToken: 'q', ...half, message: 'a salary' },
+  ])
+    assert.deepEqual(await progress(fine), fine)
+  for (const more of [
+    { message: 'a salary' },
+    { message: '', _meta: { note: 'a salary' } },
+    { resultType: 'input_required', requestState: 'a salary' },
+  ])
+    assert.deepEqual(await progress({ progressToken: 'p', ...half, ...more }), {
+      progressToken: 'p',
+      ...half,
+    })
+  // A task goes on under the token of its call.
+  await one.server({ id: 1, result: { task: taskOf('k1') } })
+  const later = { progressToken: 'p', progress: 2, message: 'a salary' }
+  assert.deepEqual(await progress(later), { progressToken: 'p', progress: 2 })
+})
+
 test('an answer that says more than its task is judged as an answer', async () => {
   const one = await between(guarded)
   await one.client({
