@@ -15,6 +15,7 @@ import { Fault } from '../core/faults.ts'
 import { isUuid, newId } from '../core/ids.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs } from '../core/time.ts'
+import type { MacKey } from '../crypto/index.ts'
 import {
   badField,
   conflict,
@@ -127,11 +128,11 @@ export class Approvals implements ApprovalPort {
   }
 
   async request(caller: Caller, request: ApprovalRequest): Promise<ApprovalInfo> {
-    return this.#filed(filedAct(caller, request))
+    return this.#filed(filedAct(caller, request, await this.#digestKey()))
   }
 
   async ask(caller: Caller, request: OwnRequest): Promise<ApprovalInfo> {
-    return this.#filed(filedOwn(caller, request))
+    return this.#filed(filedOwn(caller, request, await this.#digestKey()))
   }
 
   async askGrant(caller: Caller, request: GrantRequest): Promise<ApprovalInfo> {
@@ -414,7 +415,7 @@ export class Approvals implements ApprovalPort {
           approval: approval.id,
           what: act.action,
           target: `${act.target.type}:${act.target.id}`,
-          arguments: act.argumentsDigest,
+          arguments: approval.argumentsDigest,
         },
       },
     }
@@ -461,6 +462,11 @@ export class Approvals implements ApprovalPort {
     if (next === null) return { value: null, record: null }
     await this.#parts.approvals.save(tx, [next])
     return { value: null, record: changeRecord('approval.give-back', caller, next, at) }
+  }
+
+  #digestKey(): Promise<MacKey> {
+    const { db, digestKey } = this.#parts
+    return db.read((reader) => digestKey(reader))
   }
 
   #row(reader: Reader, id: string, lock = ''): Promise<ApprovalRow | null> {

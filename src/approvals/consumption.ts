@@ -4,6 +4,7 @@ import type { Reader, Tx } from '../core/db-port.ts'
 import type { Caller } from '../core/principals.ts'
 import { principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
+import type { MacKey } from '../crypto/index.ts'
 import {
   type ApprovalRow,
   type ApprovalTable,
@@ -12,9 +13,11 @@ import {
   votesOf,
 } from './approval-rows.ts'
 import { type DeciderParts, frozenProblem, stillCounts } from './deciders.ts'
-import { actDigest } from './filing.ts'
+import { actDigest, keyedAct } from './filing.ts'
 
 export interface ConsumptionParts extends DeciderParts {
+  /** By which digests of arguments are kept. */
+  readonly digestKey: (reader: Reader) => Promise<MacKey>
   readonly approvals: ApprovalTable
   /** Whether the glob covers the path. */
   readonly covers: (pattern: string, path: string) => boolean
@@ -43,7 +46,8 @@ export async function consumeWithin(
 ): Promise<Consumed> {
   const problem = await frozenProblem(parts, tx, caller, at)
   if (problem !== null) throw problem
-  const filed = await openFor(parts.approvals, tx, caller, actDigest(caller, 'act', act), at)
+  const keyed = keyedAct(caller, act, await parts.digestKey(tx))
+  const filed = await openFor(parts.approvals, tx, caller, actDigest(caller, 'act', keyed), at)
   if (filed !== null && filed.status === 'approved' && (await isUpheld(parts, tx, filed, at)))
     return taken(parts, tx, { ...filed, status: 'consumed', consumed_at: at, used: 1 }, at)
   const grant = await grantFor(parts, tx, caller, act, at)
@@ -72,14 +76,9 @@ export async function isApproved(
   at: EpochMs,
 ): Promise<boolean> {
   if ((await frozenProblem(parts, reader, caller, at)) !== null) return false
-  const filed = await openFor(
-    parts.approvals,
-    reader,
-    caller,
-    actDigest(caller, 'act', act),
-    at,
-    '',
-  )
+  const keyed = keyedAct(caller, act, await parts.digestKey(reader))
+  const digest = actDigest(caller, 'act', keyed)
+  const filed = await openFor(parts.approvals, reader, caller, digest, at, '')
   if (filed !== null && filed.status === 'approved' && (await isUpheld(parts, reader, filed, at)))
     return true
   return (await grantFor(parts, reader, caller, act, at, '')) !== null

@@ -8,11 +8,12 @@ import type {
   OwnRequest,
   Widening,
 } from '../core/approval-port.ts'
-import { jsonDigest } from '../core/canonical-json.ts'
+import { canonicalJson, jsonDigest } from '../core/canonical-json.ts'
 import { Fault } from '../core/faults.ts'
 import { newId } from '../core/ids.ts'
 import { type Caller, principalName, projectOf } from '../core/principals.ts'
 import { type EpochMs, epochMs } from '../core/time.ts'
+import type { MacKey } from '../crypto/index.ts'
 import type { ApprovalRow } from './approval-rows.ts'
 
 /** What is to be written of a request, checked and complete but for when. */
@@ -51,7 +52,8 @@ function digestFor(
   act: Pick<ApprovalAct, 'action' | 'target' | 'argumentsDigest' | 'policyRevision'>,
 ): string {
   return jsonDigest({
-    v: 1,
+    // Of the first form, whose digests of arguments had no key, nothing is found any more.
+    v: 2,
     kind,
     who,
     project,
@@ -62,10 +64,31 @@ function digestFor(
   })
 }
 
-/** @throws {Fault} `BAD_INPUT` naming the field */
-export function filedAct(caller: Caller, request: ApprovalRequest): Filing {
-  if (!HEX_DIGEST.test(request.argumentsDigest))
+/**
+ * The act with a digest of its arguments that says nothing to whoever can guess at them, and is another one for each
+ * requester.
+ *
+ * @throws {Fault} `BAD_INPUT` naming the field
+ */
+export function keyedAct<A extends ApprovalAct>(caller: Caller, act: A, key: MacKey): A {
+  if (!HEX_DIGEST.test(act.argumentsDigest))
     throw badField('arguments_digest', 'must be 64 hexadecimal digits')
+  return { ...act, argumentsDigest: keyedDigest(caller, 'act', act.argumentsDigest, key) }
+}
+
+function keyedDigest(
+  { principal }: Caller,
+  kind: ApprovalInfo['kind'],
+  digest: string,
+  key: MacKey,
+): string {
+  const of = canonicalJson([kind, principalName(principal), projectOf(principal), digest])
+  return key.sign(Buffer.from(of, 'utf8')).toString('hex')
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the field */
+export function filedAct(caller: Caller, given: ApprovalRequest, key: MacKey): Filing {
+  const request = keyedAct(caller, given, key)
   const filing = filed(caller, 'act', request, checkedPreview(request.preview))
   const { within } = request
   if (within === undefined) return filing
@@ -78,11 +101,12 @@ export function filedAct(caller: Caller, request: ApprovalRequest): Filing {
 }
 
 /** @throws {Fault} `BAD_INPUT` naming the field */
-export function filedOwn(caller: Caller, request: OwnRequest): Filing {
+export function filedOwn(caller: Caller, request: OwnRequest, key: MacKey): Filing {
   const preview = checkedPreview(request.preview)
   const { payload = null, reason = null } = request
   // Another preview is another request: what was approved is what was shown.
-  const argumentsDigest = jsonDigest({ payload, preview, reason })
+  const said = jsonDigest({ payload, preview, reason })
+  const argumentsDigest = keyedDigest(caller, 'own', said, key)
   if (hasBlurredNumber(payload))
     throw badField(
       'payload',

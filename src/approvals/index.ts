@@ -5,6 +5,7 @@ import type { RowMac } from '../crypto/index.ts'
 import { type ApprovalTable, approvalTable } from './approval-rows.ts'
 import { Approvals, type ApprovalsParts } from './approvals.ts'
 import { Deliveries, type DeliveriesParts, type NoticeData } from './deliveries.ts'
+import { digestKeyOf } from './digest-key.ts'
 import { type WebhookTables, webhookTables } from './webhook-rows.ts'
 import { createWebhooks } from './webhooks.ts'
 
@@ -38,6 +39,7 @@ export function createApprovals(parts: ApprovalDeskParts) {
   const approvals = new Approvals({
     ...parts,
     approvals: tables.approvals,
+    digestKey: digestKeyOf(parts.keys),
     announce: (tx, event, approval, at) =>
       deliveries.enqueue(tx, `approval.${event}`, noticeOf(approval, parts.publicUrlOf), at),
   })

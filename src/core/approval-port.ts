@@ -23,7 +23,7 @@ export interface ApprovalAct {
   /** `gateway.call`, `share.create`, … */
   readonly action: string
   readonly target: ApprovalTarget
-  /** `jsonDigest` of the arguments, hex. */
+  /** `jsonDigest` of the arguments, hex. What is kept of it is a MAC, which nobody can try guesses against. */
   readonly argumentsDigest: string
   /** Any text that is another one when the rules that ask for the approval are others. */
   readonly policyRevision: string
@@ -110,6 +110,7 @@ export interface ApprovalInfo {
   readonly client: string | null
   readonly action: string
   readonly target: ApprovalTarget
+  /** Names the arguments: a MAC over their digest and whoever asks, hex. */
   readonly argumentsDigest: string
   readonly policyRevision: string
   readonly preview: ApprovalPreview

@@ -3,73 +3,153 @@ import { jsonDigest } from '../core/canonical-json.ts'
 import { ExactNumber } from '../core/decimal.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import { holdsHeld, mayHold } from '../core/held-values.ts'
-import { redactedIn } from '../core/known-texts.ts'
+import type { Caller } from '../core/principals.ts'
+import { extrasOf, searchable } from '../mcp/wire/index.ts'
 import type { RuleSays } from '../policy/tool-policy/index.ts'
 import type { PendingApproval } from './approval-waits.ts'
 import type { Denial } from './denial.ts'
-import type { KnownValues } from './message-inspection.ts'
-import { shownName } from './tool-call.ts'
+import type { Judgeable } from './judging.ts'
+import { isObject, shownName } from './tool-call.ts'
 
 /** A call that a person has to allow. */
 export interface AskedCall {
   readonly server: string
-  /** Of the tool or the method. */
-  readonly name: string
-  readonly args: Readonly<Record<string, unknown>>
+  /** Under which it is made; null for a caller that needs none. */
+  readonly grant: string | null
+  readonly what: Pick<Judgeable, 'message' | 'name' | 'isMethod' | 'params'>
+  /** As they go on: of the tool, or all parameters of the method. */
+  readonly args: Members
   readonly revision: string
   readonly rule: RuleSays & { readonly seconds: number | null }
 }
 
+/** What people may read of it. */
+export interface ShownCall {
+  readonly name: string
+  readonly reason: string
+  readonly args: Members
+  /** What reaches the server with them, by what it is called. */
+  readonly beside: Members
+  /** How the client calls itself. */
+  readonly client: string
+}
+
+type Members = Readonly<Record<string, unknown>>
+
 const MAX_REVISION = 128
 
-/** Exactly this call under exactly these policies. */
-export function actOf({ server, name, args, revision }: AskedCall): ApprovalAct {
+/** Exactly this call, under this grant and exactly these policies. */
+export function actOf(asked: AskedCall): ApprovalAct {
+  const { server, grant, what, revision } = asked
+  const { name, isMethod, message } = what
   return {
     action: 'gateway.call',
-    target: { type: 'tool', id: `${server}/${name}` },
-    argumentsDigest: argumentsDigest(args),
+    target: { type: isMethod ? 'method' : 'tool', id: `${server}/${name}` },
+    argumentsDigest: digestOf({
+      grant,
+      server,
+      method: message.method,
+      params: boundParams(asked),
+      extras: extrasOf(message).map((extra) => [extra.name, extra.text]),
+    }),
     policyRevision: revision.length > MAX_REVISION ? jsonDigest(revision) : revision,
-    within: { place: server, permission: 'call', path: name },
+    within: {
+      place: grant === null ? server : `${server}/${grant}`,
+      permission: 'call',
+      path: name,
+    },
   }
 }
 
+/**
+ * Members of `_meta` that are others at each try of one call, and by which a server does nothing otherwise: the name by
+ * which it tells of progress, and the place of the call in a trace.
+ */
+const OF_ONE_TRY: ReadonlySet<string> = new Set(['progressToken', 'traceparent', 'tracestate'])
+/** What a client of the protocol says of itself in each request. */
+const OF_PROTOCOL = 'io.modelcontextprotocol/'
+
+/** All parameters that reach the server, but for what belongs to one try. */
+function boundParams({ what, args }: AskedCall): Members {
+  const { _meta: meta, ...params } = what.isMethod ? args : { ...what.params, arguments: args }
+  return { ...params, ...metaOf(meta, (name) => !OF_ONE_TRY.has(name)) }
+}
+
+/** @returns nothing where nothing is left of it */
+function metaOf(meta: unknown, keeps: (name: string) => boolean): Members {
+  if (meta === undefined) return {}
+  if (!isObject(meta)) return { _meta: meta }
+  const kept = Object.entries(meta).filter(([name]) => keeps(name))
+  return kept.length === 0 ? {} : { _meta: Object.fromEntries(kept) }
+}
+
+/**
+ * What is to be shown of it, before what nobody is to read is taken out.
+ *
+ * @throws {Fault} `TOO_LARGE`
+ */
+export function toShow(asked: AskedCall, { client = '' }: Pick<Caller, 'client'>): ShownCall {
+  const { what, rule } = asked
+  const { _meta: meta, ...params } = boundParams(asked)
+  const extras = extrasOf(what.message).map(({ name, text }) => [name, searchable(text)] as const)
+  const said = metaOf(meta, (name) => !name.startsWith(OF_PROTOCOL))
+  const others = Object.entries(params).filter(([name]) => name !== 'name' && name !== 'arguments')
+  const beside = Object.fromEntries([
+    ...(what.isMethod ? [] : others),
+    ...Object.entries(said),
+    ...extras,
+  ])
+  const own = what.isMethod ? params : asked.args
+  if (mayHold() && (holdsHeld(own) || holdsHeld(beside)))
+    throw new Fault('TOO_LARGE', 'These arguments are too large to be put before a person.')
+  return { name: what.name, reason: rule.reason, args: own, beside, client }
+}
+
 const MAX_ARGUMENTS = 20
+const MAX_BESIDE = 8
 const MAX_SHOWN = 200
 /** What would not show as itself, or would make the text around it show otherwise. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
 
-/** What the person is shown. @param known values that nobody is to read there, also split over arguments */
-export function approvalOf(asked: AskedCall, known: KnownValues | null): ApprovalRequest {
+/** What the person is shown. @param call without what nobody is to read */
+export function approvalOf(asked: AskedCall, call: ShownCall): ApprovalRequest {
   const { server, rule } = asked
-  if (mayHold() && holdsHeld(asked.args))
-    throw new Fault('TOO_LARGE', 'These arguments are too large to be put before a person.')
-  const args = known === null ? asked.args : redactedIn(asked.args, known)
-  const redact = (text: string): string => known?.redact(text) ?? text
-  const entries = Object.entries(args)
   const shown = (value: unknown): string => {
-    const text = redact(typeof value === 'string' ? value : plainText(value))
+    const text = (typeof value === 'string' ? value : plainText(value))
       .replaceAll(UNSEEN, '\ufffd')
       .trim()
     return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN).toWellFormed()}…` : text || '–'
   }
+  const args = Object.entries(call.args)
+  const beside = Object.entries(call.beside)
+  // Names are the agent's choice too: none of them looks like a line of ours.
+  const field = (what: string, name: string, value: unknown): PreviewField => ({
+    label: `${what} ${shown(name)}`.slice(0, 100).toWellFormed(),
+    value: shown(value),
+  })
+  const hidden = [
+    ...more(args.length - MAX_ARGUMENTS, 'arguments'),
+    ...more(beside.length - MAX_BESIDE, 'parameters'),
+  ]
   return {
     ...actOf(asked),
     preview: {
-      title: `Call ${shown(shownName(asked.name))} of ${server}`,
-      body: shown(rule.reason),
+      title: `Call ${shown(shownName(call.name))} of ${server}`,
+      body: shown(call.reason),
       fields: [
-        ...entries.slice(0, MAX_ARGUMENTS).map(([name, value]) => ({
-          // Names are the agent's choice too: none of them looks like a line of ours.
-          label: `Argument ${shown(name)}`.slice(0, 100).toWellFormed(),
-          value: shown(value),
-        })),
-        ...(entries.length > MAX_ARGUMENTS
-          ? [{ label: 'Not shown', value: `${entries.length - MAX_ARGUMENTS} more arguments` }]
-          : []),
+        ...args.slice(0, MAX_ARGUMENTS).map(([name, value]) => field('Argument', name, value)),
+        ...beside.slice(0, MAX_BESIDE).map(([name, value]) => field('Parameter', name, value)),
+        ...(hidden.length > 0 ? [{ label: 'Not shown', value: hidden.join(', ') }] : []),
       ],
     },
     ...(rule.seconds !== null && { expiresInSeconds: rule.seconds }),
   }
+}
+
+type PreviewField = NonNullable<ApprovalRequest['preview']['fields']>[number]
+
+function more(count: number, what: string): readonly string[] {
+  return count > 0 ? [`${count} more ${what}`] : []
 }
 
 /** What the agent reads of a call that waits for a person, or that one said no to. */
@@ -104,7 +184,7 @@ function pendingOf({ approval, url, title }: Fault['details']): PendingApproval 
  * Other arguments have another digest, numbers beyond what a double holds included: those are told as texts, and where
  * they stand beside them, so that no text can stand in for one.
  */
-function argumentsDigest(args: Readonly<Record<string, unknown>>): string {
+function digestOf(act: Members): string {
   const places: string[] = []
   const plain = (value: unknown, place: string): unknown => {
     if (typeof value === 'bigint' || value instanceof ExactNumber) {
@@ -120,7 +200,7 @@ function argumentsDigest(args: Readonly<Record<string, unknown>>): string {
       ]),
     )
   }
-  const told = plain(args, '')
+  const told = plain(act, '')
   try {
     return jsonDigest(places.length === 0 ? told : [told, places.toSorted()])
   } catch (cause) {

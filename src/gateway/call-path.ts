@@ -20,7 +20,7 @@ import {
   revisionOf,
   type Subject,
 } from './applied-policies.ts'
-import { type AskedCall, actOf, approvalDenial, approvalOf } from './call-approval.ts'
+import { type AskedCall, actOf, approvalDenial, approvalOf, toShow } from './call-approval.ts'
 import type { CallRecord, Passed } from './call-record.ts'
 import { type AuditedCall, withoutKnown } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
@@ -429,8 +429,12 @@ export class CallPath {
 
   async #ask(record: CallRecord, caller: Caller, asked: AskedCall): Promise<Denial> {
     try {
-      const known = await this.#options.inspection.known(caller)
-      return await record.ask(caller, approvalOf(asked, known))
+      const { what } = asked
+      const schema = what.isMethod ? undefined : this.tools.schemaOf(what.name)
+      const { inspection } = this.#options
+      const shown = await inspection.shown(caller, what.name, toShow(asked, caller), schema)
+      const by = caller.client === undefined ? caller : { ...caller, client: shown.client }
+      return await record.ask(by, approvalOf(asked, shown))
     } catch (error) {
       return approvalDenial(error, asked.rule)
     }
@@ -440,8 +444,8 @@ export class CallPath {
     { what, args, policies }: Underway,
     rule: RuleSays & { readonly seconds: number | null },
   ): AskedCall {
-    const { server } = this.#options
-    return { server, name: what.name, args, revision: revisionOf(policies) ?? '', rule }
+    const { server, grant = null } = this.#options
+    return { server, grant, what, args, revision: revisionOf(policies) ?? '', rule }
   }
 
   /** Nothing is made of a call that no policy has recorded. */

@@ -203,6 +203,30 @@ export class MessageInspection {
     return this.#options.inspection.knownValuesOf?.(caller) ?? null
   }
 
+  /**
+   * What people may read of what an agent said: without the values that the agent knows, and without the secrets that
+   * detectors see, whatever becomes of those in the mode of the moment.
+   *
+   * @param schema of the arguments
+   */
+  async shown<T extends { readonly args: Readonly<Record<string, unknown>> }>(
+    caller: Caller,
+    tool: string,
+    said: T,
+    schema?: unknown,
+  ): Promise<T> {
+    const known = await this.known(caller)
+    const unknown =
+      known === null || known.reach() === 0 ? said : (withoutKnown({ ...said }, known) as T)
+    if (!this.#options.inspection.switches.isEnabled) return unknown
+    const { parts, engine, settings } = await this.#means(caller, tool, false)
+    const { args, ...others } = unknown
+    return {
+      ...parts.withoutSecrets(engine, others, {}, settings.off),
+      args: parts.withoutSecrets(engine, args, { schema }, settings.off),
+    } as T
+  }
+
   /** Takes the values that a principal knows out of texts that others read. */
   async redactor(caller: Caller): Promise<(text: string) => string> {
     const known = await this.known(caller)

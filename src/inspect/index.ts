@@ -50,6 +50,7 @@ export {
 export type { ValueName } from './value-index.ts'
 export { isVariant, type Variant } from './variants.ts'
 export { isCounted, isSevere, VERDICTS, type Verdict, verdictOf } from './verdict.ts'
+export { withoutSecrets } from './without-secrets.ts'
 export {
   engineWith,
   readWritten,

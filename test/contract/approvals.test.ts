@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
-import { changeLane } from '../../src/audit/index.ts'
+import { changeLane, type RecordDraft, type RowRevision } from '../../src/audit/index.ts'
 import type { ApprovalInfo } from '../../src/core/approval-port.ts'
 import { jsonDigest } from '../../src/core/canonical-json.ts'
 import { Fault } from '../../src/core/faults.ts'
@@ -43,7 +43,7 @@ for (const store of [SQLITE, POSTGRES])
         client: null,
         action: 'gateway.call',
         target: { type: 'tool', id: 'files/write_file' },
-        argumentsDigest: jsonDigest({ text: 'one' }),
+        argumentsDigest: asked.argumentsDigest,
         policyRevision: 'r1',
         preview: { title: 'Write a file', fields: [{ label: 'path', value: 'notes/today' }] },
         reason: 'to take notes',
@@ -70,6 +70,62 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal((await approvals.status(AGENT, asked.id)).status, 'consumed')
       const actions = (await vault.audit.query({ action: 'approval.*' })).map((one) => one.action)
       assert.deepEqual(actions, ['approval.consume', 'approval.approve', 'approval.request'])
+    })
+
+    test('what is kept of arguments is a MAC: nobody finds them by trying, nor by asking himself', async () => {
+      const { vault, approvals, clock } = await fresh()
+      const asked = await approvals.request(AGENT, request())
+      const row = await vault.db.read((reader) =>
+        reader.get('select * from approvals where id = ?', [asked.id]),
+      )
+      const { consumption } = await vault.db.write((tx) =>
+        approvals.consumeWithin(tx, AGENT, act(), clock()),
+      )
+      const seen = [JSON.stringify([asked, row, consumption])]
+      for (const { body } of await vault.audit.query({ action: 'approval.*' })) seen.push(body)
+      assert.match(asked.argumentsDigest, /^[0-9a-f]{64}$/)
+      for (const text of seen) assert.ok(!text.includes(act().argumentsDigest), text)
+      const { argumentsDigest } = await approvals.request(agentIn('/elsewhere'), request())
+      assert.notEqual(argumentsDigest, asked.argumentsDigest)
+      const twin = await open.twin(vault, clock)
+      const again = await twin.approvals.approvals.request(AGENT, request())
+      assert.deepEqual([again.id, again.argumentsDigest], [asked.id, asked.argumentsDigest])
+    })
+
+    test('what was approved under a digest of the first form counts for nothing', async () => {
+      const { vault, approvals } = await fresh()
+      const { id } = await approvals.request(AGENT, request())
+      await approvals.decide(PERSON, id, 'approve')
+      const { approvals: table } = vault.approvals.tables
+      const { action, target, argumentsDigest, policyRevision } = act()
+      const first = jsonDigest({
+        v: 1,
+        kind: 'act',
+        who: 'agent:local',
+        project: null,
+        action,
+        target: [target.type, target.id],
+        arguments: argumentsDigest,
+        policy: policyRevision,
+      })
+      const lane = changeLane('test.first-form', async (tx, _member: null) => {
+        const row = (await table.get(tx, 'id = ?', [id])) ?? assert.fail()
+        const revision = row.revision + 1
+        const old = { ...row, act_digest: first, arguments_digest: argumentsDigest, revision }
+        await table.save(tx, [old])
+        const rows: readonly RowRevision[] = [['approvals', id, revision]]
+        const record: RecordDraft = {
+          kind: 'change',
+          action: 'test.first-form',
+          caller: PERSON,
+          rows,
+          detail: {},
+        }
+        return { value: null, record }
+      })
+      await vault.ledger.commit(lane, null)
+      assert.deepEqual(await approvals.consume(AGENT, act()), { outcome: 'none' })
+      assert.notEqual((await approvals.request(AGENT, request())).id, id)
     })
 
     test('another act is another approval', async () => {

@@ -54,11 +54,12 @@ export async function between(
   options: {
     readonly isShadow?: boolean
     readonly exfiltration?: 'warn' | 'block'
-    readonly mode?: 'block' | 'surgical'
+    readonly mode?: 'block' | 'surgical' | 'log_only'
     readonly health?: HealthOptions
     readonly people?: AskPeople
     readonly recorder?: CallRecorder
     readonly caller?: Caller
+    readonly grant?: string
   } = {},
 ): Promise<Between> {
   const toClient: string[] = []
@@ -98,6 +99,7 @@ export async function between(
       people: async () => options.people ?? vault.approvals.people,
       health: new ServerHealth(options.health),
       ...(options.recorder !== undefined && { recorder: options.recorder }),
+      ...(options.grant !== undefined && { grant: options.grant }),
     }),
     inspection,
     policiesNow,

@@ -1,0 +1,206 @@
+// What a yes of a person is to: one call under one grant, as it reaches the server; and what the person reads of it.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { jsonDigest } from '../../src/core/canonical-json.ts'
+import { SecretText } from '../../src/core/secret-text.ts'
+import { between, textOf, vault } from '../support/between.ts'
+import { serveMcpDoor } from '../support/mcp-door.ts'
+import { AGENT, PERSON } from '../support/vault.ts'
+
+const { approvals } = vault.approvals
+const ASKS = {
+  default: 'deny',
+  tools: { pay: { action: 'require_approval' } },
+  methods: { 'prompts/get': { action: 'require_approval' } },
+}
+const idIn = (text: string): string =>
+  /\[APPROVAL REQUIRED\] (\S+)\n/.exec(text)?.[1] ?? assert.fail(text)
+
+let count = 0
+/** Other arguments than in any other test. */
+const fresh = (): number => (count += 1)
+
+async function approved(text: string): Promise<string> {
+  const id = idIn(text)
+  await approvals.decide(PERSON, id, 'approve')
+  return id
+}
+
+test('a yes under one grant is none under another, nor without one, and no scope around it is', async () => {
+  const args = { amount: fresh() }
+  const [one, other, none] = await Promise.all(
+    ['grant-1', 'grant-2', undefined].map((grant) =>
+      between(ASKS, grant === undefined ? {} : { grant }),
+    ),
+  )
+  assert.ok(one !== undefined && other !== undefined && none !== undefined)
+  await one.call(1, 'pay', args)
+  const id = idIn(textOf(one))
+  const widen = { pattern: '**', seconds: 60, uses: null }
+  await approvals.decide(PERSON, id, 'approve', { widen })
+  for (const elsewhere of [other, none]) {
+    await elsewhere.call(1, 'pay', args)
+    assert.notEqual(idIn(textOf(elsewhere)), id)
+    assert.deepEqual(elsewhere.toServer, [])
+  }
+  await one.call(2, 'pay', args)
+  await one.call(3, 'pay', { amount: fresh() })
+  assert.equal(one.toServer.length, 2)
+})
+
+const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
+
+test('over HTTP an agent with two grants for one server asks under each', async () => {
+  const door = await serveMcpDoor(vault)
+  after(() => door.stop())
+  const { servers, policies } = await vault.registry()
+  const command = [process.execPath, ECHO]
+  await servers.add(PERSON, 'echoing', { kind: 'stdio', command, variables: [] })
+  const tools = { echo: { action: 'require_approval' } }
+  const document = JSON.stringify({ version: '1', default: 'deny', tools })
+  await policies.set(PERSON, 'asks', Buffer.from(document))
+  const { agent } = await vault.identity.agents.create(PERSON, { name: 'two-grants' })
+  const clients: Awaited<ReturnType<typeof door.connect>>[] = []
+  for (const label of ['first', 'second']) {
+    const asked = { label, server: 'echoing', policies: ['asks'] }
+    const { bearer } = await vault.identity.grants.create(PERSON, agent.id, asked)
+    const path = '/s/echoing/mcp'
+    clients.push(await door.connect('legacy', bearer.reveal(), undefined, undefined, path))
+  }
+  const [first, second] = clients
+  const said = async (client: (typeof clients)[number] | undefined): Promise<string> => {
+    const answer = await client?.callTool({ name: 'echo', arguments: { text: 'hello' } })
+    return JSON.stringify(answer?.content).replaceAll('\\n', '\n')
+  }
+  await approved(await said(first))
+  idIn(await said(second))
+  assert.match(await said(first), /"text":"hello"/)
+  idIn(await said(second))
+})
+
+/** Everything that reaches the server, in calls that differ in one thing. */
+const others: readonly (readonly [what: string, params: object, extra?: object])[] = [
+  ['meta', { _meta: { tenant: 'b' } }],
+  ['no meta', { _meta: {} }],
+  ['a task', { _meta: { tenant: 'a' }, task: { ttl: 60_000 } }],
+  ['another parameter', { _meta: { tenant: 'a' }, dry_run: false }],
+  ['a member beside the parameters', { _meta: { tenant: 'a' } }, { tenant: 'b' }],
+]
+
+test('other parameters that reach the server are another call; what belongs to one try is not', async () => {
+  const one = await between(ASKS)
+  const amount = fresh()
+  const call = (id: number, params: object, extra: object = {}): Promise<void> =>
+    one.client({
+      id,
+      method: 'tools/call',
+      params: { name: 'pay', arguments: { amount }, ...params },
+      ...extra,
+    })
+  await call(1, { _meta: { tenant: 'a' } })
+  const id = await approved(textOf(one))
+  for (const [what, params, extra] of others) {
+    await call(2, params, extra)
+    assert.notEqual(idIn(textOf(one)), id, what)
+    assert.deepEqual(one.toServer, [], what)
+  }
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  await call(3, { _meta: { traceparent, tracestate: 'x=1', tenant: 'a', progressToken: 7 } })
+  assert.equal(one.toServer.length, 1)
+})
+
+test('a method is bound to its parameters, and shows them', async () => {
+  const one = await between(ASKS)
+  const name = `p${fresh()}`
+  const get = (id: number, more: object): Promise<void> =>
+    one.client({ id, method: 'prompts/get', params: { name, arguments: { a: '1' }, ...more } })
+  await get(1, {})
+  const id = idIn(one.toClient.at(-1)?.replaceAll('\\n', '\n') ?? '')
+  const { target, preview } = await approvals.status(PERSON, id)
+  assert.deepEqual(target, { type: 'method', id: 'fixture/prompts/get' })
+  assert.deepEqual(preview.fields, [
+    { label: 'Argument name', value: name },
+    { label: 'Argument arguments', value: '{"a":"1"}' },
+  ])
+  await approvals.decide(PERSON, id, 'approve')
+  await get(2, { cursor: 'x' })
+  assert.deepEqual(one.toServer, [])
+  await get(3, { _meta: { progressToken: 2 } })
+  assert.equal(one.toServer.length, 1)
+})
+
+test('what reaches the server beside the arguments is shown', async () => {
+  const one = await between(ASKS)
+  const protocol = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
+  const params = {
+    name: 'pay',
+    arguments: { amount: fresh() },
+    task: { ttl: 1 },
+    _meta: { ...protocol, tenant: 'a' },
+  }
+  await one.client({ id: 1, method: 'tools/call', params, more: 1 })
+  const { preview } = await approvals.status(PERSON, idIn(textOf(one)))
+  assert.deepEqual(preview.fields?.slice(1), [
+    { label: 'Parameter task', value: '{"ttl":1}' },
+    { label: 'Parameter _meta', value: '{"tenant":"a"}' },
+    { label: 'Parameter more', value: '1' },
+  ])
+})
+
+test('arguments that can be guessed are not found by what is kept and shown of them', async () => {
+  const one = await between(ASKS, { grant: 'grant-pin' })
+  const pin = `${fresh()}`.padStart(4, '0')
+  await one.call(1, 'pay', { pin })
+  const id = idIn(textOf(one))
+  const row = await vault.db.read((reader) =>
+    reader.get('select * from approvals where id = ?', [id]),
+  )
+  const seen = JSON.stringify([row, await approvals.status(PERSON, id)])
+  const params = { name: 'pay', arguments: { pin } }
+  const act = { grant: 'grant-pin', server: 'fixture', method: 'tools/call', params, extras: [] }
+  for (const guess of [{ pin }, act]) assert.ok(!seen.includes(jsonDigest(guess)))
+})
+
+const key = `sk_live_${randomBytes(12).toString('hex')}`
+const pem = `-----BEGIN RSA PRIVATE KEY-----\n${randomBytes(96).toString('base64')}\n-----END RSA PRIVATE KEY-----`
+const secrets: readonly (readonly [what: string, args: object, shown: readonly string[]])[] = [
+  ['a text', { note: `use ${key} now` }, ['note', 'use [DETECTED:stripe-key] now']],
+  ['a deep text', { a: { b: [key] } }, ['a', '{"b":["[DETECTED:stripe-key]"]}']],
+  ['a name', { [key]: 'x' }, ['[DETECTED:stripe-key]', 'x']],
+  ['base64', { b: btoa(`key=${key}`) }, ['b', '[DETECTED:stripe-key]']],
+  ['all of a private key', { pem: `${pem}, ok?` }, ['pem', '[DETECTED:private-key], ok?']],
+  ['text of JSON', { j: JSON.stringify({ key }) }, ['j', '{"key":"[DETECTED:stripe-key]"}']],
+]
+for (const mode of ['log_only', 'surgical'] as const)
+  for (const [what, args, [name = '', value]] of secrets)
+    test(`a secret that inspection sees is not shown, ${mode}: ${what}`, async () => {
+      const one = await between(ASKS, { mode })
+      await one.call(1, 'pay', { ...args, n: fresh() })
+      // What cannot be cleaned is refused where it is not only logged.
+      if (mode === 'surgical' && !textOf(one).startsWith('[APPROVAL')) return
+      const { preview } = await approvals.status(PERSON, idIn(textOf(one)))
+      if (mode === 'log_only')
+        assert.deepEqual(preview.fields?.[0], { label: `Argument ${name}`, value })
+      assert.ok(!JSON.stringify(preview).includes(key))
+    })
+
+test('secrets split over arguments, beside them or in the names of tools and clients are not shown', async () => {
+  const one = await between(ASKS, { mode: 'log_only' })
+  const known = `tk_${randomBytes(24).toString('base64url')}`
+  await vault.vault.put(AGENT, 'default', { path: 'shown/key', value: SecretText.fromText(known) })
+  const clientInfo = { name: `me ${known}`, version: '1' }
+  await one.client({ id: 0, method: 'initialize', params: { clientInfo } })
+  const params = {
+    name: 'pay',
+    arguments: { front: key.slice(0, 14), back: key.slice(14), n: fresh() },
+    _meta: { note: `${known} ${key}` },
+  }
+  await one.client({ id: 1, method: 'tools/call', params })
+  const { preview, client } = await approvals.status(PERSON, idIn(textOf(one)))
+  const seen = JSON.stringify([preview, client])
+  for (const hidden of [known, key, key.slice(0, 14), key.slice(14)])
+    assert.ok(!seen.includes(hidden), seen)
+  assert.equal(client, 'me [REDACTED:shown/key]')
+})
