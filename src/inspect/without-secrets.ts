@@ -1,4 +1,3 @@
-import { ExactNumber } from '../core/decimal.ts'
 import type { Engine, InspectContext, Located } from './engine.ts'
 import { stepsOf } from './place.ts'
 import { isCounted } from './verdict.ts'
@@ -71,7 +70,8 @@ function endOfKey(text: string, from: number): number {
 function applied(node: unknown, cuts: Cuts | undefined): unknown {
   if (cuts === undefined) return node
   if (typeof node === 'string') return withMarkers(node, cuts.value)
-  if (typeof node !== 'object' || node === null || node instanceof ExactNumber) {
+  if (typeof node !== 'object' || node === null || !isPlain(node)) {
+    // A number, or what stands for one.
     const [first = [...cuts.inner.values()].flatMap(({ value }) => value)[0]] = cuts.value
     return first === undefined ? node : markerOf(first)
   }
@@ -82,6 +82,11 @@ function applied(node: unknown, cuts: Cuts | undefined): unknown {
       return [own === undefined ? name : withMarkers(name, own.name), applied(one, own)]
     }),
   )
+}
+
+function isPlain(node: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(node)
+  return Array.isArray(node) || prototype === Object.prototype || prototype === null
 }
 
 function withMarkers(text: string, spans: readonly Span[]): string {
