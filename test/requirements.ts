@@ -63,6 +63,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/gateway/http-door.test.ts#${era}: a grant without a policy denies every call, and all that are attached count',
     "test/gateway/all-servers.test.ts#${era}: tools of all granted servers, under their servers' names and policies",
     'test/gateway/all-kinds.test.ts#${era}: resources and templates of all servers, by addresses that lead back',
+    'test/gateway/all-questions.test.ts#${era}: servers of both eras ask what the client declared, and each hears its answer',
     'test/gateway/all-kinds.test.ts#the bearer of a grant reaches its one server, and is dead within a second',
     'test/gateway/tasks.test.ts#under default deny the task of an allowed call is followed, and no other',
     'test/gateway/tasks.test.ts#a rule on the answer of the tool judges the answer that comes by its task',

@@ -89,18 +89,21 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   })
   const nodes = new GatewayNodes({ state, address: parts.address ?? null, out, log })
   await nodes.announce()
-  const door = new HttpDoor({
-    view,
-    log,
+  const taking = {
     record,
     recorder,
-    metrics,
     tasks: madeTasks(async () => state),
-    people: async () => stack.approvals.people,
     rounds: new Rounds({
       key: state.roundKey,
       useOnce: (nonce, until) => state.useOnce(nonce, until),
     }),
+  }
+  const door = new HttpDoor({
+    view,
+    log,
+    ...taking,
+    metrics,
+    people: async () => stack.approvals.people,
     sendOn: (elsewhere) => nodes.sendOn(elsewhere),
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
@@ -109,9 +112,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     maxMessageBytes: parts.settings.maxMessageBytes,
     servers,
   })
-  const openAll = lazily(async () =>
-    allDoor(parts, view, peers, { record, recorder }, servers, metrics),
-  )
+  const openAll = lazily(async () => allDoor(parts, view, peers, taking, servers, metrics))
   return {
     handle(request, response, target, { address, origin }) {
       const [pathname = '', query = ''] = target.includes('?') ? target.split('?', 2) : [target]
@@ -162,7 +163,7 @@ function allDoor(
   parts: GatewayDoorParts,
   view: RegistryView,
   peers: GatewayPeers,
-  taking: Pick<Required<CallPathOptions>, 'record' | 'recorder'>,
+  taking: Pick<Required<CallPathOptions>, 'record' | 'recorder' | 'tasks' | 'rounds'>,
   servers: KnownServers,
   metrics: GatewayMetrics,
 ): AllDoor {

@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { asFault, Fault } from '../core/faults.ts'
-import type { Log } from '../core/log.ts'
-import type { Caller } from '../core/principals.ts'
-import { monotonicMs } from '../core/time.ts'
 import {
   errorAnswer,
   type Frames,
   META,
+  type Message,
   type Notification,
   type Request,
   RPC_ERRORS,
@@ -15,14 +11,15 @@ import {
   ToolHeaders,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
-import { answerAll } from './all-requests.ts'
+import type { Way } from './all-member.ts'
 import {
-  type AllNotice,
-  AllServers,
-  type MemberParts,
-  type PassedOver,
-  type Reach,
-} from './all-servers.ts'
+  type AdmittedToAll,
+  AllOpens,
+  type AllOpensOptions,
+  LIST_CHANGED,
+  type Open,
+} from './all-opens.ts'
+import { answerAll, introducedBy } from './all-requests.ts'
 import { BATCHES_OF, type Batch, NO_BATCH, takeBatch } from './batch.ts'
 import { EventStream } from './event-stream.ts'
 import {
@@ -36,60 +33,17 @@ import {
   takenBy,
 } from './http-request.ts'
 import { traced } from './http-trace.ts'
-import { headerOf, MODERN, modernProblem } from './modern-problem.ts'
+import { capabilitiesOf, headerOf, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
-import type { RegistryView } from './registry-view.ts'
 import { cancelledBy, saidTo } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 
-/** Who asks for all servers, and which they are. */
-export interface AdmittedToAll {
-  readonly caller: Caller
-  /** What is open belongs to it: an agent, a local bearer. */
-  readonly owner: string
-  readonly reaches: readonly Reach[]
-  /** Servers that he may reach in more ways than one, and so in none here. */
-  readonly passedOver: readonly PassedOver[]
-}
-
-export interface AllDoorOptions {
-  readonly view: RegistryView
-  readonly log: Log
+export interface AllDoorOptions extends AllOpensOptions {
   readonly version: string
-  readonly partsOf: (owner: string, reach: () => Reach) => MemberParts
-  /** What somebody may reach as of now; null when he no longer counts. */
-  readonly reachesOf: (admitted: AdmittedToAll) => Promise<readonly Reach[] | null>
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
 }
 
-/** A connection on which somebody waits to be told. */
-interface Listening {
-  /** @param notice null: that the connection is not dead */
-  readonly tell: (notice: AllNotice | null) => void
-  readonly end: () => void
-}
-
-/** Of one owner: his servers, and the connections on which he waits to be told of changes. */
-interface Open {
-  readonly all: AllServers
-  admitted: AdmittedToAll
-  readonly listening: Set<Listening>
-  /** What ends requests of clients with sessions that are not answered, by client and id. */
-  readonly asked: Map<string, Set<AbortController>>
-  /** Resources of which those among them that have sessions elsewhere want to be told. */
-  readonly listened: Set<string>
-  /** What his calls were judged by when it was last looked at. */
-  judgedBy: string
-  /** Monotonic milliseconds. */
-  lastUsed: number
-}
-
-const TOUCH_MS = 15_000
-const IDLE_MS = 5 * 60_000
-const MAX_OWNERS = 64
-const MAX_LISTENING = 32
-const LIST_CHANGED = 'notifications/tools/list_changed'
 const NO_HEADERS = new ToolHeaders()
 /** What a listener may ask to be told of. */
 const WANTED: Readonly<Record<string, string>> = {
@@ -99,22 +53,19 @@ const WANTED: Readonly<Record<string, string>> = {
 }
 
 /**
- * Every server that a caller may reach behind one endpoint, `/mcp/all`. It has no sessions in either era: the id that
- * older clients are given only tells one from another, whose ids of requests are the same.
+ * Every server that a caller may reach behind one endpoint, `/mcp/all`. A client with a session has servers of its own,
+ * which are told what it can do and may ask it; those of the later revisions share servers with whoever declares the
+ * same. Who shows no session, or one that is not there any more, is served as one who can do nothing.
  */
 export class AllDoor {
   readonly #options: AllDoorOptions
   readonly #hostnames: ReadonlySet<string>
-  readonly #open = new Map<string, Open>()
-  readonly #timer: NodeJS.Timeout
-  readonly #endView: () => void
+  readonly #opens: AllOpens
 
   constructor(options: AllDoorOptions) {
     this.#options = options
     this.#hostnames = new Set(options.hostnames)
-    this.#timer = setInterval(() => this.#sweep(), TOUCH_MS)
-    this.#timer.unref()
-    this.#endView = options.view.onChange(() => void this.#changed())
+    this.#opens = new AllOpens(options)
   }
 
   async handle(knock: KnockOf<AdmittedToAll>): Promise<void> {
@@ -126,10 +77,7 @@ export class AllDoor {
   }
 
   close(): void {
-    clearInterval(this.#timer)
-    this.#endView()
-    for (const open of this.#open.values()) this.#end(open)
-    this.#open.clear()
+    this.#opens.close()
   }
 
   async #admitted(
@@ -140,7 +88,12 @@ export class AllDoor {
     const version = headerOf(request, 'mcp-protocol-version')
     const isModern = version !== null && version >= MODERN
     if (request.method === 'GET' && !isModern && accepts(request, 'text/event-stream')) {
-      this.#streams(response, this.#openFor(admitted))
+      this.#streams(response, this.#opens.ofClient(admitted, clientOf(request)))
+      return
+    }
+    if (request.method === 'DELETE' && !isModern && clientOf(request) !== '') {
+      if (this.#opens.endSession(admitted, clientOf(request))) response.writeHead(204).end()
+      else refuse(response, 404, 'NOT_FOUND', 'There is no such session.')
       return
     }
     if (request.method !== 'POST') {
@@ -174,7 +127,7 @@ export class AllDoor {
     const client = standsAlone ? null : clientOf(request)
     if (message.kind !== 'request') {
       response.writeHead(202, { 'Content-Length': 0 }).end()
-      if (message.kind === 'notification' && client !== null) this.#told(message, client, admitted)
+      if (client !== null) this.#told(message, client, admitted)
       return
     }
     const taken = takenBy(request)
@@ -182,24 +135,30 @@ export class AllDoor {
       refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
       return
     }
+    const isHello = client !== null && message.method === 'initialize'
+    const id = isHello ? this.#opens.begin(admitted, introducedBy(message)) : client
     const pending = new PendingAnswer(response, {
       isModern: standsAlone,
       ...taken,
       name: null,
-      headers:
-        client !== null && message.method === 'initialize'
-          ? { 'Mcp-Session-Id': randomUUID() }
-          : {},
+      headers: isHello && id !== null ? { 'Mcp-Session-Id': id } : {},
     })
-    await this.#asked(message, pending, response, this.#openFor(admitted), client)
+    const open =
+      id === null
+        ? this.#opens.ofRequests(admitted, capabilitiesOf(message) ?? {})
+        : this.#opens.ofClient(admitted, id)
+    await this.#asked(message, pending, response, open, id, taken.takesStream)
   }
 
-  /** Of what clients with sessions say of their own accord, servers here hear that a request is cancelled. */
-  #told(message: Notification, client: string, { owner }: AdmittedToAll): void {
-    if (message.method !== 'notifications/cancelled') return
-    const asked = this.#open.get(owner)?.asked.get(askedBy(client, cancelledBy(message)))
-    // Of clients that cannot be told apart, neither ends what may be the other's.
-    if (asked?.size === 1) for (const one of asked) one.abort()
+  /** What a client with a session answers, and says of its own accord. */
+  #told(message: Message, client: string, admitted: AdmittedToAll): void {
+    const open = this.#opens.known(admitted, client)
+    if (open === null || message.kind === 'request') return
+    if (message.kind === 'response') open.words?.answered(message)
+    else if (message.method === 'notifications/cancelled') cancelled(message, client, open)
+    else if (message.method === 'notifications/progress') open.words?.progressed(message)
+    else if (message.method === 'notifications/roots/list_changed')
+      open.words?.rootsChanged(open.all)
   }
 
   /** Each element by itself; their answers come together. */
@@ -210,7 +169,7 @@ export class AllDoor {
     admitted: AdmittedToAll,
   ): void {
     const client = clientOf(request)
-    const open = this.#openFor(admitted)
+    const open = this.#opens.ofClient(admitted, client)
     const batches = new Map<string, Batch>()
     const all: AbortController[] = []
     response.once('close', () => {
@@ -223,12 +182,14 @@ export class AllDoor {
         else response.writeHead(202, { 'Content-Length': 0 }).end()
       },
       take: (message) => {
-        if (message.kind === 'notification') this.#told(message, client, admitted)
-        if (message.kind !== 'request') return
+        if (message.kind !== 'request') {
+          this.#told(message, client, admitted)
+          return
+        }
         const { idKey } = message
         const gone = new AbortController()
         all.push(gone)
-        void this.#answered(message, () => {}, gone, open, client).then((answer) =>
+        void this.#answered(message, null, gone, open, client).then((answer) =>
           batches.get(idKey)?.add(idKey, answer),
         )
       },
@@ -241,12 +202,13 @@ export class AllDoor {
     response: DoorResponse,
     open: Open,
     client: string | null,
+    takesStream: boolean,
   ): Promise<void> {
     if (request.method !== 'subscriptions/listen' || client !== null) {
-      const tell = (text: string): void => pending.event(text)
+      const way = takesStream ? (text: string): void => pending.event(text) : null
       const gone = new AbortController()
       response.once('close', () => gone.abort())
-      pending.answer(await this.#answered(request, tell, gone, open, client))
+      pending.answer(await this.#answered(request, way, gone, open, client))
       return
     }
     try {
@@ -262,17 +224,22 @@ export class AllDoor {
    */
   async #answered(
     request: Request,
-    event: (text: string) => void,
+    way: Way | null,
     gone: AbortController,
     open: Open,
     client: string | null,
   ): Promise<string> {
     const { idText, idKey } = request
-    const { all, admitted, listened } = open
+    const { all, admitted, listened, words } = open
     const isModern = client === null
     const key = askedBy(client ?? '', idKey)
     const alike = isModern ? null : (open.asked.get(key) ?? new Set())
     if (alike !== null) open.asked.set(key, alike.add(gone))
+    if (way !== null) words?.opened(way)
+    const left = (): void => {
+      if (way !== null) words?.closed(way, false)
+    }
+    gone.signal.addEventListener('abort', left, { once: true })
     try {
       return await answerAll({
         request,
@@ -282,12 +249,14 @@ export class AllDoor {
         caller: admitted.caller,
         passedOver: admitted.passedOver,
         version: this.#options.version,
-        event,
+        way,
         signal: gone.signal,
       })
     } catch (error) {
       return errorAnswer(idText, RPC_ERRORS.internal, saidTo(error, null))
     } finally {
+      gone.signal.removeEventListener('abort', left)
+      if (way !== null) words?.closed(way, true)
       alike?.delete(gone)
       if (alike?.size === 0) open.asked.delete(key)
     }
@@ -301,6 +270,7 @@ export class AllDoor {
     open: Open,
   ): Promise<void> {
     const { all, admitted } = open
+    all.heed()
     const filter = isObject(params?.value) ? params.value['notifications'] : undefined
     const asked = isObject(filter) ? filter : {}
     const kinds = Object.keys(WANTED).filter((kind) => asked[kind] === true)
@@ -330,7 +300,8 @@ export class AllDoor {
       ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
     }
     pending.event(told('notifications/subscriptions/acknowledged', { notifications }))
-    this.#listening(open, response, {
+    this.#opens.listen(open, (left) => response.once('close', left), {
+      way: null,
       tell: (notice) => {
         if (notice === null) pending.touch()
         else if (notice.uri === null) {
@@ -345,7 +316,8 @@ export class AllDoor {
   #streams(response: DoorResponse, open: Open): void {
     const stream = new EventStream(null)
     stream.attach(response, {}, null)
-    this.#listening(open, response, {
+    this.#opens.listen(open, (left) => response.once('close', left), {
+      way: (text) => stream.push(text),
       tell: (notice) => {
         if (notice === null) stream.touch()
         else if (notice.uri === null) stream.push(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
@@ -357,113 +329,12 @@ export class AllDoor {
       end: () => stream.end(),
     })
   }
+}
 
-  #listening({ listening }: Open, response: DoorResponse, one: Listening): void {
-    listening.add(one)
-    response.once('close', () => listening.delete(one))
-    if (listening.size <= MAX_LISTENING) return
-    const [oldest] = listening
-    if (oldest === undefined) return
-    listening.delete(oldest)
-    oldest.end()
-  }
-
-  /** @throws {Fault} `THROTTLED` */
-  #openFor(admitted: AdmittedToAll): Open {
-    const known = this.#open.get(admitted.owner)
-    if (known !== undefined) {
-      known.admitted = admitted
-      known.lastUsed = monotonicMs()
-      known.all.reach(admitted.reaches)
-      return known
-    }
-    if (this.#open.size >= MAX_OWNERS) this.#makeRoom()
-    const { partsOf, log } = this.#options
-    const listening = new Set<Listening>()
-    const all = new AllServers(
-      (reach) => partsOf(admitted.owner, reach),
-      log,
-      (notice) => {
-        for (const one of listening) one.tell(notice)
-      },
-    )
-    all.reach(admitted.reaches)
-    const judgedBy = this.#judgedBy(admitted.reaches)
-    const open: Open = {
-      all,
-      admitted,
-      listening,
-      asked: new Map(),
-      listened: new Set(),
-      judgedBy,
-      lastUsed: monotonicMs(),
-    }
-    this.#open.set(admitted.owner, open)
-    return open
-  }
-
-  #makeRoom(): void {
-    for (const [owner, open] of this.#open)
-      if (open.all.size === 0 && open.listening.size === 0) {
-        this.#open.delete(owner)
-        return
-      }
-    throw new Fault('THROTTLED', 'Too many callers are served at once.', {
-      details: { retryAfterSeconds: 10 },
-    })
-  }
-
-  #sweep(): void {
-    const before = monotonicMs() - IDLE_MS
-    for (const [owner, { all, listening, listened, lastUsed }] of this.#open) {
-      // Nobody is there who could be told.
-      if (listening.size === 0 && lastUsed < before) {
-        for (const uri of listened) all.unsubscribe(uri)
-        listened.clear()
-      }
-      all.endIdle(before)
-      for (const one of listening) one.tell(null)
-      if (all.size === 0 && listening.size === 0) this.#open.delete(owner)
-    }
-  }
-
-  async #changed(): Promise<void> {
-    for (const [owner, open] of this.#open) {
-      try {
-        const reaches = await this.#options.reachesOf(open.admitted)
-        if (reaches === null) {
-          this.#open.delete(owner)
-          this.#end(open)
-          continue
-        }
-        open.all.reach(reaches)
-        const judgedBy = this.#judgedBy(reaches)
-        if (judgedBy === open.judgedBy) continue
-        open.judgedBy = judgedBy
-        for (const one of open.listening) one.tell({ method: LIST_CHANGED, uri: null })
-      } catch (error) {
-        this.#options.log.warn('a caller could not be judged anew', { error: asFault(error).code })
-      }
-    }
-  }
-
-  #judgedBy(reaches: readonly Reach[]): string {
-    return JSON.stringify(
-      reaches.map(({ server, grant, policies }) => [
-        server.name,
-        server.createdAt,
-        grant,
-        this.#options.view
-          .policiesAt(server.name, policies)
-          .map(({ name, revision }) => `${name} ${revision}`),
-      ]),
-    )
-  }
-
-  #end({ all, listening }: Open): void {
-    for (const one of listening) one.end()
-    all.close()
-  }
+function cancelled(message: Notification, client: string, { asked }: Open): void {
+  const alike = asked.get(askedBy(client, cancelledBy(message)))
+  // Of clients that cannot be told apart, neither ends what may be the other's.
+  if (alike?.size === 1) for (const one of alike) one.abort()
 }
 
 /** The id that a client with sessions was given; none where it shows none. */

@@ -11,6 +11,7 @@ import {
 } from '../mcp/wire/index.ts'
 import { type AllKind, KINDS } from './all-lists.ts'
 import type { AllServers, Asking, PassedOver } from './all-servers.ts'
+import type { AllIntroduction } from './all-words.ts'
 import { LEGACY, MODERN } from './modern-problem.ts'
 import { isObject, readToolCall, shownName } from './tool-call.ts'
 
@@ -37,7 +38,19 @@ const CAPABILITIES = {
   prompts: { listChanged: true },
   resources: { listChanged: true, subscribe: true },
   completions: {},
+  logging: {},
 }
+/** RFC 5424, as the protocol names them. */
+const LEVELS: ReadonlySet<unknown> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+])
 
 const LISTS: ReadonlyMap<string, AllKind> = new Map(
   (Object.keys(KINDS) as AllKind[]).map((kind) => [KINDS[kind].method, kind]),
@@ -72,15 +85,36 @@ export async function answerAll(one: AllRequest): Promise<string> {
     case 'resources/unsubscribe':
       if (!isModern) return subscribed(one)
       break
+    case 'logging/setLevel':
+      if (!isModern) return levelSet(one)
+      break
     default:
   }
   return errorAnswer(idText, RPC_ERRORS.method, 'Method not found')
 }
 
-function greeting({ request, version }: AllRequest): object {
-  const wanted = memberIn(request.params?.value, 'protocolVersion')
+/** What a client with sessions says of itself when it begins one. */
+export function introducedBy({ params }: Request): AllIntroduction {
+  const declared = memberIn(params?.value, 'capabilities')
+  const info = memberIn(params?.value, 'clientInfo')
+  const kinds = ['sampling', 'elicitation', 'roots'].filter((kind) =>
+    isObject(memberIn(declared, kind)),
+  )
   return {
-    protocolVersion: typeof wanted === 'string' && LEGACY.has(wanted) ? wanted : '2025-11-25',
+    capabilities: Object.fromEntries(kinds.map((kind) => [kind, memberIn(declared, kind)])),
+    clientInfo: isObject(info) ? info : null,
+    version: agreedOn(params?.value),
+  }
+}
+
+function agreedOn(params: unknown): string {
+  const wanted = memberIn(params, 'protocolVersion')
+  return typeof wanted === 'string' && LEGACY.has(wanted) ? wanted : '2025-11-25'
+}
+
+function greeting({ request, version }: AllRequest): object {
+  return {
+    protocolVersion: agreedOn(request.params?.value),
     capabilities: CAPABILITIES,
     serverInfo: { name: 'sallyport', title: 'Sallyport', version },
     instructions: INSTRUCTIONS,
@@ -176,6 +210,14 @@ async function subscribed(one: AllRequest): Promise<string> {
     }
     listened.add(uri)
   }
+  return resultAnswer(request.idText, {})
+}
+
+function levelSet({ request, all }: AllRequest): string {
+  const level = memberIn(request.params?.value, 'level')
+  if (typeof level !== 'string' || !LEVELS.has(level))
+    return errorAnswer(request.idText, RPC_ERRORS.params, "'level' must be a level of a log.")
+  all.setLevel(level)
   return resultAnswer(request.idText, {})
 }
 

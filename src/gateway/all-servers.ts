@@ -5,8 +5,8 @@ import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import { type Notification, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { type AllKind, KINDS, type Listed, MAX_NAME, nameIn, whole } from './all-lists.ts'
+import type { AllMember, MemberOptions, Way } from './all-member.ts'
 import { answerOfAll, uriAtServer, uriOfAll } from './all-names.ts'
-import { Member, type MemberOptions } from './member.ts'
 import { isObject } from './tool-call.ts'
 
 /** One server that a caller may reach, and under which grant. */
@@ -38,12 +38,22 @@ export interface AllOfKind {
 
 export type MemberParts = Omit<MemberOptions, 'onOver' | 'onNotice' | 'caller'>
 
+export interface AllServersOptions {
+  /** How a server is reached and judged; what it is judged by may change. */
+  readonly partsOf: (reach: () => Reach) => MemberParts
+  /** A server, for the one client or the like clients that these are for. */
+  readonly memberFor: (options: MemberOptions) => AllMember
+  readonly log: Log
+  /** Told of what a server says of its own accord. */
+  readonly onNotice: (notice: AllNotice) => void
+}
+
 /** One request of a caller, on its way to one of the servers. */
 export interface Asking {
   readonly request: Request
   readonly caller: Caller
-  /** Told what comes before the answer. */
-  readonly event: (text: string) => void
+  /** For what comes before the answer; null where nobody hears it. */
+  readonly way: Way | null
   readonly signal: AbortSignal
 }
 
@@ -54,7 +64,7 @@ const REST_MS = 5_000
 const MAX_SUBSCRIPTIONS = 1_000
 
 interface Held {
-  readonly member: Member
+  readonly member: AllMember
   readonly key: string
   lastUsed: number
 }
@@ -64,31 +74,46 @@ interface Held {
  * `mcp://SERVER/URI`. Each server is started when it is first needed, and one that is dead takes nothing from the others.
  */
 export class AllServers {
-  readonly #partsOf: (reach: () => Reach) => MemberParts
-  readonly #log: Log
-  readonly #onNotice: (notice: AllNotice) => void
+  readonly #options: AllServersOptions
   readonly #held = new Map<string, Held>()
   readonly #reaches = new Map<string, Reach>()
   readonly #failed = new Map<string, { readonly reason: string; readonly at: number }>()
   /** By server and the address there: how many listen. */
   readonly #subscribed = new Map<string, Map<string, number>>()
 
-  /**
-   * @param partsOf how a server is reached and judged; what it is judged by may change
-   * @param onNotice told of what a server says of its own accord
-   */
-  constructor(
-    partsOf: (reach: () => Reach) => MemberParts,
-    log: Log,
-    onNotice: (notice: AllNotice) => void,
-  ) {
-    this.#partsOf = partsOf
-    this.#log = log
-    this.#onNotice = onNotice
+  /** Whether somebody listens for changes. */
+  #isHeeded = false
+  /** From which level on servers tell what they log; null: as they like. */
+  #level: string | null = null
+
+  constructor(options: AllServersOptions) {
+    this.#options = options
   }
 
   get size(): number {
     return this.#held.size
+  }
+
+  /** Whether nobody waits for an answer. */
+  get isIdle(): boolean {
+    return [...this.#held.values()].every(({ member }) => member.isIdle)
+  }
+
+  /** From now on those that are there tell which of their lists change. */
+  heed(): void {
+    if (this.#isHeeded) return
+    this.#isHeeded = true
+    for (const { member } of this.#held.values()) member.heed()
+  }
+
+  /** What the client tells whoever listens. @param text a notification */
+  told(text: string): void {
+    for (const { member } of this.#held.values()) member.told(text)
+  }
+
+  setLevel(level: string): void {
+    this.#level = level
+    for (const { member } of this.#held.values()) member.setLevel(level)
   }
 
   /** What the caller may reach now; servers that are no longer among it are ended. */
@@ -195,9 +220,7 @@ export class AllServers {
     if (before === 0) {
       if (counts.size >= MAX_SUBSCRIPTIONS)
         throw new Fault('THROTTLED', 'Too many resources are listened to.')
-      const params = { uri: place.uri }
-      const signal = AbortSignal.timeout(LIST_MS)
-      await this.#memberOf(server, caller).result('resources/subscribe', params, signal)
+      await this.#memberOf(server, caller).subscribe(place.uri, AbortSignal.timeout(LIST_MS))
     }
     this.#subscribed.set(server, counts)
     counts.set(place.uri, (counts.get(place.uri) ?? 0) + 1)
@@ -214,10 +237,7 @@ export class AllServers {
     }
     counts.delete(place.uri)
     if (counts.size === 0) this.#subscribed.delete(place.server)
-    const member = this.#held.get(place.server)?.member
-    member
-      ?.result('resources/unsubscribe', { uri: place.uri }, AbortSignal.timeout(LIST_MS))
-      .catch(() => {})
+    this.#held.get(place.server)?.member.unsubscribe(place.uri)
   }
 
   /** Ends those that nobody used since, and of which nobody wants to be told. @param before monotonic milliseconds */
@@ -233,9 +253,9 @@ export class AllServers {
   async #ask(
     server: string,
     text: string,
-    { request, caller, event, signal }: Asking,
+    { request, caller, way, signal }: Asking,
   ): Promise<string> {
-    const answer = await this.#memberOf(server, caller).ask(request, text, caller, event, signal)
+    const answer = await this.#memberOf(server, caller).ask(request, text, caller, way, signal)
     return answerOfAll(answer, server)
   }
 
@@ -287,13 +307,14 @@ export class AllServers {
       // It has no such thing, whatever it says of itself.
       if (details['code'] === RPC_ERRORS.method && kind !== 'tools') return { items: [] }
       this.#failed.set(name, { reason: message, at: monotonicMs() })
-      this.#log.warn('a server is passed over', { server: name, reason: message })
+      this.#options.log.warn('a server is passed over', { server: name, reason: message })
       return { reason: message }
     }
   }
 
   /** @throws {Fault} `NOT_FOUND` */
-  #memberOf(name: string, caller: Caller): Member {
+  #memberOf(name: string, caller: Caller): AllMember {
+    const { partsOf, memberFor, log, onNotice } = this.#options
     const reach = this.#reaches.get(name)
     if (reach === undefined) throw new Fault('NOT_FOUND', `There is no server '${name}'.`)
     const known = this.#held.get(name)
@@ -301,10 +322,10 @@ export class AllServers {
       known.lastUsed = monotonicMs()
       return known.member
     }
-    const member = new Member({
-      ...this.#partsOf(() => this.#reaches.get(name) ?? { ...reach, policies: ['(gone)'] }),
+    const member: AllMember = memberFor({
+      ...partsOf(() => this.#reaches.get(name) ?? { ...reach, policies: ['(gone)'] }),
       caller,
-      onNotice: (notice) => this.#onNotice(noticeOfAll(notice, name)),
+      onNotice: (notice) => onNotice(noticeOfAll(notice, name)),
       onOver: () => {
         if (this.#held.get(name)?.member === member) this.#held.delete(name)
       },
@@ -312,12 +333,12 @@ export class AllServers {
     this.#held.set(name, { member, key: keyOf(reach), lastUsed: monotonicMs() })
     // One that was started anew knows nothing of what is listened to.
     for (const uri of this.#subscribed.get(name)?.keys() ?? [])
-      member
-        .result('resources/subscribe', { uri }, AbortSignal.timeout(LIST_MS))
-        .catch((error: unknown) => {
-          const reason = asFault(error).message
-          this.#log.warn('a resource is no longer listened to', { server: name, reason })
-        })
+      member.subscribe(uri, AbortSignal.timeout(LIST_MS)).catch((error: unknown) => {
+        const reason = asFault(error).message
+        log.warn('a resource is no longer listened to', { server: name, reason })
+      })
+    if (this.#isHeeded) member.heed()
+    if (this.#level !== null) member.setLevel(this.#level)
     return member
   }
 }

@@ -1,4 +1,5 @@
-export { type AdmittedToAll, AllDoor } from './all-door.ts'
+export { AllDoor } from './all-door.ts'
+export type { AdmittedToAll } from './all-opens.ts'
 export type { Reach } from './all-servers.ts'
 export type { AppliedPolicy, PoliciesNow } from './applied-policies.ts'
 export { ToolsClient } from './ask-for-tools.ts'

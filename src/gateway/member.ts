@@ -4,31 +4,23 @@ import {
   errorAnswer,
   type Message,
   memberOf,
-  type Notification,
   type Request,
   RPC_ERRORS,
   readMessage,
+  resultAnswer,
   withMembers,
 } from '../mcp/wire/index.ts'
+import { type AllMember, givenUp, type MemberOptions, resultIn, type Way } from './all-member.ts'
+import type { AllWords } from './all-words.ts'
 import { Relay } from './relay.ts'
-import type { RelayOptions } from './relay-options.ts'
 import { isObject } from './tool-call.ts'
-import type { OpenUpstream, Upstream } from './upstream.ts'
-
-export interface MemberOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
-  readonly upstream: OpenUpstream
-  /** How we call ourselves to servers. */
-  readonly version: string
-  /** What the server tells of its own accord: that a list or a resource changed. */
-  readonly onNotice: (notice: Notification) => void
-  /** Called once, when the server is gone. */
-  readonly onOver: () => void
-}
+import type { Upstream } from './upstream.ts'
 
 interface Asked {
   readonly answered: (text: string) => void
-  /** What comes before the answer, with the client's own token in place of ours. */
-  readonly event: (text: string) => void
+  /** For what comes before the answer; null where nobody hears it. */
+  readonly way: Way | null
+  /** Of the client, in place of which goes our own. */
   readonly tokenText: string | null
 }
 
@@ -39,8 +31,14 @@ const NOTICES: ReadonlySet<string> = new Set([
   'notifications/resources/list_changed',
   'notifications/resources/updated',
 ])
+/** What else a server says to its client. */
+const WORDS: ReadonlySet<string> = new Set([
+  'notifications/message',
+  'notifications/elicitation/complete',
+])
 /** A server that does not introduce itself in that time is passed over. */
 const HELLO_MS = 20_000
+const SOON_MS = 20_000
 const REVISION = '2025-11-25'
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
@@ -53,11 +51,12 @@ const STANDING = {
 }
 
 /**
- * One of the servers behind one endpoint. We are its client, with its policies and inspection between us, so that what
- * holds at its own address holds here.
+ * One of the servers behind one endpoint, for a client of the revisions with sessions. We are the server's client, with
+ * its policies and inspection between us, so that what holds at its own address holds here.
  */
-export class Member {
+export class Member implements AllMember {
   readonly #options: MemberOptions
+  readonly #words: AllWords | null
   readonly #relay: Relay
   readonly #asked = new Map<string, Asked>()
   readonly #ready: Promise<void>
@@ -66,8 +65,10 @@ export class Member {
   #count = 0
   #isOver = false
 
-  constructor(options: MemberOptions) {
+  /** @param words of the client's session; null when it has none, and so is asked and told nothing */
+  constructor(options: MemberOptions, words: AllWords | null = null) {
     this.#options = options
+    this.#words = words
     this.#relay = new Relay({
       ...options,
       toClient: (text, about) => this.#toClient(text, about),
@@ -78,66 +79,93 @@ export class Member {
     this.#ready.catch(() => this.close())
   }
 
-  /** Whether nobody waits for an answer. */
   get isIdle(): boolean {
     return this.#asked.size === 0
   }
 
-  /**
-   * Asks as the caller.
-   *
-   * @param text a request; its id and token are ours on the way
-   * @returns the answer, with the id of the request
-   * @throws {Fault} when the server is not there
-   */
   async ask(
     request: Request,
     text: string,
     caller: Caller,
-    event: (text: string) => void,
+    way: Way | null,
     signal: AbortSignal,
   ): Promise<string> {
     await this.#ready
     if (this.#isOver) throw gone()
     this.#relay.calledBy(caller)
-    return this.#sent(request.idText, text, event, signal)
+    return this.#sent(request.idText, text, way, signal)
   }
 
-  /** Whether the server says that it has something: `prompts`, `resources`, `completions`. */
   async has(capability: string): Promise<boolean> {
     await this.#ready
     return isObject(this.#capabilities[capability])
   }
 
-  /** For a question of ours. @returns the result @throws {Fault} when there is none */
   async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
     await this.#ready
     return this.#resultOf(method, params, signal)
   }
 
+  async subscribe(uri: string, signal: AbortSignal): Promise<void> {
+    await this.result('resources/subscribe', { uri }, signal)
+  }
+
+  unsubscribe(uri: string): void {
+    this.result('resources/unsubscribe', { uri }, AbortSignal.timeout(SOON_MS)).catch(() => {})
+  }
+
+  heed(): void {
+    // In these revisions a server tells without being asked.
+  }
+
+  told(text: string): void {
+    void this.#ready.then(
+      () => this.#relay.fromClient(Buffer.from(text)),
+      () => {},
+    )
+  }
+
+  setLevel(level: string): void {
+    void this.has('logging')
+      .then(
+        (hasLog) =>
+          hasLog && this.result('logging/setLevel', { level }, AbortSignal.timeout(SOON_MS)),
+      )
+      .catch(() => {})
+  }
+
   close(): void {
     if (this.#isOver) return
-    this.#isOver = true
-    this.#options.onOver()
-    void this.#relay.serverEnded('it is not needed any more')
-    void this.#upstream?.close()
+    this.#over()
+    void this.#left()
+  }
+
+  async #left(): Promise<void> {
+    // It hears what becomes of what it asked.
+    await this.#relay.serverEnded('it is not needed any more')
+    await this.#upstream?.close()
   }
 
   async #introduced(): Promise<void> {
     const { upstream: open, version } = this.#options
+    const introduction = this.#words?.introduction
     const upstream = await open({
       hear: (message, about) => this.#relay.heard(message, about),
       failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
     })
     this.#upstream = upstream
+    if (this.#isOver) {
+      await upstream.close()
+      throw gone()
+    }
     void upstream.ended.then((how) => this.#ended(how))
     const promised = await this.#resultOf(
       'initialize',
       {
-        protocolVersion: REVISION,
-        // What a server asks of its own accord would not know for which client it is.
-        capabilities: {},
-        clientInfo: { name: 'sallyport', version },
+        protocolVersion: introduction?.version ?? REVISION,
+        // What a server asked of its own accord would not know for which client it is.
+        capabilities: introduction?.capabilities ?? {},
+        clientInfo: introduction?.clientInfo ?? { name: 'sallyport', version },
       },
       AbortSignal.timeout(HELLO_MS),
     )
@@ -148,22 +176,10 @@ export class Member {
 
   async #resultOf(method: string, params: object, signal: AbortSignal): Promise<unknown> {
     const asked = JSON.stringify({ jsonrpc: '2.0', id: 0, method, params })
-    const answer = readMessage(await this.#sent('0', asked, () => {}, signal))
-    if (answer.kind === 'response' && answer.outcome === 'result') return answer.body.value
-    const { value } = answer.kind === 'response' ? answer.body : { value: null }
-    const { message, code } = isObject(value) ? value : {}
-    const said = typeof message === 'string' ? message.slice(0, 200) : ''
-    throw new Fault('NET_FAILED', `The server refused ${method}: ${said}`, {
-      details: { ...(typeof code === 'number' && { code }) },
-    })
+    return resultIn(await this.#sent('0', asked, null, signal), method)
   }
 
-  #sent(
-    idText: string,
-    text: string,
-    event: (text: string) => void,
-    signal: AbortSignal,
-  ): Promise<string> {
+  #sent(idText: string, text: string, way: Way | null, signal: AbortSignal): Promise<string> {
     this.#count += 1
     const id = JSON.stringify(`m${this.#count}`)
     const idKey = `sm${this.#count}`
@@ -178,8 +194,8 @@ export class Member {
         hasMeta && { params: withMembers(params, { _meta: withMembers(meta, edits) }) }),
     })
     const { promise, resolve } = Promise.withResolvers<string>()
-    const cancel = (): void => this.#cancel(idKey, id, idText, signal.reason)
-    this.#asked.set(idKey, { answered: resolve, event, tokenText })
+    const cancel = (): void => this.#cancel(idKey, id, idText, givenUp(signal))
+    this.#asked.set(idKey, { answered: resolve, way, tokenText })
     signal.addEventListener('abort', cancel, { once: true })
     this.#relay.fromClient(Buffer.from(sent))
     if (signal.aborted) cancel()
@@ -188,14 +204,12 @@ export class Member {
       .finally(() => signal.removeEventListener('abort', cancel))
   }
 
-  #cancel(idKey: string, id: string, idText: string, reason: unknown): void {
+  #cancel(idKey: string, id: string, idText: string, why: string): void {
     const asked = this.#asked.get(idKey)
     if (asked === undefined) return
     this.#asked.delete(idKey)
     const told = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
     this.#relay.fromClient(Buffer.from(told))
-    const isLate = reason instanceof DOMException && reason.name === 'TimeoutError'
-    const why = isLate ? 'The server did not answer in time.' : 'The request was cancelled.'
     asked.answered(errorAnswer(idText, RPC_ERRORS.internal, why))
   }
 
@@ -206,32 +220,45 @@ export class Member {
       asked.answered(text)
       return
     }
-    this.#told(readMessage(text))
+    // On a pipe nothing says to which request a message belongs; often there is only one.
+    const [only] = this.#asked.size === 1 ? this.#asked.values() : []
+    this.#said(readMessage(text), (asked ?? only)?.way ?? null)
   }
 
-  #told(message: Message | { readonly kind: 'refused' }): void {
-    if (message.kind === 'request')
-      // Nothing was declared that a server could ask for.
-      this.#relay.fromClient(
-        Buffer.from(errorAnswer(message.idText, RPC_ERRORS.method, 'Method not found')),
-      )
+  /** @param way of the request that it belongs to, when that is known */
+  #said(message: Message | { readonly kind: 'refused' }, way: Way | null): void {
+    const reply = (text: string): void => this.#relay.fromClient(Buffer.from(text))
+    if (message.kind === 'request') {
+      const { idText } = message
+      if (message.method === 'ping') reply(resultAnswer(idText, {}))
+      else if (this.#words !== null) this.#words.ask(this, message, way, reply)
+      else reply(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
+    }
     if (message.kind !== 'notification') return
-    if (NOTICES.has(message.method)) this.#options.onNotice(message)
-    if (message.method !== 'notifications/progress') return
+    const { method } = message
+    if (NOTICES.has(method)) this.#options.onNotice(message)
+    else if (WORDS.has(method)) this.#words?.tell(message.text, way)
+    else if (method === 'notifications/cancelled') this.#words?.withdrawn(this, message)
+    if (method !== 'notifications/progress') return
     const { value } = message.params ?? {}
     const token = isObject(value) ? value['progressToken'] : undefined
     const asked = typeof token === 'string' ? this.#asked.get(`s${token}`) : undefined
     const params = memberOf(message.text, 'params')
     if (asked?.tokenText == null || params === null) return
     const restored = withMembers(params, { progressToken: asked.tokenText })
-    asked.event(withMembers(message.text, { params: restored }))
+    asked.way?.(withMembers(message.text, { params: restored }))
   }
 
   async #ended(how: string): Promise<void> {
     if (this.#isOver) return
-    this.#isOver = true
-    this.#options.onOver()
+    this.#over()
     await this.#relay.serverEnded(how)
+  }
+
+  #over(): void {
+    this.#isOver = true
+    this.#words?.gone(this)
+    this.#options.onOver()
   }
 }
 

@@ -347,7 +347,9 @@ export class Relay {
       asked.allowed = judged
       asked.isWritten = true
       const token = progressTokenOf(request)
-      this.#patience.begin(request.idKey, this.#options.path.health.callMs, token)
+      // Whoever listens waits for what may never come.
+      if (call !== null || request.method !== 'subscriptions/listen')
+        this.#patience.begin(request.idKey, this.#options.path.health.callMs, token)
       this.#progress.begin(token, judged.judgeResult)
       this.#options.toServer(judged.text, request)
       return undefined

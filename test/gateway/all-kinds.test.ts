@@ -159,7 +159,7 @@ test('modern: a listener is told of the resources and lists that it asked for, b
     notifications: { toolsListChanged: true, resourceSubscriptions: [uri, FEATURES] },
     _meta: subscription,
   })
-  const client = await connect('legacy')
+  const client = await connect('modern')
   await client.callTool({ name: 'new.change', arguments: {} })
   assert.deepEqual(await events.next(), {
     jsonrpc: '2.0',
@@ -167,7 +167,9 @@ test('modern: a listener is told of the resources and lists that it asked for, b
     params: { _meta: subscription },
   })
   await client.callTool({ name: 'old.toggle-subscriber-updates', arguments: {} })
-  const updated = await events.next()
+  let updated = await events.next()
+  // Some servers change their tools once they know their client.
+  while (updated.method === 'notifications/tools/list_changed') updated = await events.next()
   assert.equal(updated.method, 'notifications/resources/updated')
   assert.deepEqual(updated.params, { uri: FEATURES, _meta: subscription })
   await client.callTool({ name: 'old.toggle-subscriber-updates', arguments: {} })

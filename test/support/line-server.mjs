@@ -9,6 +9,7 @@ const [log, manner, another] = process.argv.slice(2)
 const write = (line) => process.stdout.write(`${line}\n`)
 const text = (value) => ({ content: [{ type: 'text', text: value }] })
 let goOn = () => {}
+let told = null
 const TOOLS = [
   'echo',
   'odd',
@@ -56,7 +57,10 @@ createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).o
     else if (method === 'tasks/get') answer(taskOf(params.taskId))
     else if (method === 'tasks/result') answer(text(`${params.taskId} is done`))
     else if (method === 'tasks/list') answer({ tasks: ['t-later', 't-other'].map(taskOf) })
-    else if (message.id === 'from-server')
+    else if (message.id === 'from-server' && told !== null) {
+      told(message.result ?? message.error)
+      told = null
+    } else if (message.id === 'from-server')
       write(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/got', params: message.result }))
     else if (message.id !== undefined)
       write(
@@ -107,6 +111,20 @@ function call({ id, params }, answer) {
         '{"jsonrpc":"2.0","id":"from-server","method":"sampling/createMessage","params":{"messages":[]}}',
       )
       return answer(text('asked'))
+    case 'ask_and_wait': {
+      // Answers with what it was answered.
+      const question = { method: 'elicitation/create', params: { message: 'Who?', ...args } }
+      write(JSON.stringify({ jsonrpc: '2.0', id: 'from-server', ...question }))
+      told = (heard) => answer(text(JSON.stringify(heard)))
+      return undefined
+    }
+    case 'ask_later':
+      // When nobody waits for anything.
+      answer(text('later'))
+      return setTimeout(
+        () => write('{"jsonrpc":"2.0","id":"from-server","method":"roots/list"}'),
+        50,
+      )
     case 'change':
       answer(text('changed'))
       return write('{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}')

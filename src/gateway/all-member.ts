@@ -1,0 +1,72 @@
+import { Fault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
+import { type Notification, type Request, readMessage } from '../mcp/wire/index.ts'
+import type { RelayOptions } from './relay-options.ts'
+import { isObject } from './tool-call.ts'
+import type { OpenUpstream } from './upstream.ts'
+
+export interface MemberOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
+  readonly upstream: OpenUpstream
+  /** How we call ourselves to servers. */
+  readonly version: string
+  /** What the server tells of its own accord: that a list or a resource changed. */
+  readonly onNotice: (notice: Notification) => void
+  /** Called once, when the server is gone. */
+  readonly onOver: () => void
+}
+
+/** Carries what comes before the answer to a request. */
+export type Way = (text: string) => void
+
+/** One of the servers behind one endpoint, with its policies and inspection between it and its client. */
+export interface AllMember {
+  /** Whether nobody waits for an answer. */
+  readonly isIdle: boolean
+  /**
+   * Asks as the caller.
+   *
+   * @param text the request as it goes to the server; its id and token are ours on the way
+   * @param way null when its client takes nothing but the answer
+   * @returns the answer, with the id of the request
+   * @throws {Fault} when the server is not there
+   */
+  ask(
+    request: Request,
+    text: string,
+    caller: Caller,
+    way: Way | null,
+    signal: AbortSignal,
+  ): Promise<string>
+  /** Whether the server says that it has something: `prompts`, `resources`, `completions`. */
+  has(capability: string): Promise<boolean>
+  /** For a question of ours. @returns the result @throws {Fault} when there is none */
+  result(method: string, params: object, signal: AbortSignal): Promise<unknown>
+  /** From now on it is told when a resource changes. @throws {Fault} when the server does not tell */
+  subscribe(uri: string, signal: AbortSignal): Promise<void>
+  unsubscribe(uri: string): void
+  /** Somebody listens: from now on it tells which of its lists change. */
+  heed(): void
+  /** What its client tells whoever listens. @param text a notification */
+  told(text: string): void
+  /** From which level on it tells what it logs, in a revision with sessions. */
+  setLevel(level: string): void
+  close(): void
+}
+
+/** The result in an answer. @throws {Fault} `NET_FAILED` with the code of an error, when it is one */
+export function resultIn(text: string, method: string): unknown {
+  const answer = readMessage(text)
+  if (answer.kind === 'response' && answer.outcome === 'result') return answer.body.value
+  const { value } = answer.kind === 'response' ? answer.body : { value: null }
+  const { message, code } = isObject(value) ? value : {}
+  const said = typeof message === 'string' ? message.slice(0, 200) : ''
+  throw new Fault('NET_FAILED', `The server refused ${method}: ${said}`, {
+    details: { ...(typeof code === 'number' && { code }) },
+  })
+}
+
+/** Why a request that was given up has no answer. */
+export function givenUp({ reason }: AbortSignal): string {
+  const isLate = reason instanceof DOMException && reason.name === 'TimeoutError'
+  return isLate ? 'The server did not answer in time.' : 'The request was cancelled.'
+}

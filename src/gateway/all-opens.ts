@@ -1,0 +1,271 @@
+import { randomUUID } from 'node:crypto'
+import { jsonDigest } from '../core/canonical-json.ts'
+import { asFault, Fault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
+import { monotonicMs } from '../core/time.ts'
+import type { AllMember, MemberOptions, Way } from './all-member.ts'
+import {
+  type AllNotice,
+  AllServers,
+  type MemberParts,
+  type PassedOver,
+  type Reach,
+} from './all-servers.ts'
+import { type AllIntroduction, AllWords } from './all-words.ts'
+import { Member } from './member.ts'
+import { ModernMember } from './modern-member.ts'
+import type { RegistryView } from './registry-view.ts'
+
+/** Who asks for all servers, and which they are. */
+export interface AdmittedToAll {
+  readonly caller: Caller
+  /** What is open belongs to it: an agent, a local bearer. */
+  readonly owner: string
+  readonly reaches: readonly Reach[]
+  /** Servers that he may reach in more ways than one, and so in none here. */
+  readonly passedOver: readonly PassedOver[]
+}
+
+export interface AllOpensOptions {
+  readonly view: RegistryView
+  readonly log: Log
+  readonly partsOf: (owner: string, reach: () => Reach) => MemberParts
+  /** What somebody may reach as of now; null when he no longer counts. */
+  readonly reachesOf: (admitted: AdmittedToAll) => Promise<readonly Reach[] | null>
+}
+
+/** A connection on which somebody waits to be told. */
+export interface Listening {
+  /** @param notice null: that the connection is not dead */
+  readonly tell: (notice: AllNotice | null) => void
+  /** For what servers ask and say of a session; null where there is none. */
+  readonly way: Way | null
+  readonly end: () => void
+}
+
+/** For one session, or for all requests of one caller that declare the same: the servers, and who waits to be told. */
+export interface Open {
+  readonly owner: string
+  readonly all: AllServers
+  admitted: AdmittedToAll
+  readonly listening: Set<Listening>
+  /** What ends requests of clients with sessions that are not answered, by client and id. */
+  readonly asked: Map<string, Set<AbortController>>
+  /** Resources of which those among them that have sessions elsewhere want to be told. */
+  readonly listened: Set<string>
+  /** What servers say to the client of a session; null where there is none. */
+  readonly words: AllWords | null
+  /** What its calls were judged by when it was last looked at. */
+  judgedBy: string
+  /** Monotonic milliseconds. */
+  lastUsed: number
+}
+
+const TOUCH_MS = 15_000
+const IDLE_MS = 5 * 60_000
+/** A session is remembered longer than its servers run. */
+const SESSION_MS = 60 * 60_000
+/** Of all callers together: each may be a process for each of its servers. */
+const MAX_OPEN = 256
+/** Of one caller; beyond that its own idle ones give way, never somebody else's. */
+const MAX_OF_OWNER = 32
+const MAX_LISTENING = 32
+export const LIST_CHANGED = 'notifications/tools/list_changed'
+
+/** What is open at the endpoint of all servers. */
+export class AllOpens {
+  readonly #options: AllOpensOptions
+  readonly #open = new Map<string, Open>()
+  readonly #timer: NodeJS.Timeout
+  readonly #endView: () => void
+
+  constructor(options: AllOpensOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => this.#sweep(), TOUCH_MS)
+    this.#timer.unref()
+    this.#endView = options.view.onChange(() => void this.#changed())
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#endView()
+    for (const key of this.#open.keys()) this.#end(key)
+  }
+
+  /** A client begins a session. @returns its id @throws {Fault} `THROTTLED` */
+  begin(admitted: AdmittedToAll, introduction: AllIntroduction): string {
+    const id = randomUUID()
+    const listening = new Set<Listening>()
+    const words = new AllWords(introduction, () => [...listening].at(-1)?.way ?? null)
+    this.#opened(
+      sessionKey(admitted, id),
+      admitted,
+      listening,
+      words,
+      (of) => new Member(of, words),
+    )
+    return id
+  }
+
+  /** That of a session, or of all who have none, where no session has this id. @throws {Fault} `THROTTLED` */
+  ofClient(admitted: AdmittedToAll, id: string): Open {
+    return (
+      this.known(admitted, id) ??
+      this.#opened(noSession(admitted), admitted, new Set(), null, (of) => new Member(of))
+    )
+  }
+
+  /** The same, where it is open. */
+  known(admitted: AdmittedToAll, id: string): Open | null {
+    const session = id === '' ? null : this.#known(sessionKey(admitted, id), admitted)
+    return session ?? this.#known(noSession(admitted), admitted)
+  }
+
+  /** That of requests which stand alone and declare this. @throws {Fault} `THROTTLED` */
+  ofRequests(admitted: AdmittedToAll, declared: object): Open {
+    const key = JSON.stringify([admitted.owner, 'modern', jsonDigest(declared)])
+    return (
+      this.#known(key, admitted) ??
+      this.#opened(key, admitted, new Set(), null, (of) => new ModernMember(of, declared))
+    )
+  }
+
+  /** Ends a session. @returns whether there was one */
+  endSession(admitted: AdmittedToAll, id: string): boolean {
+    return this.#end(sessionKey(admitted, id))
+  }
+
+  /** @param onClose told when nobody is there any more */
+  listen({ listening }: Open, onClose: (left: () => void) => void, one: Listening): void {
+    listening.add(one)
+    onClose(() => listening.delete(one))
+    if (listening.size <= MAX_LISTENING) return
+    const [oldest] = listening
+    if (oldest === undefined) return
+    listening.delete(oldest)
+    oldest.end()
+  }
+
+  #known(key: string, admitted: AdmittedToAll): Open | null {
+    const known = this.#open.get(key)
+    if (known === undefined) return null
+    known.admitted = admitted
+    known.lastUsed = monotonicMs()
+    known.all.reach(admitted.reaches)
+    return known
+  }
+
+  #opened(
+    key: string,
+    admitted: AdmittedToAll,
+    listening: Set<Listening>,
+    words: AllWords | null,
+    memberFor: (options: MemberOptions) => AllMember,
+  ): Open {
+    const { owner, reaches } = admitted
+    this.#makeRoom(owner)
+    const { partsOf, log } = this.#options
+    const all = new AllServers({
+      partsOf: (reach) => partsOf(owner, reach),
+      memberFor,
+      log,
+      onNotice: (notice) => {
+        for (const one of listening) one.tell(notice)
+      },
+    })
+    all.reach(reaches)
+    const open: Open = {
+      owner,
+      all,
+      admitted,
+      listening,
+      asked: new Map(),
+      listened: new Set(),
+      words,
+      judgedBy: this.#judgedBy(reaches),
+      lastUsed: monotonicMs(),
+    }
+    this.#open.set(key, open)
+    return open
+  }
+
+  #makeRoom(owner: string): void {
+    const all = [...this.#open]
+    const own = all.filter(([, open]) => open.owner === owner)
+    const full = own.length >= MAX_OF_OWNER ? own : all.length >= MAX_OPEN ? all : null
+    if (full === null) return
+    const [idlest] = full
+      .filter(([, { all: servers, listening }]) => servers.isIdle && listening.size === 0)
+      .toSorted(([, a], [, b]) => a.lastUsed - b.lastUsed)
+    if (idlest === undefined)
+      throw new Fault('THROTTLED', 'Too many clients are served at once.', {
+        details: { retryAfterSeconds: 10 },
+      })
+    this.#end(idlest[0])
+  }
+
+  #sweep(): void {
+    const now = monotonicMs()
+    for (const [key, { all, listening, listened, words, lastUsed }] of this.#open) {
+      // Nobody is there who could be told.
+      if (listening.size === 0 && lastUsed < now - IDLE_MS) {
+        for (const uri of listened) all.unsubscribe(uri)
+        listened.clear()
+      }
+      all.endIdle(now - IDLE_MS)
+      for (const one of listening) one.tell(null)
+      const keptMs = words === null ? 0 : SESSION_MS
+      if (all.size + listening.size === 0 && lastUsed <= now - keptMs) this.#open.delete(key)
+    }
+  }
+
+  async #changed(): Promise<void> {
+    for (const [key, open] of this.#open) {
+      try {
+        const reaches = await this.#options.reachesOf(open.admitted)
+        if (reaches === null) {
+          this.#end(key)
+          continue
+        }
+        open.all.reach(reaches)
+        const judgedBy = this.#judgedBy(reaches)
+        if (judgedBy === open.judgedBy) continue
+        open.judgedBy = judgedBy
+        for (const one of open.listening) one.tell({ method: LIST_CHANGED, uri: null })
+      } catch (error) {
+        this.#options.log.warn('a caller could not be judged anew', { error: asFault(error).code })
+      }
+    }
+  }
+
+  #judgedBy(reaches: readonly Reach[]): string {
+    return JSON.stringify(
+      reaches.map(({ server, grant, policies }) => [
+        server.name,
+        server.createdAt,
+        grant,
+        this.#options.view
+          .policiesAt(server.name, policies)
+          .map(({ name, revision }) => `${name} ${revision}`),
+      ]),
+    )
+  }
+
+  #end(key: string): boolean {
+    const open = this.#open.get(key)
+    if (open === undefined) return false
+    this.#open.delete(key)
+    for (const one of open.listening) one.end()
+    open.all.close()
+    return true
+  }
+}
+
+function noSession({ owner }: AdmittedToAll): string {
+  return JSON.stringify([owner])
+}
+
+function sessionKey({ owner }: AdmittedToAll, id: string): string {
+  return JSON.stringify([owner, 'session', id])
+}

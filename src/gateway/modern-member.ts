@@ -1,0 +1,245 @@
+import { asFault, Fault } from '../core/faults.ts'
+import type { Caller } from '../core/principals.ts'
+import { errorAnswer, META, type Request, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
+import { type AllMember, givenUp, type MemberOptions, resultIn, type Way } from './all-member.ts'
+import { MODERN } from './modern-problem.ts'
+import { Relay } from './relay.ts'
+import { SharedUpstream, type SharerEars } from './shared-upstream.ts'
+import { isObject } from './tool-call.ts'
+
+const HELLO_MS = 20_000
+/** A server that ended a stream of changes is asked for another one then. */
+const AGAIN_MS = 5_000
+const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
+
+/** What is heard of changes, as long as it is. */
+interface Listening {
+  readonly stop: AbortController
+  /** Resources of which the server tells. */
+  readonly acknowledged: Promise<readonly unknown[]>
+}
+
+/**
+ * One of the servers behind one endpoint, for clients of the revisions without sessions that declare the same: each
+ * request by itself, as at the server's own address. What the server asks ends a round, and its answer comes with the
+ * next one.
+ */
+export class ModernMember implements AllMember {
+  readonly #options: MemberOptions
+  readonly #shared: SharedUpstream
+  /** What our own questions say of the client. */
+  readonly #standing: object
+  readonly #ready: Promise<unknown>
+  readonly #uris = new Set<string>()
+  #caller: Caller
+  #capabilities: Promise<unknown> | null = null
+  #listening: Listening | null = null
+  #isHeeded = false
+  #timer: NodeJS.Timeout | undefined
+  #open = 0
+  #count = 0
+  #isOver = false
+
+  /** @param declared what its clients can do */
+  constructor(options: MemberOptions, declared: object) {
+    this.#options = options
+    this.#caller = options.caller
+    this.#standing = {
+      [META.version]: MODERN,
+      [META.capabilities]: declared,
+      [META.client]: { name: 'sallyport', version: options.version },
+    }
+    this.#shared = new SharedUpstream(options.upstream, options.log)
+    // Somebody has to hear that it ended.
+    this.#ready = this.#shared.join({ hear() {}, failed() {}, ended: () => this.close() })
+    this.#ready.catch(() => this.close())
+  }
+
+  get isIdle(): boolean {
+    return this.#open === 0
+  }
+
+  async ask(
+    request: Request,
+    text: string,
+    caller: Caller,
+    way: Way | null,
+    signal: AbortSignal,
+  ): Promise<string> {
+    this.#caller = caller
+    const asked = readMessage(text)
+    if (asked.kind !== 'request') throw new Fault('BAD_INPUT', 'The request cannot be passed on.')
+    this.#open += 1
+    try {
+      return await this.#asked(asked, caller, way, signal)
+    } finally {
+      this.#open -= 1
+    }
+  }
+
+  async has(capability: string): Promise<boolean> {
+    this.#capabilities ??= this.result('server/discover', {}, AbortSignal.timeout(HELLO_MS)).then(
+      (found) => (isObject(found) ? found['capabilities'] : undefined),
+    )
+    const asking = this.#capabilities
+    asking.catch(() => {
+      if (this.#capabilities === asking) this.#capabilities = null
+    })
+    const capabilities = await asking
+    return isObject(capabilities) && isObject(capabilities[capability])
+  }
+
+  async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
+    const request = this.#own(method, params)
+    this.#open += 1
+    try {
+      return resultIn(await this.#asked(request, this.#caller, null, signal), method)
+    } finally {
+      this.#open -= 1
+    }
+  }
+
+  async subscribe(uri: string, signal: AbortSignal): Promise<void> {
+    this.#uris.add(uri)
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const giveUp = (): void => reject(new Fault('NET_FAILED', givenUp(signal)))
+    signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      const uris = await Promise.race([this.#listen().acknowledged, late])
+      if (!uris.includes(uri))
+        throw new Fault('NET_FAILED', 'The server does not tell when this resource changes.')
+    } catch (error) {
+      this.#uris.delete(uri)
+      throw error
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  unsubscribe(uri: string): void {
+    if (this.#uris.delete(uri)) this.#listen()
+  }
+
+  heed(): void {
+    if (this.#isHeeded) return
+    this.#isHeeded = true
+    this.#listen()
+  }
+
+  told(): void {
+    // A client of this revision tells nothing of its own accord.
+  }
+
+  setLevel(): void {
+    // Each request says it.
+  }
+
+  close(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#listening?.stop.abort()
+    this.#options.onOver()
+    void this.#shared.close()
+  }
+
+  #own(method: string, params: object): Request {
+    this.#count += 1
+    const id = `own-${this.#count}`
+    const text = { jsonrpc: '2.0', id, method, params: { ...params, _meta: this.#standing } }
+    const request = readMessage(JSON.stringify(text))
+    if (request.kind !== 'request') throw new TypeError('a request was made that is none')
+    return request
+  }
+
+  /** One request, judged as one at the server's own address. */
+  async #asked(
+    request: Request,
+    caller: Caller,
+    way: Way | null,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { idKey, idText } = request
+    await this.#ready
+    if (this.#isOver) throw new Fault('NET_FAILED', 'The server ended.')
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const ears: SharerEars = {
+      hear: (message, about) => relay.hear(message, about),
+      failed: (failed, end, why) => relay.serverFailed(failed, end, why),
+      ended: (how) => void relay.serverEnded(how),
+    }
+    const sharer = await this.#shared.join(ears)
+    const { path, inspection, policiesNow, log } = this.#options
+    const relay = new Relay({
+      caller,
+      path,
+      inspection,
+      policiesNow,
+      log,
+      toClient: (text) => {
+        if (relay.isOpen(idKey)) way?.(text)
+        else resolve(text)
+      },
+      toServer: (text, sent) => sharer.send(text, sent),
+      onCancelled: () => resolve(errorAnswer(idText, RPC_ERRORS.internal, givenUp(signal))),
+    })
+    const cancel = (): void => {
+      const told = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText}}}`
+      if (relay.isOpen(idKey)) relay.fromClient(Buffer.from(told))
+    }
+    signal.addEventListener('abort', cancel, { once: true })
+    relay.take(request)
+    if (signal.aborted) cancel()
+    try {
+      return await promise
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      // What the relay still has to write down is written down without us.
+      void relay.idle().then(() => sharer.leave())
+    }
+  }
+
+  /** Asks to be told of what is wanted now, in place of what was wanted before. */
+  #listen(): Listening {
+    clearTimeout(this.#timer)
+    const before = this.#listening
+    const stop = new AbortController()
+    const { promise: acknowledged, resolve } = Promise.withResolvers<readonly unknown[]>()
+    const listening = { stop, acknowledged }
+    this.#listening = listening
+    const lists = this.#isHeeded
+      ? { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }
+      : {}
+    const resources = this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}
+    const request = this.#own('subscriptions/listen', { notifications: { ...lists, ...resources } })
+    let isHonoured = false
+    const heard = (text: string): void => {
+      const message = readMessage(text)
+      if (message.kind !== 'notification') return
+      if (message.method !== ACKNOWLEDGED) {
+        this.#options.onNotice(message)
+        return
+      }
+      const { value } = message.params ?? {}
+      const honoured = isObject(value) ? value['notifications'] : undefined
+      isHonoured = isObject(honoured) && Object.keys(honoured).length > 0
+      const uris = isObject(honoured) ? honoured['resourceSubscriptions'] : undefined
+      resolve(Array.isArray(uris) ? (uris as readonly unknown[]) : [])
+    }
+    void this.#asked(request, this.#caller, heard, stop.signal)
+      .catch((error: unknown) => {
+        this.#options.log.debug('a server does not tell of changes', {
+          reason: asFault(error).message,
+        })
+      })
+      .then(() => {
+        resolve([])
+        if (this.#listening !== listening || this.#isOver) return
+        this.#listening = null
+        if (isHonoured) this.#timer = setTimeout(() => this.#listen(), AGAIN_MS).unref()
+      })
+    // Nothing is missed in between.
+    void acknowledged.then(() => before?.stop.abort())
+    return listening
+  }
+}
