@@ -1,6 +1,7 @@
 import { Fault } from '../core/faults.ts'
 import {
   errorAnswer,
+  LOG_LEVELS,
   META,
   memberOf,
   type Request,
@@ -40,17 +41,6 @@ const CAPABILITIES = {
   completions: {},
   logging: {},
 }
-/** RFC 5424, as the protocol names them. */
-const LEVELS: ReadonlySet<unknown> = new Set([
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-])
 
 const LISTS: ReadonlyMap<string, AllKind> = new Map(
   (Object.keys(KINDS) as AllKind[]).map((kind) => [KINDS[kind].method, kind]),
@@ -215,7 +205,7 @@ async function subscribed(one: AllRequest): Promise<string> {
 
 function levelSet({ request, all }: AllRequest): string {
   const level = memberIn(request.params?.value, 'level')
-  if (typeof level !== 'string' || !LEVELS.has(level))
+  if (typeof level !== 'string' || !LOG_LEVELS.includes(level))
     return errorAnswer(request.idText, RPC_ERRORS.params, "'level' must be a level of a log.")
   all.setLevel(level)
   return resultAnswer(request.idText, {})

@@ -14,6 +14,15 @@ import { LINE_SERVER } from '../support/wrapped.ts'
 
 const MODERN_SERVER = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
 const vault = await openTestVault()
+const { people } = vault.approvals
+const { state } = people
+// As a server with a public address has them.
+Object.assign(people, {
+  state: async (...of: Parameters<typeof state>) => ({
+    ...(await state(...of)),
+    url: `https://vault.example.org/approvals/${of[1]}`,
+  }),
+})
 const door = await serveMcpDoor(vault)
 after(async () => {
   await door.stop()
@@ -34,6 +43,9 @@ const text = (policy: object): Buffer => Buffer.from(JSON.stringify({ version: '
 await policies.set(PERSON, 'open', text({ default: 'allow' }))
 const methods = { 'elicitation/create': { action: 'deny', reason: 'Nobody is asked.' } }
 await policies.set(PERSON, 'unasked', text({ default: 'allow', methods }))
+
+const echo = { action: 'require_approval' }
+await policies.set(PERSON, 'allowed', text({ default: 'deny', tools: { echo } }))
 
 let names = 0
 async function keyFor(policy = 'open'): Promise<string> {
@@ -118,6 +130,23 @@ for (const era of ERAS) {
     await client.close()
   })
 }
+
+for (const era of ERAS)
+  test(`${era}: who makes a call that a person has to allow is sent to the page, and hears the answer`, async () => {
+    const key = await keyFor('allowed')
+    const visited: string[] = []
+    const visit = async (url: string, message: string): Promise<'accept'> => {
+      visited.push(url)
+      const id = /\(([^()]+)\)\.$/.exec(message)?.[1] ?? assert.fail(message)
+      await vault.approvals.approvals.decide(PERSON, id, 'approve')
+      return 'accept'
+    }
+    const client = await door.connect(era, key, undefined, visit, '/mcp/all')
+    const answer = await client.callTool({ name: 'one.echo', arguments: { text: `yes, ${era}` } })
+    assert.deepEqual(answer.content, [{ type: 'text', text: `yes, ${era}` }])
+    assert.equal(visited.length, 1)
+    await client.close()
+  })
 
 const CAPABILITIES = { elicitation: {}, sampling: {}, roots: {}, experimental: { x: {} } }
 

@@ -22,6 +22,16 @@ test('a call that is not answered in time is, the server is told, and the charge
   assert.match(textOf(one), /The limit 'late' of 1/)
 })
 
+test('who listens for changes waits as long as it likes', async () => {
+  const one = await between({ default: 'allow' }, { health: slow })
+  const params = { notifications: { toolsListChanged: true } }
+  await one.client({ id: 'l', method: 'subscriptions/listen', params })
+  await sleep(3 * slow.callMs)
+  assert.deepEqual(one.toClient, [])
+  await one.call(1, 't')
+  assert.equal(one.toServer.length, 2)
+})
+
 test('progress begins the time anew, and no time passes while the person is asked', async () => {
   const one = await between({ default: 'allow' }, { health: { callMs: 500 } })
   await one.client({

@@ -1,5 +1,6 @@
 import {
   ERA_ERRORS,
+  LOG_LEVELS,
   META,
   type Message,
   memberOf,
@@ -20,7 +21,6 @@ import {
   fieldsOf,
   keyOf,
   LEGACY_VERSIONS,
-  LEVELS,
   MODERN_VERSION,
   mayBeAsked,
   memberText,
@@ -201,7 +201,7 @@ export class ModernClient implements Translator {
   /** Row: `_meta` log level → `logging/setLevel`. */
   #setLevel(message: Request): readonly Crossing[] {
     const level = metaOf(message)[META.logLevel]
-    if (typeof level !== 'string' || level === this.#level || !LEVELS.includes(level)) return []
+    if (typeof level !== 'string' || level === this.#level || !LOG_LEVELS.includes(level)) return []
     if (this.#capabilities()['logging'] === undefined) return []
     this.#level = level
     return [this.#ask('logging/setLevel', JSON.stringify({ level }), () => [])]
@@ -422,7 +422,7 @@ export class ModernClient implements Translator {
         return [{ to: 'client', text: notification(method, text), about: call.waiting.idKey }]
       }
       case 'notifications/message': {
-        const level = LEVELS.indexOf(String(fields['level']))
+        const level = LOG_LEVELS.indexOf(String(fields['level']))
         const all = [...this.#calls.values()].flatMap(({ waiting }) => waiting ?? [])
         const own = about === null ? null : this.#calls.get(about)?.waiting
         const heard = (own == null ? all : [own]).find((waiting) => level >= waiting.level)
@@ -513,7 +513,7 @@ function metaOf(message: Request): Readonly<Record<string, unknown>> {
 
 function waitingFor(message: Request): Waiting {
   const meta = memberText(message, message.params, '_meta') ?? '{}'
-  const level = LEVELS.indexOf(String(metaOf(message)[META.logLevel]))
+  const level = LOG_LEVELS.indexOf(String(metaOf(message)[META.logLevel]))
   return {
     idText: message.idText,
     idKey: message.idKey,

@@ -276,17 +276,6 @@ export const LISTS: readonly [kind: string, capability: string, method: string][
   ['resourcesListChanged', 'resources', 'notifications/resources/list_changed'],
 ]
 
-export const LEVELS: readonly string[] = [
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-]
-
 /** The key of an id, as an envelope has it. */
 export function keyOf(id: unknown): string | null {
   if (typeof id === 'string') return `s${id}`

@@ -16,6 +16,18 @@ export const META = {
   subscription: 'io.modelcontextprotocol/subscriptionId',
 } as const
 
+/** From the least: how urgent what a server logs is (RFC 5424). */
+export const LOG_LEVELS: readonly string[] = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+]
+
 /** An argument of a tool that is told in a header too. */
 export interface ParamHeader {
   /** Names from the arguments inwards. */

@@ -25,6 +25,7 @@ export {
   ERA_ERRORS,
   headerMismatch,
   headerValue,
+  LOG_LEVELS,
   META,
   mirroredHeaders,
   type ParamHeader,
