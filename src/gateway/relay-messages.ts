@@ -97,6 +97,16 @@ export function progressTokenOf({ params }: Request): unknown {
   return isObject(meta) ? meta['progressToken'] : undefined
 }
 
+/** What a client says of itself when it begins. */
+export function introductionIn(params: Part | null): {
+  readonly capabilities: unknown
+  readonly name: string | null
+} {
+  const { capabilities, clientInfo } = isObject(params?.value) ? params.value : {}
+  const name = isObject(clientInfo) ? clientInfo['name'] : undefined
+  return { capabilities, name: typeof name === 'string' ? name.toWellFormed() : null }
+}
+
 /** `idKey` of the request that nobody waits for any more. */
 export function cancelledBy({ params }: Notification): string {
   const id = isObject(params?.value) ? params.value['requestId'] : undefined

@@ -28,11 +28,12 @@ import {
   unbatched,
 } from './batch.ts'
 import { denialAnswer, unknownToolAnswer } from './denial.ts'
+import { InTurn, whenThere } from './in-turn.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
 import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
-import { PlainMessages } from './plain-messages.ts'
+import { searchedFor } from './plain-messages.ts'
 import { Probes } from './probes.ts'
 import { ProgressWords } from './progress-words.ts'
 import {
@@ -40,6 +41,7 @@ import {
   cancelledBy,
   cancelling,
   endOf,
+  introductionIn,
   judgeableMethod,
   methodDenial,
   newlyAsked,
@@ -50,7 +52,7 @@ import type { RelayOptions } from './relay-options.ts'
 import { answersRefused, judgedAnswer, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
-import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
+import { readToolCall, type ToolCall } from './tool-call.ts'
 
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
@@ -80,7 +82,9 @@ export class Relay {
   /** Requests that came in a batch, by `idKey`. */
   readonly #batches = new Map<string, Batch>()
   #hasBatches = false
-  readonly #plain: PlainMessages
+  readonly #turns = new InTurn()
+  /** Until a call was allowed: each may wait for something else that is loaded when it is first needed. */
+  #isCold = true
   /** What the client of a session said that it can do. */
   #capabilities: unknown
   #waits: ApprovalWaits | null = null
@@ -90,7 +94,6 @@ export class Relay {
     this.#caller = options.caller
     this.#cameAs = options.caller
     this.#probes = new Probes(options.toServer)
-    this.#plain = new PlainMessages(options.inspection)
     this.#patience = new Patience(
       (idKey) => this.#late(idKey),
       () => this.#askedByServer.size > 0,
@@ -125,6 +128,7 @@ export class Relay {
     // What is known of a caller is known of the object.
     if (caller === this.#cameAs) return
     this.#cameAs = caller
+    this.#isCold = true
     const { client } = this.#caller
     this.#caller = client === undefined ? caller : { ...caller, client }
   }
@@ -284,7 +288,9 @@ export class Relay {
     const { idKey, idText, method } = request
     const { startMs, callMs } = this.#options.path.health
     const asked = this.#ask(request, method)
-    const passing = this.#plain.pass(this.#caller, request, (refusal) => {
+    const { inspection } = this.#options
+    const searched = searchedFor(inspection, this.#caller, request)
+    const passing = this.#turns.take(searched, (refusal) => {
       if (this.#asked.get(idKey) !== asked) return
       if (refusal !== null || asked.isCancelled) this.#asked.delete(idKey)
       if (asked.isCancelled) return
@@ -344,6 +350,7 @@ export class Relay {
         if (this.#asked.get(request.idKey) === asked) this.#asked.delete(request.idKey)
         return judged.settle('never-sent')
       }
+      this.#isCold = false
       asked.allowed = judged
       asked.isWritten = true
       const token = progressTokenOf(request)
@@ -428,12 +435,14 @@ export class Relay {
       isCancel ||
       (PLAIN_NOTIFICATIONS.has(method) && !hasMethodRules(this.#options.policiesNow()))
     ) {
-      const passing = this.#plain.pass(this.#caller, notification, (refusal) => {
+      const go = (refusal: string | null): void => {
         if (refusal !== null) drop(refusal)
         if (isCancel) this.#cancelled(notification, refusal === null)
         else if (refusal === null) this.#inOrder(notification)
-      })
-      void this.#follow(passing)
+      }
+      const searched = searchedFor(this.#options.inspection, this.#caller, notification)
+      // What is cancelled may be waiting for its turn.
+      void this.#follow(isCancel ? whenThere(searched, go) : this.#turns.take(searched, go))
       return
     }
     const read = judgedParams(notification)
@@ -458,6 +467,8 @@ export class Relay {
     judging: Judging,
     go: (judged: CallJudged) => void | Promise<void>,
   ): void | Promise<void> {
+    if (judging instanceof Promise ? this.#isCold : !this.#turns.isFree)
+      return this.#turns.take(judging, go)
     if (judging instanceof Promise) return judging.then(go)
     if (!(judging instanceof Soon)) return go(judging)
     judging.when(
@@ -559,11 +570,9 @@ export class Relay {
 
   /** How the client calls itself: recorded, never trusted. */
   #introduced(params: Part | null): void {
-    const said = isObject(params?.value) ? params.value : {}
-    this.#capabilities = said['capabilities']
-    const info = said['clientInfo']
-    const name = isObject(info) ? info['name'] : undefined
-    if (typeof name === 'string') this.#caller = { ...this.#caller, client: name.toWellFormed() }
+    const { capabilities, name } = introductionIn(params)
+    this.#capabilities = capabilities
+    if (name !== null) this.#caller = { ...this.#caller, client: name }
   }
 
   /** Keeps hold of what is not finished yet. */

@@ -10,6 +10,7 @@ import type { Caller } from '../../src/core/principals.ts'
 import { sleep } from '../../src/core/time.ts'
 import {
   CallPath,
+  type CallPathOptions,
   type CallRecorder,
   type HealthOptions,
   MessageInspection,
@@ -60,6 +61,8 @@ export async function between(
     readonly recorder?: CallRecorder
     readonly caller?: Caller
     readonly grant?: string
+    /** Opens what calls are recorded in. */
+    readonly record?: CallPathOptions['record']
   } = {},
 ): Promise<Between> {
   const toClient: string[] = []
@@ -94,7 +97,7 @@ export async function between(
       isShadow: options.isShadow ?? true,
       policiesNow,
       inspection,
-      record: async () => record,
+      record: options.record ?? (async () => record),
       session: `session-${sessions}`,
       people: async () => options.people ?? vault.approvals.people,
       health: new ServerHealth(options.health),
