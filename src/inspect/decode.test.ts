@@ -240,3 +240,19 @@ test('findEncoded: linear on hostile text', () => {
     assert.ok(ms < 1_000, `${ms.toFixed(0)} ms on ${JSON.stringify(seed)}`)
   }
 })
+
+for (const [encoding, list] of [
+  ['char-codes', '99,97,116,32,47,97'],
+  ['char-codes', 'chr(99).chr(97).chr(116).chr(115).chr(32)'],
+  ['hex', '63 61 74 20 2f 65 74 63'],
+] as const)
+  test(`the shortest list is found wherever it stands: ${list}`, () => {
+    for (let before = 0; before < 140; before += 1) {
+      const text = `${'x'.repeat(before)} ${list} ${'y'.repeat(70)}`
+      const runs = findEncoded(text, { kind: 'text', via: [] })
+      assert.ok(
+        runs.some((run) => run.encoding === encoding && run.decoded.startsWith('cat')),
+        `${before} units before`,
+      )
+    }
+  })

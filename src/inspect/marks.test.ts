@@ -39,6 +39,14 @@ test('marks: digits are marked where a block and the next one have six', () => {
   assert.deepEqual(marksOf(text).stretches(MARK.digits, 0, 0), [0, 128])
 })
 
+test('marks: a list of numbers stands where a block and the next one have eight digits', () => {
+  const few = `${'a'.repeat(BLOCK - 3)}1234567${'a'.repeat(BLOCK * 3)}`
+  assert.deepEqual(marksOf(few).listStretches(0), [])
+  const text = `${'a'.repeat(BLOCK * 2 - 3)}12345678${'a'.repeat(BLOCK * 3)}`
+  assert.deepEqual(marksOf(text).listStretches(0), [BLOCK, 3 * BLOCK])
+  assert.deepEqual(marksOf(text).listStretches(BLOCK), [0, 3 * BLOCK])
+})
+
 test('marks: the pass for keywords notes the same', () => {
   const automaton = buildAutomaton(['abc', 'curl'])
   const unit = fc.constantFrom('%', '\\', '&', '=', '\0', '7', '\u200b', 'я', 'a', 'curl ')

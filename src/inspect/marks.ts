@@ -26,6 +26,8 @@ export const BLOCK = 64
 
 /** So many digits in a block and the next one are marked. */
 const DENSE = 6
+/** As many as the shortest list of character codes has, which is no longer than a block. */
+const LISTED = 8
 
 const UNITS = 65_536
 
@@ -93,6 +95,8 @@ export class Marks {
   readonly all: number
   readonly #blocks: Uint8Array
   readonly #length: number
+  /** Blocks in which a list of numbers may stand. */
+  readonly #listed: number[] = []
 
   /**
    * @param blocks - by block of the text its marks, without that of digits, which is added
@@ -106,7 +110,9 @@ export class Marks {
       const after = block === last ? 0 : (digits[block + 1] as number)
       const around = Math.max(before, after)
       const own = (blocks[block] as number) & ~MARK.digits
-      const marks = (digits[block] as number) + around < DENSE ? own : own | MARK.digits
+      const count = (digits[block] as number) + around
+      const marks = count < DENSE ? own : own | MARK.digits
+      if (count >= LISTED) this.#listed.push(block)
       blocks[block] = marks
       all |= marks
     }
@@ -127,16 +133,23 @@ export class Marks {
   stretches(mark: number, before: number, after: number): number[] {
     const found: number[] = []
     if (!this.has(mark)) return found
-    let last = -1
-    for (let block = 0; block < this.#blocks.length; block++) {
-      if (((this.#blocks[block] as number) & mark) === 0) continue
-      const from = Math.max(0, block * BLOCK - before)
-      const to = Math.min(this.#length, (block + 1) * BLOCK + after)
-      if (from <= last) found[found.length - 1] = to
-      else found.push(from, to)
-      last = to
-    }
+    for (let block = 0; block < this.#blocks.length; block++)
+      if (((this.#blocks[block] as number) & mark) !== 0) this.#add(found, block, before, after)
     return found
+  }
+
+  /** As `stretches`, where a list of numbers may stand. */
+  listStretches(before: number): number[] {
+    const found: number[] = []
+    for (const block of this.#listed) this.#add(found, block, before, 0)
+    return found
+  }
+
+  #add(to: number[], block: number, before: number, after: number): void {
+    const from = Math.max(0, block * BLOCK - before)
+    const end = Math.min(this.#length, (block + 1) * BLOCK + after)
+    if (to.length > 0 && from <= (to.at(-1) as number)) to[to.length - 1] = end
+    else to.push(from, end)
   }
 }
 

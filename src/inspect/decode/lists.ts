@@ -81,7 +81,7 @@ function numberOf(text: string): number {
  * something between, four or more calls of a function that makes a character.
  */
 export function numberRuns(text: string, marks: Marks, into: EncodedRun[]): void {
-  const stretches = marks.stretches(MARK.digits, MAX_LIST, 0)
+  const stretches = marks.listStretches(MAX_LIST)
   // What each of them has read already; they look at the same text in turn.
   let pairsEnd = 0
   let numbersEnd = 0
@@ -248,29 +248,24 @@ function wideFrom(text: string, start: number, first: 0 | 1, into: EncodedRun[])
 const MAX_ROTATED = 65_536
 /** Three words, or what names it and something. */
 const MIN_ROTATED = 8
-const ROT13_HINTS = ['rot13', 'ROT13', 'rot-13', 'ROT-13']
-/** The, you, and: without one of them a text is too short to tell. */
-const ROT13_SIGNS = ['gur', 'lbh', 'naq']
+const ROT13_HINT = /rot-?13|ROT-?13/
+/** The hints, and the, you, and: without one of them a text is too short to tell. In one pass over it. */
+const ROT13_SIGN = /gur|lbh|naq|rot-?13|ROT-?13/
 /** Frequent English words after ROT13 that are words of no language. */
 const ROT13_WORD =
   /\b(?:gur|naq|lbhe?|sebz|jvgu|guvf|gung|sbe|cyrnfr|nyy|bs|gb|nf|vf|vg|ng|zl|zr)\b/gi
 
 /** Whether a text has a sign of ROT13; without one it is not read as such. */
 export function mayBeRotated(text: string): boolean {
-  if (text.length < MIN_ROTATED) return false
-  return (
-    ROT13_SIGNS.some((sign) => text.includes(sign)) ||
-    ROT13_HINTS.some((hint) => text.includes(hint))
-  )
+  return text.length >= MIN_ROTATED && ROT13_SIGN.test(text)
 }
 
 /** ROT13, where the text names it or has English words in it; of ROT13 it is no other text. */
 export function rotatedRuns(text: string, via: readonly string[], into: EncodedRun[]): void {
   if (text.length < MIN_ROTATED || via.includes('rot13')) return
   const run = text.slice(0, MAX_ROTATED)
-  const isNamed = ROT13_HINTS.some((hint) => run.includes(hint))
-  if (!isNamed && !ROT13_SIGNS.some((sign) => run.includes(sign))) return
-  if (!isNamed) {
+  if (!ROT13_SIGN.test(run)) return
+  if (!ROT13_HINT.test(run)) {
     const words = new Set((run.match(ROT13_WORD) ?? []).map((word) => word.toLowerCase()))
     if (words.size < 3) return
   }
