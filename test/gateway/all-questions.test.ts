@@ -291,6 +291,20 @@ test('legacy: whoever leaves in the middle leaves no server without an answer, a
   assert.equal(refusals(), before + 1)
 })
 
+test('legacy: the idlest of many sessions gives way, and is served as one that declared nothing', async () => {
+  const key = await keyFor()
+  const first = await session(key)
+  const heard = readEvents(await first.listen())
+  const second = await session(key)
+  for (let more = 2; more < 33; more += 1) await session(key)
+  const late = await second.call('late', 'one.ask_and_wait')
+  assert.match(await late.text(), /Method not found/)
+  const events = readEvents(await first.call('kept', 'one.ask_and_wait'))
+  assert.equal((await events.next()).method, 'elicitation/create')
+  await events.close()
+  await heard.close()
+})
+
 test('legacy: an answer that inspection refuses does not reach the server', async () => {
   const { post, call } = await session(await keyFor())
   const events = readEvents(await call('h', 'one.ask_and_wait'))
