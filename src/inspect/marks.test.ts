@@ -11,7 +11,7 @@ test('marks: each class of units is told', () => {
     ['a & b', MARK.ampersand],
     ['a = b', MARK.equals],
     ['a\0b', MARK.nul],
-    ['call 415 555', MARK.digits],
+    ['call 415 5550', MARK.digits],
     ['a\u200bb', MARK.hidden],
     ['a\u{e0041}', MARK.hidden],
     ['сорок', MARK.foreign],
@@ -34,8 +34,8 @@ test('marks: stretches are blocks, widened and merged', () => {
   assert.deepEqual(marks.stretches(MARK.nul, 0, 0), [])
 })
 
-test('marks: digits are marked where a block and the next one have six', () => {
-  const text = `${'a'.repeat(BLOCK - 3)}123456${'a'.repeat(BLOCK * 2)}12345${'a'.repeat(BLOCK)}`
+test('marks: digits are marked where a block and the next one have seven', () => {
+  const text = `${'a'.repeat(BLOCK - 3)}1234567${'a'.repeat(BLOCK * 2)}123456${'a'.repeat(BLOCK)}`
   assert.deepEqual(marksOf(text).stretches(MARK.digits, 0, 0), [0, 128])
 })
 

@@ -13,7 +13,7 @@ export const MARK = {
   equals: 8,
   /** U+0000 */
   nul: 16,
-  /** Decimal digits, as many as a list of numbers or a telephone number has within two blocks. */
+  /** Decimal digits, as many as a telephone number has, within two blocks. */
   digits: 32,
   /** Units that may be a part of what nobody sees: the removable code points and private use. */
   hidden: 64,
@@ -24,8 +24,8 @@ export const MARK = {
 /** Units of a block: where a mark stands is known this exactly. */
 export const BLOCK = 64
 
-/** So many digits in a block and the next one are marked. */
-const DENSE = 6
+/** So many digits in a block and the next one are marked: no detector of numbers takes fewer. */
+const DENSE = 7
 /** As many as the shortest list of character codes has, which is no longer than a block. */
 const LISTED = 8
 
