@@ -32,10 +32,14 @@ for (const [what, text, max, shown] of cases)
   test(`shownText: ${what}`, () => assert.equal(shownText(text, max), shown))
 
 test('shownText: a huge text takes no time', () => {
-  const started = performance.now()
-  assert.equal(shownText('\u202e'.repeat(5_000_000), 16), '[U+202E][U+202E]…')
-  // What is not shown is not looked at.
-  assert.ok(performance.now() - started < 500)
+  const huge = '\u202e'.repeat(5_000_000)
+  const times = Array.from({ length: 5 }, () => {
+    const started = performance.now()
+    assert.equal(shownText(huge, 16), '[U+202E][U+202E]…')
+    return performance.now() - started
+  })
+  // What is not shown is not looked at; somebody else may have the processor for one of them.
+  assert.ok(Math.min(...times) < 50, times.join(' '))
 })
 
 test('questionLines: our text first, then the agent’s, quoted', () => {
