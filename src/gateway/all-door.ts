@@ -45,6 +45,8 @@ export interface AllDoorOptions extends AllOpensOptions {
 }
 
 const NO_HEADERS = new ToolHeaders()
+/** Why a request ends that its client took back: it has no answer. */
+const CANCELLED = 'cancelled'
 /** What a listener may ask to be told of. */
 const WANTED: Readonly<Record<string, string>> = {
   toolsListChanged: LIST_CHANGED,
@@ -189,9 +191,10 @@ export class AllDoor {
         const { idKey } = message
         const gone = new AbortController()
         all.push(gone)
-        void this.#answered(message, null, gone, open, client).then((answer) =>
-          batches.get(idKey)?.add(idKey, answer),
-        )
+        void this.#answered(message, null, gone, open, client).then((answer) => {
+          if (gone.signal.reason === CANCELLED) batches.get(idKey)?.without(idKey)
+          else batches.get(idKey)?.add(idKey, answer)
+        })
       },
     })
   }
@@ -208,7 +211,9 @@ export class AllDoor {
       const way = takesStream ? (text: string): void => pending.event(text) : null
       const gone = new AbortController()
       response.once('close', () => gone.abort())
-      pending.answer(await this.#answered(request, way, gone, open, client))
+      const answer = await this.#answered(request, way, gone, open, client)
+      if (gone.signal.reason === CANCELLED) pending.withdraw()
+      else pending.answer(answer)
       return
     }
     try {
@@ -334,7 +339,7 @@ export class AllDoor {
 function cancelled(message: Notification, client: string, { asked }: Open): void {
   const alike = asked.get(askedBy(client, cancelledBy(message)))
   // Of clients that cannot be told apart, neither ends what may be the other's.
-  if (alike?.size === 1) for (const one of alike) one.abort()
+  if (alike?.size === 1) for (const one of alike) one.abort(CANCELLED)
 }
 
 /** The id that a client with sessions was given; none where it shows none. */

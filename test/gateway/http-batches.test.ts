@@ -149,6 +149,20 @@ test('legacy: who shows no later revision may post a batch, and each element is 
     answers.map(({ id, result }) => `${id} ${result.content[0]?.text.slice(0, 9)}`).toSorted(),
     ['a a', 'b b', 'c [POLICY D'],
   )
+  // What the client takes back has no answer.
+  const hello = await door.post(HELLO, { Authorization: `Bearer ${key}` }, '/mcp/all')
+  await hello.text()
+  const mine = { 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? assert.fail() }
+  const silent = all([call('gone', 'lines.silent'), call('left', 'lines.echo')], mine)
+  for (let tries = 0; tries < 200 && !readLog().includes('"text":"gone"'); tries += 1)
+    await sleep(10)
+  const cancel = { method: 'notifications/cancelled', params: { requestId: 'gone' } }
+  assert.equal((await all({ jsonrpc: '2.0', ...cancel }, mine)).status, 202)
+  const rest = (await (await silent).json()) as { id: string }[]
+  assert.deepEqual(
+    rest.map(({ id }) => id),
+    ['left'],
+  )
   for (const [body, headers] of [
     [[call('a', 'lines.echo'), HELLO], {}],
     [[], {}],
