@@ -84,6 +84,7 @@ test('over HTTP an agent with two grants for one server asks under each', async 
 const others: readonly (readonly [what: string, params: object, extra?: object])[] = [
   ['meta', { _meta: { tenant: 'b' } }],
   ['no meta', { _meta: {} }],
+  ['an id of something else', { _meta: { tenant: 'a', accountId: '7' } }],
   ['a task', { _meta: { tenant: 'a' }, task: { ttl: 60_000 } }],
   ['another parameter', { _meta: { tenant: 'a' }, dry_run: false }],
   ['a member beside the parameters', { _meta: { tenant: 'a' } }, { tenant: 'b' }],
@@ -99,7 +100,7 @@ test('other parameters that reach the server are another call; what belongs to o
       params: { name: 'pay', arguments: { amount }, ...params },
       ...extra,
     })
-  await call(1, { _meta: { tenant: 'a' } })
+  await call(1, { _meta: { tenant: 'a', 'claudecode/toolUseId': 'toolu_1' } })
   const id = await approved(textOf(one))
   for (const [what, params, extra] of others) {
     await call(2, params, extra)
@@ -107,7 +108,10 @@ test('other parameters that reach the server are another call; what belongs to o
     assert.deepEqual(one.toServer, [], what)
   }
   const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-  await call(3, { _meta: { traceparent, tracestate: 'x=1', tenant: 'a', progressToken: 7 } })
+  const ids = { 'claudecode/toolUseId': 'toolu_2', 'vscode.requestId': '2', session_id: 's' }
+  await call(3, {
+    _meta: { traceparent, tracestate: 'x=1', tenant: 'a', progressToken: 7, ...ids },
+  })
   assert.equal(one.toServer.length, 1)
 })
 
