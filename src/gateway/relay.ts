@@ -103,6 +103,7 @@ export class Relay {
       callerNow: () => this.#caller,
       tell: (text, about, isAnswer) => this.#toClient(text, about, isAnswer),
       onAsked: (idKey) => this.#askedByServer.add(idKey),
+      onWithdrawn: (idKey) => this.#askedByServer.delete(idKey),
       onProgress: (token) => this.#patience.progress(token),
       progress: this.#progress,
     })

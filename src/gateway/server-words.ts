@@ -17,6 +17,7 @@ import { withoutExtras } from './message-search.ts'
 import type { ProgressWords } from './progress-words.ts'
 import {
   type Answered,
+  cancelledBy,
   judgeableMethod,
   methodDenial,
   said,
@@ -29,6 +30,7 @@ import { isObject } from './tool-call.ts'
 import { shownList } from './tool-list.ts'
 
 const PROGRESS = 'notifications/progress'
+const CANCELLED = 'notifications/cancelled'
 const NOT_PASSED_ON = 'The message was not passed on.'
 const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }
 
@@ -44,6 +46,8 @@ export interface ServerWordsOptions extends Carried {
   readonly tell: (text: string, about: string | null, isAnswer: boolean) => void
   /** The server asks the client something, under this `idKey`. */
   readonly onAsked: (idKey: string) => void
+  /** It does not want to know any more. */
+  readonly onWithdrawn: (idKey: string) => void
   readonly onProgress: (token: unknown) => void
   readonly progress: ProgressWords
 }
@@ -208,6 +212,7 @@ export class ServerWords {
             : this.#options.inspection.output(this.#caller, message.method, told)
         const tell = (seen: unknown): void | Promise<void> => {
           if (message.kind === 'request') this.#options.onAsked(message.idKey)
+          else if (message.method === CANCELLED) this.#options.onWithdrawn(cancelledBy(message))
           this.#options.tell(
             hasTwins && params !== null
               ? withPart(message, params, seen)

@@ -51,6 +51,17 @@ test('progress begins the time anew, and no time passes while the person is aske
   await until(() => last(one).error?.message === 'The server did not answer in time.')
 })
 
+test('a server that takes its question back waits for nobody', async () => {
+  const one = await between({ default: 'allow' }, { health: { callMs: 60 } })
+  await one.call(1, 't')
+  await one.server({ id: 's', method: 'elicitation/create', params: { message: 'Sure?' } })
+  await one.server({ method: 'notifications/cancelled', params: { requestId: 's' } })
+  await until(() => last(one).error?.message === 'The server did not answer in time.')
+  const before = one.toServer.length
+  await one.client({ id: 's', result: { action: 'accept' } })
+  assert.equal(one.toServer.length, before)
+})
+
 test('a server that answers nothing is left alone for a while, and its callers are told at once', async () => {
   const one = await between({ default: 'allow' }, { health: slow })
   for (const id of [1, 2]) {
