@@ -11,10 +11,32 @@ type Listener = Parameters<EventEmitter['once']>[1]
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE = /^[\t\x20-\x7e]*$/
 const LAST_CHUNK = '0\r\n\r\n'
+const LENGTH = 'content-length'
+const CONNECTION = 'connection'
+/** Fields that say the same in nearly every answer, and nothing of anybody. */
+const COMMON: ReadonlySet<string> = new Set(['Content-Type', 'Cache-Control'])
 const SECOND_MS = 1_000
 
 let dateLine = ''
 let datedAt = 0
+
+/** By name, the line that was written last. */
+const knownLines = new Map<string, { readonly value: string; readonly line: string }>()
+
+/** @throws {TypeError} for what would end the field, or begin another */
+function lineOf(name: string, value: string): string {
+  const known = knownLines.get(name)
+  if (known?.value === value) return known.line
+  if (!NAME.test(name) || !VALUE.test(value))
+    throw new TypeError(`the field ${name} cannot be written`)
+  const line = `${name}: ${value}\r\n`
+  if (COMMON.has(name)) knownLines.set(name, { value, line })
+  return line
+}
+
+function isName(name: string, lower: string): boolean {
+  return name.length === lower.length && name.toLowerCase() === lower
+}
 
 /** Answers of one second share it. */
 function dateLineNow(now: EpochMs): string {
@@ -105,7 +127,7 @@ export class DoorAnswer extends EventEmitter implements DoorResponse {
     let lines = ''
     for (const name in fields) {
       const value = fields[name] ?? ''
-      if (name.toLowerCase() === 'content-length') isFramed = true
+      if (isName(name, LENGTH)) isFramed = true
       lines += this.#line(name, value)
     }
     this.#headersSent = true
@@ -193,15 +215,11 @@ export class DoorAnswer extends EventEmitter implements DoorResponse {
     return !socket.writableNeedDrain
   }
 
-  /** @throws {TypeError} for what would end the field, or begin another */
+  /** @throws {TypeError} as `lineOf` */
   #line(name: string, value: string | number): string {
-    const text = String(value)
-    if (!NAME.test(name) || !VALUE.test(text))
-      throw new TypeError(`the field ${name} cannot be written`)
-    if (name.toLowerCase() === 'connection') {
-      this.#isLast = text === 'close'
-      return ''
-    }
-    return `${name}: ${text}\r\n`
+    const line = lineOf(name, String(value))
+    if (!isName(name, CONNECTION)) return line
+    this.#isLast = value === 'close'
+    return ''
   }
 }

@@ -12,29 +12,25 @@ const OVER = 'sallyport_gateway'
 
 /** How often something took how long. */
 class Histogram {
-  readonly #counts = new Array<number>(BOUNDS.length).fill(0)
+  /** By the lowest bound that it did not exceed; beyond all of them last. */
+  readonly #counts = new Array<number>(BOUNDS.length + 1).fill(0)
   #sum = 0
-  #count = 0
 
   add(seconds: number): void {
     this.#sum += seconds
-    this.#count += 1
-    // From the largest down: what passes takes a moment and stands in most of them, what takes long in few.
-    for (let index = BOUNDS.length - 1; index >= 0; index -= 1) {
-      if (seconds > (BOUNDS[index] ?? 0)) break
-      this.#counts[index] = (this.#counts[index] ?? 0) + 1
-    }
+    // From the lowest up: what passes takes a moment.
+    let at = 0
+    while (at < BOUNDS.length && seconds > (BOUNDS[at] as number)) at += 1
+    this.#counts[at] = (this.#counts[at] as number) + 1
   }
 
   lines(name: string, labels: string): readonly string[] {
-    return [
-      ...BOUNDS.map(
-        (bound, index) => `${name}_bucket{${labels},le="${bound}"} ${this.#counts[index] ?? 0}`,
-      ),
-      `${name}_bucket{${labels},le="+Inf"} ${this.#count}`,
-      `${name}_sum{${labels}} ${this.#sum}`,
-      `${name}_count{${labels}} ${this.#count}`,
-    ]
+    let count = 0
+    const buckets = this.#counts.map((own, at) => {
+      count += own
+      return `${name}_bucket{${labels},le="${BOUNDS[at] ?? '+Inf'}"} ${count}`
+    })
+    return [...buckets, `${name}_sum{${labels}} ${this.#sum}`, `${name}_count{${labels}} ${count}`]
   }
 }
 
