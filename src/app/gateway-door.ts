@@ -4,6 +4,8 @@ import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import {
+  type Admitted,
+  type AdmittedToAll,
   AllDoor,
   acrossEras,
   type CallPathOptions,
@@ -17,6 +19,7 @@ import {
   type OpenUpstream,
   type RegistryView,
   Rounds,
+  type SendOn,
   StdioServer,
   stdioUpstream,
 } from '../gateway/index.ts'
@@ -89,6 +92,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   })
   const nodes = new GatewayNodes({ state, address: parts.address ?? null, out, log })
   await nodes.announce()
+  const sendOn: SendOn = (elsewhere) => nodes.sendOn(elsewhere)
   const taking = {
     record,
     recorder,
@@ -104,7 +108,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     ...taking,
     metrics,
     people: async () => stack.approvals.people,
-    sendOn: (elsewhere) => nodes.sendOn(elsewhere),
+    sendOn,
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
     upstreamOf: (server) => upstreamOf(parts, server),
@@ -112,7 +116,9 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     maxMessageBytes: parts.settings.maxMessageBytes,
     servers,
   })
-  const openAll = lazily(async () => allDoor(parts, view, peers, taking, servers, metrics))
+  const openAll = lazily(async () =>
+    allDoor(parts, view, peers, { ...taking, sendOn }, servers, metrics),
+  )
   return {
     handle(request, response, target, { address, origin }) {
       const [pathname = '', query = ''] = target.includes('?') ? target.split('?', 2) : [target]
@@ -136,7 +142,12 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
           isLoopback(address ?? '') && authorization === undefined ? null : shown(),
         )
       if (pathname === ALL) {
-        const admit = async () => peers.admitToAll(shown(), await view.serversNow())
+        const { [LETTER]: letter } = request.headers
+        const admit = async () => {
+          const all = await view.serversNow()
+          if (typeof letter !== 'string') return peers.admitToAll(shown(), all)
+          return peers.sentOnToAll(await nodes.admitted<AdmittedToAll>(letter, ALL), all)
+        }
         return openAll().then((all) => all.handle({ request, response, admit, challenge }))
       }
       if (nodes.isDue) void nodes.announce()
@@ -144,7 +155,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
       const { [LETTER]: letter } = request.headers
       const admit = () =>
         typeof letter === 'string'
-          ? nodes.admitted(letter, pathname)
+          ? nodes.admitted<Admitted>(letter, pathname)
           : peers.admit(shown(), server, request.socket)
       return door.handle({ request, response, server, admit, challenge })
     },
@@ -163,7 +174,12 @@ function allDoor(
   parts: GatewayDoorParts,
   view: RegistryView,
   peers: GatewayPeers,
-  taking: Pick<Required<CallPathOptions>, 'record' | 'recorder' | 'tasks' | 'rounds'>,
+  {
+    sendOn,
+    ...taking
+  }: Pick<Required<CallPathOptions>, 'record' | 'recorder' | 'tasks' | 'rounds'> & {
+    readonly sendOn: SendOn
+  },
   servers: KnownServers,
   metrics: GatewayMetrics,
 ): AllDoor {
@@ -173,6 +189,9 @@ function allDoor(
     view,
     log,
     version,
+    rounds: taking.rounds,
+    sendOn,
+    path: ALL,
     hostnames,
     maxMessageBytes: parts.settings.maxMessageBytes,
     reachesOf: (admitted) => peers.reachesOf(admitted, view.servers()),

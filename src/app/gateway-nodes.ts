@@ -4,7 +4,7 @@ import { mentionsHeld } from '../core/held-values.ts'
 import type { Log } from '../core/log.ts'
 import { epochMs, systemClock } from '../core/time.ts'
 import { sha256 } from '../crypto/index.ts'
-import { type Admitted, type Elsewhere, type GatewayState, THIS_NODE } from '../gateway/index.ts'
+import { type Elsewhere, type GatewayState, THIS_NODE } from '../gateway/index.ts'
 import type { Outgoing } from '../net/index.ts'
 
 export interface GatewayNodesParts {
@@ -23,7 +23,7 @@ interface Letter {
   readonly nonce: string
   readonly path: string
   readonly body: string
-  readonly admitted: Admitted
+  readonly admitted: object
 }
 
 /** The field of a request that another process of the store sent on. */
@@ -69,13 +69,12 @@ export class GatewayNodes {
   }
 
   /** @returns false when nobody answers there; then nothing was answered here */
-  async sendOn({ node, server, request, response, frame, admitted }: Elsewhere): Promise<boolean> {
+  async sendOn({ node, path, request, response, frame, admitted }: Elsewhere): Promise<boolean> {
     const { state, out, log } = this.#parts
     // What lies in a sealed file of this process is read by no other.
     if (mentionsHeld(frame.toString('latin1'))) return false
     const address = await state.addressOf(node)
     if (address === null) return false
-    const path = `/s/${server}/mcp`
     const letter: Letter = {
       v: 1,
       to: node,
@@ -121,19 +120,22 @@ export class GatewayNodes {
   }
 
   /**
-   * Who was let in by another process.
+   * Who was let in by another process, as it wrote him down for the door at this path.
    *
    * @param text of the field
    * @throws {Fault} `UNAUTHENTICATED` for what no process of the store wrote, or wrote for another one or before
    */
-  async admitted(text: string, path: string): Promise<Admitted> {
+  async admitted<A extends object>(
+    text: string,
+    path: string,
+  ): Promise<A & { readonly sentOn: string }> {
     const letter = this.#opened(text)
     const now = systemClock()
     const isFor = letter?.to === THIS_NODE && letter.path === path
     if (!isFor || Math.abs(now - letter.at) > SKEW_MS) throw stranger()
     const until = epochMs(now + 2 * SKEW_MS)
     if (!(await this.#parts.state.useOnce(letter.nonce, until))) throw stranger()
-    return { ...letter.admitted, sentOn: letter.body }
+    return { ...(letter.admitted as A), sentOn: letter.body }
   }
 
   async close(): Promise<void> {

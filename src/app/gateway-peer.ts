@@ -170,6 +170,16 @@ export class GatewayPeers {
     }
   }
 
+  /** Who was admitted to all by another process, with what he may reach now. @throws {Fault} `UNAUTHENTICATED` */
+  async sentOnToAll(
+    admitted: AdmittedToAll,
+    servers: readonly ServerInfo[],
+  ): Promise<AdmittedToAll> {
+    const reaches = await this.reachesOf(admitted, servers)
+    if (reaches === null) throw new Fault('UNAUTHENTICATED', 'This caller no longer counts.')
+    return { ...admitted, reaches }
+  }
+
   /** What somebody who was admitted may reach now; null when he would not be any more. */
   async reachesOf(
     { caller, owner }: AdmittedToAll,

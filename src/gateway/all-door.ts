@@ -24,21 +24,30 @@ import { BATCHES_OF, type Batch, NO_BATCH, takeBatch } from './batch.ts'
 import { EventStream } from './event-stream.ts'
 import {
   accepts,
+  checkSentOn,
   type DoorRequest,
   type DoorResponse,
   frameOf,
   type KnockOf,
   letIn,
   refuse,
+  type SendOn,
   takenBy,
 } from './http-request.ts'
 import { traced } from './http-trace.ts'
 import { capabilitiesOf, headerOf, MODERN, modernProblem } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { cancelledBy, saidTo } from './relay-messages.ts'
+import { MAY_PAUSE } from './relay-rounds.ts'
+import { type Rounds, whoOf } from './rounds.ts'
 import { isObject } from './tool-call.ts'
 
 export interface AllDoorOptions extends AllOpensOptions {
+  /** Where calls go on in which a server asked something. */
+  readonly rounds: Rounds
+  readonly sendOn: SendOn
+  /** Where the others of the store find this endpoint. */
+  readonly path: string
   readonly version: string
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
@@ -107,6 +116,7 @@ export class AllDoor {
       sendJson(response, 400, refusalAnswer(frame))
       return
     }
+    checkSentOn(frame, admitted.sentOn)
     const read = readFrames(frame)
     if (read.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(read))
@@ -137,6 +147,13 @@ export class AllDoor {
       refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
       return
     }
+    const node = standsAlone ? this.#holderOf(message, admitted) : null
+    if (node !== null) {
+      const { sendOn, path } = this.#options
+      // There it is found out anew what he may reach.
+      const elsewhere = { ...admitted, reaches: [], passedOver: [] }
+      if (await sendOn({ node, path, request, response, frame, admitted: elsewhere })) return
+    }
     const isHello = client !== null && message.method === 'initialize'
     const id = isHello ? this.#opens.begin(admitted, introducedBy(message)) : client
     const pending = new PendingAnswer(response, {
@@ -150,6 +167,19 @@ export class AllDoor {
         ? this.#opens.ofRequests(admitted, capabilitiesOf(message) ?? {})
         : this.#opens.ofClient(admitted, id)
     await this.#asked(message, pending, response, open, id, taken.takesStream)
+  }
+
+  /** The other process that alone can go on with a request, or null. */
+  #holderOf(request: Request, { caller, reaches, sentOn }: AdmittedToAll): string | null {
+    if (sentOn !== undefined || !MAY_PAUSE.has(request.method)) return null
+    const { value } = request.params ?? {}
+    if (!isObject(value) || value['requestState'] === undefined) return null
+    for (const { server, grant } of reaches) {
+      const of = { server: server.name, who: whoOf(caller, grant ?? undefined), revision: null }
+      const node = this.#options.rounds.holderElsewhere(request, of)
+      if (node !== null) return node
+    }
+    return null
   }
 
   /** What a client with a session answers, and says of its own accord. */

@@ -49,7 +49,7 @@ export interface AllMember {
   /** What its client tells whoever listens. @param text a notification */
   told(text: string): void
   /** From which level on it tells what it logs, in a revision with sessions. */
-  setLevel(level: string): void
+  setLevel(level: string): Promise<void>
   close(): void
 }
 

@@ -25,6 +25,8 @@ export interface AdmittedToAll {
   readonly reaches: readonly Reach[]
   /** Servers that he may reach in more ways than one, and so in none here. */
   readonly passedOver: readonly PassedOver[]
+  /** Digest of the one message that another process let him in for. */
+  readonly sentOn?: string
 }
 
 export interface AllOpensOptions {

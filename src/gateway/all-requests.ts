@@ -203,11 +203,11 @@ async function subscribed(one: AllRequest): Promise<string> {
   return resultAnswer(request.idText, {})
 }
 
-function levelSet({ request, all }: AllRequest): string {
+async function levelSet({ request, all }: AllRequest): Promise<string> {
   const level = memberIn(request.params?.value, 'level')
   if (typeof level !== 'string' || !LOG_LEVELS.includes(level))
     return errorAnswer(request.idText, RPC_ERRORS.params, "'level' must be a level of a log.")
-  all.setLevel(level)
+  await all.setLevel(level)
   return resultAnswer(request.idText, {})
 }
 

@@ -111,9 +111,9 @@ export class AllServers {
     for (const { member } of this.#held.values()) member.told(text)
   }
 
-  setLevel(level: string): void {
+  async setLevel(level: string): Promise<void> {
     this.#level = level
-    for (const { member } of this.#held.values()) member.setLevel(level)
+    await Promise.all([...this.#held.values()].map(({ member }) => member.setLevel(level)))
   }
 
   /** What the caller may reach now; servers that are no longer among it are ended. */
@@ -338,7 +338,7 @@ export class AllServers {
         log.warn('a resource is no longer listened to', { server: name, reason })
       })
     if (this.#isHeeded) member.heed()
-    if (this.#level !== null) member.setLevel(this.#level)
+    if (this.#level !== null) void member.setLevel(this.#level)
     return member
   }
 }

@@ -1,7 +1,7 @@
 import type { AskPeople } from '../core/approval-port.ts'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { type Caller, principalName } from '../core/principals.ts'
+import type { Caller } from '../core/principals.ts'
 import { Soon } from '../core/soon.ts'
 import { monotonicMs } from '../core/time.ts'
 import { isOurs, toldTo } from '../core/told.ts'
@@ -30,7 +30,7 @@ import { isAboutTask, judgedOf, MadeTasks } from './made-tasks.ts'
 import type { KnownValues, MessageInspection } from './message-inspection.ts'
 import type { RecordedVerdict } from './recording/recorded-call.ts'
 import { type CallRecorder, isRecording, type QueuedCall } from './recording/recorder.ts'
-import { type Paid, type RoundOf, Rounds } from './rounds.ts'
+import { type Paid, type RoundOf, Rounds, whoOf } from './rounds.ts'
 import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
 import { decideTask } from './task-decision.ts'
@@ -115,8 +115,7 @@ export class CallPath {
   /** What rounds of this caller count for right now. */
   roundOf(caller: Caller): RoundOf {
     const { server, grant, policiesNow } = this.#options
-    const who = grant === undefined ? principalName(caller.principal) : `grant:${grant}`
-    return { server, who, revision: revisionOf(policiesNow()) }
+    return { server, who: whoOf(caller, grant), revision: revisionOf(policiesNow()) }
   }
 
   /** @param paid what a round before took, when a person had to allow it, too: then nothing more is taken */

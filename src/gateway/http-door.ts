@@ -3,7 +3,6 @@ import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
-import { sha256 } from '../crypto/index.ts'
 import {
   errorAnswer,
   type Frames,
@@ -20,12 +19,14 @@ import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import {
   accepts,
+  checkSentOn,
   type DoorRequest,
   type DoorResponse,
   frameOf,
   type KnockOf,
   letIn,
   refuse,
+  type SendOn,
   takenBy,
 } from './http-request.ts'
 import { type Admitted, type Held, type Standing, Standings } from './http-standings.ts'
@@ -54,16 +55,6 @@ import type { SharedUpstream } from './shared-upstream.ts'
 import { SharedUpstreams } from './shared-upstreams.ts'
 import type { OpenUpstream } from './upstream.ts'
 
-/** A request that another process of the store holds what it is for. */
-export interface Elsewhere {
-  readonly node: string
-  readonly server: string
-  readonly request: DoorRequest
-  readonly response: DoorResponse
-  readonly frame: Buffer
-  readonly admitted: Admitted
-}
-
 export interface HttpDoorOptions {
   readonly view: RegistryView
   readonly log: Log
@@ -77,7 +68,7 @@ export interface HttpDoorOptions {
   /** Where calls go on in which a server asked something. Default: here alone. */
   readonly rounds?: Rounds
   /** Has another process answer. @returns false when it cannot be reached: nothing was answered */
-  readonly sendOn?: (elsewhere: Elsewhere) => Promise<boolean>
+  readonly sendOn?: SendOn
   /** Which calls made the tasks of servers. Default: its own, which no other process knows. */
   readonly tasks?: MadeTasks
   /** How the server is reached. */
@@ -221,8 +212,7 @@ export class HttpDoor {
       sendJson(response, 400, refusalAnswer(frame))
       return undefined
     }
-    if (admitted.sentOn !== undefined && admitted.sentOn !== digestOf(frame))
-      throw new Fault('ACCESS_DENIED', 'This is not what the other process sent.')
+    checkSentOn(frame, admitted.sentOn)
     const message = readFrames(frame)
     if (message.kind === 'refused') {
       sendJson(response, 400, refusalAnswer(message))
@@ -416,7 +406,8 @@ export class HttpDoor {
   ): Promise<void> {
     const { message, response, frame } = posted
     if (node !== null && admitted.sentOn === undefined) {
-      const elsewhere = { node, server: server.name, request, response, frame, admitted }
+      const path = `/s/${server.name}/mcp`
+      const elsewhere = { node, path, request, response, frame, admitted }
       if ((await this.#options.sendOn?.(elsewhere)) === true) return
     }
     const shared = await this.#shared.of(server, admitted.owner, capabilitiesOf(message))
@@ -527,10 +518,6 @@ function counted(names: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts
-}
-
-function digestOf(frame: Buffer): string {
-  return sha256(frame).toString('base64url')
 }
 
 function codeOf(error: unknown): string {

@@ -5,6 +5,7 @@ import { pipeline, Readable } from 'node:stream'
 import { asFault, FAULTS, Fault, type FaultCode, isFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { isOurs, toldTo } from '../core/told.ts'
+import { sha256 } from '../crypto/index.ts'
 import { LARGE_BYTES, type LargeLine, onOneLine, type Refused } from '../mcp/wire/index.ts'
 import { decompressor } from '../net/index.ts'
 import { largeIntake } from './large-lines.ts'
@@ -91,6 +92,30 @@ export interface KnockOf<A> {
   readonly admit: () => A | Promise<A>
   /** `WWW-Authenticate` of a refusal. */
   readonly challenge: (error: string | null) => string
+}
+
+/** A request that another process of the store holds what it is for. */
+export interface Elsewhere {
+  readonly node: string
+  /** At which address of that process. */
+  readonly path: string
+  readonly request: DoorRequest
+  readonly response: DoorResponse
+  readonly frame: Buffer
+  /** Who was let in here, as the door at that address knows him. */
+  readonly admitted: object
+}
+
+/** Has another process answer. @returns false when it cannot be reached: nothing was answered */
+export type SendOn = (elsewhere: Elsewhere) => Promise<boolean>
+
+/**
+ * @param sentOn digest of what another process let its caller in for; undefined when none did
+ * @throws {Fault} `ACCESS_DENIED` for anything else
+ */
+export function checkSentOn(frame: Buffer, sentOn: string | undefined): void {
+  if (sentOn !== undefined && sentOn !== sha256(frame).toString('base64url'))
+    throw new Fault('ACCESS_DENIED', 'This is not what the other process sent.')
 }
 
 interface Porter {

@@ -11,7 +11,6 @@ export { acrossEras } from './era-bridge.ts'
 export { GatewayState } from './gateway-state-repository.ts'
 export { THIS_NODE } from './held-handles.ts'
 export {
-  type Elsewhere,
   HttpDoor,
   type HttpDoorOptions,
   type Knock,
@@ -20,9 +19,11 @@ export { NO_CREDENTIALS, type UpstreamCredentials } from './http-exchange.ts'
 export {
   type DoorRequest,
   type DoorResponse,
+  type Elsewhere,
   hostProblem,
   refuse,
   refuseFault,
+  type SendOn,
   type WholeRequest,
 } from './http-request.ts'
 export type { Admitted } from './http-standings.ts'

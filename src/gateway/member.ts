@@ -38,7 +38,7 @@ const WORDS: ReadonlySet<string> = new Set([
 ])
 /** A server that does not introduce itself in that time is passed over. */
 const HELLO_MS = 20_000
-const SOON_MS = 20_000
+const SOON_MS = 5_000
 const REVISION = '2025-11-25'
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
@@ -63,6 +63,9 @@ export class Member implements AllMember {
   #upstream: Upstream | null = null
   #capabilities: Readonly<Record<string, unknown>> = {}
   #count = 0
+  /** From which on the client wants to hear of what the server logs; null: as the server likes. */
+  #level: string | null = null
+  #isIntroduced = false
   #isOver = false
 
   /** @param words of the client's session; null when it has none, and so is asked and told nothing */
@@ -125,13 +128,10 @@ export class Member implements AllMember {
     )
   }
 
-  setLevel(level: string): void {
-    void this.has('logging')
-      .then(
-        (hasLog) =>
-          hasLog && this.result('logging/setLevel', { level }, AbortSignal.timeout(SOON_MS)),
-      )
-      .catch(() => {})
+  async setLevel(level: string): Promise<void> {
+    this.#level = level
+    // One that introduces itself just now hears of it then.
+    if (this.#isIntroduced) await this.#levelled()
   }
 
   close(): void {
@@ -172,6 +172,15 @@ export class Member implements AllMember {
     const capabilities = isObject(promised) ? promised['capabilities'] : undefined
     if (isObject(capabilities)) this.#capabilities = capabilities
     this.#relay.fromClient(Buffer.from(INITIALIZED))
+    this.#isIntroduced = true
+    await this.#levelled()
+  }
+
+  /** What is asked for later is logged as the client wants it. */
+  async #levelled(): Promise<void> {
+    if (this.#level === null || !isObject(this.#capabilities['logging'])) return
+    const signal = AbortSignal.timeout(SOON_MS)
+    await this.#resultOf('logging/setLevel', { level: this.#level }, signal).catch(() => {})
   }
 
   async #resultOf(method: string, params: object, signal: AbortSignal): Promise<unknown> {

@@ -130,7 +130,7 @@ export class ModernMember implements AllMember {
     // A client of this revision tells nothing of its own accord.
   }
 
-  setLevel(): void {
+  async setLevel(): Promise<void> {
     // Each request says it.
   }
 

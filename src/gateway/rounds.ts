@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Taken } from '../core/counter-port.ts'
 import { isFault } from '../core/faults.ts'
+import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs, systemClock } from '../core/time.ts'
 import { KEY_BYTES, MacKey, Opener, type SealContext, seal, sha256 } from '../crypto/index.ts'
 import {
@@ -28,6 +29,11 @@ export interface Paid {
   readonly taken: readonly Taken[]
   /** By what it is known that the state which says so was not used before; without it, it was not. */
   readonly once?: { readonly nonce: string; readonly until: EpochMs }
+}
+
+/** For whom states count. @param grant undefined without one */
+export function whoOf({ principal }: Caller, grant: string | undefined): string {
+  return grant === undefined ? principalName(principal) : `grant:${grant}`
 }
 
 export type Resumed =

@@ -53,6 +53,7 @@ async function call(
   name: string,
   more: object = {},
   headers: Readonly<Record<string, string>> = { Authorization: `Bearer ${bearers[server]}` },
+  path = `/s/${server}/mcp`,
 ): Promise<Answer> {
   ids += 1
   const _meta = {
@@ -60,7 +61,7 @@ async function call(
     'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
   }
   const params = { name, arguments: {}, _meta, ...more }
-  const response = await fetch(new URL(`/s/${server}/mcp`, node.url), {
+  const response = await fetch(new URL(path, node.url), {
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
@@ -104,6 +105,20 @@ test('a call that one node holds open is answered through the other one', async 
   assert.match(said(await call(other, 'old', ELICIT, answering(asked))), /Name: me/)
   const late = await call(other, 'old', ELICIT, answering(asked))
   assert.match(late.error?.message ?? '', /not held here any more/)
+})
+
+test('at the address of all, a call that one node holds open is answered through the other one', async () => {
+  const all = (node: Serving, more: object = {}, headers?: Readonly<Record<string, string>>) =>
+    call(node, 'old', `old.${ELICIT}`, more, headers, '/mcp/all')
+  const asked = await all(one)
+  assert.equal(asked.result?.resultType, 'input_required')
+  const stranger = { Authorization: `Bearer ${bearers.new}` }
+  assert.notEqual((await all(other, answering(asked), stranger)).error, undefined)
+  assert.match(said(await all(other, answering(asked))), /Name: me/)
+  const late = await all(other, answering(asked))
+  assert.match(late.error?.message ?? '', /not held here any more/)
+  const refused = await all(one, {}, { 'Sallyport-Sent-On': 'x' })
+  assert.equal((refused.error as unknown as { code: string }).code, 'UNAUTHENTICATED')
 })
 
 test('what no node wrote lets nobody in', async () => {
