@@ -9,7 +9,7 @@ import type { RuleSays } from '../policy/tool-policy/index.ts'
 import type { PendingApproval } from './approval-waits.ts'
 import type { Denial } from './denial.ts'
 import type { Judgeable } from './judging.ts'
-import { isObject, shownName } from './tool-call.ts'
+import { isObject, isOfOneTry, shownName } from './tool-call.ts'
 
 /** A call that a person has to allow. */
 export interface AskedCall {
@@ -61,21 +61,13 @@ export function actOf(asked: AskedCall): ApprovalAct {
   }
 }
 
-/**
- * Members of `_meta` that are others at each try of one call, and by which a server does nothing otherwise: the name by
- * which it tells of progress, and the place of the call in a trace.
- */
-const OF_ONE_TRY: ReadonlySet<string> = new Set(['progressToken', 'traceparent', 'tracestate'])
-/** What clients call a try by: `claudecode/toolUseId`, `vscode.requestId`. */
-const ID_OF_TRY =
-  /(?:^|[./_-])(?:tool[_-]?use|tool[_-]?call|call|request|conversation|chat|session|thread|turn|message|run|trace|span|correlation)[_-]?id$/i
 /** What a client of the protocol says of itself in each request. */
 const OF_PROTOCOL = 'io.modelcontextprotocol/'
 
 /** All parameters that reach the server, but for what belongs to one try. */
 function boundParams({ what, args }: AskedCall): Members {
   const { _meta: meta, ...params } = what.isMethod ? args : { ...what.params, arguments: args }
-  return { ...params, ...metaOf(meta, (name) => !OF_ONE_TRY.has(name) && !ID_OF_TRY.test(name)) }
+  return { ...params, ...metaOf(meta, (name) => !isOfOneTry(name)) }
 }
 
 /** @returns nothing where nothing is left of it */

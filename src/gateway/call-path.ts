@@ -381,7 +381,9 @@ export class CallPath {
     const { charges, needsApproval, isDurable, shadow } = underway.decision
     const { paid } = underway
     const asked =
-      needsApproval === null || paid !== null ? null : this.#asked(underway, needsApproval)
+      needsApproval === null || (paid !== null && paid.isOther !== true)
+        ? null
+        : this.#asked(underway, needsApproval)
     underway.recorded = this.#recorded(underway)
     const passed = record.pass({
       call: underway.recorded,

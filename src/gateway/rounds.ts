@@ -5,6 +5,7 @@ import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs, systemClock } from '../core/time.ts'
 import { KEY_BYTES, MacKey, Opener, type SealContext, seal, sha256 } from '../crypto/index.ts'
 import {
+  extrasOf,
   memberOf,
   type Refused,
   type Request,
@@ -13,7 +14,7 @@ import {
   withMembers,
 } from '../mcp/wire/index.ts'
 import { holderOf, THIS_NODE } from './held-handles.ts'
-import { isObject } from './tool-call.ts'
+import { isObject, isOfOneTry } from './tool-call.ts'
 
 /** What a state counts for, and for nothing else. */
 export interface RoundOf {
@@ -29,6 +30,8 @@ export interface Paid {
   readonly taken: readonly Taken[]
   /** By what it is known that the state which says so was not used before; without it, it was not. */
   readonly once?: { readonly nonce: string; readonly until: EpochMs }
+  /** Whether something else goes with it to the server than with the first round: nobody has allowed that. */
+  readonly isOther?: boolean
 }
 
 /** For whom states count. @param grant undefined without one */
@@ -62,6 +65,8 @@ interface State {
   readonly revision: string | null
   /** SHA-256 of method and parameters, without what belongs to one try. */
   readonly asks: string
+  /** SHA-256 of what goes with them to the server. */
+  readonly beside: string
   readonly until: EpochMs
   readonly nonce: string
   /** That of the server, as it was written; null when it gave none. */
@@ -123,6 +128,7 @@ export class Rounds {
     const state: State = {
       ...of,
       asks: asksOf(request),
+      beside: besideOf(request),
       until: epochMs(now + this.#lifeMs),
       nonce: randomBytes(16).toString('base64url'),
       inner: memberOf(result, 'requestState'),
@@ -168,7 +174,10 @@ export class Rounds {
     return {
       kind: 'next',
       request: changed(request, { requestState: state.inner }),
-      paid: taken === null ? null : { taken, once: { nonce, until } },
+      paid:
+        taken === null
+          ? null
+          : { taken, once: { nonce, until }, isOther: state.beside !== besideOf(request) },
     }
   }
 
@@ -231,8 +240,21 @@ function asksOf({ text, method, params }: Request): string {
   const names = Object.keys(isObject(params?.value) ? params.value : {})
     .filter((name) => !OF_ONE_TRY.has(name))
     .toSorted()
-  const asks = JSON.stringify([method, names.map((name) => [name, memberOf(of, name)])])
-  return sha256(Buffer.from(asks, 'utf8')).toString('base64url')
+  return digestOf([method, names.map((name) => [name, memberOf(of, name)])])
+}
+
+function besideOf(request: Request): string {
+  const { text, params } = request
+  const of = params === null ? '{}' : text.slice(params.start, params.end)
+  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
+  const told = memberOf(of, '_meta') ?? ''
+  const names = isObject(meta) ? Object.keys(meta).filter((name) => !isOfOneTry(name)) : []
+  const members = names.toSorted().map((name) => [name, memberOf(told, name)])
+  return digestOf([members, extrasOf(request)])
+}
+
+function digestOf(value: unknown): string {
+  return sha256(Buffer.from(JSON.stringify(value), 'utf8')).toString('base64url')
 }
 
 function changed(request: Request, edits: Readonly<Record<string, string | null>>): Request {

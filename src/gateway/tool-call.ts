@@ -27,6 +27,19 @@ export function readToolCall(
   return { call: { request, tool: name, params, args, isModern: isModern(params) } }
 }
 
+const OF_ONE_TRY: ReadonlySet<string> = new Set(['progressToken', 'traceparent', 'tracestate'])
+/** What clients call a try by: `claudecode/toolUseId`, `vscode.requestId`. */
+const ID_OF_TRY =
+  /(?:^|[./_-])(?:tool[_-]?use|tool[_-]?call|call|request|conversation|chat|session|thread|turn|message|run|trace|span|correlation)[_-]?id$/i
+
+/**
+ * Whether a member of `_meta` is another one at each try of one call, and a server does nothing otherwise by it: the
+ * name by which it tells of progress, the place of the call in a trace, an id that the client gave to the try.
+ */
+export function isOfOneTry(name: string): boolean {
+  return OF_ONE_TRY.has(name) || ID_OF_TRY.test(name)
+}
+
 const VERSION = 'io.modelcontextprotocol/protocolVersion'
 
 /** Requests of 2026-07-28 and later name their revision themselves. */

@@ -9,7 +9,7 @@ import { type EpochMs, epochMs } from '../../src/core/time.ts'
 import { CallPath, MessageInspection, Relay } from '../../src/gateway/index.ts'
 import { Rounds } from '../../src/gateway/rounds.ts'
 import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
-import { AGENT, openTestVault } from '../support/vault.ts'
+import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
 
 const vault = await openTestVault()
 after(() => vault.dispose())
@@ -214,6 +214,38 @@ test('another call with the state of this one is a new call, without answers', a
   assert.match(denied?.result?.content?.[0]?.text ?? '', /The limit/)
   await one.call(3, { name: 'look', arguments: { n: 1 }, inputResponses: YES, requestState: state })
   assert.deepEqual(Object.keys(paramsAt(one)).toSorted(), ['_meta', 'arguments', 'name'])
+})
+
+test('what a person allowed is allowed in all its rounds, and with nothing else beside it', async () => {
+  const tools = { pay: { action: 'require_approval' } }
+  const one = await between({ policy: { tools } })
+  const say = (id: number, params: object, meta: object): Promise<Told | null> =>
+    one.say(
+      JSON.stringify({
+        jsonrpc: '2.0',
+        id,
+        method: 'tools/call',
+        params: { name: 'pay', ...params, _meta: { ...META, ...meta } },
+      }),
+    )
+  const saidOf = (told: Told | null): string => told?.result?.content?.[0]?.text ?? ''
+  const asked = saidOf(await say(1, {}, { tenant: 'a' }))
+  const id = /^\[APPROVAL REQUIRED\] (\S+)/.exec(asked)?.[1] ?? assert.fail(asked)
+  await vault.approvals.approvals.decide(PERSON, id, 'approve')
+  assert.equal(await say(2, {}, { tenant: 'a' }), null)
+  const first = (await one.answer(ASK)).result?.requestState
+  const other = { inputResponses: YES, requestState: first }
+  assert.match(saidOf(await say(3, other, { tenant: 'b' })), /^\[APPROVAL REQUIRED\]/)
+  assert.equal(one.toServer.length, 1)
+  // That state was used; the next round of the call itself needs no other yes.
+  const again = saidOf(await say(4, {}, { tenant: 'a' }))
+  const next = /^\[APPROVAL REQUIRED\] (\S+)/.exec(again)?.[1] ?? assert.fail(again)
+  await vault.approvals.approvals.decide(PERSON, next, 'approve')
+  assert.equal(await say(5, {}, { tenant: 'a' }), null)
+  const second = (await one.answer(ASK)).result?.requestState
+  const same = { inputResponses: YES, requestState: second }
+  assert.equal(await say(6, same, { tenant: 'a', progressToken: 'other' }), null)
+  assert.equal(one.toServer.length, 3)
 })
 
 test('a state that is not ours, too old, or of another policy is refused', async () => {
