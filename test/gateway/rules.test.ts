@@ -28,7 +28,7 @@ test('a call that a person has to allow waits for one, and passes once', async (
     textOf(one),
     /\nMoney leaves\.\n.*sallyport approvals approve .*\nRule: \/tools\/pay\/action$/,
   )
-  assert.equal((await recorded('tool.call', 'refusal')).by, 'approval')
+  assert.equal((await recorded('tool.call', 'refusal', 'pay')).by, 'approval')
   await one.call(2, 'pay', { to: 'x', amount: 5 })
   assert.equal(idIn(textOf(one)), id)
   assert.deepEqual(one.toServer, [])
@@ -52,7 +52,7 @@ test('a call that a person has to allow waits for one, and passes once', async (
   assert.equal(one.toServer.length, 0)
   await one.call(4, 'pay', { amount: 5, to: 'x' })
   assert.equal(one.toServer.length, 1)
-  assert.equal((await recorded('tool.call', 'intent')).detail?.['approval'], id)
+  assert.equal((await recorded('tool.call', 'intent', 'pay')).detail?.['approval'], id)
   await one.call(5, 'pay', { amount: 5, to: 'x' })
   const next = idIn(textOf(one))
   assert.notEqual(next, id)
@@ -159,7 +159,10 @@ test('an answer that the policy does not let out is not shown', async () => {
     textOf(one),
     /^\[POLICY DENIED\] Not for agents\.\nRule: \/tools\/read\/on_result\/deny_if\/0$/,
   )
-  assert.equal((await recorded('tool.call', 'refusal')).by, '/tools/read/on_result/deny_if/0')
+  assert.equal(
+    (await recorded('tool.call', 'refusal', 'read')).by,
+    '/tools/read/on_result/deny_if/0',
+  )
   await one.call(2, 'read')
   await answer(2, 'fine')
   assert.equal(textOf(one), 'fine')

@@ -149,11 +149,14 @@ export interface Recorded {
   readonly by?: string
   readonly detail?: Readonly<Record<string, unknown>>
 }
-/** The newest record of an action. */
-export async function recorded(action: string, kind?: string): Promise<Recorded> {
+/** The newest record of an action. @param tool that it is of: files of one process share the audit */
+export async function recorded(action: string, kind?: string, tool?: string): Promise<Recorded> {
   const entries = await vault.audit.query({ limit: 200, action })
-  const found = entries.find((entry) => kind === undefined || entry.kind === kind)
-  return JSON.parse(found?.body ?? assert.fail(action)) as Recorded
+  const found = entries
+    .filter((entry) => kind === undefined || entry.kind === kind)
+    .map(({ body }) => JSON.parse(body) as Recorded)
+    .find(({ detail }) => tool === undefined || detail?.['tool'] === tool)
+  return found ?? assert.fail(action)
 }
 
 /** Lets a call of a hidden tool go on, and gives the name that the server is asked for in its place. */
