@@ -85,6 +85,7 @@ const others: readonly (readonly [what: string, params: object, extra?: object])
   ['meta', { _meta: { tenant: 'b' } }],
   ['no meta', { _meta: {} }],
   ['an id of something else', { _meta: { tenant: 'a', accountId: '7' } }],
+  ['an id that a server may go by', { _meta: { tenant: 'a', session_id: '7' } }],
   ['a task', { _meta: { tenant: 'a' }, task: { ttl: 60_000 } }],
   ['another parameter', { _meta: { tenant: 'a' }, dry_run: false }],
   ['a member beside the parameters', { _meta: { tenant: 'a' } }, { tenant: 'b' }],
@@ -108,7 +109,7 @@ test('other parameters that reach the server are another call; what belongs to o
     assert.deepEqual(one.toServer, [], what)
   }
   const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-  const ids = { 'claudecode/toolUseId': 'toolu_2', 'vscode.requestId': '2', session_id: 's' }
+  const ids = { 'claudecode/toolUseId': 'toolu_2', 'vscode.requestId': '2' }
   await call(3, {
     _meta: { traceparent, tracestate: 'x=1', tenant: 'a', progressToken: 7, ...ids },
   })
