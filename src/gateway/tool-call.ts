@@ -30,7 +30,7 @@ export function readToolCall(
 const OF_ONE_TRY: ReadonlySet<string> = new Set(['progressToken', 'traceparent', 'tracestate'])
 /** What clients call a try by: `claudecode/toolUseId`, `vscode.requestId`. */
 const ID_OF_TRY =
-  /(?:^|[./_-])(?:tool[_-]?use|tool[_-]?call|call|request|conversation|chat|session|thread|turn|message|run|trace|span|correlation)[_-]?id$/i
+  /(?:^|[./_-])(?:tool[_-]?use|tool[_-]?call|call|request|conversation|chat|turn|message|trace|span|correlation)[_-]?id$/i
 
 /**
  * Whether a member of `_meta` is another one at each try of one call, and a server does nothing otherwise by it: the
