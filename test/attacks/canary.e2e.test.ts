@@ -10,10 +10,11 @@ import { after, before, test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { SecretText } from '../../src/core/secret-text.ts'
-import { sleep, systemClock } from '../../src/core/time.ts'
-import { createTokens, createTrust, LocalPresence } from '../../src/vault/index.ts'
+import { sleep } from '../../src/core/time.ts'
+import { createTokens, createTrust } from '../../src/vault/index.ts'
 import { Canaries } from '../support/canary.ts'
 import { lookInto } from '../support/live-memory.ts'
+import { setPresence } from '../support/presence.ts'
 import { onTerminal } from '../support/pty.ts'
 import { programMissing } from '../support/require.ts'
 import { submitPage } from '../support/secret-server.ts'
@@ -63,12 +64,7 @@ before(async () => {
   const made = await (await createTokens(stack)).create('canary', project)
   token = made.token.reveal()
   canaries.watch('token', token)
-  await new LocalPresence({
-    ...stack,
-    clock: systemClock,
-    ask: async () => SecretText.fromText(passphrase),
-    system: null,
-  }).set()
+  await setPresence(stack, passphrase)
   await stack.close()
 })
 after(async () => {

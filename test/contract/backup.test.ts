@@ -44,7 +44,7 @@ interface Place {
 async function emptyPlace(store: VaultStore): Promise<Place> {
   const home = mkdtempSync(join(tmpdir(), 'sallyport-restore-'))
   homes.push(home)
-  return { home, env: await store.fresh() }
+  return { home, env: await store.empty() }
 }
 
 function restoreAt(place: Place, file: string, typed: SecretText) {

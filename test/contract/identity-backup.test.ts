@@ -44,7 +44,7 @@ for (const [from, to] of [
 
     const home = mkdtempSync(join(tmpdir(), 'sallyport-restore-'))
     homes.push(home)
-    const env = { SALLYPORT_HOME: home, SALLYPORT_KEY_SOURCE: 'keyfile', ...(await to.fresh()) }
+    const env = { SALLYPORT_HOME: home, SALLYPORT_KEY_SOURCE: 'keyfile', ...(await to.empty()) }
     const settings = loadSettings(env)
     const sourceOf = () => keyFileSource(settings)
     await restoreBackup({ settings, file, sourceOf, ask: async () => secret(PHRASE) })

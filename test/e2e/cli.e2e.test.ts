@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
+import { setPresenceIn } from '../support/presence.ts'
 import { type OnTerminal, onTerminal } from '../support/pty.ts'
 import { programMissing } from '../support/require.ts'
 import { compiledCode, LAUNCHER } from '../support/serving.ts'
@@ -134,17 +135,18 @@ test('what is too large or no path is refused and stores nothing', async () => {
 })
 
 test('before a presence passphrase is set, nothing opens the gate', async () => {
-  for (const argv of [
+  const tried = [
     ['secret', 'get', 'api/stripe'],
     ['backup', 'b'],
     ['token', 'create', 'x'],
     ['key', 'rekey'],
-  ]) {
+  ].map(async (argv) => {
     const { exit, stdout, stderr } = await piped([...argv, '--json'], { stdin: 'y\nyes\n' })
     assert.equal(exit, 5, argv.join(' '))
     assert.equal(stdout.length, 0)
     assert.equal(JSON.parse(stderr).error.code, 'PRESENCE_UNAVAILABLE')
-  }
+  })
+  await Promise.all(tried)
 })
 
 test('the person sets the passphrase on a terminal', { skip }, async () => {
@@ -172,6 +174,8 @@ test('the person reads a secret: a line on the terminal, exact bytes in a file',
     (await provenInto(['secret', 'get', 'api/stripe', '--json'])).toString(),
   )
   assert.deepEqual([answer.value, answer.encoding, answer.version], [value, 'utf8', 1])
+  // What the passphrase costs is seen; from here on the least.
+  await setPresenceIn(home, passphrase)
 })
 
 test('a wrong passphrase reads nothing', { skip }, async () => {
@@ -186,19 +190,20 @@ test('a wrong passphrase reads nothing', { skip }, async () => {
 })
 
 test('an agent cannot replace or remove; the denial names the remedy', async () => {
-  for (const argv of [
+  const tried = [
     ['secret', 'put', 'api/stripe'],
     ['secret', 'rm', 'api/stripe'],
     ['secret', 'rotate', 'api/stripe'],
     ['secret', 'disable', 'api/stripe', '--version', '1'],
-  ]) {
+  ].map(async (argv) => {
     const { exit, stdout, stderr } = await piped([...argv, '--json'], { stdin: 'other' })
     assert.equal(exit, 5, argv.join(' '))
     assert.equal(stdout.length, 0)
     const { error } = JSON.parse(stderr)
     assert.equal(error.code, 'ACCESS_DENIED')
     assert.match(error.help, /sallyport allow/)
-  }
+  })
+  await Promise.all(tried)
   const destroy = await piped(['secret', 'destroy', 'api/stripe'])
   assert.equal(destroy.exit, 5)
   assert.equal((await json(['secret', 'describe', 'api/stripe']))['version'], 1)

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { setPresenceIn } from '../support/presence.ts'
 import { type OnTerminal, onTerminal } from '../support/pty.ts'
 import { programMissing } from '../support/require.ts'
 import { homeEnvironment, LAUNCHER } from '../support/serving.ts'
@@ -106,17 +107,18 @@ test('a refusal is in the report and in doctor, by detector', async () => {
 })
 
 test('an agent with a shell lets nothing through', async () => {
-  for (const argv of [
+  const tried = [
     ['allow', 'download-and-run', '--reason', 'x', '--until', '1d'],
     ['set', 'download-and-run', 'off'],
     ['set', 'download-and-run', '1'],
     ['mode', 'log_only'],
-  ]) {
+  ].map(async (argv) => {
     const { exit, stderr } = await run('inspection', ...argv, '--json')
     assert.equal(exit, 5, argv.join(' '))
     assert.match(stderr, /PRESENCE_UNAVAILABLE/)
     assert.equal(existsSync(file), false)
-  }
+  })
+  await Promise.all(tried)
   mkdirSync(join(home, 'config'), { recursive: true })
   writeFileSync(file, JSON.stringify({ mode: 'log_only' }))
   assert.notEqual(await ask(), '')
@@ -126,7 +128,7 @@ test('an agent with a shell lets nothing through', async () => {
 })
 
 test('what is asked for wrongly is refused before anybody is asked', async () => {
-  for (const [argv, said] of [
+  const wrong = [
     [['allow', 'nope', '--reason', 'x', '--until', '1d'], /there is no detector 'nope'/],
     [['allow', 'email', '--until', '1d'], /--reason and --until/],
     [['allow', 'email', '--reason', 'x', '--until', '2001-01-01T00:00:00Z'], /in the past/],
@@ -135,11 +137,14 @@ test('what is asked for wrongly is refused before anybody is asked', async () =>
     [['mode', 'off'], /block, surgical, log_only, default/],
     [['mode', 'block', '--agent', 'a', '--tool', 'b'], /--agent does not go with/],
     [['approve'], /There is no inspection file/],
-  ] as const) {
-    const { exit, stderr } = await run('inspection', ...argv)
-    assert.match(stderr, said)
-    assert.ok(exit === 2 || exit === 4, `${argv.join(' ')}: ${exit}`)
-  }
+  ] as const
+  await Promise.all(
+    wrong.map(async ([argv, said]) => {
+      const { exit, stderr } = await run('inspection', ...argv)
+      assert.match(stderr, said)
+      assert.ok(exit === 2 || exit === 4, `${argv.join(' ')}: ${exit}`)
+    }),
+  )
 })
 
 test('the person runs the lines of the refusal, and the call goes on', { skip }, async () => {
@@ -152,6 +157,7 @@ test('the person runs the lines of the refusal, and the call goes on', { skip },
     ],
   })
   assert.equal(set.exit, 0, set.output)
+  await setPresenceIn(home, passphrase)
   for (const line of linesIn(refusal)) {
     const { output } = await proven(line)
     assert.match(output, /in create_vault: [\w-]+ is allowed at \$\.description until 20/)

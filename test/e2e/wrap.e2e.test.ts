@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
@@ -276,20 +276,23 @@ const endings: readonly [what: string, end: (wrapped: Wrapped) => void][] = [
     },
   ],
 ]
-for (const manner of ['plain', 'stubborn'])
-  test(`no ${manner} server is left, however it ends`, async () => {
-    await Promise.all(
-      endings.map(async ([what, end]) => {
-        const wrapped = startWrapped(home, { manner })
-        await wrapped.ask(1, 'ping')
-        const pid = wrapped.serverPid()
-        assert.ok(isRunning(pid))
-        end(wrapped)
-        assert.ok(await gone(pid, 10_000), `the server still runs after ${what}`)
-        await wrapped.exited
-      }),
-    )
-  })
+// Side by side: a stubborn server is waited for.
+describe('endings', { concurrency: true }, () => {
+  for (const manner of ['plain', 'stubborn'])
+    test(`no ${manner} server is left, however it ends`, async () => {
+      await Promise.all(
+        endings.map(async ([what, end]) => {
+          const wrapped = startWrapped(home, { manner })
+          await wrapped.ask(1, 'ping')
+          const pid = wrapped.serverPid()
+          assert.ok(isRunning(pid))
+          end(wrapped)
+          assert.ok(await gone(pid, 10_000), `the server still runs after ${what}`)
+          await wrapped.exited
+        }),
+      )
+    })
+})
 
 test('what a server started ends with it', async () => {
   const script = 'sleep 300 & echo $! >&2; exec cat >/dev/null'

@@ -27,6 +27,7 @@ describe('limits that Redis counts', { skip: REDIS.skip }, () => {
   const countedAt = (store: VaultStore, url = server.url): VaultStore => ({
     ...store,
     fresh: async () => ({ ...(await store.fresh()), SALLYPORT_COUNTERS_URL: url }),
+    empty: async () => ({ ...(await store.empty()), SALLYPORT_COUNTERS_URL: url }),
   })
   const actionsOf = async ({ audit }: TestVault): Promise<readonly string[]> =>
     (await audit.query({ limit: 100 })).map(({ action, kind, body }) => {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setPresenceIn } from './presence.ts'
 import { onTerminal, type Typed } from './pty.ts'
 import { programMissing } from './require.ts'
 import { compiledCode, LAUNCHER } from './serving.ts'
@@ -80,17 +81,7 @@ export function gatedHome(name: string): GatedHome {
     passphrase,
     proven,
     provenAndSeen,
-    async setPresence() {
-      const { exit, output } = await onTerminal([process.execPath, LAUNCHER, 'presence', 'set'], {
-        cwd: project,
-        env,
-        typed: [
-          [PROMPT, passphrase],
-          [PROMPT, passphrase],
-        ],
-      })
-      assert.equal(exit, 0, output)
-    },
+    setPresence: () => setPresenceIn(home, passphrase),
     async piped(argv) {
       const child = spawn(process.execPath, [LAUNCHER, ...argv], {
         cwd: project,

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { AuditEntry } from '../../src/core/admin-port.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
-import { systemClock } from '../../src/core/time.ts'
-import { createBackups, createTokens, createTrust, LocalPresence } from '../../src/vault/index.ts'
+import { createBackups, createTokens, createTrust } from '../../src/vault/index.ts'
+import { setPresence } from './presence.ts'
 import { openTestVault, PERSON } from './vault.ts'
 
 /** A vault that a person has set up: secrets, an allowed project, a token, a backup, and the presence passphrase. */
@@ -53,14 +53,7 @@ export async function guardedVault(hasPassphrase = true): Promise<GuardedVault> 
     const trust = createTrust(stack)
     await trust.allow(PERSON, await trust.standing(at('project')))
     const { info } = await (await createTokens(stack)).create('client', null)
-    if (hasPassphrase) {
-      await new LocalPresence({
-        ...stack,
-        clock: systemClock,
-        ask: async () => SecretText.fromText(passphrase),
-        system: null,
-      }).set()
-    }
+    if (hasPassphrase) await setPresence(stack, passphrase)
     const file = at('backup')
     const { recoveryKey } = await createBackups(stack).backup(file, 'recovery-key')
     return {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { MIGRATIONS, migrate, openPostgres } from '../../src/store/index.ts'
 import { findProgram, programMissing } from './require.ts'
 
 export interface TestPostgres {
@@ -90,17 +91,33 @@ export async function startPostgres(): Promise<TestPostgres> {
 
 let shared: Promise<TestPostgres> | undefined
 let databases = 0
+let withSchema: Promise<string> | undefined
 
 /** The URL of a new, empty database in the server that the tests of this process share. */
 export async function freshDatabase(): Promise<string> {
+  // Sorts unlike SQLite unless the schema asks for bytes, as a database that somebody else made may.
+  return madeFrom("template0 locale_provider icu icu_locale 'en-US'")
+}
+
+/** The same as the first start leaves it before it stores anything: the schema is made once, and then copied. */
+export async function databaseWithSchema(): Promise<string> {
+  withSchema ??= freshDatabase().then(async (url) => {
+    const db = await openPostgres({ url })
+    try {
+      await migrate(db, MIGRATIONS)
+    } finally {
+      await db.close()
+    }
+    return new URL(url).pathname.slice(1)
+  })
+  return madeFrom(await withSchema)
+}
+
+async function madeFrom(template: string): Promise<string> {
   shared ??= startPostgres()
   const { url } = await shared
   const name = `test_${++databases}`
-  // Sorts unlike SQLite unless the schema asks for bytes, as a database that somebody else made may.
-  await query(
-    url,
-    `create database ${name} template template0 locale_provider icu icu_locale 'en-US'`,
-  )
+  await query(url, `create database ${name} template ${template}`)
   return url.replace(/postgres$/, name)
 }
 

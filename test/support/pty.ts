@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { monotonicMs, sleep } from '../../src/core/time.ts'
 
 /** What the person types once the terminal shows `prompt`; an Enter follows. */
 export type Typed = readonly [
@@ -14,8 +13,6 @@ export interface OnTerminal {
   readonly output: string
 }
 
-/** Between a prompt that is shown and the terminal that no longer echoes. */
-const SETTLE_MS = 120
 const PROMPT_DEADLINE_MS = 15_000
 const ENTER = '\r'
 
@@ -39,33 +36,39 @@ export async function onTerminal(
   })
   let output = ''
   let seen = 0
+  let ended = false
+  /** Called when there is more to see. */
+  let look = (): void => {}
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text
+    look()
   })
-  let ended = false
   const end = once(child, 'close').then(([code]) => {
     ended = true
+    look()
     return code as number
   })
-  const shown = async (prompt: RegExp): Promise<void> => {
-    const deadline = monotonicMs() + PROMPT_DEADLINE_MS
-    while (!ended) {
-      if (monotonicMs() > deadline) {
+  const shown = (prompt: RegExp): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const deadline = setTimeout(() => {
         // The program is in a session of its own; it ends when its terminal goes.
         child.kill('SIGTERM')
-        throw new Error(`The terminal never showed ${prompt}, but:\n${output}`)
+        look = () => {}
+        reject(new Error(`The terminal never showed ${prompt}, but:\n${output}`))
+      }, PROMPT_DEADLINE_MS)
+      look = () => {
+        const found = prompt.exec(output.slice(seen))
+        if (found === null && !ended) return
+        if (found !== null) seen += found.index + found[0].length
+        clearTimeout(deadline)
+        look = () => {}
+        resolve()
       }
-      const found = prompt.exec(output.slice(seen))
-      if (found !== null) {
-        seen += found.index + found[0].length
-        return
-      }
-      await sleep(20)
-    }
-  }
+      look()
+    })
   for (const [prompt, text] of options.typed ?? []) {
+    // The program turns the echo off before it shows its prompt: what is typed now is neither shown nor lost.
     await shown(prompt)
-    await sleep(SETTLE_MS)
     if (ended) continue
     child.stdin.write((typeof text === 'string' ? text : await text(output)) + ENTER)
   }

@@ -7,27 +7,31 @@ import { type FaultCode, isFault } from '../../src/core/faults.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
 import type { Clock } from '../../src/core/time.ts'
 import type { SecretRead } from '../../src/core/vault-port.ts'
-import { freshDatabase, postgresMissing } from './postgres.ts'
+import { databaseWithSchema, freshDatabase, postgresMissing } from './postgres.ts'
 import { openTestVault, type TestVault } from './vault.ts'
 
 /** A database that a vault can be kept in. */
 export interface VaultStore {
   readonly name: 'sqlite' | 'postgres'
   readonly skip: false | string
-  /** Settings that lead to a new, empty store. */
+  /** Settings that lead to a new store, which holds nothing. */
   fresh(): Promise<Environment>
+  /** The same where not even the schema has been made. */
+  empty(): Promise<Environment>
 }
 
 export const SQLITE: VaultStore = {
   name: 'sqlite',
   skip: false,
   fresh: () => Promise.resolve({}),
+  empty: () => Promise.resolve({}),
 }
 
 export const POSTGRES: VaultStore = {
   name: 'postgres',
   skip: postgresMissing(),
-  fresh: async () => ({ SALLYPORT_DATABASE_URL: await freshDatabase() }),
+  fresh: async () => ({ SALLYPORT_DATABASE_URL: await databaseWithSchema() }),
+  empty: async () => ({ SALLYPORT_DATABASE_URL: await freshDatabase() }),
 }
 
 interface OpenVault {
@@ -52,7 +56,7 @@ export class OpenVaults {
 
   /** Several handles on one new store, opened at once. */
   async atOnce(store: VaultStore, count: number): Promise<readonly TestVault[]> {
-    const env = await store.fresh()
+    const env = await store.empty()
     const home = mkdtempSync(join(tmpdir(), 'sallyport-test-'))
     return Promise.all(
       Array.from({ length: count }, () => this.#keep({ home, env, clock: undefined })),
