@@ -1,11 +1,20 @@
-import { dumpsIn, isHexDigit, nextLine } from './digit-runs.ts'
-import { decodeEntity, decodeJsonEscape, decodePercent, type Escape } from './escapes.ts'
+import { isHexDigit, nextLine } from './digit-runs.ts'
+import {
+  decodeEntity,
+  decodeJsonEscape,
+  decodePercent,
+  decodeQuoted,
+  type Escape,
+} from './escapes.ts'
+import { eachDisguise, plainForms } from './plain-forms.ts'
 import { BASE64, decodeRuns, foldHex, HEX, joinDumps, joinLines } from './run-decodings.ts'
+import { mayBeQuoted, type Shapes } from './text-shapes.ts'
 import { Rewriting, type View, ViewBuilder } from './view.ts'
 
 const PERCENT = 0x25
 const AMPERSAND = 0x26
 const BACKSLASH = 0x5c
+const EQUALS = 0x3d
 
 /** How much around an escape is copied: a window, and an escape that the escape is part of, on each side. */
 const MARGIN = 32
@@ -19,13 +28,12 @@ const MARKS = new Uint8Array(4_096)
  * base64 digits. A window that can only be seen decoded lies in one of them.
  *
  * @param units of the text
- * @param runs of base64 digits in it
  * @returns from where to where each part goes, by turns, in order and apart from each other
  */
 export function partsToDecode(
   text: string,
   units: Uint16Array,
-  runs: readonly number[],
+  { runs, dumps, quotes, isAscii }: Shapes,
 ): readonly number[] {
   const { length } = text
   const blocks = (length >>> BLOCK_BITS) + 1
@@ -38,11 +46,12 @@ export function partsToDecode(
   for (const trigger of TRIGGERS)
     for (let at = text.indexOf(trigger); at !== -1; at = text.indexOf(trigger, at + 1))
       if (mayBeEscape(units, at, length)) mark(at - MARGIN, at + MARGIN)
+  for (const at of quotes) mark(at - MARGIN, at + MARGIN)
+  if (!isAscii) eachDisguise(units, length, (at) => mark(at - MARGIN, at + MARGIN))
   for (let i = 0; i < runs.length; i += 2) {
     const to = runs[i + 1] ?? 0
     mark(runs[i] ?? 0, nextLine(units, to, length) === -1 ? to : to + MARGIN)
   }
-  const dumps = dumpsIn(units, length)
   for (let i = 0; i < dumps.length; i += 2) mark(dumps[i] ?? 0, dumps[i + 1] ?? 0)
   return spansOf(marks, length)
 }
@@ -108,25 +117,63 @@ const RUN_DECODINGS: readonly Decoding[] = [
 /** How many encodings are undone one after the other. */
 const MAX_DEPTH = 3
 
-/** Every result of up to three decodings one after the other. @param only `parts`: no more than surrounds each change */
-export function decodedViews(view: View, only: 'parts' | 'all'): readonly View[] {
+/** What is not tried where it is known not to be there. */
+interface Rare {
+  readonly isQuoted: boolean
+  readonly isAscii: boolean
+}
+
+/**
+ * Every result of up to three decodings one after the other.
+ *
+ * @param only `parts`: no more than surrounds each change
+ * @param shapes of the text: what is seldom is looked for only where there is some. Left out: anything may be there
+ */
+export function decodedViews(
+  view: View,
+  only: 'parts' | 'all',
+  shapes: Shapes | null = null,
+): readonly View[] {
   const views: View[] = []
-  addDecoded(views, view, only, MAX_DEPTH)
+  addDecoded(views, view, only, MAX_DEPTH, {
+    isQuoted: shapes === null || shapes.quotes.length > 0,
+    isAscii: shapes?.isAscii ?? false,
+  })
   return views
 }
 
-function addDecoded(views: View[], view: View, only: 'parts' | 'all', depth: number): void {
+function addDecoded(
+  views: View[],
+  view: View,
+  only: 'parts' | 'all',
+  depth: number,
+  rare: Rare,
+): void {
   const margin = only === 'parts' ? MARGIN : view.length
-  const add = (decoded: View | null): void => {
+  const add = (decoded: View | null, left = rare): void => {
     if (decoded === null) return
     views.push(decoded)
-    if (depth > 1) addDecoded(views, decoded, only, depth - 1)
+    if (depth > 1) addDecoded(views, decoded, only, depth - 1, left)
   }
+  const addNew = (decoded: View | null): void =>
+    add(decoded, decoded?.isNewAscii === false && rare.isAscii ? { ...rare, isAscii: false } : rare)
   for (const [trigger, escape] of ESCAPES) {
     const first = nextOf(view, trigger, 0)
-    if (first !== -1) add(decodeEscapes(view, margin, first, escape))
+    if (first !== -1) addNew(decodeEscapes(view, margin, first, escape))
   }
-  for (const decode of RUN_DECODINGS) add(decode(view, margin))
+  if (rare.isQuoted && isQuoted(view)) {
+    const first = nextOf(view, EQUALS, 0)
+    add(decodeEscapes(view, margin, first, decodeQuoted), { isQuoted: false, isAscii: false })
+  }
+  if (!rare.isAscii)
+    for (const form of plainForms(view, margin)) add(form, { ...rare, isAscii: true })
+  for (const decode of RUN_DECODINGS) addNew(decode(view, margin))
+}
+
+function isQuoted(view: View): boolean {
+  let at = nextOf(view, EQUALS, 0)
+  while (at !== -1 && !mayBeQuoted(view.units, at, view.length)) at = nextOf(view, EQUALS, at + 1)
+  return at !== -1
 }
 
 /** A loop over a typed array is faster than its `indexOf`. */

@@ -10,6 +10,10 @@ for (const char of ': -,._') {
   CLASSES[unit] = (CLASSES[unit] ?? 0) | SEPARATOR
 }
 
+/** By unit: 1 for all that a dump is made of, its line ends too. */
+const DUMPED = new Uint8Array(65_536)
+for (const char of '0123456789ABCDEFabcdef: -,._\t\r\n') DUMPED[char.charCodeAt(0)] = 1
+
 /** Shorter runs cannot hold a value that is strong enough to be remembered. */
 export const MIN_RUN = 24
 const STEP = MIN_RUN / 2
@@ -53,6 +57,17 @@ function runsOf(
       (CLASSES[units[probe + 9] as number] as number) &
       (CLASSES[units[probe + STEP] as number] as number)
     if ((common & mask) === 0) continue
+    // What stands between these, too: words are seldom that long.
+    const between =
+      (CLASSES[units[probe + 1] as number] as number) &
+      (CLASSES[units[probe + 2] as number] as number) &
+      (CLASSES[units[probe + 4] as number] as number) &
+      (CLASSES[units[probe + 5] as number] as number) &
+      (CLASSES[units[probe + 7] as number] as number) &
+      (CLASSES[units[probe + 8] as number] as number) &
+      (CLASSES[units[probe + 10] as number] as number) &
+      (CLASSES[units[probe + 11] as number] as number)
+    if ((between & mask) === 0) continue
     let from = probe
     while (from > first && ((CLASSES[units[from - 1] as number] as number) & mask) !== 0) from -= 1
     let to = probe + 1
@@ -87,6 +102,14 @@ const PROBED = 10
 export function dumpsIn(units: Uint16Array, length: number): readonly number[] {
   const dumps: number[] = []
   for (let probe = 0; probe + PROBED <= length; probe += DUMP_STEP) {
+    // One of the probes of a dump stands wholly in it: some of its units are looked at first.
+    const common =
+      (DUMPED[units[probe] as number] as number) &
+      (DUMPED[units[probe + 2] as number] as number) &
+      (DUMPED[units[probe + 4] as number] as number) &
+      (DUMPED[units[probe + 7] as number] as number) &
+      (DUMPED[units[probe + 9] as number] as number)
+    if (common === 0) continue
     let to = 0
     for (let marks = separatorsAt(units, probe); marks !== 0 && to === 0; marks &= marks - 1)
       to = dumpAround(units, probe + (31 - Math.clz32(marks & -marks)) / 3, length, dumps)

@@ -81,20 +81,43 @@ export function utf8Size(first: number): number {
 }
 
 /** `%HH`, several of them where they make one character of UTF-8. */
-export const decodePercent: Escape = (units, at, end) => {
+export const decodePercent: Escape = (units, at, end) => decodeBytes(units, at, end)
+
+/** Two hex digits behind a sign, the same sign before each byte of a character. */
+const decodeBytes: Escape = (units, at, end) => {
   const first = hexNumber(units, at + 1, 2, end)
   if (first === -1) return null
   const size = utf8Size(first)
   if (size === 1) return { units: [first], length: 3 }
   let point = first & (0x7f >> size)
   for (let i = 1; i < size; i++) {
-    const next = units[at + i * 3] === 0x25 ? hexNumber(units, at + i * 3 + 1, 2, end) : -1
+    const next = units[at + i * 3] === units[at] ? hexNumber(units, at + i * 3 + 1, 2, end) : -1
     if ((next & 0xc0) !== 0x80 || next === -1) return { units: [first], length: 3 }
     point = (point << 6) | (next & 0x3f)
   }
   return point > 0x10ffff
     ? { units: [first], length: 3 }
     : { units: pointUnits(point), length: size * 3 }
+}
+
+const LF = 0x0a
+const CR = 0x0d
+/** Blanks between the sign of a soft line break and the end of its line. */
+const MAX_BLANKS = 8
+
+/** The length of the soft line break of quoted-printable that begins at `at`, 0 when there is none. */
+export function softBreak(units: Uint16Array, at: number, end: number): number {
+  let next = at + 1
+  while (next < end && next <= at + MAX_BLANKS && (units[next] === 0x20 || units[next] === 0x09))
+    next += 1
+  if (units[next] === CR && next + 1 < end && units[next + 1] === LF) return next + 2 - at
+  return next < end && (units[next] === LF || units[next] === CR) ? next + 1 - at : 0
+}
+
+/** Quoted-printable: `=HH`, and a line end that is none. */
+export const decodeQuoted: Escape = (units, at, end) => {
+  const length = softBreak(units, at, end)
+  return length > 0 ? { units: [], length } : decodeBytes(units, at, end)
 }
 
 /** Entities of the characters that are not letters or digits: values are escaped with these. */

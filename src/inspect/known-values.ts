@@ -1,9 +1,10 @@
 import { compressedRuns } from './compressed-runs.ts'
 import { decodedViews, partsToDecode, viewOfParts } from './decoded-view.ts'
-import { runsIn } from './digit-runs.ts'
+import { isRunDigit } from './digit-runs.ts'
 import { type Fingerprint, type FingerprintKey, PROOF_BYTES } from './fingerprint.ts'
 import { type KnownMatch, markerOf, type Redacted } from './known-match.ts'
 import { RedactStream } from './redact-stream.ts'
+import { type Shapes, shapesIn } from './text-shapes.ts'
 import { withUnits } from './text-units.ts'
 import { type Entry, ValueIndex, type ValueName, type WindowHit } from './value-index.ts'
 import { isOfLine } from './variants.ts'
@@ -113,13 +114,13 @@ function scanText(
   const found: KnownMatch[] = []
   const prover = new Prover(key, text)
   const doubts = withUnits(text, (units) => {
-    const runs = runsIn(units, text.length)
+    const shapes = shapesIn(text, units)
     if (layers > 0)
-      for (const run of compressedRuns(text, units, runs)) {
+      for (const run of compressedRuns(text, units, shapes.runs)) {
         const [first] = scanText(key, book, run.text, layers - 1).matches
         if (first !== undefined) found.push({ ...first, start: run.start, end: run.end })
       }
-    return seenIn(book, text, units, runs, prover, found)
+    return seenIn(book, text, units, shapes, prover, found)
   })
   const proveIn = (decoded: readonly View[]): void => {
     for (const view of decoded)
@@ -137,7 +138,7 @@ function seenIn(
   book: ValueIndex,
   text: string,
   units: Uint16Array,
-  runs: readonly number[],
+  shapes: Shapes,
   prover: Prover,
   found: KnownMatch[],
 ): readonly Doubt[] {
@@ -146,15 +147,15 @@ function seenIn(
   const plain = inText(text)
   for (const hit of book.hitsIn({ units, length }))
     if (!prover.prove(hit, length, plain, found)) doubts.push(doubtOf(hit, hit.at))
-  const parts = partsToDecode(text, units, runs)
+  const parts = partsToDecode(text, units, shapes)
   if (parts.length === 0) return doubts
   const isSeen = withRoom(() =>
-    decodedViews(viewOfParts(parts, units, false), 'parts').some(
+    decodedViews(viewOfParts(parts, units, false), 'parts', shapes).some(
       (view) => book.hitsIn(view).length > 0,
     ),
   )
   if (!isSeen) return doubts
-  for (const view of decodedViews(viewOfParts(parts, units, true), 'parts'))
+  for (const view of decodedViews(viewOfParts(parts, units, true), 'parts', shapes))
     for (const hit of book.hitsIn(view)) doubts.push(doubtOf(hit, view.startOf(hit.at)))
   return doubts
 }
@@ -221,6 +222,8 @@ function regionsOf(
 
 /** A text as it is proved: what stands from one unit to another, and where that is in the given text. */
 interface Place {
+  /** -1 where there is none. */
+  unit(at: number): number
   slice(from: number, to: number): string
   startOf(at: number): number
   endOf(at: number): number
@@ -228,17 +231,20 @@ interface Place {
 
 function inText(text: string): Place {
   return {
+    unit: (at) => (at >= 0 && at < text.length ? text.charCodeAt(at) : -1),
     slice: (from, to) => text.slice(from, to),
     startOf: (at) => at,
     endOf: (at) => at + 1,
   }
 }
 
+const PADDING = 0x3d
 const PIECE = 8_192
 
 function inView(view: View): Place {
-  const { units } = view
+  const { units, length } = view
   return {
+    unit: (at) => (at >= 0 && at < length ? (units[at] ?? -1) : -1),
     slice(from, to) {
       let text = ''
       for (let at = from; at < to; at += PIECE)
@@ -260,14 +266,12 @@ const VAIN_AT_LEAST = 4_000_000
  */
 class Prover {
   readonly #key: FingerprintKey
-  readonly #text: string
   #credit: number
   /** Lines of values that were found. They are kept apart: the whole value may stand there too. */
   readonly lines: KnownMatch[] = []
 
   constructor(key: FingerprintKey, text: string) {
     this.#key = key
-    this.#text = text
     this.#credit = VAIN_AT_LEAST + text.length * VAIN_PER_UNIT
   }
 
@@ -311,21 +315,17 @@ class Prover {
   #match({ fingerprint, names }: Entry, place: Place, start: number): KnownMatch {
     const { length, variant } = fingerprint
     const name = names[0] ?? { id: '', path: '', version: 0 }
-    let first = place.startOf(start)
-    let last = place.endOf(start + length - 1)
+    let from = start
+    let to = start + length
     if (variant.startsWith('base64')) {
       // The digits at both ends that the value shares with its neighbours, and the padding.
-      if (isBase64(this.#text, first - 1)) first -= 1
-      if (isBase64(this.#text, last)) last += 1
+      if (isRunDigit(place.unit(from - 1))) from -= 1
+      if (isRunDigit(place.unit(to))) to += 1
     }
     if (/^(?:base64|pem)/.test(variant))
-      for (let i = 0; i < 2 && this.#text[last] === '='; i++) last += 1
-    return { ...name, variant, start: first, end: last }
+      for (let i = 0; i < 2 && place.unit(to) === PADDING; i++) to += 1
+    return { ...name, variant, start: place.startOf(from), end: place.endOf(to - 1) }
   }
-}
-
-function isBase64(text: string, at: number): boolean {
-  return at >= 0 && /^[A-Za-z0-9+/_-]$/.test(text.charAt(at))
 }
 
 /** Both come from a keyed hash, and who asks sees only whether a text was redacted: no secret is compared. */

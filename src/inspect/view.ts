@@ -11,6 +11,8 @@ export class View {
   readonly isPlaced: boolean
   /** True while its units stand in the order of the text; not for runs that were read at several alignments. */
   readonly isOrdered: boolean
+  /** False when what was decoded last is not only ASCII; of what it was decoded from it says nothing. */
+  readonly isNewAscii: boolean
   #runs: readonly number[] | null = null
 
   constructor(parts: Omit<View, 'runs' | 'startOf' | 'endOf'>) {
@@ -20,6 +22,7 @@ export class View {
     this.ends = parts.ends
     this.isPlaced = parts.isPlaced
     this.isOrdered = parts.isOrdered
+    this.isNewAscii = parts.isNewAscii
   }
 
   /** Where each run of 24 or more digits of base64 begins and ends, by turns. */
@@ -78,6 +81,8 @@ export class ViewBuilder {
   #starts: Int32Array
   #ends: Int32Array
   #length = 0
+  /** All bits of the units that were added one by one. */
+  #bits = 0
 
   constructor(capacity: number, isPlaced: boolean) {
     this.#isPlaced = isPlaced
@@ -93,6 +98,11 @@ export class ViewBuilder {
   }
 
   add(unit: number, start: number, end: number): void {
+    this.#bits |= unit
+    this.#put(unit, start, end)
+  }
+
+  #put(unit: number, start: number, end: number): void {
     const at = this.#length
     if (at === this.#units.length) this.#growTo(at + 1)
     this.#units[at] = unit
@@ -104,7 +114,7 @@ export class ViewBuilder {
   }
 
   addBreak(at: number): void {
-    this.add(BREAK, at, at)
+    this.#put(BREAK, at, at)
   }
 
   /** Adds units of a view as they are. */
@@ -150,6 +160,7 @@ export class ViewBuilder {
       ends: this.#ends,
       isPlaced: this.#isPlaced,
       isOrdered,
+      isNewAscii: this.#bits < 0x80,
     })
   }
 
@@ -222,5 +233,13 @@ export function viewOf(text: string, from: number, to: number): View {
     starts[i] = from + i
     ends[i] = from + i + 1
   }
-  return new View({ units, length, starts, ends, isPlaced: true, isOrdered: true })
+  return new View({
+    units,
+    length,
+    starts,
+    ends,
+    isPlaced: true,
+    isOrdered: true,
+    isNewAscii: true,
+  })
 }

@@ -226,3 +226,56 @@ test('an answer in which a value is split over fields, or shows by its lines or 
     await strict.end()
   }
 })
+
+const each = (write: (char: string) => string): string => [...held].map(write).join('')
+const moved = (char: string, by: number): string => String.fromCodePoint(char.charCodeAt(0) + by)
+const hexOf = (char: string): string => char.charCodeAt(0).toString(16)
+
+const DISGUISES: Readonly<Record<string, string>> = {
+  'full-width forms': each((char) => moved(char, 0xfee0)),
+  'mathematical digits': each((char) => (/\d/.test(char) ? moved(char, 0x1d7ce - 0x30) : char)),
+  'zero-width spaces': [...held].join('\u200b'),
+  'soft hyphens': [...held].join('\u00ad'),
+  'variation selectors': [...held].join('\ufe0f'),
+  'tag characters': [...held].join('\u{e0041}'),
+  'ignorable marks': [...held].join('\u034f'),
+  'soft line breaks': held.replaceAll(/.{10}(?=.)/g, '$&=\n'),
+  entities: each((char) => `&#x${hexOf(char)};`),
+  'escapes of JSON': each((char) => `\\u00${hexOf(char)}`),
+  'escapes of C': each((char) => `\\x${hexOf(char)}`),
+  'percent, twice': each((char) => `%25${hexOf(char)}`),
+}
+
+test('a value in disguise is taken out of answers, in small and in large ones, and refused in arguments', async () => {
+  assert.equal(await fetched(), held)
+  const wrapped = startWrapped(home, { command: [process.execPath, '-e', ECHO] })
+  try {
+    const around = ['Übermut, a = b: ', ' and é']
+    for (const [how, written] of Object.entries(DISGUISES)) {
+      const answer = JSON.stringify({ content: [{ type: 'text', text: around.join(written) }] })
+      const shown = await wrapped.call(how, 'echo', { answer })
+      assert.equal(saidBy(shown), around.join('[REDACTED:api/held]'), how)
+    }
+    const all = Object.values(DISGUISES)
+    const answer = JSON.stringify({
+      content: [{ type: 'text', text: LONG + all.join(` ${LONG.slice(0, 100_000)} `) }],
+    })
+    const shown = await wrapped.call('large', 'echo', { answer })
+    assert.equal(
+      saidBy(shown),
+      LONG + all.map(() => '[REDACTED:api/held]').join(` ${LONG.slice(0, 100_000)} `),
+    )
+  } finally {
+    await wrapped.end()
+  }
+  const strict = startWrapped(home, { env: { SALLYPORT_MCP_EXFIL_PROTECTION: 'block' } })
+  try {
+    for (const [how, written] of Object.entries(DISGUISES)) {
+      const refused = await strict.call(how, 'echo', { text: `a ${written} b` })
+      assert.match(saidBy(refused), /Inspection refused this call/, how)
+    }
+    assert.doesNotMatch(strict.received(), /"echo"/)
+  } finally {
+    await strict.end()
+  }
+})
