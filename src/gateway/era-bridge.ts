@@ -69,7 +69,29 @@ export class EraBridge {
     clearInterval(this.#timer)
     clearTimeout(this.#silence)
     this.#translator = null
+    this.#over()
+  }
+
+  /** The server is gone: what waited for its era was never written. */
+  serverEnded(why: string): void {
+    if (this.#asking !== null) this.#giveUp(this.#asking, why)
+    this.close()
+  }
+
+  /** Resolves when all that the client said so far is on its way, whatever era the server shows. */
+  async settled(): Promise<void> {
+    while (this.#asking !== null || this.#translator?.isHolding === true)
+      await new Promise<void>((resolve) => {
+        this.#onMoved = resolve
+      })
+  }
+
+  /** For who waits until what waits is on its way. */
+  #onMoved: (() => void) | null = null
+
+  #over(): void {
     this.#asking = null
+    this.#onMoved?.()
   }
 
   /** @param message what `text` was made of, where that is at hand */
@@ -183,6 +205,7 @@ export class EraBridge {
       fromServer: (message) => begun(translator.fromServer(message)),
       failed: (idKey, end, why) => begun(translator.failed(idKey, end, why)),
       tidy: () => [],
+      isHolding: true,
     }
     await this.#carry(translator.fromClient(first))
   }
@@ -208,7 +231,7 @@ export class EraBridge {
 
   /** The server is not there or lets nobody in: whoever waited for its era hears that, and the next asks again. */
   #giveUp(asking: Asking, why: string): void {
-    this.#asking = null
+    this.#over()
     clearTimeout(this.#silence)
     for (const [text, message] of asking.queue.splice(0)) {
       const one = message?.text === text ? message : readMessage(text)
@@ -219,7 +242,7 @@ export class EraBridge {
   /** What waited goes on. */
   #goOn(asking: Asking, translator: Translator | null, crossings: readonly Crossing[] = []): void {
     if (this.#asking !== asking) return
-    this.#asking = null
+    this.#over()
     clearTimeout(this.#silence)
     this.#translator = translator
     if (translator !== null) {
@@ -238,6 +261,7 @@ export class EraBridge {
       if (one.to === 'server') this.#options.toServer(one.text, null)
       else this.#speaking = this.#speaking.then(() => this.#speak(one))
     }
+    this.#onMoved?.()
     return this.#speaking
   }
 

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { mentionsHeld } from '../core/held-values.ts'
 import { LineReader, type Refused } from '../mcp/wire/index.ts'
 import { bareWriter, pieceOf, readBare } from '../net/index.ts'
+import { firstEvent } from './first-event.ts'
 import { largeIntake } from './large-lines.ts'
 
 type Work = void | Promise<void>
@@ -178,12 +179,7 @@ export class LineWriter {
   drained(): Work {
     this.flush()
     if (this.#large !== null) return this.#large.then(() => this.drained())
-    const stream = this.#stream
-    if (!stream.writableNeedDrain) return undefined
-    return Promise.race([
-      once(stream, 'drain').catch(() => {}),
-      once(stream, 'close').catch(() => {}),
-    ]).then(() => {})
+    return this.#stream.writableNeedDrain ? firstEvent(this.#stream, 'drain', 'close') : undefined
   }
 
   /** Resolves when all that was written is handed over, or the stream is gone. */

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { sleep } from '../core/time.ts'
 import type { Message } from '../mcp/wire/index.ts'
 import { EraBridge } from './era-bridge.ts'
 import { LineWriter, readLines } from './line-streams.ts'
@@ -101,6 +102,11 @@ export class WrappedClient {
     })
     relay.leave()
     await relay.idle()
+    // Who writes all at once and ends may be read before the server said its first word.
+    const giveUp = new AbortController()
+    const late = sleep(this.#options.path.health.startMs, giveUp.signal).catch(() => {})
+    await Promise.race([this.bridge.settled(), late])
+    giveUp.abort()
   }
 
   /** @returns a promise while the client takes no more */
@@ -110,7 +116,7 @@ export class WrappedClient {
 
   /** The server is gone: whoever waits is told how. */
   async serverEnded(how: string): Promise<void> {
-    this.bridge.close()
+    this.bridge.serverEnded(`The server ended before it answered (${how}).`)
     this.#endNotices()
     await this.relay.serverEnded(how)
   }

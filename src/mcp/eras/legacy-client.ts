@@ -77,6 +77,9 @@ export class LegacyClient implements Translator {
   #relistenAt: number | null = null
   #isLost = false
 
+  /** Its own first word is the client's, which waits for nothing else. */
+  readonly isHolding = false
+
   fromClient(message: Message): readonly Crossing[] {
     switch (message.kind) {
       case 'response':

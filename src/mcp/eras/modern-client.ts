@@ -120,6 +120,10 @@ export class ModernClient implements Translator {
     return this.#held.size
   }
 
+  get isHolding(): boolean {
+    return this.#queue.length > 0
+  }
+
   fromClient(message: Message): readonly Crossing[] {
     // Nothing is asked of clients of this revision, so they answer nothing.
     if (message.kind === 'response') return []

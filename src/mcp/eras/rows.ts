@@ -50,6 +50,8 @@ export interface Translator {
   ): readonly Crossing[]
   /** Lets go of what nobody came back for. @param now milliseconds of any clock that only moves forward */
   tidy(now: number): readonly Crossing[]
+  /** Whether something that the client said waits for the first word of the server. */
+  readonly isHolding: boolean
 }
 
 export type Fields = Readonly<Record<string, unknown>>
