@@ -468,7 +468,7 @@ export class Relay {
     judging: Judging,
     go: (judged: CallJudged) => void | Promise<void>,
   ): void | Promise<void> {
-    if (judging instanceof Promise ? this.#isCold : !this.#turns.isFree)
+    if (!this.#turns.isFree || (this.#isCold && judging instanceof Promise))
       return this.#turns.take(judging, go)
     if (judging instanceof Promise) return judging.then(go)
     if (!(judging instanceof Soon)) return go(judging)
@@ -479,9 +479,10 @@ export class Relay {
     return undefined
   }
 
-  /** Goes on as it is, behind what came before it. */
+  /** Goes on as it is, behind what came before it; one that took its turn, ahead of calls that came later. */
   #inOrder(message: Request | Notification): void {
     const { path, toServer } = this.#options
+    if (!this.#turns.isFree) path.flush()
     path.inOrder(() => toServer(message.text, message))
   }
 

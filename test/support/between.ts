@@ -29,6 +29,7 @@ export const record = await openCallRecord(vault)
 /** A relay and both of its ends. */
 export interface Between {
   readonly relay: Relay
+  readonly path: CallPath
   readonly toClient: string[]
   readonly toServer: string[]
   policies: PoliciesNow
@@ -90,20 +91,21 @@ export async function between(
     log: silentLog,
     note: (caller, note) => vault.vault.noteInspection(caller, note),
   })
+  const path = new CallPath({
+    server: 'fixture',
+    isShadow: options.isShadow ?? true,
+    policiesNow,
+    inspection,
+    record: options.record ?? (async () => record),
+    session: `session-${sessions}`,
+    people: async () => options.people ?? vault.approvals.people,
+    health: new ServerHealth(options.health),
+    ...(options.recorder !== undefined && { recorder: options.recorder }),
+    ...(options.grant !== undefined && { grant: options.grant }),
+  })
   const relay = new Relay({
     caller: options.caller ?? AGENT,
-    path: new CallPath({
-      server: 'fixture',
-      isShadow: options.isShadow ?? true,
-      policiesNow,
-      inspection,
-      record: options.record ?? (async () => record),
-      session: `session-${sessions}`,
-      people: async () => options.people ?? vault.approvals.people,
-      health: new ServerHealth(options.health),
-      ...(options.recorder !== undefined && { recorder: options.recorder }),
-      ...(options.grant !== undefined && { grant: options.grant }),
-    }),
+    path,
     inspection,
     policiesNow,
     log: silentLog,
@@ -116,6 +118,7 @@ export async function between(
     )
   return Object.assign(one, {
     relay,
+    path,
     toClient,
     toServer,
     async client(message: object | string) {
