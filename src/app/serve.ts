@@ -71,10 +71,12 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     { hostname: '127.0.0.1' },
   )
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const target = incoming.url ?? ''
+    let target = ''
     let arrival: Arrival
     try {
       checkFields(incoming)
+      target = inOriginForm(incoming)
+      incoming.url = target
       arrival = arrivalOf(incoming, binding.behindProxy)
       if (!arrival.isPrivate && !isOpen(target)) throw notPrivate()
     } catch (error) {
@@ -146,6 +148,26 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
       await stopped
     },
   }
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i
+
+/**
+ * The path and query of a request, also where its target names the host, as clients of proxies write it (RFC 9112
+ * §3.2.2).
+ *
+ * @throws {Fault} `BAD_INPUT` when that is another one than the field says
+ */
+function inOriginForm({ url = '', headers }: IncomingMessage): string {
+  const named = ABSOLUTE.exec(url)
+  if (named === null) return url
+  const [whole, host = ''] = named
+  if (host === '' || host.toLowerCase() !== headers.host?.toLowerCase())
+    throw new Fault('BAD_INPUT', "The target of the request names another host than 'Host'.", {
+      details: { field: 'host' },
+    })
+  const rest = url.slice(whole.length)
+  return rest.startsWith('/') ? rest : `/${rest}`
 }
 
 const GATEWAY = /^\/(?:s\/|(?:mcp\/all|metrics)(?:\?|$))/

@@ -280,3 +280,16 @@ describe('a proof that was made for another server', () => {
     }
   })
 })
+
+test('a target in absolute form is the path that it names, and no other host', async () => {
+  for (const path of ['/health', '/v1/vaults', '/s/none/mcp', '/mcp']) {
+    const plain = await send(path, HERE)
+    const absolute = await send(`${door.baseUrl}${path}`, HERE)
+    assert.deepEqual([absolute.status, path], [plain.status, path])
+  }
+  for (const host of ['http://other.example', 'http://', 'http://127.0.0.1:1@other.example']) {
+    const { status, body } = await send(`${host}/v1/vaults`, HERE)
+    assert.equal(status, 400, host)
+    assert.match(body, /BAD_INPUT/)
+  }
+})
