@@ -238,7 +238,7 @@ export class AllDoor {
     takesStream: boolean,
   ): Promise<void> {
     if (request.method !== 'subscriptions/listen' || client !== null) {
-      const way = takesStream ? (text: string): void => pending.event(text) : null
+      const way = takesStream ? pending : null
       const gone = new AbortController()
       response.once('close', () => gone.abort())
       const answer = await this.#answered(request, way, gone, open, client)
@@ -352,13 +352,13 @@ export class AllDoor {
     const stream = new EventStream(null)
     stream.attach(response, {}, null)
     this.#opens.listen(open, (left) => response.once('close', left), {
-      way: (text) => stream.push(text),
+      way: stream,
       tell: (notice) => {
         if (notice === null) stream.touch()
-        else if (notice.uri === null) stream.push(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
+        else if (notice.uri === null) stream.event(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
         else if (open.listened.has(notice.uri)) {
           const params = JSON.stringify({ uri: notice.uri })
-          stream.push(`{"jsonrpc":"2.0","method":"${notice.method}","params":${params}}`)
+          stream.event(`{"jsonrpc":"2.0","method":"${notice.method}","params":${params}}`)
         }
       },
       end: () => stream.end(),

@@ -15,8 +15,14 @@ export interface MemberOptions extends Omit<RelayOptions, 'toClient' | 'toServer
   readonly onOver: () => void
 }
 
-/** Carries what comes before the answer to a request. */
-export type Way = (text: string) => void
+/** Carries what comes before the answer to a request, or what is said of no request. */
+export interface Way {
+  event(text: string): void
+  /** Whether its client takes no more right now. */
+  readonly isBehind: boolean
+  /** Resolves when the client takes more, or is gone. */
+  caughtUp(): Promise<void>
+}
 
 /** One of the servers behind one endpoint, with its policies and inspection between it and its client. */
 export interface AllMember {

@@ -77,17 +77,18 @@ export class AllWords {
    * @param server who asks
    * @param way of the request that it belongs to, when that is known
    * @param reply takes the answer, with the id that the server gave
+   * @returns on which it went
    */
-  ask(server: object, question: Request, way: Way | null, reply: Question['reply']): void {
+  ask(server: object, question: Request, way: Way | null, reply: Question['reply']): Way | null {
     const { idText, idKey, method, text } = question
     const declared = DECLARED[method]
     if (declared === undefined || !isObject(this.introduction.capabilities[declared])) {
       reply(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
-      return
+      return null
     }
     if (this.#questions.size >= MAX_QUESTIONS) {
       reply(errorAnswer(idText, RPC_ERRORS.internal, 'Too many questions are not answered yet.'))
-      return
+      return null
     }
     this.#count += 1
     const id = `sallyport-${this.#count}`
@@ -95,15 +96,18 @@ export class AllWords {
     const open = this.#openWay(way)
     if (open === null) {
       reply(unanswered(idText))
-      return
+      return null
     }
     this.#questions.set(`s${id}`, { idText, idKey, tokenText, way: open, server, reply })
-    open(shown)
+    open.event(shown)
+    return open
   }
 
-  /** A server tells the client something. */
-  tell(text: string, way: Way | null): void {
-    this.#openWay(way)?.(text)
+  /** A server tells the client something. @returns on which it went */
+  tell(text: string, way: Way | null): Way | null {
+    const open = this.#openWay(way)
+    open?.event(text)
+    return open
   }
 
   /** A server does not want to know any more. */
@@ -113,7 +117,7 @@ export class AllWords {
       if (one.server === server && one.idKey === asked) {
         this.#questions.delete(key)
         const requestId = JSON.stringify(key.slice(1))
-        this.#openWay(one.way)?.(withParams(notification.text, { requestId }))
+        this.#openWay(one.way)?.event(withParams(notification.text, { requestId }))
       }
   }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { mentionsHeld } from '../core/held-values.ts'
 import { sseEvent } from '../mcp/wire/index.ts'
 import type { DoorResponse } from './http-request.ts'
@@ -26,6 +25,8 @@ interface Kept {
  */
 export class EventStream {
   readonly name: string | null
+  /** While its client is waited for. */
+  #catchingUp: Promise<void> | null = null
   #response: DoorResponse | null = null
   #kept: Kept[] = []
   #keptBytes = 0
@@ -76,7 +77,7 @@ export class EventStream {
     if (this.#isDone) this.#finish(response)
   }
 
-  push(text: string): void {
+  event(text: string): void {
     if (this.#isDone) return
     this.#count += 1
     if (this.name !== null) this.#keep({ number: this.#count, text })
@@ -107,10 +108,9 @@ export class EventStream {
     while (this.#large !== null) await this.#large
     const response = this.#response
     if (response?.writableNeedDrain !== true) return
-    await Promise.race([
-      once(response, 'drain').catch(() => {}),
-      once(response, 'close').catch(() => {}),
-    ])
+    // Several may wait, and some of them give up: there is one listener for all.
+    this.#catchingUp ??= drained(response).finally(() => (this.#catchingUp = null))
+    await this.#catchingUp
   }
 
   #write(response: DoorResponse, text: string, number: number): void {
@@ -145,6 +145,15 @@ export class EventStream {
       this.#keptBytes -= dropped.text.length
     }
   }
+}
+
+async function drained(response: DoorResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  response.once('drain', resolve)
+  response.once('close', resolve)
+  await promise
+  response.off('drain', resolve)
+  response.off('close', resolve)
 }
 
 /** From then on clients take an event without data for the place to go on from, and no older one for a message. */

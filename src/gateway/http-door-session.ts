@@ -160,7 +160,7 @@ export class DoorSession {
 
   /** The policies of the session may have changed, and with them the list of tools. */
   policiesChanged(): void {
-    for (const text of this.#notices.changed()) this.#own.push(text)
+    for (const text of this.#notices.changed()) this.#own.event(text)
   }
 
   /** Keeps connections from being taken for dead. */
@@ -222,7 +222,7 @@ export class DoorSession {
   #toClient(text: string, about: string | null): void {
     const pending = about === null ? undefined : this.#pending.get(about)
     if (about === null || pending === undefined) {
-      if (this.#own.isAttached || this.#pending.size === 0) this.#own.push(text)
+      if (this.#own.isAttached || this.#pending.size === 0) this.#own.event(text)
       else [...this.#pending.values()].at(-1)?.event(text)
       return
     }

@@ -4,6 +4,7 @@ import {
   errorAnswer,
   type Message,
   memberOf,
+  type Refused,
   type Request,
   RPC_ERRORS,
   readMessage,
@@ -61,6 +62,8 @@ export class Member implements AllMember {
   readonly #asked = new Map<string, Asked>()
   readonly #ready: Promise<void>
   #upstream: Upstream | null = null
+  /** On which the client was told something last. */
+  #told: Way | null = null
   #capabilities: Readonly<Record<string, unknown>> = {}
   #count = 0
   /** From which on the client wants to hear of what the server logs; null: as the server likes. */
@@ -150,7 +153,7 @@ export class Member implements AllMember {
     const { upstream: open, version } = this.#options
     const introduction = this.#words?.introduction
     const upstream = await open({
-      hear: (message, about) => this.#relay.heard(message, about),
+      hear: (message, about) => this.#hear(message, about),
       failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
     })
     this.#upstream = upstream
@@ -222,6 +225,23 @@ export class Member implements AllMember {
     asked.answered(errorAnswer(idText, RPC_ERRORS.internal, why))
   }
 
+  #hear(message: Message | Refused, about: string | null): void | Promise<void> {
+    const hearing = this.#relay.hear(message, about)
+    return hearing instanceof Promise ? hearing.then(() => this.#caughtUp()) : this.#caughtUp()
+  }
+
+  /** A client that is behind is waited for, so that the server is. */
+  #caughtUp(): void | Promise<void> {
+    if (this.#told?.isBehind === true) return this.#waited()
+    for (const { way } of this.#asked.values()) if (way?.isBehind === true) return this.#waited()
+    return undefined
+  }
+
+  async #waited(): Promise<void> {
+    for (const { way } of this.#asked.values()) if (way?.isBehind === true) await way.caughtUp()
+    if (this.#told?.isBehind === true) await this.#told.caughtUp()
+  }
+
   #toClient(text: string, about: string | null): void {
     const asked = about === null ? undefined : this.#asked.get(about)
     if (about !== null && asked !== undefined && !this.#relay.isOpen(about)) {
@@ -240,13 +260,13 @@ export class Member implements AllMember {
     if (message.kind === 'request') {
       const { idText } = message
       if (message.method === 'ping') reply(resultAnswer(idText, {}))
-      else if (this.#words !== null) this.#words.ask(this, message, way, reply)
+      else if (this.#words !== null) this.#told = this.#words.ask(this, message, way, reply)
       else reply(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
     }
     if (message.kind !== 'notification') return
     const { method } = message
     if (NOTICES.has(method)) this.#options.onNotice(message)
-    else if (WORDS.has(method)) this.#words?.tell(message.text, way)
+    else if (WORDS.has(method)) this.#told = this.#words?.tell(message.text, way) ?? null
     else if (method === 'notifications/cancelled') this.#words?.withdrawn(this, message)
     if (method !== 'notifications/progress') return
     const { value } = message.params ?? {}
@@ -255,7 +275,7 @@ export class Member implements AllMember {
     const params = memberOf(message.text, 'params')
     if (asked?.tokenText == null || params === null) return
     const restored = withMembers(params, { progressToken: asked.tokenText })
-    asked.way?.(withMembers(message.text, { params: restored }))
+    asked.way?.event(withMembers(message.text, { params: restored }))
   }
 
   async #ended(how: string): Promise<void> {

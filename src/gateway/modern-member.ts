@@ -163,8 +163,14 @@ export class ModernMember implements AllMember {
     await this.#ready
     if (this.#isOver) throw new Fault('NET_FAILED', 'The server ended.')
     const { promise, resolve } = Promise.withResolvers<string>()
+    // A client that is behind is waited for, so that the server is.
+    const caughtUp = (): void | Promise<void> =>
+      way?.isBehind === true ? way.caughtUp() : undefined
     const ears: SharerEars = {
-      hear: (message, about) => relay.hear(message, about),
+      hear: (message, about) => {
+        const hearing = relay.hear(message, about)
+        return hearing instanceof Promise ? hearing.then(caughtUp) : caughtUp()
+      },
       failed: (failed, end, why) => relay.serverFailed(failed, end, why),
       ended: (how) => void relay.serverEnded(how),
     }
@@ -177,7 +183,7 @@ export class ModernMember implements AllMember {
       policiesNow,
       log,
       toClient: (text) => {
-        if (relay.isOpen(idKey)) way?.(text)
+        if (relay.isOpen(idKey)) way?.event(text)
         else resolve(text)
       },
       toServer: (text, sent) => sharer.send(text, sent),
@@ -226,7 +232,8 @@ export class ModernMember implements AllMember {
       const uris = isObject(honoured) ? honoured['resourceSubscriptions'] : undefined
       resolve(Array.isArray(uris) ? (uris as readonly unknown[]) : [])
     }
-    void this.#asked(request, this.#caller, heard, stop.signal)
+    const way: Way = { event: heard, isBehind: false, caughtUp: async () => {} }
+    void this.#asked(request, this.#caller, way, stop.signal)
       .catch((error: unknown) => {
         this.#options.log.debug('a server does not tell of changes', {
           reason: asFault(error).message,

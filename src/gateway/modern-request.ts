@@ -116,7 +116,7 @@ export class ModernRequest {
   }
 
   #caughtUp(): void | Promise<void> {
-    return this.#pending.isBehind ? this.#pending.stream.caughtUp() : undefined
+    return this.#pending.isBehind ? this.#pending.caughtUp() : undefined
   }
 
   #toClient(said: string): void {

@@ -55,6 +55,10 @@ export class PendingAnswer {
     return this.#stream?.isBehind === true
   }
 
+  async caughtUp(): Promise<void> {
+    await this.#stream?.caughtUp()
+  }
+
   get isStreaming(): boolean {
     return this.#isStreaming
   }
@@ -63,7 +67,7 @@ export class PendingAnswer {
   event(text: string): void {
     if (this.#isOver || !this.#options.takesStream) return
     this.begin()
-    this.stream.push(text)
+    this.stream.event(text)
   }
 
   /** From now on it is a stream. */
@@ -80,7 +84,7 @@ export class PendingAnswer {
     if (this.#options.prefersStream && status === 200) this.begin()
     this.#isOver = true
     if (this.#isStreaming) {
-      this.stream.push(text)
+      this.stream.event(text)
       this.stream.end()
       return
     }

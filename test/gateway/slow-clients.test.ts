@@ -1,0 +1,143 @@
+// Clients that do not read what servers say: nothing of it is kept without bound.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { sleep } from '../../src/core/time.ts'
+import { serveMcpDoor } from '../support/mcp-door.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+
+const FLOOD_SERVER = fileURLToPath(new URL('../support/flood-server.mjs', import.meta.url))
+const vault = await openTestVault()
+const door = await serveMcpDoor(vault)
+after(async () => {
+  await door.stop()
+  await vault.dispose()
+})
+const { servers, policies } = await vault.registry()
+const { agents, grants } = vault.identity
+await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+
+/** Messages of about 1 MB: far more than connections hold. */
+const COUNT = 60
+const MOST_TAKEN = 30
+let count = 0
+
+/** A server of its own, and an agent that may use it. */
+async function flooded() {
+  count += 1
+  const server = `flood-${count}`
+  const log = join(vault.home, `${server}.log`)
+  await servers.add(PERSON, server, {
+    kind: 'stdio',
+    command: [process.execPath, FLOOD_SERVER, log],
+    variables: [],
+  })
+  const { agent, key } = await agents.create(PERSON, { name: `agent-${count}` })
+  const asked = { label: 'laptop', server, policies: ['open'] }
+  const { bearer } = await grants.create(PERSON, agent.id, asked)
+  const lines = (word: string): number =>
+    existsSync(log)
+      ? readFileSync(log, 'utf8')
+          .split('\n')
+          .filter((line) => line === word).length
+      : 0
+  return { server, lines, key: key.reveal(), bearer: bearer.reveal() }
+}
+
+interface Called {
+  readonly path: string
+  readonly bearer: string
+  readonly tool: string
+  readonly args: object
+  /** Id of the session; null: in a revision without sessions. */
+  readonly session: string | null
+}
+
+function messageOf({ tool, args, session }: Called) {
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+    'io.modelcontextprotocol/logLevel': 'debug',
+  }
+  const params = { name: tool, arguments: args, ...(session === null && { _meta }) }
+  return { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+}
+
+function headersOf({ bearer, tool, session }: Called): Record<string, string> {
+  return {
+    Authorization: `Bearer ${bearer}`,
+    ...(session === null
+      ? {
+          'MCP-Protocol-Version': '2026-07-28',
+          'Mcp-Method': 'tools/call',
+          'Mcp-Name': tool,
+        }
+      : {
+          'MCP-Protocol-Version': '2025-11-25',
+          ...(session !== '' && { 'Mcp-Session-Id': session }),
+        }),
+  }
+}
+
+/** Asks and reads nothing. */
+function unread(called: Called): Socket {
+  const { hostname, port, host } = new URL(door.baseUrl)
+  const socket = connect(Number(port), hostname)
+  socket.pause()
+  socket.on('error', () => {})
+  const body = JSON.stringify(messageOf(called))
+  const headers = {
+    Host: host,
+    'Content-Type': 'application/json',
+    Accept: 'application/json, text/event-stream',
+    'Content-Length': String(Buffer.byteLength(body)),
+    ...headersOf(called),
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`POST ${called.path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
+  return socket
+}
+
+async function sessionAt(path: string, bearer: string): Promise<string> {
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  }
+  const hello = { jsonrpc: '2.0', id: 0, method: 'initialize', params }
+  const answer = await door.post(hello, { Authorization: `Bearer ${bearer}` }, path)
+  await answer.text()
+  return answer.headers.get('mcp-session-id') ?? ''
+}
+
+/** What was taken of a flood, once no more of it is. */
+async function settled(lines: (word: string) => number): Promise<number> {
+  for (let before = -1; ; ) {
+    await sleep(700)
+    const now = lines('said')
+    if (now === before && now > 0) return now
+    before = now
+  }
+}
+
+for (const era of ['session', 'modern'] as const)
+  test(`/mcp/all, ${era}: a server is held back by the client that does not read what it says`, async () => {
+    const { server, lines, key } = await flooded()
+    const session = era === 'session' ? await sessionAt('/mcp/all', key) : null
+    const called = { path: '/mcp/all', bearer: key, tool: `${server}.flood`, session }
+    const socket = unread({ ...called, args: { count: COUNT } })
+    const taken = await settled(lines)
+    assert.ok(taken < MOST_TAKEN, `${taken} MB were taken`)
+    // It goes on with who reads, and the flood comes whole.
+    let heard = 0
+    socket.on('data', (piece: Buffer) => (heard += piece.length))
+    socket.resume()
+    for (let i = 0; i < 100 && lines('said') < COUNT; i += 1) await sleep(100)
+    await sleep(500)
+    assert.equal(lines('said'), COUNT)
+    assert.ok(heard > COUNT * 1_048_576, `${heard} bytes came`)
+    socket.destroy()
+  })
