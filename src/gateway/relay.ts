@@ -436,14 +436,16 @@ export class Relay {
       isCancel ||
       (PLAIN_NOTIFICATIONS.has(method) && !hasMethodRules(this.#options.policiesNow()))
     ) {
+      const asked = isCancel ? this.#asked.get(cancelledBy(notification)) : undefined
       const go = (refusal: string | null): void => {
         if (refusal !== null) drop(refusal)
-        if (isCancel) this.#cancelled(notification, refusal === null)
+        if (asked !== undefined && this.#asked.get(asked.request.idKey) === asked)
+          this.#cancelled(notification, asked, refusal === null)
         else if (refusal === null) this.#inOrder(notification)
       }
       const searched = searchedFor(this.#options.inspection, this.#caller, notification)
-      // What is cancelled may be waiting for its turn.
-      void this.#follow(isCancel ? whenThere(searched, go) : this.#turns.take(searched, go))
+      // What is cancelled may be waiting for its turn. What is not open may be at the server all the same.
+      void this.#follow(asked ? whenThere(searched, go) : this.#turns.take(searched, go))
       return
     }
     const read = judgedParams(notification)
@@ -491,14 +493,9 @@ export class Relay {
    *
    * @param mayGoOn else only that the request is cancelled does
    */
-  #cancelled(notification: Notification, mayGoOn: boolean): void {
+  #cancelled(notification: Notification, asked: Asked, mayGoOn: boolean): void {
     const { toServer } = this.#options
-    const idKey = cancelledBy(notification)
-    const asked = this.#asked.get(idKey)
-    if (asked === undefined) {
-      if (mayGoOn) toServer(notification.text, notification)
-      return
-    }
+    const { idKey } = asked.request
     const told = mayGoOn ? notification : cancelling(asked.request, 'The client gave it up.')
     asked.isCancelled = true
     this.#options.onCancelled?.(idKey)
