@@ -26,17 +26,17 @@ export interface LinesOptions {
 }
 
 const NEWLINE = 0x0a
-/** Longer ones are read faster as bytes. */
-const MAX_ALONE = 4_096
-/** No line breaks: it is one line. */
-const PLAIN = /^[\t -~]+$/
+/** Longer pieces are read faster as bytes, and a line that is kept keeps its piece. */
+const MAX_PLAIN = 16_384
+const PLAIN = /^[\t\n -~]+$/
 
-/** The text of a piece that is one line and all of it, as nearly every piece is; null for any other. */
-function lineAlone(bytes: Buffer, length: number): string | null {
+/** The lines of a piece that is whole lines of ASCII, as nearly every piece is; null for any other. */
+function plainLines(bytes: Buffer, length: number): readonly string[] | null {
   const end = length - 1
-  if (length > MAX_ALONE || bytes[end] !== NEWLINE) return null
+  if (length > MAX_PLAIN || bytes[end] !== NEWLINE) return null
   const text = bytes.toString('latin1', 0, end)
-  return PLAIN.test(text) ? text : null
+  if (!PLAIN.test(text)) return null
+  return text.includes('\n') ? text.split('\n').filter((line) => line !== '') : [text]
 }
 
 /** Gives every line of a stream, one after another. Resolves when it ended, or broke, and all lines are done. */
@@ -79,8 +79,8 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
     }
     const onPiece = (bytes: Buffer, length: number, isKept: boolean): void => {
       try {
-        const alone = reader.isBetween ? lineAlone(bytes, length) : null
-        if (alone !== null) lines.push(alone)
+        const plain = maxBytes >= length && reader.isBetween ? plainLines(bytes, length) : null
+        if (plain !== null) lines.push(...plain)
         else reader.push(isKept ? bytes : pieceOf(bytes, length))
         const done = work()
         if (!(done instanceof Promise)) return
