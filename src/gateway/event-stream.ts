@@ -1,5 +1,6 @@
 import { mentionsHeld } from '../core/held-values.ts'
 import { sseEvent } from '../mcp/wire/index.ts'
+import { firstEvent } from './first-event.ts'
 import type { DoorResponse } from './http-request.ts'
 
 /** Of one stream that its client may come back to. */
@@ -109,7 +110,9 @@ export class EventStream {
     const response = this.#response
     if (response?.writableNeedDrain !== true) return
     // Several may wait, and some of them give up: there is one listener for all.
-    this.#catchingUp ??= drained(response).finally(() => (this.#catchingUp = null))
+    this.#catchingUp ??= firstEvent(response, 'drain', 'close').finally(() => {
+      this.#catchingUp = null
+    })
     await this.#catchingUp
   }
 
@@ -145,15 +148,6 @@ export class EventStream {
       this.#keptBytes -= dropped.text.length
     }
   }
-}
-
-async function drained(response: DoorResponse): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  response.once('drain', resolve)
-  response.once('close', resolve)
-  await promise
-  response.off('drain', resolve)
-  response.off('close', resolve)
 }
 
 /** From then on clients take an event without data for the place to go on from, and no older one for a message. */
