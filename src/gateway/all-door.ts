@@ -11,7 +11,7 @@ import {
   ToolHeaders,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
-import type { Way } from './all-member.ts'
+import { TakenBack, type Way } from './all-member.ts'
 import {
   type AdmittedToAll,
   AllOpens,
@@ -54,8 +54,6 @@ export interface AllDoorOptions extends AllOpensOptions {
 }
 
 const NO_HEADERS = new ToolHeaders()
-/** Why a request ends that its client took back: it has no answer. */
-const CANCELLED = 'cancelled'
 /** What a listener may ask to be told of. */
 const WANTED: Readonly<Record<string, string>> = {
   toolsListChanged: LIST_CHANGED,
@@ -222,7 +220,7 @@ export class AllDoor {
         const gone = new AbortController()
         all.push(gone)
         void this.#answered(message, null, gone, open, client).then((answer) => {
-          if (gone.signal.reason === CANCELLED) batches.get(idKey)?.without(idKey)
+          if (gone.signal.reason instanceof TakenBack) batches.get(idKey)?.without(idKey)
           else batches.get(idKey)?.add(idKey, answer)
         })
       },
@@ -242,7 +240,7 @@ export class AllDoor {
       const gone = new AbortController()
       response.once('close', () => gone.abort())
       const answer = await this.#answered(request, way, gone, open, client)
-      if (gone.signal.reason === CANCELLED) pending.withdraw()
+      if (gone.signal.reason instanceof TakenBack) pending.withdraw()
       else pending.answer(answer)
       return
     }
@@ -369,7 +367,7 @@ export class AllDoor {
 function cancelled(message: Notification, client: string, { asked }: Open): void {
   const alike = asked.get(askedBy(client, cancelledBy(message)))
   // Of clients that cannot be told apart, neither ends what may be the other's.
-  if (alike?.size === 1) for (const one of alike) one.abort(CANCELLED)
+  if (alike?.size === 1) for (const one of alike) one.abort(new TakenBack(message))
 }
 
 /** The id that a client with sessions was given; none where it shows none. */

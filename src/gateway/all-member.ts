@@ -1,6 +1,13 @@
 import { Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
-import { type Notification, type Request, readMessage } from '../mcp/wire/index.ts'
+import {
+  judgedParams,
+  memberOf,
+  type Notification,
+  type Request,
+  readMessage,
+  withMembers,
+} from '../mcp/wire/index.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream } from './upstream.ts'
@@ -75,4 +82,27 @@ export function resultIn(text: string, method: string): unknown {
 export function givenUp({ reason }: AbortSignal): string {
   const isLate = reason instanceof DOMException && reason.name === 'TimeoutError'
   return isLate ? 'The server did not answer in time.' : 'The request was cancelled.'
+}
+
+/** Why a request was given up that its client took back: it has no answer. */
+export class TakenBack {
+  readonly notification: Notification
+
+  constructor(notification: Notification) {
+    this.notification = notification
+  }
+}
+
+/**
+ * What a server is told of a request that was given up: what the client said of it, with the id that the server knows.
+ *
+ * @param idText of the request at the server
+ */
+export function cancelAt(idText: string, { reason }: AbortSignal): string {
+  const notification = reason instanceof TakenBack ? reason.notification : null
+  const params = notification === null ? null : memberOf(notification.text, 'params')
+  // Where a name stands twice, another request could be meant.
+  if (notification === null || params === null || 'refused' in judgedParams(notification))
+    return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText}}}`
+  return withMembers(notification.text, { params: withMembers(params, { requestId: idText }) })
 }

@@ -11,7 +11,14 @@ import {
   resultAnswer,
   withMembers,
 } from '../mcp/wire/index.ts'
-import { type AllMember, givenUp, type MemberOptions, resultIn, type Way } from './all-member.ts'
+import {
+  type AllMember,
+  cancelAt,
+  givenUp,
+  type MemberOptions,
+  resultIn,
+  type Way,
+} from './all-member.ts'
 import type { AllWords } from './all-words.ts'
 import { Relay } from './relay.ts'
 import { isObject } from './tool-call.ts'
@@ -206,7 +213,7 @@ export class Member implements AllMember {
         hasMeta && { params: withMembers(params, { _meta: withMembers(meta, edits) }) }),
     })
     const { promise, resolve } = Promise.withResolvers<string>()
-    const cancel = (): void => this.#cancel(idKey, id, idText, givenUp(signal))
+    const cancel = (): void => this.#cancel(idKey, id, idText, signal)
     this.#asked.set(idKey, { answered: resolve, way, tokenText })
     signal.addEventListener('abort', cancel, { once: true })
     this.#relay.fromClient(Buffer.from(sent))
@@ -216,13 +223,12 @@ export class Member implements AllMember {
       .finally(() => signal.removeEventListener('abort', cancel))
   }
 
-  #cancel(idKey: string, id: string, idText: string, why: string): void {
+  #cancel(idKey: string, id: string, idText: string, signal: AbortSignal): void {
     const asked = this.#asked.get(idKey)
     if (asked === undefined) return
     this.#asked.delete(idKey)
-    const told = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
-    this.#relay.fromClient(Buffer.from(told))
-    asked.answered(errorAnswer(idText, RPC_ERRORS.internal, why))
+    this.#relay.fromClient(Buffer.from(cancelAt(id, signal)))
+    asked.answered(errorAnswer(idText, RPC_ERRORS.internal, givenUp(signal)))
   }
 
   #hear(message: Message | Refused, about: string | null): void | Promise<void> {

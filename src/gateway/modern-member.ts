@@ -1,7 +1,14 @@
 import { asFault, Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import { errorAnswer, META, type Request, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
-import { type AllMember, givenUp, type MemberOptions, resultIn, type Way } from './all-member.ts'
+import {
+  type AllMember,
+  cancelAt,
+  givenUp,
+  type MemberOptions,
+  resultIn,
+  type Way,
+} from './all-member.ts'
 import { MODERN } from './modern-problem.ts'
 import { Relay } from './relay.ts'
 import { SharedUpstream, type SharerEars } from './shared-upstream.ts'
@@ -190,8 +197,7 @@ export class ModernMember implements AllMember {
       onCancelled: () => resolve(errorAnswer(idText, RPC_ERRORS.internal, givenUp(signal))),
     })
     const cancel = (): void => {
-      const told = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText}}}`
-      if (relay.isOpen(idKey)) relay.fromClient(Buffer.from(told))
+      if (relay.isOpen(idKey)) relay.fromClient(Buffer.from(cancelAt(idText, signal)))
     }
     signal.addEventListener('abort', cancel, { once: true })
     relay.take(request)

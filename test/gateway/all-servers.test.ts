@@ -217,6 +217,55 @@ test('legacy: a cancelled request is cancelled at its server, and no request of 
   void blind
 })
 
+test('legacy: of a cancel nothing but the id is changed for its server', async () => {
+  const { key } = await agentAt(['lines', 'open'])
+  const hello = await post(key, { method: 'initialize', params: { capabilities: {} } })
+  await hello.text()
+  const of = { 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? assert.fail('no id') }
+  const lineWith = async (part: string): Promise<string> => {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const lines = readFileSync(log, 'utf8').split('\n')
+      const found = lines.findLast((line) => line.includes(part))
+      if (found !== undefined) return found
+      await sleep(10)
+    }
+    return assert.fail(`the server did not get ${part}`)
+  }
+  for (const [said, told] of [
+    [
+      '{"requestId":60,"reason":"why","_meta":{"a":1.0}}',
+      '{"requestId":ID,"reason":"why","_meta":{"a":1.0}}',
+    ],
+    ['{"_meta":{},"requestId":60}', '{"_meta":{},"requestId":ID}'],
+    // Another request could be meant by a second id.
+    ['{"requestId":"m1","reason":"why","requestId":60}', '{"requestId":ID}'],
+  ] as const) {
+    const text = `to be cancelled by ${said.length}`
+    const asked = post(
+      key,
+      { id: 60, method: 'tools/call', params: { name: 'lines.silent', arguments: { text } } },
+      of,
+    )
+    const { id } = JSON.parse(await lineWith(text)) as { id: string }
+    const cancel = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":${said}}`
+    const posted = await fetch(`${door.baseUrl}/mcp/all`, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        Accept: 'application/json, text/event-stream',
+        Authorization: `Bearer ${key}`,
+        ...of,
+      },
+      body: cancel,
+    })
+    assert.equal(posted.status, 202)
+    await (await asked).text()
+    const params = told.replace('ID', JSON.stringify(id))
+    const line = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`
+    assert.equal(await lineWith(`"requestId":"${id}"`), line)
+  }
+})
+
 test('a name that is too long for the list is not there', async () => {
   const fits = `t${'x'.repeat(127 - 'long.'.length)}`
   await servers.add(
