@@ -99,6 +99,10 @@ export class DoorAnswer extends EventEmitter implements DoorResponse {
     return !this.#isEnded && this.#way.socket.writableNeedDrain
   }
 
+  get writableLength(): number {
+    return this.#way.socket.writableLength
+  }
+
   override once(event: string | symbol, listener: Listener): this {
     if (event !== 'close') return super.once(event, listener)
     this.#closeListeners.push(listener)

@@ -9,6 +9,7 @@ import {
   withMembers,
 } from '../mcp/wire/index.ts'
 import type { RelayOptions } from './relay-options.ts'
+import type { Reader } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream } from './upstream.ts'
 
@@ -23,12 +24,8 @@ export interface MemberOptions extends Omit<RelayOptions, 'toClient' | 'toServer
 }
 
 /** Carries what comes before the answer to a request, or what is said of no request. */
-export interface Way {
+export interface Way extends Reader {
   event(text: string): void
-  /** Whether its client takes no more right now. */
-  readonly isBehind: boolean
-  /** Resolves when the client takes more, or is gone. */
-  caughtUp(): Promise<void>
 }
 
 /** One of the servers behind one endpoint, with its policies and inspection between it and its client. */

@@ -37,6 +37,8 @@ export class EventStream {
   #isDone = false
   /** While an event with large values is written, the others wait. */
   #large: Promise<void> | null = null
+  /** Characters of those. */
+  #waitingBehind = 0
 
   /** @param name part of the ids of its events; null: nobody comes back to it */
   constructor(name: string | null) {
@@ -104,6 +106,16 @@ export class EventStream {
     return this.#response?.writableNeedDrain === true
   }
 
+  /** What its client did not take yet, in bytes or about that. */
+  get waiting(): number {
+    return (this.#response?.writableLength ?? 0) + this.#waitingBehind
+  }
+
+  /** Ends the connection, with all that waits. */
+  cut(): void {
+    this.#response?.destroy()
+  }
+
   /** Resolves when the client takes more, or is gone. */
   async caughtUp(): Promise<void> {
     while (this.#large !== null) await this.#large
@@ -124,8 +136,10 @@ export class EventStream {
       return
     }
     const before = this.#large ?? Promise.resolve()
+    this.#waitingBehind += text.length
     const now = (async () => {
       await before
+      this.#waitingBehind -= text.length
       if (isLarge) await (await import('./large-http.ts')).writeLargeEvent(response, text, id)
       else response.write(sseEvent(text, id))
     })().finally(() => {

@@ -35,6 +35,8 @@ export interface DoorResponse extends EventEmitter {
   readonly headersSent: boolean
   readonly writable: boolean
   readonly writableNeedDrain: boolean
+  /** Bytes that the connection did not take yet. */
+  readonly writableLength: number
   writeHead(
     status: number,
     headers?: Readonly<Record<string, string | number>>,

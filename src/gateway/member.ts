@@ -21,6 +21,7 @@ import {
 } from './all-member.ts'
 import type { AllWords } from './all-words.ts'
 import { Relay } from './relay.ts'
+import { SlowReaders } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -69,6 +70,7 @@ export class Member implements AllMember {
   readonly #asked = new Map<string, Asked>()
   readonly #ready: Promise<void>
   #upstream: Upstream | null = null
+  readonly #slow = new SlowReaders()
   /** On which the client was told something last. */
   #told: Way | null = null
   #capabilities: Readonly<Record<string, unknown>> = {}
@@ -215,6 +217,7 @@ export class Member implements AllMember {
     const { promise, resolve } = Promise.withResolvers<string>()
     const cancel = (): void => this.#cancel(idKey, id, idText, signal)
     this.#asked.set(idKey, { answered: resolve, way, tokenText })
+    this.#slow.othersCame()
     signal.addEventListener('abort', cancel, { once: true })
     this.#relay.fromClient(Buffer.from(sent))
     if (signal.aborted) cancel()
@@ -244,8 +247,16 @@ export class Member implements AllMember {
   }
 
   async #waited(): Promise<void> {
-    for (const { way } of this.#asked.values()) if (way?.isBehind === true) await way.caughtUp()
-    if (this.#told?.isBehind === true) await this.#told.caughtUp()
+    const ways = [this.#told, ...[...this.#asked.values()].map(({ way }) => way)]
+    for (const way of ways)
+      if (way?.isBehind === true) await this.#slow.wait(way, () => this.#isNeededBeside(way))
+  }
+
+  /** Clients that show no session share their servers; one with a session has its own. */
+  #isNeededBeside(way: Way): boolean {
+    if (this.#words !== null) return false
+    for (const one of this.#asked.values()) if (one.way !== way) return true
+    return false
   }
 
   #toClient(text: string, about: string | null): void {
@@ -292,6 +303,7 @@ export class Member implements AllMember {
 
   #over(): void {
     this.#isOver = true
+    this.#slow.close()
     this.#words?.gone(this)
     this.#options.onOver()
   }

@@ -12,6 +12,7 @@ import {
 import { MODERN } from './modern-problem.ts'
 import { Relay } from './relay.ts'
 import { SharedUpstream, type SharerEars } from './shared-upstream.ts'
+import type { Reader } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 
 const HELLO_MS = 20_000
@@ -58,7 +59,12 @@ export class ModernMember implements AllMember {
     }
     this.#shared = new SharedUpstream(options.upstream, options.log)
     // Somebody has to hear that it ended.
-    this.#ready = this.#shared.join({ hear() {}, failed() {}, ended: () => this.close() })
+    this.#ready = this.#shared.join({
+      hear() {},
+      failed() {},
+      ended: () => this.close(),
+      reader: null,
+    })
     this.#ready.catch(() => this.close())
   }
 
@@ -78,7 +84,7 @@ export class ModernMember implements AllMember {
     if (asked.kind !== 'request') throw new Fault('BAD_INPUT', 'The request cannot be passed on.')
     this.#open += 1
     try {
-      return await this.#asked(asked, caller, way, signal)
+      return await this.#asked(asked, caller, way, way, signal)
     } finally {
       this.#open -= 1
     }
@@ -100,7 +106,7 @@ export class ModernMember implements AllMember {
     const request = this.#own(method, params)
     this.#open += 1
     try {
-      return resultIn(await this.#asked(request, this.#caller, null, signal), method)
+      return resultIn(await this.#asked(request, this.#caller, null, null, signal), method)
     } finally {
       this.#open -= 1
     }
@@ -159,27 +165,28 @@ export class ModernMember implements AllMember {
     return request
   }
 
-  /** One request, judged as one at the server's own address. */
+  /**
+   * One request, judged as one at the server's own address.
+   *
+   * @param way for what comes before the answer; null where nobody hears it
+   * @param reader who takes that; null where it is not kept for anybody
+   */
   async #asked(
     request: Request,
     caller: Caller,
-    way: Way | null,
+    way: Pick<Way, 'event'> | null,
+    reader: Reader | null,
     signal: AbortSignal,
   ): Promise<string> {
     const { idKey, idText } = request
     await this.#ready
     if (this.#isOver) throw new Fault('NET_FAILED', 'The server ended.')
     const { promise, resolve } = Promise.withResolvers<string>()
-    // A client that is behind is waited for, so that the server is.
-    const caughtUp = (): void | Promise<void> =>
-      way?.isBehind === true ? way.caughtUp() : undefined
     const ears: SharerEars = {
-      hear: (message, about) => {
-        const hearing = relay.hear(message, about)
-        return hearing instanceof Promise ? hearing.then(caughtUp) : caughtUp()
-      },
+      hear: (message, about) => relay.hear(message, about),
       failed: (failed, end, why) => relay.serverFailed(failed, end, why),
       ended: (how) => void relay.serverEnded(how),
+      reader,
     }
     const sharer = await this.#shared.join(ears)
     const { path, inspection, policiesNow, log } = this.#options
@@ -238,8 +245,7 @@ export class ModernMember implements AllMember {
       const uris = isObject(honoured) ? honoured['resourceSubscriptions'] : undefined
       resolve(Array.isArray(uris) ? (uris as readonly unknown[]) : [])
     }
-    const way: Way = { event: heard, isBehind: false, caughtUp: async () => {} }
-    void this.#asked(request, this.#caller, way, stop.signal)
+    void this.#asked(request, this.#caller, { event: heard }, null, stop.signal)
       .catch((error: unknown) => {
         this.#options.log.debug('a server does not tell of changes', {
           reason: asFault(error).message,

@@ -1,6 +1,6 @@
 import { asFault } from '../core/faults.ts'
 import { toldTo } from '../core/told.ts'
-import { errorAnswer, type Message, type Refused, RPC_ERRORS } from '../mcp/wire/index.ts'
+import { errorAnswer, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { type Posted, unopened } from './http-door-session.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
@@ -53,9 +53,10 @@ export class ModernRequest {
   go(shared: SharedUpstream): void | Promise<void> {
     this.#options.response.once('close', () => this.#closed())
     const ears: SharerEars = {
-      hear: (heard, about) => this.#hear(heard, about),
+      hear: (heard, about) => this.#relay.hear(heard, about),
       failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
       ended: (how) => void this.#relay.serverEnded(how),
+      reader: this.#pending,
     }
     this.#sharer = shared.joinNow(ears)
     return this.#sharer === null ? this.#join(shared, ears) : this.#joined()
@@ -108,15 +109,6 @@ export class ModernRequest {
   /** The policies may have changed, and with them the list of tools. */
   policiesChanged(): void {
     for (const text of this.#notices?.changed() ?? []) this.#pending.event(text)
-  }
-
-  #hear(message: Message | Refused, about: string | null): void | Promise<void> {
-    const hearing = this.#relay.hear(message, about)
-    return hearing instanceof Promise ? hearing.then(() => this.#caughtUp()) : this.#caughtUp()
-  }
-
-  #caughtUp(): void | Promise<void> {
-    return this.#pending.isBehind ? this.#pending.caughtUp() : undefined
   }
 
   #toClient(said: string): void {

@@ -55,6 +55,15 @@ export class PendingAnswer {
     return this.#stream?.isBehind === true
   }
 
+  get waiting(): number {
+    return this.#stream?.waiting ?? 0
+  }
+
+  /** Ends the connection, with all that waits for its client. */
+  cut(): void {
+    this.#response.destroy()
+  }
+
   async caughtUp(): Promise<void> {
     await this.#stream?.caughtUp()
   }

@@ -20,7 +20,12 @@ for (const [method, isRead] of SENT)
       }),
       silentLog,
     )
-    const sharer = await shared.join({ hear: async () => {}, failed: () => {}, ended: () => {} })
+    const sharer = await shared.join({
+      hear: async () => {},
+      failed: () => {},
+      ended: () => {},
+      reader: null,
+    })
     const text = `{"jsonrpc":"2.0","id":7,"method":"${method}","params":{"name":"a"}}`
     const message = readMessage(text)
     assert.ok(message.kind === 'request')

@@ -13,6 +13,7 @@ import {
   ToolHeaders,
   withMembers,
 } from '../mcp/wire/index.ts'
+import { type Reader, SlowReaders } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream } from './upstream.ts'
 
@@ -21,6 +22,8 @@ export interface SharerEars {
   hear(message: Message | Refused, about: string | null): void | Promise<void>
   failed(idKey: string, end: CallOutcome, why: string): void
   ended(how: string): void
+  /** Who takes what is heard; null where nothing is kept for him. */
+  readonly reader: Reader | null
 }
 
 export interface Sharer {
@@ -49,6 +52,7 @@ export class SharedUpstream {
   readonly #log: Log
   readonly #shared = new Map<string, Shared>()
   readonly #sharers = new Set<SharerEars>()
+  readonly #slow = new SlowReaders()
   #upstream: Promise<Upstream> | null = null
   /** The same once it is there. */
   #started: Upstream | null = null
@@ -98,6 +102,7 @@ export class SharedUpstream {
   async close(): Promise<void> {
     this.#isOver = true
     this.#started = null
+    this.#slow.close()
     const upstream = await this.#upstream?.catch(() => null)
     await upstream?.close()
   }
@@ -125,6 +130,7 @@ export class SharedUpstream {
   #ended(how: string): void {
     this.#isOver = true
     this.#started = null
+    this.#slow.close()
     this.#shared.clear()
     for (const ears of this.#sharers) ears.ended(how)
     this.#sharers.clear()
@@ -137,6 +143,7 @@ export class SharedUpstream {
       const tokenText = hasToken(message) ? progressToken(text) : null
       const { idKey, idText, method } = message
       this.#shared.set(`s${id}`, { ears, idKey, idText, method, tokenText })
+      this.#slow.othersCame()
       if (tokenText === null && message.text === text) {
         const sent = renamed(message, JSON.stringify(id), `s${id}`)
         // A greeting of the older revisions begins anew with the server; here it is a method like any other.
@@ -178,6 +185,25 @@ export class SharedUpstream {
     return undefined
   }
 
+  #tell(ears: SharerEars, message: Message | Refused, about: string | null): void | Promise<void> {
+    const hearing = ears.hear(message, about)
+    return hearing instanceof Promise
+      ? hearing.then(() => this.#caughtUp(ears))
+      : this.#caughtUp(ears)
+  }
+
+  #caughtUp(ears: SharerEars): void | Promise<void> {
+    const { reader } = ears
+    return reader?.isBehind === true
+      ? this.#slow.wait(reader, () => this.#isNeededBeside(ears))
+      : undefined
+  }
+
+  #isNeededBeside(ears: SharerEars): boolean {
+    for (const one of this.#shared.values()) if (one.ears !== ears) return true
+    return false
+  }
+
   #answered(message: Response): void | Promise<void> {
     const one = message.idKey === null ? undefined : this.#shared.get(message.idKey)
     if (one === undefined || message.idKey === null) {
@@ -188,7 +214,8 @@ export class SharedUpstream {
     if (one.method === 'tools/list' && message.outcome === 'result')
       this.tools.learn(message.body.value)
     const answer = renamed(message, one.idText, one.idKey)
-    return one.ears.hear(
+    return this.#tell(
+      one.ears,
       one.method === 'subscriptions/listen'
         ? readMessage(withSubscription(answer.text, one))
         : answer,
@@ -206,7 +233,7 @@ export class SharedUpstream {
     if (one === undefined) {
       // Nothing says whose it is: it goes to everybody who waits for something.
       const waiting = new Set([...this.#shared.values()].map(({ ears }) => ears))
-      if (named === undefined) for (const ears of waiting) await ears.hear(message, null)
+      if (named === undefined) for (const ears of waiting) await this.#tell(ears, message, null)
       return
     }
     const restored =
@@ -217,7 +244,8 @@ export class SharedUpstream {
               withMembers(params, { progressToken: one.tokenText }),
             )
           : withSubscription(message.text, one)
-    await one.ears.hear(restored === message.text ? message : readMessage(restored), one.idKey)
+    const shown = restored === message.text ? message : readMessage(restored)
+    await this.#tell(one.ears, shown, one.idKey)
   }
 
   /** Servers of revisions with requests of their own are not shared, except where the request names whom it is for. */
@@ -225,7 +253,7 @@ export class SharedUpstream {
     const one = this.#shared.get(about ?? '')
     if (one === undefined)
       this.#log.warn('the server asked something that is for nobody', { method: message.method })
-    else await one.ears.hear(message, one.idKey)
+    else await this.#tell(one.ears, message, one.idKey)
   }
 }
 

@@ -1,5 +1,6 @@
-// Clients that do not read what servers say: nothing of it is kept without bound.
+// Clients that do not read what servers say: nothing of it is kept without bound, and nobody else waits for them.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -52,7 +53,7 @@ interface Called {
   readonly bearer: string
   readonly tool: string
   readonly args: object
-  /** Id of the session; null: in a revision without sessions. */
+  /** Id of the session, '' for none; null: in a revision without sessions. */
   readonly session: string | null
 }
 
@@ -62,7 +63,12 @@ function messageOf({ tool, args, session }: Called) {
     'io.modelcontextprotocol/clientCapabilities': {},
     'io.modelcontextprotocol/logLevel': 'debug',
   }
-  const params = { name: tool, arguments: args, ...(session === null && { _meta }) }
+  const params = {
+    name: tool,
+    arguments: args,
+    ...(session === null && { _meta }),
+    ...(session === '' && { _meta: { progressToken: 1 } }),
+  }
   return { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
 }
 
@@ -77,7 +83,7 @@ function headersOf({ bearer, tool, session }: Called): Record<string, string> {
         }
       : {
           'MCP-Protocol-Version': '2025-11-25',
-          ...(session !== '' && { 'Mcp-Session-Id': session }),
+          ...(session !== '' && { ...(session !== '' && { 'Mcp-Session-Id': session }) }),
         }),
   }
 }
@@ -140,4 +146,46 @@ for (const era of ['session', 'modern'] as const)
     assert.equal(lines('said'), COUNT)
     assert.ok(heard > COUNT * 1_048_576, `${heard} bytes came`)
     socket.destroy()
+  })
+
+const SHARED = [
+  ['/s/NAME/mcp, modern', false, null],
+  ['/mcp/all, modern', true, null],
+  ['/mcp/all, without a session', true, ''],
+] as const
+for (const [what, isAll, session] of SHARED)
+  test(`${what}: a client that does not read holds up nobody who shares its server, and is cut off when it is too far behind`, async () => {
+    const { server, lines, key, bearer } = await flooded()
+    const call = (tool: string, args: object): Called => ({
+      path: isAll ? '/mcp/all' : `/s/${server}/mcp`,
+      bearer: isAll ? key : bearer,
+      tool: isAll ? `${server}.${tool}` : tool,
+      args,
+      session,
+    })
+    const ask = (one: Called, signal: AbortSignal) =>
+      fetch(door.baseUrl + one.path, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/json',
+          Accept: 'application/json, text/event-stream',
+          ...headersOf(one),
+        },
+        body: JSON.stringify(messageOf(one)),
+        signal,
+      })
+    const socket = unread(call('flood', { count: 1_000 }))
+    const closed = once(socket, 'close')
+    assert.ok((await settled(lines)) < MOST_TAKEN, 'alone it holds its server back')
+    const answer = await ask(call('echo', { text: 'other' }), AbortSignal.timeout(6_000))
+    assert.match(await answer.text(), /"text":"other"/)
+    const leave = new AbortController()
+    const silent = ask(call('silent', {}), leave.signal).catch(() => {})
+    for (let i = 0; i < 60 && lines('cancelled') === 0; i += 1) await sleep(100)
+    assert.equal(lines('cancelled'), 1)
+    assert.ok(lines('said') < MOST_TAKEN + 10, `${lines('said')} MB were taken`)
+    socket.resume()
+    await closed
+    leave.abort()
+    await silent
   })

@@ -32,19 +32,29 @@ createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).o
       write({
         id,
         result: {
-          tools: ['echo', 'flood'].map((name) => ({ name, inputSchema: { type: 'object' } })),
+          tools: ['echo', 'flood', 'silent'].map((name) => ({
+            name,
+            inputSchema: { type: 'object' },
+          })),
         },
       })
-    else if (method === 'tools/call' && params.name === 'flood')
-      void flood(id, params.arguments.count)
-    else if (method === 'tools/call') write({ id, result: text(String(params.arguments.text)) })
-    else if (id !== undefined) write({ id, error: { code: -32601, message: 'Method not found' } })
+    else if (method === 'tools/call' && params.name === 'flood') void flood(id, params)
+    else if (method === 'tools/call' && params.name === 'echo')
+      write({ id, result: text(String(params.arguments.text)) })
+    else if (id !== undefined && method !== 'tools/call')
+      write({ id, error: { code: -32601, message: 'Method not found' } })
   },
 )
 
-async function flood(id, count) {
+async function flood(id, { arguments: { count }, _meta }) {
+  // Clients without a session hear of nothing but progress.
+  const { progressToken } = _meta ?? {}
+  const said =
+    progressToken === undefined
+      ? { method: 'notifications/message', params: { level: 'info', data } }
+      : { method: 'notifications/progress', params: { progressToken, progress: 1, message: data } }
   for (let i = 0; i < count && !cancelled.has(id); i += 1) {
-    const isTaken = write({ method: 'notifications/message', params: { level: 'info', data } })
+    const isTaken = write(said)
     if (!isTaken) await once(process.stdout, 'drain')
     appendFileSync(log, 'said\n')
   }
