@@ -432,6 +432,12 @@ export class Relay {
     const drop = (reason: string): void =>
       this.#options.log.warn('a notification was not passed on', { reason })
     const isCancel = method === 'notifications/cancelled'
+    // What is meant is the same for every reader: whose request is cancelled, above all.
+    const read = judgedParams(notification)
+    if ('refused' in read) {
+      drop(read.refused.message)
+      return
+    }
     if (
       isCancel ||
       (PLAIN_NOTIFICATIONS.has(method) && !hasMethodRules(this.#options.policiesNow()))
@@ -446,11 +452,6 @@ export class Relay {
       const searched = searchedFor(this.#options.inspection, this.#caller, notification)
       // What is cancelled may be waiting for its turn. What is not open may be at the server all the same.
       void this.#follow(asked ? whenThere(searched, go) : this.#turns.take(searched, go))
-      return
-    }
-    const read = judgedParams(notification)
-    if ('refused' in read) {
-      drop(read.refused.message)
       return
     }
     const go = (judged: CallJudged): void | Promise<void> => {

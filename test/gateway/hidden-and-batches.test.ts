@@ -168,3 +168,21 @@ test('of a revision with batches each element is judged, and one list is the ans
     ['1 -32600', '1 done', '2 denied', '4 done', 'null -32600'],
   )
 })
+
+test('what a notification means is the same for every reader, or it does not go on', async () => {
+  const one = await between({ default: 'allow' })
+  one.relay.fromClient(
+    Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}'),
+  )
+  await until(() => one.toServer.length === 1)
+  const say = (text: string): void => one.relay.fromClient(Buffer.from(text))
+  const cancel = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":'
+  say(`${cancel}{"requestId":1,"requestId":2}}`)
+  say(`${cancel}{"requestId":2,"_meta":{"a":1,"a":2}}}`)
+  say('{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progress":2}}')
+  await one.relay.idle()
+  assert.equal(one.toServer.length, 1)
+  say(`${cancel}{"requestId":1.0,"reason":"odd  spaces" }}`)
+  await until(() => one.toServer.length === 2)
+  assert.equal(one.toServer[1], `${cancel}{"requestId":1.0,"reason":"odd  spaces" }}`)
+})
