@@ -18,6 +18,8 @@ const PATIENCE_MS = 10_000
 
 interface Place {
   readonly door: McpDoor
+  /** Where servers write down what reaches them. */
+  readonly log: string
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -79,10 +81,10 @@ async function placeOf(
   const asked = { label: 'torture', server: 'lines', policies: ['open'] }
   const { bearer } = await grants.create(PERSON, agent.id, asked)
   const door = await serveMcpDoor(vault)
-  return { door, headers: { Authorization: `Bearer ${bearer.reveal()}` } }
+  return { door, log, headers: { Authorization: `Bearer ${bearer.reveal()}` } }
 }
 
-async function oneRound({ door, headers }: Place, end: End, round: number): Promise<void> {
+async function oneRound({ door, log, headers }: Place, end: End, round: number): Promise<void> {
   const post = (message: object, more: Record<string, string> = {}, signal?: AbortSignal) =>
     fetch(`${door.baseUrl}/s/lines/mcp`, {
       method: 'POST',
@@ -127,6 +129,10 @@ async function oneRound({ door, headers }: Place, end: End, round: number): Prom
       result: { content: { text: string }[] }
     }
     const waiting = call(4, 'silent')
+    // One that came later would begin another server, and wait for that.
+    const said = `"name":"silent","arguments":{"text":"r${round}"}`
+    for (let waited = 0; waited < PATIENCE_MS && !readFileSync(log, 'utf8').includes(said); )
+      waited += await sleep(5).then(() => 5)
     process.kill(Number(result.content[0]?.text), 'SIGKILL')
     // Whichever came first: the call, or the end of its session.
     await expected(await waiting, 200, 404)
