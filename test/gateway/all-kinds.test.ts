@@ -1,20 +1,14 @@
 // `/mcp/all` beyond tools: prompts, resources, templates, completion and what is told of changes, by real servers.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { readEvents } from '../support/event-reader.ts'
 import { EVERYTHING } from '../support/everything.ts'
-import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
-import { openTestVault, PERSON } from '../support/vault.ts'
+import { ERAS, type Era, openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
 
 const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
-const vault = await openTestVault()
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { vault, door, servers, policies } = await openDoor()
 const { agents, grants } = vault.identity
 const stdio = (...command: string[]) => ({ kind: 'stdio', command, variables: [] }) as const
 await servers.add(PERSON, 'old', stdio(process.execPath, EVERYTHING))

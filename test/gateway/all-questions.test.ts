@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { sleep } from '../../src/core/time.ts'
 import { type EventReader, readEvents } from '../support/event-reader.ts'
 import { EVERYTHING, everythingOverHttp } from '../support/everything.ts'
-import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
+import { ERAS, type Era, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
@@ -23,22 +23,15 @@ Object.assign(people, {
     url: `https://vault.example.org/approvals/${of[1]}`,
   }),
 })
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { door, servers, policies } = await openDoor(vault)
 const { agents, grants } = vault.identity
-const stdio = (...command: string[]) =>
-  ({ kind: 'stdio', command: [process.execPath, ...command], variables: [] }) as const
 const logOf = (name: string): string => readFileSync(join(vault.home, `${name}.log`), 'utf8')
-await servers.add(PERSON, 'old', stdio(EVERYTHING))
+await servers.add(PERSON, 'old', nodeServer(EVERYTHING))
 const far = await everythingOverHttp('streamableHttp')
 await servers.add(PERSON, 'far', { kind: 'http', url: far.href, headers: [] })
-await servers.add(PERSON, 'new', stdio(MODERN_SERVER, 'stdio'))
+await servers.add(PERSON, 'new', nodeServer(MODERN_SERVER, 'stdio'))
 for (const name of ['one', 'two'])
-  await servers.add(PERSON, name, stdio(LINE_SERVER, join(vault.home, `${name}.log`)))
+  await servers.add(PERSON, name, nodeServer(LINE_SERVER, join(vault.home, `${name}.log`)))
 const text = (policy: object): Buffer => Buffer.from(JSON.stringify({ version: '1', ...policy }))
 await policies.set(PERSON, 'open', text({ default: 'allow' }))
 const methods = { 'elicitation/create': { action: 'deny', reason: 'Nobody is asked.' } }

@@ -2,29 +2,21 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sleep } from '../../src/core/time.ts'
 import { createTokens } from '../../src/vault/index.ts'
 import { readEvents } from '../support/event-reader.ts'
-import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
-import { openTestVault, PERSON } from '../support/vault.ts'
+import { ERAS, type Era, nodeServer, openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
 const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
-const vault = await openTestVault()
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { vault, door, servers, policies } = await openDoor()
 const { agents, grants } = vault.identity
-const stdio = (...command: string[]) =>
-  ({ kind: 'stdio', command: [process.execPath, ...command], variables: [] }) as const
-await servers.add(PERSON, 'echo', stdio(ECHO))
+await servers.add(PERSON, 'echo', nodeServer(ECHO))
 const log = join(vault.home, 'lines.log')
-await servers.add(PERSON, 'lines', stdio(LINE_SERVER, log))
+await servers.add(PERSON, 'lines', nodeServer(LINE_SERVER, log))
 await servers.add(PERSON, 'broken', { kind: 'stdio', command: ['/no/program'], variables: [] })
 const text = (policy: object): Buffer =>
   Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
@@ -271,7 +263,7 @@ test('a name that is too long for the list is not there', async () => {
   await servers.add(
     PERSON,
     'long',
-    stdio(LINE_SERVER, join(vault.home, 'long.log'), 'plain', `${fits}y`),
+    nodeServer(LINE_SERVER, join(vault.home, 'long.log'), 'plain', `${fits}y`),
   )
   const { key } = await agentAt(['long', 'open'])
   const call = async (name: string): Promise<string> =>
@@ -281,7 +273,7 @@ test('a name that is too long for the list is not there', async () => {
 })
 
 test('two tools of one name are an error; a server between is told from its longer name', async () => {
-  await servers.add(PERSON, 'lines.echo', stdio(ECHO))
+  await servers.add(PERSON, 'lines.echo', nodeServer(ECHO))
   const { key } = await agentAt(['lines', 'open'], ['lines.echo', 'open'])
   const list = async () =>
     (await (await post(key, { method: 'tools/list' })).json()) as {
@@ -307,9 +299,9 @@ test('two tools of one name are an error; a server between is told from its long
   await servers.add(
     PERSON,
     'lines.ec',
-    stdio(LINE_SERVER, join(vault.home, 'odd.log'), 'plain', 'ho.echo'),
+    nodeServer(LINE_SERVER, join(vault.home, 'odd.log'), 'plain', 'ho.echo'),
   )
-  await servers.add(PERSON, 'lines.ec.ho', stdio(ECHO))
+  await servers.add(PERSON, 'lines.ec.ho', nodeServer(ECHO))
   const odd = await agentAt(['lines.ec', 'open'], ['lines.ec.ho', 'open'])
   const both = (await (await post(odd.key, { method: 'tools/list' })).json()) as {
     error?: { message: string }
@@ -410,7 +402,7 @@ test('a grant reaches its one server, who has several shows one of them; the loc
 
 test('the limits of a server hold here too, and one that rests, rests at each of its addresses', async () => {
   await servers.add(PERSON, 'slow', {
-    ...stdio(LINE_SERVER, join(vault.home, 'slow.log')),
+    ...nodeServer(LINE_SERVER, join(vault.home, 'slow.log')),
     limits: { callMs: 1_000, lateInARow: 1 },
   })
   const { key, made } = await agentAt(['slow', 'open'])

@@ -2,19 +2,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
-import { serveMcpDoor } from '../support/mcp-door.ts'
-import { openTestVault, PERSON } from '../support/vault.ts'
+import { openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
-const vault = await openTestVault()
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { vault, door, servers, policies } = await openDoor()
 const { agents, grants } = vault.identity
 const log = join(vault.home, 'lines.log')
 const readLog = (): string => readFileSync(log, 'utf8')

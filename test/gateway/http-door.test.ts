@@ -3,28 +3,20 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { ORIGIN, userWithKey } from '../support/identity.ts'
-import { ERAS, type Era, serveMcpDoor } from '../support/mcp-door.ts'
-import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
+import { ERAS, type Era, nodeServer, openDoor } from '../support/mcp-door.ts'
+import { AGENT, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
 const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
-const vault = await openTestVault()
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { vault, door, servers, policies } = await openDoor()
 const { agents, authentication, freezes, grants } = vault.identity
 const log = join(vault.home, 'lines.log')
-const stdio = (...command: string[]) =>
-  ({ kind: 'stdio', command: [process.execPath, ...command], variables: [] }) as const
-await servers.add(PERSON, 'echo', stdio(ECHO))
-await servers.add(PERSON, 'lines', stdio(LINE_SERVER, log))
+await servers.add(PERSON, 'echo', nodeServer(ECHO))
+await servers.add(PERSON, 'lines', nodeServer(LINE_SERVER, log))
 await servers.add(PERSON, 'broken', {
   kind: 'stdio',
   command: [join(vault.home, 'no-program')],
@@ -480,7 +472,7 @@ test('rules see the labels of the agent behind a grant, and hear of others withi
 })
 
 test('a removed server takes its sessions along', async () => {
-  await servers.add(PERSON, 'short', stdio(LINE_SERVER, join(vault.home, 'short.log')))
+  await servers.add(PERSON, 'short', nodeServer(LINE_SERVER, join(vault.home, 'short.log')))
   const { bearer } = await granted('short')
   const client = await connect('legacy', bearer, 'short')
   await client.listTools()

@@ -2,27 +2,19 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sleep } from '../../src/core/time.ts'
 import { type EventReader, readEvents } from '../support/event-reader.ts'
-import { serveMcpDoor } from '../support/mcp-door.ts'
-import { openTestVault, PERSON } from '../support/vault.ts'
+import { nodeServer, openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
 const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
-const vault = await openTestVault()
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { vault, door, servers, policies } = await openDoor()
 const log = join(vault.home, 'lines.log')
-const command = (...args: string[]) =>
-  ({ kind: 'stdio', command: [process.execPath, ...args], variables: [] }) as const
-await servers.add(PERSON, 'lines', command(LINE_SERVER, log))
-await servers.add(PERSON, 'echo', command(ECHO))
+await servers.add(PERSON, 'lines', nodeServer(LINE_SERVER, log))
+await servers.add(PERSON, 'echo', nodeServer(ECHO))
 const text = (policy: object): Buffer =>
   Buffer.from(JSON.stringify({ version: '1', default: 'deny', ...policy }))
 await policies.set(PERSON, 'open', text({ default: 'allow' }))

@@ -4,20 +4,14 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sleep } from '../../src/core/time.ts'
-import { serveMcpDoor } from '../support/mcp-door.ts'
-import { openTestVault, PERSON } from '../support/vault.ts'
+import { openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
 
 const FLOOD_SERVER = fileURLToPath(new URL('../support/flood-server.mjs', import.meta.url))
-const vault = await openTestVault()
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { vault, door, servers, policies } = await openDoor()
 const { agents, grants } = vault.identity
 await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
 

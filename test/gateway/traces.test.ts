@@ -2,19 +2,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { json, scripted, withSession } from '../support/http-upstream.ts'
-import { serveMcpDoor } from '../support/mcp-door.ts'
+import { openDoor } from '../support/mcp-door.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
 const vault = await openTestVault({ env: { SALLYPORT_NET_ALLOW: '127.0.0.1' } })
-const door = await serveMcpDoor(vault)
-after(async () => {
-  await door.stop()
-  await vault.dispose()
-})
-const { servers, policies } = await vault.registry()
+const { door, servers, policies } = await openDoor(vault)
 const log = join(vault.home, 'lines.log')
 const command = [process.execPath, LINE_SERVER, log]
 await servers.add(PERSON, 'lines', { kind: 'stdio', command, variables: [] })

@@ -1,3 +1,4 @@
+import { after } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { callInspection } from '../../src/app/call-inspection.ts'
 import { openGatewayDoor } from '../../src/app/gateway-door.ts'
@@ -11,7 +12,7 @@ import { silentLog } from '../../src/core/log.ts'
 import { systemClock } from '../../src/core/time.ts'
 import { createSecretTools, type SecretToolsOptions } from '../../src/secret-tools/index.ts'
 import { createReach, createTokens } from '../../src/vault/index.ts'
-import type { TestVault } from './vault.ts'
+import { openTestVault, type TestVault } from './vault.ts'
 
 export type Era = 'legacy' | 'modern'
 export const ERAS: readonly Era[] = ['legacy', 'modern']
@@ -118,4 +119,20 @@ export async function serveMcpDoor(
       await serving.stop()
     },
   }
+}
+
+/** A door to a vault of its own until the tests of the file are over, and what servers are registered by. */
+export async function openDoor(vault?: Awaited<ReturnType<typeof openTestVault>>) {
+  const own = vault ?? (await openTestVault())
+  const door = await serveMcpDoor(own)
+  after(async () => {
+    await door.stop()
+    await own.dispose()
+  })
+  return { vault: own, door, ...(await own.registry()) }
+}
+
+/** A server that is a program of Node's. */
+export function nodeServer(...command: readonly string[]) {
+  return { kind: 'stdio', command: [process.execPath, ...command], variables: [] } as const
 }

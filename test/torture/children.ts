@@ -131,8 +131,10 @@ async function oneRound({ door, log, headers }: Place, end: End, round: number):
     const waiting = call(4, 'silent')
     // One that came later would begin another server, and wait for that.
     const said = `"name":"silent","arguments":{"text":"r${round}"}`
-    for (let waited = 0; waited < PATIENCE_MS && !readFileSync(log, 'utf8').includes(said); )
-      waited += await sleep(5).then(() => 5)
+    for (let waited = 0; waited < PATIENCE_MS; waited += 5) {
+      if (readFileSync(log, 'utf8').includes(said)) break
+      await sleep(5)
+    }
     process.kill(Number(result.content[0]?.text), 'SIGKILL')
     // Whichever came first: the call, or the end of its session.
     await expected(await waiting, 200, 404)
