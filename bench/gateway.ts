@@ -79,7 +79,6 @@ function policyOf(more: object): string {
 }
 
 async function stdio(home: string, isFromSource: boolean): Promise<void> {
-  const env = homeEnvironment(home)
   const node = process.execPath
   const wrap = (policy: string): readonly string[] => {
     const file = join(home, `${policy.length}.json`)
@@ -87,8 +86,14 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
     const program = isFromSource ? SOURCE : LAUNCHER
     return [node, program, 'wrap', '--name', 'echo', '--policy', file, '--', node, UPSTREAM]
   }
-  const start = (command: readonly string[]): Promise<Client> =>
-    startClient({ command, cwd: home, env })
+  // A store each: what one writes down the other would have to read.
+  let started = 0
+  const start = (command: readonly string[]): Promise<Client> => {
+    started += 1
+    const cwd = join(home, `${started}`)
+    mkdirSync(cwd)
+    return startClient({ command, cwd, env: homeEnvironment(cwd) })
+  }
   const direct = await start([node, UPSTREAM])
   const pipe = await start([node, join(HERE, 'hop.mjs'), 'pipe', UPSTREAM])
   const json = await start([node, join(HERE, 'hop.mjs'), 'json', UPSTREAM])

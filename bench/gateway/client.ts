@@ -28,8 +28,8 @@ export interface Program {
 }
 
 const START_MS = 60_000
-/** What is put off until after the answers is done by then. */
-export const PUT_OFF_MS = 120
+/** What is put off until after the answers is done by then: calls are taken into the audit a quarter of a second later. */
+export const PUT_OFF_MS = 400
 
 export async function startClient({ command, cwd, env, beside = [] }: Program): Promise<Client> {
   const [program = '', ...args] = command

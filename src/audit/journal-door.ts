@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
-import type { CallJournal, CallJournalParts } from './journal/call-journal.ts'
+import type { CallJournal } from './journal/call-journal.ts'
 import { namedJournal } from './journal/journal-repository.ts'
+import type { CallJournalParts } from './journal/journal-start.ts'
 
 /**
  * The journal of calls of a store, opened when somebody writes to it or an earlier process left something in it. Most

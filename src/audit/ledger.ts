@@ -220,14 +220,16 @@ export class Ledger {
     try {
       await this.#options.db.settle()
     } catch (error) {
-      this.#isUnsettled = true
-      this.#options.log.error(
-        'the disk does not take what was recorded; all calls wait for it now',
-        {
-          reason: asFault(error).message,
-        },
-      )
+      this.notTaken(error)
     }
+  }
+
+  /** The disk did not take what was recorded, or written down to be: from now on every commit waits for it. */
+  notTaken(error: unknown): void {
+    this.#isUnsettled = true
+    this.#options.log.error('the disk does not take what was recorded; all calls wait for it now', {
+      reason: asFault(error).message,
+    })
   }
 
   #timeUntil(oldest: Waiting | undefined): NodeJS.Timeout | null {

@@ -1,53 +1,29 @@
-import { readdirSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
 import type { CounterCharge, Reserved, Taken } from '../../core/counter-port.ts'
-import { type Db, type Glance, type Reader, type Tx, takeSteps } from '../../core/db-port.ts'
+import type { Glance, Reader } from '../../core/db-port.ts'
 import { asFault, Fault, isFault } from '../../core/faults.ts'
-import type { Log } from '../../core/log.ts'
 import { Soon } from '../../core/soon.ts'
-import { type Clock, type EpochMs, monotonicMs } from '../../core/time.ts'
-import { MacKey } from '../../crypto/index.ts'
-import { rightsRevisionAtOnce, type StoreKeys } from '../../keys/index.ts'
-import { changeLane } from '../change-lane.ts'
-import type { Settled } from '../lane.ts'
-import type { Ledger } from '../ledger.ts'
-import type { CallOutcome, RecordDraft } from '../record.ts'
-import {
-  decodeEntry,
-  type Entry,
-  type NamedCharge,
-  type PlacedEnd,
-  type RecordText,
-} from './entries.ts'
+import { type EpochMs, monotonicMs } from '../../core/time.ts'
+import type { MacKey } from '../../crypto/index.ts'
+import { rightsRevisionAtOnce } from '../../keys/index.ts'
+import type { CallOutcome } from '../record.ts'
+import type { Entry, NamedCharge, PlacedEnd, RecordText } from './entries.ts'
 import { Ingestion } from './ingestion.ts'
 import { JournalFile } from './journal-file.ts'
+import { glanceAtJournal, journalPath } from './journal-repository.ts'
 import {
-  glanceAtJournal,
-  journalPath,
-  lastGeneration,
-  namedJournal,
-  readJournal,
-  saveJournal,
-} from './journal-repository.ts'
-import { type Decided, keyOfFile, newFileId, placeOf, Replay, type ReplayParts } from './replay.ts'
-
-const PURPOSE = 'call-journal'
+  beginFile,
+  type CallJournalParts,
+  journalKey,
+  openReplay,
+  sealedBefore,
+} from './journal-start.ts'
+import { type Decided, keyOfFile, newFileId, placeOf, type Replay } from './replay.ts'
 
 /** What is recorded of charges that change. */
 export interface ChangeRecord {
   readonly text: RecordText
   /** The place of the call that they were of. */
   readonly of: number | null
-}
-
-export interface CallJournalParts {
-  readonly db: Db
-  readonly keys: StoreKeys
-  readonly ledger: Ledger
-  readonly clock: Clock
-  readonly log: Log
-  /** What the names of the files begin with: that of the store. */
-  readonly base: string
 }
 
 /** A call that was written down. */
@@ -76,8 +52,12 @@ interface Behind {
   readonly work: () => void
 }
 
-/** After so long what was written is in the tree; the disk has it right after. */
-const INGEST_MS = 35
+/** So often what was written meanwhile is sent to the disk. */
+const SYNC_MS = 35
+/** After so long what was written is in the tree: taking in many costs little more than taking in one. */
+const INGEST_MS = 250
+/** So many are taken in at once. Calls wait meanwhile. */
+const MOST_PENDING = 512
 /** Calls wait for an audit that is so far behind; where the store takes nothing, none passes. */
 const MOST_BEHIND_MS = 1_000
 /** A file of this size is followed by another. */
@@ -89,7 +69,7 @@ const IN_A_ROW_MS = 0.15
 const TURN_MS = 100
 const DEADLINE_MS = 10_000
 /** Calls that come within it are judged by the same revision; a change made by this process counts at once. */
-const FRESH_MS = 10
+const FRESH_MS = 50
 /** What was revoked since must not go on. */
 const MOST_UNCONFIRMED_MS = 1_000
 
@@ -106,6 +86,8 @@ export class CallJournal {
   readonly #ingestion: Ingestion
   #ends: PlacedEnd[] = []
   #timer: NodeJS.Timeout | null = null
+  /** Whether something was written here that the disk was not asked to take. */
+  #isUnsynced = false
   /** When the oldest of what is not in the tree was written here, monotonic milliseconds. */
   #behindSince: number | null = null
   #ingesting: Promise<void> | null = null
@@ -142,7 +124,7 @@ export class CallJournal {
     if (glance === null) return null
     const key = await journalKey(parts)
     await beginFile(parts, key, null)
-    const replay = await opened(parts, key, { key, glance, base, log })
+    const replay = await openReplay(parts, key, { key, glance, base, log })
     const journal = new CallJournal(parts, key, glance, replay)
     journal.#sealed = sealedBefore(base, key, glance)
     return journal
@@ -255,7 +237,7 @@ export class CallJournal {
   /** How a call ended. It is written with what is written next, or within 35 ms. */
   end(place: number, end: CallOutcome): void {
     this.#ends.push([place, end])
-    this.#ingestSoon()
+    this.#followSoon()
   }
 
   /** The revision of the rights as it is now. @throws {Fault} when it could not be read for a second */
@@ -323,7 +305,8 @@ export class CallJournal {
     try {
       const decided = this.#replay.append(entry)
       this.#ends = []
-      this.#ingestSoon()
+      this.#isUnsynced = true
+      this.#followSoon()
       return decided
     } catch (error) {
       if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
@@ -336,7 +319,8 @@ export class CallJournal {
     let decided: readonly Decided[]
     try {
       decided = this.#replay.appendAll(entries)
-      this.#ingestSoon()
+      this.#isUnsynced = true
+      this.#followSoon()
     } catch (error) {
       if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
       this.#ends.unshift(...entries.flatMap(({ ends }) => ends))
@@ -353,19 +337,50 @@ export class CallJournal {
       } else one.work()
   }
 
-  #ingestSoon(delayMs = INGEST_MS): void {
+  #followSoon(delayMs = SYNC_MS): void {
     if (this.#timer !== null || this.#isClosed) return
     this.#behindSince ??= monotonicMs()
     this.#timer = setTimeout(() => {
       this.#timer = null
-      this.ingest().catch((error: unknown) => {
-        this.#parts.log.error('calls that were written down are not in the audit yet', {
-          reason: asFault(error).message,
-        })
-        this.#ingestSoon(RETRY_MS)
-      })
+      this.#follow()
     }, delayMs)
     this.#timer.unref()
+  }
+
+  /** The disk, and from time to time the tree, take what was written. */
+  #follow(): void {
+    const behindMs = this.#behindSince === null ? 0 : monotonicMs() - this.#behindSince
+    const isDue = behindMs >= INGEST_MS || this.#replay.pending.length >= MOST_PENDING
+    if (this.#fault === null) this.#syncWritten()
+    if (!isDue && this.#fault === null) {
+      this.#followSoon()
+      return
+    }
+    this.ingest().catch((error: unknown) => {
+      this.#parts.log.error('calls that were written down are not in the audit yet', {
+        reason: asFault(error).message,
+      })
+      this.#followSoon(RETRY_MS)
+    })
+  }
+
+  #syncWritten(): void {
+    try {
+      this.#writeEnds()
+    } catch (error) {
+      // They go with what is written or taken in next: that tells what is wrong.
+      if (isFault(error, 'STORE_TAMPERED')) this.#lost(error)
+    }
+    if (!this.#isUnsynced) return
+    this.#isUnsynced = false
+    this.synced().catch((error: unknown) => this.#parts.ledger.notTaken(error))
+  }
+
+  #writeEnds(): void {
+    if (this.#ends.length === 0) return
+    this.#replay.append({ kind: 'ends', at: this.#parts.clock(), ends: this.#ends })
+    this.#ends = []
+    this.#isUnsynced = true
   }
 
   #stopTimer(): void {
@@ -389,11 +404,8 @@ export class CallJournal {
 
   async #takeIn(): Promise<void> {
     const replay = this.#replay
-    const { clock, ledger } = this.#parts
-    if (this.#ends.length > 0) {
-      replay.append({ kind: 'ends', at: clock(), ends: this.#ends })
-      this.#ends = []
-    }
+    const { ledger } = this.#parts
+    this.#writeEnds()
     if (replay.offset >= SEALED_BYTES) this.#seal()
     replay.catchUp()
     if (!replay.file.isInPlace())
@@ -450,7 +462,7 @@ export class CallJournal {
     this.#parts.log.error('the call journal is not what was written; another is begun', {
       reason: fault.message,
     })
-    this.#ingestSoon(0)
+    this.#followSoon(0)
   }
 
   async #beginAnew(fault: Fault): Promise<void> {
@@ -467,105 +479,4 @@ export class CallJournal {
 function journaled<C extends NamedCharge>({ place, reserved }: Decided): JournaledCall<C> {
   // The replay answers with the charges that it was given.
   return { place, reserved: reserved as Reserved<C> }
-}
-
-async function opened(
-  parts: CallJournalParts,
-  key: MacKey,
-  replayed: ReplayParts,
-): Promise<Replay> {
-  try {
-    return new Replay(replayed)
-  } catch (error) {
-    if (!isFault(error, 'STORE_TAMPERED')) throw error
-    parts.log.error('the call journal is not what the store names; another is begun', {
-      reason: error.message,
-    })
-    const { journal, isShort } = error.details
-    const id = typeof journal === 'string' ? journal : ''
-    await beginFile(parts, key, { id, why: error.message, isShort: isShort === true })
-    return new Replay(replayed)
-  }
-}
-
-/** Files whose seal was taken in, left by a process that ended before it removed them. */
-function sealedBefore(base: string, key: MacKey, glance: Glance): string[] {
-  const stored = glanceAtJournal(key, glance)
-  if (stored === null) return []
-  const folder = dirname(base)
-  const begin = `${basename(base)}.calls-`
-  return readdirSync(folder).flatMap((name) => {
-    if (!name.startsWith(begin)) return []
-    const [, generation = '', id = ''] =
-      /^(\d+)-([0-9a-f]{16})$/.exec(name.slice(begin.length)) ?? []
-    if (id === '' || Number(generation) >= stored.generation) return []
-    const path = join(folder, name)
-    return isSealed(path, keyOfFile(key, Number(generation), id)) ? [path] : []
-  })
-}
-
-function isSealed(path: string, key: MacKey): boolean {
-  const file = JournalFile.open(path, key)
-  try {
-    const pieces = file.read(0, file.look().size)
-    return pieces.some((piece) => 'text' in piece && decodeEntry(piece.text)?.entry.kind === 'seal')
-  } finally {
-    file.close()
-  }
-}
-
-interface Lost {
-  readonly id: string
-  readonly why: string
-  /** Whether nothing is missing that is not in the store. */
-  readonly isShort: boolean
-}
-
-/** The row of the store names a file from then on: the first, or one in place of one that is lost. */
-async function beginFile(parts: CallJournalParts, key: MacKey, lost: Lost | null): Promise<void> {
-  const { db, base, ledger } = parts
-  if (lost === null && (await db.read((reader) => namedJournal(reader, base))) !== null) return
-  const lane = changeLane('audit.journal', async (tx: Tx, _none: null, at) => {
-    const row = await takeSteps(tx, readJournal(key)).catch((error: unknown) => {
-      if (isFault(error, 'STORE_TAMPERED')) return 'changed' as const
-      throw error
-    })
-    // Of several processes that found none, or found it lost, the first has begun another.
-    if (row !== null && row !== 'changed' && row.id !== lost?.id)
-      return { value: null, record: null }
-    const known = row === null || row === 'changed' ? null : row
-    const generation = (known?.generation ?? (await takeSteps(tx, lastGeneration()))) + 1
-    const id = newFileId()
-    const path = journalPath(base, generation, id)
-    JournalFile.create(path, keyOfFile(key, generation, id)).close()
-    await takeSteps(
-      tx,
-      saveJournal(key, { generation, id, offset: 0, lastAt: known?.lastAt ?? at }),
-    )
-    const why = lost?.why ?? (row === 'changed' ? 'The row of the store was changed.' : null)
-    const record: RecordDraft = {
-      kind: 'event',
-      action: why === null || lost?.isShort === true ? 'audit.journal' : 'audit.journal-lost',
-      caller: null,
-      detail: { file: path, ...(why !== null && { why }) },
-    }
-    return { value: null, record }
-  })
-  await ledger.commit(lane, null)
-}
-
-async function journalKey({ db, keys, ledger }: CallJournalParts): Promise<MacKey> {
-  const stored = await db.read((reader) => keys.rows.active(reader, PURPOSE, null))
-  if (stored !== null) return new MacKey(await db.read((reader) => keys.unwrap(reader, stored)))
-  const lane = changeLane('audit.journal-key', async (tx: Tx): Promise<Settled<MacKey>> => {
-    // Of two processes that found none, the second finds the first one's.
-    const other = await keys.rows.active(tx, PURPOSE, null)
-    if (other !== null) return { value: new MacKey(await keys.unwrap(tx, other)), record: null }
-    const { key, changed } = await keys.add(tx, PURPOSE, null)
-    return {
-      value: new MacKey(key),
-      record: { kind: 'event', action: 'audit.journal-key', caller: null, rows: [changed] },
-    }
-  })
-  return (await ledger.commit(lane, null)).value
 }
