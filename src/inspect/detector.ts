@@ -44,8 +44,8 @@ export interface Detector {
   readonly starts?: readonly string[]
   /** Without keywords: bits of `MARK`, of which one must be near. Where they stand is known to blocks of 64 units. */
   readonly marks?: number
-  /** Without keywords and marks: it finds nothing in plain words, as `plainCheck` knows them. */
-  readonly skipsPlain?: true
+  /** It finds nothing in plain words, as `plainCheck` knows them, even where one of its keywords stands in them. */
+  readonly skipsPlain?: boolean
   /** How many units before and after a keyword or a block are looked at. Default 256 each. */
   readonly reach?: { readonly before: number; readonly after: number }
   /** Kinds it applies to; default all but `secret`. */

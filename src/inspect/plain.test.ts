@@ -34,6 +34,12 @@ test('plain words are plain, alone and in answers', () => {
     text,
     { text },
     { content: [{ type: 'text', text }], isError: false },
+    {
+      resultType: 'complete',
+      content: [{ type: 'text', text }],
+      structuredContent: { ok: 'so it is' },
+    },
+    'which paths support this issue, and what did it result in',
     [1, null, true],
   ])
     assert.equal(isPlain(value), true, JSON.stringify(value))
@@ -94,7 +100,10 @@ const word = fc.oneof(
 const text = fc
   .array(word, { maxLength: 8 })
   .chain((all) => fc.constantFrom(' ', '', '-', ', ').map((by) => all.join(by)))
-const name = fc.oneof(fc.constantFrom('text', 'id', 'path', 'name', 'value', 'token', 'type'), word)
+const name = fc.oneof(
+  fc.constantFrom('text', 'id', 'path', 'name', 'value', 'token', 'type', 'structuredContent'),
+  word,
+)
 const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
@@ -117,4 +126,39 @@ test('where a value is plain, looking at all of it finds nothing', () => {
     { numRuns: 6_000 },
   )
   assert.ok(plain > 500, `only ${plain} were plain`)
+})
+
+const tokens = detectors
+  .filter(({ needs, starts, skipsPlain }) => needs.length + (starts?.length ?? 0) > 0 && skipsPlain)
+  .flatMap(({ catches }) => catches.map((one) => (typeof one === 'string' ? one : one.text)))
+/** Cut where the numbers say, so that no piece is a long word. */
+const cut = fc
+  .tuple(fc.constantFrom(...tokens), fc.array(fc.integer({ min: 1, max: 11 }), { minLength: 40 }))
+  .map(([token, lengths]) => {
+    const pieces: string[] = []
+    let at = 0
+    for (const length of lengths) {
+      pieces.push(token.slice(at, at + length))
+      at += length
+    }
+    return pieces.filter((piece) => piece !== '')
+  })
+const whole: readonly ((pieces: readonly string[]) => unknown)[] = [
+  (pieces) => pieces.join(' '),
+  (pieces) => pieces,
+  (pieces) => pieces.map((text) => ({ text })),
+  (pieces) => Object.fromEntries(pieces.map((piece, at) => [`p${at}`, piece])),
+  (pieces) => Object.fromEntries(pieces.map((piece, at) => [piece, `p${at}`])),
+]
+
+test('tokens that are longer than words are not plain in pieces either, or nothing is found in those', () => {
+  assert.ok(tokens.length > 300, `${tokens.length}`)
+  const digits = /\d/g
+  fc.assert(
+    fc.property(cut, fc.constantFrom(...whole), fc.boolean(), (pieces, make, isDrawn) => {
+      const value = make(isDrawn ? pieces : pieces.map((one) => one.replaceAll(digits, 'k')))
+      if (isPlain(value)) assert.deepEqual(thorough.inspect(value), [])
+    }),
+    { numRuns: 6_000 },
+  )
 })

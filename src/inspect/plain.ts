@@ -12,10 +12,14 @@ const MAX_DEPTH = 8
 const MAX_NAMES = 1_000
 /** A short name of plain letters holds nothing by itself. */
 const PLAIN_NAME = /^[\w-]{1,12}$/
+/** A longer one that stands in most answers. */
+const KNOWN_NAME = 'structuredContent'
 /** Shorter than the shortest run that is tried as an encoding. */
 const MAX_WORD = 11
 /** Fewer than a number of a person or a machine has. */
 const MAX_DIGITS = 3
+/** Words of texts that are joined make a longer one; a detector that `skipsPlain` finds nothing in what is shorter. */
+const MIN_RUN = 20
 /** Longer numbers are texts to whoever walks over a value. */
 const MIN_NUMBER = 1_000_000
 
@@ -34,8 +38,8 @@ for (const unit of 'abcdefghijklmnopqrstuvwxyz-_') {
 /**
  * Tells short values that hold nothing but plain words from all others: most arguments are such, and what an engine
  * does for each text takes longer than reading it. Plain are ASCII letters, single spaces and signs that end sentences,
- * few digits, no word long enough to be an encoded text, and no keyword in any text or across the joints of texts.
- * What is left over is looked at as always.
+ * few digits, no word long enough to be an encoded text, and no keyword in any text or across the joints of texts, but
+ * those of tokens, which are longer than any word. What is left over is looked at as always.
  *
  * @returns null when a detector may find something in such a text
  */
@@ -53,14 +57,23 @@ export function plainCheck(
   let nodes = 0
   let digits = 0
   let texts = ''
+  /** Of the units behind the last sign, and of the most between two. */
+  let run = 0
+  let longestRun = 0
   /** The array that the last text is an element of. */
   let lastIn: object | null = null
+
+  function isSpared(index: number): boolean {
+    return detectors[index]?.skipsPlain === true
+  }
 
   function isPlainName(name: string): boolean {
     let isPlain = plainNames.get(name)
     if (isPlain === undefined) {
       isPlain =
-        PLAIN_NAME.test(name) && !READ_APART.has(kindOfName(name)) && !scanner.hasKeyword(name)
+        (PLAIN_NAME.test(name) || name === KNOWN_NAME) &&
+        !READ_APART.has(kindOfName(name)) &&
+        !scanner.hasKeyword(name, isSpared)
       if (plainNames.size >= MAX_NAMES) plainNames.clear()
       plainNames.set(name, isPlain)
     }
@@ -69,6 +82,9 @@ export function plainCheck(
 
   function isPlainText(text: string, within: object | null): boolean {
     if (texts.length + text.length > MAX_UNITS) return false
+    // Joined as `joinLeaves` does.
+    const isApart = within !== null && within === lastIn
+    if (isApart) run = 0
     let word = 0
     for (let at = 0; at < text.length; at += 1) {
       const unit = text.charCodeAt(at)
@@ -76,16 +92,17 @@ export function plainCheck(
       if (own === 0) return false
       if (own === SIGN) {
         word = 0
+        run = 0
         continue
       }
       word += 1
+      run += 1
       if (word > MAX_WORD) return false
+      if (run > longestRun) longestRun = run
       if (own === DIGIT) digits += 1
     }
     if (digits > MAX_DIGITS || mayBeRotated(text)) return false
-    // Joined as `joinLeaves` does.
-    if (texts === '') texts = text
-    else texts += within !== null && within === lastIn ? ` ${text}` : text
+    texts += isApart && texts !== '' ? ` ${text}` : text
     lastIn = within
     return true
   }
@@ -130,6 +147,9 @@ export function plainCheck(
     digits = 0
     texts = ''
     lastIn = null
-    return visit(value, null, schema, 0) && (texts === '' || !scanner.hasKeyword(texts))
+    run = 0
+    longestRun = 0
+    if (!visit(value, null, schema, 0)) return false
+    return texts === '' || !scanner.hasKeyword(texts, longestRun < MIN_RUN ? isSpared : undefined)
   }
 }

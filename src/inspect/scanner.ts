@@ -20,7 +20,7 @@ export interface Scanner {
   /** Detectors of which a keyword stands in a text. */
   nearTo(text: string): ReadonlySet<number>
   /** Whether any keyword stands in a text. */
-  hasKeyword(text: string): boolean
+  hasKeyword(text: string, isSpared?: (detector: number) => boolean): boolean
 }
 
 /** So many hits of one detector in one text say as much as more would; a worse one is always kept. */
@@ -303,10 +303,11 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       forget()
       return near
     },
-    hasKeyword(text) {
+    hasKeyword(text, isSpared) {
       forget()
       look(text)
-      const hasOne = touched.length > 0
+      const hasOne =
+        isSpared === undefined ? touched.length > 0 : !touched.every((index) => isSpared(index))
       forget()
       return hasOne
     },

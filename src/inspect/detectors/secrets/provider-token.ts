@@ -3,7 +3,7 @@ import type { Severity } from '../../finding.ts'
 import { distinctUnits, entropyOf } from './entropy.ts'
 import { isPlaceholder } from './placeholder.ts'
 import { matcherOf, type NextToken } from './shape-matcher.ts'
-import { beginningsOf, type Shape, sampleOf, shortOf } from './token-shape.ts'
+import { ALPHABETS, beginningsOf, piecesOf, type Shape, sampleOf, shortOf } from './token-shape.ts'
 
 /** One kind of token that a provider hands out and that its own form gives away. */
 export interface TokenKind {
@@ -30,11 +30,21 @@ export interface TokenKind {
 /** Less than this of Shannon's bits per unit has no token that was drawn. */
 const MIN_ENTROPY = 2.6
 const MIN_DISTINCT = 6
+/** Plain words, and what becomes of them when texts are joined, are shorter. */
+const MIN_RUN = 20
 /** Said of a token that stands in for one: shown as a hint, and counted as nothing. */
 const STAND_IN = 0.3
 /** What a token is made of after the part that all tokens of its kind share. */
 function isDrawn(body: string): boolean {
   return distinctUnits(body) >= MIN_DISTINCT && entropyOf(body) >= MIN_ENTROPY
+}
+
+/** Whether a token has a long run without a sign that ends words. */
+function isLongWord(shape: Shape): boolean {
+  return piecesOf(shape).some(
+    (piece) =>
+      'min' in piece && piece.min >= MIN_RUN && ALPHABETS[piece.alphabet]?.includes('.') !== true,
+  )
 }
 
 /** Where the shared beginning ends: the longest beginning of a shape that the token starts with. */
@@ -51,6 +61,7 @@ export function tokenDetector(kind: TokenKind): Detector {
   const beginnings = [...new Set(kind.shapes.flatMap(beginningsOf))]
   const confidence = kind.confidence ?? 0.9
   let nextToken: NextToken | null = null
+  let skipsPlain: boolean | null = null
   const isRight = kind.isRight ?? (() => true)
   if (kind.near === undefined && beginnings.some((one) => one.length < 3))
     throw new RangeError(`tokens of kind '${kind.id}' begin with nothing to look for: give 'near'`)
@@ -65,6 +76,10 @@ export function tokenDetector(kind: TokenKind): Detector {
     needs: kind.near ?? [],
     starts: kind.begins ?? (kind.near === undefined ? beginnings : []),
     reach: { before: 96, after: 512 },
+    get skipsPlain() {
+      skipsPlain ??= kind.shapes.every(isLongWord)
+      return skipsPlain
+    },
     source: `The provider's own documentation of its tokens, and public rule sets for prefix, length and alphabet.`,
     find(text, from, to) {
       const hits: Hit[] = []
