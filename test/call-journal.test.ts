@@ -9,6 +9,7 @@ import fs, {
   renameSync,
   truncateSync,
   unlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
@@ -195,6 +196,54 @@ test('a torn entry spoils itself alone', async () => {
   assert.deepEqual((await vault.audit.verify()).findings, [])
 })
 
+const again = (took: number) => ({
+  ...toBeCalled(100),
+  text: { ...toBeCalled(100).text, rest: `,"took":"${took}"` },
+  charges: [{ ...charge(100), amount: took }],
+})
+
+test('of calls that are alike the first stands for the others, also to whoever begins to read behind it', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const journal = await journalOf(one)
+  const [file = ''] = filesOf(one)
+  journal.call(again(1))
+  const first = readFileSync(file).byteLength
+  journal.call(again(2))
+  assert.ok(readFileSync(file).byteLength - first < first / 2)
+  await journal.ingest()
+  journal.call(again(3))
+  // Another limit, and the first kind once more.
+  journal.call({ ...again(4), charges: [charge(99)] })
+  journal.call(again(5))
+  const other = await vaults.twin(one)
+  assert.ok('exceeded' in call(await journalOf(other), 1 + 2 + 3 + 1 + 5).reserved)
+  await other.ledger.flush()
+  assert.equal(await used(one), 1 + 2 + 3 + 1 + 5)
+  const records = await other.audit.query({ action: 'tool.call' })
+  assert.deepEqual(
+    records.slice(1).map(({ body }) => JSON.parse(body).detail),
+    [5, 4, 3, 2, 1].map((took) => ({ server: 's', took: `${took}` })),
+  )
+  assert.deepEqual((await other.audit.verify()).findings, [])
+})
+
+test('a call whose longer one was changed counts nowhere, and is told', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const journal = await journalOf(one)
+  const [file = ''] = filesOf(one)
+  journal.call(again(1))
+  await journal.ingest()
+  journal.call(again(2))
+  const bytes = readFileSync(file)
+  bytes.write('tool.seen', bytes.indexOf('tool.call'))
+  writeFileSync(file, bytes)
+  const other = await vaults.twin(one)
+  await other.ledger.flush()
+  assert.equal(await used(one), 1)
+  assert.equal((await other.audit.query({ action: 'audit.journal-spoiled' })).length, 1)
+  assert.equal((await other.audit.verify()).findings.length > 0, true)
+})
+
 test('what a power cut leaves blank is no trouble', async () => {
   const first = await vaults.fresh(SQLITE)
   call(await journalOf(first))
@@ -210,14 +259,29 @@ test('what a power cut leaves blank is no trouble', async () => {
   assert.deepEqual((await next.audit.verify()).findings, [])
 })
 
+test('nor is a call whose longer one a power cut left blank', async () => {
+  const one = await vaults.fresh(SQLITE)
+  const journal = await journalOf(one)
+  const [file = ''] = filesOf(one)
+  journal.call(again(1))
+  const first = readFileSync(file).byteLength
+  journal.call(again(2))
+  writeFileSync(file, readFileSync(file).fill(0, 0, first))
+  const other = await vaults.twin(one)
+  assert.ok('taken' in call(await journalOf(other), 1).reserved)
+  await other.ledger.flush()
+  assert.equal(await used(one), 1)
+  assert.deepEqual((await other.audit.verify()).findings, [])
+})
+
 test('a sealed file that its process did not remove goes with the next one', async () => {
   const first = await vaults.fresh(SQLITE)
   const journal = await journalOf(first)
   const [file = ''] = filesOf(first)
-  const detail = `,"detail":{"server":"${'x'.repeat(1_000_000)}"`
+  const rest = `,"took":"${'x'.repeat(1_000_000)}"`
   for (let n = 0; n < 9; n += 1)
     journal.call({
-      text: { head: ',"action":"a"', detail, rest: '' },
+      text: { head: ',"action":"a"', detail: ',"detail":{"server":"s"', rest },
       by: '"p"',
       shadow: null,
       charges: [],
@@ -310,10 +374,10 @@ test('a full file is followed by another, and the old one goes', async () => {
   call(b)
   const before = filesOf(one)
   // Entries of a hundred kilobytes each fill it soon.
-  const detail = `,"detail":{"server":"${'x'.repeat(100_000)}"`
+  const rest = `,"took":"${'x'.repeat(100_000)}"`
   for (let n = 0; n < 90; n += 1)
     a.call({
-      text: { head: ',"action":"tool.call"', detail, rest: '' },
+      text: { head: ',"action":"tool.call"', detail: ',"detail":{"server":"s"', rest },
       by: '"p"',
       shadow: null,
       charges: [],

@@ -25,6 +25,8 @@ export type PlacedEnd = readonly [place: number, end: CallOutcome]
 /** By how much a bucket changes. */
 export type Change = Taken
 
+export type CallEntry = Extract<Entry, { readonly kind: 'call' }>
+
 export type Entry = { readonly at: EpochMs; readonly ends: readonly PlacedEnd[] } & (
   | {
       /** A call that goes on if all charges fit, and its record either way. */
@@ -56,6 +58,27 @@ export interface Written {
   readonly entry: Entry
 }
 
+/** A call written at length, in the same file by the same writer: one that is like it names it. */
+export interface Like {
+  /** Where it begins in the file. */
+  readonly offset: number
+  readonly n: number
+  /** Of its detail, which stands there together with its rest. */
+  readonly detailLength: number
+}
+
+/** A call as it is read where another one stands for most of it. */
+export interface Again {
+  readonly writer: string
+  readonly n: number
+  readonly at: EpochMs
+  readonly ends: readonly PlacedEnd[]
+  readonly like: Like
+  readonly rest: string
+  /** Of its charges, in order. */
+  readonly amounts: readonly number[]
+}
+
 const ENDS = [
   'answered',
   'tool-error',
@@ -76,16 +99,35 @@ const END_CODES: Readonly<Record<CallOutcome, number>> = {
   lost: 6,
 }
 
+const AGAIN = 'again'
+
 /** Between fields. JSON text does not hold it, and nothing else in an entry may. */
 const TAB = '\t'
 const TAB_BYTE = 9
 
-export function writeEntry(out: TextBytes, { writer, n, entry }: Written): void {
-  out.text(entry.kind)
+/** An entry on its way into the file. */
+export interface Outgoing extends Written {
+  /** As `likeText` gives it: which call stands for most of it. */
+  readonly like: string | null
+}
+
+/** What names a call that others are like. */
+export function likeText({ offset, n, detailLength }: Like): string {
+  return [offset, n, detailLength].join(TAB)
+}
+
+export function writeEntry(out: TextBytes, { writer, n, entry, like }: Outgoing): void {
+  out.text(like === null ? entry.kind : AGAIN)
   field(out, writer)
   field(out, String(n))
   field(out, String(entry.at))
   writeEnds(out, entry.ends)
+  if (like !== null && entry.kind === 'call') {
+    field(out, like)
+    field(out, entry.text.rest)
+    for (const { amount } of entry.charges) field(out, String(amount))
+    return
+  }
   switch (entry.kind) {
     case 'call': {
       const { text, by, shadow, charges } = entry
@@ -189,13 +231,57 @@ function windowText(window: CounterWindow): string {
 }
 
 /** @returns null when the text is no entry of this program */
-export function decodeEntry(text: string): Written | null {
+export function decodeEntry(text: string): Written | Again | null {
   const [kind, writer = '', count = '', time = '', ended = '', ...fields] = text.split(TAB)
   const n = Number(count)
   const at = epochMs(Number(time))
   const ends = endsOf(ended)
-  const entry = ends === null ? null : entryOf(kind, { at, ends }, fields)
+  if (ends === null) return null
+  if (kind === AGAIN) return { writer, n, at, ends, ...againOf(fields) }
+  const entry = entryOf(kind, { at, ends }, fields)
   return entry === null ? null : { writer, n, entry }
+}
+
+function againOf(fields: readonly string[]): Pick<Again, 'like' | 'rest' | 'amounts'> {
+  const [offset, n, detailLength, rest = '', ...amounts] = fields
+  return {
+    like: { offset: Number(offset), n: Number(n), detailLength: Number(detailLength) },
+    rest,
+    amounts: amounts.map(Number),
+  }
+}
+
+/** @returns null when the call that it names is not the one that stands there */
+export function repeated(of: Written, again: Again): Written | null {
+  const { writer, n, at, ends, like, rest, amounts } = again
+  const { entry } = of
+  if (of.writer !== writer || of.n !== like.n || entry.kind !== 'call') return null
+  if (entry.charges.length !== amounts.length) return null
+  const { head, detail } = entry.text
+  const text = { head, detail: detail.slice(0, like.detailLength), rest }
+  const charges = entry.charges.map((one, index) => ({ ...one, amount: amounts[index] ?? 0 }))
+  return { writer, n, entry: { ...entry, at, ends, text, charges } }
+}
+
+/** Whether two calls differ in nothing but what `Again` says. */
+export function isLike(one: CallEntry, other: CallEntry): boolean {
+  const { text, charges } = one
+  if (text.head !== other.text.head || text.detail !== other.text.detail) return false
+  if (one.by !== other.by || one.shadow !== other.shadow) return false
+  if (charges.length !== other.charges.length) return false
+  for (let at = 0; at < charges.length; at += 1)
+    if (!isSameLimit(charges[at] as NamedCharge, other.charges[at] as NamedCharge)) return false
+  return true
+}
+
+function isSameLimit(one: NamedCharge, other: NamedCharge): boolean {
+  return (
+    one.counter === other.counter &&
+    one.max === other.max &&
+    one.isShadow === other.isShadow &&
+    one.ruleText === other.ruleText &&
+    (one.window === other.window || windowText(one.window) === windowText(other.window))
+  )
 }
 
 type Common = Pick<Entry, 'at' | 'ends'>

@@ -168,6 +168,14 @@ export class JournalFile {
     return this.#pieces(this.#bytes(from, to), from)
   }
 
+  /** @returns null where no entry begins */
+  entryAt(offset: number): Frame | null {
+    if (!Number.isSafeInteger(offset) || offset < 0) return null
+    const length = lengthAt(this.#bytes(offset, offset + FRAME_BYTES), 0)
+    if (length === null) return null
+    return this.#frameAt(this.#bytes(offset, offset + FRAME_BYTES + length), 0, offset)
+  }
+
   /** Whether the disk never got some of what stands between two places. */
   isBlank(from: number, to: number): boolean {
     return this.#bytes(from, to).includes(0)

@@ -74,7 +74,10 @@ function isSealed(path: string, key: MacKey): boolean {
   const file = JournalFile.open(path, key)
   try {
     const pieces = file.read(0, file.look().size)
-    return pieces.some((piece) => 'text' in piece && decodeEntry(piece.text)?.entry.kind === 'seal')
+    return pieces.some((piece) => {
+      const read = 'text' in piece ? decodeEntry(piece.text) : null
+      return read !== null && 'entry' in read && read.entry.kind === 'seal'
+    })
   } finally {
     file.close()
   }

@@ -7,9 +7,17 @@ import type { Log } from '../../core/log.ts'
 import type { EpochMs } from '../../core/time.ts'
 import { MacKey } from '../../crypto/index.ts'
 import { CounterState } from './counter-state.ts'
-import { decodeEntry, type Entry, type Written, writeEntry } from './entries.ts'
-import { JournalFile, type Piece } from './journal-file.ts'
+import {
+  decodeEntry,
+  type Entry,
+  type Outgoing,
+  repeated,
+  type Written,
+  writeEntry,
+} from './entries.ts'
+import { type Frame, JournalFile, type Piece } from './journal-file.ts'
 import { journalPath, journalWithCounts } from './journal-repository.ts'
+import { Shapes } from './shapes.ts'
 
 /** What became of an entry where it stands. */
 export interface Decided {
@@ -32,7 +40,7 @@ export interface ReplayParts {
 }
 
 /** An entry of this process on its way into the file. */
-interface Own extends Written {
+interface Own extends Outgoing {
   readonly bytes: number
 }
 
@@ -48,6 +56,8 @@ const NOTHING: readonly Own[] = []
 const GENERATION = 2 ** 28
 /** How often an entry may stand behind a seal: each time another file was begun meanwhile. */
 const MOST_TRIES = 5
+/** Calls written at length that are kept: some for each writer. */
+const MOST_FULL = 1_000
 
 export function placeOf(generation: number, offset: number): number {
   return generation * GENERATION + offset
@@ -72,6 +82,9 @@ export class Replay {
   #written = 0
   /** The last entry of each writer in this file: none counts twice. */
   #last = new Map<string, number>()
+  readonly #shapes = new Shapes()
+  /** Calls that others are like, as they were read from this file, by offset. */
+  #full = new Map<number, Written>()
   #file: JournalFile
   #generation = 0
   #id = ''
@@ -142,7 +155,7 @@ export class Replay {
     this.#generation = generation
     this.#id = id
     this.#offset = offset
-    this.#last = new Map()
+    this.#forgetFile()
     this.#state = new CounterState(stored.counts, lastAt)
     this.#pending = []
     this.#pendingFrom = this.place
@@ -180,7 +193,8 @@ export class Replay {
   /** An entry that waits to be written. */
   #added(entry: Entry): Own {
     this.#written += 1
-    const written = { writer: this.#writer, n: this.#written, entry, bytes: 0 }
+    const like = entry.kind === 'call' ? this.#shapes.like(entry) : null
+    const written = { writer: this.#writer, n: this.#written, entry, like, bytes: 0 }
     written.bytes = this.#file.add(writeEntry, written)
     return written
   }
@@ -204,9 +218,15 @@ export class Replay {
     return size === this.#offset + bytes && isNamed
   }
 
-  #ownDecided({ writer, n, entry, bytes }: Own): Decided {
+  #ownDecided(own: Own): Decided {
+    const { writer, n, entry, bytes } = own
     this.#last.set(writer, n)
+    this.#noteShape(own, this.#offset)
     return this.#decided(this.#offset, this.#offset + bytes, entry)
+  }
+
+  #noteShape({ entry, like, n }: Own, offset: number): void {
+    if (like === null && entry.kind === 'call') this.#shapes.add(entry, offset, n)
   }
 
   /** Looks for entries among what others wrote. What stands behind a seal is written again, in the next file. */
@@ -260,7 +280,10 @@ export class Replay {
       const isOwn = next !== undefined && written.writer === next.writer && written.n === next.n
       // What was read back has the same meaning; the caller knows its own objects.
       const decided = this.#decided(piece.from, piece.to, isOwn ? next.entry : written.entry)
-      if (isOwn) found.push(decided)
+      if (isOwn) {
+        found.push(decided)
+        this.#noteShape(next, piece.from)
+      }
       if (written.entry.kind === 'seal') {
         this.#follow(written.entry.generation, written.entry.id)
         return found
@@ -270,13 +293,16 @@ export class Replay {
   }
 
   #writtenIn(piece: Piece): Written | null {
-    const written = 'text' in piece ? decodeEntry(piece.text) : null
+    const written = 'text' in piece ? this.#decoded(piece.text) : null
     if (written !== null && written.n > (this.#last.get(written.writer) ?? 0)) {
       this.#last.set(written.writer, written.n)
       return written
     }
     const bytes = piece.to - piece.from
-    const isHarmless = !('text' in piece) && (piece.isTorn || (piece.isBlank && this.#isLoading))
+    const isHarmless =
+      'text' in piece
+        ? this.#isLoading && this.#isLikeBlank(piece)
+        : piece.isTorn || (piece.isBlank && this.#isLoading)
     if (!isHarmless) {
       this.#parts.log.error('the call journal holds what Sallyport did not write there', {
         file: this.#file.path,
@@ -286,6 +312,31 @@ export class Replay {
       this.#decided(piece.from, piece.to, bytes)
     } else this.#offset = piece.to
     return null
+  }
+
+  #decoded(text: string): Written | null {
+    const read = decodeEntry(text)
+    if (read === null || 'entry' in read) return read
+    const { offset } = read.like
+    const full = this.#full.get(offset) ?? this.#fullAt(offset)
+    return full === null ? null : repeated(full, read)
+  }
+
+  /** Whether it names a call that the disk never got. */
+  #isLikeBlank({ text, from }: Frame): boolean {
+    const read = decodeEntry(text)
+    if (read === null || 'entry' in read || read.like.offset >= from) return false
+    return this.#file.isBlank(read.like.offset, from)
+  }
+
+  /** A call written at length, which may stand before what is left to be read. */
+  #fullAt(offset: number): Written | null {
+    const frame = this.#file.entryAt(offset)
+    const full = frame === null ? null : decodeEntry(frame.text)
+    if (full === null || !('entry' in full)) return null
+    if (this.#full.size >= MOST_FULL) this.#full.clear()
+    this.#full.set(offset, full)
+    return full
   }
 
   #decided(from: number, to: number, entry: Entry | number): Decided {
@@ -321,7 +372,13 @@ export class Replay {
     this.#generation = generation
     this.#id = id
     this.#offset = 0
+    this.#forgetFile()
+  }
+
+  #forgetFile(): void {
     this.#last = new Map()
+    this.#full = new Map()
+    this.#shapes.forget()
   }
 }
 
