@@ -32,6 +32,9 @@ export interface TestApi {
   stop(): Promise<void>
 }
 
+/** What the first one says of itself: it is the same of every vault, and to make and compile it costs what a test does. */
+let described: Promise<ApiContract> | undefined
+
 /**
  * The API of a test's vault on a real listener of loopback.
  *
@@ -54,8 +57,8 @@ export async function serveTestApi(
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const baseUrl = `http://127.0.0.1:${port}`
-  const document = await send(port, '/openapi.json', {})
-  const contract = new ApiContract(document.body as OpenApi)
+  described ??= send(port, '/openapi.json', {}).then(({ body }) => new ApiContract(body as OpenApi))
+  const contract = await described
   return {
     baseUrl,
     document: contract.document,
