@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { fingerprintKey, fingerprintsOf } from './fingerprint.ts'
@@ -9,7 +9,7 @@ const PRINCIPAL = 'agent:local'
 const PATH = 'keys/one'
 const MARKER = '[REDACTED:keys/one]'
 
-const secretKey = randomBytes(32)
+const secretKey = createSecretKey(randomBytes(32))
 const KEY = fingerprintKey((bytes) => createHmac('sha256', secretKey).update(bytes).digest())
 
 function knowing(...values: readonly (string | Uint8Array)[]): KnownValues {

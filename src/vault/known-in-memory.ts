@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import type { SecretText } from '../core/secret-text.ts'
 import type { SecretType } from '../core/vault-port.ts'
 import { type FingerprintKey, fingerprintKey, KnownValues } from '../inspect/index.ts'
@@ -13,7 +13,7 @@ export class KnownInMemory {
   readonly #noted = new Map<string, number>()
 
   constructor() {
-    const key = randomBytes(32)
+    const key = createSecretKey(randomBytes(32))
     this.#key = fingerprintKey((message) => createHmac('sha256', key).update(message).digest())
     this.#values = new KnownValues(this.#key)
   }
