@@ -82,8 +82,8 @@ test('a name that stands there twice is refused, at the second', async () => {
   ])
 })
 
-test('what is nested a million deep is refused at once', async () => {
-  for (const text of ['['.repeat(300_000), '- '.repeat(300_000), '{a: '.repeat(200_000)]) {
+test('what is nested a hundred thousand deep is refused at once', async () => {
+  for (const text of ['[', '- ', '{a: '].map((one) => one.repeat(100_000))) {
     const problems = await problemsOf(text)
     assert.equal(problems.length, 1)
   }
