@@ -468,6 +468,50 @@ test('a durable call is on the disk before it goes on, and the waits of many are
   assert.equal((await vault.audit.query({ action: 'tool.call', limit: 100 })).length, 40)
 })
 
+test('a durable call that comes alone is on the disk before it goes on too, or it does not go on', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const journal = await journalOf(vault)
+  const record = await openCallRecord(vault)
+  const apart = mock.method(fs, 'fdatasync')
+  const { fdatasyncSync } = fs
+  let isBroken = false
+  const inPlace = mock.method(fs, 'fdatasyncSync', (fd: number) => {
+    if (isBroken) throw new Error('EIO')
+    fdatasyncSync(fd)
+  })
+  syncBuiltinESMExports()
+  try {
+    const durable = async () => passing(record, { ...callOf(10_000), isDurable: true })
+    const syncs = () => apart.mock.callCount() + inPlace.mock.callCount()
+    // A disk that is busy may be too slow to be waited for in place.
+    for (let tries = 0; tries < 500 && inPlace.mock.callCount() < 5; tries += 1) {
+      const before = syncs()
+      const passed = await durable()
+      assert.ok(syncs() > before)
+      assert.ok('taken' in passed)
+      journal.end(passed.ref, 'answered')
+    }
+    assert.ok(inPlace.mock.callCount() > 0)
+    isBroken = true
+    const failing = async () => {
+      for (let tries = 0; tries < 500; tries += 1) {
+        const passed = await durable()
+        if ('taken' in passed) journal.end(passed.ref, 'answered')
+      }
+    }
+    await assert.rejects(failing, { code: 'AUDIT_UNAVAILABLE' })
+    // While another one is under way nobody is kept waiting.
+    const underway = inPlace.mock.callCount()
+    call(journal)
+    await durable()
+    assert.equal(inPlace.mock.callCount(), underway)
+  } finally {
+    apart.mock.restore()
+    inPlace.mock.restore()
+    syncBuiltinESMExports()
+  }
+})
+
 test('what is written is sent to the disk within 50 ms, and calls wait where it does not take it', async () => {
   const vault = await vaults.fresh(SQLITE)
   const journal = await journalOf(vault)

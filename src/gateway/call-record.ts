@@ -448,7 +448,8 @@ function passedIn(
   if ('exceeded' in reserved) return reserved
   const taken = before !== null && 'taken' in before ? before.taken : reserved.taken
   const passed = { ref: place, isJournaled: true, taken }
-  return isDurable ? journal.synced().then(() => passed) : passed
+  if (!isDurable || journal.syncedAtOnce()) return passed
+  return journal.synced().then(() => passed)
 }
 
 function counted(

@@ -97,6 +97,8 @@ export class CallJournal {
   #rightsAt = Number.NEGATIVE_INFINITY
   #isRightsStale = true
   readonly #unwatch: () => void
+  /** Calls that went on and have not ended. */
+  #underway = 0
   /** Calls that wait to be written together, and what is done behind them; null while each is written at once. */
   #gathered: (Gathered | Behind)[] | null = null
   /** When the last call came that was not gathered, monotonic milliseconds. */
@@ -147,7 +149,7 @@ export class CallJournal {
    * @throws {Fault} `AUDIT_UNAVAILABLE`, `STORE_TAMPERED`: it does not
    */
   call<C extends NamedCharge>(call: JournalCall<C>): JournaledCall<C> {
-    return journaled(this.#append(this.#entryOf(call)))
+    return this.#journaled(this.#append(this.#entryOf(call)))
   }
 
   /**
@@ -161,7 +163,13 @@ export class CallJournal {
     this.#ends = []
     const decided = new Soon<Decided>()
     this.#gathered.push({ entry, decided })
-    return decided.map(journaled<C>)
+    return decided.map((one) => this.#journaled<C>(one))
+  }
+
+  #journaled<C extends NamedCharge>({ place, reserved }: Decided): JournaledCall<C> {
+    if (reserved !== null && 'taken' in reserved) this.#underway += 1
+    // The replay answers with the charges that it was given.
+    return { place, reserved: reserved as Reserved<C> }
   }
 
   /** Whether a call was written a moment ago: then this one waits for those that came in the same turn. */
@@ -237,6 +245,7 @@ export class CallJournal {
   /** How a call ended. It is written with what is written next, or within 35 ms. */
   end(place: number, end: CallOutcome): void {
     this.#ends.push([place, end])
+    if (this.#underway > 0) this.#underway -= 1
     this.#followSoon()
   }
 
@@ -257,6 +266,17 @@ export class CallJournal {
   /** Resolves when all that was written so far is on the disk; callers share the wait. @throws {Fault} */
   synced(): Promise<void> {
     return this.#replay.file.sync()
+  }
+
+  /**
+   * As `synced`, while the process waits: where the disk is quick and no other call is under way, nobody is kept.
+   *
+   * @returns false when nothing was done @throws {Fault}
+   */
+  syncedAtOnce(): boolean {
+    if (this.#underway > 1 || !this.#replay.file.syncAtOnce()) return false
+    this.#isUnsynced = false
+    return true
   }
 
   /** Resolves when all that any process wrote so far is in the tree. */
@@ -474,9 +494,4 @@ export class CallJournal {
     this.#replay.load()
     this.#fault = null
   }
-}
-
-function journaled<C extends NamedCharge>({ place, reserved }: Decided): JournaledCall<C> {
-  // The replay answers with the charges that it was given.
-  return { place, reserved: reserved as Reserved<C> }
 }
