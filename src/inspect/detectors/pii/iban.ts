@@ -97,6 +97,17 @@ const LENGTHS: Readonly<Record<string, number>> = {
 }
 const LETTER_OFFSET = 55
 
+const UUID = /(?<![\da-f])[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}(?![\da-f])/gi
+const UUID_LENGTH = 36
+
+/** Of the identifiers that are drawn at random one in some thousands has an account number in it, by its check digits. */
+function isInUuid(text: string, start: number, end: number): boolean {
+  const from = Math.max(0, start - UUID_LENGTH)
+  for (const { index } of text.slice(from, end + UUID_LENGTH).matchAll(UUID))
+    if (from + index <= start && from + index + UUID_LENGTH >= end) return true
+  return false
+}
+
 /** ISO 7064, MOD 97-10: the country and the check digits go to the end, letters count from ten. */
 function hasCheckDigits(iban: string): boolean {
   let rest = 0
@@ -121,7 +132,7 @@ export const iban: Detector = {
   source: 'ISO 13616 and the SWIFT IBAN registry.',
   find: matchesOf(
     /(?<![A-Za-z\d])[A-Z]{2}\d{2}(?:[ -]?[A-Z\d]{4}){2,7}(?:[ -]?[A-Z\d]{1,3})?(?![A-Za-z\d])/gi,
-    (match, start) => {
+    (match, start, text) => {
       const units = match[0].replaceAll(/[ -]/g, '').toUpperCase()
       const length = LENGTHS[units.slice(0, 2)]
       if (length === undefined || units.length < length) return null
@@ -134,7 +145,7 @@ export const iban: Detector = {
       if (units.length > length && /[A-Za-z\d]/.test(match[0][end - start] ?? '')) return null
       const written = match[0].slice(0, end - start)
       if (written !== written.toUpperCase() && written !== written.toLowerCase()) return null
-      return { end }
+      return isInUuid(text, start, end) ? null : { end }
     },
   ),
   catches: [
@@ -148,5 +159,7 @@ export const iban: Detector = {
     'GB82WEST1234569876543',
     'XX12 3456 7890 1234 5678',
     'sha: de89370400440532013000f',
+    // Drawn until it held one.
+    'f65e59fa-ad19-4b19-ad03-07c2899ff638',
   ],
 }
