@@ -176,6 +176,11 @@ export class SqliteConnection implements TxAtOnce, Glance {
     this.#waitsMs = ms
   }
 
+  /** From how many pages in the log on a commit brings them into the database. */
+  setCheckpointPages(pages: number): void {
+    if (this.#database.isOpen) this.#database.exec(`pragma wal_autocheckpoint = ${pages}`)
+  }
+
   /** Starts a read transaction whose snapshot is taken now, not at its first statement. */
   beginSnapshot(deadline: number): Promise<void> {
     return this.whenFree(deadline, () => {

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Db, Glance, Reader, Tx, TxAtOnce, WriteOptions } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { monotonicMs } from '../core/time.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { corruptFault, isBusy, unwritableFault } from './sqlite-faults.ts'
 import { fileSize, prepareFile } from './sqlite-files.ts'
@@ -71,6 +72,7 @@ class SqliteDb implements Db {
   #seenVersion: unknown
   #log: Promise<FileHandle> | undefined
   #glance: Promise<SqliteConnection> | undefined
+  readonly #checkpoints: Checkpoints
   /** Commits of this handle that are of interest to others. */
   #commits = 0
   #isClosed = false
@@ -79,6 +81,7 @@ class SqliteDb implements Db {
     this.#writer = writer
     this.#file = file
     this.#busyMs = busyMs
+    this.#checkpoints = new Checkpoints(file, (pages) => writer.setCheckpointPages(pages))
   }
 
   async read<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
@@ -107,6 +110,7 @@ class SqliteDb implements Db {
       return await this.#writeOn(work, durability === 'now')
     } finally {
       this.#writing.give()
+      this.#checkpoints.committed(durability)
     }
   }
 
@@ -118,7 +122,10 @@ class SqliteDb implements Db {
       try {
         const result = work(writer)
         if (result === null) writer.rollback()
-        else writer.commit()
+        else {
+          writer.commit()
+          this.#checkpoints.committed('soon')
+        }
         return result
       } catch (error) {
         writer.rollback()
@@ -199,6 +206,7 @@ class SqliteDb implements Db {
       this.#isClosed = true
       this.#listeners.clear()
       this.#stopPolling()
+      await this.#checkpoints.close()
       for (const reader of this.#idleReaders.splice(0)) reader.close()
       await (await this.#log?.catch(() => undefined))?.close()
       ;(await this.#glance?.catch(() => undefined))?.close()
