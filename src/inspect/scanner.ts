@@ -188,6 +188,8 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
   let waking: Waking | null = null
   let looks = 0
   let digits = new Uint8Array(64)
+  /** Marks of texts of which only keywords are asked. */
+  const unread = new Uint8Array(64)
 
   const unconditional = detectors.flatMap((one, index) =>
     one.needs.length + (one.starts?.length ?? 0) === 0 ? [index] : [],
@@ -246,18 +248,25 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
       wake(woken[at] as number, end - (before[at] as number), end + (after[at] as number))
   }
 
+  function isFirst(text: string): boolean {
+    return waking === null && text.length <= SHORT && looks < MANY_LOOKS && ASCII.test(text)
+  }
+
   function look(text: string): Marks {
-    if (waking === null && text.length <= SHORT && looks < MANY_LOOKS && ASCII.test(text)) {
+    if (isFirst(text)) {
       looks += 1
       return lookWithout(text)
     }
-    waking ??= buildWaking(keywords, wantedByAll(detectors, keywords))
-    const count = Math.ceil(text.length / BLOCK)
-    const blocks = new Uint8Array(count)
-    // No reading keeps the counts of digits; a message of many short texts would make as many arrays.
-    if (digits.length < count) digits = new Uint8Array(count)
-    waking.automaton.scan(text, wakeAll, { blocks, digits })
+    const blocks = new Uint8Array(Math.ceil(text.length / BLOCK))
+    lookInto(text, blocks)
     return new Marks(blocks, digits, text.length)
+  }
+
+  function lookInto(text: string, blocks: Uint8Array): void {
+    waking ??= buildWaking(keywords, wantedByAll(detectors, keywords))
+    // No reading keeps the counts of digits; a message of many short texts would make as many arrays.
+    if (digits.length < blocks.length) digits = new Uint8Array(blocks.length)
+    waking.automaton.scan(text, wakeAll, { blocks, digits })
   }
 
   /** Where a detector looks that looks for marks. */
@@ -305,7 +314,8 @@ export function createScanner(detectors: readonly Detector[]): Scanner {
     },
     hasKeyword(text, isSpared) {
       forget()
-      look(text)
+      if (isFirst(text) || text.length > unread.length * BLOCK) look(text)
+      else lookInto(text, unread)
       const hasOne =
         isSpared === undefined ? touched.length > 0 : !touched.every((index) => isSpared(index))
       forget()
