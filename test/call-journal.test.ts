@@ -395,6 +395,32 @@ test('a full file is followed by another, and the old one goes', async () => {
   assert.deepEqual((await one.audit.verify()).findings, [])
 })
 
+for (const files of [1, 2])
+  test(`who wrote nothing for long goes on where the others are, in file ${files}`, async () => {
+    const one = await vaults.fresh(SQLITE)
+    const other = await vaults.twin(one)
+    const [busy, idle] = [await journalOf(one), await journalOf(other)]
+    assert.ok('taken' in call(idle, 5_000).reserved)
+    const many = (count: number) => {
+      for (let n = 0; n < count; n += 1) busy.call({ ...again(1), charges: [charge(5_000)] })
+    }
+    many(1_000)
+    if (files === 2) {
+      const rest = `,"took":"${'x'.repeat(1_000_000)}"`
+      const text = { ...toBeCalled(1).text, rest }
+      for (let n = 0; n < 9; n += 1) busy.call({ ...toBeCalled(1), text, charges: [] })
+    }
+    await busy.ingest()
+    many(10)
+    await sleep(60)
+    assert.ok('exceeded' in call(idle, 1_011).reserved)
+    assert.ok('taken' in call(idle, 1_012).reserved)
+    assert.ok('exceeded' in call(busy, 1_012).reserved)
+    await Promise.all([one.ledger.flush(), other.ledger.flush()])
+    assert.equal(await used(one), 1_012)
+    assert.deepEqual((await one.audit.verify()).findings, [])
+  })
+
 test('in no interval of its length do more calls pass than a limit says, with two writers whose clocks differ', async () => {
   const one = await vaults.fresh(SQLITE)
   const other = await vaults.twin(one)

@@ -4,7 +4,7 @@ import type { Reserved } from '../../core/counter-port.ts'
 import type { Glance } from '../../core/db-port.ts'
 import { Fault } from '../../core/faults.ts'
 import type { Log } from '../../core/log.ts'
-import type { EpochMs } from '../../core/time.ts'
+import { type EpochMs, epochMs } from '../../core/time.ts'
 import { MacKey } from '../../crypto/index.ts'
 import { CounterState } from './counter-state.ts'
 import {
@@ -56,6 +56,10 @@ const NOTHING: readonly Own[] = []
 const GENERATION = 2 ** 28
 /** How often an entry may stand behind a seal: each time another file was begun meanwhile. */
 const MOST_TRIES = 5
+/** Others may have written much since. */
+const LONG_MS = 50
+/** Who has so much to read looks first whether the store has it: taking it in again takes longer. */
+const FAR_BYTES = 65_536
 /** Calls written at length that are kept: some for each writer. */
 const MOST_FULL = 1_000
 
@@ -80,6 +84,8 @@ export class Replay {
   readonly #parts: ReplayParts
   readonly #writer = randomBytes(6).toString('base64url')
   #written = 0
+  /** Time of the last entry. */
+  #wroteAt = epochMs(0)
   /** The last entry of each writer in this file: none counts twice. */
   #last = new Map<string, number>()
   readonly #shapes = new Shapes()
@@ -174,6 +180,7 @@ export class Replay {
 
   /** Writes an entry and tells what became of it at its place. */
   append(entry: Entry): Decided {
+    this.#rejoin(entry.at)
     const own = this.#added(entry)
     const seen = this.#flushed()
     if (this.#isNext(own.bytes, seen)) return this.#ownDecided(own)
@@ -182,12 +189,20 @@ export class Replay {
 
   /** Writes entries together and tells what became of each. */
   appendAll(entries: readonly Entry[]): readonly Decided[] {
+    this.#rejoin(entries[0]?.at ?? this.#wroteAt)
     const own = this.#allAdded(entries)
     const seen = this.#flushed()
     const bytes = own.reduce((sum, one) => sum + one.bytes, 0)
     return this.#isNext(bytes, seen)
       ? own.map((one) => this.#ownDecided(one))
       : this.#found(own, seen)
+  }
+
+  /** Who wrote nothing for a while sees where the others are before it writes. */
+  #rejoin(at: EpochMs): void {
+    const idleMs = at - this.#wroteAt
+    this.#wroteAt = at
+    if (idleMs < 0 || idleMs > LONG_MS) this.catchUp()
   }
 
   /** An entry that waits to be written. */
@@ -253,7 +268,9 @@ export class Replay {
   catchUp(): void {
     for (let id = ''; id !== this.#id; ) {
       id = this.#id
-      this.#read(this.#file.look().size, NOTHING)
+      const { size } = this.#file.look()
+      this.#skipStored(size)
+      if (id === this.#id) this.#read(size, NOTHING)
     }
   }
 
@@ -373,6 +390,24 @@ export class Replay {
     this.#id = id
     this.#offset = 0
     this.#forgetFile()
+  }
+
+  /** Passes over what others wrote and took in while this process wrote nothing. */
+  #skipStored(size: number): void {
+    if (this.#isLoading || size - this.#offset < FAR_BYTES) return
+    const { key, glance } = this.#parts
+    const stored = journalWithCounts(key, glance)
+    if (stored === null) return
+    const { generation, id, offset, lastAt } = stored.row
+    if (generation > this.#generation) {
+      this.load()
+      return
+    }
+    if (id !== this.#id || offset <= this.#offset || offset > size) return
+    this.#offset = offset
+    this.#state = new CounterState(stored.counts, lastAt)
+    this.#pending = []
+    this.#pendingFrom = this.place
   }
 
   #forgetFile(): void {
