@@ -117,6 +117,7 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
       { calls: LARGE_CALLS, block: 20, characters: LARGE },
     )
     report('stdio_100kb_added_cpu_ratio', added(judging, bare), 'us', added(parsing, bare))
+    for (const client of [pipe, gateway]) await client.drive(WARM, CALLERS)
     const many = await byTurns(
       { pipe, gateway },
       { calls: CALLS_C32, block: BLOCK_C32, callers: CALLERS },
