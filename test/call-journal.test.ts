@@ -526,6 +526,11 @@ test('a durable call that comes alone is on the disk before it goes on too, or i
       }
     }
     await assert.rejects(failing, { code: 'AUDIT_UNAVAILABLE' })
+    // It counts nowhere, and its record says that nobody got it.
+    await vault.ledger.flush()
+    const calls = await vault.audit.query({ action: 'tool.call', limit: 1_000 })
+    assert.equal(calls[0]?.outcome, 'never-sent')
+    assert.equal(await used(vault), calls.filter((one) => one.outcome === 'answered').length)
     // While another one is under way nobody is kept waiting.
     const underway = inPlace.mock.callCount()
     call(journal)

@@ -448,8 +448,31 @@ function passedIn(
   if ('exceeded' in reserved) return reserved
   const taken = before !== null && 'taken' in before ? before.taken : reserved.taken
   const passed = { ref: place, isJournaled: true, taken }
-  if (!isDurable || journal.syncedAtOnce()) return passed
-  return journal.synced().then(() => passed)
+  if (!isDurable) return passed
+  const own = before === null ? taken : []
+  try {
+    if (journal.syncedAtOnce()) return passed
+  } catch (error) {
+    neverSent(journal, place, own)
+    throw error
+  }
+  return journal.synced().then(
+    () => passed,
+    (error: unknown) => {
+      neverSent(journal, place, own)
+      throw error
+    },
+  )
+}
+
+/** A call that was written down and does not go on. */
+function neverSent(journal: CallJournal, place: number, taken: readonly Taken[]): void {
+  journal.end(place, 'never-sent')
+  try {
+    journal.refund(taken)
+  } catch {
+    // What cannot be written stays charged.
+  }
 }
 
 function counted(
