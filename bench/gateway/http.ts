@@ -103,6 +103,7 @@ export async function overHttp(home: string, policy: string, program = LAUNCHER)
         'us',
         perCall(lone.proxy) - direct,
       )
+      for (const client of Object.values(now)) await client.drive(WARM, CALLERS)
       const many = await byTurns(now, { calls: CALLS_C32, block: BLOCK_C32, callers: CALLERS })
       report(`http_${era}c32_cpu_ratio`, perCall(many.gateway), 'us', perCall(many.proxy))
       const large = await byTurns(now, { calls: LARGE_CALLS, block: 20, characters: LARGE })
