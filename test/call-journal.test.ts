@@ -202,11 +202,17 @@ const again = (took: number) => ({
   charges: [{ ...charge(100), amount: took }],
 })
 
-test('of calls that are alike the first stands for the others, also to whoever begins to read behind it', async () => {
+/** A vault with a call that others may name. */
+async function calledOnce() {
   const one = await vaults.fresh(SQLITE)
   const journal = await journalOf(one)
-  const [file = ''] = filesOf(one)
   journal.call(again(1))
+  const [file = ''] = filesOf(one)
+  return { one, journal, file }
+}
+
+test('of calls that are alike the first stands for the others, also to whoever begins to read behind it', async () => {
+  const { one, journal, file } = await calledOnce()
   const first = readFileSync(file).byteLength
   journal.call(again(2))
   assert.ok(readFileSync(file).byteLength - first < first / 2)
@@ -228,10 +234,7 @@ test('of calls that are alike the first stands for the others, also to whoever b
 })
 
 test('a call whose longer one was changed counts nowhere, and is told', async () => {
-  const one = await vaults.fresh(SQLITE)
-  const journal = await journalOf(one)
-  const [file = ''] = filesOf(one)
-  journal.call(again(1))
+  const { one, journal, file } = await calledOnce()
   await journal.ingest()
   journal.call(again(2))
   const bytes = readFileSync(file)
@@ -260,10 +263,7 @@ test('what a power cut leaves blank is no trouble', async () => {
 })
 
 test('nor is a call whose longer one a power cut left blank', async () => {
-  const one = await vaults.fresh(SQLITE)
-  const journal = await journalOf(one)
-  const [file = ''] = filesOf(one)
-  journal.call(again(1))
+  const { one, journal, file } = await calledOnce()
   const first = readFileSync(file).byteLength
   journal.call(again(2))
   writeFileSync(file, readFileSync(file).fill(0, 0, first))

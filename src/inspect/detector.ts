@@ -21,6 +21,9 @@ export interface Scene {
   readonly marks?: Marks
 }
 
+/** What a detector finds that keywords wake and that `skipsPlain` has a run of so many units without a sign in it. */
+export const LONG_WORD = 20
+
 /** A sample: a bare text is judged as kind `text`. */
 export type Sample = string | { readonly text: string; readonly kind: Kind }
 

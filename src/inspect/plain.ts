@@ -1,5 +1,5 @@
 import { mayBeRotated } from './decode/lists.ts'
-import type { Detector } from './detector.ts'
+import { type Detector, LONG_WORD } from './detector.ts'
 import { READ_APART } from './joined.ts'
 import { kindOfName, kindOfSchema, schemaOfStep } from './kinds.ts'
 import type { Scanner } from './scanner.ts'
@@ -18,8 +18,6 @@ const KNOWN_NAME = 'structuredContent'
 const MAX_WORD = 11
 /** Fewer than a number of a person or a machine has. */
 const MAX_DIGITS = 3
-/** Words of texts that are joined make a longer one; a detector that `skipsPlain` finds nothing in what is shorter. */
-const MIN_RUN = 20
 /** Longer numbers are texts to whoever walks over a value. */
 const MIN_NUMBER = 1_000_000
 
@@ -57,7 +55,7 @@ export function plainCheck(
   let nodes = 0
   let digits = 0
   let texts = ''
-  /** Of the units behind the last sign, and of the most between two. */
+  /** Units behind the last sign, and the most between two: words of texts that are joined make a longer one. */
   let run = 0
   let longestRun = 0
   /** The array that the last text is an element of. */
@@ -150,6 +148,6 @@ export function plainCheck(
     run = 0
     longestRun = 0
     if (!visit(value, null, schema, 0)) return false
-    return texts === '' || !scanner.hasKeyword(texts, longestRun < MIN_RUN ? isSpared : undefined)
+    return texts === '' || !scanner.hasKeyword(texts, longestRun < LONG_WORD ? isSpared : undefined)
   }
 }

@@ -1,4 +1,4 @@
-import type { Detector, Hit } from '../../detector.ts'
+import { type Detector, type Hit, LONG_WORD } from '../../detector.ts'
 import type { Severity } from '../../finding.ts'
 import { distinctUnits, entropyOf } from './entropy.ts'
 import { isPlaceholder } from './placeholder.ts'
@@ -30,8 +30,6 @@ export interface TokenKind {
 /** Less than this of Shannon's bits per unit has no token that was drawn. */
 const MIN_ENTROPY = 2.6
 const MIN_DISTINCT = 6
-/** Plain words, and what becomes of them when texts are joined, are shorter. */
-const MIN_RUN = 20
 /** Said of a token that stands in for one: shown as a hint, and counted as nothing. */
 const STAND_IN = 0.3
 /** What a token is made of after the part that all tokens of its kind share. */
@@ -43,7 +41,7 @@ function isDrawn(body: string): boolean {
 function isLongWord(shape: Shape): boolean {
   return piecesOf(shape).some(
     (piece) =>
-      'min' in piece && piece.min >= MIN_RUN && ALPHABETS[piece.alphabet]?.includes('.') !== true,
+      'min' in piece && piece.min >= LONG_WORD && ALPHABETS[piece.alphabet]?.includes('.') !== true,
   )
 }
 
