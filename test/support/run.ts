@@ -1,5 +1,5 @@
-// npm test: all *.test.ts under src and test, or those whose path contains one of the given words.
-//   npm test -- vault            files with "vault" in their path
+// npm test: all *.test.ts under src and test but *.e2e.test.ts; npm run e2e: those.
+//   npm test -- vault            files with "vault" in their path, of either kind
 //   npm test -- --name=racing    tests whose name matches
 import { spawn } from 'node:child_process'
 import { globSync, rmSync } from 'node:fs'
@@ -18,10 +18,10 @@ const root = resolve(import.meta.dirname, '../..')
 const SUITE = join(import.meta.dirname, 'suite.ts')
 
 /**
- * What drives the program from outside runs one process a file. The others share some: to load what they test and to
- * boot a database costs more than most of them.
+ * What drives the program from outside, as people, browsers and clients do, runs one process a file, and apart: it takes
+ * minutes. The others share some: to load what they test and to boot a database costs more than most of them.
  */
-const ALONE = /\.e2e\.test\.ts$/
+const END_TO_END = /\.e2e\.test\.ts$/
 /** What may start the package, and so needs it made. */
 const STARTS_PACKAGE = /\.e2e\.test\.ts$|^test[/\\](?:contract|attacks|gateway)[/\\]/
 const FILES_A_GROUP = 16
@@ -222,8 +222,8 @@ function printSummary(report: Report, elapsedMs: number): void {
 
 /** What runs in one process each, the longest first. Neighbours of a folder share much, and take about as long. */
 function processesFor(files: readonly string[]): readonly (readonly string[])[] {
-  const alone = files.filter((file) => ALONE.test(file))
-  const shared = files.filter((file) => !ALONE.test(file))
+  const alone = files.filter((file) => END_TO_END.test(file))
+  const shared = files.filter((file) => !END_TO_END.test(file))
   const count = Math.ceil(shared.length / FILES_A_GROUP)
   const groups = Array.from({ length: count }, (_, group) =>
     shared.filter((_file, index) => Math.floor((index * count) / shared.length) === group),
@@ -286,11 +286,16 @@ async function tryAgain(
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { name: { type: 'string' } },
+    options: { name: { type: 'string' }, e2e: { type: 'boolean' } },
     allowPositionals: true,
   })
+  const isEndToEnd = values.e2e === true
   const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
-    .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)))
+    .filter((file) =>
+      positionals.length === 0
+        ? END_TO_END.test(file) === isEndToEnd
+        : positionals.some((word) => file.includes(word)) && (!isEndToEnd || END_TO_END.test(file)),
+    )
     .toSorted()
   if (files.length === 0) {
     write(`no test file has ${positionals.map((word) => `'${word}'`).join(' or ')} in its path`)
@@ -324,7 +329,7 @@ async function main(): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  if (report.tally.tests === 0) fail(report, 'npm test', 'no test ran')
+  if (report.tally.tests === 0) fail(report, isEndToEnd ? 'npm run e2e' : 'npm test', 'no test ran')
   printSummary(report, monotonicMs() - start)
   return report.tally.fail === 0 ? 0 : 1
 }
