@@ -5,6 +5,7 @@ import {
   decideMethod,
   decideResult,
   decideTool,
+  hidesSubject,
   isListed,
   type MethodSubject,
   type RuleSays,
@@ -53,7 +54,8 @@ export function revisionOf(policies: PoliciesNow): string | null {
 }
 
 /**
- * The first policy that denies decides what is said; what the others ask for comes together.
+ * The first policy that denies decides what is said, but for one that hides: a denial would say that the tool is there.
+ * What policies that allow ask for comes together.
  *
  * @param among those of them that have a say
  */
@@ -66,7 +68,10 @@ export function decideByAll(
   for (const one of among) {
     const decision =
       'method' in subject ? decideMethod(one.policy, subject) : decideTool(one.policy, subject)
-    if (!decision.allowed) return named(policies, one, decision)
+    if (!decision.allowed) {
+      const says = named(policies, one, decision)
+      return decision.isHidden ? says : (hiddenBy(policies, subject, among) ?? says)
+    }
     const { needsApproval, shadow, charges } = decision
     all = {
       allowed: true,
@@ -79,6 +84,14 @@ export function decideByAll(
     }
   }
   return all
+}
+
+function hiddenBy(policies: PoliciesNow, subject: Subject, among: PoliciesNow): Denied | null {
+  for (const one of among) {
+    const hidden = hidesSubject(one.policy, subject)
+    if (hidden !== null) return named(policies, one, hidden)
+  }
+  return null
 }
 
 /** @returns null when the answer may go out, with what rules in shadow say of it */

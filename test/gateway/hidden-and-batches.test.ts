@@ -1,7 +1,16 @@
 // What stands between one client and one server: real policy, detectors, vault and audit, no processes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { between, last, probedBy, recorded, type Told, until } from '../support/between.ts'
+import {
+  between,
+  last,
+  policiesOf,
+  probedBy,
+  recorded,
+  type Told,
+  textOf,
+  until,
+} from '../support/between.ts'
 
 test('a hidden tool is answered byte for byte as the server answers one that it does not have', async () => {
   const one = await between({ default: 'allow', hide: ['x"é', 'y'] })
@@ -60,6 +69,49 @@ test('where the server does not say how it answers, a hidden tool is unknown all
   one.relay.serverFailed(`s${id}`, 'lost', 'no answer')
   await one.relay.idle()
   assert.deepEqual(last(one).error, { code: -32602, message: 'Unknown tool: x' })
+})
+
+test('where one policy hides a tool, no other says that there is one, and no other spelling of it does', async () => {
+  const hiding = {
+    default: 'allow',
+    hide: ['x'],
+    tools: { y: { action: 'hide' } },
+    classes: { risky: ['z'] },
+    class: { risky: { action: 'hide' } },
+  }
+  const naming = { default: 'allow', tools: { x: { action: 'deny', reason: 'Not this one.' } } }
+  for (const [documents, names] of [
+    [
+      [naming, hiding],
+      ['x', 'Y', 'z'],
+    ],
+    [
+      [hiding, naming],
+      ['x', 'y', 'Z'],
+    ],
+    [[hiding], ['X', 'Y', 'Z']],
+  ] as const)
+    for (const name of names) {
+      const one = await between(null)
+      one.policies = await policiesOf(...documents)
+      const { id, name: asked } = await probedBy(one, {
+        id: 1,
+        method: 'tools/call',
+        params: { name },
+      })
+      await one.server({ id, error: { code: -32602, message: `Unknown tool: ${asked}` } })
+      assert.deepEqual(last(one), {
+        jsonrpc: '2.0',
+        id: 1,
+        error: { code: -32602, message: `Unknown tool: ${name}` },
+      })
+      assert.equal((await recorded('tool.call', 'refusal', name)).by?.endsWith('(hidden)'), true)
+    }
+  // What is denied and not hidden is denied as ever.
+  const one = await between(null)
+  one.policies = await policiesOf(naming, { default: 'deny', methods: {} })
+  await one.call(1, 'x')
+  assert.equal(textOf(one), '[POLICY DENIED] Not this one.\nRule: p1#/tools/x/action')
 })
 
 test('an id is spelled in the answer for a hidden tool as the server spells it', async () => {

@@ -65,7 +65,7 @@ const limit = fc.record(
 )
 
 const body = {
-  deny_if: fc.array(denyClause, { maxLength: 2 }),
+  deny_if: fc.array(denyClause, { minLength: 1, maxLength: 2 }),
   require: fc.array(clause, { maxLength: 2 }),
   limits: fc.array(limit, { maxLength: 2 }),
 }

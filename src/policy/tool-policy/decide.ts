@@ -47,11 +47,13 @@ export type ResultDecision =
 /** Judges a call of a tool. Pure: charges are the caller's to count, approvals the caller's to ask for. */
 export function decideTool(policy: ToolPolicy, subject: CallSubject): ToolDecision {
   const { tool } = subject
-  if (isHidden(policy, subject)) return hidden('There is no such tool.')
+  if (isHidden(policy, subject)) return NO_TOOL
   const rule = ruleFor(policy, subject)
   if (rule === undefined) {
     if (policy.fallback === 'deny')
       return denied('(default deny)', 'The policy does not allow this tool.')
+    // What is said of another spelling of a hidden tool would say that there is one.
+    if (isLookAlike(policy.foldedHidden, tool)) return NO_TOOL
     if (isLookAlike(policy.foldedTools, tool))
       return denied('(name)', 'The name could be taken for that of a tool with rules of its own.')
   }
@@ -72,8 +74,18 @@ export function decideMethod(policy: ToolPolicy, subject: MethodSubject): ToolDe
       return denied('(name)', 'The name could be taken for that of a method with rules of its own.')
     return decideBy([], judgedOf(policy, subject))
   }
-  if (rule.action === 'hide') return hidden('There is no such method.')
+  if (rule.action === 'hide') return NO_METHOD
   return decideBy([rule], judgedOf(policy, subject))
+}
+
+/** Whether a policy hides what it is asked about, whatever else it says of it. */
+export function hidesSubject(
+  policy: ToolPolicy,
+  subject: CallSubject | MethodSubject,
+): Denied | null {
+  if ('method' in subject)
+    return methodRule(policy, subject.method)?.action === 'hide' ? NO_METHOD : null
+  return isHidden(policy, subject) ? NO_TOOL : null
 }
 
 /** @param result - the `result` of the answer to what was allowed, as parsed */
@@ -253,3 +265,6 @@ function denied(rule: string, reason: string): Denied {
 function hidden(reason: string): Denied {
   return { allowed: false, ...saying('(hidden)', reason), isHidden: true }
 }
+
+const NO_TOOL = hidden('There is no such tool.')
+const NO_METHOD = hidden('There is no such method.')

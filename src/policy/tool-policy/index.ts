@@ -4,6 +4,7 @@ export {
   decideMethod,
   decideResult,
   decideTool,
+  hidesSubject,
   isListed,
   type LiftedVerdict,
   type ResultDecision,

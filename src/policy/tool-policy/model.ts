@@ -19,6 +19,8 @@ export interface ToolPolicy {
   readonly methods: ReadonlyMap<string, Rule>
   /** Names of tools anywhere in the policy, folded: a call by another spelling of one is denied. */
   readonly foldedTools: ReadonlySet<string>
+  /** Those of them that are hidden. */
+  readonly foldedHidden: ReadonlySet<string>
   readonly foldedMethods: ReadonlySet<string>
   /** How long calls are recorded that no rule says otherwise of, in seconds; null: they are not. */
   readonly recordSeconds: number | null

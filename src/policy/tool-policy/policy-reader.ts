@@ -50,6 +50,12 @@ const BESIDE_ACTION: Readonly<Partial<Record<RuleAction, readonly string[]>>> = 
   require_approval: ['approve_if'],
 }
 
+/** Lists of clauses that may be meant to be met by every call when nothing stands in them, and how that is written. */
+const EMPTY: Readonly<Record<string, string>> = {
+  deny_if: 'to deny always, write [{"conditions": []}]',
+  approve_if: `to ask always, write the action 'require_approval', in 'all_tools' [{"conditions": []}]`,
+}
+
 /** Reads a document into the model. What is wrong is told to the reader of the document. */
 export class PolicyReader {
   readonly #reader: DocumentReader
@@ -82,6 +88,9 @@ export class PolicyReader {
     const methods = this.#rules(fields.get('methods'), 'method')
     const byClass = this.#rules(fields.get('class'), 'call')
     const recordSeconds = this.#recordSeconds(fields.get('record'), 'policy')
+    const hidden = [...tools.keys(), ...classes.keys()].filter(
+      (tool) => (tools.get(tool) ?? byClass.get(classes.get(tool) ?? ''))?.action === 'hide',
+    )
     const all = [...tools.values(), ...byClass.values(), ...methods.values()]
     return {
       fallback: fallback ?? 'deny',
@@ -93,6 +102,7 @@ export class PolicyReader {
       byClass,
       methods,
       foldedTools: new Set([...hide, ...tools.keys(), ...classes.keys()].map(foldedName)),
+      foldedHidden: new Set([...hide, ...hidden].map(foldedName)),
       foldedMethods: new Set([...methods.keys()].map(foldedName)),
       recordSeconds,
       records: recordSeconds !== null || all.some((rule) => (rule.recordSeconds ?? 0) > 0),
@@ -249,6 +259,8 @@ export class PolicyReader {
     const reader = this.#reader
     const what = `an entry of '${key}'`
     const textKey = key === 'approve_if' ? 'reason' : 'on_deny'
+    if (member.value.kind === 'list' && member.value.items.length === 0 && EMPTY[key] !== undefined)
+      reader.refuse(member.value.start, `'${key}' is empty: ${EMPTY[key]}, or leave it out`)
     return reader.list(member).flatMap((node, index): readonly Clause[] => {
       const keys = key === 'approve_if' ? APPROVE_KEYS : CLAUSE_KEYS
       const fields = reader.fields(node, what, keys)

@@ -96,6 +96,19 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     ["2:13 an entry of 'deny_if' needs 'conditions'"],
   ],
   [
+    'a list of denials that may be meant as one',
+    withTool('{"deny_if":[]}'),
+    [`2:12 'deny_if' is empty: to deny always, write [{"conditions": []}], or leave it out`],
+  ],
+  [
+    'a path and an operator that are none',
+    withCondition('{"path":"arg.a","op":"equals","value":1}'),
+    [
+      "3:22 'op' must be one of eq, neq, lt, lte, gt, gte, in, not_in, exists, regex, contains",
+      "3:9 'path' must begin with args, annotations, principal, labels, client, class, tool, or be a JSON Pointer such as '/to/0'",
+    ],
+  ],
+  [
     'a path without args',
     withCondition('{"path":"amount","op":"exists","value":true}'),
     [

@@ -85,20 +85,24 @@ const VALUE_OF: Readonly<Record<Operator, Schema>> = {
 }
 
 const RULE_BODY: Members<(typeof ALL_TOOLS_KEYS)[number]> = {
-  deny_if: said(listOf(ref('clause')), 'A call that meets one of these is denied.'),
+  deny_if: said(
+    listOf(ref('clause'), { minItems: 1 }),
+    'A call that meets one of these is denied; one without conditions denies always.',
+  ),
   require: said(listOf(ref('needed_clause')), 'A call has to meet all of these.'),
   approve_if: said(
     listOf(
       object(APPROVE_KEYS, { name: text, conditions: ref('conditions'), reason: text }, [
         'conditions',
       ]),
+      { minItems: 1 },
     ),
     'A call that meets one of these waits for a person.',
   ),
   on_result: said(
     {
       ...object(ON_RESULT_KEYS, {
-        deny_if: listOf(ref('clause')),
+        deny_if: listOf(ref('clause'), { minItems: 1 }),
         require: listOf(ref('needed_clause')),
       }),
       minProperties: 1,

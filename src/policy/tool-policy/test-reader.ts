@@ -53,9 +53,10 @@ export class TestReader {
     const pathAt = reader.needed(fields, 'path', node, 'a condition')
     const text = reader.text(pathAt)
     const op = reader.oneOf(reader.needed(fields, 'op', node, 'a condition'), OPERATORS)
-    if (pathAt === undefined || text === undefined || op === undefined) return undefined
+    if (pathAt === undefined || text === undefined) return undefined
     const path = parseSubjectPath(text, place)
     if (typeof path === 'string') return reader.refuse(pathAt.value.start, path)
+    if (op === undefined) return undefined
     const value = fields.get('value')?.value ?? null
     const judges = judgesOf(op, value, this.#compilePattern)
     if (typeof judges === 'string') return reader.refuse(value?.start ?? node.start, judges)
