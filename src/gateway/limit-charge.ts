@@ -63,7 +63,15 @@ export function settledCounts(
       warn(`${problem} The estimate stays.`, limit)
     if (actual === null || actual === amount) continue
     counts ??= new Map()
-    counts.set(keyOf(limit), actual)
+    counts.set(keyOf(limit), 0)
   }
+  // As where it was reserved: of a counter that several limits name, the higher amount counts.
+  if (counts !== null)
+    for (const { limit, amount } of charges) {
+      const counter = keyOf(limit)
+      const count = counts.get(counter)
+      if (count === undefined) continue
+      counts.set(counter, Math.max(count, settlementOf(limit, result)?.amount ?? amount))
+    }
   return counts
 }

@@ -302,6 +302,23 @@ test('a cost that cannot be counted as the answer has it is never counted as les
   }
 })
 
+test('a counter that two limits of a call name is settled at the higher of what they count', async () => {
+  const limit = (cost: unknown): object => ({ counter: 'both', window: 'month', max: 100, cost })
+  const own = { path: 'result.structuredContent.price', estimate: 5 }
+  const one = await between({
+    default: 'allow',
+    all_tools: { limits: [limit(40)] },
+    tools: { buy: { limits: [limit(own)] } },
+  })
+  for (const id of [1, 2, 3]) {
+    await one.call(id, 'buy')
+    await one.server({ id, result: { content: [], structuredContent: { price: 1 } } })
+    await vault.ledger.flush()
+  }
+  assert.equal(one.toServer.length, 2)
+  assert.match(textOf(one), /of 100 in a month has 20 left, and this takes 40\./)
+})
+
 test('a rule in shadow passes what it would stop, and says so', async () => {
   const one = await between({
     default: 'deny',
