@@ -27,7 +27,7 @@ import {
 import type { RelayOptions } from './relay-options.ts'
 import { pausedText } from './relay-rounds.ts'
 import { isObject } from './tool-call.ts'
-import { shownList } from './tool-list.ts'
+import { keptShortly, shownList } from './tool-list.ts'
 
 const PROGRESS = 'notifications/progress'
 const CANCELLED = 'notifications/cancelled'
@@ -146,7 +146,8 @@ export class ServerWords {
     hasTwins: boolean,
   ): void | Promise<void> {
     const { body, idKey } = response
-    const tell = (shown: unknown): void => {
+    const tell = (seen: unknown): void => {
+      const shown = seen === listed ? seen : keptShortly(seen)
       const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
       this.#options.tell(
         to.asked === undefined

@@ -64,13 +64,23 @@ function hasLookAlike(object: Fields, name: string): boolean {
   return Object.keys(object).some((key) => key !== name && foldedName(key) === name)
 }
 
-/** How long a client may keep what it sees, and for whom. */
+/**
+ * How long a client may keep what it sees, and for whom. An answer of the era that has these members has them behind it,
+ * also where its server left them out.
+ */
 function shortLived(result: Fields): Fields {
-  const { cacheScope, ttlMs } = result
+  const { cacheScope, ttlMs, resultType } = result
+  if (cacheScope === undefined && ttlMs === undefined && resultType === undefined) return {}
   return {
-    ...(cacheScope !== undefined && { cacheScope: 'private' }),
-    ...(typeof ttlMs === 'number' && { ttlMs: Math.min(ttlMs, MAX_TTL_MS) }),
+    cacheScope: 'private',
+    ttlMs: typeof ttlMs === 'number' ? Math.min(ttlMs, MAX_TTL_MS) : 0,
   }
+}
+
+/** What was redacted, of which a client that keeps it keeps only for itself, and not for long. */
+export function keptShortly(redacted: unknown): unknown {
+  const isKept = isObject(redacted) && ('cacheScope' in redacted || 'ttlMs' in redacted)
+  return isKept ? { ...redacted, ...shortLived(redacted) } : redacted
 }
 
 /** A list that says nothing of what it does not show, other pages included. */

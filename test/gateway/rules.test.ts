@@ -394,6 +394,36 @@ for (const [method, member, listed] of LISTS)
     assert.deepEqual(await shownBy(false), shown)
   })
 
+test('what was filtered or redacted is kept by its client alone, and not for long', async () => {
+  const value = `tk_${randomBytes(24).toString('base64url')}`
+  await vault.vault.put(AGENT, 'default', { path: 'kept/key', value: SecretText.fromText(value) })
+  const one = await between({ default: 'allow', hide: ['drop'] })
+  const shown = async (method: string, result: object): Promise<unknown> => {
+    await one.client({ id: method, method, params: { uri: 'file:///x' } })
+    await one.server({ id: method, result: { resultType: 'complete', ...result } })
+    return last(one).result
+  }
+  const kept = { resultType: 'complete', ttlMs: 1_000, cacheScope: 'private' }
+  const long = { ttlMs: 60_000, cacheScope: 'public' }
+  const contents = (text: string): object => ({ contents: [{ uri: 'file:///x', text }] })
+  assert.deepEqual(await shown('resources/read', { ...long, ...contents(`a ${value}`) }), {
+    ...kept,
+    ...contents('a [REDACTED:kept/key]'),
+  })
+  assert.deepEqual(await shown('resources/read', { ...long, ...contents('plain') }), {
+    ...kept,
+    ...long,
+    ...contents('plain'),
+  })
+  // Nobody knows what a client makes of an answer that does not say.
+  for (const said of [{}, { ttlMs: '60000' }, { cacheScope: 'public' }])
+    assert.deepEqual(await shown('tools/list', { ...said, tools: [{ name: 'drop' }] }), {
+      ...kept,
+      ttlMs: 0,
+      tools: [],
+    })
+})
+
 test('what was hidden stays so when the last policy goes', async () => {
   const one = await between({ default: 'allow', hide: ['drop'] }, { isShadow: false })
   const namesShown = async (id: number): Promise<readonly string[]> => {
