@@ -17,8 +17,9 @@ export function standingLimits(
   return counts.flatMap(({ counter: key, used, endsAt }) => {
     const parsed: unknown = JSON.parse(key)
     if (!Array.isArray(parsed)) return []
-    const [server, counter, scope, of, window, , scale = 0] = parsed as readonly unknown[]
-    const unit = 10 ** -Number(scale)
+    const [server, counter, scope, of, window, algorithm, scale = 0] = parsed as readonly unknown[]
+    // Divided, so that 57 hundredths are told as 0.57.
+    const unit = 10 ** Number(scale)
     const max = lowestMax(
       view,
       String(server),
@@ -26,7 +27,9 @@ export function standingLimits(
       (limit) =>
         limit.counter === counter &&
         String(limit.window) === String(window) &&
-        limit.scope === scope,
+        limit.scope === scope &&
+        limit.algorithm === algorithm &&
+        limit.scale === Number(scale),
     )
     return {
       server: String(server),
@@ -34,8 +37,8 @@ export function standingLimits(
       scope: String(scope),
       of: String(of),
       window: typeof window === 'number' ? `${window} s` : String(window),
-      used: used * unit,
-      max: max === null ? null : max * unit,
+      used: used / unit,
+      max: max === null ? null : max / unit,
       endsAt: epochMs(endsAt),
     }
   })

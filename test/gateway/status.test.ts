@@ -24,11 +24,20 @@ await servers.add(PERSON, 'lines', {
 })
 await servers.add(PERSON, 'quiet', { kind: 'http', url: 'https://mcp.example.org/', headers: [] })
 const limits = [{ counter: 'echoes', window: 'day', max: 3 }]
+// Of one name with what `fail` is counted as, and another count.
+const costs = [
+  { counter: 'spent', window: 'day', max: 5, cost: { path: 'args.cents', scale: 2 } },
+  { counter: 'spent', window: 'day', max: 2 },
+]
 await policies.set(
   PERSON,
   'few',
   Buffer.from(
-    JSON.stringify({ version: '1', default: 'deny', tools: { echo: { limits }, fail: {} } }),
+    JSON.stringify({
+      version: '1',
+      default: 'deny',
+      tools: { echo: { limits }, fail: { limits: costs } },
+    }),
   ),
 )
 await policies.attach(PERSON, 'few', { kind: 'server', name: 'lines' })
@@ -37,7 +46,7 @@ test('status counts calls, denials, failures and limits of every process', async
   const since = epochMs(systemClock() - 60_000)
   const wrapped = startWrapped(home, { server: 'lines', ownCommand: true })
   for (const id of [1, 2, 3, 4]) await wrapped.call(id, 'echo', { text: 'x' })
-  await wrapped.call(5, 'fail')
+  await wrapped.call(5, 'fail', { cents: 0.57 })
   await wrapped.call(6, 'delete_all')
   const other = startWrapped(home)
   await other.call(1, 'echo', { text: 'x' })
@@ -52,8 +61,14 @@ test('status counts calls, denials, failures and limits of every process', async
     ['quiet', 'http', 0, 0, 0],
   ])
   assert.deepEqual(now.servers[0]?.policies, ['few'])
-  const [limit, ...more] = now.limits
-  assert.deepEqual(more, [])
+  const [limit, ...more] = now.limits.toSorted((a, b) => b.used - a.used)
+  assert.deepEqual(
+    more.map(({ counter, used, max }) => [counter, used, max]),
+    [
+      ['spent', 1, 2],
+      ['spent', 0.57, 5],
+    ],
+  )
   assert.deepEqual(
     [
       limit?.server,
@@ -102,7 +117,7 @@ test('the commands print it as tables and as JSON; top goes on until it is ended
   )
   assert.match(
     out,
-    /\nLIMIT +SERVER +USED +MAX +WINDOW +OF +GIVEN BACK\nechoes +lines +3 +3 +day +agent:local/,
+    /\nLIMIT +SERVER +USED +MAX +WINDOW +OF +GIVEN BACK\nspent +lines +0\.57 +5 +day +agent:local .*\nechoes +lines +3 +3 +day +agent:local/,
   )
   const json = await run(
     ['top', '--json', '--interval', '1'],
