@@ -232,11 +232,12 @@ test('for a hosted gateway, what it says in other words is said in them', async 
         version: '1',
         description: 'Office',
         default: 'deny',
-        hide: ['a'],
+        hide: ['a', 'unseen'],
         all_tools: { limits: [{ counter: 'all', window: 'hour', max: 9, algorithm: 'sliding' }] },
         tools: {
           drop: { action: 'deny', reason: 'Never.' },
           gone: { action: 'hide' },
+          unseen: { action: 'hide' },
           pay: {
             reason: 'Small ones.',
             require: [{ conditions: [{ path: 'args.to.id', op: 'eq', value: 1 }] }],
@@ -250,7 +251,7 @@ test('for a hosted gateway, what it says in other words is said in them', async 
   assert.deepEqual(JSON.parse(text ?? ''), {
     version: '1',
     default: 'deny',
-    hide: ['a', 'gone'],
+    hide: ['a', 'unseen', 'gone'],
     all_tools: { limits: [{ counter: 'all', window: 'hour', max: 9, scope: 'grant' }] },
     tools: {
       drop: { deny_if: [{ conditions: [], on_deny: 'Never.' }] },

@@ -43,7 +43,9 @@ class HostedForm {
     })
     if (this.#hidden.length === 0) return { ...root, members }
     const hide = members.find(({ key }) => key === 'hide')
-    const items = [...(hide?.value.kind === 'list' ? hide.value.items : []), ...this.#hidden]
+    const named = hide?.value.kind === 'list' ? hide.value.items : []
+    const isNamed = (one: JsonNode): boolean => named.some((other) => isSameText(one, other))
+    const items = [...named, ...this.#hidden.filter((one) => !isNamed(one))]
     const { start, end } = root
     return {
       ...root,
@@ -159,6 +161,10 @@ class HostedForm {
     if (node.kind !== 'list') return node
     return { ...node, items: node.items.map((one) => (one.kind === 'object' ? each(one) : one)) }
   }
+}
+
+function isSameText(one: JsonNode, other: JsonNode): boolean {
+  return one.kind === 'text' && other.kind === 'text' && one.value === other.value
 }
 
 function deniedAlways(rule: ObjectNode): JsonNode {
