@@ -359,9 +359,14 @@ const withoutSessions: readonly Row[] = [
         rpc(
           `"id":"l","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["a://1","a://1"]},${ALL}}`,
         ),
+        ['server {"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"a://1"}}'],
+      ],
+      ['s', rpc('"method":"notifications/tools/list_changed"'), []],
+      [
+        's',
+        rpc('"id":2,"result":{}'),
         [
           `client {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a://1"]},"_meta":{${SUB}"l"}}}`,
-          'server {"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"a://1"}}',
         ],
       ],
       [
@@ -398,6 +403,104 @@ const withoutSessions: readonly Row[] = [
         ],
       ],
       ['s', rpc('"method":"notifications/tools/list_changed"'), []],
+    ],
+  },
+  {
+    row: 'what a server refuses to tell of is not acknowledged, for nobody who waits for it',
+    steps: [
+      [
+        'c',
+        rpc(
+          `"id":"l","method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a://1","a://2"]},${ALL}}`,
+        ),
+        [
+          'server {"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"a://1"}}',
+          'server {"jsonrpc":"2.0","id":3,"method":"resources/subscribe","params":{"uri":"a://2"}}',
+        ],
+      ],
+      [
+        'c',
+        rpc(
+          `"id":"m","method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a://2"]},${ALL}}`,
+        ),
+        [],
+      ],
+      [
+        's',
+        rpc('"id":3,"error":{"code":-32002,"message":"no"}'),
+        [
+          `client {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{},"_meta":{${SUB}"m"}}}`,
+          `client {"jsonrpc":"2.0","id":"m","result":{"resultType":"complete","_meta":{${SUB}"m"}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":2,"result":{}'),
+        [
+          `client {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"resourceSubscriptions":["a://1"]},"_meta":{${SUB}"l"}}}`,
+        ],
+      ],
+      [
+        'c',
+        rpc('"method":"notifications/cancelled","params":{"requestId":"l"}'),
+        [
+          'server {"jsonrpc":"2.0","id":4,"method":"resources/unsubscribe","params":{"uri":"a://1"}}',
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'who leaves before the server answered is not waited for',
+    steps: [
+      [
+        'c',
+        rpc(
+          `"id":"l","method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a://1"]},${ALL}}`,
+        ),
+        ['server {"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"a://1"}}'],
+      ],
+      [
+        'c',
+        rpc('"method":"notifications/cancelled","params":{"requestId":"l"}'),
+        [
+          'server {"jsonrpc":"2.0","id":3,"method":"resources/unsubscribe","params":{"uri":"a://1"}}',
+        ],
+      ],
+      [
+        'c',
+        rpc(
+          `"id":"m","method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a://1"]},${ALL}}`,
+        ),
+        ['server {"jsonrpc":"2.0","id":4,"method":"resources/subscribe","params":{"uri":"a://1"}}'],
+      ],
+      ['s', rpc('"id":2,"result":{}'), []],
+      ['s', rpc('"id":3,"result":{}'), []],
+      [
+        's',
+        rpc('"id":4,"result":{}'),
+        [
+          `client {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"resourceSubscriptions":["a://1"]},"_meta":{${SUB}"m"}}}`,
+        ],
+      ],
+    ],
+  },
+  {
+    row: 'a request says which revision it is of, and what its client can do',
+    steps: [
+      [
+        'c',
+        rpc('"id":"a","method":"tools/list","params":{}'),
+        [
+          'client {"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"params._meta must name io.modelcontextprotocol/protocolVersion."}}',
+        ],
+      ],
+      [
+        'c',
+        rpc(`"id":"b","method":"tools/list","params":{"_meta":{${V}}}`),
+        [
+          'client {"jsonrpc":"2.0","id":"b","error":{"code":-32602,"message":"params._meta must name io.modelcontextprotocol/clientCapabilities."}}',
+        ],
+      ],
     ],
   },
   {
@@ -447,6 +550,19 @@ test('modern client: a held call that nobody comes back for is given up', () => 
     'server {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}',
   ])
   assert.equal(one.held, 0)
+})
+
+test('modern client: a server that does not say whether it tells of a resource is not waited for', () => {
+  const one = fresh()
+  run(one, GREETED, [])
+  const filter = `"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a://1"]}`
+  say(one, ['c', rpc(`"id":"l","method":"subscriptions/listen","params":{${filter},${ALL}}`)])
+  assert.deepEqual([...one.tidy(1_000), ...one.tidy(10_999)], [])
+  assert.deepEqual(one.tidy(11_000).map(shown), [
+    'server {"jsonrpc":"2.0","id":3,"method":"resources/unsubscribe","params":{"uri":"a://1"}}',
+    `client {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true},"_meta":{${SUB}"l"}}}`,
+  ])
+  assert.deepEqual(say(one, ['s', rpc('"id":2,"result":{}')]), [])
 })
 
 test('modern client: no session, no answer', () => {

@@ -108,7 +108,9 @@ export class ModernClient implements Translator {
   readonly #calls = new Map<string, Call>()
   readonly #held = new Map<string, Call>()
   readonly #ours = new Map<string, (response: Response | null) => readonly Crossing[]>()
-  readonly #listeners = new Listeners((method, params) => this.#ask(method, params, () => []))
+  readonly #listeners = new Listeners((method, params, then) =>
+    this.#ask(method, params, (response) => then(response?.outcome === 'result')),
+  )
   #level: string | null = null
 
   constructor(options: ModernClientOptions) {
@@ -129,13 +131,16 @@ export class ModernClient implements Translator {
     if (message.kind === 'response') return []
     if (message.kind === 'notification') return this.#notified(message)
     const version = versionNamedBy(message)
-    if (version !== MODERN_VERSION)
+    if (version !== null && version !== MODERN_VERSION)
       return [
         this.#refusal(message, ERA_ERRORS.version, 'Unsupported protocol version', {
           supported: [MODERN_VERSION],
           requested: version,
         }),
       ]
+    const missing = missingIn(message)
+    if (missing !== null)
+      return [this.#refusal(message, RPC_ERRORS.params, `params._meta must name ${missing}.`)]
     if (RETIRED.has(message.method))
       return [this.#refusal(message, RPC_ERRORS.method, METHOD_MESSAGE)]
     if (this.#server !== null) return this.#request(message)
@@ -257,10 +262,11 @@ export class ModernClient implements Translator {
     if (this.#held.size >= MAX_HELD)
       return [
         ...this.#leave(call),
-        ...this.#end(call, ({ idText, idKey }) => ({
-          to: 'client',
-          text: error(idText, RPC_ERRORS.internal, 'Too many calls wait for the client.'),
+        ...this.#end(call, ({ idKey }) => ({
+          to: 'nobody',
           about: idKey,
+          end: 'lost',
+          why: 'Too many calls wait for the client.',
         })),
       ]
     const asked = [...call.unasked].flatMap((key) => {
@@ -474,7 +480,7 @@ export class ModernClient implements Translator {
 
   tidy(now: number): readonly Crossing[] {
     const limit = this.#options.holdMs ?? HOLD_MS
-    const out: Crossing[] = []
+    const out: Crossing[] = [...this.#listeners.tidy(now)]
     for (const [handle, call] of this.#held) {
       call.heldSince ??= now
       if (now - call.heldSince < limit) continue
@@ -513,6 +519,13 @@ export class ModernClient implements Translator {
 
 function metaOf(message: Request): Readonly<Record<string, unknown>> {
   return fieldsOf(fieldsOf(message.params?.value)['_meta'])
+}
+
+/** What every request says of itself, and this one does not. */
+function missingIn(message: Request): string | null {
+  if (versionNamedBy(message) === null) return META.version
+  const capabilities = metaOf(message)[META.capabilities]
+  return fieldsOf(capabilities) === capabilities ? null : META.capabilities
 }
 
 function waitingFor(message: Request): Waiting {
