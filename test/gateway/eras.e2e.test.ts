@@ -1,6 +1,8 @@
 // Clients of one era and servers of the other one, on real SDKs and real processes, through `sallyport wrap`.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
@@ -127,6 +129,8 @@ for (const transport of ['stdio', 'HTTP'] as const)
     )
     assert.equal(client.getNegotiatedProtocolVersion(), '2025-11-25')
     assert.deepEqual(plain(await ofModern(client)), plain(expected))
+    const { structuredContent } = await client.callTool({ name: 'numbers' })
+    assert.deepEqual(structuredContent, { result: [1, 2] })
     await client.ping()
     await client.setLoggingLevel('info')
     await client.callTool({ name: 'work' })
@@ -140,6 +144,23 @@ for (const transport of ['stdio', 'HTTP'] as const)
     )
     await client.close()
   })
+
+test('a legacy client that does not answer what it is asked in the middle of a call has made the call', async () => {
+  const once = { limits: [{ counter: 'asks', window: 'hour', max: 1 }] }
+  const file = join(home, 'once.json')
+  const methods = { 'elicitation/create': {} }
+  const policy = { version: '1', default: 'deny', tools: { ask: once }, methods }
+  await writeFile(file, JSON.stringify(policy))
+  const client = clientOf('legacy')
+  client.setRequestHandler('elicitation/create', async () => {
+    throw new Error('nobody is there')
+  })
+  await client.connect(through('--policy', file, '--', process.execPath, MODERN, 'stdio'))
+  await assert.rejects(client.callTool({ name: 'ask' }), /nobody is there/)
+  const again = await client.callTool({ name: 'ask' })
+  assert.match(JSON.stringify(again.content), /POLICY DENIED/)
+  await client.close()
+})
 
 /** What a client sees of the server of everything. */
 async function ofEverything(client: Client): Promise<object> {

@@ -27,6 +27,11 @@ function build() {
   const tool = (name, shape, run) =>
     server.registerTool(name, { description: name, inputSchema: z.object(shape) }, run)
   tool('echo', { text: z.string() }, ({ text: said }) => text(said))
+  const numbers = { description: 'numbers', outputSchema: z.array(z.number()) }
+  server.registerTool('numbers', { ...numbers, inputSchema: z.object({}) }, () => ({
+    ...text('[1,2]'),
+    structuredContent: [1, 2],
+  }))
   tool('ask', {}, (_args, ctx) => {
     const given = acceptedContent(ctx.mcpReq.inputResponses, 'name')
     if (given !== undefined) return text(`hello ${String(given.name)}`)

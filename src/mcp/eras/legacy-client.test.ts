@@ -265,7 +265,7 @@ const inSession: readonly Row[] = [
         rpc('"id":"sallyport-3","error":{"code":-32601,"message":"no roots"}'),
         [
           'client {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"sallyport-4"}}',
-          'client {"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"The client did not answer what the server asked: no roots"}}',
+          'failed n7 lost',
         ],
       ],
       ['c', rpc('"id":"sallyport-4","result":{}'), []],
@@ -284,9 +284,7 @@ const inSession: readonly Row[] = [
         rpc(
           '"id":2,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"shell/run"}}}',
         ),
-        [
-          'client {"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"The server asks for something that no client knows."}}',
-        ],
+        ['failed n7 lost'],
       ],
     ],
   },
@@ -327,71 +325,70 @@ const inSession: readonly Row[] = [
     ],
   },
   {
-    row: 'GET stream and resources/subscribe → subscriptions/listen',
+    row: 'a level that no log has goes with no request',
     steps: [
       [
         'c',
-        rpc('"method":"notifications/initialized"'),
+        rpc('"id":7,"method":"logging/setLevel","params":{"level":"loud"}'),
         [
-          `server {"jsonrpc":"2.0","id":2,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},${META}}}`,
+          `client {"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"'level' must be a level of a log."}}`,
         ],
+      ],
+      [
+        'c',
+        rpc('"id":8,"method":"prompts/list"'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"prompts/list","params":{${META}}}`],
+      ],
+    ],
+  },
+  {
+    row: 'an answer that its client would take for a whole one is none',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a",${META}}}`],
+      ],
+      ['s', rpc('"id":2,"result":{"resultType":"task","taskId":"t"}'), ['failed n7 lost']],
+      [
+        'c',
+        rpc('"id":8,"method":"tools/list"'),
+        [`server {"jsonrpc":"2.0","id":3,"method":"tools/list","params":{${META}}}`],
+      ],
+      [
+        's',
+        rpc('"id":3,"result":{"resultType":"input_required","inputRequests":{}}'),
+        ['failed n8 lost'],
+      ],
+    ],
+  },
+  {
+    row: 'results that are no objects → results in one, of tools that promise nothing of them',
+    steps: [
+      [
+        'c',
+        rpc('"id":7,"method":"tools/list"'),
+        [`server {"jsonrpc":"2.0","id":2,"method":"tools/list","params":{${META}}}`],
       ],
       [
         's',
         rpc(
-          `"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true},"_meta":{${SUB}2}}`,
+          '"id":2,"result":{"tools":[{"name":"a","outputSchema":{"type":"array"},"n":1.0}, {"outputSchema":{"type":"object"},"name":"b"},{"name":"c"}],"resultType":"complete"}',
         ),
-        [],
-      ],
-      [
-        's',
-        rpc(`"method":"notifications/tools/list_changed","params":{"_meta":{${SUB}2}}`),
-        ['client {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'],
+        [
+          'client {"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"a","n":1.0},{"outputSchema":{"type":"object"},"name":"b"},{"name":"c"}]}}',
+        ],
       ],
       [
         'c',
-        rpc('"id":8,"method":"resources/subscribe","params":{"uri":"a://1"}'),
-        [
-          `server {"jsonrpc":"2.0","id":3,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a://1"]},${META}}}`,
-        ],
+        rpc('"id":8,"method":"tools/call","params":{"name":"a"}'),
+        [`server {"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"a",${META}}}`],
       ],
       [
         's',
-        rpc(
-          `"method":"notifications/subscriptions/acknowledged","params":{"notifications":{},"_meta":{${SUB}3}}`,
-        ),
+        rpc('"id":3,"result":{"resultType":"complete","structuredContent":[1.0],"content":[]}'),
         [
-          'server {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}',
-          'client {"jsonrpc":"2.0","id":8,"result":{}}',
-        ],
-      ],
-      [
-        's',
-        rpc(
-          `"method":"notifications/resources/updated","params":{"uri":"a://1","_meta":{"x":1.0,${SUB}3}}`,
-        ),
-        [
-          'client {"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://1","_meta":{"x":1.0}}}',
-        ],
-      ],
-      ['s', rpc(`"method":"notifications/tools/list_changed","params":{"_meta":{${SUB}2}}`), []],
-      [
-        'c',
-        rpc('"id":9,"method":"resources/subscribe","params":{"uri":"a://1"}'),
-        ['client {"jsonrpc":"2.0","id":9,"result":{}}'],
-      ],
-      [
-        'c',
-        rpc('"id":10,"method":"resources/unsubscribe","params":{"uri":"a://1"}'),
-        [
-          `server {"jsonrpc":"2.0","id":4,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},${META}}}`,
-        ],
-      ],
-      [
-        's',
-        rpc('"id":4,"error":{"code":-32603,"message":"Subscription limit reached"}'),
-        [
-          'client {"jsonrpc":"2.0","id":10,"error":{"code":-32603,"message":"Subscription limit reached"}}',
+          'client {"jsonrpc":"2.0","id":8,"result":{"structuredContent":{"result":[1.0]},"content":[]}}',
         ],
       ],
     ],
@@ -413,31 +410,6 @@ const inSession: readonly Row[] = [
 ]
 for (const { row, steps } of inSession)
   test(`legacy client: ${row}`, () => run(new LegacyClient(), HELLO, steps))
-
-test('legacy client: a stream of notifications that ended is opened anew, a refused one is not', () => {
-  const one = new LegacyClient()
-  run(one, HELLO, [
-    [
-      'c',
-      rpc('"method":"notifications/initialized"'),
-      [
-        `server {"jsonrpc":"2.0","id":2,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},${META}}}`,
-      ],
-    ],
-    [
-      's',
-      rpc(`"method":"notifications/subscriptions/acknowledged","params":{"_meta":{${SUB}2}}`),
-      [],
-    ],
-  ])
-  assert.deepEqual(one.tidy(0), [])
-  assert.deepEqual(one.failed('n2', 'lost', 'gone'), [])
-  assert.deepEqual(one.tidy(500), [])
-  assert.deepEqual(one.tidy(1_499), [])
-  assert.equal(one.tidy(1_500).length, 1)
-  assert.deepEqual(say(one, ['s', rpc('"id":3,"error":{"code":-32601,"message":"no"}')]), [])
-  assert.deepEqual([...one.tidy(9_000), ...one.tidy(99_000)], [])
-})
 
 test('legacy client: a request without an answer is told as such', () => {
   const one = new LegacyClient()

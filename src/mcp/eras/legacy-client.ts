@@ -1,4 +1,5 @@
 import {
+  LOG_LEVELS,
   META,
   type Message,
   memberOf,
@@ -49,12 +50,13 @@ interface Listening {
   readonly serverKey: string
   readonly uris: ReadonlySet<string>
   isAcknowledged: boolean
-  /** Told when the server listens, or does not. */
-  readonly onHeard: (problem: Response | null) => readonly Crossing[]
+  /** Told once when the server listens, or does not; with what of it the server does not tell. */
+  readonly onHeard: (problem: Response | null, untold: ReadonlySet<string>) => readonly Crossing[]
 }
 
 const MAX_ROUNDS = 32
 const RELISTEN_MS = 1_000
+const NOTHING: ReadonlySet<string> = new Set()
 
 /**
  * Lets a client of a revision with sessions use a server of 2026-07-28. The session is kept here: what the client
@@ -101,11 +103,7 @@ export class LegacyClient implements Translator {
       case 'ping':
         return [done()]
       case 'logging/setLevel':
-        this.#introduction = {
-          ...this.#introduction,
-          logLevelText: memberText(message, message.params, 'level'),
-        }
-        return [done()]
+        return this.#setLevel(message, done)
       case 'resources/subscribe':
       case 'resources/unsubscribe':
         return this.#subscribe(message, done)
@@ -163,6 +161,16 @@ export class LegacyClient implements Translator {
       [META.logLevel]: logLevelText,
     })
     return request(idText, method, withMembers(paramsText, { _meta: meta }))
+  }
+
+  /** Row: `logging/setLevel` → `_meta` log level. */
+  #setLevel(message: Request, done: () => Crossing): readonly Crossing[] {
+    const { level } = fieldsOf(message.params?.value)
+    // It goes with every request from now on: a server that does not know it would refuse them all.
+    if (typeof level !== 'string' || !LOG_LEVELS.includes(level))
+      return [refused(message, "'level' must be a level of a log.")]
+    this.#introduction = { ...this.#introduction, logLevelText: JSON.stringify(level) }
+    return [done()]
   }
 
   /** A first try, or the next one with what the client answered. */
@@ -254,15 +262,15 @@ export class LegacyClient implements Translator {
     call.open.delete(idKey)
     if (response.outcome === 'error') {
       const { message } = fieldsOf(body.value)
-      const text = `The client did not answer what the server asked: ${String(message)}`
-      const about = call.message.idKey
-      return [
-        ...this.#end(call),
-        { to: 'client', text: error(call.message.idText, RPC_ERRORS.internal, text), about },
-      ]
+      return this.#lost(call, `The client did not answer what the server asked: ${String(message)}`)
     }
     call.answers.set(key, partText(response, body))
     return call.open.size > 0 ? [] : this.#send(call)
+  }
+
+  /** It goes no further, and the server has done some of it. */
+  #lost(call: Call, why: string): readonly Crossing[] {
+    return [...this.#end(call), { to: 'nobody', about: call.message.idKey, end: 'lost', why }]
   }
 
   fromServer(message: Message): readonly Crossing[] {
@@ -296,12 +304,15 @@ export class LegacyClient implements Translator {
     if (call === undefined) return []
     const { idText, method, idKey: about } = call.message
     const { resultType } = fieldsOf(body.value)
-    if (response.outcome === 'result' && resultType === 'input_required' && ROUNDS.has(method))
+    const isResult = response.outcome === 'result'
+    if (isResult && resultType === 'input_required' && ROUNDS.has(method))
       return this.#round(call, response)
-    const text =
-      response.outcome === 'result'
-        ? result(idText, toLegacyResult(partText(response, body)))
-        : `{"jsonrpc":"2.0","id":${idText},"error":${toLegacyError(method, response, partText(response, body))}}`
+    // Without its type it would look like a result that is whole.
+    if (isResult && resultType !== undefined && resultType !== 'complete')
+      return this.#lost(call, 'The answer of the server is of a kind that its client cannot take.')
+    const text = isResult
+      ? result(idText, toLegacyResult(method, partText(response, body)))
+      : `{"jsonrpc":"2.0","id":${idText},"error":${toLegacyError(method, response, partText(response, body))}}`
     const told: Crossing = { to: 'client', text, about }
     return [...this.#end(call), told]
   }
@@ -313,17 +324,14 @@ export class LegacyClient implements Translator {
     call.rounds += 1
     call.answers.clear()
     call.stateText = memberText(response, response.body, 'requestState')
-    const { idText, idKey: about } = call.message
-    const fail = (text: string): readonly Crossing[] => [
-      ...this.#end(call),
-      { to: 'client', text: error(idText, RPC_ERRORS.internal, text), about },
-    ]
-    if (call.rounds > MAX_ROUNDS) return fail('The server asks again and again.')
+    const about = call.message.idKey
+    if (call.rounds > MAX_ROUNDS) return this.#lost(call, 'The server asks again and again.')
     const asked = memberText(response, response.body, 'inputRequests') ?? '{}'
     const out: Crossing[] = []
     for (const key of Object.keys(fieldsOf(JSON.parse(asked)))) {
       const question = inputRequestOf(memberOf(asked, key) ?? 'null')
-      if (question === null) return fail('The server asks for something that no client knows.')
+      if (question === null)
+        return this.#lost(call, 'The server asks for something that no client knows.')
       const id = `sallyport-${this.#newId()}`
       call.open.set(`s${id}`, key)
       this.#questions.set(`s${id}`, call)
@@ -351,25 +359,27 @@ export class LegacyClient implements Translator {
   /** Row: GET stream and `resources/subscribe` → `subscriptions/listen`. */
   #subscribe(message: Request, done: () => Crossing): readonly Crossing[] {
     const { uri } = fieldsOf(message.params?.value)
-    if (typeof uri !== 'string')
+    if (typeof uri !== 'string') return [refused(message, "'uri' must be a text.")]
+    const isMore = message.method === 'resources/subscribe'
+    if (this.#uris.has(uri) === isMore) return [done()]
+    this.#want(uri, isMore)
+    return this.#listen((problem, untold) => {
+      if (problem === null && !untold.has(uri)) return [done()]
+      // What the server does not tell of is not asked for again with what comes next.
+      if (isMore) this.#want(uri, false)
       return [
-        {
-          to: 'client',
-          text: error(message.idText, RPC_ERRORS.params, "'uri' must be a text."),
-          about: message.idKey,
-        },
+        problem === null
+          ? refused(message, 'The server does not tell when this resource changes.')
+          : { to: 'client', text: answered(message.idText, problem), about: message.idKey },
       ]
+    })
+  }
+
+  #want(uri: string, isWanted: boolean): void {
     const uris = new Set(this.#uris)
-    const before = uris.size
-    if (message.method === 'resources/subscribe') uris.add(uri)
+    if (isWanted) uris.add(uri)
     else uris.delete(uri)
-    if (uris.size === before) return [done()]
     this.#uris = uris
-    return this.#listen((problem) => [
-      problem === null
-        ? done()
-        : { to: 'client', text: answered(message.idText, problem), about: message.idKey },
-    ])
   }
 
   /** Listens for all that is wanted now; the stream before ends when this one is there. */
@@ -387,7 +397,7 @@ export class LegacyClient implements Translator {
     if (Object.keys(filter).length === 0) {
       const old = this.#current
       this.#current = null
-      return [...this.#leave(old), ...onHeard(null)]
+      return [...this.#leave(old, NOTHING), ...onHeard(null, NOTHING)]
     }
     const id = this.#newId()
     const listening: Listening = {
@@ -402,10 +412,14 @@ export class LegacyClient implements Translator {
     return [{ to: 'server', text: this.#modern(id, 'subscriptions/listen', params) }]
   }
 
-  #leave(listening: Listening | null): readonly Crossing[] {
+  /** @param untold what of it the server does not tell, as it said for the one in place of this */
+  #leave(listening: Listening | null, untold: ReadonlySet<string>): readonly Crossing[] {
     if (listening === null || !this.#listening.delete(listening.serverKey)) return []
     const params = `{"requestId":${listening.serverKey.slice(1)}}`
-    return [{ to: 'server', text: notification('notifications/cancelled', params) }]
+    return [
+      { to: 'server', text: notification('notifications/cancelled', params) },
+      ...(listening.isAcknowledged ? [] : listening.onHeard(null, untold)),
+    ]
   }
 
   /** The server listens no more, or not at all. */
@@ -414,10 +428,11 @@ export class LegacyClient implements Translator {
     const isRefused = response?.outcome === 'error' && !listening.isAcknowledged
     // A server that refuses is not asked again; one that went away is.
     if (this.#current === listening) {
-      this.#current = null
+      // What was heard before it was asked for is heard still.
+      this.#current = isRefused ? ([...this.#listening.values()].at(-1) ?? null) : null
       this.#isLost = !isRefused
     }
-    return listening.isAcknowledged ? [] : listening.onHeard(isRefused ? response : null)
+    return listening.isAcknowledged ? [] : listening.onHeard(isRefused ? response : null, NOTHING)
   }
 
   #told(message: Notification): readonly Crossing[] {
@@ -430,9 +445,10 @@ export class LegacyClient implements Translator {
       listening.isAcknowledged = true
       const older = [...this.#listening.values()].filter((one) => one !== this.#current)
       const isCurrent = listening === this.#current
+      const untold = untoldOf(listening, fields['notifications'])
       return [
-        ...(isCurrent ? older.flatMap((one) => this.#leave(one)) : []),
-        ...listening.onHeard(null),
+        ...(isCurrent ? older.flatMap((one) => this.#leave(one, untold)) : []),
+        ...listening.onHeard(null, untold),
       ]
     }
     if (method === 'notifications/cancelled') {
@@ -489,6 +505,18 @@ export class LegacyClient implements Translator {
     this.#lastId += 1
     return String(this.#lastId)
   }
+}
+
+/** What a server that acknowledged this does not tell of. @param honored what it says it tells; all of it when it says nothing */
+function untoldOf({ uris }: Listening, honored: unknown): ReadonlySet<string> {
+  if (honored === undefined) return NOTHING
+  const { resourceSubscriptions } = fieldsOf(honored)
+  const told = new Set(Array.isArray(resourceSubscriptions) ? resourceSubscriptions : [])
+  return new Set([...uris].filter((uri) => !told.has(uri)))
+}
+
+function refused({ idText, idKey }: Request, why: string): Crossing {
+  return { to: 'client', text: error(idText, RPC_ERRORS.params, why), about: idKey }
 }
 
 /** The same answer for another id. */

@@ -1,4 +1,6 @@
+import { isHeld } from '../../core/held-values.ts'
 import {
+  elementsOf,
   META,
   type Message,
   memberOf,
@@ -153,9 +155,39 @@ export function toModernResult(method: string, resultText: string): string {
   })
 }
 
-/** Row: `resultType`, `ttlMs` and `cacheScope` are dropped. */
-export function toLegacyResult(resultText: string): string {
-  return withMembers(resultText, { resultType: null, ttlMs: null, cacheScope: null })
+/** Row: `resultType`, `ttlMs` and `cacheScope` are dropped, and what clients with sessions take for a broken answer. */
+export function toLegacyResult(method: string, resultText: string): string {
+  return withMembers(resultText, {
+    resultType: null,
+    ttlMs: null,
+    cacheScope: null,
+    ...(method === 'tools/list' ? withoutOddSchemas(resultText) : {}),
+    ...(method === 'tools/call' ? withStructureInObject(resultText) : {}),
+  })
+}
+
+/** Row: a tool whose results are no objects → one that says nothing of them. */
+function withoutOddSchemas(resultText: string): Readonly<Record<string, string>> {
+  const text = memberOf(resultText, 'tools')
+  const tools: unknown = text === null ? null : JSON.parse(text)
+  if (text === null || !Array.isArray(tools)) return {}
+  const isOdd = (tool: unknown): boolean => {
+    const { outputSchema } = fieldsOf(tool)
+    return outputSchema !== undefined && fieldsOf(outputSchema)['type'] !== 'object'
+  }
+  if (!tools.some(isOdd)) return {}
+  const shown = elementsOf(text).map(({ start, end }, index) => {
+    const tool = text.slice(start, end)
+    return isOdd(tools[index]) ? withMembers(tool, { outputSchema: null }) : tool
+  })
+  return { tools: `[${shown.join(',')}]` }
+}
+
+/** Row: `structuredContent` that is no object → one that holds it as `result`. */
+function withStructureInObject(resultText: string): Readonly<Record<string, string>> {
+  const text = memberOf(resultText, 'structuredContent')
+  if (text === null || text.startsWith('{') || isHeld(JSON.parse(text))) return {}
+  return { structuredContent: withMembers('{}', { result: text }) }
 }
 
 const NOT_FOUND = -32002

@@ -33,7 +33,7 @@ export {
   ToolHeaders,
   versionNamedBy,
 } from './http-headers.ts'
-export { membersIn, parseExactly, surveyed, writeExactly } from './json-text.ts'
+export { elementsOf, membersIn, parseExactly, surveyed, writeExactly } from './json-text.ts'
 export {
   LARGE_BYTES,
   type LargeLine,
