@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { Fault } from '../core/faults.ts'
+import { heldCommand } from './held-command.ts'
 
 export interface StdioServerRequest {
   /** Program and arguments, handed over as they are: no shell reads them. */
@@ -59,14 +60,16 @@ export class StdioServer {
     if (program === undefined || program === '')
       throw new Fault('BAD_USAGE', 'There is no server to start; write its command after --.')
     const guard = startGuard()
-    const child = spawn(program, args, {
+    const held = heldCommand(program, args, environment)
+    const child = spawn(held?.program ?? program, held?.args ?? args, {
       stdio: ['pipe', 'pipe', 'inherit'],
       shell: false,
       detached: process.platform !== 'win32',
-      env: { ...environment },
+      env: { ...(held?.environment ?? environment) },
     })
     // Before anything is waited for: it may be running while this process is still busy with its own start.
     if (child.pid !== undefined) guard.watch(child.pid)
+    if (held !== null) child.stdin.write(held.release)
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.once('error', (cause) => {

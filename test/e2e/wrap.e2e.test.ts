@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/client'
@@ -292,6 +293,86 @@ describe('endings', { concurrency: true }, () => {
         }),
       )
     })
+})
+
+const KILLED_AT_SPAWN = new URL('../support/killed-at-spawn.mjs', import.meta.url).href
+test('a gateway that is killed before it knows its server leaves none', async () => {
+  const wrapped = startWrapped(home, {
+    manner: 'stubborn',
+    env: { NODE_OPTIONS: `--import=${KILLED_AT_SPAWN}` },
+  })
+  // Its pipes may be held by what it left.
+  const [, signal] = await once(wrapped.child, 'exit')
+  assert.equal(signal, 'SIGKILL')
+  for (let waited = 0; waited < 3_000 && wrapped.received() === ''; waited += 50) await sleep(50)
+  if (wrapped.received() !== '') process.kill(-wrapped.serverPid(), 'SIGKILL')
+  assert.equal(wrapped.received(), '', 'a server began that nobody would end')
+})
+
+test('a server is started as if nothing stood before it: its words, its variables, its input', async () => {
+  const words = [
+    '',
+    ' ',
+    '-n',
+    '--',
+    'a=b',
+    '$HOME `id` \\ \' "',
+    'é\u0001\u007f\n😀\u0081\u0088',
+    '*',
+  ]
+  const env = {
+    LC_ALL: 'none.such',
+    OLDPWD: 'x',
+    SHLVL: '7',
+    _: 'u',
+    WANTED: 'a\nb = "c" \'',
+    word: '() { :; }',
+  }
+  const named = ['OLDPWD', 'SHLVL', '_', 'WANTED', 'word']
+  const script = `const { HOME: h, PATH: p, TMPDIR: t, ...rest } = process.env
+    const seen = { argv: process.argv.slice(1), argv0: process.argv0, rest, open: require('node:fs').readdirSync('/dev/fd').length }
+    process.stdin.once('data', (input) => {
+      console.error(JSON.stringify({ ...seen, input: String(input) }))
+      process.exit(37)
+    })`
+  const args = ['-e', script, '--', ...words]
+  const flags = named.flatMap((name) => ['--env', name])
+  const options = { input: '{"jsonrpc":"2.0","id":1,"method":"ping"}\n', encoding: 'utf8' } as const
+  const least = { HOME: home, PATH: dirname(process.execPath), PWD: '/nowhere' }
+  const seenBy = ({
+    stderr,
+    status,
+  }: {
+    readonly stderr: string
+    readonly status: number | null
+  }) => {
+    assert.equal(status, 37, stderr)
+    return JSON.parse(stderr.split('\n').find((line) => line.startsWith('{"argv"')) ?? '{}')
+  }
+  const direct = spawnSync('node', args, { ...options, env: { ...least, ...env } })
+  const wrapped = spawnSync(process.execPath, [LAUNCHER, 'wrap', ...flags, '--', 'node', ...args], {
+    ...options,
+    env: { ...homeEnvironment(home), ...least, ...env },
+  })
+  assert.deepEqual(seenBy(wrapped), seenBy(direct))
+})
+
+test('what cannot be started is told at once, whatever is amiss with it', async () => {
+  const file = (name: string) => join(home, name)
+  await writeFile(file('no-interpreter'), '#!/no/such/interpreter\n', { mode: 0o755 })
+  await writeFile(file('not-executable'), '#!/bin/sh\n', { mode: 0o644 })
+  await mkdir(file('a-folder'))
+  for (const command of [
+    'no-such-program',
+    ...['no-interpreter', 'not-executable', 'a-folder'].map(file),
+  ]) {
+    const { status, stderr } = spawnSync(process.execPath, [LAUNCHER, 'wrap', '--', command], {
+      env: homeEnvironment(home),
+      encoding: 'utf8',
+    })
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, /cannot be started/)
+  }
 })
 
 test('what a server started ends with it', async () => {
