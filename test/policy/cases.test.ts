@@ -47,6 +47,14 @@ const PAY = await toolPolicyOf(
           ],
         },
         watch: { action: 'shadow', deny_if: [{ conditions: [] }] },
+        often: { action: 'shadow', limits: [{ counter: 'o', window: 'day', max: 2 }] },
+        ask: {
+          action: 'require_approval',
+          limits: [
+            { counter: 'a', window: 'day', max: 9 },
+            { counter: 'a', window: 'day', max: 100, cost: 5 },
+          ],
+        },
         read: {
           on_result: { deny_if: [{ conditions: [{ path: 'text', op: 'contains', value: 'x' }] }] },
         },
@@ -71,6 +79,10 @@ cases:
   - {call: pay, args: {amount: 40}, after: 2, expect: limited, rule: /tools/pay/limits/0}
   - {call: pay, args: {amount: 0}, after: 900, expect: allowed}
   - {call: watch, expect: shadow}
+  - {call: often, after: 1, expect: allowed}
+  - {call: often, after: 2, expect: shadow, rule: /tools/often/limits/0}
+  - {call: ask, expect: approval}
+  - {call: ask, after: 1, expect: limited, rule: /tools/ask/limits/0}
   - {call: secret, expect: hidden}
   - {call: other, expect: denied, rule: (default deny)}
   - {call: read, result: {content: [{type: text, text: "an x"}]}, expect: withheld}
@@ -87,9 +99,9 @@ test('cases beside a policy pass or say what came instead', async () => {
   const runs = runPolicyCases(PAY, read.cases)
   assert.deepEqual(
     runs.filter(({ passed }) => !passed).map(({ case: { name, line }, got }) => [name, line, got]),
-    [['wrong', 22, { outcome: 'allowed', rule: null, reason: null }]],
+    [['wrong', 26, { outcome: 'allowed', rule: null, reason: null }]],
   )
-  assert.equal(runs.length, 14)
+  assert.equal(runs.length, 18)
 })
 
 test('a case that is mistyped is refused where it stands', async () => {
@@ -233,6 +245,26 @@ tools:
     ['write_file', 'drop', 'read_file'].map((name) => isListed(policy, name)),
     [true, false, false],
   )
+})
+
+test('what a server lists twice is in its first policy once, and what no rule can name is not', async () => {
+  const text = suggestedPolicy('x', [
+    tool('a'),
+    tool('b', { readOnlyHint: true }),
+    tool('a', { destructiveHint: true }),
+    tool('b'),
+    tool('a', { readOnlyHint: true }),
+    tool('*'),
+  ])
+  const policy = await toolPolicyOf('p.yaml', bytes(text))
+  assert.deepEqual(
+    [...policy.tools].map(([name, { action }]) => [name, action]),
+    [
+      ['a', 'deny'],
+      ['b', 'require_approval'],
+    ],
+  )
+  assert.doesNotMatch(text, /only read\. /)
 })
 
 test('a server without tools, or with readers only, gets a policy as well', async () => {

@@ -1,10 +1,13 @@
+import { strictestOf } from '../../core/counter-port.ts'
 import { epochMs, parseInstant } from '../../core/time.ts'
+import type { Charge } from './cost.ts'
 import type { DocumentReader, Fields, PolicyProblem } from './document-reader.ts'
 import { exactValue } from './exact-value.ts'
 import { explainCall } from './explain-call.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 import type { Asker, CallSubject, MethodSubject, ToolPolicy } from './model.ts'
 import { formatOf, readDocument } from './read-tool-policy.ts'
+import { windowOf } from './windows.ts'
 
 const FILE_KEYS = ['policy', 'cases'] as const
 const CASE_KEYS = [
@@ -197,18 +200,28 @@ function outcomeOf(policy: ToolPolicy, { subject, result, after }: PolicyCase): 
     return { outcome: isHidden ? 'hidden' : 'denied', rule, reason }
   }
   const { needsApproval, shadow } = decision
+  const full = strictestOf(charges.map(counted)).filter(
+    ({ max, amount }) => amount > 0 && amount * (after + 1) > max,
+  )
+  const [reached, told] = [false, true].map((isShadow) => {
+    const limit = full.find((one) => one.isShadow === isShadow)?.limit
+    return limit && { rule: limit.pointer, reason: limit.onDeny }
+  })
+  if (reached !== undefined) return { outcome: 'limited', ...reached }
+  // Nobody is asked about a call that would not fit.
   if (needsApproval !== null)
     return { outcome: 'approval', rule: needsApproval.rule, reason: needsApproval.reason }
-  // A limit in shadow stops nobody.
-  const reached = charges.find(
-    ({ limit, amount, isShadow }) => !isShadow && amount > 0 && amount * (after + 1) > limit.max,
-  )
-  if (reached !== undefined)
-    return { outcome: 'limited', rule: reached.limit.pointer, reason: reached.limit.onDeny }
   if (answer !== null && !answer.allowed)
     return { outcome: 'withheld', rule: answer.rule, reason: answer.reason }
-  const lifted = shadow ?? (answer?.allowed === true ? answer.shadow : null)
+  const lifted = shadow ?? told ?? (answer?.allowed === true ? answer.shadow : null)
   return lifted === null
     ? { outcome: 'allowed', rule: null, reason: null }
     : { outcome: 'shadow', rule: lifted.rule, reason: lifted.reason }
+}
+
+/** All calls of a case are one caller's. */
+function counted(charge: Charge) {
+  const { counter, window, scope, algorithm, scale, max } = charge.limit
+  const key = JSON.stringify([counter, window, scope, algorithm, scale])
+  return { ...charge, counter: key, window: windowOf(charge.limit), max }
 }

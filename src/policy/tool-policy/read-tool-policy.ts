@@ -23,12 +23,14 @@ export type ReadToolPolicy =
 export function formatOf(file: string, bytes: Uint8Array): PolicyFormat {
   if (/\.ya?ml$/i.test(file)) return 'yaml'
   if (/\.json$/i.test(file)) return 'json'
-  const first = bytes.find((byte) => byte > SPACE)
+  const first = bytes.find((byte) => byte > SPACE && !MARK.includes(byte))
   return first === undefined || first === BRACE ? 'json' : 'yaml'
 }
 
 const SPACE = 0x20
 const BRACE = 0x7b
+/** What some editors begin a file with. */
+const MARK = [0xef, 0xbb, 0xbf]
 
 /** Reads a policy strictly: what is not understood is wrong, and all that is wrong is told. */
 export async function readToolPolicy(

@@ -21,7 +21,8 @@ What a tool is like is what the server says of itself: read it as a suggestion.
  * A first policy for a server, in YAML: nothing is allowed until somebody takes a comment sign away. Tools that say
  * they only read are suggested; what destroys, or does not say, is left to be allowed with a person's word.
  */
-export function suggestedPolicy(server: string, tools: readonly ListedTool[]): string {
+export function suggestedPolicy(server: string, listed: readonly ListedTool[]): string {
+  const tools = nameable(listed)
   const document = new Document(null, { schema: 'core' })
   document.commentBefore = commented(HEADER)
   const map = new YAMLMap()
@@ -60,6 +61,20 @@ export function suggestedPolicy(server: string, tools: readonly ListedTool[]): s
       ].join('\n'),
     )
   return document.toString({ lineWidth: 0 })
+}
+
+/**
+ * Each tool once. Of those that a server lists twice the one that may do most is taken; one that is called `*` has no
+ * rule, as what is not named is denied.
+ */
+function nameable(listed: readonly ListedTool[]): readonly ListedTool[] {
+  const byName = new Map<string, ListedTool>()
+  for (const tool of listed) {
+    const other = byName.get(tool.name)
+    const isMore = other === undefined || destroys(tool) || isReader(other)
+    if (tool.name !== '*' && isMore) byName.set(tool.name, tool)
+  }
+  return [...byName.values()]
 }
 
 function isReader({ annotations }: ListedTool): boolean {

@@ -119,8 +119,9 @@ test('the format is that of the ending, else of the first character', () => {
       ['p.YML', '{}'],
       ['name', ' \n{}'],
       ['name', ''],
+      ['name', '\ufeff{"version":"1"}'],
       ['name', 'version: "1"'],
     ] as const
   ).map(([file, text]) => formatOf(file, Buffer.from(text)))
-  assert.deepEqual(formats, ['json', 'yaml', 'yaml', 'json', 'json', 'yaml'])
+  assert.deepEqual(formats, ['json', 'yaml', 'yaml', 'json', 'json', 'json', 'yaml'])
 })
