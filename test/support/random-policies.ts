@@ -11,8 +11,9 @@ const scalar = fc.constantFrom(...VALUES)
 const path = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom(...NAMES.map((name) => `args.${name}`)) },
   fc.constantFrom('args.x.y', '/z/0', 'args#/x/y', 'principal', 'principal.kind', 'class', 'tool'),
-  fc.constantFrom('client', 'labels', 'annotations.readOnlyHint'),
+  fc.constantFrom('client', 'annotations.readOnlyHint'),
 )
+const listPath = fc.oneof({ weight: 8, arbitrary: path }, fc.constant('labels'))
 const condition = fc.oneof(
   fc.record({ path, op: fc.constantFrom('eq', 'neq'), value: scalar }),
   fc.record({
@@ -25,9 +26,9 @@ const condition = fc.oneof(
     op: fc.constantFrom('in', 'not_in'),
     value: fc.array(scalar, { minLength: 1, maxLength: 3 }),
   }),
-  fc.record({ path, op: fc.constant('exists'), value: fc.boolean() }),
+  fc.record({ path: listPath, op: fc.constant('exists'), value: fc.boolean() }),
   fc.record({ path, op: fc.constant('regex'), value: fc.constantFrom('p', '^q', '1|x') }),
-  fc.record({ path, op: fc.constant('contains'), value: scalar }),
+  fc.record({ path: listPath, op: fc.constant('contains'), value: scalar }),
   fc.constantFrom<{ readonly time: object }>(
     { time: { from: '09:00', to: '17:00' } },
     { time: { from: '22:00', to: '06:00', days: ['fri'], zone: 'Europe/Berlin' } },

@@ -24,6 +24,26 @@ const policies: readonly [what: string, policy: object, warnings: readonly strin
   ],
   ['none where something is', { record: '7d', tools: { t: { record: 'none' } } }, []],
   [
+    'what looks like a way into lists',
+    {
+      tools: {
+        t: {
+          deny_if: [
+            { conditions: [is('args.to.0.id', 'eq', 1)] },
+            { conditions: [{ any: [is('/to/*/id', 'eq', 1)] }] },
+            { conditions: [is('/to/0/id', 'eq', 1)] },
+          ],
+          limits: [limit({ cost: 'args.to.0' })],
+        },
+      },
+    },
+    [
+      "names joined by dots do not lead into lists: write 'args#/to/0/id' for an element",
+      "'*' in a path is a name: no path leads to all elements of a list",
+      "names joined by dots do not lead into lists: write 'args#/to/0' for an element",
+    ],
+  ],
+  [
     'a limit of nothing',
     { tools: { t: { limits: [limit({ max: 0 })] } } },
     ["lets no call pass; the action 'deny' says so"],

@@ -1,7 +1,8 @@
 import { compareDecimals, decimalOf } from '../../core/decimal.ts'
 import { quoted } from '../quoted.ts'
 import { KNOWN_CLASSES } from './document-keys.ts'
-import type { Condition, Rule, Test, ToolLimit, ToolPolicy } from './model.ts'
+import type { Condition, Rule, SubjectPath, Test, ToolLimit, ToolPolicy } from './model.ts'
+import { pointerStep } from './pointer-step.ts'
 
 /** Something that is allowed and perhaps not meant. */
 export interface Lint {
@@ -73,6 +74,8 @@ function rulesLints(rule: Rule): readonly Lint[] {
     says(pointer, "'shadow' has nothing to let pass: the rule never denies")
   for (const clause of all) {
     if (isContradiction(clause.tests)) says(clause.pointer, 'its conditions are never met together')
+    for (const problem of new Set(pathsOf(clause.tests).map(notFound)))
+      if (problem !== null) says(clause.pointer, problem)
     for (const root of rootsOf(clause.tests)) {
       if (root === 'client')
         says(clause.pointer, "clients name themselves: whoever wants to has another 'client'")
@@ -83,7 +86,9 @@ function rulesLints(rule: Rule): readonly Lint[] {
         )
     }
   }
-  for (const { pointer: at, scope, max } of limits) {
+  for (const { pointer: at, scope, max, cost } of limits) {
+    const problem = cost.kind === 'fixed' ? null : notFound(cost.path)
+    if (problem !== null) says(at, problem)
     if (scope === 'session')
       says(at, "a client can begin a new session and with it a new count; the scope 'grant' holds")
     if (max === 0) says(at, "lets no call pass; the action 'deny' says so")
@@ -109,15 +114,21 @@ function counterLints(limits: readonly ToolLimit[]): readonly Lint[] {
 }
 
 function rootsOf(tests: readonly Test[]): ReadonlySet<string> {
-  return new Set(
-    tests.flatMap((test) =>
-      test.kind === 'condition'
-        ? [test.path.root]
-        : test.kind === 'time'
-          ? []
-          : [...rootsOf(test.tests)],
-    ),
+  return new Set(pathsOf(tests).map(({ root }) => root))
+}
+
+function pathsOf(tests: readonly Test[]): readonly SubjectPath[] {
+  return tests.flatMap((test) =>
+    test.kind === 'condition' ? [test.path] : test.kind === 'time' ? [] : pathsOf(test.tests),
   )
+}
+
+/** What looks like a way into lists and is none. */
+function notFound({ root, steps, isPointer }: SubjectPath): string | null {
+  if (steps.includes('*')) return "'*' in a path is a name: no path leads to all elements of a list"
+  return !isPointer && steps.some((step) => /^\d+$/.test(step))
+    ? `names joined by dots do not lead into lists: write ${quoted(`${root}#${steps.map(pointerStep).join('')}`)} for an element`
+    : null
 }
 
 /** Each is held against each: nobody writes more on one place. */

@@ -101,6 +101,21 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     [`2:12 'deny_if' is empty: to deny always, write [{"conditions": []}], or leave it out`],
   ],
   [
+    'elements of a list as other languages name them',
+    withCondition('{"path":"args.to[0].lines[12].id","op":"eq","value":1}'),
+    ["3:9 'path' has an element of a list: write 'args#/to/0/lines/12/id'"],
+  ],
+  [
+    'all elements of a list',
+    withCondition('{"path":"args.to[*].id","op":"eq","value":1}'),
+    ["3:9 'path' leads to one value: there is none to all elements of a list"],
+  ],
+  [
+    'labels as if they were one',
+    withCondition('{"path":"labels","op":"not_in","value":["ci"]}'),
+    ["3:23 'labels' is a list: 'contains' asks for one of them"],
+  ],
+  [
     'a path and an operator that are none',
     withCondition('{"path":"arg.a","op":"equals","value":1}'),
     [

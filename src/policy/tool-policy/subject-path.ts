@@ -1,6 +1,7 @@
 import { foldedName } from '../../core/folded-name.ts'
 import { holdsHeld, isHeld, mayHold } from '../../core/held-values.ts'
 import { type Asker, type CallSubject, type PathRoot, ROOTS, type SubjectPath } from './model.ts'
+import { pointerStep } from './pointer-step.ts'
 
 /** What a place in the document lets conditions look at. */
 export type PathPlace = 'call' | 'result' | 'method' | 'method-result'
@@ -48,11 +49,25 @@ export function parseSubjectPath(text: string, place: PathPlace): SubjectPath | 
   const steps = isPointer ? pointerSteps(pointer) : names
   if (steps === null) return "'path' has a '~' that is neither '~0' nor '~1'"
   if (!isPointer && steps.includes('')) return "'path' has an empty name between its dots"
+  if (!isPointer && steps.some((step) => ELEMENT.test(step))) return noElements(root, steps)
   if (DEEP.has(root)) {
     if (steps.length === 0 && root !== 'result') return `'path' says nothing behind '${root}'`
   } else if (isPointer || steps.length > 1 || !steps.every((one) => PARTS[root]?.includes(one)))
     return `'path' is '${[root, ...(PARTS[root] ?? []).map((one) => `${root}.${one}`)].join("' or '")}' there`
   return { root, steps, isPointer }
+}
+
+/** As other languages of paths name elements of lists; what is only called so is reached by a pointer. */
+const ELEMENT = /\[(?:\d*|\*)\]$/
+
+function noElements(root: PathRoot, steps: readonly string[]): string {
+  const pointer = steps
+    .map(pointerStep)
+    .join('')
+    .replaceAll(/\[(\d+)\]/g, '/$1')
+  return /\[\*?\]/.test(pointer)
+    ? "'path' leads to one value: there is none to all elements of a list"
+    : `'path' has an element of a list: write '${root}#${pointer}'`
 }
 
 function pointerSteps(pointer: string): readonly string[] | null {

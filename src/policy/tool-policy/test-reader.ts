@@ -4,11 +4,20 @@ import { quoted } from '../quoted.ts'
 import { CONDITION_KEYS, DAYS, GROUPS, TIME_KEYS } from './document-keys.ts'
 import type { DocumentReader } from './document-reader.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
-import { type Condition, OPERATORS, type Test, type TestGroup, type TimeTest } from './model.ts'
+import {
+  type Condition,
+  OPERATORS,
+  type Operator,
+  type Test,
+  type TestGroup,
+  type TimeTest,
+} from './model.ts'
 import { type CompilePattern, judgesOf } from './operators.ts'
 import { type PathPlace, parseSubjectPath } from './subject-path.ts'
 
 const CLOCK = /^(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$/
+/** What can be asked of what is a list always. */
+const OF_LISTS: ReadonlySet<Operator> = new Set(['contains', 'exists'])
 const MINUTES_OF_DAY = 24 * 60
 
 /** Reads what is so or not of a call: conditions, groups of them, hours. */
@@ -52,11 +61,14 @@ export class TestReader {
     if (fields === undefined) return undefined
     const pathAt = reader.needed(fields, 'path', node, 'a condition')
     const text = reader.text(pathAt)
-    const op = reader.oneOf(reader.needed(fields, 'op', node, 'a condition'), OPERATORS)
+    const opAt = reader.needed(fields, 'op', node, 'a condition')
+    const op = reader.oneOf(opAt, OPERATORS)
     if (pathAt === undefined || text === undefined) return undefined
     const path = parseSubjectPath(text, place)
     if (typeof path === 'string') return reader.refuse(pathAt.value.start, path)
-    if (op === undefined) return undefined
+    if (opAt === undefined || op === undefined) return undefined
+    if (path.root === 'labels' && !OF_LISTS.has(op))
+      return reader.refuse(opAt.value.start, "'labels' is a list: 'contains' asks for one of them")
     const value = fields.get('value')?.value ?? null
     const judges = judgesOf(op, value, this.#compilePattern)
     if (typeof judges === 'string') return reader.refuse(value?.start ?? node.start, judges)
