@@ -26,6 +26,9 @@ const SEEN_BY_SHELLS = /^(?:PWD|OLDPWD|SHLVL|LOGNAME|_|LANG|LANGUAGE|LC_\w+)$/
 const OWNED_BY_SHELLS =
   /^(?:IFS|ENV|OPT[A-Z]+|PS\d|PPID|LINENO|S?RANDOM|SECONDS|EPOCH\w+|HIST\w+|FUNCNEST|POSIXLY_CORRECT|(?:BASH|SHELLOPTS|COMP_|ZSH_)\w*|[UEG]*ID|TTY|VENDOR|\w*TYPE|USERNAME|ARGV0|TMOUT|signals)$/
 
+/** What else may be called a variable, and is lost where it comes by some shells. */
+const KEPT_BY_SHELLS = /^[A-Za-z_]\w*$/
+
 /** As the system looks where the environment names no `PATH`. */
 const DEFAULT_PATH = '/usr/local/bin:/bin:/usr/bin'
 
@@ -46,7 +49,7 @@ export function heldCommand(
   const set: string[] = []
   const rest: Record<string, string> = {}
   for (const [name, value] of Object.entries(environment)) {
-    if (OWNED_BY_SHELLS.test(name)) return null
+    if (OWNED_BY_SHELLS.test(name) || !KEPT_BY_SHELLS.test(name)) return null
     if (SEEN_BY_SHELLS.test(name)) set.push(`${name}=${value}`)
     else rest[name] = value
   }

@@ -309,53 +309,62 @@ test('a gateway that is killed before it knows its server leaves none', async ()
   assert.equal(wrapped.received(), '', 'a server began that nobody would end')
 })
 
-test('a server is started as if nothing stood before it: its words, its variables, its input', async () => {
-  const words = [
-    '',
-    ' ',
-    '-n',
-    '--',
-    'a=b',
-    '$HOME `id` \\ \' "',
-    'é\u0001\u007f\n😀\u0081\u0088',
-    '*',
-  ]
-  const env = {
-    LC_ALL: 'none.such',
-    OLDPWD: 'x',
-    SHLVL: '7',
-    _: 'u',
-    WANTED: 'a\nb = "c" \'',
-    word: '() { :; }',
-  }
-  const named = ['OLDPWD', 'SHLVL', '_', 'WANTED', 'word']
-  const script = `const { HOME: h, PATH: p, TMPDIR: t, ...rest } = process.env
+for (const odd of [{}, { 'a.b': 'kept' }])
+  test(`a server is started as if nothing stood before it: its words, its variables ${Object.keys(odd).join()}, its input`, async () => {
+    const words = [
+      '',
+      ' ',
+      '-n',
+      '--',
+      'a=b',
+      '$HOME `id` \\ \' "',
+      'é\u0001\u007f\n😀\u0081\u0088',
+      '*',
+    ]
+    const env = {
+      LC_ALL: 'none.such',
+      OLDPWD: 'x',
+      SHLVL: '7',
+      _: 'u',
+      WANTED: 'a\nb = "c" \'',
+      word: '() { :; }',
+      ...odd,
+    }
+    const named = ['OLDPWD', 'SHLVL', '_', 'WANTED', 'word', ...Object.keys(odd)]
+    const script = `const { HOME: h, PATH: p, TMPDIR: t, ...rest } = process.env
     const seen = { argv: process.argv.slice(1), argv0: process.argv0, rest, open: require('node:fs').readdirSync('/dev/fd').length }
     process.stdin.once('data', (input) => {
       console.error(JSON.stringify({ ...seen, input: String(input) }))
       process.exit(37)
     })`
-  const args = ['-e', script, '--', ...words]
-  const flags = named.flatMap((name) => ['--env', name])
-  const options = { input: '{"jsonrpc":"2.0","id":1,"method":"ping"}\n', encoding: 'utf8' } as const
-  const least = { HOME: home, PATH: dirname(process.execPath), PWD: '/nowhere' }
-  const seenBy = ({
-    stderr,
-    status,
-  }: {
-    readonly stderr: string
-    readonly status: number | null
-  }) => {
-    assert.equal(status, 37, stderr)
-    return JSON.parse(stderr.split('\n').find((line) => line.startsWith('{"argv"')) ?? '{}')
-  }
-  const direct = spawnSync('node', args, { ...options, env: { ...least, ...env } })
-  const wrapped = spawnSync(process.execPath, [LAUNCHER, 'wrap', ...flags, '--', 'node', ...args], {
-    ...options,
-    env: { ...homeEnvironment(home), ...least, ...env },
+    const args = ['-e', script, '--', ...words]
+    const flags = named.flatMap((name) => ['--env', name])
+    const options = {
+      input: '{"jsonrpc":"2.0","id":1,"method":"ping"}\n',
+      encoding: 'utf8',
+    } as const
+    const least = { HOME: home, PATH: dirname(process.execPath), PWD: '/nowhere' }
+    const seenBy = ({
+      stderr,
+      status,
+    }: {
+      readonly stderr: string
+      readonly status: number | null
+    }) => {
+      assert.equal(status, 37, stderr)
+      return JSON.parse(stderr.split('\n').find((line) => line.startsWith('{"argv"')) ?? '{}')
+    }
+    const direct = spawnSync('node', args, { ...options, env: { ...least, ...env } })
+    const wrapped = spawnSync(
+      process.execPath,
+      [LAUNCHER, 'wrap', ...flags, '--', 'node', ...args],
+      {
+        ...options,
+        env: { ...homeEnvironment(home), ...least, ...env },
+      },
+    )
+    assert.deepEqual(seenBy(wrapped), seenBy(direct))
   })
-  assert.deepEqual(seenBy(wrapped), seenBy(direct))
-})
 
 test('what cannot be started is told at once, whatever is amiss with it', async () => {
   const file = (name: string) => join(home, name)
