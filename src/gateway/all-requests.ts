@@ -58,9 +58,11 @@ export async function answerAll(one: AllRequest): Promise<string> {
   if (kind !== undefined) return resultAnswer(idText, await listed(kind, one))
   switch (method) {
     case 'initialize':
-      return resultAnswer(idText, greeting(one))
+      if (!isModern) return resultAnswer(idText, greeting(one))
+      break
     case 'ping':
-      return resultAnswer(idText, {})
+      if (!isModern) return resultAnswer(idText, {})
+      break
     case 'server/discover':
       return resultAnswer(idText, discovered(one))
     case 'tools/call':

@@ -162,6 +162,16 @@ for (const era of ERAS)
     assert.doesNotMatch(readFileSync(log, 'utf8'), /of-a-server|inputResponses/)
   })
 
+test('modern: methods of the revisions with sessions are none', async () => {
+  const { key } = await agentAt(['lines', 'open'])
+  for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe']) {
+    const headers = { ...MODERN_HEADERS, 'Mcp-Method': method }
+    const answer = await post(key, { method, params: { _meta: MODERN } }, headers)
+    const { error } = (await answer.json()) as { error?: { code: number } }
+    assert.deepEqual([answer.status, error?.code], [404, -32601], method)
+  }
+})
+
 test('legacy: a cancelled request is cancelled at its server, and no request of another client', async () => {
   const { key } = await agentAt(['lines', 'open'])
   const hello = async (): Promise<Record<string, string>> => {
