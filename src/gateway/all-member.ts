@@ -15,6 +15,8 @@ import type { OpenUpstream } from './upstream.ts'
 
 export interface MemberOptions extends Omit<RelayOptions, 'toClient' | 'toServer'> {
   readonly upstream: OpenUpstream
+  /** Name of the server. */
+  readonly server: string
   /** How we call ourselves to servers. */
   readonly version: string
   /** What the server tells of its own accord: that a list or a resource changed. */

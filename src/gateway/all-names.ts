@@ -1,4 +1,4 @@
-import { judgedPart, readMessage, withPart } from '../mcp/wire/index.ts'
+import { judgedPart, type Message, type Refused, readMessage, withPart } from '../mcp/wire/index.ts'
 import { isObject } from './tool-call.ts'
 
 const PREFIX = /^mcp:\/\/([^/]{1,64})\//i
@@ -18,15 +18,55 @@ export function uriAtServer(
     : { server, uri: uri.slice(prefix.length) }
 }
 
-/** An answer of a server with the addresses in it as they are among those of all. Everything else stays as it was written. */
+/**
+ * An answer of a server with the addresses and the ids of elicitations in it as they are among those of all. Everything
+ * else stays as it was written.
+ */
 export function answerOfAll(text: string, server: string): string {
-  if (!text.includes('"uri')) return text
+  if (!text.includes('"uri') && !text.includes(URL_REQUIRED)) return text
   const answer = readMessage(text)
-  if (answer.kind !== 'response' || answer.outcome !== 'result') return text
+  if (answer.kind !== 'response') return text
   const { value, problem } = judgedPart(answer, answer.body)
   if (problem !== null) return text
-  const renamed = resultOfAll(value, server)
+  const renamed =
+    answer.outcome === 'result' ? resultOfAll(value, server) : errorOfAll(value, server)
   return renamed === value ? text : withPart(answer, answer.body, renamed)
+}
+
+/** The code of an error that sends the person elsewhere, as it is written in it. */
+const URL_REQUIRED = '-32042'
+
+/** The address of what is not there, and the places where the person has to go. */
+function errorOfAll(error: unknown, server: string): unknown {
+  if (!isObject(error) || !isObject(error['data'])) return error
+  const data = withUri(error['data'], server)
+  if (!isObject(data)) return error
+  const { elicitations } = data
+  const named = changed(data, {
+    elicitations: each(elicitations, (one) => withElicitation(one, server)),
+  })
+  return changed(error, { data: named })
+}
+
+/**
+ * What a server asks or tells with the id of its elicitation as it is among those of all: two servers may give the same.
+ */
+export function wordOfAll(message: Message, server: string): Message | Refused {
+  if (message.kind === 'response' || message.params === null || !ELICITING.has(message.method))
+    return message
+  const { value, problem } = judgedPart(message, message.params)
+  const named = problem === null ? withElicitation(value, server) : value
+  return named === value ? message : readMessage(withPart(message, message.params, named))
+}
+
+const ELICITING: ReadonlySet<string> = new Set([
+  'elicitation/create',
+  'notifications/elicitation/complete',
+])
+
+function withElicitation(value: unknown, server: string): unknown {
+  if (!isObject(value) || typeof value['elicitationId'] !== 'string') return value
+  return { ...value, elicitationId: `${server}.${value['elicitationId']}` }
 }
 
 /** `contents` of what is read, `content` of what a tool says, and that of the messages of a prompt. */

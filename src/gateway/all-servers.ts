@@ -36,7 +36,7 @@ export interface AllOfKind {
   readonly passedOver: readonly PassedOver[]
 }
 
-export type MemberParts = Omit<MemberOptions, 'onOver' | 'onNotice' | 'caller'>
+export type MemberParts = Omit<MemberOptions, 'onOver' | 'onNotice' | 'caller' | 'server'>
 
 export interface AllServersOptions {
   /** How a server is reached and judged; what it is judged by may change. */
@@ -325,6 +325,7 @@ export class AllServers {
     const member: AllMember = memberFor({
       ...partsOf(() => this.#reaches.get(name) ?? { ...reach, policies: ['(gone)'] }),
       caller,
+      server: name,
       onNotice: (notice) => onNotice(noticeOfAll(notice, name)),
       onOver: () => {
         if (this.#held.get(name)?.member === member) this.#held.delete(name)

@@ -19,6 +19,7 @@ import {
   resultIn,
   type Way,
 } from './all-member.ts'
+import { wordOfAll } from './all-names.ts'
 import type { AllWords } from './all-words.ts'
 import { Relay } from './relay.ts'
 import { SlowReaders } from './slow-readers.ts'
@@ -268,11 +269,13 @@ export class Member implements AllMember {
     }
     // On a pipe nothing says to which request a message belongs; often there is only one.
     const [only] = this.#asked.size === 1 ? this.#asked.values() : []
-    this.#said(readMessage(text), (asked ?? only)?.way ?? null)
+    const said = readMessage(text)
+    if (said.kind !== 'refused')
+      this.#said(wordOfAll(said, this.#options.server), (asked ?? only)?.way ?? null)
   }
 
   /** @param way of the request that it belongs to, when that is known */
-  #said(message: Message | { readonly kind: 'refused' }, way: Way | null): void {
+  #said(message: Message | Refused, way: Way | null): void {
     const reply = (text: string): void => this.#relay.fromClient(Buffer.from(text))
     if (message.kind === 'request') {
       const { idText } = message

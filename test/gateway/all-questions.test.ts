@@ -237,6 +237,27 @@ test('legacy: servers that ask under one id at once are each answered, on the st
   })
 })
 
+test('legacy: places that two servers send the person to under one id are told apart', async () => {
+  const { post, call } = await session(await keyFor())
+  const elicitationId = 'the-same'
+  const place = { mode: 'url', url: 'https://a.example/', elicitationId }
+  for (const name of ['one', 'two']) {
+    const events = readEvents(await call(name, `${name}.ask_and_wait`, place))
+    const { id, params } = await events.next()
+    assert.equal(params?.['elicitationId'], `${name}.the-same`)
+    await post({ id, result: { action: 'accept' } })
+    await events.next()
+    const been = readEvents(await call('been', `${name}.been_there`, { elicitationId }))
+    assert.deepEqual(await been.next(), {
+      jsonrpc: '2.0',
+      method: 'notifications/elicitation/complete',
+      params: { elicitationId: `${name}.the-same` },
+    })
+    const away = await (await call('go', `${name}.go_there`, place)).text()
+    assert.ok(away.includes(`"elicitationId":"${name}.the-same"`), away)
+  }
+})
+
 test('legacy: one session neither hears nor answers what another is asked', async () => {
   const key = await keyFor()
   const [mine, other] = [await session(key), await session(key)]

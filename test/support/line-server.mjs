@@ -118,6 +118,18 @@ function call({ id, params }, answer) {
       told = (heard) => answer(text(JSON.stringify(heard)))
       return undefined
     }
+    case 'been_there': {
+      // The person was at the address.
+      const { elicitationId } = args
+      const complete = { method: 'notifications/elicitation/complete', params: { elicitationId } }
+      write(JSON.stringify({ jsonrpc: '2.0', ...complete }))
+      return answer(text('been there'))
+    }
+    case 'go_there': {
+      const places = { elicitations: [{ mode: 'url', ...args }] }
+      const error = { code: -32042, message: 'Go there.', data: places }
+      return write(JSON.stringify({ jsonrpc: '2.0', id, error }))
+    }
     case 'ask_later':
       // When nobody waits for anything.
       answer(text('later'))
