@@ -90,6 +90,11 @@ export function childEnvironment(
     if (value !== undefined && MINIMUM.test(name)) passed[name] = value
   for (const name of variables) {
     const value = environment[name]
+    // What stands behind it may be a secret, and clients keep what we say.
+    if (name.includes('='))
+      throw new Fault('BAD_INPUT', '--env takes the name of a variable, without its value.', {
+        details: { field: '--env' },
+      })
     if (value === undefined)
       throw new Fault('BAD_INPUT', `The variable '${name}' is not set here.`, {
         details: { field: '--env' },

@@ -96,13 +96,16 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
       }))
     },
     async suggested(server, signal) {
-      const { checkedTarget, serverNameOf } = await import('../gateway/index.ts')
+      const { checkedName, checkedTarget, serverNameOf } = await import('../gateway/index.ts')
       const { name, url, command, headers, variables } = server
       checkedTarget(
         url === null ? { kind: 'stdio', command, variables } : { kind: 'http', url, headers },
         false,
       )
-      const known = name ?? serverNameOf(url === null ? command : [new URL(url).hostname])
+      const known =
+        name === null
+          ? serverNameOf(url === null ? command : [new URL(url).hostname])
+          : checkedName(name, '--name')
       return suggestedPolicy(known, await toolsOf(server, parts, signal))
     },
   }

@@ -2,7 +2,13 @@ import type { WrapRequest } from '../cli/index.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerTarget } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
-import { checkedTarget, type PoliciesNow, PolicyFile, serverNameOf } from '../gateway/index.ts'
+import {
+  checkedName,
+  checkedTarget,
+  type PoliciesNow,
+  PolicyFile,
+  serverNameOf,
+} from '../gateway/index.ts'
 import { refuseSecretsWithoutPolicy } from './http-server.ts'
 import { openRegistryView } from './open-gateway.ts'
 import type { Stack } from './open-stack.ts'
@@ -41,8 +47,9 @@ async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
     })
   if (target.kind === 'http' && request.policy === null) refuseSecretsWithoutPolicy(target.headers)
   const name =
-    request.name ??
-    serverNameOf(target.kind === 'stdio' ? target.command : [new URL(target.url).hostname])
+    request.name === null
+      ? serverNameOf(target.kind === 'stdio' ? target.command : [new URL(target.url).hostname])
+      : checkedName(request.name, '--name')
   if (request.policy === null)
     return {
       name,
@@ -126,14 +133,13 @@ function givenTarget({ command, variables, url, headers }: WrapRequest): ServerT
 
 /** A command that is given stands in for the registered one; variables that are given come beside those. */
 function targetOf(registered: ServerTarget, request: WrapRequest): ServerTarget {
-  const { command, variables, url } = request
-  if (url !== null)
+  const { command, variables, url, headers } = request
+  const given = url === null ? '--header' : '--url'
+  if (url !== null || headers.length > 0)
     throw new Fault(
       'BAD_USAGE',
-      'A server that is named has its address from there: --url goes without --server.',
-      {
-        details: { field: '--url' },
-      },
+      `A server that is named has its address and headers from there: ${given} goes without --server.`,
+      { details: { field: given } },
     )
   if (command.length > 0)
     return {
@@ -142,7 +148,15 @@ function targetOf(registered: ServerTarget, request: WrapRequest): ServerTarget 
       variables,
       ...(registered.limits !== undefined && { limits: registered.limits }),
     }
-  if (registered.kind === 'http') return registered
+  if (registered.kind === 'http') {
+    if (variables.length > 0)
+      throw new Fault(
+        'BAD_USAGE',
+        '--env goes with a command, and this server is reached by its address.',
+        { details: { field: '--env' } },
+      )
+    return registered
+  }
   return { ...registered, variables: [...new Set([...registered.variables, ...variables])] }
 }
 

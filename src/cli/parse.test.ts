@@ -46,6 +46,18 @@ test('an option that is needed is said in the usage, and missed', () => {
   )
 })
 
+test('an option that counts once is not given twice, however it is written', () => {
+  for (const words of [
+    ['a/b', '--if-version', '1', '--if-version', '2'],
+    ['a/b', '--if-version=1', '--if-version=1'],
+  ])
+    assert.throws(
+      () => parseWords(wide, words),
+      (error) => isFault(error, 'BAD_USAGE') && error.message === '--if-version is given twice.',
+    )
+  assert.equal(parseWords(wide, ['a/b', '--loud', '--loud']).args['loud'], true)
+})
+
 const nothing = {
   mode: undefined,
   envFile: [],

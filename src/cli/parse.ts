@@ -84,7 +84,13 @@ function parserOf<Deps>(command: Command<Deps>): Parser {
     const flags = `${short === undefined ? '' : `-${short}, `}${flagOf(name)}${value === undefined ? '' : ` <${value}>`}`
     if (repeats === true)
       parser.option(flags, summary, (one: string, before: string[]) => [...before, one], [])
-    else parser.option(flags, summary)
+    else if (value === undefined) parser.option(flags, summary)
+    // The last one would count, and whoever gave the first believes that it does.
+    else
+      parser.option(flags, summary, (one: string, before: string | undefined) => {
+        if (before !== undefined) throw badUsage(command, `${flagOf(name)} is given twice.`)
+        return one
+      })
   }
   if (command.json !== false) parser.option('--json')
   return parser

@@ -59,11 +59,11 @@ export function noPolicy(name: string): Fault {
 }
 
 /** @throws {Fault} `BAD_INPUT` */
-export function checkedName(name: string): string {
+export function checkedName(name: string, field = 'name'): string {
   if (REGISTERED_NAME.test(name)) return name
   throw new Fault(
     'BAD_INPUT',
-    'name must have 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit.',
-    { details: { field: 'name' } },
+    `${field} must have 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit.`,
+    { details: { field } },
   )
 }

@@ -159,6 +159,32 @@ test('a policy that is missing or invalid is an error at the start, and no serve
   assert.match(none.stderr, /cannot be started/)
 })
 
+test('what is asked for and would not hold is an error at the start, and no server is started', async () => {
+  const denies = await policyFile({ default: 'deny' })
+  const allows = await policyFile({ default: 'allow' })
+  const wrong: readonly [flags: readonly string[], said: RegExp][] = [
+    [['--policy', denies, '--policy', allows], /--policy is given twice/],
+    [['--name', ''], /--name is given twice/],
+    [['--env', 'TOKEN=value-of-it'], /--env takes the name of a variable, without its value/],
+  ]
+  for (const [flags, said] of wrong) {
+    const wrapped = startWrapped(home, { flags })
+    assert.equal(await wrapped.exited, 2)
+    assert.match(wrapped.stderr(), said)
+    assert.doesNotMatch(wrapped.stderr(), /value-of-it/)
+    assert.equal(wrapped.received(), '')
+  }
+  for (const name of ['', 'a b', 'a\u001b[2J', '-o', 'x'.repeat(65)]) {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [LAUNCHER, 'wrap', `--name=${name}`, '--', process.execPath, '-v'],
+      { env: homeEnvironment(home), encoding: 'utf8' },
+    )
+    assert.equal(status, 2)
+    assert.match(stderr, /--name must have 1 to 64 letters/)
+  }
+})
+
 test('a policy of a mounted map holds when the map is exchanged; a broken one leaves the last in force and says so', async () => {
   const mount = join(home, 'mounted')
   let maps = 0

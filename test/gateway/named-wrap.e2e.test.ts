@@ -165,6 +165,8 @@ test('a server or policy that is not there, or a second source of either, is an 
     ['nowhere', [], 4, /There is no server 'nowhere'/],
     ['lines', ['--policy', 'p.json'], 2, /--policy and --name go without --server/],
     ['lines', ['--name', 'x'], 2, /--policy and --name go without --server/],
+    ['lines', ['--url', 'http://127.0.0.1:1'], 2, /--url goes without --server/],
+    ['lines', ['--header', 'A=b'], 2, /--header goes without --server/],
   ]
   for (const [server, flags, exit, said] of wrong) {
     const wrapped = startWrapped(home, { server, flags })
@@ -172,6 +174,10 @@ test('a server or policy that is not there, or a second source of either, is an 
     assert.match(wrapped.stderr(), said)
     assert.equal(wrapped.received(), '')
   }
+  await servers.add(PERSON, 'away', { kind: 'http', url: 'http://127.0.0.1:1/mcp', headers: [] })
+  const away = startWrapped(home, { server: 'away', flags: ['-e', 'PATH'], ownCommand: true })
+  assert.equal(await away.exited, 2)
+  assert.match(away.stderr(), /--env goes with a command/)
   const unset = startWrapped(home, { server: 'other', ownCommand: true })
   assert.equal(await unset.exited, 2)
   assert.match(unset.stderr(), /The variable 'NOT_SET' is not set here/)
