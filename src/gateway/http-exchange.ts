@@ -3,12 +3,14 @@ import { Fault, isFault } from '../core/faults.ts'
 import { mentionsHeld } from '../core/held-values.ts'
 import type { Log } from '../core/log.ts'
 import {
+  type Frames,
   LARGE_BYTES,
   type LargeLine,
   type Message,
   onOneLine,
   type Refused,
   readFrame,
+  readFrames,
   SseReader,
 } from '../mcp/wire/index.ts'
 import type {
@@ -254,14 +256,17 @@ export class HttpWay {
     }
   }
 
-  /** The one message of an answer in JSON; null when there is none. @throws {Fault} `NET_TOO_LARGE` */
-  async message(answer: OutgoingStream): Promise<Heard | null> {
+  /** Whether the server speaks the revision in which what it says may be a batch. */
+  hasBatches = false
+
+  /** What an answer in JSON holds; null when there is nothing. @throws {Fault} `NET_TOO_LARGE` */
+  async message(answer: OutgoingStream): Promise<Heard | Frames | null> {
     const isGood = answer.status >= 200 && answer.status < 300
     const { maxMessageBytes } = this.#options
     const most = isGood ? maxMessageBytes : Math.min(maxMessageBytes, MAX_REFUSAL_BYTES)
     if (isSmall(answer)) {
       const body = await answer.whole(most)
-      return body.length === 0 ? null : this.read(body)
+      return body.length === 0 ? null : this.#said(body)
     }
     let chunks: Buffer[] = []
     let size = 0
@@ -284,13 +289,13 @@ export class HttpWay {
     if (large !== null) return this.read(large.end())
     const [first] = chunks
     if (first === undefined) return null
-    return this.read(chunks.length === 1 ? first : Buffer.concat(chunks))
+    return this.#said(chunks.length === 1 ? first : Buffer.concat(chunks))
   }
 
   /** As `message`, of an answer in which it came whole and small; else null. @throws {Fault} `NET_TOO_LARGE` */
-  messageNow(answer: OutgoingStream): Heard | null {
+  messageNow(answer: OutgoingStream): Heard | Frames | null {
     const body = isSmall(answer) ? answer.wholeNow(this.#options.maxMessageBytes) : null
-    return body === null || body.length === 0 ? null : this.read(body)
+    return body === null || body.length === 0 ? null : this.#said(body)
   }
 
   /** Takes up a message of the server that is too large for memory. */
@@ -303,8 +308,19 @@ export class HttpWay {
   /** A frame of the server, in which nothing stands that only the server may know. */
   read(frame: Buffer | Refused): Heard {
     if (!Buffer.isBuffer(frame)) return frame
-    const { credentials } = this.#options
-    return readFrame(credentials.redacted?.(onOneLine(frame)) ?? onOneLine(frame))
+    return readFrame(this.#shown(frame))
+  }
+
+  /** As `read`, where it may be a batch. */
+  #said(frame: Buffer | Refused): Heard | Frames {
+    return this.hasBatches && Buffer.isBuffer(frame)
+      ? readFrames(this.#shown(frame))
+      : this.read(frame)
+  }
+
+  #shown(frame: Buffer): Buffer {
+    const line = onOneLine(frame)
+    return this.#options.credentials.redacted?.(line) ?? line
   }
 
   /**
@@ -331,7 +347,11 @@ export class HttpWay {
     const heard = async (): Promise<void> => {
       const now = frames
       frames = []
-      for (const frame of now) await hear(this.read(frame))
+      for (const frame of now) {
+        const said = this.#said(frame)
+        if (said.kind !== 'batch') await hear(said)
+        else for (const one of said.messages) await hear(one)
+      }
     }
     let timer: NodeJS.Timeout | undefined
     try {

@@ -138,8 +138,9 @@ export class HttpPosts {
     }
     if (isEventStream(answer)) await this.#way.follow(answer, look, () => found !== null)
     else if (isJson(answer)) {
-      const message = await this.#way.message(answer)
-      if (message !== null) await look(message)
+      const said = await this.#way.message(answer)
+      for (const one of said?.kind === 'batch' ? said.messages : [said])
+        if (one !== null) await look(one)
     }
     answer.cancel()
     return found

@@ -1,6 +1,7 @@
 import { sleep } from '../core/time.ts'
 import {
   ERA_ERRORS,
+  type Frames,
   type Message,
   type Notification,
   type Request,
@@ -10,6 +11,7 @@ import {
   withMembers,
 } from '../mcp/wire/index.ts'
 import { Leaving, type OutgoingStream } from '../net/index.ts'
+import { BATCHES_OF } from './batch.ts'
 import { EventLink } from './http-event-link.ts'
 import {
   type Heard,
@@ -189,7 +191,7 @@ export class HttpUpstream {
       const hearing =
         message === null
           ? this.#exchange(exchange, { answer, session })
-          : this.#hear(message, exchange)
+          : this.#heard(message, exchange)
       if (hearing instanceof Promise) this.#follow(exchange, hearing)
       else this.#over(exchange)
     } catch (error) {
@@ -305,11 +307,23 @@ export class HttpUpstream {
     answer.cancel()
     if (message === null)
       throw new Unanswered('lost', 'The server accepted it and answered nothing.')
-    await this.#hear(message, exchange)
+    await this.#heard(message, exchange)
+  }
+
+  #heard(said: Heard | Frames, exchange: Exchange): void | Promise<void> {
+    return said.kind === 'batch' ? this.#heardAll(said, exchange) : this.#hear(said, exchange)
+  }
+
+  async #heardAll({ messages }: Frames, exchange: Exchange): Promise<void> {
+    for (const one of messages) await this.#hear(one, exchange)
   }
 
   /** A refusal that is a message of the protocol is the answer; any other one is told by its status. */
-  async #hearRefusal(status: number, refusal: Heard | null, exchange: Exchange): Promise<void> {
+  async #hearRefusal(
+    status: number,
+    refusal: Heard | Frames | null,
+    exchange: Exchange,
+  ): Promise<void> {
     const { request } = exchange
     if (refusal?.kind !== 'response' || refusal.outcome !== 'error') throw unansweredFor(status)
     const isOurs = refusal.idKey === request.idKey
@@ -376,6 +390,7 @@ export class HttpUpstream {
     const { request, leaving } = exchange
     const old = this.#session
     this.#session = null
+    this.#way.hasBatches = false
     old?.link?.close()
     this.#standing.clear()
     this.#hello = request
@@ -389,15 +404,20 @@ export class HttpUpstream {
         return
       }
       await link.exchange(request, this.#options.answerMs, leaving.signal, (response) => {
-        this.#session = sessionOf(response, null, link)
+        this.#begun(sessionOf(response, null, link))
       })
       exchange.isAnswered = true
       return
     }
     exchange.onAnswer = (response) => {
-      if (response.outcome === 'result') this.#session = sessionOf(response, answer.headers, null)
+      if (response.outcome === 'result') this.#begun(sessionOf(response, answer.headers, null))
     }
     await this.#read(answer, exchange, null)
+  }
+
+  #begun(session: Session): void {
+    this.#session = session
+    this.#way.hasBatches = session.version === BATCHES_OF
   }
 
   /** The way of 2024-11-05. @returns null when the server does not speak it either */
@@ -506,7 +526,7 @@ export class HttpUpstream {
       link?.close()
       return false
     }
-    this.#session = session
+    this.#begun(session)
     const tell = async (text: string): Promise<void> => {
       const message = readMessage(text)
       if (message.kind === 'refused') return
@@ -522,7 +542,7 @@ export class HttpUpstream {
   }
 }
 
-function isMismatch(message: Heard | null): boolean {
+function isMismatch(message: Heard | Frames | null): boolean {
   if (message?.kind !== 'response' || message.outcome !== 'error') return false
   const { code } = message.body.value as { readonly code?: unknown }
   return code === ERA_ERRORS.headerMismatch

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
+import { events, json, scripted, withSession } from '../support/http-upstream.ts'
 import { openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
@@ -121,6 +122,50 @@ for (const [version, wanted] of [
     const answer = await door.post(asked, { ...mine, ...bearing(bearer) }, '/s/lines/mcp')
     const said = await answer.text()
     assert.ok(said.includes(wanted), said)
+  })
+
+const far = await scripted(
+  withSession(({ rpc }, response) => {
+    const { name } = rpc.params ?? {}
+    const progress = {
+      jsonrpc: '2.0',
+      method: 'notifications/progress',
+      params: { progressToken: 'p', progress: 1 },
+    }
+    const said = {
+      jsonrpc: '2.0',
+      id: rpc.id,
+      result: { content: [{ type: 'text', text: 'of a batch' }] },
+    }
+    const batch = JSON.stringify(name === 'alone' ? [said] : [progress, said])
+    if (name === 'streamed') events(response, `data: ${batch}\n\n`).end()
+    else if (name === 'crooked') json(response, '[{"id":1}]')
+    else json(response, batch)
+  }),
+)
+await servers.add(PERSON, 'far', { kind: 'http', url: far.url, headers: [] })
+await policies.set(PERSON, 'any', Buffer.from(JSON.stringify({ version: '1', default: 'allow' })))
+
+for (const version of ['2025-03-26', '2025-11-25'])
+  test(`legacy: a server of ${version} over HTTP that sends a batch answers what it is asked, or that ends`, async () => {
+    const { agent, key } = await agents.create(PERSON, { name: `far ${version}` })
+    const asked = { label: 'laptop', server: 'far', policies: ['any'] }
+    await grants.create(PERSON, agent.id, asked)
+    const bearer = bearing(key.reveal())
+    const { params } = HELLO
+    const begin = { ...HELLO, params: { ...params, protocolVersion: version } }
+    const hello = await door.post(begin, bearer, '/s/far/mcp')
+    await hello.text()
+    const mine = { ...bearer, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+    for (const name of ['alone', 'whole', 'streamed', 'crooked']) {
+      const call = { name, _meta: { progressToken: 'p' } }
+      const one = { jsonrpc: '2.0', id: name, method: 'tools/call', params: call }
+      const said = await (await door.post(one, mine, '/s/far/mcp')).text()
+      const isTaken = version === '2025-03-26' && name !== 'crooked'
+      assert.equal(said.includes('"text":"of a batch"'), isTaken, said)
+      assert.equal(said.includes('"code":-32603'), !isTaken, said)
+      assert.equal(said.includes('"progress":1'), isTaken && name !== 'alone', said)
+    }
   })
 
 test('legacy: who shows no later revision may post a batch, and each element is judged', async () => {

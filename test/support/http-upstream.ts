@@ -178,7 +178,8 @@ export function withSession(
   return (got, response) => {
     if (got.rpc.method === 'initialize') {
       response.setHeader('mcp-session-id', session())
-      json(response, { id: got.rpc.id, result: INITIALIZED })
+      const { protocolVersion = INITIALIZED.protocolVersion } = got.rpc.params ?? {}
+      json(response, { id: got.rpc.id, result: { ...INITIALIZED, protocolVersion } })
     } else if (got.rpc.method === 'notifications/initialized') response.writeHead(202).end()
     else if (got.method === 'GET' && got.headers['last-event-id'] === undefined)
       response.writeHead(405).end()
