@@ -68,7 +68,8 @@ function meantBy(name: string): string | null {
   const { family, rest } = split(foldedName(name).slice(0, 80))
   const near = nearest(family, [...FAMILIES, ...METHODS.filter((one) => !one.includes('/'))])
   if (near === null) return null
-  if (rest === '') return FAMILIES.includes(near) ? `${near}/*` : near
+  if (!FAMILIES.includes(near)) return near
+  if (rest === '') return `${near}/*`
   const ofFamily = [...METHODS, 'tools/call', `${near}/*`].filter((one) =>
     one.startsWith(`${near}/`),
   )

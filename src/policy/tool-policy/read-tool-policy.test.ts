@@ -232,6 +232,7 @@ const methods: readonly [name: string, problem: string | null][] = [
     're\u017fources/read',
     "there is no method 're\u017fources/read'; did you mean 'resources/read'?",
   ],
+  ['ping/*', "there is no method 'ping/*'; did you mean 'ping'?"],
   ['prompt/get', "there is no method 'prompt/get'; did you mean 'prompts/get'?"],
   ['prompt/*', "there is no method 'prompt/*'; did you mean 'prompts/*'?"],
   [
