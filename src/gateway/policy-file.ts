@@ -15,6 +15,8 @@ export class PolicyFile {
   readonly #log: Log
   #now: AppliedPolicy
   #reading: Promise<void> = Promise.resolve()
+  /** Whether what stands in the file is not what holds. */
+  #isBroken = false
   readonly #listeners = new Set<() => void>()
 
   private constructor(file: string, now: AppliedPolicy, log: Log) {
@@ -53,11 +55,17 @@ export class PolicyFile {
   async #readAgain(): Promise<void> {
     try {
       const now = await read(this.#file)
-      if (now.revision === this.#now.revision) return
+      const isMended = this.#isBroken
+      this.#isBroken = false
+      if (now.revision === this.#now.revision) {
+        if (isMended) this.#log.info('the policy is the one in force again', { file: this.#file })
+        return
+      }
       this.#now = now
       for (const listener of this.#listeners) listener()
       this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
     } catch (error) {
+      this.#isBroken = true
       const reason = error instanceof Fault ? error.message : 'it cannot be read'
       this.#log.error('the policy was changed and is not valid: the last one stays in force', {
         reason,

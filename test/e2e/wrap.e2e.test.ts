@@ -252,6 +252,12 @@ test('a policy that is replaced holds within a second or two; one that is broken
     await sleep(50)
   assert.match(wrapped.stderr(), /the last one stays in force/)
   assert.equal(saidBy(await wrapped.call(1_001, 'echo', { text: 'c' })), 'c')
+  // Whoever takes the change back hears that this was understood.
+  await symlink(open, `${link}.new`)
+  await rename(`${link}.new`, link)
+  for (let waited = 0; waited < 5_000 && !wrapped.stderr().includes('again'); waited += 50)
+    await sleep(50)
+  assert.match(wrapped.stderr(), /the policy is the one in force again/)
   await wrapped.end()
 })
 
