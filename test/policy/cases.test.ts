@@ -123,14 +123,18 @@ test('a case that is mistyped is refused where it stands', async () => {
   )
 })
 
-test('a case that says a name twice is none: such a call is refused before any policy sees it', async () => {
+test('a case that says a name twice, or too large a number, is none: such a call is refused before any policy sees it', async () => {
   const text =
-    '{"cases":[{"call":"a","expect":"allowed",\n"args":{"n":[{"m":9,"m":1}]}},\n{"call":"a","expect":"allowed","result":{"n":1,"n":2}}]}'
+    '{"cases":[{"call":"a","expect":"allowed",\n"args":{"n":[{"m":9,"m":1}]}},\n{"call":"a","expect":"allowed","result":{"n":1,"n":2}},\n{"call":"a","expect":"allowed","args":{"n":[1e400]}}]}'
   const read = await readPolicyCases('p.test.json', bytes(text))
   assert.ok('problems' in read)
   assert.deepEqual(
     read.problems.map(({ line, column, problem }) => `${line}:${column} ${problem}`),
-    ["2:21 'm' stands there twice", "3:48 'n' stands there twice"],
+    [
+      "2:21 'm' stands there twice",
+      "3:48 'n' stands there twice",
+      '4:45 no reader can keep this number: such a call is refused',
+    ],
   )
 })
 

@@ -164,15 +164,17 @@ function readObject(
   if (member === undefined) return undefined
   if (member.value.kind !== 'object')
     return reader.refuse(member.value.start, `'${member.key}' must be an object`)
-  refuseTwins(member.value, reader)
+  refuseUnread(member.value, reader)
   return exactValue(member.value) as Readonly<Record<string, unknown>>
 }
 
-/** A call that says a name twice is refused before any policy sees it. */
-function refuseTwins(node: JsonNode, reader: DocumentReader): void {
-  if (node.kind === 'list') for (const item of node.items) refuseTwins(item, reader)
+/** A call that says a name twice, or a number that is none to others, is refused before any policy sees it. */
+function refuseUnread(node: JsonNode, reader: DocumentReader): void {
+  if (node.kind === 'number' && !Number.isFinite(Number(node.source)))
+    reader.refuse(node.start, 'no reader can keep this number: such a call is refused')
+  if (node.kind === 'list') for (const item of node.items) refuseUnread(item, reader)
   if (node.kind !== 'object') return
-  for (const { value } of reader.members(node, 'it')?.values() ?? []) refuseTwins(value, reader)
+  for (const { value } of reader.members(node, 'it')?.values() ?? []) refuseUnread(value, reader)
 }
 
 /** What a policy makes of the cases, in their order. */
