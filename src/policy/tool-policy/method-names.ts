@@ -57,6 +57,14 @@ export function methodProblem(name: string): string | null {
   return `there is no method ${quoted(name)}; ${cure}`
 }
 
+/** What servers ask is answered by clients, and notifications by nobody; those of tasks tell what a call has given. */
+const NOT_ANSWERED = /^(?:sampling|elicitation|roots)\/|^notifications\/(?!tasks(?:\/|$))/
+
+/** Whether it is a server that answers: then rules may be for the answer. */
+export function isServerAnswered(method: string): boolean {
+  return !NOT_ANSWERED.test(method)
+}
+
 function isOfProtocol(name: string): boolean {
   const [family = '', subject, more] = name.split('/').map(foldedName)
   if (family !== 'notifications') return FAMILIES.includes(family)

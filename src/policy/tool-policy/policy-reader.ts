@@ -1,4 +1,5 @@
 import { foldedName } from '../../core/folded-name.ts'
+import { quoted } from '../quoted.ts'
 import {
   ALL_TOOLS_KEYS,
   APPROVE_KEYS,
@@ -18,7 +19,7 @@ import {
 import type { DocumentReader, Fields } from './document-reader.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 import { LimitReader } from './limit-reader.ts'
-import { methodProblem } from './method-names.ts'
+import { isServerAnswered, methodProblem } from './method-names.ts'
 import { ACTIONS, type Clause, type Rule, type RuleAction, type ToolPolicy } from './model.ts'
 import type { CompilePattern } from './operators.ts'
 import { pointerStep } from './pointer-step.ts'
@@ -173,9 +174,18 @@ export class PolicyReader {
       const pointer = one.value.pointer ?? `/${member.key}${pointerStep(one.key)}`
       this.#reader.mark(pointer, one.keyStart)
       const rule = this.#rule(one.value, pointer, `${member.key}/${one.key}`, place)
-      if (rule !== undefined) rules.set(one.key, rule)
+      if (rule === undefined) continue
+      if (place === 'method' && !isServerAnswered(one.key)) this.#refuseOfAnswers(one, rule)
+      rules.set(one.key, rule)
     }
     return rules
+  }
+
+  #refuseOfAnswers({ key, keyStart }: JsonMember, { onResult, limits }: Rule): void {
+    const why = `${quoted(key)} is answered by no server`
+    if (onResult !== null) this.#reader.refuse(keyStart, `'on_result' never counts there: ${why}`)
+    if (limits.some(({ cost }) => cost.kind === 'result'))
+      this.#reader.refuse(keyStart, `a cost of the answer is never known there: ${why}`)
   }
 
   #isName(of: string, { key, keyStart, value }: JsonMember): boolean {

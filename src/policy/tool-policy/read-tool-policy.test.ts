@@ -111,6 +111,18 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     ["3:9 'path' leads to one value: there is none to all elements of a list"],
   ],
   [
+    'rules on answers of clients',
+    `{"version":"1","default":"deny","methods":{
+"elicitation/create":{"on_result":{"require":[]}},
+"notifications/*":{"on_result":{"require":[]}},"notifications/tasks":{"on_result":{"require":[]}},
+"roots/list":{"limits":[{"counter":"c","window":"day","max":1,"cost":{"path":"result.n","estimate":1}}]}}}`,
+    [
+      "2:1 'on_result' never counts there: 'elicitation/create' is answered by no server",
+      "3:1 'on_result' never counts there: 'notifications/*' is answered by no server",
+      "4:1 a cost of the answer is never known there: 'roots/list' is answered by no server",
+    ],
+  ],
+  [
     'labels as if they were one',
     withCondition('{"path":"labels","op":"not_in","value":["ci"]}'),
     ["3:23 'labels' is a list: 'contains' asks for one of them"],
