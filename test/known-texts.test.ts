@@ -118,6 +118,27 @@ test('known values: one that is written as a number becomes its marker', () => {
   assert.deepEqual(redactedIn(numbers, KNOWN), { a: MARKER, b: MARKER })
 })
 
+test('known values: one that is an array of bytes becomes its marker', () => {
+  const around = (middle: readonly unknown[]): unknown => ({
+    type: 'Buffer',
+    data: [97, 32, ...middle, 10],
+  })
+  const bytes = around([...Buffer.from(VALUE)])
+  assert.deepEqual(redactedIn(bytes, KNOWN), around([MARKER]))
+  assert.deepEqual(
+    knownIn(bytes, KNOWN).map(({ top, isTopText, isAcross }) => [top, isTopText, isAcross]),
+    [['data', false, false]],
+  )
+  for (const other of [
+    around([...Buffer.from(VALUE.slice(1))]),
+    around([...Buffer.from(VALUE), 256]),
+    around([...Buffer.from(VALUE), null]),
+  ]) {
+    assert.equal(redactedIn(other, KNOWN), other)
+    assert.deepEqual(knownIn(other, KNOWN), [])
+  }
+})
+
 test('known values: long texts are joined at their ends', () => {
   const filler = 'some words and more '.repeat(20_000)
   const value = [`${filler}${VALUE.slice(0, 11)}`, `${VALUE.slice(11)}${filler}`]

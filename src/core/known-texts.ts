@@ -65,9 +65,10 @@ export function knownIn(
     if (text !== null) {
       addPiece(pieces, text, name)
       look(text, { top, isTopText: depth === 1, isName: false })
-    } else if (Array.isArray(node))
+    } else if (Array.isArray(node)) {
+      if (isBytes(node)) look(node.join(BETWEEN_BYTES), { top, isTopText: false, isName: false })
       for (const [index, one] of node.entries()) visit(one, name, top ?? String(index), depth + 1)
-    else if (isObject(node))
+    } else if (isObject(node))
       for (const [inner, one] of Object.entries(node)) {
         look(inner, { top, isTopText: false, isName: true })
         visit(one, inner, top ?? inner, depth + 1)
@@ -103,7 +104,7 @@ export function redactedIn(value: unknown, known: KnownTexts): unknown {
     addPiece(pieces, shown, name, isNumber)
     return shown
   }
-  const shown = mapped(value, redact, (name) => known.redact(name))
+  const shown = mapped(value, redact, (name) => known.redact(name), known)
   const splits = splitsIn(pieces, known)
   if (splits.length === 0) return shown
   const parts = partsTakenOut(pieces, splits)
@@ -116,6 +117,7 @@ export function redactedIn(value: unknown, known: KnownTexts): unknown {
       return parts.get(at) ?? text
     },
     (name) => name,
+    null,
   )
 }
 
@@ -147,11 +149,47 @@ function isObject(node: unknown): node is object {
   return typeof node === 'object' && node !== null
 }
 
-/** The same value where nothing is changed, and the same parts of it. */
+/** Fewer bytes are no value that could be remembered. */
+const MIN_BYTES = 12
+const BETWEEN_BYTES = ' '
+
+/** Whether an array is bytes written as numbers, as `JSON.stringify` writes a `Buffer`. */
+function isBytes(items: readonly unknown[]): boolean {
+  return (
+    items.length >= MIN_BYTES &&
+    items.every((one) => typeof one === 'number' && Number.isInteger(one) && one >= 0 && one < 256)
+  )
+}
+
+/** The bytes with the marker of each known value in place of its own; the same array when there is none. */
+function withoutBytes(bytes: readonly unknown[], known: KnownTexts): readonly unknown[] {
+  const found = known.find(bytes.join(BETWEEN_BYTES))
+  if (found.length === 0) return bytes
+  const shown: unknown[] = []
+  let covered = -1
+  let start = 0
+  for (const byte of bytes) {
+    const end = start + String(byte).length
+    const at = start
+    const span = found.findIndex((one) => one.start < end && one.end > at)
+    if (span === -1) shown.push(byte)
+    else if (span !== covered) shown.push(markerOf(found[span]?.path ?? ''))
+    covered = span
+    start = end + BETWEEN_BYTES.length
+  }
+  return shown
+}
+
+/**
+ * The same value where nothing is changed, and the same parts of it.
+ *
+ * @param known to be looked for in bytes; null: they stay
+ */
 function mapped(
   node: unknown,
   text: (text: string, name: string, isNumber: boolean) => string,
   nameOf: (name: string) => string,
+  known: KnownTexts | null,
   name = '',
 ): unknown {
   const own = textOf(node)
@@ -161,9 +199,10 @@ function mapped(
   }
   if (!isObject(node)) return node
   if (Array.isArray(node)) {
+    if (isBytes(node)) return known === null ? node : withoutBytes(node, known)
     let isSame = true
     const items = node.map((one: unknown) => {
-      const shown = mapped(one, text, nameOf, name)
+      const shown = mapped(one, text, nameOf, known, name)
       isSame &&= shown === one
       return shown
     })
@@ -171,7 +210,7 @@ function mapped(
   }
   let isSame = true
   const entries = Object.entries(node).map(([inner, one]) => {
-    const shown = [nameOf(inner), mapped(one, text, nameOf, inner)] as const
+    const shown = [nameOf(inner), mapped(one, text, nameOf, known, inner)] as const
     isSame &&= shown[0] === inner && shown[1] === one
     return shown
   })

@@ -4,8 +4,10 @@ import {
   decodeJsonEscape,
   decodePercent,
   decodeQuoted,
+  decodeTerminal,
   type Escape,
 } from './escapes.ts'
+import { listViews } from './list-decodings.ts'
 import { eachDisguise, plainForms } from './plain-forms.ts'
 import { BASE64, decodeRuns, foldHex, HEX, joinDumps, joinLines } from './run-decodings.ts'
 import { mayBeQuoted, type Shapes } from './text-shapes.ts'
@@ -15,6 +17,8 @@ const PERCENT = 0x25
 const AMPERSAND = 0x26
 const BACKSLASH = 0x5c
 const EQUALS = 0x3d
+const TERMINAL = 0x1b
+const SMALL_U = 0x75
 
 /** How much around an escape is copied: a window, and an escape that the escape is part of, on each side. */
 const MARGIN = 32
@@ -33,7 +37,7 @@ const MARKS = new Uint8Array(4_096)
 export function partsToDecode(
   text: string,
   units: Uint16Array,
-  { runs, dumps, quotes, isAscii }: Shapes,
+  { runs, dumps, lists, quotes, isAscii }: Shapes,
 ): readonly number[] {
   const { length } = text
   const blocks = (length >>> BLOCK_BITS) + 1
@@ -53,10 +57,12 @@ export function partsToDecode(
     mark(runs[i] ?? 0, nextLine(units, to, length) === -1 ? to : to + MARGIN)
   }
   for (let i = 0; i < dumps.length; i += 2) mark(dumps[i] ?? 0, dumps[i + 1] ?? 0)
+  // Before the first number may stand what tells a dump from others.
+  for (const { numbers } of lists) mark((numbers[0] ?? 0) - MARGIN, numbers.at(-1) ?? 0)
   return spansOf(marks, length)
 }
 
-const TRIGGERS = ['%', '\\', '&'] as const
+const TRIGGERS = ['%', '\\', '&', '\u001b'] as const
 
 function spansOf(marks: Uint8Array, length: number): readonly number[] {
   const spans: number[] = []
@@ -87,7 +93,9 @@ function mayBeEscape(units: Uint16Array, at: number, length: number): boolean {
   if (at + 1 >= length) return false
   const next = units[at + 1] ?? 0
   if (trigger === PERCENT)
-    return at + 2 < length && isHexDigit(next) && isHexDigit(units[at + 2] ?? 0)
+    return (
+      at + 2 < length && (isHexDigit(next) || next === SMALL_U) && isHexDigit(units[at + 2] ?? 0)
+    )
   if (trigger === AMPERSAND) return next === 0x23 || (next >= 0x41 && next <= 0x7a)
   return next > 0x20
 }
@@ -104,6 +112,7 @@ const ESCAPES: readonly (readonly [trigger: number, escape: Escape])[] = [
   [BACKSLASH, decodeJsonEscape],
   [PERCENT, decodePercent],
   [AMPERSAND, decodeEntity],
+  [TERMINAL, decodeTerminal],
 ]
 
 const RUN_DECODINGS: readonly Decoding[] = [
@@ -168,6 +177,7 @@ function addDecoded(
   if (!rare.isAscii)
     for (const form of plainForms(view, margin)) add(form, { ...rare, isAscii: true })
   for (const decode of RUN_DECODINGS) addNew(decode(view, margin))
+  for (const list of listViews(view, margin)) addNew(list)
 }
 
 function isQuoted(view: View): boolean {

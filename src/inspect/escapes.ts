@@ -8,7 +8,7 @@ export interface Escaped {
 export type Escape = (units: Uint16Array, at: number, end: number) => Escaped | null
 
 /** The longest escape that is read, in units. */
-export const MAX_ESCAPE = 14
+export const MAX_ESCAPE = 16
 
 function hexDigit(unit: number): number {
   if (unit >= 0x30 && unit <= 0x39) return unit - 0x30
@@ -34,9 +34,13 @@ export function pointUnits(point: number): readonly number[] {
   return [0xd800 + (rest >>> 10), 0xdc00 + (rest & 0x3ff)]
 }
 
+const BACKSLASH = 0x5c
+
 /** By the unit after the backslash; 0 where it is no escape. */
 const SHORT_ESCAPES = new Uint8Array(128)
-for (const same of '"\'`\\/$ ') SHORT_ESCAPES[same.charCodeAt(0)] = same.charCodeAt(0)
+// Markdown, regular expressions and shells have one before any sign that means something.
+for (const same of '"\'`\\/$ !#%&()*+,-.:;<=>?@[]^_{|}~')
+  SHORT_ESCAPES[same.charCodeAt(0)] = same.charCodeAt(0)
 for (const [letter, meant] of [
   ['b', 8],
   ['t', 9],
@@ -46,18 +50,61 @@ for (const [letter, meant] of [
 ] as const)
   SHORT_ESCAPES[letter.charCodeAt(0)] = meant
 
-/** The escapes of JSON, and of the languages whose strings look like it: `\xHH`, `\u{…}`, quotes and `$`. */
+/** The escapes of JSON, and of the languages whose strings look like it: `\xHH`, `\u{…}`, `\UHHHHHHHH`, `\163`, and all signs. */
 export const decodeJsonEscape: Escape = (units, at, end) => {
   const next = units[at + 1] ?? 0
   if (at + 1 >= end) return null
   if (next === 0x75) return unicodeEscape(units, at, end)
-  if (next === 0x78) {
-    const value = hexNumber(units, at + 2, 2, end)
-    return value === -1 ? null : { units: [value], length: 4 }
+  if (next === 0x78) return characterOf(units, at, end, hexByte)
+  if (next === 0x55) {
+    const value = hexNumber(units, at + 2, 8, end)
+    return value === -1 || value > 0x10ffff ? null : { units: pointUnits(value), length: 10 }
   }
-  if (next === 0x30) return { units: [0], length: 2 }
+  if (next >= 0x30 && next <= 0x33) {
+    const octal = characterOf(units, at, end, octalByte)
+    if (octal !== null) return octal
+    return next === 0x30 ? { units: [0], length: 2 } : null
+  }
   const short = SHORT_ESCAPES[next] ?? 0
   return short === 0 ? null : { units: [short], length: 2 }
+}
+
+/** The byte that an escape of four units is, or -1. */
+type ByteEscape = (units: Uint16Array, at: number, end: number) => number
+
+const hexByte: ByteEscape = (units, at, end) =>
+  units[at] === BACKSLASH && units[at + 1] === 0x78 ? hexNumber(units, at + 2, 2, end) : -1
+
+const octalByte: ByteEscape = (units, at, end) => {
+  if (units[at] !== BACKSLASH || at + 4 > end) return -1
+  let value = 0
+  for (let i = at + 1; i < at + 4; i++) {
+    const digit = (units[i] ?? 0) - 0x30
+    if (digit < 0 || digit > 7) return -1
+    value = value * 8 + digit
+  }
+  return value > 0xff ? -1 : value
+}
+
+/** One byte, or several where they make one character of UTF-8. */
+function characterOf(
+  units: Uint16Array,
+  at: number,
+  end: number,
+  byteAt: ByteEscape,
+): Escaped | null {
+  const first = byteAt(units, at, end)
+  if (first === -1) return null
+  const size = utf8Size(first)
+  let point = first & (0x7f >> size)
+  for (let i = 1; i < size; i++) {
+    const next = byteAt(units, at + i * 4, end)
+    if (next === -1 || (next & 0xc0) !== 0x80) return { units: [first], length: 4 }
+    point = (point << 6) | (next & 0x3f)
+  }
+  return size === 1 || point > 0x10ffff
+    ? { units: [first], length: 4 }
+    : { units: pointUnits(point), length: size * 4 }
 }
 
 function unicodeEscape(units: Uint16Array, at: number, end: number): Escaped | null {
@@ -80,8 +127,27 @@ export function utf8Size(first: number): number {
   return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
 }
 
-/** `%HH`, several of them where they make one character of UTF-8. */
-export const decodePercent: Escape = (units, at, end) => decodeBytes(units, at, end)
+/** `%HH`, several of them where they make one character of UTF-8, and `%uHHHH` of older scripts. */
+export const decodePercent: Escape = (units, at, end) => {
+  if (units[at + 1] !== 0x75) return decodeBytes(units, at, end)
+  const value = hexNumber(units, at + 2, 4, end)
+  return value === -1 ? null : { units: [value], length: 6 }
+}
+
+const OPEN = 0x5b
+/** Between the beginning of a sequence and the letter that ends it. */
+const MAX_PARAMETERS = 12
+
+/** What tells a terminal how to show the text: colours, as of `grep`, and what is cleared. */
+export const decodeTerminal: Escape = (units, at, end) => {
+  if (units[at + 1] !== OPEN) return null
+  for (let i = at + 2; i < end && i <= at + 2 + MAX_PARAMETERS; i++) {
+    const unit = units[i] as number
+    if (unit >= 0x40 && unit <= 0x7e) return { units: [], length: i + 1 - at }
+    if (unit < 0x20 || unit > 0x3f) return null
+  }
+  return null
+}
 
 /** Two hex digits behind a sign, the same sign before each byte of a character. */
 const decodeBytes: Escape = (units, at, end) => {

@@ -62,6 +62,19 @@ const ENCODERS: Readonly<Record<string, (value: string) => string>> = {
     Array.from({ length: value.length }, (_, i) => `\\u${hexOf(value[i]!, 4).toUpperCase()}`).join(
       '',
     ),
+  'every byte as \\x': (value) =>
+    pairs(value)
+      .map((pair) => `\\x${pair}`)
+      .join(''),
+  'every byte in octal': (value) =>
+    Array.from(Buffer.from(value), (byte) => `\\${byte.toString(8).padStart(3, '0')}`).join(''),
+  'every character as \\U': (value) =>
+    [...value].map((one) => `\\U${one.codePointAt(0)!.toString(16).padStart(8, '0')}`).join(''),
+  'every character as %u': (value) =>
+    Array.from({ length: value.length }, (_, i) => `%u${hexOf(value[i]!, 4)}`).join(''),
+  'signs escaped, as in Markdown': (value) => value.replaceAll(/[!-/:-@[-`{-~]/g, '\\$&'),
+  'colours between': (value) =>
+    [...value].map((one, i) => (i % 5 === 2 ? `\x1b[01;31m\x1b[K${one}\x1b[m` : one)).join(''),
   'slashes escaped': (value) => JSON.stringify(value).replaceAll('/', '\\/'),
   'decimal entities': (value) => [...value].map((one) => `&#${one.codePointAt(0)};`).join(''),
   'hex entities': (value) =>

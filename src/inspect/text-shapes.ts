@@ -1,3 +1,4 @@
+import { type ByteList, byteListsIn } from './byte-lists.ts'
 import { dumpsIn, isHexDigit, isRunDigit, runsIn } from './digit-runs.ts'
 import { softBreak } from './escapes.ts'
 
@@ -7,6 +8,8 @@ export interface Shapes {
   readonly runs: readonly number[]
   /** Of hex digits with something between their groups. */
   readonly dumps: readonly number[]
+  /** Of numbers that may be bytes. */
+  readonly lists: readonly ByteList[]
   /** Where each sign of equality stands with which something may be quoted; none where no line is broken so. */
   readonly quotes: readonly number[]
   readonly isAscii: boolean
@@ -19,6 +22,7 @@ export function shapesIn(text: string, units: Uint16Array): Shapes {
   return {
     runs: runsIn(units, length),
     dumps: dumpsIn(units, length),
+    lists: byteListsIn(units, length),
     quotes: isBroken(text) ? quotesIn(text, units) : [],
     // Whatever is not ASCII takes more bytes than units.
     isAscii: Buffer.byteLength(text) === length,

@@ -42,7 +42,7 @@ export class View {
 }
 
 /** Between pieces that do not belong together. A noncharacter: no value holds it. */
-const BREAK = 0xffff
+export const BREAK = 0xffff
 
 const NONE = new Int32Array(0)
 
@@ -199,7 +199,8 @@ export class Rewriting {
     this.#margin = margin
   }
 
-  replace(from: number, to: number, units: readonly number[]): void {
+  /** @param until up to where all that belongs to the stretch stands */
+  replace(from: number, to: number, units: readonly number[], until = to): void {
     const view = this.#view
     this.#builder ??= new ViewBuilder(view.length, view.isPlaced)
     const builder = this.#builder
@@ -209,7 +210,7 @@ export class Rewriting {
       builder.addBreak(view.startOf(near))
       builder.copy(view, near, from)
     } else builder.copy(view, this.#done, from)
-    for (const one of units) builder.add(one, view.startOf(from), view.endOf(to - 1))
+    for (const one of units) builder.add(one, view.startOf(from), view.endOf(until - 1))
     this.#done = to
     this.#wanted = Math.min(view.length, to + this.#margin)
   }

@@ -207,6 +207,14 @@ test('an answer in which a value is split over fields, or shows by its lines or 
         structuredContent: { n: '[REDACTED:api/digits]', m: 1.5 },
       },
     )
+    const bytes = (data: readonly unknown[]): object => ({
+      content: [],
+      structuredContent: { type: 'Buffer', data: [97, ...data, 98] },
+    })
+    assert.deepEqual(
+      await answered(5, JSON.stringify(bytes([...Buffer.from(held)]))),
+      bytes(['[REDACTED:api/held]']),
+    )
     const lines = pem.trim().split('\n').slice(0, -2)
     assert.deepEqual(await answered(4, JSON.stringify({ content: lines.map(text) })), {
       content: lines.map((line) => text(line.startsWith('-') ? line : '[REDACTED:api/pem]')),
@@ -243,6 +251,14 @@ const DISGUISES: Readonly<Record<string, string>> = {
   entities: each((char) => `&#x${hexOf(char)};`),
   'escapes of JSON': each((char) => `\\u00${hexOf(char)}`),
   'escapes of C': each((char) => `\\x${hexOf(char)}`),
+  'escapes in octal': each((char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`),
+  'escapes of Markdown': each((char) => (char === '-' ? '\\-' : char)),
+  'colours of a terminal': held.replace(
+    /^(.{20})(.{6})/,
+    '$1\u001b[01;31m\u001b[K$2\u001b[m\u001b[K',
+  ),
+  'codes in an array': [...Buffer.from(held)].join(','),
+  'an array in C': each((char) => `0x${hexOf(char)}, `).slice(0, -2),
   'percent, twice': each((char) => `%25${hexOf(char)}`),
 }
 

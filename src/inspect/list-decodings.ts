@@ -1,0 +1,48 @@
+import { type ByteList, byteListsIn, PER_NUMBER } from './byte-lists.ts'
+import { READINGS, type Reading } from './byte-numbers.ts'
+import { Rewriting, type View } from './view.ts'
+
+/** Each way to read the lists of numbers in a view, as runs of lower-case hex digits. */
+export function listViews(view: View, margin: number): readonly View[] {
+  const lists = byteListsIn(view.units, view.length)
+  if (lists.length === 0) return NONE
+  const views: View[] = []
+  for (const [index, reading] of READINGS.entries()) {
+    const rewriting = new Rewriting(view, margin)
+    for (const list of lists)
+      if (list.reading === index) rewrite(rewriting, view.units, list.numbers, reading)
+    const decoded = rewriting.result()
+    if (decoded !== null) views.push(decoded)
+  }
+  return views
+}
+
+const NONE: readonly View[] = []
+
+function rewrite(
+  rewriting: Rewriting,
+  units: Uint16Array,
+  numbers: ByteList['numbers'],
+  reading: Reading,
+): void {
+  let done = numbers[0] as number
+  for (let i = 0; i < numbers.length; i += PER_NUMBER) {
+    const start = numbers[i] as number
+    const end = numbers[i + 1] as number
+    if (start > done) rewriting.replace(done, start, NOTHING)
+    rewriting.replace(
+      start,
+      end,
+      (reading(units, start, end) ?? NOTHING).flatMap(digitsOf),
+      numbers[i + 2],
+    )
+    done = end
+  }
+}
+
+const NOTHING: readonly number[] = []
+const DIGITS = '0123456789abcdef'
+
+function digitsOf(byte: number): readonly number[] {
+  return [DIGITS.charCodeAt(byte >>> 4), DIGITS.charCodeAt(byte & 15)]
+}
