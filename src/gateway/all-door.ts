@@ -12,6 +12,7 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import { TakenBack, type Way } from './all-member.ts'
+import { ChangeNotices } from './all-notices.ts'
 import {
   type AdmittedToAll,
   AllOpens,
@@ -333,13 +334,14 @@ export class AllDoor {
       ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
     }
     pending.event(told('notifications/subscriptions/acknowledged', { notifications }))
+    const changes = new ChangeNotices(pending)
     this.#opens.listen(open, (left) => response.once('close', left), {
       way: null,
       tell: (notice) => {
         if (notice === null) pending.touch()
         else if (notice.uri === null) {
-          if (methods.has(notice.method)) pending.event(told(notice.method, {}))
-        } else if (uris.has(notice.uri)) pending.event(told(notice.method, { uri: notice.uri }))
+          if (methods.has(notice.method)) changes.tell(told(notice.method, {}))
+        } else if (uris.has(notice.uri)) changes.tell(told(notice.method, { uri: notice.uri }))
       },
       end: () => pending.drop(),
     })
@@ -349,14 +351,15 @@ export class AllDoor {
   #streams(response: DoorResponse, open: Open): void {
     const stream = new EventStream(null)
     stream.attach(response, {}, null)
+    const changes = new ChangeNotices(stream)
     this.#opens.listen(open, (left) => response.once('close', left), {
       way: stream,
       tell: (notice) => {
         if (notice === null) stream.touch()
-        else if (notice.uri === null) stream.event(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
+        else if (notice.uri === null) changes.tell(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
         else if (open.listened.has(notice.uri)) {
           const params = JSON.stringify({ uri: notice.uri })
-          stream.event(`{"jsonrpc":"2.0","method":"${notice.method}","params":${params}}`)
+          changes.tell(`{"jsonrpc":"2.0","method":"${notice.method}","params":${params}}`)
         }
       },
       end: () => stream.end(),

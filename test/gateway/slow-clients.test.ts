@@ -84,20 +84,28 @@ function headersOf({ bearer, tool, session }: Called): Record<string, string> {
 
 /** Asks and reads nothing. */
 function unread(called: Called): Socket {
+  return unreadAt('POST', called.path, headersOf(called), JSON.stringify(messageOf(called)))
+}
+
+function unreadAt(
+  method: string,
+  path: string,
+  more: Readonly<Record<string, string>>,
+  body: string,
+): Socket {
   const { hostname, port, host } = new URL(door.baseUrl)
   const socket = connect(Number(port), hostname)
   socket.pause()
   socket.on('error', () => {})
-  const body = JSON.stringify(messageOf(called))
   const headers = {
     Host: host,
     'Content-Type': 'application/json',
-    Accept: 'application/json, text/event-stream',
+    Accept: method === 'GET' ? 'text/event-stream' : 'application/json, text/event-stream',
     'Content-Length': String(Buffer.byteLength(body)),
-    ...headersOf(called),
+    ...more,
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.write(`POST ${called.path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
+  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
   return socket
 }
 
@@ -139,6 +147,56 @@ for (const era of ['session', 'modern'] as const)
     await sleep(500)
     assert.equal(lines('said'), COUNT)
     assert.ok(heard > COUNT * 1_048_576, `${heard} bytes came`)
+    socket.destroy()
+  })
+
+for (const era of ['session', 'modern'] as const)
+  test(`/mcp/all, ${era}: who does not read hears once of each thing that changed meanwhile`, async () => {
+    const { server, key } = await flooded()
+    const session = era === 'session' ? await sessionAt('/mcp/all', key) : null
+    const uris = ['a', 'b'].map((name) => `x://${name.repeat(100_000)}`)
+    const subscribed = uris.map((uri) => `mcp://${server}/${uri}`)
+    const base = { path: '/mcp/all', bearer: key, session }
+    const call = { ...base, tool: `${server}.changes`, args: { count: 400, uris } }
+    const headers = headersOf(call)
+    for (const uri of era === 'session' ? subscribed : []) {
+      const asked = { jsonrpc: '2.0', id: 2, method: 'resources/subscribe', params: { uri } }
+      assert.match(await (await door.post(asked, headers, base.path)).text(), /"result":\{\}/)
+    }
+    const { _meta } = messageOf(call).params
+    const listen = {
+      jsonrpc: '2.0',
+      id: 3,
+      method: 'subscriptions/listen',
+      params: { _meta, notifications: { resourceSubscriptions: subscribed } },
+    }
+    const { 'Mcp-Name': _, ...others } = headers
+    const socket =
+      era === 'session'
+        ? unreadAt('GET', base.path, headers, '')
+        : unreadAt(
+            'POST',
+            base.path,
+            { ...others, 'Mcp-Method': listen.method },
+            JSON.stringify(listen),
+          )
+    await sleep(500)
+    const answer = await door.post(messageOf(call), headers, base.path)
+    assert.match(await answer.text(), /"text":"changed"/)
+    let heard = ''
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      heard += piece
+    })
+    socket.resume()
+    await sleep(1_500)
+    const last = uris.map((uri) => heard.lastIndexOf(uri))
+    assert.ok(last.every((at) => at > 0) && heard.length < 200 * 100_000, `${heard.length} came`)
+    // All the same it is told of what comes next.
+    const again = { ...call, args: { count: 2, uris } }
+    await (await door.post(messageOf(again), headers, base.path)).text()
+    for (let i = 0; i < 50 && uris.some((uri, at) => heard.lastIndexOf(uri) === last[at]); i += 1)
+      await sleep(100)
+    assert.ok(uris.every((uri, at) => heard.lastIndexOf(uri) > (last[at] ?? 0)))
     socket.destroy()
   })
 

@@ -24,7 +24,7 @@ createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).o
         id,
         result: {
           protocolVersion: params.protocolVersion,
-          capabilities: { tools: {}, logging: {} },
+          capabilities: { tools: {}, logging: {}, resources: { subscribe: true } },
           serverInfo: { name: 'flood', version: '1' },
         },
       })
@@ -39,6 +39,8 @@ createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }).o
         },
       })
     else if (method === 'tools/call' && params.name === 'flood') void flood(id, params)
+    else if (method === 'tools/call' && params.name === 'changes') void changes(id, params)
+    else if (method === 'resources/subscribe') write({ id, result: {} })
     else if (method === 'tools/call' && params.name === 'echo')
       write({ id, result: text(String(params.arguments.text)) })
     else if (id !== undefined && method !== 'tools/call')
@@ -59,4 +61,14 @@ async function flood(id, { arguments: { count }, _meta }) {
     appendFileSync(log, 'said\n')
   }
   if (!cancelled.has(id)) write({ id, result: text('flooded') })
+}
+
+/** Of two resources in turn. */
+async function changes(id, { arguments: { count, uris } }) {
+  for (let i = 0; i < count; i += 1) {
+    const uri = uris[i % uris.length]
+    if (!write({ method: 'notifications/resources/updated', params: { uri } }))
+      await once(process.stdout, 'drain')
+  }
+  write({ id, result: text('changed') })
 }
