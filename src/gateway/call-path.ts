@@ -144,6 +144,7 @@ export class CallPath {
       args: what.args,
       subject: null,
       decision: ALLOWED,
+      names: null,
       recorded: null,
       passed: null,
       recording: null,
@@ -335,6 +336,7 @@ export class CallPath {
     underway: Underway,
     inspected: Awaited<ReturnType<MessageInspection['input']>>,
   ): Denial | null | Promise<Denial | null> {
+    if (inspected.names !== undefined) underway.names = inspected.names
     if ('refusal' in inspected)
       return {
         rule: 'INSPECTION_REFUSED',
@@ -511,14 +513,14 @@ export class CallPath {
     return { denial: { rule: fault.code, kind: 'denied', text, isRecorded: true } }
   }
 
-  #recorded({ what, caller, known, args, policies, took }: Underway): AuditedCall {
+  #recorded({ what, caller, known, args, names, policies, took }: Underway): AuditedCall {
     const { name, isMethod, params } = what
     const call: AuditedCall = {
       caller,
       server: this.#options.server,
       name,
       isMethod,
-      keys: Object.keys(args),
+      keys: names ?? Object.keys(args),
       revision: revisionOf(policies),
       took,
       trace: traceIdIn(params),

@@ -44,7 +44,10 @@ export interface MessageInspectionOptions {
   readonly note: (caller: Caller, note: InspectionNote) => Promise<void>
 }
 
-export type InspectedInput = { readonly value: unknown } | { readonly refusal: string }
+export type InspectedInput = ({ readonly value: unknown } | { readonly refusal: string }) & {
+  /** Of the value's members, as they may be written down; absent: as they are. */
+  readonly names?: readonly string[]
+}
 
 /** An agent chooses what it calls, and the person pastes the line. */
 const PASTABLE = /^\w[\w.-]{0,99}$/
@@ -247,6 +250,7 @@ export class MessageInspection {
     const known = knownIn(value, values, beside)
     if (judged.findings.length === 0 && known.length === 0) return { value }
     const isChanged = judged.cleaned !== undefined
+    const seenOf = seenAmong(judged.findings)
     const blocking = [
       ...(judged.isBlocked || (isChanged && holdsExactNumber(value))
         ? (judged.blocking.length > 0 ? judged.blocking : judged.findings).map(seenOf)
@@ -255,9 +259,15 @@ export class MessageInspection {
     ]
     const isRefused = blocking.length > 0
     const seen = [...judged.findings.filter(parts.isCounted).map(seenOf), ...known]
-    const inspected = isRefused
-      ? { refusal: this.#refusalText(tool, blocking) }
-      : { value: isChanged ? judged.cleaned : value }
+    const names = shownNames(judged.findings, value, (named) =>
+      parts.withoutSecrets(engine, named, {}, settings.off),
+    )
+    const inspected = {
+      ...(isRefused
+        ? { refusal: this.#refusalText(tool, blocking) }
+        : { value: isChanged ? judged.cleaned : value }),
+      ...(names !== null && { names }),
+    }
     if (seen.length === 0 && !isRefused && !isChanged) return inspected
     return this.#report(caller, {
       tool,
@@ -284,7 +294,7 @@ export class MessageInspection {
     const judged = parts.judge(engine, shown, {}, recording, systemClock())
     const isRedacted = shown !== value
     if (judged.findings.length === 0 && !isRedacted) return shown
-    const seen = judged.findings.filter(parts.isCounted).map(seenOf)
+    const seen = judged.findings.filter(parts.isCounted).map(seenAmong(judged.findings))
     if (isRedacted)
       seen.unshift({ detector: KNOWN_VALUE, line: `${KNOWN_VALUE} critical redacted` })
     if (seen.length === 0) return shown
@@ -411,13 +421,33 @@ async function large(
 /** The name of an argument, when it is a short one. */
 const TOP = /^\$\.([A-Za-z_]\w{0,63})(?=$|[.[])/
 
-function seenOf({ detector, severity, path, start, end, isKey }: Finding): Seen {
-  const [prefix, name] = TOP.exec(path) ?? []
-  const place =
-    name === undefined
-      ? 'the whole'
-      : `${name}${prefix === path ? '' : '.*'}${isKey ? ' (a name)' : ''}`
-  return { detector, line: `${detector} ${severity} ${place} ${start}-${end}` }
+/** How each is told: never by a name in which one of them stands. */
+function seenAmong(findings: readonly Finding[]): (finding: Finding) => Seen {
+  const found = new Set(findings.filter(({ isKey }) => isKey).map(({ path }) => path))
+  return ({ detector, severity, path, start, end, isKey }) => {
+    const [prefix = '$', name] = TOP.exec(path) ?? []
+    const place =
+      name === undefined || found.has(prefix)
+        ? 'the whole'
+        : `${name}${prefix === path ? '' : '.*'}`
+    return {
+      detector,
+      line: `${detector} ${severity} ${place}${isKey ? ' (a name)' : ''} ${start}-${end}`,
+    }
+  }
+}
+
+/** Null: as they are. */
+function shownNames(
+  findings: readonly Finding[],
+  value: unknown,
+  withoutSecrets: (named: Readonly<Record<string, null>>) => object,
+): readonly string[] | null {
+  if (!isObject(value) || !findings.some((one) => one.isKey && one.category === 'secret'))
+    return null
+  return Object.keys(
+    withoutSecrets(Object.fromEntries(Object.keys(value).map((name) => [name, null]))),
+  )
 }
 
 function linesOf(seen: readonly Seen[]): readonly string[] {

@@ -20,6 +20,8 @@ export interface Underway {
   paid: Paid | null
   took: string
   args: Judgeable['args']
+  /** Of the arguments, as they may be written down; null: as they are. */
+  names: readonly string[] | null
   subject: Subject | null
   decision: AllowedByAll
   /** Values that must not be written down. */
