@@ -475,6 +475,10 @@ test('costs of answers are settled, and an amount that was not kept leaves the l
     [],
     [[['limit /tools/t/limits/0'], 3]],
   ])
+  // Of a counter that two limits name, the higher amount.
+  const [row] = costly(9).limits
+  const both = await policiesOf(reading({ limits: [row, { ...row, cost: 5 }] }))
+  assert.deepEqual(changed(replayed(both, entries)), [[['limited', 3]], []])
 })
 
 test('what a person allowed passes a draft that asks, and nothing else does', async () => {

@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import { strictestOf } from '../../core/counter-port.ts'
 import type { Caller } from '../../core/principals.ts'
 import { type Clock, type EpochMs, epochMs, monotonicMs } from '../../core/time.ts'
-import { foundInResult, resultPathsOf, settlementOf } from '../../policy/tool-policy/index.ts'
+import { foundInResult, resultPathsOf, type ToolLimit } from '../../policy/tool-policy/index.ts'
 import { decideResultByAll, revisionOf } from '../applied-policies.ts'
+import { settledCounts } from '../limit-charge.ts'
 import { isNoResultYet } from '../made-tasks.ts'
 import type { CallInspection } from '../message-inspection.ts'
 import { shownName } from '../tool-call.ts'
@@ -197,16 +198,15 @@ function endEntry(
 ): RecordedEnd {
   const { subject, policies, server, charges } = call
   const ended = { kind: 'end', of: n, at, ends, server, end } as const
+  const counters = new Map(charges.map(({ limit, counter }) => [limit, counter]))
+  const counterOf = (limit: ToolLimit): string => counters.get(limit) ?? ''
   if (result === undefined || isNoResultYet(result))
     return { ...ended, parts: null, withheld: null, costs: [] }
   return {
     ...ended,
     parts: partsOf(call, result, keep),
     withheld: decideResultByAll(policies, subject, result).denied?.rule ?? null,
-    costs: charges.flatMap(({ limit, counter, amount }): RecordedEnd['costs'] => {
-      const cost = settlementOf(limit, result)?.amount ?? null
-      return cost === null || cost === amount ? [] : [[counter, cost]]
-    }),
+    costs: [...(settledCounts(charges, result, counterOf, () => {}) ?? [])],
   }
 }
 

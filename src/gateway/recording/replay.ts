@@ -1,4 +1,3 @@
-import { strictestOf } from '../../core/counter-port.ts'
 import type { ReplayedChange, ReplayedOutcome, ReplayReport } from '../../core/replay-port.ts'
 import type { EpochMs } from '../../core/time.ts'
 import type { Denied, LimitScope, ToolLimit } from '../../policy/tool-policy/index.ts'
@@ -56,7 +55,7 @@ interface DraftCharge extends ReplayedCharge {
 
 interface Counting {
   readonly judged: Judged
-  /** What it takes if it passes. */
+  /** What it takes if it passes; of one counter there may be several. */
   readonly charges: readonly DraftCharge[]
 }
 
@@ -65,6 +64,7 @@ interface Open {
   readonly call: RecordedCall
   readonly recorded: RecordedSubject
   readonly judged: Judged
+  readonly charges: readonly DraftCharge[]
   readonly were: readonly Counted[]
   readonly would: readonly WouldCount<DraftCharge>[]
 }
@@ -131,7 +131,7 @@ export class Replay {
     const isSure = judged.outcome === 'allowed'
     const isTaken = isSure || judged.outcome === 'undecidable'
     const would = isTaken ? this.#limits.take(charges, call.at, isSure) : []
-    const open = { call, recorded, judged, were, would }
+    const open = { call, recorded, judged, charges, were, would }
     if (!call.readsAnswer) this.#never(open)
     if (!call.readsAnswer && were.length + would.length === 0) return
     this.#open.set(key, open)
@@ -160,7 +160,7 @@ export class Replay {
     else this.#compare(call, 'withheld', withheld, judged)
   }
 
-  #settle({ were, would }: Open, { parts, costs }: RecordedEnd): void {
+  #settle({ charges, were, would }: Open, { parts, costs }: RecordedEnd): void {
     const actual = new Map(costs)
     for (const one of were) {
       const cost = actual.get(one.counter)
@@ -168,8 +168,16 @@ export class Replay {
     }
     if (parts === null) return
     for (const one of would) {
-      const cost = replayedSettlement(partsOf(parts), one.charge.limit)
-      if (cost !== null) this.#limits.wouldCost(one, cost === 'unrecorded' ? null : cost)
+      const costs = charges
+        .filter(({ counter }) => counter === one.counter)
+        .map(({ limit, amount }) => ({
+          cost: replayedSettlement(partsOf(parts), limit),
+          amount,
+        }))
+      if (costs.every(({ cost }) => cost === null)) continue
+      const isKnown = costs.every(({ cost }) => cost !== 'unrecorded')
+      const known = costs.map(({ cost, amount }) => (typeof cost === 'number' ? cost : amount))
+      this.#limits.wouldCost(one, isKnown ? Math.max(...known) : null)
     }
   }
 
@@ -216,9 +224,7 @@ export class Replay {
   }
 
   #counting(call: RecordedCall, decision: AllowedByAll): Counting {
-    const charges = call.isPaid
-      ? []
-      : strictestOf(decision.charges.map((one) => chargeOf(call, one)))
+    const charges = call.isPaid ? [] : decision.charges.map((one) => chargeOf(call, one))
     const fit = this.#limits.fit(charges, call.at)
     if (fit.kind === 'exceeds')
       return { judged: { outcome: 'limited', rule: fit.charge.limit.pointer }, charges: [] }
