@@ -36,7 +36,13 @@ import {
   takenBy,
 } from './http-request.ts'
 import { traced } from './http-trace.ts'
-import { capabilitiesOf, headerOf, MODERN, modernProblem } from './modern-problem.ts'
+import {
+  capabilitiesOf,
+  headerOf,
+  MODERN,
+  modernProblem,
+  toolHeadersProblem,
+} from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { cancelledBy, saidTo } from './relay-messages.ts'
 import { MAY_PAUSE } from './relay-rounds.ts'
@@ -165,7 +171,9 @@ export class AllDoor {
       id === null
         ? this.#opens.ofRequests(admitted, capabilitiesOf(message) ?? {})
         : this.#opens.ofClient(admitted, id)
-    await this.#asked(message, pending, response, open, id, taken.takesStream)
+    const mismatch = id === null ? toolHeadersProblem(request, message, open.all.tools) : null
+    if (mismatch !== null) pending.answer(mismatch)
+    else await this.#asked(message, pending, response, open, id, taken.takesStream)
   }
 
   /** The other process that alone can go on with a request, or null. */

@@ -3,7 +3,7 @@ import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
-import { type Notification, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
+import { type Notification, type Request, RPC_ERRORS, ToolHeaders } from '../mcp/wire/index.ts'
 import { type AllKind, KINDS, type Listed, MAX_NAME, nameIn, whole } from './all-lists.ts'
 import type { AllMember, MemberOptions, Way } from './all-member.ts'
 import { answerOfAll, uriAtServer, uriOfAll } from './all-names.ts'
@@ -81,6 +81,8 @@ export class AllServers {
   /** By server and the address there: how many listen. */
   readonly #subscribed = new Map<string, Map<string, number>>()
 
+  /** What tools want to be told in headers, by the names that they have here; of those that a list named. */
+  readonly tools = new ToolHeaders()
   /** Whether somebody listens for changes. */
   #isHeeded = false
   /** From which level on servers tell what they log; null: as they like. */
@@ -158,6 +160,7 @@ export class AllServers {
         items.push({ ...item, [KINDS[kind].key]: name })
       }
     }
+    if (kind === 'tools') this.tools.learn({ tools: items })
     return { items, passedOver }
   }
 

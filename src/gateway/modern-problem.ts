@@ -76,6 +76,16 @@ export function modernProblem(
   return null
 }
 
+/** As `modernProblem`, of a request in which all is well but what its tool asks for in headers. */
+export function toolHeadersProblem(
+  request: Pick<DoorRequest, 'headers'>,
+  message: Request,
+  tools: ToolHeaders,
+): string | null {
+  const wanted = toolHeadersOf(message, tools)
+  return wanted === null || wanted.length === 0 ? null : modernProblem(request, message, tools)
+}
+
 /**
  * Of headers that many requests came with, the last call with which they agreed: without headers of its own, nothing
  * but its name has to be in them.

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { sleep } from '../../src/core/time.ts'
 import { createTokens } from '../../src/vault/index.ts'
 import { readEvents } from '../support/event-reader.ts'
+import { json, scripted } from '../support/http-upstream.ts'
 import { ERAS, type Era, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
@@ -161,6 +162,40 @@ for (const era of ERAS)
     }
     assert.doesNotMatch(readFileSync(log, 'utf8'), /of-a-server|inputResponses/)
   })
+
+test('modern: what a tool asks for in headers is what the body says, once a list named it', async () => {
+  const inputSchema = {
+    type: 'object',
+    properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
+  }
+  const results: Readonly<Record<string, object>> = {
+    'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } },
+    'tools/list': { tools: [{ name: 'look', inputSchema }] },
+    'tools/call': { content: [] },
+  }
+  const far = await scripted(({ rpc }, response) =>
+    json(response, {
+      id: rpc.id,
+      result: { resultType: 'complete', ...results[rpc.method ?? ''] },
+    }),
+  )
+  await servers.add(PERSON, 'far', { kind: 'http', url: far.url, headers: [] })
+  const { key } = await agentAt(['far', 'open'])
+  const list = { method: 'tools/list', params: { _meta: MODERN } }
+  await (await post(key, list, { ...MODERN_HEADERS, 'Mcp-Method': 'tools/list' })).text()
+  const params = { name: 'far.look', arguments: { region: 'eu' }, _meta: MODERN }
+  for (const [shown, status, code] of [
+    [{ 'Mcp-Param-Region': 'eu' }, 200, undefined],
+    [{ 'Mcp-Param-Region': 'us' }, 400, -32020],
+    [{}, 400, -32020],
+  ] as const) {
+    const headers = { ...MODERN_HEADERS, 'Mcp-Name': 'far.look', ...shown }
+    const answer = await post(key, { method: 'tools/call', params }, headers)
+    const { error } = (await answer.json()) as { error?: { code: number } }
+    assert.deepEqual([answer.status, error?.code], [status, code], JSON.stringify(shown))
+  }
+  assert.equal(far.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 1)
+})
 
 test('modern: methods of the revisions with sessions are none', async () => {
   const { key } = await agentAt(['lines', 'open'])
