@@ -1,6 +1,6 @@
 import { bytesOf, isPrefixed, READINGS, readingsOf } from './byte-numbers.ts'
-import { isHexDigit } from './digit-runs.ts'
-import { BREAK } from './view.ts'
+import { dumpsIn, isHexDigit, PROBED } from './digit-runs.ts'
+import { BREAK } from './text-units.ts'
 
 /** Numbers that follow each other and are text when they are read as bytes, or as words of several. */
 export interface ByteList {
@@ -26,9 +26,6 @@ for (const char of '0123456789ABCDEFabcdef') CLASSES[char.charCodeAt(0)] = HEX
 for (const char of ' \t\r\n,;:"\'') CLASSES[char.charCodeAt(0)] = SIGN
 for (const char of 'xX') CLASSES[char.charCodeAt(0)] = LETTER
 
-/** The shortest list that is read holds a probe wherever it begins. */
-const STEP = 16
-const PROBED = 10
 /** Fewer bytes are no value that could be remembered. */
 const MIN_BYTES = 12
 /** So many bytes are looked at before a list is read: most numbers that stand in texts are of no text. */
@@ -52,24 +49,23 @@ const CR = 0x0d
 const BLANK = 0x20
 const COLON = 0x3a
 
+/** What a text holds of bytes in dumps and in lists. */
+export interface Numbers {
+  /** From where to where each dump goes, by turns: see `dumpsIn`. */
+  readonly dumps: readonly number[]
+  readonly lists: readonly ByteList[]
+}
+
 /**
  * Where numbers stand in a row that may be bytes: `[115, 107]`, `0x73, 0x6b`, `163 153`, and the dumps of `xxd`,
- * `hexdump` and `od` with the place at the beginning of each line and the text at its end.
+ * `hexdump` and `od` with the place at the beginning of each line and the text at its end. In one pass with `dumpsIn`.
  */
-export function byteListsIn(units: Uint16Array, length: number): readonly ByteList[] {
+export function numbersIn(units: Uint16Array, length: number): Numbers {
   let lists: ByteList[] | null = null
   let done = 0
-  for (let probe = 0; probe + PROBED <= length; probe += STEP) {
-    const first = CLASSES[units[probe] as number] as number
-    const second = CLASSES[units[probe + 2] as number] as number
-    const third = CLASSES[units[probe + 4] as number] as number
-    const fourth = CLASSES[units[probe + 7] as number] as number
-    const fifth = CLASSES[units[probe + 9] as number] as number
-    // All at once: a branch that is foreseen is cheaper than a look that is saved.
-    if ((first & second & third & fourth & fifth) === 0) continue
-    if (((first | second | third | fourth | fifth | betweenOf(units, probe)) & BETWEEN) === 0)
-      continue
-    if (probe < done || !mayBeText(units, probe, length)) continue
+  const look = (probe: number): void => {
+    if (probe < done || !isSeparated(units, probe)) return
+    if (!mayBeText(units, probe, length)) return
     let from = probe
     const least = Math.max(done, probe - MAX_BACK)
     while (from > least && (CLASSES[units[from - 1] as number] as number) !== 0) from -= 1
@@ -81,19 +77,27 @@ export function byteListsIn(units: Uint16Array, length: number): readonly ByteLi
     }
     done = from
   }
-  return lists ?? NONE
+  const dumps = dumpsIn(units, length, look)
+  return { dumps, lists: lists ?? NONE }
 }
 
 const NONE: readonly ByteList[] = []
 
-/** Classes of the units of a probe that were not looked at before. */
-function betweenOf(units: Uint16Array, probe: number): number {
+/** Whether there is something between the digits of a probe. */
+function isSeparated(units: Uint16Array, probe: number): boolean {
   return (
-    (CLASSES[units[probe + 1] as number] as number) |
-    (CLASSES[units[probe + 3] as number] as number) |
-    (CLASSES[units[probe + 5] as number] as number) |
-    (CLASSES[units[probe + 6] as number] as number) |
-    (CLASSES[units[probe + 8] as number] as number)
+    (((CLASSES[units[probe + 1] as number] as number) |
+      (CLASSES[units[probe + 3] as number] as number) |
+      (CLASSES[units[probe + 5] as number] as number) |
+      (CLASSES[units[probe + 6] as number] as number) |
+      (CLASSES[units[probe + 8] as number] as number) |
+      (CLASSES[units[probe] as number] as number) |
+      (CLASSES[units[probe + 2] as number] as number) |
+      (CLASSES[units[probe + 4] as number] as number) |
+      (CLASSES[units[probe + 7] as number] as number) |
+      (CLASSES[units[probe + 9] as number] as number)) &
+      BETWEEN) !==
+    0
   )
 }
 
@@ -101,13 +105,13 @@ function betweenOf(units: Uint16Array, probe: number): number {
 function mayBeText(units: Uint16Array, probe: number, length: number): boolean {
   let readings = -1
   let bytes = 0
-  let at = probe
   // The one that the probe stands in is of no use: it may begin before.
-  at = endOf(units, at, length, MAX_DIGITS, isOfNumber)
+  let at = behindNumber(units, probe, length)
   while (bytes < TRIED) {
-    at = endOf(units, at, length, MAX_BETWEEN, isSign)
+    const last = Math.min(length, at + MAX_BETWEEN)
+    while (at < last && CLASSES[units[at] as number] === SIGN) at += 1
     const from = at
-    at = endOf(units, at, length, MAX_DIGITS + 1, isOfNumber)
+    at = behindNumber(units, at, length)
     if (at === from || at - from > MAX_DIGITS) return false
     readings &= readingsOf(units, from, at)
     if (readings === 0) return false
@@ -116,15 +120,15 @@ function mayBeText(units: Uint16Array, probe: number, length: number): boolean {
   return true
 }
 
-function isSign(unit: number): boolean {
-  return CLASSES[unit] === SIGN
+/** Not farther than one digit more than a number has: nothing may take long for each probe. */
+function behindNumber(units: Uint16Array, from: number, length: number): number {
+  const last = Math.min(length, from + MAX_DIGITS + 1)
+  let at = from
+  while (at < last && (CLASSES[units[at] as number] as number) > SIGN) at += 1
+  return at
 }
 
-function isOfNumber(unit: number): boolean {
-  return (CLASSES[unit] as number) > SIGN
-}
-
-/** The end of units of a kind, `most` of them at most: nothing may take long for each probe. */
+/** The end of units of a kind, `most` of them at most. */
 function endOf(
   units: Uint16Array,
   from: number,

@@ -68,28 +68,27 @@ const CR = 0x0d
 
 /** Whether a byte may be of a text: ASCII, UTF-8 or UTF-16. */
 function isTextByte(byte: number): boolean {
-  return byte >= 0x20 ? byte !== 0x7f : byte === 0 || byte === LF || byte === CR || byte === TAB
+  return byte >= 0x20
+    ? byte !== 0x7f && byte <= 0xff
+    : byte === 0 || byte === LF || byte === CR || byte === TAB
 }
 
 /** As which readings a number may be text, a bit for each of `READINGS`. Without making bytes: most are none. */
 export function readingsOf(units: Uint16Array, from: number, to: number): number {
   const size = to - from
   if (isPrefixed(units, from)) return size % 2 === 0 && isHexText(units, from + 2, to) ? 1 : 0
-  let readings = size % 2 === 0 && isHexText(units, from, to) ? (size >= 4 ? 0b01001 : 1) : 0
-  if (size <= 3) {
-    const value = valueOf(units, from, to, 10)
-    if (value >= 0 && value <= 0xff && isTextByte(value)) readings |= 2
+  if (size < 4) {
+    let readings = size === 2 && isHexText(units, from, to) ? 1 : 0
+    if (isTextByte(valueOf(units, from, to, 10))) readings |= 2
+    return size === 3 && isTextByte(valueOf(units, from, to, 8)) ? readings | 4 : readings
   }
-  if (size === 3 || size === 6) {
+  if (size % 2 === 1) return 0
+  let readings = isHexText(units, from, to) ? 9 : 0
+  if (size === 6) {
     const value = valueOf(units, from, to, 8)
-    const isText =
-      size === 3
-        ? value <= 0xff && isTextByte(value)
-        : value <= 0xffff && isTextByte(value & 0xff) && isTextByte(value >>> 8)
-    if (value >= 0 && isText) readings |= 4
+    if (value >= 0 && isTextByte(value & 0xff) && isTextByte(value >>> 8)) readings |= 4
   }
-  if (size === 8 && isTextByte(valueOf(units, from, to, 2))) readings |= 16
-  return readings
+  return size === 8 && isTextByte(valueOf(units, from, to, 2)) ? readings | 16 : readings
 }
 
 /** Bytes of a number of so many digits. */

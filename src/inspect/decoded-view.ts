@@ -10,7 +10,7 @@ import {
 import { listViews } from './list-decodings.ts'
 import { eachDisguise, plainForms } from './plain-forms.ts'
 import { BASE64, decodeRuns, foldHex, HEX, joinDumps, joinLines } from './run-decodings.ts'
-import { mayBeQuoted, type Shapes } from './text-shapes.ts'
+import { ESC, mayBeQuoted, type Shapes } from './text-shapes.ts'
 import { Rewriting, type View, ViewBuilder } from './view.ts'
 
 const PERCENT = 0x25
@@ -62,7 +62,7 @@ export function partsToDecode(
   return spansOf(marks, length)
 }
 
-const TRIGGERS = ['%', '\\', '&', '\u001b'] as const
+const TRIGGERS = ['%', '\\', '&', ESC] as const
 
 function spansOf(marks: Uint8Array, length: number): readonly number[] {
   const spans: number[] = []
@@ -117,7 +117,6 @@ const ESCAPES: readonly (readonly [trigger: number, escape: Escape])[] = [
 
 const RUN_DECODINGS: readonly Decoding[] = [
   joinLines,
-  joinDumps,
   (view) => decodeRuns(view, BASE64),
   (view) => decodeRuns(view, HEX),
   foldHex,
@@ -144,10 +143,11 @@ export function decodedViews(
   shapes: Shapes | null = null,
 ): readonly View[] {
   const views: View[] = []
-  addDecoded(views, view, only, MAX_DEPTH, {
+  const rare = {
     isQuoted: shapes === null || shapes.quotes.length > 0,
     isAscii: shapes?.isAscii ?? false,
-  })
+  }
+  addDecoded(views, view, only, MAX_DEPTH, rare, shapes)
   return views
 }
 
@@ -157,16 +157,18 @@ function addDecoded(
   only: 'parts' | 'all',
   depth: number,
   rare: Rare,
+  shapes: Shapes | null,
 ): void {
   const margin = only === 'parts' ? MARGIN : view.length
   const add = (decoded: View | null, left = rare): void => {
     if (decoded === null) return
     views.push(decoded)
-    if (depth > 1) addDecoded(views, decoded, only, depth - 1, left)
+    if (depth > 1) addDecoded(views, decoded, only, depth - 1, left, null)
   }
   const addNew = (decoded: View | null): void =>
     add(decoded, decoded?.isNewAscii === false && rare.isAscii ? { ...rare, isAscii: false } : rare)
   for (const [trigger, escape] of ESCAPES) {
+    if (trigger === TERMINAL && shapes?.isTerminal === false) continue
     const first = nextOf(view, trigger, 0)
     if (first !== -1) addNew(decodeEscapes(view, margin, first, escape))
   }
@@ -176,8 +178,9 @@ function addDecoded(
   }
   if (!rare.isAscii)
     for (const form of plainForms(view, margin)) add(form, { ...rare, isAscii: true })
-  for (const decode of RUN_DECODINGS) addNew(decode(view, margin))
-  for (const list of listViews(view, margin)) addNew(list)
+  if (shapes?.runs.length !== 0) for (const decode of RUN_DECODINGS) addNew(decode(view, margin))
+  if (shapes?.dumps.length !== 0) addNew(joinDumps(view, margin))
+  if (shapes?.lists.length !== 0) for (const list of listViews(view, margin)) addNew(list)
 }
 
 function isQuoted(view: View): boolean {

@@ -10,9 +10,9 @@ for (const char of ': -,._') {
   CLASSES[unit] = (CLASSES[unit] ?? 0) | SEPARATOR
 }
 
-/** By unit: 1 for all that a dump is made of, its line ends too. */
+/** By unit: 1 for all that a dump or a list of numbers is made of, line ends too. */
 const DUMPED = new Uint8Array(65_536)
-for (const char of '0123456789ABCDEFabcdef: -,._\t\r\n') DUMPED[char.charCodeAt(0)] = 1
+for (const char of '0123456789ABCDEFabcdefxX: -,._;"\'\t\r\n') DUMPED[char.charCodeAt(0)] = 1
 
 /** Shorter runs cannot hold a value that is strong enough to be remembered. */
 export const MIN_RUN = 24
@@ -96,10 +96,18 @@ const GROUPS = [2, 4] as const
 
 /** The shortest dump holds a probe of ten units wherever it begins. */
 const DUMP_STEP = 16
-const PROBED = 10
+export const PROBED = 10
 
-/** Where each dump of 24 or more hex digits with something between its groups begins and ends, by turns. */
-export function dumpsIn(units: Uint16Array, length: number): readonly number[] {
+/**
+ * Where each dump of 24 or more hex digits with something between its groups begins and ends, by turns.
+ *
+ * @param look is told of each place where ten units may be of a dump or of a list of numbers
+ */
+export function dumpsIn(
+  units: Uint16Array,
+  length: number,
+  look: (probe: number) => void,
+): readonly number[] {
   const dumps: number[] = []
   for (let probe = 0; probe + PROBED <= length; probe += DUMP_STEP) {
     // One of the probes of a dump stands wholly in it: some of its units are looked at first.
@@ -110,6 +118,7 @@ export function dumpsIn(units: Uint16Array, length: number): readonly number[] {
       (DUMPED[units[probe + 7] as number] as number) &
       (DUMPED[units[probe + 9] as number] as number)
     if (common === 0) continue
+    look(probe)
     let to = 0
     for (let marks = separatorsAt(units, probe); marks !== 0 && to === 0; marks &= marks - 1)
       to = dumpAround(units, probe + (31 - Math.clz32(marks & -marks)) / 3, length, dumps)

@@ -1,10 +1,10 @@
-import { type ByteList, byteListsIn, PER_NUMBER } from './byte-lists.ts'
+import { type ByteList, PER_NUMBER } from './byte-lists.ts'
 import { READINGS, type Reading } from './byte-numbers.ts'
 import { Rewriting, type View } from './view.ts'
 
 /** Each way to read the lists of numbers in a view, as runs of lower-case hex digits. */
 export function listViews(view: View, margin: number): readonly View[] {
-  const lists = byteListsIn(view.units, view.length)
+  const { lists } = view.numbers
   if (lists.length === 0) return NONE
   const views: View[] = []
   for (const [index, reading] of READINGS.entries()) {

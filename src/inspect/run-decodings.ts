@@ -1,4 +1,4 @@
-import { dumpsIn, hexRunsIn, isHexDigit, nextLine } from './digit-runs.ts'
+import { hexRunsIn, isHexDigit, nextLine } from './digit-runs.ts'
 import { type Escaped, pointUnits, utf8Size } from './escapes.ts'
 import { Rewriting, type View, ViewBuilder } from './view.ts'
 
@@ -175,8 +175,8 @@ const NOTHING: readonly number[] = []
 
 /** Dumps of bytes (`6f:70`, `6F 70`, `6f70 656e`) as runs of lower-case digits. */
 export function joinDumps(view: View, margin: number): View | null {
-  const { units, length } = view
-  const dumps = dumpsIn(units, length)
+  const { units } = view
+  const { dumps } = view.numbers
   const rewriting = new Rewriting(view, margin)
   for (let i = 0; i < dumps.length; i += 2) {
     const to = dumps[i + 1] ?? 0

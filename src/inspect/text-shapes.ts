@@ -1,19 +1,20 @@
-import { type ByteList, byteListsIn } from './byte-lists.ts'
-import { dumpsIn, isHexDigit, isRunDigit, runsIn } from './digit-runs.ts'
+import { type Numbers, numbersIn } from './byte-lists.ts'
+import { isHexDigit, isRunDigit, runsIn } from './digit-runs.ts'
 import { softBreak } from './escapes.ts'
 
 /** What a text holds that may have to be decoded. Lists are from where to where, by turns. */
-export interface Shapes {
+export interface Shapes extends Numbers {
   /** Of 24 or more digits of base64. */
   readonly runs: readonly number[]
-  /** Of hex digits with something between their groups. */
-  readonly dumps: readonly number[]
-  /** Of numbers that may be bytes. */
-  readonly lists: readonly ByteList[]
   /** Where each sign of equality stands with which something may be quoted; none where no line is broken so. */
   readonly quotes: readonly number[]
   readonly isAscii: boolean
+  /** Whether something in it may be said to a terminal. */
+  readonly isTerminal: boolean
 }
+
+/** What is said to a terminal begins with it. */
+export const ESC = '\u001b'
 
 const EQUALS = 0x3d
 
@@ -21,11 +22,11 @@ export function shapesIn(text: string, units: Uint16Array): Shapes {
   const { length } = text
   return {
     runs: runsIn(units, length),
-    dumps: dumpsIn(units, length),
-    lists: byteListsIn(units, length),
+    ...numbersIn(units, length),
     quotes: isBroken(text) ? quotesIn(text, units) : [],
     // Whatever is not ASCII takes more bytes than units.
     isAscii: Buffer.byteLength(text) === length,
+    isTerminal: text.includes(ESC),
   }
 }
 

@@ -1,3 +1,6 @@
+/** Between pieces of a text that do not belong together. A noncharacter: no value holds it. */
+export const BREAK = 0xffff
+
 /** Texts up to this long are copied to the same place again and again: room that is made anew costs more than the copy. */
 const KEPT_UNITS = 32_768
 

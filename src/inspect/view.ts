@@ -1,4 +1,6 @@
+import { type Numbers, numbersIn } from './byte-lists.ts'
 import { runsIn } from './digit-runs.ts'
+import { BREAK } from './text-units.ts'
 
 /** A text after some decoding: its units, and from where to where in the given text each of them stands. */
 export class View {
@@ -14,8 +16,9 @@ export class View {
   /** False when what was decoded last is not only ASCII; of what it was decoded from it says nothing. */
   readonly isNewAscii: boolean
   #runs: readonly number[] | null = null
+  #numbers: Numbers | null = null
 
-  constructor(parts: Omit<View, 'runs' | 'startOf' | 'endOf'>) {
+  constructor(parts: Omit<View, 'runs' | 'numbers' | 'startOf' | 'endOf'>) {
     this.units = parts.units
     this.length = parts.length
     this.starts = parts.starts
@@ -31,6 +34,12 @@ export class View {
     return this.#runs
   }
 
+  /** Bytes that are written as numbers. */
+  get numbers(): Numbers {
+    this.#numbers ??= numbersIn(this.units, this.length)
+    return this.#numbers
+  }
+
   /** 0 when the view is not placed. */
   startOf(at: number): number {
     return this.isPlaced ? (this.starts[at] ?? 0) : 0
@@ -40,9 +49,6 @@ export class View {
     return this.isPlaced ? (this.ends[at] ?? 0) : 0
   }
 }
-
-/** Between pieces that do not belong together. A noncharacter: no value holds it. */
-export const BREAK = 0xffff
 
 const NONE = new Int32Array(0)
 
