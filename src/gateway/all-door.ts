@@ -42,6 +42,7 @@ import {
   MODERN,
   modernProblem,
   toolHeadersProblem,
+  withoutTasks,
 } from './modern-problem.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { cancelledBy, saidTo } from './relay-messages.ts'
@@ -134,8 +135,10 @@ export class AllDoor {
       else sendJson(response, 400, errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
       return
     }
-    const { message } = traced(request, { message: read, frame })
-    const standsAlone = isModern || versionNamedBy(message) !== null
+    const { message: told } = traced(request, { message: read, frame })
+    const standsAlone = isModern || versionNamedBy(told) !== null
+    // Nobody could ask here for a task that one of the servers made.
+    const message = standsAlone ? withoutTasks(told) : told
     const problem = standsAlone ? modernProblem(request, message, NO_HEADERS) : null
     if (problem !== null) {
       sendJson(response, 400, problem)

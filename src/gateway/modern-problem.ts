@@ -3,10 +3,13 @@ import {
   headerMismatch,
   META,
   type Message,
+  memberOf,
   type Request,
   RPC_ERRORS,
+  readMessage,
   type ToolHeaders,
   versionNamedBy,
+  withMembers,
 } from '../mcp/wire/index.ts'
 import type { DoorRequest } from './http-request.ts'
 import { isObject } from './tool-call.ts'
@@ -74,6 +77,23 @@ export function modernProblem(
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.capabilities}.`)
   }
   return null
+}
+
+const TASKS = 'io.modelcontextprotocol/tasks'
+
+/** A request whose client does not say that it takes a task in place of an answer. */
+export function withoutTasks(message: Message): Message {
+  const extensions = (capabilitiesOf(message) as { readonly extensions?: unknown } | null)
+    ?.extensions
+  if (!isObject(extensions) || !Object.hasOwn(extensions, TASKS)) return message
+  const path = ['params', '_meta', META.capabilities, 'extensions']
+  const read = readMessage(withoutMember(message.text, path))
+  return read.kind === 'refused' ? message : read
+}
+
+function withoutMember(text: string, [name, ...below]: readonly string[]): string {
+  if (name === undefined) return withMembers(text, { [TASKS]: null })
+  return withMembers(text, { [name]: withoutMember(memberOf(text, name) ?? '{}', below) })
 }
 
 /** As `modernProblem`, of a request in which all is well but what its tool asks for in headers. */

@@ -197,6 +197,28 @@ test('modern: what a tool asks for in headers is what the body says, once a list
   assert.equal(far.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 1)
 })
 
+test('modern: a server that makes tasks answers here at once, for nobody could ask for its task', async () => {
+  const far = await scripted(({ rpc }, response) => {
+    const { _meta } = rpc.params ?? {}
+    const isTask = JSON.stringify(_meta).includes('modelcontextprotocol/tasks')
+    const made = isTask ? { resultType: 'task', taskId: 't' } : { resultType: 'complete' }
+    const known = { supportedVersions: ['2026-07-28'], capabilities: {} }
+    const result = rpc.method === 'server/discover' ? known : { ...made, content: [] }
+    json(response, { id: rpc.id, result })
+  })
+  await servers.add(PERSON, 'tasks', { kind: 'http', url: far.url, headers: [] })
+  const { key } = await agentAt(['tasks', 'open'])
+  const extensions = { 'io.modelcontextprotocol/tasks': {}, 'x.example/y': { n: 1 } }
+  const _meta = { ...MODERN, 'io.modelcontextprotocol/clientCapabilities': { extensions } }
+  const params = { name: 'tasks.make', arguments: {}, _meta }
+  const headers = { ...MODERN_HEADERS, 'Mcp-Name': 'tasks.make' }
+  const answer = await post(key, { method: 'tools/call', params }, headers)
+  const { result } = (await answer.json()) as { result?: object }
+  assert.deepEqual(result, { resultType: 'complete', content: [] })
+  const call = far.got.find(({ rpc }) => rpc.method === 'tools/call')
+  assert.match(call?.body ?? '', /"extensions":\{"x\.example\/y":\{"n":1\}\}/)
+})
+
 test('modern: methods of the revisions with sessions are none', async () => {
   const { key } = await agentAt(['lines', 'open'])
   for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe']) {
