@@ -21,10 +21,10 @@ export interface PendingApproval {
 }
 
 /**
- * What becomes of the call: it is judged again, it is answered with the refusal, or it was answered with this question,
- * and its client comes back with the same call.
+ * What becomes of the call: it is judged again, it is answered with the refusal, nobody decided as long as that could be
+ * done, or it was answered with this question, and its client comes back with the same call.
  */
-export type Waited = 'again' | 'refused' | { readonly question: string }
+export type Waited = 'again' | 'refused' | 'expired' | { readonly question: string }
 
 export interface ApprovalWaitsOptions {
   readonly people: () => Promise<Pick<AskPeople, 'state' | 'decided'>>
@@ -117,7 +117,8 @@ export class ApprovalWaits {
   ): Promise<Waited> {
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(ms)])
     try {
-      await (await this.#options.people()).decided(caller, id, signal)
+      const people = await this.#options.people()
+      if ((await people.decided(caller, id, signal)).status === 'expired') return 'expired'
     } catch (error) {
       if (!signal.aborted) throw error
     }

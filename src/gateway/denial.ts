@@ -29,6 +29,12 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
   }
 }
 
+/** Nobody said yes as long as it could be said. Only whoever makes the call again has people asked again. */
+export function deniedByTime({ rule, approval }: Denial): Denial {
+  const reason = `Nobody decided on ${approval?.id ?? 'this call'} in time. The same call asks anew.`
+  return { ...deniedByPolicy(rule, reason), isRecorded: true }
+}
+
 export function deniedByLimit({ charge, left, resetsAt }: Exceeded<LimitCharge>): Denial {
   const { limit, amount } = charge
   const { counter, window, max, onDeny, pointer, scale } = limit

@@ -27,7 +27,7 @@ import {
   takeBatch,
   unbatched,
 } from './batch.ts'
-import { denialAnswer, unknownToolAnswer } from './denial.ts'
+import { denialAnswer, deniedByTime, unknownToolAnswer } from './denial.ts'
 import { InTurn, whenThere } from './in-turn.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
@@ -336,6 +336,7 @@ export class Relay {
           mayWait = false
           return this.#waited(request, denial.approval, visit).then((next) => {
             if (next === 'again') return judge()
+            if (next === 'expired') return go({ denial: deniedByTime(denial) })
             return next === 'refused' ? go(judged) : this.#asks(request, next.question)
           })
         }

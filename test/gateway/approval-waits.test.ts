@@ -95,6 +95,27 @@ test('who is told no, cancels, or leaves does not wait any longer', async () => 
   assert.deepEqual(one.toServer, [])
 })
 
+test('a call that nobody decided on in time is denied, and people are asked once', async () => {
+  amount += 1
+  const one = await between(POLICY, {
+    people: {
+      ...people,
+      async decided(caller, id) {
+        return { ...(await people.state(caller, id)), status: 'expired' }
+      },
+    },
+  })
+  const pending = async () => (await approvals.list(PERSON, { status: 'pending' })).length
+  const before = await pending()
+  await one.client(paying(1, {}, { progressToken: 'p' }))
+  assert.match(
+    last(one).result?.content[0]?.text ?? '',
+    /^\[POLICY DENIED\] Nobody decided on [-0-9a-f]{36} in time\. The same call asks anew\.\nRule: \/tools\/pay\/action$/,
+  )
+  assert.deepEqual(one.toServer, [])
+  assert.equal(await pending(), before + 1)
+})
+
 test('a client that does neither gets the refusal at once', async () => {
   amount += 1
   const one = await between(POLICY, { people: withPages })
