@@ -15,21 +15,21 @@ test('a call that a person has to allow waits for one, and passes once', async (
   const one = await between({
     default: 'deny',
     tools: {
-      pay: {
+      pay_once: {
         action: 'require_approval',
         reason: 'Money leaves.',
         limits: [{ counter: 'paid', window: 'month', max: 2 }],
       },
     },
   })
-  await one.call(1, 'pay', { amount: 5, to: 'x' })
+  await one.call(1, 'pay_once', { amount: 5, to: 'x' })
   const id = idIn(textOf(one))
   assert.match(
     textOf(one),
-    /\nMoney leaves\.\n.*sallyport approvals approve .*\nRule: \/tools\/pay\/action$/,
+    /\nMoney leaves\.\n.*sallyport approvals approve .*\nRule: \/tools\/pay_once\/action$/,
   )
-  assert.equal((await recorded('tool.call', 'refusal', 'pay')).by, 'approval')
-  await one.call(2, 'pay', { to: 'x', amount: 5 })
+  assert.equal((await recorded('tool.call', 'refusal', 'pay_once')).by, 'approval')
+  await one.call(2, 'pay_once', { to: 'x', amount: 5 })
   assert.equal(idIn(textOf(one)), id)
   assert.deepEqual(one.toServer, [])
   const asked = await approvals.status(PERSON, id)
@@ -37,27 +37,27 @@ test('a call that a person has to allow waits for one, and passes once', async (
     [asked.action, asked.target, asked.preview.title, asked.preview.fields, asked.within?.path],
     [
       'gateway.call',
-      { type: 'tool', id: 'fixture/pay' },
-      'Call pay of fixture',
+      { type: 'tool', id: 'fixture/pay_once' },
+      'Call pay_once of fixture',
       [
         { label: 'Argument amount', value: '5' },
         { label: 'Argument to', value: 'x' },
       ],
-      'pay',
+      'pay_once',
     ],
   )
   await approvals.decide(PERSON, id, 'approve')
-  await one.call(3, 'pay', { amount: 6, to: 'x' })
+  await one.call(3, 'pay_once', { amount: 6, to: 'x' })
   assert.notEqual(idIn(textOf(one)), id)
   assert.equal(one.toServer.length, 0)
-  await one.call(4, 'pay', { amount: 5, to: 'x' })
+  await one.call(4, 'pay_once', { amount: 5, to: 'x' })
   assert.equal(one.toServer.length, 1)
-  assert.equal((await recorded('tool.call', 'intent', 'pay')).detail?.['approval'], id)
-  await one.call(5, 'pay', { amount: 5, to: 'x' })
+  assert.equal((await recorded('tool.call', 'intent', 'pay_once')).detail?.['approval'], id)
+  await one.call(5, 'pay_once', { amount: 5, to: 'x' })
   const next = idIn(textOf(one))
   assert.notEqual(next, id)
   await approvals.decide(PERSON, next, 'deny', { reason: 'Not today' })
-  await one.call(6, 'pay', { amount: 5, to: 'x' })
+  await one.call(6, 'pay_once', { amount: 5, to: 'x' })
   assert.match(textOf(one), /^\[POLICY DENIED\] A person denied this .*: Not today\nRule: /)
   assert.equal(one.toServer.length, 1)
 })
