@@ -83,8 +83,8 @@ const TASKS = 'io.modelcontextprotocol/tasks'
 
 /** A request whose client does not say that it takes a task in place of an answer. */
 export function withoutTasks(message: Message): Message {
-  const extensions = (capabilitiesOf(message) as { readonly extensions?: unknown } | null)
-    ?.extensions
+  const declared = capabilitiesOf(message)
+  const extensions = isObject(declared) ? declared['extensions'] : undefined
   if (!isObject(extensions) || !Object.hasOwn(extensions, TASKS)) return message
   const path = ['params', '_meta', META.capabilities, 'extensions']
   const read = readMessage(withoutMember(message.text, path))
