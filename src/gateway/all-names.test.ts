@@ -47,12 +47,9 @@ for (const [what, before, after] of answers)
 
 test('the address of what is not there, and nothing else of an error', () => {
   const of = (data: string): string =>
-    `{"jsonrpc":"2.0","id":1,"error":{"code":-32002,"message":"\\u00e9","data":${data}}}`
-  assert.equal(
-    answerOfAll(of('{"uri":"a://b"}'), 's'),
-    of('{"uri":"mcp://s/a://b"}').replace('\\u00e9', 'é'),
-  )
-  for (const data of ['{"uris":["a://b"]}', '"\"uri\""', '{"uri":5}'])
+    `{"jsonrpc":"2.0","id":1,"error":{"code":-32002,"message":"no","data":${data}}}`
+  assert.equal(answerOfAll(of('{"uri":"a://b"}'), 's'), of('{"uri":"mcp://s/a://b"}'))
+  for (const data of ['{"uris":["a://b"]}', '"\\"uri"', '{ "uri":5}'])
     assert.equal(answerOfAll(of(data), 's'), of(data))
 })
 

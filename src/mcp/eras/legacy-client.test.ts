@@ -1,16 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  C,
-  type Row,
-  rpc,
-  run,
-  type Said,
-  SUB,
-  say,
-  shown,
-  V,
-} from '../../../test/support/era-rows.ts'
+import { C, type Row, rpc, run, type Said, say, shown, V } from '../../../test/support/era-rows.ts'
 import { LegacyClient } from './legacy-client.ts'
 
 // A client with sessions before a server without.
