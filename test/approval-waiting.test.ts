@@ -137,9 +137,13 @@ for (const store of [SQLITE, POSTGRES])
         const { vault, agent, door } = await fresh()
         const client = await door.connect(era, agent.key, 'default')
         const heard: string[] = []
-        const asked = ask(client, { expires_at: inAnHour() }, (message) => heard.push(message))
+        const told = Promise.withResolvers<void>()
+        const asked = ask(client, { expires_at: inAnHour() }, (message) => {
+          heard.push(message)
+          told.resolve()
+        })
+        await Promise.race([told.promise, asked])
         const id = await waiting(vault)
-        await sleep(100)
         await desk(vault).decide(PERSON, id, 'approve')
         const made = await asked
         assert.equal(made.isError, false, made.text)
@@ -217,12 +221,11 @@ for (const store of [SQLITE, POSTGRES])
           if (client === visiting) assert.equal(await state({ wait_seconds: 30 }), 'pending')
           else assert.equal(await state({ wait_seconds: 1 }), 'pending')
           answer = 'accept'
-          let heard = 0
-          const waits = state({ wait_seconds: 30 }, () => (heard += 1))
-          for (let tries = 0; tries < 500 && heard === 0; tries += 1) await sleep(10)
+          const told = Promise.withResolvers<'told'>()
+          const waits = state({ wait_seconds: 30 }, () => told.resolve('told'))
+          assert.equal(await Promise.race([told.promise, waits]), 'told')
           await desk(vault).decide(PERSON, approval_id, 'approve')
           assert.equal(await waits, 'approved')
-          assert.ok(heard > 0)
           assert.deepEqual(
             urls,
             client === visiting ? Array(2).fill(`/approvals/${approval_id}`) : [],

@@ -21,7 +21,10 @@ export interface Display {
 
 const WINDOW_DEADLINE_MS = 15_000
 
-/** Starts a private Xvfb on a free display. Needs xvfb and xdotool. */
+/** With AltGr it has the letters of Western Europe; all else is where the plain one has it. */
+const LAYOUT = ['us', 'altgr-intl']
+
+/** Starts a private Xvfb on a free display. Needs xvfb, which brings setxkbmap, and xdotool. */
 export async function startDisplay(): Promise<Display> {
   const server = spawn(
     'Xvfb',
@@ -32,6 +35,8 @@ export async function startDisplay(): Promise<Display> {
   const [number] = (await once(pipe, 'data')) as [Buffer]
   const name = `:${number.toString('latin1').trim()}`
   const env = { PATH: '/usr/bin:/bin', DISPLAY: name, LANG: 'C.UTF-8' }
+  // A letter that no key has is lent one by xdotool for as long as it is pressed: whoever looks later sees no letter.
+  await run('setxkbmap', LAYOUT, { env })
 
   async function windowOf(title: string): Promise<string> {
     const deadline = monotonicMs() + WINDOW_DEADLINE_MS
