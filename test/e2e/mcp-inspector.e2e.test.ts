@@ -40,7 +40,7 @@ interface Inspected {
 function inspect(args: readonly string[]): Promise<Inspected> {
   const child = spawn(process.execPath, [INSPECTOR, '--cli', ...args, '--format', 'json'], {
     cwd: home,
-    env: { ...homeEnvironment(home), MCP_CATALOG_PATH: join(home, 'catalog.json') },
+    env: homeEnvironment(home),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''
@@ -61,40 +61,57 @@ function overHttp(bearer: string, ...headers: readonly string[]): readonly strin
   return [serving.url.href, '--transport', 'http', ...all.flatMap((header) => ['--header', header])]
 }
 
+function callOf(tool: string, args: object): readonly string[] {
+  const json = JSON.stringify(args)
+  return ['--method', 'tools/call', '--tool-name', tool, '--tool-args-json', json]
+}
+
 type Era = 'legacy' | 'modern'
+
+const STDIO = [process.execPath, LAUNCHER, 'mcp']
+const HTTP = overHttp(serving.token ?? '')
 
 /** An agent's key and token open the door of the local bearer, which both eras go through. */
 const doors: readonly [name: string, target: readonly string[], eras: readonly Era[]][] = [
-  ['stdio', [process.execPath, LAUNCHER, 'mcp'], ['legacy', 'modern']],
-  ['HTTP', overHttp(serving.token ?? ''), ['legacy', 'modern']],
+  ['stdio', STDIO, ['legacy', 'modern']],
+  ['HTTP', HTTP, ['legacy', 'modern']],
   ['HTTP-key', overHttp(agent.key, 'X-Vault-ID: default'), ['legacy']],
   ['HTTP-token', overHttp(token.reveal(), 'X-Vault-ID: default'), ['modern']],
 ]
 for (const [name, target, eras] of doors)
   for (const era of eras)
-    test(`the Inspector lists and calls the tools over ${name}, ${era}`, async () => {
-      const common = [...target, '--protocol-era', era]
-      const listed = await inspect([...common, '--method', 'tools/list'])
-      assert.equal(listed.code, 0, listed.err)
-      for (const tool of ['list_secrets', 'get_secret', 'put_secret', 'input_secret'])
-        assert.ok(listed.out.includes(`"${tool}"`), tool)
-
+    test(`the Inspector calls a tool that it finds in the list over ${name}, ${era}`, async () => {
       const path = `inspected/${name}-${era}`.toLowerCase()
-      const args = JSON.stringify({ path, value: 'x' })
-      const call = ['--method', 'tools/call', '--tool-name']
-      const put = await inspect([...common, ...call, 'put_secret', '--tool-args-json', args])
+      const put = await inspect([
+        ...target,
+        '--protocol-era',
+        era,
+        ...callOf('put_secret', { path, value: 'x' }),
+      ])
       assert.equal(put.code, 0, put.err)
       assert.ok(put.out.includes(`Secret stored at '${path}' (version 1, type: api_key).`), put.out)
-
-      const missing = await inspect([
-        ...common,
-        ...call,
-        'describe_secret',
-        '--tool-args-json',
-        '{"path":"inspected/no-such"}',
-      ])
-      assert.equal(missing.code, 5, missing.err)
     })
+
+// What an answer holds does not depend on the door: each era at one of them.
+for (const [name, target, era] of [
+  ['stdio', STDIO, 'legacy'],
+  ['HTTP', HTTP, 'modern'],
+] as const)
+  test(`the Inspector lists the tools, and tells of one that fails, over ${name}, ${era}`, async () => {
+    const common = [...target, '--protocol-era', era]
+    const listed = await inspect([...common, '--method', 'tools/list'])
+    assert.equal(listed.code, 0, listed.err)
+    for (const tool of ['list_secrets', 'get_secret', 'put_secret', 'input_secret'])
+      assert.ok(listed.out.includes(`"${tool}"`), tool)
+
+    const missing = await inspect([
+      ...common,
+      ...callOf('describe_secret', { path: 'inspected/no-such' }),
+    ])
+    assert.equal(missing.code, 5, missing.err)
+    // Not listed would be 5 as well.
+    assert.ok(missing.out.includes('SECRET_NOT_FOUND'), missing.out + missing.err)
+  })
 
 test('the Inspector says why an agent without a vault, or a bearer that nobody has, is refused', async () => {
   for (const [target, what] of [
@@ -115,20 +132,14 @@ for (const era of ['legacy', 'modern'] as const)
       policy,
       JSON.stringify({ version: '1', default: 'deny', tools: { echo: rule } }),
     )
-    // The Inspector takes what follows -- as the server's own, so the file says where the policy is.
-    const wrapped = join(home, `wrapped-${era}.mjs`)
-    await writeFile(
-      wrapped,
-      `import { spawn } from 'node:child_process'
-spawn(${JSON.stringify(process.execPath)}, ${JSON.stringify([LAUNCHER, 'wrap', '--policy', policy, '--', process.execPath, ECHO])}, { stdio: 'inherit' })`,
-    )
-    const common = [process.execPath, wrapped, '--protocol-era', era]
-    const listed = await inspect([...common, '--method', 'tools/list'])
-    assert.equal(listed.code, 0, listed.err)
-    assert.ok(listed.out.includes('"echo"'))
-    const call = ['--method', 'tools/call', '--tool-name', 'echo', '--tool-args-json']
-    const passed = await inspect([...common, ...call, '{"text":"hello"}'])
+    const config = join(home, `behind-${era}.json`)
+    const args = [LAUNCHER, 'wrap', '--policy', policy, '--', process.execPath, ECHO]
+    const server = { command: process.execPath, args }
+    await writeFile(config, JSON.stringify({ mcpServers: { behind: server } }))
+    const behind = ['--config', config, '--server', 'behind', '--protocol-era', era]
+    const echo = (text: string) => inspect([...behind, ...callOf('echo', { text })])
+    const passed = await echo('hello')
     assert.ok(passed.out.includes('hello'), passed.err)
-    const denied = await inspect([...common, ...call, '{"text":"no"}'])
+    const denied = await echo('no')
     assert.ok(denied.out.includes('[POLICY DENIED] '), denied.out + denied.err)
   })
