@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { numbersIn } from './byte-lists.ts'
 import { fingerprintKey, fingerprintsOf } from './fingerprint.ts'
@@ -22,6 +23,13 @@ const inRadix = (value: string, radix: number, width: number): readonly string[]
   bytesOf(value).map((byte) => byte.toString(radix).padStart(width, '0'))
 const inLines = (texts: readonly string[], width: number, between: string): string =>
   texts.map((text, at) => text + (at % width === width - 1 ? '\n' : between)).join('')
+const base32 = (bytes: Uint8Array): string =>
+  [...bytes]
+    .map((byte) => byte.toString(2).padStart(8, '0'))
+    .join('')
+    .replaceAll(/.{1,5}/g, (bits) =>
+      'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(Number.parseInt(bits.padEnd(5, '0'), 2)),
+    )
 /** Words of some bytes; what is missing of the last one is NUL. */
 const wordsOf = (value: string, size: number): readonly Buffer[] => {
   const bytes = Buffer.from(value)
@@ -68,6 +76,27 @@ const LISTS: Readonly<Record<string, (value: string) => string>> = {
   'hex, words of four': (value) => hexOf(Buffer.from(value), 8),
   octal: (value) => inRadix(value, 8, 3).join(' '),
   binary: (value) => inRadix(value, 2, 8).join(' '),
+  'blanks between': (value) => [...value].join(' '),
+  'hyphens between': (value) => [...value].join('-'),
+  'a character in each line': (value) => [...value].join('\n'),
+  'blanks between, in base64': (value) => btoa([...value].join(' ')),
+  'commas between, in JSON': (value) => JSON.stringify([...value].join(',')),
+  base32: (value) => base32(Buffer.from(value)),
+  'base32 in small letters, with padding': (value) =>
+    `${base32(Buffer.from(value)).toLowerCase()}====`,
+  'base32 in lines': (value) => base32(Buffer.from(value)).replaceAll(/.{40}(?=.)/g, '$&\n'),
+  'base32 between others': (value) => base32(Buffer.from(`user:${value};`)),
+  'gzip in base64, percent encoded': (value) =>
+    encodeURIComponent(gzipSync(value).toString('base64')),
+  'gzip in base64, slashes escaped': (value) =>
+    JSON.stringify({ a: gzipSync(value).toString('base64') }).replaceAll('/', '\\/'),
+  'gzip in base64 in base64': (value) => btoa(gzipSync(value).toString('base64')),
+  'zlib in hex in JSON in base64': (value) =>
+    btoa(JSON.stringify({ a: deflateSync(value).toString('hex') })),
+  'gzip in hex with colons': (value) =>
+    gzipSync(value)
+      .toString('hex')
+      .replaceAll(/..(?=.)/g, '$&:'),
   xxd: (value) =>
     dumpOf(value, (bytes, at) => `${placeOf(at, 8)}: ${hexOf(bytes, 4)}  ${shownOf(bytes)}`),
   'xxd -u -g1': (value) =>
@@ -104,7 +133,7 @@ const VALUES: Readonly<Record<string, () => string>> = {
 }
 
 for (const [how, written] of Object.entries(LISTS))
-  test(`known values: bytes written as numbers are recognised: ${how}`, () => {
+  test(`known values: one is recognised that is written as ${how}`, () => {
     // Where numbers and lines begin depends on the value.
     for (const [kind, make] of Object.entries(VALUES))
       for (let round = 0; round < 8; round += 1) {
@@ -112,8 +141,8 @@ for (const [how, written] of Object.entries(LISTS))
         const known = knowing(value)
         for (const [before, after] of [
           ['', ''],
-          ['it is: ', '\nand more'],
-          [`${'some words '.repeat(round * 7)}\n`, '\n42 others\n'],
+          ['it is: ', '\n(and more)'],
+          [`${'some words '.repeat(round * 7)}\n`, '\n(42 others)\n'],
         ] as const) {
           const text = before + written(value) + after
           const shown = known.redact('me', text)

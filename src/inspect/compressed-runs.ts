@@ -1,4 +1,4 @@
-import { beginsCompressed, decompressed } from './decode/compressed.ts'
+import { BEGINNINGS, beginsCompressed, decompressed } from './decode/compressed.ts'
 import { isRunDigit, nextLine } from './digit-runs.ts'
 
 /** Compressed bytes that stand in a text as digits, expanded. */
@@ -40,6 +40,20 @@ export function compressedRuns(
     found.push({ start, end, text: Buffer.from(expanded).toString('utf8') })
   }
   return found
+}
+
+/** The longest beginning of compressed bytes. */
+const MAX_MAGIC = 8
+
+/** Whether compressed bytes may begin with one of the runs. */
+export function holdsCompressed(units: Uint16Array, runs: readonly number[]): boolean {
+  for (let i = 0; i < runs.length; i += 2) {
+    const from = runs[i] ?? 0
+    if (!BEGINNINGS.has(units[from] ?? 0)) continue
+    if (beginsCompressed(String.fromCharCode(...units.subarray(from, from + MAX_MAGIC)), 0))
+      return true
+  }
+  return false
 }
 
 /** A run with the lines on which it goes on. */

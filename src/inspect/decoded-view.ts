@@ -9,7 +9,16 @@ import {
 } from './escapes.ts'
 import { listViews } from './list-decodings.ts'
 import { eachDisguise, plainForms } from './plain-forms.ts'
-import { BASE64, decodeRuns, foldHex, HEX, joinDumps, joinLines } from './run-decodings.ts'
+import {
+  BASE64,
+  decodeBase32,
+  decodeRuns,
+  foldHex,
+  HEX,
+  joinDumps,
+  joinLines,
+  joinSpaced,
+} from './run-decodings.ts'
 import { ESC, mayBeQuoted, type Shapes } from './text-shapes.ts'
 import { Rewriting, type View, ViewBuilder } from './view.ts'
 
@@ -37,7 +46,7 @@ const MARKS = new Uint8Array(4_096)
 export function partsToDecode(
   text: string,
   units: Uint16Array,
-  { runs, dumps, lists, quotes, isAscii }: Shapes,
+  { runs, dumps, lists, spaced, quotes, isAscii }: Shapes,
 ): readonly number[] {
   const { length } = text
   const blocks = (length >>> BLOCK_BITS) + 1
@@ -57,6 +66,7 @@ export function partsToDecode(
     mark(runs[i] ?? 0, nextLine(units, to, length) === -1 ? to : to + MARGIN)
   }
   for (let i = 0; i < dumps.length; i += 2) mark(dumps[i] ?? 0, dumps[i + 1] ?? 0)
+  for (let i = 0; i < spaced.length; i += 2) mark(spaced[i] ?? 0, spaced[i + 1] ?? 0)
   // Before the first number may stand what tells a dump from others.
   for (const { numbers } of lists) mark((numbers[0] ?? 0) - MARGIN, numbers.at(-1) ?? 0)
   return spansOf(marks, length)
@@ -119,6 +129,7 @@ const RUN_DECODINGS: readonly Decoding[] = [
   joinLines,
   (view) => decodeRuns(view, BASE64),
   (view) => decodeRuns(view, HEX),
+  decodeBase32,
   foldHex,
 ]
 
@@ -180,6 +191,7 @@ function addDecoded(
     for (const form of plainForms(view, margin)) add(form, { ...rare, isAscii: true })
   if (shapes?.runs.length !== 0) for (const decode of RUN_DECODINGS) addNew(decode(view, margin))
   if (shapes?.dumps.length !== 0) addNew(joinDumps(view, margin))
+  if (shapes?.spaced.length !== 0) addNew(joinSpaced(view, margin))
   if (shapes?.lists.length !== 0) for (const list of listViews(view, margin)) addNew(list)
 }
 

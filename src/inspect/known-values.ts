@@ -1,4 +1,4 @@
-import { compressedRuns } from './compressed-runs.ts'
+import { compressedRuns, holdsCompressed } from './compressed-runs.ts'
 import { decodedViews, partsToDecode, viewOfParts } from './decoded-view.ts'
 import { isRunDigit } from './digit-runs.ts'
 import { type Fingerprint, type FingerprintKey, PROOF_BYTES } from './fingerprint.ts'
@@ -113,15 +113,32 @@ function scanText(
   }
   const found: KnownMatch[] = []
   const prover = new Prover(key, text)
-  const doubts = withUnits(text, (units) => {
+  const addCompressed = (
+    own: string,
+    units: Uint16Array,
+    runs: readonly number[],
+    place: Place,
+  ) => {
+    let isCutOff = false
+    for (const { start, end, text: expanded } of compressedRuns(own, units, runs)) {
+      const [first] = scanText(key, book, expanded, layers - 1).matches
+      if (first !== undefined)
+        found.push({ ...first, start: place.startOf(start), end: place.endOf(end - 1) })
+      isCutOff ||= ESCAPES.has(units[end] ?? 0)
+    }
+    return isCutOff
+  }
+  const { doubts, isCompressed } = withUnits(text, (units) => {
     const shapes = shapesIn(text, units)
-    if (layers > 0)
-      for (const run of compressedRuns(text, units, shapes.runs)) {
-        const [first] = scanText(key, book, run.text, layers - 1).matches
-        if (first !== undefined) found.push({ ...first, start: run.start, end: run.end })
-      }
-    return seenIn(book, text, units, shapes, prover, found)
+    const isCutOff = layers > 0 && addCompressed(text, units, shapes.runs, inText(text))
+    const seen = seenIn(book, text, units, shapes, prover, found)
+    return { doubts: seen.doubts, isCompressed: layers > 0 && (isCutOff || seen.isCompressed) }
   })
+  if (isCompressed)
+    for (const view of views()) {
+      const place = inView(view)
+      addCompressed(place.slice(0, view.length), view.units, view.runs, place)
+    }
   const proveIn = (decoded: readonly View[]): void => {
     for (const view of decoded)
       for (const hit of book.hitsIn(view)) prover.prove(hit, view.length, inView(view), found)
@@ -133,7 +150,17 @@ function scanText(
   return { matches: merged([...found, ...prover.lines]), views }
 }
 
-/** Adds the values that stand in the text as they are. @returns where others may stand in some encoding */
+/** What escapes begin with: a run of digits that ends there may go on behind it. */
+const ESCAPES: ReadonlySet<number> = new Set(Array.from('%&\\', (sign) => sign.charCodeAt(0)))
+
+interface Seen {
+  /** Where others may stand in some encoding. */
+  readonly doubts: readonly Doubt[]
+  /** Whether something compressed shows where the text is decoded. */
+  readonly isCompressed: boolean
+}
+
+/** Adds the values that stand in the text as they are. */
 function seenIn(
   book: ValueIndex,
   text: string,
@@ -141,23 +168,24 @@ function seenIn(
   shapes: Shapes,
   prover: Prover,
   found: KnownMatch[],
-): readonly Doubt[] {
+): Seen {
   const { length } = text
   const doubts: Doubt[] = []
   const plain = inText(text)
   for (const hit of book.hitsIn({ units, length }))
     if (!prover.prove(hit, length, plain, found)) doubts.push(doubtOf(hit, hit.at))
   const parts = partsToDecode(text, units, shapes)
-  if (parts.length === 0) return doubts
-  const isSeen = withRoom(() =>
-    decodedViews(viewOfParts(parts, units, false), 'parts', shapes).some(
-      (view) => book.hitsIn(view).length > 0,
-    ),
-  )
-  if (!isSeen) return doubts
+  if (parts.length === 0) return { doubts, isCompressed: false }
+  let isCompressed = false
+  const isSeen = withRoom(() => {
+    const views = decodedViews(viewOfParts(parts, units, false), 'parts', shapes)
+    isCompressed = views.some((view) => holdsCompressed(view.units, view.runs))
+    return views.some((view) => book.hitsIn(view).length > 0)
+  })
+  if (!isSeen) return { doubts, isCompressed }
   for (const view of decodedViews(viewOfParts(parts, units, true), 'parts', shapes))
     for (const hit of book.hitsIn(view)) doubts.push(doubtOf(hit, view.startOf(hit.at)))
-  return doubts
+  return { doubts, isCompressed }
 }
 
 /** Text that an encoded value takes for each of its units, in the encodings that are usual. */

@@ -196,3 +196,66 @@ function lowerHex(unit: number): number {
 function isUpperHex(unit: number): boolean {
   return unit >= 0x41 && unit <= 0x46
 }
+
+/** The view without the signs between characters. */
+export function joinSpaced(view: View, margin: number): View | null {
+  const { units, spaced } = view
+  const rewriting = new Rewriting(view, margin)
+  for (let i = 0; i < spaced.length; i += 2) {
+    const from = spaced[i] as number
+    const to = spaced[i + 1] as number
+    const isSign = (at: number): boolean => units[at] === units[at + 2]
+    // The sign stands second, or first where nothing stands before it.
+    const first = isSign(from + 1) && isSign(from + 3) ? from + 1 : from
+    for (let at = first; at < to; at += 2) rewriting.replace(at, at + 1, NOTHING)
+  }
+  return rewriting.result()
+}
+
+const FIVE_BITS = new Int8Array(128).fill(-1)
+for (const [index, char] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'].entries()) {
+  FIVE_BITS[char.charCodeAt(0)] = index
+  FIVE_BITS[char.toLowerCase().charCodeAt(0)] = index
+}
+
+/** Runs of nothing but base32 digits as bytes in hex digits. */
+export function decodeBase32(view: View): View | null {
+  const { units, runs } = view
+  let builder: ViewBuilder | null = null
+  for (let i = 0; i < runs.length; i += 2) {
+    const from = runs[i] ?? 0
+    const to = runs[i + 1] ?? 0
+    if (!isBase32(units, from, to)) continue
+    builder ??= new ViewBuilder(to - from, view.isPlaced)
+    builder.addBreak(view.startOf(from))
+    let bits = 0
+    let held = 0
+    for (let at = from; at < to; at++) {
+      held = ((held << 5) | (FIVE_BITS[units[at] as number] as number)) & 0xfff
+      bits += 5
+      if (bits < 8) continue
+      bits -= 8
+      const byte = (held >>> bits) & 0xff
+      const start = view.startOf(at - 1)
+      builder.add(hexDigitOf(byte >>> 4), start, view.endOf(at))
+      builder.add(hexDigitOf(byte & 15), start, view.endOf(at))
+    }
+  }
+  return finished(builder)
+}
+
+/** All in capitals or in none. */
+function isBase32(units: Uint16Array, from: number, to: number): boolean {
+  let letters = 0
+  for (let at = from; at < to; at++) {
+    const unit = units[at] as number
+    if (unit > 0x7f || (FIVE_BITS[unit] as number) === -1) return false
+    if (unit > 0x39) letters |= unit < 0x61 ? 1 : 2
+    if (letters === 3) return false
+  }
+  return true
+}
+
+function hexDigitOf(value: number): number {
+  return value < 10 ? 0x30 + value : 0x57 + value
+}

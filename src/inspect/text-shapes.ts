@@ -1,11 +1,14 @@
 import { type Numbers, numbersIn } from './byte-lists.ts'
 import { isHexDigit, isRunDigit, runsIn } from './digit-runs.ts'
 import { softBreak } from './escapes.ts'
+import { spacedIn } from './spaced.ts'
 
 /** What a text holds that may have to be decoded. Lists are from where to where, by turns. */
 export interface Shapes extends Numbers {
   /** Of 24 or more digits of base64. */
   readonly runs: readonly number[]
+  /** Of characters with the same sign between any two. */
+  readonly spaced: readonly number[]
   /** Where each sign of equality stands with which something may be quoted; none where no line is broken so. */
   readonly quotes: readonly number[]
   readonly isAscii: boolean
@@ -23,6 +26,7 @@ export function shapesIn(text: string, units: Uint16Array): Shapes {
   return {
     runs: runsIn(units, length),
     ...numbersIn(units, length),
+    spaced: spacedIn(units, length),
     quotes: isBroken(text) ? quotesIn(text, units) : [],
     // Whatever is not ASCII takes more bytes than units.
     isAscii: Buffer.byteLength(text) === length,

@@ -1,5 +1,6 @@
 import { type Numbers, numbersIn } from './byte-lists.ts'
 import { runsIn } from './digit-runs.ts'
+import { spacedIn } from './spaced.ts'
 import { BREAK } from './text-units.ts'
 
 /** A text after some decoding: its units, and from where to where in the given text each of them stands. */
@@ -17,8 +18,9 @@ export class View {
   readonly isNewAscii: boolean
   #runs: readonly number[] | null = null
   #numbers: Numbers | null = null
+  #spaced: readonly number[] | null = null
 
-  constructor(parts: Omit<View, 'runs' | 'numbers' | 'startOf' | 'endOf'>) {
+  constructor(parts: Omit<View, 'runs' | 'numbers' | 'spaced' | 'startOf' | 'endOf'>) {
     this.units = parts.units
     this.length = parts.length
     this.starts = parts.starts
@@ -38,6 +40,12 @@ export class View {
   get numbers(): Numbers {
     this.#numbers ??= numbersIn(this.units, this.length)
     return this.#numbers
+  }
+
+  /** Where each row of characters begins and ends that has the same sign between any two, by turns. */
+  get spaced(): readonly number[] {
+    this.#spaced ??= spacedIn(this.units, this.length)
+    return this.#spaced
   }
 
   /** 0 when the view is not placed. */

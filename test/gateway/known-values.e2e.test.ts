@@ -251,6 +251,7 @@ const DISGUISES: Readonly<Record<string, string>> = {
   entities: each((char) => `&#x${hexOf(char)};`),
   'escapes of JSON': each((char) => `\\u00${hexOf(char)}`),
   'escapes of C': each((char) => `\\x${hexOf(char)}`),
+  'blanks between': [...held].join(' '),
   'escapes in octal': each((char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`),
   'escapes of Markdown': each((char) => (char === '-' ? '\\-' : char)),
   'colours of a terminal': held.replace(

@@ -3,7 +3,10 @@ import { textOfBytes } from './bytes.ts'
 
 /** How compressed bytes begin, in base64 and hex: nothing else is tried, so that other runs cost a look at a letter. */
 const MAGIC = /(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])|KLUv)|(1f8b08|78(?:01|5e|9c|da)|28b52ffd)/iy
-const BEGINNINGS = new Set([...'He1Kk27'].map((one) => one.charCodeAt(0)))
+/** Units with which it may begin. */
+export const BEGINNINGS: ReadonlySet<number> = new Set(
+  [...'He1Kk27'].map((one) => one.charCodeAt(0)),
+)
 const EXACT = /^(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])|KLUv)/
 /** The shortest that holds anything worth hiding. */
 const MIN_DIGITS = 24
