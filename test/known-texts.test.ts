@@ -129,7 +129,11 @@ test('known values: one that is an array of bytes becomes its marker', () => {
     knownIn(bytes, KNOWN).map(({ top, isTopText, isAcross }) => [top, isTopText, isAcross]),
     [['data', false, false]],
   )
+  const indexed = { a: { ...Buffer.from(VALUE) } }
+  assert.deepEqual(redactedIn(indexed, KNOWN), { a: [MARKER] })
+  assert.equal(knownIn(indexed, KNOWN).length, 1)
   for (const other of [
+    { ...Buffer.from(VALUE.slice(1)) },
     around([...Buffer.from(VALUE.slice(1))]),
     around([...Buffer.from(VALUE), 256]),
     around([...Buffer.from(VALUE), null]),

@@ -68,11 +68,14 @@ export function knownIn(
     } else if (Array.isArray(node)) {
       if (isBytes(node)) look(node.join(BETWEEN_BYTES), { top, isTopText: false, isName: false })
       for (const [index, one] of node.entries()) visit(one, name, top ?? String(index), depth + 1)
-    } else if (isObject(node))
+    } else if (isObject(node)) {
+      const bytes = indexedBytes(node)
+      if (bytes !== null) look(bytes.join(BETWEEN_BYTES), { top, isTopText: false, isName: false })
       for (const [inner, one] of Object.entries(node)) {
         look(inner, { top, isTopText: false, isName: true })
         visit(one, inner, top ?? inner, depth + 1)
       }
+    }
   }
   visit(value, '', null, 0)
   visit(beside, '', null, 0)
@@ -161,6 +164,13 @@ function isBytes(items: readonly unknown[]): boolean {
   )
 }
 
+/** The bytes of a `Uint8Array`, which `JSON.stringify` writes below their places; null for anything else. */
+function indexedBytes(node: object): readonly unknown[] | null {
+  if (!('0' in node)) return null
+  const bytes: readonly unknown[] = Object.values(node)
+  return isBytes(bytes) && Object.keys(node).every((name, at) => name === String(at)) ? bytes : null
+}
+
 /** The bytes with the marker of each known value in place of its own; the same array when there is none. */
 function withoutBytes(bytes: readonly unknown[], known: KnownTexts): readonly unknown[] {
   const found = known.find(bytes.join(BETWEEN_BYTES))
@@ -207,6 +217,11 @@ function mapped(
       return shown
     })
     return isSame ? node : items
+  }
+  const bytes = known === null ? null : indexedBytes(node)
+  if (known !== null && bytes !== null) {
+    const shown = withoutBytes(bytes, known)
+    return shown === bytes ? node : shown
   }
   let isSame = true
   const entries = Object.entries(node).map(([inner, one]) => {

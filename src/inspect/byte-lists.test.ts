@@ -58,6 +58,9 @@ const LISTS: Readonly<Record<string, (value: string) => string>> = {
   'a Buffer as JSON': (value) => JSON.stringify(Buffer.from(value)),
   'a Buffer as JSON in JSON': (value) => JSON.stringify({ a: JSON.stringify(Buffer.from(value)) }),
   'a Buffer as it is inspected': (value) => `<Buffer ${inRadix(value, 16, 2).join(' ')}>`,
+  'a Uint8Array as JSON': (value) => JSON.stringify(Uint8Array.from(Buffer.from(value))),
+  'a Uint8Array as JSON, in lines': (value) =>
+    JSON.stringify({ a: Uint8Array.from(Buffer.from(value)) }, null, 2),
   'codes with blanks': (value) => bytesOf(value).join(' '),
   'codes in base64': (value) => btoa(JSON.stringify(bytesOf(value))),
   'an array in C': (value) =>

@@ -47,6 +47,7 @@ const TAB = 0x09
 const LF = 0x0a
 const CR = 0x0d
 const BLANK = 0x20
+const QUOTE = 0x22
 const COLON = 0x3a
 
 /** What a text holds of bytes in dumps and in lists. */
@@ -113,6 +114,7 @@ function mayBeText(units: Uint16Array, probe: number, length: number): boolean {
     const from = at
     at = behindNumber(units, at, length)
     if (at === from || at - from > MAX_DIGITS) return false
+    if (isName(units, from, at)) continue
     readings &= readingsOf(units, from, at)
     if (readings === 0) return false
     bytes += at - from > 3 ? (at - from) >>> 1 : 1
@@ -228,6 +230,7 @@ class Reader {
     const end = this.#digitsEnd(first)
     if (end === first || end - first > MAX_DIGITS) return -1
     if (end < this.#length && isWord(units[end] as number)) return -1
+    if (isName(units, at, end)) return end
     if (this.#inLine === 0 && !hasPrefix && this.#isPlaceAt(at, end)) {
       this.#isPlaced = true
       this.#isByColon = units[end] === COLON
@@ -304,6 +307,11 @@ class Reader {
     this.#newLine()
     return next
   }
+}
+
+/** Whether a number is the name of a member, as `JSON.stringify` names the bytes of a `Uint8Array`. */
+function isName(units: Uint16Array, from: number, to: number): boolean {
+  return units[to] === QUOTE && units[to + 1] === COLON && units[from - 1] === QUOTE
 }
 
 function isBlank(unit: number): boolean {
