@@ -44,6 +44,22 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
 
+test('names that YAML has other readings for are put in quotes', async () => {
+  const tools = Object.fromEntries(
+    ['yes', 'n', '1_000', '0b1', '2026-01-01', '09:00', '<<', '~', 'null', '1.0', 'a b'].map(
+      (name) => [name, {}],
+    ),
+  )
+  const { text } = await convertedPolicy(
+    'p.json',
+    bytes(JSON.stringify({ version: '1', default: 'deny', tools })),
+    'yaml',
+  )
+  const policy = await toolPolicyOf('p.yaml', bytes(text ?? ''))
+  assert.deepEqual([...policy.tools.keys()], Object.keys(tools))
+  assert.equal(await formattedPolicy('p.yaml', bytes(text ?? '')), text)
+})
+
 test('the canonical form of a canonical form is itself', async () => {
   await fc.assert(
     fc.asyncProperty(policyDocument, fc.infiniteStream(fc.nat(40)), async (document, places) => {

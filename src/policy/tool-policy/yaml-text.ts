@@ -2,6 +2,7 @@ import { Document, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { tidyYaml } from './document-text.ts'
 import type { JsonNode } from './json-tree.ts'
 import { asWritten } from './yaml-numbers.ts'
+import { isReadTwoWays, MERGE_KEY } from './yaml-tree.ts'
 
 /** A document as YAML. */
 export function yamlText(root: JsonNode): string {
@@ -14,7 +15,7 @@ function yamlNode(node: JsonNode): YAMLMap | YAMLSeq | Scalar {
   switch (node.kind) {
     case 'object': {
       const map = new YAMLMap()
-      map.items = node.members.map(({ key, value }) => new Pair(new Scalar(key), yamlNode(value)))
+      map.items = node.members.map(({ key, value }) => new Pair(nameOf(key), yamlNode(value)))
       // Conditions and the like read best on one line.
       map.flow = node.members.every(({ value }) => isShort(value)) && node.members.length < 4
       return map
@@ -43,6 +44,12 @@ function yamlNode(node: JsonNode): YAMLMap | YAMLSeq | Scalar {
     case 'plain':
       return new Scalar(node.value)
   }
+}
+
+function nameOf(key: string): Scalar {
+  const scalar = new Scalar(key)
+  if (isReadTwoWays(key) || key === MERGE_KEY) scalar.type = 'QUOTE_DOUBLE'
+  return scalar
 }
 
 function isShort(node: JsonNode): boolean {

@@ -11,6 +11,14 @@ const OTHER_NUMBER =
 /** An instant to some readers. */
 const DATE = /^\d{4}-\d{1,2}-\d{1,2}(?:$|[Tt\s])/
 
+/** Whether a text without quotes is something else to some readers. */
+export function isReadTwoWays(plain: string): boolean {
+  return TWO_WAYS.test(plain) || OTHER_NUMBER.test(plain) || DATE.test(plain)
+}
+
+/** What maps are merged by in older revisions. */
+export const MERGE_KEY = '<<'
+
 /** Reads a document of YAML 1.2, with the comments of its author kept. */
 export function parseYaml(text: string): Document {
   let document: Document
@@ -77,7 +85,7 @@ function treeOf(node: unknown, place: Place): JsonNode {
     const name = treeOf(isScalar(key) || isAlias(key) ? key : null, { start, depth })
     if (name.kind !== 'text')
       throw new JsonProblem(name.start, 'a name must be a text; put it in quotes')
-    if (name.value === '<<' && isScalar(key) && key.type === 'PLAIN')
+    if (name.value === MERGE_KEY && isScalar(key) && key.type === 'PLAIN')
       throw new JsonProblem(name.start, 'merge keys are not allowed; write them out')
     return {
       key: name.value,
@@ -96,7 +104,7 @@ function scalarOf(
   const { value, source = '' } = node
   const isPlain = node.type === 'PLAIN'
   if (typeof value === 'string') {
-    if (isPlain && [TWO_WAYS, OTHER_NUMBER, DATE].some((pattern) => pattern.test(source)))
+    if (isPlain && isReadTwoWays(source))
       throw new JsonProblem(start, 'not all readers take this for a text; put it in quotes')
     return { kind: 'text', value, start, end }
   }
