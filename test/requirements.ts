@@ -91,6 +91,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/contract/counting.test.ts#${store.name}: of many processes exactly as many calls pass as the limit says',
     'test/contract/counting.test.ts#${store.name}: processes that are killed in the middle lose no charge',
     'test/e2e/wrap.e2e.test.ts#several wraps of one server share a limit to the call',
+    'test/gateway/rules.test.ts#a counter that two limits of a call name is settled at the higher of what they count',
   ),
   done(
     'PL-4',
@@ -103,6 +104,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'what the policy does not name is denied and not listed',
     'test/e2e/wrap.e2e.test.ts#a call that is denied never reaches the server, and everything else goes through',
     'test/gateway.test.ts#tools that could not be called are not listed, on every page',
+    'test/gateway/hidden-and-batches.test.ts#where one policy hides a tool, no other says that there is one, and no other spelling of it does',
+    'test/gateway/rules.test.ts#what was filtered or redacted is kept by its client alone, and not for long',
     'test/gateway/rules.test.ts#without a policy nothing is shown by ${method}, unless calls pass without one',
   ),
   done(
