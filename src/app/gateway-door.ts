@@ -246,5 +246,6 @@ function upstreamOf(
     void upstream.ended.then(() => server.out.close())
     return upstream
   }
-  return acrossEras(open, log)
+  const { startMs } = { ...settings.serverLimits, ...target.limits }
+  return acrossEras(open, { startMs, log })
 }

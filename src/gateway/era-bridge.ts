@@ -21,6 +21,8 @@ export interface EraBridgeOptions {
   readonly hear: (message: Message | Refused, about: string | null) => void | Promise<void>
   readonly failed: (idKey: string, end: CallOutcome, why: string) => void
   readonly log: Log
+  /** How long a server may take until it says its first word. */
+  readonly startMs: number
 }
 
 /** The first word of a client, on its way to a server whose era it will show. */
@@ -37,6 +39,7 @@ interface Asking {
 const TIDY_MS = 1_000
 /** A server that does not answer our probe for so long does not know it. */
 const SILENCE_MS = 30_000
+const LATE = 'The server did not answer in time.'
 /** Statuses with which servers answer what they do not understand. */
 const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
 const HELD_BY_ERA: ReadonlySet<unknown> = new Set(Object.values(ERA_ERRORS))
@@ -53,6 +56,10 @@ export class EraBridge {
   #translator: Translator | null = null
   #timer: NodeJS.Timeout | undefined
   #silence: NodeJS.Timeout | undefined
+  /** Runs from our probe on until the server says something. */
+  #start: NodeJS.Timeout | undefined
+  /** What waits in the translator for a server that said nothing. */
+  #unbegun: ((why: string) => readonly Crossing[]) | null = null
   /** What the client is to hear, in order. */
   #speaking: Promise<void> = Promise.resolve()
 
@@ -68,6 +75,7 @@ export class EraBridge {
   close(): void {
     clearInterval(this.#timer)
     clearTimeout(this.#silence)
+    this.#begun()
     this.#translator = null
     this.#over()
   }
@@ -126,15 +134,36 @@ export class EraBridge {
     this.#isSame = false
     const asking = { first, isOurs, isOpen: true, queue }
     this.#asking = asking
-    if (isOurs)
+    if (isOurs) {
       this.#silence = setTimeout(() => {
         if (asking.isOpen) void this.#cross(asking, () => {})
       }, SILENCE_MS).unref()
+      clearTimeout(this.#start)
+      this.#start = setTimeout(() => this.#late(), this.#options.startMs).unref()
+    }
     this.#options.toServer(first.text, first)
+  }
+
+  #begun(): void {
+    clearTimeout(this.#start)
+    this.#start = undefined
+    this.#unbegun = null
+  }
+
+  /** It was given its time. Whoever waits was never heard by anybody, and the next asks again. */
+  #late(): void {
+    this.#start = undefined
+    if (this.#asking !== null) this.#giveUp(this.#asking, LATE)
+    else if (this.#unbegun !== null) {
+      const failing = this.#unbegun(LATE)
+      this.close()
+      void this.#carry(failing)
+    }
   }
 
   /** One message of the server. */
   heard(message: Message | Refused, about: string | null): void | Promise<void> {
+    if (this.#start !== undefined && message.kind !== 'refused') this.#begun()
     const asking = this.#asking
     if (
       asking?.isOpen === true &&
@@ -192,6 +221,7 @@ export class EraBridge {
     if (first.method !== 'initialize') {
       this.#options.log.debug('the server is of an older era than its client')
       const translator = new ModernClient({ newHandle })
+      if (this.#start !== undefined) this.#unbegun = (why) => translator.giveUp(why)
       this.#goOn(asking, translator, isOurs ? [] : translator.fromClient(first))
       return
     }
@@ -233,6 +263,7 @@ export class EraBridge {
   #giveUp(asking: Asking, why: string): void {
     this.#over()
     clearTimeout(this.#silence)
+    this.#begun()
     for (const [text, message] of asking.queue.splice(0)) {
       const one = message?.text === text ? message : readMessage(text)
       if (one.kind === 'request') this.#options.failed(one.idKey, 'never-sent', why)
@@ -276,13 +307,17 @@ export class EraBridge {
 }
 
 /** A server that is spoken to in its own era, whatever its client speaks. */
-export function acrossEras(open: OpenUpstream, log: Log): OpenUpstream {
+export function acrossEras(
+  open: OpenUpstream,
+  { startMs, log }: Pick<EraBridgeOptions, 'startMs' | 'log'>,
+): OpenUpstream {
   return async (ears) => {
     const bridge = new EraBridge({
       toServer: (text, message) => upstream.send(text, message),
       hear: (message, about) => ears.hear(message, about),
       failed: (idKey, end, why) => ears.failed(idKey, end, why),
       log,
+      startMs,
     })
     const upstream = await open({
       hear: (message, about) => bridge.heard(message, about),

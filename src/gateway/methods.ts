@@ -1,3 +1,6 @@
+/** First words of a client, which a server answers as soon as it runs. */
+export const GREETINGS: ReadonlySet<string> = new Set(['initialize', 'server/discover'])
+
 /** Requests of a client that say nothing to the server but what the protocol has them say. */
 export const PLAIN_REQUESTS: ReadonlySet<string> = new Set([
   'initialize',

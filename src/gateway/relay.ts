@@ -31,7 +31,7 @@ import { denialAnswer, deniedByTime, unknownToolAnswer } from './denial.ts'
 import { InTurn, whenThere } from './in-turn.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
-import { PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { Patience } from './patience.ts'
 import { searchedFor } from './plain-messages.ts'
 import { Probes } from './probes.ts'
@@ -297,7 +297,7 @@ export class Relay {
       if (asked.isCancelled) return
       if (refusal === null) {
         asked.isWritten = true
-        this.#patience.begin(idKey, method === 'initialize' ? startMs : callMs, undefined)
+        this.#patience.begin(idKey, GREETINGS.has(method) ? startMs : callMs, undefined)
         this.#inOrder(request)
       } else this.#toClient(errorAnswer(idText, RPC_ERRORS.params, refusal), idKey)
     })

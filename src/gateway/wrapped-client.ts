@@ -56,6 +56,7 @@ export class WrappedClient {
       hear: (message, about) => relay.hear(message, about),
       failed: (idKey, end, why) => relay.serverFailed(idKey, end, why),
       log,
+      startMs: options.path.health.startMs,
     })
     this.relay = relay
     this.bridge = bridge

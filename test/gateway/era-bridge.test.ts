@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '../../src/core/log.ts'
+import { sleep } from '../../src/core/time.ts'
 import { EraBridge } from '../../src/gateway/era-bridge.ts'
 import { META, readMessage } from '../../src/mcp/wire/index.ts'
 import { eventually } from '../support/http-upstream.ts'
@@ -14,7 +15,7 @@ interface Bridged {
   server(message: object): Promise<void>
 }
 
-function bridged(): Bridged {
+function bridged(startMs = 60_000): Bridged {
   const toServer: string[] = []
   const toClient: string[] = []
   const bridge = new EraBridge({
@@ -22,6 +23,7 @@ function bridged(): Bridged {
     hear: async (message) => void toClient.push('text' in message ? message.text : 'refused'),
     failed: (idKey, end) => void toClient.push(`failed ${idKey} ${end}`),
     log: silentLog,
+    startMs,
   })
   const text = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message })
   return {
@@ -178,4 +180,39 @@ test('when our own question is answered by nobody, those who waited hear why, an
     one.toClient,
     ['a1', 'b1', 'a2', 'b2'].map((id) => `failed s${id} never-sent`),
   )
+})
+
+test('a server that says nothing is waited for as long as one may take to start, and is asked again by the next', async () => {
+  const one = bridged(50)
+  const list = (id: number): void => one.client({ id, method: 'tools/list', params: { _meta } })
+  list(1)
+  list(2)
+  await eventually(
+    () => (one.toClient.length === 2 ? true : undefined),
+    () => one.toClient.join('\n'),
+  )
+  assert.deepEqual(one.toClient, ['failed n1 never-sent', 'failed n2 never-sent'])
+  assert.deepEqual(methods(one), ['server/discover'])
+  list(3)
+  const probe = JSON.parse(one.toServer.at(-1) ?? '') as { id: string; method: string }
+  assert.equal(probe.method, 'server/discover')
+  await one.server({ id: probe.id, result: { supportedVersions: ['2026-07-28'] } })
+  assert.deepEqual(methods(one), ['server/discover', 'server/discover', 'tools/list'])
+  // What takes long from then on is no start.
+  await sleep(120)
+  await one.server({ id: 3, result: { tools: [] } })
+  assert.match(one.toClient.at(-1) ?? '', /"id":3,"result"/)
+})
+
+test('a legacy server that never begins a session is waited for no longer', async () => {
+  const one = bridged(50)
+  one.client({ id: 1, method: 'tools/list', params: { _meta } })
+  const { id } = JSON.parse(one.toServer[0] ?? '') as { id: string }
+  one.bridge.failed(`s${id}`, 'refused-by-server', 'HTTP 404', 404)
+  await eventually(
+    () => (one.toClient.length === 1 ? true : undefined),
+    () => methods(one).join(' '),
+  )
+  assert.deepEqual(methods(one), ['server/discover', 'initialize'])
+  assert.deepEqual(one.toClient, ['failed n1 never-sent'])
 })

@@ -153,6 +153,29 @@ test('a server has limits of its own, and else those of the settings', async () 
   await Promise.all([own.end(), usual.end()])
 })
 
+test('a server that says nothing has its time to start, whichever era its client is of', async () => {
+  const env = { SALLYPORT_SERVER_LIMITS: 'start=1s' }
+  const command = [process.execPath, '-e', 'process.stdin.resume()']
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const asked: readonly [method: string, params: object][] = [
+    ['initialize', { protocolVersion: '2025-11-25', capabilities: {} }],
+    ['server/discover', { _meta: meta }],
+    ['tools/list', { _meta: meta }],
+    ['tools/call', { name: 'echo', arguments: {}, _meta: meta }],
+  ]
+  await Promise.all(
+    asked.map(async ([method, params]) => {
+      const wrapped = startWrapped(home, { env, command })
+      const { error } = await wrapped.ask(1, method, params)
+      assert.equal(error?.message, 'The server did not answer in time.', method)
+      await wrapped.end()
+    }),
+  )
+})
+
 test('a server or policy that is not there, or a second source of either, is an error at the start', async () => {
   await servers.add(PERSON, 'other', {
     kind: 'stdio',

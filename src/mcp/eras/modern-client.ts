@@ -478,6 +478,14 @@ export class ModernClient implements Translator {
     return this.#end(call, (waiting) => ({ to: 'nobody', about: waiting.idKey, end, why }))
   }
 
+  /** The server says nothing to our `initialize`: whoever waits for its answer hears that, and the next asks anew. */
+  giveUp(why: string): readonly Crossing[] {
+    const queued = this.#queue
+    this.#queue = []
+    this.#hasGreeted = false
+    return queued.map(({ idKey }) => ({ to: 'nobody', about: idKey, end: 'never-sent', why }))
+  }
+
   tidy(now: number): readonly Crossing[] {
     const limit = this.#options.holdMs ?? HOLD_MS
     const out: Crossing[] = [...this.#listeners.tidy(now)]
