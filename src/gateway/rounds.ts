@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Taken } from '../core/counter-port.ts'
-import { isFault } from '../core/faults.ts'
+import { Fault, isFault } from '../core/faults.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs, systemClock } from '../core/time.ts'
 import { KEY_BYTES, MacKey, Opener, type SealContext, seal, sha256 } from '../crypto/index.ts'
@@ -77,7 +77,8 @@ interface State {
 const LIFE_MS = 600_000
 /** Whoever comes back while so many are remembered pays anew. */
 const MAX_USED = 100_000
-const MAX_STATE = 262_144
+/** Of ours, in characters: about 1.5 MB of what a server gives. */
+const MAX_STATE = 2_097_152
 const PREFIX = 'sp2.'
 const SEALED: SealContext = {
   purpose: 'round',
@@ -121,6 +122,7 @@ export class Rounds {
    *
    * @param text of the answer, whose result is `input_required`
    * @param paid null when nothing was taken
+   * @throws {Fault} `BAD_INPUT` when the state of the server is larger than what is taken back
    */
   paused(text: string, request: Request, of: RoundOf, paid: Paid | null): string {
     const result = memberOf(text, 'result') ?? '{}'
@@ -134,7 +136,11 @@ export class Rounds {
       inner: memberOf(result, 'requestState'),
       taken: paid?.taken ?? null,
     }
-    const requestState = JSON.stringify(this.#sealed(state))
+    const sealed = this.#sealed(state)
+    // Else the person would answer for nothing.
+    if (sealed.length > MAX_STATE)
+      throw new Fault('BAD_INPUT', "The server's requestState is too large: a megabyte passes.")
+    const requestState = JSON.stringify(sealed)
     return withMembers(text, { result: withMembers(result, { requestState }) })
   }
 

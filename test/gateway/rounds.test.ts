@@ -158,6 +158,17 @@ test('what the server gives as state comes back to it, and the client sees ours'
   assert.equal((await one.answer({ resultType: 'complete', content: [] })).id, 2)
 })
 
+test('a state of a megabyte comes back, and with one that would not the client is not asked', async () => {
+  const one = await between()
+  const state = 's'.repeat(1_048_576)
+  await one.call(1, { name: 'pay' })
+  const { requestState } = (await one.answer({ ...ASK, requestState: state })).result ?? {}
+  await one.call(2, { name: 'pay', inputResponses: YES, requestState })
+  assert.equal(paramsAt(one)['requestState'], state)
+  const { error } = await one.answer({ ...ASK, requestState: state.repeat(2) })
+  assert.match(error?.message ?? '', /^The server's requestState is too large/)
+})
+
 test('a server without state hears of none', async () => {
   for (const [method, params] of [
     ['tools/call', { name: 'pay' }],
