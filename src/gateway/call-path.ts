@@ -251,7 +251,16 @@ export class CallPath {
       const refused = record.refuse({ ...this.#recorded(underway), rule: denial.rule })
       return refused instanceof Promise ? refused.then(() => ({ denial })) : { denial }
     }
-    return this.#record === null ? this.#opened().then(refuse) : refuse(this.#record)
+    const write = (): JudgedNow =>
+      this.#record === null ? this.#opened().then(refuse) : refuse(this.#record)
+    const { caller, what, args } = underway
+    const named = underway.names ?? Object.keys(args)
+    const names = this.#options.inspection.shownNames(caller, what.name, named)
+    if (!(names instanceof Promise)) return write()
+    return names.then((shown) => {
+      underway.names = shown
+      return write()
+    })
   }
 
   #decide(underway: Underway): Denial | null | Promise<Denial | null> {

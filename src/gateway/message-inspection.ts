@@ -56,6 +56,8 @@ const KNOWN_VALUE = 'known-value'
 const KEPT_MS = 50
 const MAX_KEPT = 100
 const MAX_TOLD = 50
+/** What is shorter is no secret to any detector when it stands alone. */
+const LEAST_SECRET = 12
 const MAX_SHOWN = 20
 
 /** What is seen in one place: `remote-shell critical command 10-42`. */
@@ -228,6 +230,19 @@ export class MessageInspection {
       ...parts.withoutSecrets(engine, others, {}, settings.off),
       args: parts.withoutSecrets(engine, args, { schema }, settings.off),
     } as T
+  }
+
+  /** Names of arguments that nobody inspected, as they may be written down; at once where none can hold a secret. */
+  shownNames(
+    caller: Caller,
+    tool: string,
+    names: readonly string[],
+  ): readonly string[] | Promise<readonly string[]> {
+    if (!this.#options.inspection.switches.isEnabled) return names
+    if (names.every((name) => name.length < LEAST_SECRET)) return names
+    return Promise.resolve(this.#means(caller, tool, false)).then(({ parts, engine, settings }) =>
+      namesWithout(names, (named) => parts.withoutSecrets(engine, named, {}, settings.off)),
+    )
   }
 
   /** Takes the values that a principal knows out of texts that others read. */
@@ -445,9 +460,14 @@ function shownNames(
 ): readonly string[] | null {
   if (!isObject(value) || !findings.some((one) => one.isKey && one.category === 'secret'))
     return null
-  return Object.keys(
-    withoutSecrets(Object.fromEntries(Object.keys(value).map((name) => [name, null]))),
-  )
+  return namesWithout(Object.keys(value), withoutSecrets)
+}
+
+function namesWithout(
+  names: readonly string[],
+  withoutSecrets: (named: Readonly<Record<string, null>>) => object,
+): readonly string[] {
+  return Object.keys(withoutSecrets(Object.fromEntries(names.map((name) => [name, null]))))
 }
 
 function linesOf(seen: readonly Seen[]): readonly string[] {

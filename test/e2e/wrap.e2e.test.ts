@@ -304,6 +304,11 @@ test('a secret in the name of an argument is repeated to nobody', async () => {
     assert.ok(!said.includes(token))
   }
   await wrapped.end()
+  // Nor where nobody looked into it, since the policy denies it anyhow.
+  const strict = startWrapped(home, { flags: ['--require-policy'] })
+  const denied = saidBy(await strict.call(1, 'odd', { [token]: 1, [`a ${token}`]: 2 }))
+  assert.match(denied, /^\[POLICY DENIED\]/)
+  await strict.end()
   const records = [...(await audit('tool.call')), ...(await audit('inspection.refused'))]
   assert.ok(records.some((body) => body.includes('"by":"INSPECTION_REFUSED"')))
   assert.ok(records.some((body) => body.includes('github-token')))
