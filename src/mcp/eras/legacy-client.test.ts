@@ -57,6 +57,25 @@ const towardsModern: readonly Row[] = [
     ],
   },
   {
+    row: 'the oldest revision that clients speak is agreed on',
+    steps: [
+      [
+        'c',
+        rpc('"id":1,"method":"initialize","params":{"protocolVersion":"2024-10-07"}'),
+        [
+          `server {"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{${V},${C}{}}}}`,
+        ],
+      ],
+      [
+        's',
+        rpc('"id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}'),
+        [
+          'client {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2024-10-07","capabilities":{},"serverInfo":{"name":"server","version":"0"}}}',
+        ],
+      ],
+    ],
+  },
+  {
     row: 'a server of a later revision is none that is known',
     steps: [
       [

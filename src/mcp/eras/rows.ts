@@ -20,6 +20,7 @@ export const LEGACY_VERSIONS: readonly string[] = [
   '2025-06-18',
   '2025-03-26',
   '2024-11-05',
+  '2024-10-07',
 ]
 
 /** What a translator has to be carried. */
