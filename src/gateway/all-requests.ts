@@ -197,8 +197,12 @@ async function subscribed(one: AllRequest): Promise<string> {
     try {
       await all.subscribe(uri, caller)
     } catch (error) {
-      if (error instanceof Fault && error.code === 'NOT_FOUND') return notThere(one, uri)
-      throw error
+      if (!(error instanceof Fault)) throw error
+      const { code } = error.details
+      if (error.code === 'NOT_FOUND' || code === NOT_THERE) return notThere(one, uri)
+      // What the server says is said as by the server.
+      if (typeof code !== 'number') throw error
+      return errorAnswer(request.idText, code, error.message)
     }
     listened.add(uri)
   }

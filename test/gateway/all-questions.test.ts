@@ -258,6 +258,15 @@ test('legacy: places that two servers send the person to under one id are told a
   }
 })
 
+test('legacy: a server that does not take subscriptions says so itself', async () => {
+  const { post } = await session(await keyFor())
+  const params = { uri: 'mcp://one/a://b' }
+  const answer = await post({ id: 's', method: 'resources/subscribe', params })
+  const { error } = (await answer.json()) as { error?: { code: number; message: string } }
+  assert.equal(error?.code, -32601)
+  assert.doesNotMatch(error.message, /reachable/)
+})
+
 test('legacy: one session neither hears nor answers what another is asked', async () => {
   const key = await keyFor()
   const [mine, other] = [await session(key), await session(key)]
