@@ -76,15 +76,20 @@ export class Unanswered extends Error {
 /** Statuses with which a server says that it ran nothing. */
 const REFUSING: ReadonlySet<number> = new Set([401, 403, 404, 429])
 
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
 export function unansweredFor(status: number): Unanswered {
   const end = REFUSING.has(status) ? 'refused-by-server' : 'lost'
-  const cure =
-    status === 401
-      ? ' It wants credentials: give them with --header, or with the server when it is added.'
-      : status === 429
-        ? ' It wants fewer requests.'
-        : ''
-  return new Unanswered(end, `The server answered with HTTP ${status}.${cure}`, status)
+  return new Unanswered(end, `The server answered with HTTP ${status}.${cureOf(status)}`, status)
+}
+
+function cureOf(status: number): string {
+  if (status === 401)
+    return ' It wants credentials: give them with --header, or with the server when it is added.'
+  if (status === 429) return ' It wants fewer requests.'
+  return REDIRECTS.has(status)
+    ? ' It is at another address, and nothing goes there by itself: give the address that it redirects to.'
+    : ''
 }
 
 /** What the system calls it when nobody was there to read what was to be sent. */
