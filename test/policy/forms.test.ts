@@ -253,6 +253,7 @@ test('for a hosted gateway, what it says in other words is said in them', async 
         tools: {
           drop: { action: 'deny', reason: 'Never.' },
           gone: { action: 'hide' },
+          never: { deny_if: [], reason: 'Not now.' },
           unseen: { action: 'hide' },
           pay: {
             reason: 'Small ones.',
@@ -271,6 +272,7 @@ test('for a hosted gateway, what it says in other words is said in them', async 
     all_tools: { limits: [{ counter: 'all', window: 'hour', max: 9, scope: 'grant' }] },
     tools: {
       drop: { deny_if: [{ conditions: [], on_deny: 'Never.' }] },
+      never: { deny_if: [{ conditions: [], on_deny: 'Not now.' }] },
       pay: {
         require: [
           { conditions: [{ path: 'args.to.id', op: 'eq', value: 1 }], on_deny: 'Small ones.' },

@@ -49,7 +49,7 @@ const both: readonly [document: object, isValid: boolean][] = [
   [{ ...base, class: { 'a b': {} } }, false],
   [{ ...base, methods: { 'resources/*': { on_result: { deny_if: [] } } } }, false],
   [{ ...base, methods: { 'resources/*': { on_result: { require: [] } } } }, true],
-  [rule({ deny_if: [] }), false],
+  [rule({ deny_if: [] }), true],
   [rule({ approve_if: [] }), false],
   [rule({ require: [], limits: [] }), true],
   [{ ...base, methods: { 'tools/call': {} } }, false],

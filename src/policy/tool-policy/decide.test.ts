@@ -4,7 +4,7 @@ import { toolCall } from '../../../test/support/tool-calls.ts'
 import { ExactNumber } from '../../core/decimal.ts'
 import { decideTool, isListed } from './decide.ts'
 import type { ToolPolicy } from './model.ts'
-import { toolPolicyOf } from './read-tool-policy.ts'
+import { readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
 
 const policyOf = (policy: object) =>
   toolPolicyOf('p.json', Buffer.from(JSON.stringify({ version: '1', ...policy })))
@@ -157,6 +157,28 @@ test('list_denied keeps what the policy names and denies, hidden tools never', a
     ['d', 'n', 'h', 'x'].map((name) => isListed(policy, name)),
     [true, true, false, true],
   )
+})
+
+test('an empty deny_if denies, is not listed, and says so to everybody who is handed it', async () => {
+  const document = {
+    version: '1',
+    default: 'allow',
+    tools: { pay: { deny_if: [], reason: 'No.' } },
+  }
+  const read = await readToolPolicy(Buffer.from(JSON.stringify(document)))
+  assert.ok('policy' in read)
+  assert.deepEqual(
+    read.warnings.map(({ problem }) => problem),
+    [`'deny_if' is empty and denies always; [{"conditions": []}] says so to everybody`],
+  )
+  const decision = decide(read.policy, 'pay')
+  assert.deepEqual(
+    [decision.allowed, !decision.allowed && decision.rule, isListed(read.policy, 'pay')],
+    [false, '/tools/pay/deny_if', false],
+  )
+  assert.equal(decide(read.policy, 'get').allowed, true)
+  const all = await policyOf({ default: 'allow', all_tools: { deny_if: [] } })
+  assert.equal(decide(all, 'get').allowed, false)
 })
 
 test('another spelling of a tool with rules is not a tool without', async () => {

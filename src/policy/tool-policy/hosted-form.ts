@@ -96,13 +96,15 @@ class HostedForm {
   #rule(node: ObjectNode): JsonNode {
     const reason = node.members.find(({ key }) => key === 'reason')
     const rule = { ...node, members: node.members.filter((one) => one !== reason) }
-    const members = this.#known(rule, RULE_KEYS).map((member) => ({
-      ...member,
-      value:
-        member.key === 'limits'
-          ? this.#limits(member.value)
-          : this.#items(member.value, (clause) => this.#clause(clause, reason)),
-    }))
+    const members = this.#known(rule, RULE_KEYS)
+      .map(withClause)
+      .map((member) => ({
+        ...member,
+        value:
+          member.key === 'limits'
+            ? this.#limits(member.value)
+            : this.#items(member.value, (clause) => this.#clause(clause, reason)),
+      }))
     return { ...rule, members }
   }
 
@@ -170,13 +172,7 @@ function isSameText(one: JsonNode, other: JsonNode): boolean {
 function deniedAlways(rule: ObjectNode): JsonNode {
   const { start, end } = rule
   const reason = rule.members.find(({ key }) => key === 'reason')
-  const conditions: JsonMember = {
-    key: 'conditions',
-    keyStart: start,
-    value: { kind: 'list', items: [], start, end },
-  }
-  const members = [conditions, ...(reason === undefined ? [] : [{ ...reason, key: 'on_deny' }])]
-  const clause: JsonNode = { kind: 'object', members, start, end }
+  const clause = clauseWithout(rule, reason === undefined ? [] : [{ ...reason, key: 'on_deny' }])
   return {
     kind: 'object',
     start,
@@ -184,5 +180,23 @@ function deniedAlways(rule: ObjectNode): JsonNode {
     members: [
       { key: 'deny_if', keyStart: start, value: { kind: 'list', items: [clause], start, end } },
     ],
+  }
+}
+
+/** An empty `deny_if`, which denies here, as it is read elsewhere. */
+function withClause(member: JsonMember): JsonMember {
+  const { key, value } = member
+  if (key !== 'deny_if' || value.kind !== 'list' || value.items.length > 0) return member
+  return { ...member, value: { ...value, items: [clauseWithout(value, [])] } }
+}
+
+/** A clause without conditions. */
+function clauseWithout({ start, end }: JsonNode, more: readonly JsonMember[]): ObjectNode {
+  const value: JsonNode = { kind: 'list', items: [], start, end }
+  return {
+    kind: 'object',
+    members: [{ key: 'conditions', keyStart: start, value }, ...more],
+    start,
+    end,
   }
 }

@@ -269,8 +269,12 @@ export class PolicyReader {
     const reader = this.#reader
     const what = `an entry of '${key}'`
     const textKey = key === 'approve_if' ? 'reason' : 'on_deny'
-    if (member.value.kind === 'list' && member.value.items.length === 0 && EMPTY[key] !== undefined)
-      reader.refuse(member.value.start, `'${key}' is empty: ${EMPTY[key]}, or leave it out`)
+    if (member.value.kind === 'list' && member.value.items.length === 0) {
+      if (key === 'deny_if' && (place === 'call' || place === 'method'))
+        return [this.#always(member, `${owner}/${key}`)]
+      if (EMPTY[key] !== undefined)
+        reader.refuse(member.value.start, `'${key}' is empty: ${EMPTY[key]}, or leave it out`)
+    }
     return reader.list(member).flatMap((node, index): readonly Clause[] => {
       const keys = key === 'approve_if' ? APPROVE_KEYS : CLAUSE_KEYS
       const fields = reader.fields(node, what, keys)
@@ -297,5 +301,16 @@ export class PolicyReader {
         },
       ]
     })
+  }
+
+  /** A `deny_if` without clauses denies, as one without conditions does: nobody writes it down to allow. */
+  #always(member: JsonMember, pointer: string): Clause {
+    const { start } = member.value
+    this.#reader.mark(pointer, start)
+    this.#reader.warn(
+      start,
+      `'deny_if' is empty and denies always; [{"conditions": []}] says so to everybody`,
+    )
+    return { tests: [], says: null, name: null, pointer }
   }
 }

@@ -96,9 +96,9 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     ["2:13 an entry of 'deny_if' needs 'conditions'"],
   ],
   [
-    'a list of denials that may be meant as one',
-    withTool('{"deny_if":[]}'),
-    [`2:12 'deny_if' is empty: to deny always, write [{"conditions": []}], or leave it out`],
+    'a list of denials of answers that may be meant as one',
+    withTool('{"on_result":{"deny_if":[]}}'),
+    [`2:25 'deny_if' is empty: to deny always, write [{"conditions": []}], or leave it out`],
   ],
   [
     'elements of a list as other languages name them',

@@ -86,8 +86,8 @@ const VALUE_OF: Readonly<Record<Operator, Schema>> = {
 
 const RULE_BODY: Members<(typeof ALL_TOOLS_KEYS)[number]> = {
   deny_if: said(
-    listOf(ref('clause'), { minItems: 1 }),
-    'A call that meets one of these is denied; one without conditions denies always.',
+    listOf(ref('clause')),
+    'A call that meets one of these is denied; one without conditions, or none at all, denies always.',
   ),
   require: said(listOf(ref('needed_clause')), 'A call has to meet all of these.'),
   approve_if: said(
