@@ -132,6 +132,8 @@ test('known values: one that is an array of bytes becomes its marker', () => {
   const indexed = { a: { ...Buffer.from(VALUE) } }
   assert.deepEqual(redactedIn(indexed, KNOWN), { a: [MARKER] })
   assert.equal(knownIn(indexed, KNOWN).length, 1)
+  const beside = [indexed, { b: [...Buffer.from(VALUE)] }, VALUE.slice(0, 20), VALUE.slice(20)]
+  assert.deepEqual(redactedIn(beside, KNOWN), [{ a: [MARKER] }, { b: [MARKER] }, MARKER, MARKER])
   for (const other of [
     { ...Buffer.from(VALUE.slice(1)) },
     around([...Buffer.from(VALUE.slice(1))]),

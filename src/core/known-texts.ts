@@ -65,17 +65,17 @@ export function knownIn(
     if (text !== null) {
       addPiece(pieces, text, name)
       look(text, { top, isTopText: depth === 1, isName: false })
-    } else if (Array.isArray(node)) {
-      if (isBytes(node)) look(node.join(BETWEEN_BYTES), { top, isTopText: false, isName: false })
+      return
+    }
+    const bytes = bytesOf(node)
+    if (bytes !== null) look(writtenBytes(bytes), { top, isTopText: false, isName: false })
+    if (Array.isArray(node))
       for (const [index, one] of node.entries()) visit(one, name, top ?? String(index), depth + 1)
-    } else if (isObject(node)) {
-      const bytes = indexedBytes(node)
-      if (bytes !== null) look(bytes.join(BETWEEN_BYTES), { top, isTopText: false, isName: false })
+    else if (isObject(node))
       for (const [inner, one] of Object.entries(node)) {
         look(inner, { top, isTopText: false, isName: true })
         visit(one, inner, top ?? inner, depth + 1)
       }
-    }
   }
   visit(value, '', null, 0)
   visit(beside, '', null, 0)
@@ -107,7 +107,12 @@ export function redactedIn(value: unknown, known: KnownTexts): unknown {
     addPiece(pieces, shown, name, isNumber)
     return shown
   }
-  const shown = mapped(value, redact, (name) => known.redact(name), known)
+  const withoutKnown = (bytes: readonly unknown[], name: string): readonly unknown[] => {
+    const left = withoutBytes(bytes, known)
+    for (const one of left) if (typeof one === 'string') addPiece(pieces, one, name)
+    return left
+  }
+  const shown = mapped(value, redact, (name) => known.redact(name), withoutKnown)
   const splits = splitsIn(pieces, known)
   if (splits.length === 0) return shown
   const parts = partsTakenOut(pieces, splits)
@@ -120,7 +125,7 @@ export function redactedIn(value: unknown, known: KnownTexts): unknown {
       return parts.get(at) ?? text
     },
     (name) => name,
-    null,
+    (bytes) => bytes,
   )
 }
 
@@ -156,24 +161,35 @@ function isObject(node: unknown): node is object {
 const MIN_BYTES = 12
 const BETWEEN_BYTES = ' '
 
-/** Whether an array is bytes written as numbers, as `JSON.stringify` writes a `Buffer`. */
-function isBytes(items: readonly unknown[]): boolean {
+function areBytes(items: readonly unknown[]): boolean {
   return (
     items.length >= MIN_BYTES &&
     items.every((one) => typeof one === 'number' && Number.isInteger(one) && one >= 0 && one < 256)
   )
 }
 
-/** The bytes of a `Uint8Array`, which `JSON.stringify` writes below their places; null for anything else. */
-function indexedBytes(node: object): readonly unknown[] | null {
+/**
+ * The bytes that an array or an object is, as `JSON.stringify` writes a `Buffer` (`[115, 107]`) and a `Uint8Array`
+ * (`{"0":115}`); null for anything else.
+ */
+export function bytesOf(node: unknown): readonly unknown[] | null {
+  if (!isObject(node)) return null
+  if (Array.isArray(node)) return areBytes(node) ? node : null
   if (!('0' in node)) return null
   const bytes: readonly unknown[] = Object.values(node)
-  return isBytes(bytes) && Object.keys(node).every((name, at) => name === String(at)) ? bytes : null
+  return areBytes(bytes) && Object.keys(node).every((name, at) => name === String(at))
+    ? bytes
+    : null
+}
+
+/** As text in which known values are recognised. */
+export function writtenBytes(bytes: readonly unknown[]): string {
+  return bytes.join(BETWEEN_BYTES)
 }
 
 /** The bytes with the marker of each known value in place of its own; the same array when there is none. */
 function withoutBytes(bytes: readonly unknown[], known: KnownTexts): readonly unknown[] {
-  const found = known.find(bytes.join(BETWEEN_BYTES))
+  const found = known.find(writtenBytes(bytes))
   if (found.length === 0) return bytes
   const shown: unknown[] = []
   let covered = -1
@@ -193,13 +209,13 @@ function withoutBytes(bytes: readonly unknown[], known: KnownTexts): readonly un
 /**
  * The same value where nothing is changed, and the same parts of it.
  *
- * @param known to be looked for in bytes; null: they stay
+ * @param bytesShown what becomes of bytes that are written as numbers
  */
 function mapped(
   node: unknown,
   text: (text: string, name: string, isNumber: boolean) => string,
   nameOf: (name: string) => string,
-  known: KnownTexts | null,
+  bytesShown: (bytes: readonly unknown[], name: string) => readonly unknown[],
   name = '',
 ): unknown {
   const own = textOf(node)
@@ -208,24 +224,23 @@ function mapped(
     return shown === own ? node : shown
   }
   if (!isObject(node)) return node
+  const bytes = bytesOf(node)
+  if (bytes !== null) {
+    const shown = bytesShown(bytes, name)
+    return shown === bytes ? node : shown
+  }
   if (Array.isArray(node)) {
-    if (isBytes(node)) return known === null ? node : withoutBytes(node, known)
     let isSame = true
     const items = node.map((one: unknown) => {
-      const shown = mapped(one, text, nameOf, known, name)
+      const shown = mapped(one, text, nameOf, bytesShown, name)
       isSame &&= shown === one
       return shown
     })
     return isSame ? node : items
   }
-  const bytes = known === null ? null : indexedBytes(node)
-  if (known !== null && bytes !== null) {
-    const shown = withoutBytes(bytes, known)
-    return shown === bytes ? node : shown
-  }
   let isSame = true
   const entries = Object.entries(node).map(([inner, one]) => {
-    const shown = [nameOf(inner), mapped(one, text, nameOf, known, inner)] as const
+    const shown = [nameOf(inner), mapped(one, text, nameOf, bytesShown, inner)] as const
     isSame &&= shown[0] === inner && shown[1] === one
     return shown
   })

@@ -1,4 +1,5 @@
 import { quoted, type RecordDraft, type RecordText, recordHead } from '../audit/index.ts'
+import { redactedIn } from '../core/known-texts.ts'
 import type { Caller } from '../core/principals.ts'
 import type { KnownValues } from './message-inspection.ts'
 import { shownName } from './tool-call.ts'
@@ -28,12 +29,18 @@ export function withoutKnown(call: AuditedCall, known: KnownValues | null): Audi
   if (known === null || known.reach() === 0) return call
   const { name, keys, caller } = call
   const { client = '' } = caller
-  if (known.find([name, client, ...keys].join('\n')).length === 0) return call
+  const names = [name, client, ...keys]
+  // One may be split over several of them.
+  const isSeen =
+    known.find(names.join('\n')).length > 0 ||
+    (keys.length > 1 && known.find(names.join('')).length > 0)
+  if (!isSeen) return call
+  const [shownAs = '', calls = '', ...others] = redactedIn(names, known) as readonly string[]
   return {
     ...call,
-    name: known.redact(name),
-    keys: keys.map((key) => known.redact(key)),
-    caller: { ...caller, ...(client !== '' && { client: known.redact(client) }) },
+    name: shownAs,
+    keys: others,
+    caller: { ...caller, ...(client !== '' && { client: calls }) },
   }
 }
 

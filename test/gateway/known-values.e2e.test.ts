@@ -178,6 +178,24 @@ const ECHO = `
     if (id !== undefined) process.stdout.write('{"jsonrpc":"2.0","id":' + JSON.stringify(id) + ',"result":' + result + '}\\n')
   })`
 
+test('a value that is split over the names of arguments is in no event', async () => {
+  assert.equal(await fetched(), held)
+  const halves = [held.slice(0, 20), held.slice(20)] as const
+  const wrapped = startWrapped(home)
+  try {
+    await wrapped.call(1, 'echo', { [halves[0]]: 1, [halves[1]]: 2, other: 3 })
+  } finally {
+    await wrapped.end()
+  }
+  const calls = await vault.audit.query({ limit: 200, action: 'tool.call' })
+  const bodies = calls.map(({ body }) => body)
+  assert.ok(
+    bodies.some((body) => body.includes('"[REDACTED:api/held]","[REDACTED:api/held]","other"')),
+  )
+  for (const body of bodies)
+    for (const half of halves) assert.ok(!body.includes(half), 'half of a value is in the audit')
+})
+
 test('an answer in which a value is split over fields, or shows by its lines or as a number, goes on without it', async () => {
   const client = await projectAgent(home, project)
   for (const path of ['api/held', 'api/digits', 'api/pem'])

@@ -217,6 +217,9 @@ test('numbers are kept as they were written', async () => {
 test('what the caller knows and what inspection finds is not kept, nor is what is too large', async () => {
   const value = `tk_${randomBytes(24).toString('base64url')}`
   await vault.vault.put(AGENT, 'default', { path: 'own/key', value: secret(value) })
+  // Three numbers of fifteen digits.
+  const digits = Array.from(randomBytes(45), (byte) => 1 + (byte % 9)).join('')
+  await vault.vault.put(AGENT, 'default', { path: 'own/digits', value: secret(digits) })
   const aws = accessKey()
   const one = await recording({ default: 'deny', record: '1d', tools: { other: {} } })
   // Denied before anything is inspected.
@@ -224,6 +227,9 @@ test('what the caller knows and what inspection finds is not kept, nor is what i
   await one.call(2, 'b', { [aws]: 1, plain: 'kept' })
   await one.call(5, 'known', { at: { a: [`it is ${btoa(value)}`] }, plain: 'kept' })
   await one.call(6, 'split', { a: value.slice(0, 20), b: value.slice(20) })
+  await one.call(8, 'bytes', { a: Buffer.from(value).toJSON(), plain: 'kept' })
+  const numbers = [0, 15, 30].map((at) => Number(digits.slice(at, at + 15)))
+  await one.call(9, 'numbers', { numbers, plain: 1 })
   await one.call(7, 'held', { large: newHeldReference(), plain: 'kept' })
   await one.call(3, 'c', { plain: 'x'.repeat(70_000) })
   await one.call(4, 'd', { plain: 'x'.repeat(300_000) })
@@ -250,6 +256,16 @@ test('what the caller knows and what inspection finds is not kept, nor is what i
         false,
       ],
       ['split', { value: null, holes: [['any']] }, [], false],
+      [
+        'bytes',
+        {
+          value: { a: { type: 'Buffer', data: null }, plain: 'kept' },
+          holes: [['any', 'a', 'data']],
+        },
+        ['a', 'plain'],
+        false,
+      ],
+      ['numbers', { value: null, holes: [['any']] }, [], false],
       [
         'held',
         { value: { large: null, plain: 'kept' }, holes: [['any', 'large']] },

@@ -1,6 +1,6 @@
 import { ExactNumber } from '../../core/decimal.ts'
 import { isHeld } from '../../core/held-values.ts'
-import { isSplit } from '../../core/known-texts.ts'
+import { bytesOf, isSplit, writtenBytes } from '../../core/known-texts.ts'
 import type { Caller } from '../../core/principals.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Engine, Finding, InspectSettings, Located } from '../../inspect/index.ts'
@@ -73,11 +73,16 @@ interface NamedText {
   readonly name: string
 }
 
-/** @returns the texts that stay, of which several may hold a known value together */
+/** Numbers with fewer are no part of a value that could be told from a count. */
+const MIN_DIGITS = 8
+
+/** @returns the texts and numbers that stay, of which several may hold a known value together */
 function leaveOut(whole: unknown, known: KnownValues | null, holes: Hole[]): readonly NamedText[] {
   const texts: NamedText[] = []
   const holds = (text: string): boolean => known !== null && known.find(text).length > 0
   const visit = (value: unknown, steps: readonly string[], name: string): void => {
+    const bytes = bytesOf(value)
+    if (bytes !== null && holds(writtenBytes(bytes))) holes.push(['any', ...steps])
     if (typeof value === 'string') {
       // What is too large for memory is not here.
       if (isHeld(value)) holes.push(['any', ...steps])
@@ -90,9 +95,15 @@ function leaveOut(whole: unknown, known: KnownValues | null, holes: Hole[]): rea
         if (holds(inner)) holes.push(['any', ...steps])
         visit(one, [...steps, inner], inner)
       }
-    else if (typeof value === 'number' || typeof value === 'bigint') {
-      if (holds(String(value))) holes.push(['any', ...steps])
-    } else if (value instanceof ExactNumber && holds(value.source)) holes.push(['any', ...steps])
+    else if (
+      typeof value === 'number' ||
+      typeof value === 'bigint' ||
+      value instanceof ExactNumber
+    ) {
+      const text = value instanceof ExactNumber ? value.source : String(value)
+      if (holds(text)) holes.push(['any', ...steps])
+      else if (text.length >= MIN_DIGITS) texts.push({ text, name })
+    }
   }
   visit(whole, [], '')
   return texts
