@@ -121,11 +121,11 @@ async function sessionAt(path: string, bearer: string): Promise<string> {
   return answer.headers.get('mcp-session-id') ?? ''
 }
 
-/** What was taken of a flood, once no more of it is. */
-async function settled(lines: (word: string) => number): Promise<number> {
+/** How much it is, once it is no longer more. */
+async function settled(amount: () => number): Promise<number> {
   for (let before = -1; ; ) {
     await sleep(700)
-    const now = lines('said')
+    const now = amount()
     if (now === before && now > 0) return now
     before = now
   }
@@ -137,16 +137,15 @@ for (const era of ['session', 'modern'] as const)
     const session = era === 'session' ? await sessionAt('/mcp/all', key) : null
     const called = { path: '/mcp/all', bearer: key, tool: `${server}.flood`, session }
     const socket = unread({ ...called, args: { count: COUNT } })
-    const taken = await settled(lines)
+    const taken = await settled(() => lines('said'))
     assert.ok(taken < MOST_TAKEN, `${taken} MB were taken`)
     // It goes on with who reads, and the flood comes whole.
     let heard = 0
     socket.on('data', (piece: Buffer) => (heard += piece.length))
     socket.resume()
-    for (let i = 0; i < 100 && lines('said') < COUNT; i += 1) await sleep(100)
-    await sleep(500)
-    assert.equal(lines('said'), COUNT)
+    for (let i = 0; i < 100 && heard <= COUNT * 1_048_576; i += 1) await sleep(100)
     assert.ok(heard > COUNT * 1_048_576, `${heard} bytes came`)
+    assert.equal(lines('said'), COUNT)
     socket.destroy()
   })
 
@@ -180,7 +179,8 @@ for (const era of ['session', 'modern'] as const)
             { ...others, 'Mcp-Method': listen.method },
             JSON.stringify(listen),
           )
-    await sleep(500)
+    // Its answer has begun: from here on it is told.
+    await once(socket, 'readable')
     const answer = await door.post(messageOf(call), headers, base.path)
     assert.match(await answer.text(), /"text":"changed"/)
     let heard = ''
@@ -188,7 +188,7 @@ for (const era of ['session', 'modern'] as const)
       heard += piece
     })
     socket.resume()
-    await sleep(1_500)
+    await settled(() => heard.length)
     const last = uris.map((uri) => heard.lastIndexOf(uri))
     assert.ok(last.every((at) => at > 0) && heard.length < 200 * 100_000, `${heard.length} came`)
     // All the same it is told of what comes next.
@@ -228,7 +228,7 @@ for (const [what, isAll, session] of SHARED)
       })
     const socket = unread(call('flood', { count: 1_000 }))
     const closed = once(socket, 'close')
-    assert.ok((await settled(lines)) < MOST_TAKEN, 'alone it holds its server back')
+    assert.ok((await settled(() => lines('said'))) < MOST_TAKEN, 'alone it holds its server back')
     const answer = await ask(call('echo', { text: 'other' }), AbortSignal.timeout(6_000))
     assert.match(await answer.text(), /"text":"other"/)
     const leave = new AbortController()
