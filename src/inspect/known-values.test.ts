@@ -72,6 +72,15 @@ const ENCODERS: Readonly<Record<string, (value: string) => string>> = {
     [...value].map((one) => `\\U${one.codePointAt(0)!.toString(16).padStart(8, '0')}`).join(''),
   'every character as %u': (value) =>
     Array.from({ length: value.length }, (_, i) => `%u${hexOf(value[i]!, 4)}`).join(''),
+  'codes of bytes in lines': (value) =>
+    Array.from(
+      Buffer.from(value),
+      (byte, index) => `${byte},${index % 12 === 11 ? '\n' : ' '}`,
+    ).join(''),
+  'an array in C': (value) =>
+    pairs(value)
+      .map((pair) => `0x${pair}`)
+      .join(', '),
   'signs escaped, as in Markdown': (value) => value.replaceAll(/[!-/:-@[-`{-~]/g, '\\$&'),
   'colours between': (value) =>
     [...value].map((one, i) => (i % 5 === 2 ? `\x1b[01;31m\x1b[K${one}\x1b[m` : one)).join(''),

@@ -92,18 +92,27 @@ function lastLineEnd(text: string, least: number): number {
     at >= least && at !== -1;
     at = text.lastIndexOf('\n', at - 1)
   )
-    if (!goesOn(text.slice(Math.max(0, at - MIN_RUN - MAX_ESCAPE), at).trimEnd())) return at + 1
+    if (!goesOn(text.slice(Math.max(0, at - LINE), at).trimEnd())) return at + 1
   return least
 }
 
 /** Whether the digits or the bytes that a line ends with are enough to be broken. Escapes hide digits, never a space. */
 function goesOn(line: string): boolean {
-  return BROKEN_RUN.test(line) || BROKEN_DUMP.test(line)
+  return (
+    BROKEN_RUN.test(line.slice(-MIN_RUN - MAX_ESCAPE)) ||
+    BROKEN_DUMP.test(line.slice(-MIN_RUN - MAX_ESCAPE)) ||
+    BROKEN_LIST.test(line)
+  )
 }
+
+/** So much of the end of a line is looked at. */
+const LINE = 96
 
 const BROKEN_RUN = new RegExp(`\\S{${MIN_RUN}}$`)
 const BROKEN_DUMP = /(?:[0-9A-Fa-f]{2}[: ,._-]?){6}$/
 
+/** Numbers that are bytes, as the last of a line: `115, 107,`. */
+const BROKEN_LIST = /(?:\b(?:0x)?[0-9A-Fa-f]{1,3}(?:[,;]? {1,4}|,|$)){6}$/
 /** Where a form of up to `longest` units that is not complete may begin, in the text or in any decoding of it. */
 function heldFrom(text: string, views: readonly View[], longest: number): number {
   if (longest === 0) return text.length
