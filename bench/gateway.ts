@@ -39,14 +39,13 @@ export const floors: Readonly<Record<string, Floor>> = {
 
 /** Long enough that what a process had in the caches of the processor before the others had their turn says little. */
 const BLOCK = 1_000
-const BLOCK_URL = 100
 /** Until compilers have done what they do beside the program. */
 const WARM = 15_000
 const CALLS = 6_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
-const WARM_URL = 500
-const CALLS_URL = 1_000
+const WARM_URL = 10_000
+const CALLS_URL = 3_000
 const CALLERS = 32
 const BLOCK_C32 = 5_000
 const CALLS_C32 = 30_000
@@ -142,7 +141,7 @@ async function overUrl(home: string, isFromSource: boolean): Promise<readonly st
     process.stderr.write(`not measured beside ${name}: ${reason}\n`)
   const skipped = Object.keys(missing).map((name) => `url_cpu_of_${name}`)
   if (peers.length === 0) return skipped
-  const server = await startServer('http-upstream.mjs')
+  const server = await startServer('http-sdk-upstream.mjs')
   const clients: Record<string, Client> = {}
   try {
     const url = `http://127.0.0.1:${server.port}/mcp`
@@ -155,7 +154,7 @@ async function overUrl(home: string, isFromSource: boolean): Promise<readonly st
     clients['own'] = await start([...own, '--url', url])
     for (const { name, command } of peers) clients[name] = await start(command(url))
     for (const client of Object.values(clients)) await client.drive(WARM_URL, 1)
-    const measured = await byTurns(clients, { calls: CALLS_URL, block: BLOCK_URL })
+    const measured = await byTurns(clients, { calls: CALLS_URL, block: BLOCK })
     const mine = measured['own']
     for (const { name } of peers) {
       const peer = measured[name]

@@ -339,34 +339,17 @@ export class HttpWay {
     hear: (message: Heard) => void | Promise<void>,
     isDone: () => boolean = () => false,
   ): Promise<Followed> {
-    const { maxMessageBytes, log } = this.#options
-    let frames: (Buffer | Refused)[] = []
-    const reader = new SseReader({
-      maxBytes: maxMessageBytes,
-      large: () => this.large(),
-      onEvent: ({ type, data }) => {
-        if (type === 'message') frames.push(data)
-      },
-      onTooLong: (refused) => frames.push(refused),
-    })
-    const heard = async (): Promise<void> => {
-      const now = frames
-      frames = []
-      for (const frame of now) {
-        const said = this.#said(frame)
-        if (said.kind !== 'batch') await hear(said)
-        else for (const one of said.messages) await hear(one)
-      }
-    }
+    const { log } = this.#options
+    const { reader, frames } = this.#reading()
     let timer: NodeJS.Timeout | undefined
     try {
       for await (const chunk of answer.body) {
         reader.push(chunk)
-        await heard()
+        await this.#hearAll(frames.splice(0), hear)
         if (isDone()) timer ??= setTimeout(() => answer.cancel(), LINGER_MS)
       }
       reader.end()
-      await heard()
+      await this.#hearAll(frames, hear)
     } catch (error) {
       if (isFault(error) && error.code === 'NET_TIMED_OUT' && !isDone()) throw error
       log.debug('a stream of the server broke off')
@@ -378,6 +361,57 @@ export class HttpWay {
     const { lastEventId, retryMs } = reader
     return { lastEventId, retryMs }
   }
+
+  /** As `follow`, of a stream that came whole with its head, as most answers do; null where it did not. */
+  followNow(
+    answer: OutgoingStream,
+    hear: (message: Heard) => void | Promise<void>,
+  ): Followed | Promise<Followed> | null {
+    const body = answer.wholeNow(Number.POSITIVE_INFINITY)
+    if (body === null) return null
+    const { reader, frames } = this.#reading()
+    reader.push(body)
+    reader.end()
+    const { lastEventId, retryMs } = reader
+    const followed = { lastEventId, retryMs }
+    const hearing = this.#hearAll(frames, hear)
+    return hearing instanceof Promise ? hearing.then(() => followed) : followed
+  }
+
+  /** What cuts a stream into frames, and those that wait to be heard. */
+  #reading(): { readonly reader: SseReader; readonly frames: (Buffer | Refused)[] } {
+    const frames: (Buffer | Refused)[] = []
+    const reader = new SseReader({
+      maxBytes: this.#options.maxMessageBytes,
+      large: () => this.large(),
+      onEvent: ({ type, data }) => {
+        if (type === 'message') frames.push(data)
+      },
+      onTooLong: (refused) => frames.push(refused),
+    })
+    return { reader, frames }
+  }
+
+  /** One after another. */
+  #hearAll(
+    frames: readonly (Buffer | Refused)[],
+    hear: (message: Heard) => void | Promise<void>,
+    from = 0,
+  ): void | Promise<void> {
+    for (let at = from; at < frames.length; at += 1) {
+      const said = this.#said(frames[at] as Buffer | Refused)
+      const hearing = said.kind === 'batch' ? hearEach(said.messages, hear) : hear(said)
+      if (hearing instanceof Promise) return hearing.then(() => this.#hearAll(frames, hear, at + 1))
+    }
+    return undefined
+  }
+}
+
+async function hearEach(
+  messages: readonly Heard[],
+  hear: (message: Heard) => void | Promise<void>,
+): Promise<void> {
+  for (const one of messages) await hear(one)
 }
 
 function isEmpty(fields: Readonly<Record<string, string>>): boolean {

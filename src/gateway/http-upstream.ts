@@ -14,6 +14,7 @@ import { Leaving, type OutgoingStream } from '../net/index.ts'
 import { BATCHES_OF } from './batch.ts'
 import { EventLink } from './http-event-link.ts'
 import {
+  type Followed,
   type Heard,
   HttpWay,
   type HttpWayOptions,
@@ -187,16 +188,34 @@ export class HttpUpstream {
 
   #answered(exchange: Exchange, session: Session | null, answer: OutgoingStream): void {
     try {
-      const message = answer.status === 200 && isJson(answer) ? this.#way.messageNow(answer) : null
       const hearing =
-        message === null
-          ? this.#exchange(exchange, { answer, session })
-          : this.#heard(message, exchange)
+        answer.status === 200
+          ? this.#heardNow(answer, exchange, session)
+          : this.#exchange(exchange, { answer, session })
       if (hearing instanceof Promise) this.#follow(exchange, hearing)
       else this.#over(exchange)
     } catch (error) {
       this.#failed(exchange, error)
     }
+  }
+
+  /** Most answers are there whole when they begin. */
+  #heardNow(
+    answer: OutgoingStream,
+    exchange: Exchange,
+    session: Session | null,
+  ): void | Promise<void> {
+    if (isEventStream(answer)) {
+      const followed = this.#way.followNow(answer, (message) => this.#hear(message, exchange))
+      if (followed instanceof Promise)
+        return followed.then((one) => this.#readStream(one, exchange, session))
+      if (followed !== null)
+        return exchange.isAnswered ? undefined : this.#readStream(followed, exchange, session)
+    }
+    const message = isJson(answer) ? this.#way.messageNow(answer) : null
+    return message === null
+      ? this.#exchange(exchange, { answer, session })
+      : this.#heard(message, exchange)
   }
 
   #follow(exchange: Exchange, work: Promise<void>): void {
@@ -333,8 +352,9 @@ export class HttpUpstream {
     await this.#hear(answer, exchange)
   }
 
+  /** @param first the stream, or what is known of it where it was followed already */
   async #readStream(
-    first: OutgoingStream,
+    first: OutgoingStream | Followed,
     exchange: Exchange,
     session: Session | null,
   ): Promise<void> {
@@ -342,10 +362,10 @@ export class HttpUpstream {
     const isDone = (): boolean => exchange.isAnswered
     let lastEventId: string | null = null
     let waitMs = FIRST_WAIT_MS
-    let stream: OutgoingStream | null = first
+    let next: OutgoingStream | Followed | null = first
     for (let failures = 0; failures < MAX_FAILURES; ) {
-      if (stream !== null) {
-        const followed = await this.#way.follow(stream, hear, isDone)
+      if (next !== null) {
+        const followed = 'status' in next ? await this.#way.follow(next, hear, isDone) : next
         if (isDone()) return
         if (followed.lastEventId !== null && followed.lastEventId !== lastEventId) failures = 0
         lastEventId = followed.lastEventId ?? lastEventId
@@ -355,7 +375,7 @@ export class HttpUpstream {
       if (exchange.isModern || lastEventId === null || !isHeaderText(lastEventId)) break
       failures += 1
       await sleep(waitMs * failures, exchange.leaving.signal)
-      stream = await resumed(this.#way, {
+      next = await resumed(this.#way, {
         session,
         lastEventId,
         idleMs: this.#options.answerMs,

@@ -189,6 +189,8 @@ export class SseReader {
   }
 
   #endLast(): void {
+    // As nearly every stream ends.
+    if (this.#line.length === 0 && this.#data.length === 0) return
     const line = this.#withoutMark(Buffer.concat(this.#line))
     if (this.#isSkipping || (line.length > 0 && !line.subarray(0, 5).equals(DATA))) return
     if (line.length > 0) this.#field(line)
