@@ -29,7 +29,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'six tools with name arguments; list_secrets tells how many exist and are visible',
     'test/secret-tools.test.ts#${era}: a secret is stored, listed, described and read, with its ids',
     'test/secret-tools.test.ts#${era}: delete is soft and says how to undo it',
-    'test/e2e/mcp-inspector.e2e.test.ts#the Inspector lists and calls the tools over ${name}, ${era}',
+    'test/e2e/mcp-inspector.e2e.test.ts#the Inspector lists the tools, and tells of one that fails, over ${name}, ${era}',
+    'test/e2e/mcp-inspector.e2e.test.ts#the Inspector calls a tool that it finds in the list over ${name}, ${era}',
   ),
   done(
     'CS-3',
