@@ -25,3 +25,8 @@ for (const [what, value, isStrong] of cases)
     const bits = guessBits(value, STRETCH)
     assert.equal(bits >= 64, isStrong, `${bits} bits`)
   })
+
+test('strength: random letters between underscores are no public prefix', () => {
+  assert.ok(guessBits('tk_qJkVZ_KIOvhUU_hj6lgx7Alpt1Tt573f', [20, 32]) >= 64)
+  assert.ok(guessBits('github_pat_hj6lgx7Alpt1Tt573f', [14, 26]) < 64)
+})

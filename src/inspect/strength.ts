@@ -19,8 +19,8 @@ const COPY_MIN = 4
 const MAX_JUDGED = 512
 
 const RUN = /[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^A-Za-z0-9]+/g
-/** What stands before the secret part of a token is public: `sk_live_`, `github_pat_`. */
-const PUBLIC_PREFIX = /^(?:[A-Za-z]{2,8}[0-9]?[_-]){1,3}(?=\S{8})/
+/** What stands before the secret part of a token is public: `sk_live_`, `github_pat_`. Words of random letters are not. */
+const PUBLIC_PREFIX = /^(?:[A-Za-z](?:[a-z]{1,7}|[A-Z]{1,7})[0-9]?[_-]){1,3}(?=\S{8})/
 const ARMOUR = /-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----/g
 
 /**
