@@ -40,11 +40,11 @@ export const floors: Readonly<Record<string, Floor>> = {
 /** Long enough that what a process had in the caches of the processor before the others had their turn says little. */
 const BLOCK = 1_000
 /** Until compilers have done what they do beside the program. */
-const WARM = 15_000
+const WARM = 30_000
 const CALLS = 6_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
-const WARM_URL = 10_000
+const WARM_URL = 20_000
 const CALLS_URL = 3_000
 const CALLERS = 32
 const BLOCK_C32 = 5_000

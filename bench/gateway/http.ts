@@ -9,7 +9,7 @@ import { startHttpClient } from './http-client.ts'
 
 /** As on stdio: long enough for the caches to be its own. */
 const BLOCK = 1_000
-const WARM = 10_000
+const WARM = 30_000
 const CALLS = 4_000
 const CALLERS = 32
 const CALLS_C32 = 12_000
