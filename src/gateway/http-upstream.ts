@@ -205,17 +205,17 @@ export class HttpUpstream {
     exchange: Exchange,
     session: Session | null,
   ): void | Promise<void> {
-    if (isEventStream(answer)) {
+    if (isJson(answer)) {
+      const message = this.#way.messageNow(answer)
+      if (message !== null) return this.#heard(message, exchange)
+    } else if (isEventStream(answer)) {
       const followed = this.#way.followNow(answer, (message) => this.#hear(message, exchange))
       if (followed instanceof Promise)
         return followed.then((one) => this.#readStream(one, exchange, session))
       if (followed !== null)
         return exchange.isAnswered ? undefined : this.#readStream(followed, exchange, session)
     }
-    const message = isJson(answer) ? this.#way.messageNow(answer) : null
-    return message === null
-      ? this.#exchange(exchange, { answer, session })
-      : this.#heard(message, exchange)
+    return this.#exchange(exchange, { answer, session })
   }
 
   #follow(exchange: Exchange, work: Promise<void>): void {
