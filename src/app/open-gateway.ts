@@ -34,6 +34,8 @@ export async function openCallRecord({
   counters,
   journal,
 }: Pick<Stack, 'ledger' | 'identity' | 'approvals' | 'counters' | 'journal'>): Promise<CallRecord> {
+  const { keepYoung } = await import('./young-memory.ts')
+  keepYoung()
   const opened = await journal.opened()
   return new CallRecord({
     ...(opened !== null && { journal: opened }),

@@ -31,7 +31,7 @@ const MAX_PLAIN = 16_384
 const PLAIN = /^[\t\n -~]+$/
 
 /** The lines of a piece that is whole lines of ASCII, as nearly every piece is; null for any other. */
-function plainLines(bytes: Buffer, length: number): readonly string[] | null {
+function plainLines(bytes: Buffer, length: number): string[] | null {
   const end = length - 1
   if (length > MAX_PLAIN || bytes[end] !== NEWLINE) return null
   const text = bytes.toString('latin1', 0, end)
@@ -80,7 +80,8 @@ export function readLines(stream: Readable, options: LinesOptions): Promise<void
     const onPiece = (bytes: Buffer, length: number, isKept: boolean): void => {
       try {
         const plain = maxBytes >= length && reader.isBetween ? plainLines(bytes, length) : null
-        if (plain !== null) lines.push(...plain)
+        if (plain !== null && lines.length === 0) lines = plain
+        else if (plain !== null) lines.push(...plain)
         else reader.push(isKept ? bytes : pieceOf(bytes, length))
         const done = work()
         if (!(done instanceof Promise)) return

@@ -1,3 +1,4 @@
+import { Few } from '../core/few.ts'
 import { monotonicMs } from '../core/time.ts'
 
 interface Waiting {
@@ -33,7 +34,10 @@ function lookAtAll(): void {
 export class Patience {
   readonly #late: (idKey: string) => void
   readonly #isHeld: () => boolean
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #waiting = new Few<Waiting>()
+  #isLookedAt = false
+  /** How many requests there were. */
+  #begun = 0
 
   /**
    * @param late called once for each request that waited for too long
@@ -47,30 +51,40 @@ export class Patience {
   /** @param token by which the server tells of progress, when the client gave one */
   begin(idKey: string, ms: number, token: unknown): void {
     this.#waiting.set(idKey, { token, ms, heardAt: monotonicMs() })
-    waitingClients.add(this)
+    this.#begun += 1
+    if (!this.#isLookedAt) {
+      this.#isLookedAt = true
+      waitingClients.add(this)
+    }
     lookWithin(ms)
   }
 
   end(idKey: string): void {
-    if (this.#waiting.delete(idKey) && this.#waiting.size === 0) this.close()
+    // Who calls again and again is not taken out and put in with every call; who calls once is not kept.
+    if (this.#waiting.delete(idKey) && this.#waiting.size === 0 && this.#begun === 1) this.close()
   }
 
   progress(token: unknown): void {
     if (token === undefined) return
-    for (const waiting of this.#waiting.values())
+    for (const [, waiting] of this.#waiting.entries())
       if (waiting.token === token) waiting.heardAt = monotonicMs()
   }
 
   /** Nobody is waited for any more. */
   close(): void {
+    this.#isLookedAt = false
     waitingClients.delete(this)
   }
 
   /** Tells of those that waited for too long by now. */
   look(): void {
+    if (this.#waiting.size === 0) {
+      this.close()
+      return
+    }
     const now = monotonicMs()
     const isHeld = this.#isHeld()
-    for (const [idKey, waiting] of this.#waiting)
+    for (const [idKey, waiting] of this.#waiting.entries())
       if (isHeld) waiting.heardAt = now
       else if (now - waiting.heardAt >= waiting.ms) {
         this.end(idKey)

@@ -1,4 +1,5 @@
 import type { CallOutcome } from '../audit/index.ts'
+import { Few } from '../core/few.ts'
 import type { Caller } from '../core/principals.ts'
 import { Soon } from '../core/soon.ts'
 import {
@@ -71,7 +72,7 @@ export class Relay {
   #caller: Caller
   /** The same without what the client says of itself. */
   #cameAs: Caller
-  readonly #asked = new Map<string, Asked>()
+  readonly #asked = new Few<Asked>()
   /** Ids of requests of the server. */
   readonly #askedByServer = new Set<string>()
   readonly #underway = new Set<Promise<void>>()
@@ -251,7 +252,7 @@ export class Relay {
     this.#probes.end()
     this.#patience.close()
     this.leave()
-    for (const idKey of this.#asked.keys())
+    for (const [idKey] of this.#asked.entries())
       this.serverFailed(idKey, 'lost', `The server ended before it answered (${how}).`)
     await this.idle()
   }

@@ -63,7 +63,7 @@ const MOST_BEHIND_MS = 1_000
 /** A file of this size is followed by another. */
 const SEALED_BYTES = 8 * 1_048_576
 const RETRY_MS = 250
-/** Whoever waits for an answer before it asks again is slower than that. */
+/** Calls that come within it of one another may come together. */
 const IN_A_ROW_MS = 0.15
 /** For so long one taking in waits for others that write to the store; then it looks what they took in. */
 const TURN_MS = 100
@@ -172,10 +172,13 @@ export class CallJournal {
     return { place, reserved: reserved as Reserved<C> }
   }
 
-  /** Whether a call was written a moment ago: then this one waits for those that came in the same turn. */
+  /**
+   * Whether a call was written a moment ago and is not over: then this one waits for those that came in the same turn.
+   * Who waits for each answer before it asks again is kept from nothing.
+   */
   #isInRow(): boolean {
     const now = monotonicMs()
-    const isInRow = now - this.#calledAt < IN_A_ROW_MS
+    const isInRow = now - this.#calledAt < IN_A_ROW_MS && this.#underway > 0
     this.#calledAt = now
     if (isInRow) setImmediate(() => this.flush())
     return isInRow
@@ -244,7 +247,9 @@ export class CallJournal {
 
   /** How a call ended. It is written with what is written next, or within 35 ms. */
   end(place: number, end: CallOutcome): void {
-    this.#ends.push([place, end])
+    // Most stand alone: an array that grows has room for many from the start.
+    if (this.#ends.length === 0) this.#ends = [[place, end]]
+    else this.#ends.push([place, end])
     if (this.#underway > 0) this.#underway -= 1
     this.#followSoon()
   }

@@ -51,6 +51,7 @@ interface Seen {
 }
 
 const NOTHING: readonly Own[] = []
+const NOBODY: Decided = { place: -1, at: epochMs(0), entry: 0, reserved: null }
 
 /** Offsets are below it: an entry is named by one number, in the order in which entries stand. */
 const GENERATION = 2 ** 28
@@ -276,8 +277,11 @@ export class Replay {
 
   /** Forgets entries that are in the tree. */
   ingestedTo(place: number): void {
-    const kept = this.#pending.findIndex((one) => one.place >= place)
-    this.#pending = kept < 0 ? [] : this.#pending.slice(kept)
+    const pending = this.#pending
+    const kept = pending.findIndex((one) => one.place >= place)
+    this.#pending = kept < 0 ? [] : pending.slice(kept)
+    // An array that outlived a collection is held for alive until a full one, and with it whatever it names.
+    for (let at = 0; at < pending.length; at += 1) pending[at] = NOBODY
     if (place > this.#pendingFrom) this.#pendingFrom = place
   }
 

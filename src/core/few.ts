@@ -1,0 +1,74 @@
+/** Up to so many are looked through one by one. */
+const FEW = 32
+
+/**
+ * A map of strings for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes
+ * a table anew each time that it empties, and each table keeps the next one alive, with what is in it: what is over
+ * long since is copied by the garbage collector again and again. This one keeps its memory. In the order of insertion.
+ */
+export class Few<V> {
+  readonly #keys: string[] = []
+  readonly #values: V[] = []
+  /** Where there are many: all of them, and none above. */
+  #many: Map<string, V> | null = null
+
+  get size(): number {
+    return this.#many === null ? this.#keys.length : this.#many.size
+  }
+
+  get(key: string): V | undefined {
+    if (this.#many !== null) return this.#many.get(key)
+    const at = this.#keys.indexOf(key)
+    return at < 0 ? undefined : this.#values[at]
+  }
+
+  has(key: string): boolean {
+    return this.#many === null ? this.#keys.includes(key) : this.#many.has(key)
+  }
+
+  set(key: string, value: V): void {
+    if (this.#many === null) {
+      const at = this.#keys.indexOf(key)
+      if (at >= 0) this.#values[at] = value
+      else if (this.#keys.length < FEW) {
+        this.#keys.push(key)
+        this.#values.push(value)
+      } else this.#becomeMany().set(key, value)
+    } else this.#many.set(key, value)
+  }
+
+  /** @returns whether it was there */
+  delete(key: string): boolean {
+    const many = this.#many
+    if (many !== null) {
+      const wasThere = many.delete(key)
+      if (many.size === 0) this.#many = null
+      return wasThere
+    }
+    const at = this.#keys.indexOf(key)
+    if (at < 0) return false
+    closeGap(this.#keys, at)
+    closeGap(this.#values, at)
+    return true
+  }
+
+  /** As they are now: what comes or goes meanwhile changes nothing. */
+  entries(): readonly (readonly [key: string, value: V])[] {
+    if (this.#many !== null) return [...this.#many]
+    return this.#keys.map((key, at) => [key, this.#values[at] as V])
+  }
+
+  #becomeMany(): Map<string, V> {
+    const many = new Map(this.entries())
+    this.#keys.length = 0
+    this.#values.length = 0
+    this.#many = many
+    return many
+  }
+}
+
+/** As `splice(at, 1)`, which makes an array of what it took out. */
+function closeGap(items: unknown[], at: number): void {
+  for (let next = at + 1; next < items.length; next += 1) items[next - 1] = items[next]
+  items.pop()
+}
