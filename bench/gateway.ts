@@ -2,8 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { homeEnvironment, LAUNCHER } from '../test/support/serving.ts'
-import { byTurns, perCall, perSecond, report } from './gateway/by-turns.ts'
-import { type Client, type Measured, startClient } from './gateway/client.ts'
+import {
+  type ByTurns,
+  byTurns,
+  perCall,
+  perCallInMiddle,
+  perSecond,
+  report,
+} from './gateway/by-turns.ts'
+import { type Client, startClient } from './gateway/client.ts'
 import { overHttp, startServer } from './gateway/http.ts'
 import { largeMessages } from './gateway/large.ts'
 import { installPeers } from './gateway/peers.ts'
@@ -40,12 +47,12 @@ export const floors: Readonly<Record<string, Floor>> = {
 /**
  * Long enough that what a process had in the caches of the processor before the others had their turn says little, and
  * what it does when it has nothing to do: of blocks of 1,000 calls the same program costs between 100 and 150 us a call,
- * of 10,000 between 105 and 115.
+ * of 5,000 between 105 and 115.
  */
-const BLOCK = 10_000
+const BLOCK = 5_000
 /** Until compilers have done what they do beside the program. */
 const WARM = 30_000
-const CALLS = 30_000
+const CALLS = 45_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
 const WARM_URL = 20_000
@@ -107,7 +114,8 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
   try {
     for (const client of Object.values(all)) await client.drive(WARM, 1)
     const small = await byTurns(all, { calls: CALLS, block: BLOCK })
-    const added = (one: Measured, than: Measured): number => perCall(one) - perCall(than)
+    const added = (one: ByTurns, than: ByTurns): number =>
+      perCallInMiddle(one) - perCallInMiddle(than)
     const hop = added(small.json, small.direct)
     report('stdio_pipe_added_cpu_ratio', added(small.pipe, small.direct), 'us', hop)
     report('stdio_added_cpu_ratio', added(small.gateway, small.direct), 'us', hop)

@@ -1,3 +1,4 @@
+import { Few } from '../core/few.ts'
 import { sleep } from '../core/time.ts'
 import {
   ERA_ERRORS,
@@ -82,7 +83,7 @@ export class HttpUpstream {
   readonly #options: HttpUpstreamOptions
   readonly #way: HttpWay
   readonly #closing = new AbortController()
-  readonly #exchanges = new Map<string, Exchange>()
+  readonly #exchanges = new Few<Exchange>()
   readonly #posts: HttpPosts
   #session: Session | null = null
   #hello: Request | null = null
@@ -134,7 +135,7 @@ export class HttpUpstream {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(new Error('closed'))
-    for (const { leaving } of this.#exchanges.values()) leaving.leave()
+    for (const [, { leaving }] of this.#exchanges.entries()) leaving.leave()
     const session = this.#session
     this.#session = null
     session?.link?.close()

@@ -119,13 +119,13 @@ export function likeText({ offset, n, detailLength }: Like): string {
 export function writeEntry(out: TextBytes, { writer, n, entry, like }: Outgoing): void {
   out.text(like === null ? entry.kind : AGAIN)
   field(out, writer)
-  field(out, String(n))
-  field(out, String(entry.at))
+  number(out, n)
+  number(out, entry.at)
   writeEnds(out, entry.ends)
   if (like !== null && entry.kind === 'call') {
     field(out, like)
     field(out, entry.text.rest)
-    for (const { amount } of entry.charges) field(out, String(amount))
+    for (const { amount } of entry.charges) number(out, amount)
     return
   }
   switch (entry.kind) {
@@ -173,6 +173,12 @@ function field(out: TextBytes, text: string): void {
   out.text(text)
 }
 
+/** Of a count, a time or a place. */
+function number(out: TextBytes, value: number): void {
+  out.byte(TAB_BYTE)
+  out.integer(value)
+}
+
 function writeText(out: TextBytes, { head, detail, rest }: RecordText): void {
   field(out, head)
   field(out, detail)
@@ -184,7 +190,7 @@ function writeEnds(out: TextBytes, ends: readonly PlacedEnd[]): void {
   for (let at = 0; at < ends.length; at += 1) {
     const [place, end] = ends[at] as PlacedEnd
     if (at > 0) out.byte(COMMA)
-    out.text(String(place))
+    out.integer(place)
     out.byte(COLON)
     out.byte(DIGIT_0 + END_CODES[end])
   }

@@ -30,6 +30,7 @@ import {
   savePlaces,
   seqOfPlace,
 } from './journal-repository.ts'
+import { OpenCalls } from './open-calls.ts'
 import { type Decided, placeOf, type Replay } from './replay.ts'
 
 /** All that stood in the journal at one moment and was not in the tree. */
@@ -43,7 +44,7 @@ interface Plan {
 interface Progress {
   tree: TreeRow
   /** Records of calls whose end was not come to yet, by place. */
-  readonly open: Map<number, number>
+  readonly open: OpenCalls
   readonly ends: (readonly [seq: number, result: Outcome])[]
 }
 
@@ -73,7 +74,7 @@ export class Ingestion implements Growth {
       return null
     }
     const before = Buffer.from(tree.frontier)
-    const progress: Progress = { tree, open: new Map(), ends: [] }
+    const progress: Progress = { tree, open: new OpenCalls(), ends: [] }
     takeStepsAtOnce(tx, append(progress, mac, plan.items))
     takeStepsAtOnce(tx, this.#end(progress, mac, now, plan))
     return grown(before, progress.tree)
@@ -83,7 +84,7 @@ export class Ingestion implements Growth {
     let stored = await lockTree(tx)
     const before = Buffer.from(stored?.frontier ?? [])
     const plan = await takeSteps(tx, this.#begin())
-    const open: Progress['open'] = new Map()
+    const open = new OpenCalls()
     const ends: Progress['ends'] = []
     for (let from = 0; ; ) {
       const drafts: RecordDraft[] = []
@@ -143,7 +144,7 @@ export class Ingestion implements Growth {
       const draft: RecordDraft = { kind: 'outcome', action: 'outcome', caller: null, ends }
       yield* appendBodies(progress, mac, [(seq) => encodeRecord(seq, now, draft)])
     }
-    yield* savePlaces(open)
+    yield* savePlaces(open.left())
     if (plan.isNextFile) yield* dropPlacesBefore(placeOf(plan.row.generation - 1, 0))
     yield* saveCounts(plan.counts)
     yield* saveJournal(this.#key, plan.row)
@@ -192,8 +193,8 @@ function* append(progress: Progress, mac: MacKey, items: readonly Decided[]): St
       continue
     }
     for (const [of, end] of entry.ends) {
-      const seq = open.get(of) ?? (yield* seqOfPlace(of, true))
-      open.delete(of)
+      const seq = open.seqOf(of) ?? (yield* seqOfPlace(of, true))
+      open.end(of)
       if (seq !== null) ends.push([seq, end])
     }
     if (entry.kind === 'refusal') bodies.push(bodyOf(at, 'refusal', entry.text, entry.by))
@@ -207,11 +208,11 @@ function* append(progress: Progress, mac: MacKey, items: readonly Decided[]): St
       const lifted = reserved?.shadow?.counter
       const shadow =
         entry.shadow ?? charges.find(({ counter }) => counter === lifted)?.ruleText ?? null
-      open.set(place, tree.size + bodies.length + 1)
+      open.begin(place, tree.size + bodies.length + 1)
       bodies.push(bodyOf(at, 'intent', text, by, shadow === null ? '' : `,"shadow":${shadow}`))
     } else if (entry.kind === 'change' && entry.record !== null) {
       const { text, of } = entry.record
-      const seq = of === null ? null : (open.get(of) ?? (yield* seqOfPlace(of, false)))
+      const seq = of === null ? null : (open.seqOf(of) ?? (yield* seqOfPlace(of, false)))
       bodies.push(bodyOf(at, 'event', text, null, seq === null ? '' : `,"call":${seq}`))
     }
   }

@@ -1,3 +1,8 @@
+const DIGIT_0 = 48
+const MOST_DIGITS = 16
+const HALF_DIGITS = 8
+const HALF = 10 ** HALF_DIGITS
+
 /**
  * Text as bytes of UTF-8, one piece after another. Short pieces of ASCII are copied here, unit by unit: joining them
  * first and having the whole encoded takes longer than that.
@@ -30,6 +35,27 @@ export class TextBytes {
     }
     this.#length = to
     return this
+  }
+
+  /** In digits. @param value whole, from 0 to 2^53 - 1 */
+  integer(value: number): void {
+    this.#makeRoom(MOST_DIGITS)
+    let digits = 1
+    for (let most = 10; most <= value; most *= 10) digits += 1
+    const bytes = this.#bytes
+    const end = this.#length + digits
+    // In halves that are small integers to the compiler: as text a number would be made, looked up and kept.
+    const high = Math.floor(value / HALF)
+    let low = value - high * HALF
+    for (let at = end - 1; at >= this.#length; at -= 1) {
+      if (at === end - 1 - HALF_DIGITS) {
+        low = high
+      }
+      const tens = Math.floor(low / 10)
+      bytes[at] = DIGIT_0 + low - tens * 10
+      low = tens
+    }
+    this.#length = end
   }
 
   byte(byte: number): void {
