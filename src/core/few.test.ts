@@ -5,12 +5,13 @@ import { Few } from './few.ts'
 
 type Command =
   | { readonly kind: 'set' | 'delete'; readonly key: string }
-  | { readonly kind: 'clear' }
+  | { readonly kind: 'empty' | 'clear' }
 
 const key = fc.integer({ min: 0, max: 60 }).map((n) => `k${n}`)
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 30, arbitrary: fc.record({ kind: fc.constant('set' as const), key }) },
   { weight: 12, arbitrary: fc.record({ kind: fc.constant('delete' as const), key }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'empty' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'clear' as const }) },
 )
 
@@ -24,13 +25,17 @@ test('few entries and many are kept as a map keeps them', () => {
           few.set(one.key, n)
           map.set(one.key, n)
         } else if (one.kind === 'delete') assert.equal(few.delete(one.key), map.delete(one.key))
-        else
+        else if (one.kind === 'clear') {
+          few.clear()
+          map.clear()
+        } else
           for (const gone of map.keys()) {
             assert.equal(few.delete(gone), true)
             map.delete(gone)
           }
         assert.equal(few.size, map.size)
         assert.deepEqual(few.entries(), [...map])
+        assert.deepEqual(few.values(), [...map.values()])
       })
       for (let n = 0; n <= 60; n += 1) {
         assert.equal(few.get(`k${n}`), map.get(`k${n}`))

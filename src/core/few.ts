@@ -2,31 +2,32 @@
 const FEW = 32
 
 /**
- * A map of strings for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes
+ * A map for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes
  * a table anew each time that it empties, and each table keeps the next one alive, with what is in it: what is over
- * long since is copied by the garbage collector again and again. This one keeps its memory. In the order of insertion.
+ * long since is copied by the garbage collector again and again. This one keeps its memory. In the order of insertion;
+ * keys are told apart by `===`.
  */
-export class Few<V> {
-  readonly #keys: string[] = []
+export class Few<V, K = string> {
+  readonly #keys: K[] = []
   readonly #values: V[] = []
   /** Where there are many: all of them, and none above. */
-  #many: Map<string, V> | null = null
+  #many: Map<K, V> | null = null
 
   get size(): number {
     return this.#many === null ? this.#keys.length : this.#many.size
   }
 
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     if (this.#many !== null) return this.#many.get(key)
     const at = this.#keys.indexOf(key)
     return at < 0 ? undefined : this.#values[at]
   }
 
-  has(key: string): boolean {
+  has(key: K): boolean {
     return this.#many === null ? this.#keys.includes(key) : this.#many.has(key)
   }
 
-  set(key: string, value: V): void {
+  set(key: K, value: V): void {
     if (this.#many === null) {
       const at = this.#keys.indexOf(key)
       if (at >= 0) this.#values[at] = value
@@ -38,7 +39,7 @@ export class Few<V> {
   }
 
   /** @returns whether it was there */
-  delete(key: string): boolean {
+  delete(key: K): boolean {
     const many = this.#many
     if (many !== null) {
       const wasThere = many.delete(key)
@@ -52,16 +53,26 @@ export class Few<V> {
     return true
   }
 
+  clear(): void {
+    this.#keys.length = 0
+    this.#values.length = 0
+    this.#many = null
+  }
+
   /** As they are now: what comes or goes meanwhile changes nothing. */
-  entries(): readonly (readonly [key: string, value: V])[] {
+  entries(): readonly (readonly [key: K, value: V])[] {
     if (this.#many !== null) return [...this.#many]
     return this.#keys.map((key, at) => [key, this.#values[at] as V])
   }
 
-  #becomeMany(): Map<string, V> {
+  /** As `entries`. */
+  values(): readonly V[] {
+    return this.#many === null ? this.#values.slice() : [...this.#many.values()]
+  }
+
+  #becomeMany(): Map<K, V> {
     const many = new Map(this.entries())
-    this.#keys.length = 0
-    this.#values.length = 0
+    this.clear()
     this.#many = many
     return many
   }

@@ -1,3 +1,4 @@
+import { Few } from '../core/few.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
@@ -52,7 +53,7 @@ export class DoorSession {
   readonly server: string
   readonly #options: DoorSessionOptions
   readonly #relay: Relay
-  readonly #pending = new Map<string, PendingAnswer>()
+  readonly #pending = new Few<PendingAnswer>()
   /** Requests whose progress is told under a token. */
   readonly #tokens = new Map<string, string>()
   readonly #own = new EventStream('g')
@@ -216,14 +217,14 @@ export class DoorSession {
       return this.#tokens.get(token) ?? null
     }
     if (UNSOLICITED.test(message.method) || this.#pending.size !== 1) return null
-    return this.#pending.keys().next().value ?? null
+    return this.#pending.entries()[0]?.[0] ?? null
   }
 
   #toClient(text: string, about: string | null): void {
     const pending = about === null ? undefined : this.#pending.get(about)
     if (about === null || pending === undefined) {
       if (this.#own.isAttached || this.#pending.size === 0) this.#own.event(text)
-      else [...this.#pending.values()].at(-1)?.event(text)
+      else this.#pending.values().at(-1)?.event(text)
       return
     }
     if (this.#relay.isOpen(about)) {

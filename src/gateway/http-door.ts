@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Fault, isFault } from '../core/faults.ts'
+import { Few } from '../core/few.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
@@ -107,7 +108,7 @@ export class HttpDoor {
   readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
   readonly #shared: SharedUpstreams
   readonly #standings: Standings
-  readonly #underway = new Map<string, number>()
+  readonly #underway = new Few<number>()
   readonly #timer: NodeJS.Timeout
   readonly #endView: () => void
   readonly #idleMs: number | null

@@ -1,4 +1,5 @@
 import { Fault } from '../core/faults.ts'
+import { Few } from '../core/few.ts'
 import type { Caller } from '../core/principals.ts'
 import {
   errorAnswer,
@@ -68,7 +69,7 @@ export class Member implements AllMember {
   readonly #options: MemberOptions
   readonly #words: AllWords | null
   readonly #relay: Relay
-  readonly #asked = new Map<string, Asked>()
+  readonly #asked = new Few<Asked>()
   readonly #ready: Promise<void>
   #upstream: Upstream | null = null
   readonly #slow = new SlowReaders()
@@ -248,7 +249,7 @@ export class Member implements AllMember {
   }
 
   async #waited(): Promise<void> {
-    const ways = [this.#told, ...[...this.#asked.values()].map(({ way }) => way)]
+    const ways = [this.#told, ...this.#asked.values().map(({ way }) => way)]
     for (const way of ways)
       if (way?.isBehind === true) await this.#slow.wait(way, () => this.#isNeededBeside(way))
   }

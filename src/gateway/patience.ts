@@ -11,7 +11,7 @@ interface Waiting {
 const MOST_TICK_MS = 1_000
 
 /** Clients that wait for something. One timer looks at all: one for each request would cost more than all else here. */
-const waitingClients = new Set<Patience>()
+const waitingClients = new Few<true, Patience>()
 let timer: NodeJS.Timeout | undefined
 let tickMs = MOST_TICK_MS
 
@@ -24,7 +24,7 @@ function lookWithin(ms: number): void {
 }
 
 function lookAtAll(): void {
-  for (const one of waitingClients) one.look()
+  for (const [one] of waitingClients.entries()) one.look()
   if (waitingClients.size > 0) return
   clearInterval(timer)
   timer = undefined
@@ -54,7 +54,7 @@ export class Patience {
     this.#begun += 1
     if (!this.#isLookedAt) {
       this.#isLookedAt = true
-      waitingClients.add(this)
+      waitingClients.set(this, true)
     }
     lookWithin(ms)
   }

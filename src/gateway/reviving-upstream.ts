@@ -1,4 +1,5 @@
 import { asFault, Fault } from '../core/faults.ts'
+import { Few } from '../core/few.ts'
 import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
@@ -46,7 +47,7 @@ class RevivingUpstream implements Upstream {
   #promise: string | null = null
   #capabilities: unknown
   /** Requests of the client that are not answered. */
-  readonly #asked = new Set<string>()
+  readonly #asked = new Few<true>()
   /** What a new one is told again. */
   readonly #standing = new Map<string, Request>()
   /** Requests of our own, and who waits for their answers. */
@@ -109,7 +110,7 @@ class RevivingUpstream implements Upstream {
 
   #keep(request: Request): void {
     const { method, idKey, params } = request
-    this.#asked.add(idKey)
+    this.#asked.set(idKey, true)
     if (method === 'initialize') {
       this.#hello = request
       this.#promise = null
@@ -152,7 +153,7 @@ class RevivingUpstream implements Upstream {
       this.#giveUp(how)
       return
     }
-    for (const idKey of this.#asked)
+    for (const [idKey] of this.#asked.entries())
       this.#ears.failed(idKey, 'lost', `The server ended before it answered (${how}).`)
     this.#asked.clear()
   }

@@ -1,4 +1,5 @@
 import type { CallOutcome } from '../audit/index.ts'
+import { Few } from '../core/few.ts'
 import type { Log } from '../core/log.ts'
 import {
   META,
@@ -50,8 +51,8 @@ export class SharedUpstream {
   readonly tools = new ToolHeaders()
   readonly #open: OpenUpstream
   readonly #log: Log
-  readonly #shared = new Map<string, Shared>()
-  readonly #sharers = new Set<SharerEars>()
+  readonly #shared = new Few<Shared>()
+  readonly #sharers = new Few<true, SharerEars>()
   readonly #slow = new SlowReaders()
   #upstream: Promise<Upstream> | null = null
   /** The same once it is there. */
@@ -88,13 +89,14 @@ export class SharedUpstream {
   }
 
   #joined(upstream: Upstream, ears: SharerEars): Sharer {
-    this.#sharers.add(ears)
+    this.#sharers.set(ears, true)
     return {
       send: (text, message) => this.#send(upstream, ears, text, message),
       leave: () => {
         this.#sharers.delete(ears)
         if (this.#shared.size === 0) return
-        for (const [key, one] of this.#shared) if (one.ears === ears) this.#shared.delete(key)
+        for (const [key, one] of this.#shared.entries())
+          if (one.ears === ears) this.#shared.delete(key)
       },
     }
   }
@@ -132,7 +134,7 @@ export class SharedUpstream {
     this.#started = null
     this.#slow.close()
     this.#shared.clear()
-    for (const ears of this.#sharers) ears.ended(how)
+    for (const [ears] of this.#sharers.entries()) ears.ended(how)
     this.#sharers.clear()
   }
 
@@ -169,7 +171,7 @@ export class SharedUpstream {
   #idOfCancelled(ears: SharerEars, { params }: Notification): string | null {
     const id = isObject(params?.value) ? params.value['requestId'] : undefined
     const idKey = typeof id === 'string' ? `s${id}` : `n${String(id)}`
-    for (const [key, one] of this.#shared)
+    for (const [key, one] of this.#shared.entries())
       if (one.ears === ears && one.idKey === idKey) {
         this.#shared.delete(key)
         return JSON.stringify(key.slice(1))
@@ -232,7 +234,7 @@ export class SharedUpstream {
     const one = this.#shared.get(typeof named === 'string' ? `s${named}` : (about ?? ''))
     if (one === undefined) {
       // Nothing says whose it is: it goes to everybody who waits for something.
-      const waiting = new Set([...this.#shared.values()].map(({ ears }) => ears))
+      const waiting = new Set(this.#shared.values().map(({ ears }) => ears))
       if (named === undefined) for (const ears of waiting) await this.#tell(ears, message, null)
       return
     }
