@@ -105,7 +105,7 @@ export class HttpDoor {
   readonly #options: HttpDoorOptions
   readonly #porter: { readonly hostnames: ReadonlySet<string>; readonly log: Log }
   readonly #sessions = new Map<string, DoorSession>()
-  readonly #heldBy = new Map<DoorSession | ModernRequest, Held>()
+  readonly #heldBy = new Few<Held, DoorSession | ModernRequest>()
   readonly #shared: SharedUpstreams
   readonly #standings: Standings
   readonly #underway = new Few<number>()
@@ -144,7 +144,7 @@ export class HttpDoor {
     this.#isClosed = true
     clearInterval(this.#timer)
     this.#endView()
-    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.drop()
+    for (const [one] of this.#heldBy.entries()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
       ...[...this.#sessions.values()].map((session) => session.close()),
       this.#shared.close(),
@@ -479,30 +479,37 @@ export class HttpDoor {
       if (session.isIdle && session.lastUsed < this.#idleBefore(session.server))
         void session.close()
     }
-    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.touch()
+    for (const [one] of this.#heldBy.entries()) if (one instanceof ModernRequest) one.touch()
     this.#shared.endIdle((server) => this.#idleBefore(server))
   }
 
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
   async #changed(): Promise<void> {
+    const seen = new Set<object>()
+    const others = () => this.#heldBy.entries().filter(([one]) => !seen.has(one))
+    // Who came meanwhile may have been let in by what was read before.
+    for (let found = others(); found.length > 0; found = others())
+      for (const [one, held] of found) {
+        if (this.#isClosed) return
+        seen.add(one)
+        if (this.#heldBy.has(one)) await this.#judgedAnew(one, held)
+      }
+    this.#shared.keep((name, createdAt) => this.#isThere(name, createdAt))
+  }
+
+  async #judgedAnew(one: DoorSession | ModernRequest, held: Held): Promise<void> {
     const { policiesOf, log } = this.#options
-    for (const [one, held] of this.#heldBy) {
-      if (this.#isClosed) return
-      try {
-        const named = await policiesOf(held.admitted, held.server.name)
-        const isThere = this.#isThere(held.server.name, held.server.createdAt)
-        if (named === null || !isThere) {
-          if (one instanceof ModernRequest) one.drop()
-          else await one.close()
-          continue
-        }
+    const { server, admitted } = held
+    try {
+      const named = await policiesOf(admitted, server.name)
+      if (named !== null && this.#isThere(server.name, server.createdAt)) {
         held.named = named
         one.policiesChanged()
-      } catch (error) {
-        log.warn('a session could not be judged anew', { error: codeOf(error) })
-      }
+      } else if (one instanceof ModernRequest) one.drop()
+      else await one.close()
+    } catch (error) {
+      log.warn('a session could not be judged anew', { error: codeOf(error) })
     }
-    this.#shared.keep((name, createdAt) => this.#isThere(name, createdAt))
   }
 
   /** What cannot be read now may be there: until it can be, every call of it is denied. */
