@@ -1,5 +1,5 @@
 /** Up to so many are looked through one by one. */
-const FEW = 32
+const FEW = 8
 
 /**
  * A map for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes
