@@ -108,9 +108,10 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
   const direct = await start([node, UPSTREAM])
   const pipe = await start([node, join(HERE, 'hop.mjs'), 'pipe', UPSTREAM])
   const json = await start([node, join(HERE, 'hop.mjs'), 'json', UPSTREAM])
+  const synced = await start([node, join(HERE, 'hop.mjs'), 'synced', UPSTREAM])
   const gateway = await start(wrap(policyOf({})))
   const durable = await start(wrap(policyOf({ audit: 'durable' })))
-  const all = { direct, pipe, json, gateway, durable }
+  const all = { direct, pipe, json, synced, gateway, durable }
   try {
     for (const client of Object.values(all)) await client.drive(WARM, 1)
     const small = await byTurns(all, { calls: CALLS, block: BLOCK })
@@ -120,6 +121,9 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
     report('stdio_pipe_added_cpu_ratio', added(small.pipe, small.direct), 'us', hop)
     report('stdio_added_cpu_ratio', added(small.gateway, small.direct), 'us', hop)
     report('stdio_durable_added_cpu_ratio', added(small.durable, small.direct), 'us', hop)
+    // What the disk costs, whoever waits for it.
+    const onDisk = added(small.synced, small.direct)
+    report('stdio_durable_of_synced_cpu_ratio', added(small.durable, small.direct), 'us', onDisk)
     const {
       direct: bare,
       json: parsing,

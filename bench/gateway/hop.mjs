@@ -1,7 +1,9 @@
 // The least that can stand between a client and a server on stdio.
 //   hop.mjs pipe SERVER     bytes, unread
 //   hop.mjs json SERVER     every line is parsed, and a tool is looked up in a map
+//   hop.mjs synced SERVER   the same, and what is called is on the disk before it goes on
 import { spawn } from 'node:child_process'
+import { fdatasyncSync, openSync, writeSync } from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
@@ -13,6 +15,7 @@ if (manner === 'pipe') {
   process.stdin.pipe(child.stdin)
   child.stdout.pipe(process.stdout)
 } else {
+  const journal = manner === 'synced' ? openSync('journal', 'a') : null
   const policy = new Map([['echo', { allowed: true }]])
   lines(process.stdin, (line) => {
     const { method, id, params } = JSON.parse(line)
@@ -20,7 +23,13 @@ if (manner === 'pipe') {
       process.stdout.write(
         `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"isError":true}}\n`,
       )
-    else child.stdin.write(`${line}\n`)
+    else {
+      if (journal !== null && method === 'tools/call') {
+        writeSync(journal, `${line}\n`)
+        fdatasyncSync(journal)
+      }
+      child.stdin.write(`${line}\n`)
+    }
   })
   lines(child.stdout, (line) => {
     JSON.parse(line)

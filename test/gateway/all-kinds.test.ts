@@ -121,7 +121,9 @@ test('the bearer of a grant reaches its one server, and is dead within a second'
       () => false,
       () => true,
     )
-  while (!(await isRefused())) assert.ok(performance.now() - from < 1_000, 'it still counts')
+  // What was asked before may be answered later.
+  for (let askedAt = from; !(await isRefused()); askedAt = performance.now())
+    assert.ok(askedAt - from < 1_000, 'it still counts')
   await (await connect('legacy', bearer.reveal())).listPrompts()
 })
 
