@@ -35,6 +35,7 @@ test('few entries and many are kept as a map keeps them', () => {
           }
         assert.equal(few.size, map.size)
         assert.deepEqual(few.entries(), [...map])
+        assert.deepEqual(few.keys(), [...map.keys()])
         assert.deepEqual(few.values(), [...map.values()])
       })
       for (let n = 0; n <= 60; n += 1) {

@@ -2,10 +2,10 @@
 const FEW = 8
 
 /**
- * A map for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes
- * a table anew each time that it empties, and each table keeps the next one alive, with what is in it: what is over
- * long since is copied by the garbage collector again and again. This one keeps its memory. In the order of insertion;
- * keys are told apart by `===`.
+ * A map for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes a table
+ * anew each time that it empties, and each table keeps the next one alive, with what is in it: what is over long since
+ * is copied by the garbage collector again and again. This one keeps its memory. In the order of insertion; keys are
+ * told apart by `===`.
  */
 export class Few<V, K = string> {
   readonly #keys: K[] = []
@@ -63,6 +63,11 @@ export class Few<V, K = string> {
   entries(): readonly (readonly [key: K, value: V])[] {
     if (this.#many !== null) return [...this.#many]
     return this.#keys.map((key, at) => [key, this.#values[at] as V])
+  }
+
+  /** As `entries`. */
+  keys(): readonly K[] {
+    return this.#many === null ? this.#keys.slice() : [...this.#many.keys()]
   }
 
   /** As `entries`. */

@@ -217,7 +217,7 @@ export class DoorSession {
       return this.#tokens.get(token) ?? null
     }
     if (UNSOLICITED.test(message.method) || this.#pending.size !== 1) return null
-    return this.#pending.entries()[0]?.[0] ?? null
+    return this.#pending.keys()[0] ?? null
   }
 
   #toClient(text: string, about: string | null): void {

@@ -144,7 +144,7 @@ export class HttpDoor {
     this.#isClosed = true
     clearInterval(this.#timer)
     this.#endView()
-    for (const [one] of this.#heldBy.entries()) if (one instanceof ModernRequest) one.drop()
+    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
       ...[...this.#sessions.values()].map((session) => session.close()),
       this.#shared.close(),
@@ -479,7 +479,7 @@ export class HttpDoor {
       if (session.isIdle && session.lastUsed < this.#idleBefore(session.server))
         void session.close()
     }
-    for (const [one] of this.#heldBy.entries()) if (one instanceof ModernRequest) one.touch()
+    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.touch()
     this.#shared.endIdle((server) => this.#idleBefore(server))
   }
 

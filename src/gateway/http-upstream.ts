@@ -135,7 +135,7 @@ export class HttpUpstream {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(new Error('closed'))
-    for (const [, { leaving }] of this.#exchanges.entries()) leaving.leave()
+    for (const { leaving } of this.#exchanges.values()) leaving.leave()
     const session = this.#session
     this.#session = null
     session?.link?.close()

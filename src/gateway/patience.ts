@@ -24,7 +24,7 @@ function lookWithin(ms: number): void {
 }
 
 function lookAtAll(): void {
-  for (const [one] of waitingClients.entries()) one.look()
+  for (const one of waitingClients.keys()) one.look()
   if (waitingClients.size > 0) return
   clearInterval(timer)
   timer = undefined
@@ -35,9 +35,6 @@ export class Patience {
   readonly #late: (idKey: string) => void
   readonly #isHeld: () => boolean
   readonly #waiting = new Few<Waiting>()
-  #isLookedAt = false
-  /** How many requests there were. */
-  #begun = 0
 
   /**
    * @param late called once for each request that waited for too long
@@ -51,37 +48,27 @@ export class Patience {
   /** @param token by which the server tells of progress, when the client gave one */
   begin(idKey: string, ms: number, token: unknown): void {
     this.#waiting.set(idKey, { token, ms, heardAt: monotonicMs() })
-    this.#begun += 1
-    if (!this.#isLookedAt) {
-      this.#isLookedAt = true
-      waitingClients.set(this, true)
-    }
+    waitingClients.set(this, true)
     lookWithin(ms)
   }
 
   end(idKey: string): void {
-    // Who calls again and again is not taken out and put in with every call; who calls once is not kept.
-    if (this.#waiting.delete(idKey) && this.#waiting.size === 0 && this.#begun === 1) this.close()
+    if (this.#waiting.delete(idKey) && this.#waiting.size === 0) this.close()
   }
 
   progress(token: unknown): void {
     if (token === undefined) return
-    for (const [, waiting] of this.#waiting.entries())
+    for (const waiting of this.#waiting.values())
       if (waiting.token === token) waiting.heardAt = monotonicMs()
   }
 
   /** Nobody is waited for any more. */
   close(): void {
-    this.#isLookedAt = false
     waitingClients.delete(this)
   }
 
   /** Tells of those that waited for too long by now. */
   look(): void {
-    if (this.#waiting.size === 0) {
-      this.close()
-      return
-    }
     const now = monotonicMs()
     const isHeld = this.#isHeld()
     for (const [idKey, waiting] of this.#waiting.entries())

@@ -252,7 +252,7 @@ export class Relay {
     this.#probes.end()
     this.#patience.close()
     this.leave()
-    for (const [idKey] of this.#asked.entries())
+    for (const idKey of this.#asked.keys())
       this.serverFailed(idKey, 'lost', `The server ended before it answered (${how}).`)
     await this.idle()
   }

@@ -153,7 +153,7 @@ class RevivingUpstream implements Upstream {
       this.#giveUp(how)
       return
     }
-    for (const [idKey] of this.#asked.entries())
+    for (const idKey of this.#asked.keys())
       this.#ears.failed(idKey, 'lost', `The server ended before it answered (${how}).`)
     this.#asked.clear()
   }

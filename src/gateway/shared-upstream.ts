@@ -134,7 +134,7 @@ export class SharedUpstream {
     this.#started = null
     this.#slow.close()
     this.#shared.clear()
-    for (const [ears] of this.#sharers.entries()) ears.ended(how)
+    for (const ears of this.#sharers.keys()) ears.ended(how)
     this.#sharers.clear()
   }
 

@@ -1,10 +1,9 @@
-// Prints the bytes for what is young, of a process in which for a while a tenth of what is made outlives the next
-// collection.
-//   young-bytes.ts kept     with the settings of a gateway; any other word: without
+// Prints the bytes for what is young, of a process with the settings of a gateway, in which for a while a tenth of what
+// is made outlives the next collection.
 import { getHeapSpaceStatistics } from 'node:v8'
 import { keepYoung } from '../../src/app/young-memory.ts'
 
-if (process.argv[2] === 'kept') keepYoung()
+keepYoung()
 let held: object[] = []
 for (let turn = 0; turn < 400; turn += 1) {
   for (let n = 0; n < 10_000; n += 1) {

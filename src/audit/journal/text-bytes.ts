@@ -48,9 +48,7 @@ export class TextBytes {
     const high = Math.floor(value / HALF)
     let low = value - high * HALF
     for (let at = end - 1; at >= this.#length; at -= 1) {
-      if (at === end - 1 - HALF_DIGITS) {
-        low = high
-      }
+      if (at === end - 1 - HALF_DIGITS) low = high
       const tens = Math.floor(low / 10)
       bytes[at] = DIGIT_0 + low - tens * 10
       low = tens
