@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { LAUNCHER, startServing } from '../../test/support/serving.ts'
 import { openTestVault, PERSON } from '../../test/support/vault.ts'
-import { byTurns, perCall, report } from './by-turns.ts'
+import { byTurns, perCall, perCallInMiddle, report } from './by-turns.ts'
 import type { Client } from './client.ts'
 import { startHttpClient } from './http-client.ts'
 
-/** As on stdio: long enough for the caches to be its own. */
-const BLOCK = 1_000
+/** As on stdio: so long that how a process wakes up after the others had their turn says little. */
+const BLOCK = 5_000
 const WARM = 30_000
-const CALLS = 4_000
+const CALLS = 25_000
 const CALLERS = 32
 const CALLS_C32 = 12_000
 const BLOCK_C32 = 3_000
@@ -95,14 +95,11 @@ export async function overHttp(home: string, policy: string, program = LAUNCHER)
         Object.keys(places).map((name) => [name, clients[`${era}${name}`] as Client]),
       ) as Readonly<Record<keyof typeof places, Client>>
       const lone = await byTurns(now, { calls: CALLS, block: BLOCK })
-      const direct = perCall(lone.direct)
-      report(`http_${era}cpu_ratio`, perCall(lone.gateway), 'us', perCall(lone.proxy))
-      report(
-        `http_${era}added_cpu_ratio`,
-        perCall(lone.gateway) - direct,
-        'us',
-        perCall(lone.proxy) - direct,
-      )
+      const direct = perCallInMiddle(lone.direct)
+      const proxied = perCallInMiddle(lone.proxy)
+      const judged = perCallInMiddle(lone.gateway)
+      report(`http_${era}cpu_ratio`, judged, 'us', proxied)
+      report(`http_${era}added_cpu_ratio`, judged - direct, 'us', proxied - direct)
       for (const client of Object.values(now)) await client.drive(WARM, CALLERS)
       const many = await byTurns(now, { calls: CALLS_C32, block: BLOCK_C32, callers: CALLERS })
       report(`http_${era}c32_cpu_ratio`, perCall(many.gateway), 'us', perCall(many.proxy))

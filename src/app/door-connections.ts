@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Crowd } from '../core/crowd.ts'
 import { monotonicMs } from '../core/time.ts'
 import type { WholeRequest } from '../gateway/index.ts'
 import { bareWriter, pieceOf, readBare } from '../net/index.ts'
@@ -33,7 +34,7 @@ export class DoorConnections {
   readonly options: DoorConnectionsOptions
   readonly #server: Server
   readonly #nodes: (this: Server, socket: Socket) => void
-  readonly #open = new Set<DoorConnection>()
+  readonly #open = new Crowd<DoorConnection>()
   readonly #timer: NodeJS.Timeout
 
   /** @param event with which the server tells of its connections */
@@ -54,11 +55,11 @@ export class DoorConnections {
 
   /** Ends those on which nothing is under way. */
   closeIdle(): void {
-    for (const one of this.#open) if (one.isIdle) one.destroy()
+    for (const one of this.#open.all()) if (one.isIdle) one.destroy()
   }
 
   closeAll(): void {
-    for (const one of this.#open) one.destroy()
+    for (const one of this.#open.all()) one.destroy()
   }
 
   took(one: DoorConnection): void {
@@ -83,13 +84,15 @@ export class DoorConnections {
 
   #check(): void {
     const now = monotonicMs()
-    for (const one of this.#open) one.check(now)
+    for (const one of this.#open.all()) one.check(now)
   }
 }
 
 const NOTHING = Buffer.alloc(0)
 
 class DoorConnection {
+  /** Among all that are open. */
+  place = -1
   readonly socket: Socket
   readonly write: (text: string, bytes: number) => void
   readonly keptSeconds: number

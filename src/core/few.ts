@@ -3,83 +3,94 @@ const FEW = 8
 
 /**
  * A map for what comes and goes: mostly few entries at a time, and many in the course of time. A `Map` makes a table
- * anew each time that it empties, and each table keeps the next one alive, with what is in it: what is over long since
- * is copied by the garbage collector again and again. This one keeps its memory. In the order of insertion; keys are
- * told apart by `===`.
+ * anew from time to time, and each table keeps the next one alive, with what is in it: once one of them counts as old,
+ * what is over long since is copied by the garbage collector again and again. This one keeps its memory, and where there
+ * are many, its tables name nothing but numbers. In the order of insertion.
  */
-export class Few<V, K = string> {
-  readonly #keys: K[] = []
+export class Few<V> {
+  readonly #keys: string[] = []
   readonly #values: V[] = []
-  /** Where there are many: all of them, and none above. */
-  #many: Map<K, V> | null = null
+  /** Where there are many: all of their keys, with the places of their values. */
+  #places: Map<string, number> | null = null
+  /** Places whose values are gone. */
+  readonly #free: number[] = []
 
   get size(): number {
-    return this.#many === null ? this.#keys.length : this.#many.size
+    return this.#places === null ? this.#keys.length : this.#places.size
   }
 
-  get(key: K): V | undefined {
-    if (this.#many !== null) return this.#many.get(key)
-    const at = this.#keys.indexOf(key)
+  get(key: string): V | undefined {
+    const at = this.#placeOf(key)
     return at < 0 ? undefined : this.#values[at]
   }
 
-  has(key: K): boolean {
-    return this.#many === null ? this.#keys.includes(key) : this.#many.has(key)
+  has(key: string): boolean {
+    return this.#placeOf(key) >= 0
   }
 
-  set(key: K, value: V): void {
-    if (this.#many === null) {
-      const at = this.#keys.indexOf(key)
-      if (at >= 0) this.#values[at] = value
-      else if (this.#keys.length < FEW) {
-        this.#keys.push(key)
-        this.#values.push(value)
-      } else this.#becomeMany().set(key, value)
-    } else this.#many.set(key, value)
+  set(key: string, value: V): void {
+    const at = this.#placeOf(key)
+    if (at >= 0) this.#values[at] = value
+    else if (this.#places !== null || this.#keys.length === FEW) this.#setAmongMany(key, value)
+    else {
+      this.#keys.push(key)
+      this.#values.push(value)
+    }
   }
 
   /** @returns whether it was there */
-  delete(key: K): boolean {
-    const many = this.#many
-    if (many !== null) {
-      const wasThere = many.delete(key)
-      if (many.size === 0) this.#many = null
-      return wasThere
-    }
-    const at = this.#keys.indexOf(key)
+  delete(key: string): boolean {
+    const at = this.#placeOf(key)
     if (at < 0) return false
-    closeGap(this.#keys, at)
-    closeGap(this.#values, at)
+    if (this.#places === null) {
+      closeGap(this.#keys, at)
+      closeGap(this.#values, at)
+    } else if (this.#places.size === 1) this.clear()
+    else {
+      this.#places.delete(key)
+      // What stands in an array is alive.
+      this.#values[at] = undefined as V
+      this.#free.push(at)
+    }
     return true
   }
 
   clear(): void {
     this.#keys.length = 0
     this.#values.length = 0
-    this.#many = null
+    this.#free.length = 0
+    this.#places = null
   }
 
   /** As they are now: what comes or goes meanwhile changes nothing. */
-  entries(): readonly (readonly [key: K, value: V])[] {
-    if (this.#many !== null) return [...this.#many]
-    return this.#keys.map((key, at) => [key, this.#values[at] as V])
+  entries(): readonly (readonly [key: string, value: V])[] {
+    return this.keys().map((key) => [key, this.#values[this.#placeOf(key)] as V])
   }
 
   /** As `entries`. */
-  keys(): readonly K[] {
-    return this.#many === null ? this.#keys.slice() : [...this.#many.keys()]
+  keys(): readonly string[] {
+    return this.#places === null ? this.#keys.slice() : [...this.#places.keys()]
   }
 
   /** As `entries`. */
   values(): readonly V[] {
-    return this.#many === null ? this.#values.slice() : [...this.#many.values()]
+    if (this.#places === null) return this.#values.slice()
+    return Array.from(this.#places.values(), (at) => this.#values[at] as V)
   }
 
-  #becomeMany(): Map<K, V> {
-    const many = new Map(this.entries())
-    this.clear()
-    this.#many = many
-    return many
+  /** @returns −1 when it is not there */
+  #placeOf(key: string): number {
+    return this.#places === null ? this.#keys.indexOf(key) : (this.#places.get(key) ?? -1)
+  }
+
+  #setAmongMany(key: string, value: V): void {
+    if (this.#places === null) {
+      this.#places = new Map(this.#keys.map((one, at) => [one, at]))
+      this.#keys.length = 0
+    }
+    const at = this.#free.pop() ?? this.#values.length
+    this.#values[at] = value
+    this.#places.set(key, at)
   }
 }
 

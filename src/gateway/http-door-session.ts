@@ -9,9 +9,9 @@ import {
   type Request,
   RPC_ERRORS,
 } from '../mcp/wire/index.ts'
-
 import { EventStream, eventPlace } from './event-stream.ts'
 import type { DoorResponse, Taken } from './http-request.ts'
+import type { Held } from './http-standings.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
@@ -25,6 +25,7 @@ export interface DoorSessionOptions extends Omit<RelayOptions, 'toClient' | 'toS
   /** To whom it belongs: nobody else finds it. */
   readonly owner: string
   readonly server: string
+  readonly held: Held
   /** Called once, when it is over. */
   readonly onOver: () => void
 }
@@ -51,6 +52,9 @@ export class DoorSession {
   readonly id: string
   readonly owner: string
   readonly server: string
+  readonly held: Held
+  /** Among all that are open. */
+  place = -1
   readonly #options: DoorSessionOptions
   readonly #relay: Relay
   readonly #pending = new Few<PendingAnswer>()
@@ -72,6 +76,7 @@ export class DoorSession {
     this.id = options.id
     this.owner = options.owner
     this.server = options.server
+    this.held = options.held
     this.#notices = new ListNotices(options.policiesNow)
     this.#relay = new Relay({
       ...options,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Crowd } from '../core/crowd.ts'
 import { Fault, isFault } from '../core/faults.ts'
 import { Few } from '../core/few.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
@@ -30,7 +31,7 @@ import {
   type SendOn,
   takenBy,
 } from './http-request.ts'
-import { type Admitted, type Held, type Standing, Standings } from './http-standings.ts'
+import { type Admitted, type Standing, Standings } from './http-standings.ts'
 import { traced } from './http-trace.ts'
 import type { KnownServers } from './known-servers.ts'
 import type { MadeTasks } from './made-tasks.ts'
@@ -105,7 +106,8 @@ export class HttpDoor {
   readonly #options: HttpDoorOptions
   readonly #porter: { readonly hostnames: ReadonlySet<string>; readonly log: Log }
   readonly #sessions = new Map<string, DoorSession>()
-  readonly #heldBy = new Few<Held, DoorSession | ModernRequest>()
+  /** Sessions, and requests that stand alone. */
+  readonly #here = new Crowd<DoorSession | ModernRequest>()
   readonly #shared: SharedUpstreams
   readonly #standings: Standings
   readonly #underway = new Few<number>()
@@ -144,7 +146,7 @@ export class HttpDoor {
     this.#isClosed = true
     clearInterval(this.#timer)
     this.#endView()
-    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.drop()
+    for (const one of this.#here.all()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
       ...[...this.#sessions.values()].map((session) => session.close()),
       this.#shared.close(),
@@ -322,21 +324,20 @@ export class HttpDoor {
     await this.#makeRoom(admitted.owner)
     const { log } = this.#options
     const id = randomUUID()
-    const { held, ...judging } = this.#standings.ofSession(server, admitted, id)
     const session = new DoorSession({
       id,
       owner: admitted.owner,
       server: server.name,
       caller: admitted.caller,
-      ...judging,
+      ...this.#standings.ofSession(server, admitted, id),
       log,
       onOver: () => {
         this.#sessions.delete(id)
-        this.#heldBy.delete(session)
+        this.#here.delete(session)
       },
     })
     this.#sessions.set(id, session)
-    this.#heldBy.set(session, held)
+    this.#here.add(session)
     try {
       await session.open(reviving(this.#options.upstreamOf(server), log))
     } catch (error) {
@@ -439,9 +440,10 @@ export class HttpDoor {
       inspection,
       path,
       log: this.#options.log,
-      onOver: () => this.#heldBy.delete(one),
+      held,
+      onOver: () => this.#here.delete(one),
     })
-    this.#heldBy.set(one, held)
+    this.#here.add(one)
     return one.go(shared)
   }
 
@@ -451,10 +453,8 @@ export class HttpDoor {
   }
 
   #cameBackTo(session: DoorSession, admitted: Admitted): void {
-    const held = this.#heldBy.get(session)
-    if (held === undefined) return
-    held.admitted = admitted
-    held.named = admitted.policies
+    session.held.admitted = admitted
+    session.held.named = admitted.policies
   }
 
   /** @throws {Fault} `THROTTLED` when all that could give way is in use */
@@ -479,26 +479,27 @@ export class HttpDoor {
       if (session.isIdle && session.lastUsed < this.#idleBefore(session.server))
         void session.close()
     }
-    for (const one of this.#heldBy.keys()) if (one instanceof ModernRequest) one.touch()
+    for (const one of this.#here.all()) if (one instanceof ModernRequest) one.touch()
     this.#shared.endIdle((server) => this.#idleBefore(server))
   }
 
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
   async #changed(): Promise<void> {
     const seen = new Set<object>()
-    const others = () => this.#heldBy.entries().filter(([one]) => !seen.has(one))
+    const others = () => this.#here.all().filter((one) => !seen.has(one))
     // Who came meanwhile may have been let in by what was read before.
     for (let found = others(); found.length > 0; found = others())
-      for (const [one, held] of found) {
+      for (const one of found) {
         if (this.#isClosed) return
         seen.add(one)
-        if (this.#heldBy.has(one)) await this.#judgedAnew(one, held)
+        if (this.#here.has(one)) await this.#judgedAnew(one)
       }
     this.#shared.keep((name, createdAt) => this.#isThere(name, createdAt))
   }
 
-  async #judgedAnew(one: DoorSession | ModernRequest, held: Held): Promise<void> {
+  async #judgedAnew(one: DoorSession | ModernRequest): Promise<void> {
     const { policiesOf, log } = this.#options
+    const { held } = one
     const { server, admitted } = held
     try {
       const named = await policiesOf(admitted, server.name)

@@ -2,6 +2,7 @@ import { asFault } from '../core/faults.ts'
 import { toldTo } from '../core/told.ts'
 import { errorAnswer, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { type Posted, unopened } from './http-door-session.ts'
+import type { Held } from './http-standings.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
@@ -9,6 +10,7 @@ import type { RelayOptions } from './relay-options.ts'
 import type { SharedUpstream, Sharer, SharerEars } from './shared-upstream.ts'
 
 export interface ModernRequestOptions extends Posted, Omit<RelayOptions, 'toClient' | 'toServer'> {
+  readonly held: Held
   /** Called once, when it is answered or given up. */
   readonly onOver: () => void
 }
@@ -17,6 +19,9 @@ const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** One request of the revisions without sessions: its connection is its stream, and closing it cancels. */
 export class ModernRequest {
+  readonly held: Held
+  /** Among all that are open. */
+  place = -1
   readonly #options: ModernRequestOptions
   readonly #relay: Relay
   readonly #pending: PendingAnswer
@@ -27,6 +32,7 @@ export class ModernRequest {
 
   constructor(options: ModernRequestOptions) {
     this.#options = options
+    this.held = options.held
     const { message, response, takesStream, prefersStream } = options
     const { caller, path, inspection, policiesNow, log } = options
     this.#notices = ListNotices.areFor(message) ? new ListNotices(policiesNow) : null

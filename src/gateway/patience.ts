@@ -1,3 +1,4 @@
+import { Crowd } from '../core/crowd.ts'
 import { Few } from '../core/few.ts'
 import { monotonicMs } from '../core/time.ts'
 
@@ -11,7 +12,7 @@ interface Waiting {
 const MOST_TICK_MS = 1_000
 
 /** Clients that wait for something. One timer looks at all: one for each request would cost more than all else here. */
-const waitingClients = new Few<true, Patience>()
+const waitingClients = new Crowd<Patience>()
 let timer: NodeJS.Timeout | undefined
 let tickMs = MOST_TICK_MS
 
@@ -24,7 +25,7 @@ function lookWithin(ms: number): void {
 }
 
 function lookAtAll(): void {
-  for (const one of waitingClients.keys()) one.look()
+  for (const one of waitingClients.all()) one.look()
   if (waitingClients.size > 0) return
   clearInterval(timer)
   timer = undefined
@@ -32,6 +33,8 @@ function lookAtAll(): void {
 
 /** Which requests of one client wait for their server for too long. Progress begins the time anew. */
 export class Patience {
+  /** Among those that wait. */
+  place = -1
   readonly #late: (idKey: string) => void
   readonly #isHeld: () => boolean
   readonly #waiting = new Few<Waiting>()
@@ -48,7 +51,7 @@ export class Patience {
   /** @param token by which the server tells of progress, when the client gave one */
   begin(idKey: string, ms: number, token: unknown): void {
     this.#waiting.set(idKey, { token, ms, heardAt: monotonicMs() })
-    waitingClients.set(this, true)
+    waitingClients.add(this)
     lookWithin(ms)
   }
 

@@ -1,4 +1,5 @@
 import type { CallOutcome } from '../audit/index.ts'
+import { Crowd, type InCrowd } from '../core/crowd.ts'
 import { Few } from '../core/few.ts'
 import type { Log } from '../core/log.ts'
 import {
@@ -32,9 +33,16 @@ export interface Sharer {
   leave(): void
 }
 
+/** One who has joined and has not left. */
+interface Joined extends InCrowd {
+  readonly ears: SharerEars
+  /** His requests that are on their way. */
+  open: number
+}
+
 /** A request on its way, known to the server by an id of ours. */
 interface Shared {
-  readonly ears: SharerEars
+  readonly by: Joined
   readonly idKey: string
   readonly idText: string
   readonly method: string
@@ -52,7 +60,7 @@ export class SharedUpstream {
   readonly #open: OpenUpstream
   readonly #log: Log
   readonly #shared = new Few<Shared>()
-  readonly #sharers = new Few<true, SharerEars>()
+  readonly #sharers = new Crowd<Joined>()
   readonly #slow = new SlowReaders()
   #upstream: Promise<Upstream> | null = null
   /** The same once it is there. */
@@ -89,14 +97,14 @@ export class SharedUpstream {
   }
 
   #joined(upstream: Upstream, ears: SharerEars): Sharer {
-    this.#sharers.set(ears, true)
+    const joined: Joined = { ears, open: 0, place: -1 }
+    this.#sharers.add(joined)
     return {
-      send: (text, message) => this.#send(upstream, ears, text, message),
+      send: (text, message) => this.#send(upstream, joined, text, message),
       leave: () => {
-        this.#sharers.delete(ears)
-        if (this.#shared.size === 0) return
-        for (const [key, one] of this.#shared.entries())
-          if (one.ears === ears) this.#shared.delete(key)
+        this.#sharers.delete(joined)
+        if (joined.open === 0) return
+        for (const [key, { by }] of this.#shared.entries()) if (by === joined) this.#taken(key)
       },
     }
   }
@@ -114,9 +122,8 @@ export class SharedUpstream {
       const upstream = await this.#open({
         hear: (message, about) => this.#hear(message, about),
         failed: (key, end, why) => {
-          const one = this.#shared.get(key)
-          this.#shared.delete(key)
-          one?.ears.failed(one.idKey, end, why)
+          const one = this.#taken(key)
+          one?.by.ears.failed(one.idKey, end, why)
         },
       })
       void upstream.ended.then((how) => this.#ended(how))
@@ -134,17 +141,27 @@ export class SharedUpstream {
     this.#started = null
     this.#slow.close()
     this.#shared.clear()
-    for (const ears of this.#sharers.keys()) ears.ended(how)
+    for (const { ears } of this.#sharers.all()) ears.ended(how)
     this.#sharers.clear()
   }
 
-  #send(upstream: Upstream, ears: SharerEars, text: string, message: Message | null): void {
+  /** The request that was known by it, which is on its way no longer. */
+  #taken(key: string): Shared | undefined {
+    const one = this.#shared.get(key)
+    if (one === undefined) return undefined
+    this.#shared.delete(key)
+    one.by.open -= 1
+    return one
+  }
+
+  #send(upstream: Upstream, by: Joined, text: string, message: Message | null): void {
     if (message?.kind === 'request') {
       this.#count += 1
+      by.open += 1
       const id = `g${this.#count}`
       const tokenText = hasToken(message) ? progressToken(text) : null
       const { idKey, idText, method } = message
-      this.#shared.set(`s${id}`, { ears, idKey, idText, method, tokenText })
+      this.#shared.set(`s${id}`, { by, idKey, idText, method, tokenText })
       this.#slow.othersCame()
       if (tokenText === null && message.text === text) {
         const sent = renamed(message, JSON.stringify(id), `s${id}`)
@@ -157,7 +174,7 @@ export class SharedUpstream {
       return
     }
     if (message?.kind === 'notification' && message.method === 'notifications/cancelled') {
-      const id = this.#idOfCancelled(ears, message)
+      const id = this.#idOfCancelled(by, message)
       if (id !== null)
         upstream.send(
           withParams(text, (params) => withMembers(params, { requestId: id })),
@@ -168,12 +185,12 @@ export class SharedUpstream {
     upstream.send(text, message)
   }
 
-  #idOfCancelled(ears: SharerEars, { params }: Notification): string | null {
+  #idOfCancelled(by: Joined, { params }: Notification): string | null {
     const id = isObject(params?.value) ? params.value['requestId'] : undefined
     const idKey = typeof id === 'string' ? `s${id}` : `n${String(id)}`
     for (const [key, one] of this.#shared.entries())
-      if (one.ears === ears && one.idKey === idKey) {
-        this.#shared.delete(key)
+      if (one.by === by && one.idKey === idKey) {
+        this.#taken(key)
         return JSON.stringify(key.slice(1))
       }
     return null
@@ -187,37 +204,29 @@ export class SharedUpstream {
     return undefined
   }
 
-  #tell(ears: SharerEars, message: Message | Refused, about: string | null): void | Promise<void> {
-    const hearing = ears.hear(message, about)
-    return hearing instanceof Promise
-      ? hearing.then(() => this.#caughtUp(ears))
-      : this.#caughtUp(ears)
+  #tell(by: Joined, message: Message | Refused, about: string | null): void | Promise<void> {
+    const hearing = by.ears.hear(message, about)
+    return hearing instanceof Promise ? hearing.then(() => this.#caughtUp(by)) : this.#caughtUp(by)
   }
 
-  #caughtUp(ears: SharerEars): void | Promise<void> {
-    const { reader } = ears
+  #caughtUp(by: Joined): void | Promise<void> {
+    const { reader } = by.ears
     return reader?.isBehind === true
-      ? this.#slow.wait(reader, () => this.#isNeededBeside(ears))
+      ? this.#slow.wait(reader, () => this.#shared.size > by.open)
       : undefined
   }
 
-  #isNeededBeside(ears: SharerEars): boolean {
-    for (const one of this.#shared.values()) if (one.ears !== ears) return true
-    return false
-  }
-
   #answered(message: Response): void | Promise<void> {
-    const one = message.idKey === null ? undefined : this.#shared.get(message.idKey)
-    if (one === undefined || message.idKey === null) {
+    const one = message.idKey === null ? undefined : this.#taken(message.idKey)
+    if (one === undefined) {
       this.#log.warn('the server answered what nobody asked', {})
       return undefined
     }
-    this.#shared.delete(message.idKey)
     if (one.method === 'tools/list' && message.outcome === 'result')
       this.tools.learn(message.body.value)
     const answer = renamed(message, one.idText, one.idKey)
     return this.#tell(
-      one.ears,
+      one.by,
       one.method === 'subscriptions/listen'
         ? readMessage(withSubscription(answer.text, one))
         : answer,
@@ -234,8 +243,8 @@ export class SharedUpstream {
     const one = this.#shared.get(typeof named === 'string' ? `s${named}` : (about ?? ''))
     if (one === undefined) {
       // Nothing says whose it is: it goes to everybody who waits for something.
-      const waiting = new Set(this.#shared.values().map(({ ears }) => ears))
-      if (named === undefined) for (const ears of waiting) await this.#tell(ears, message, null)
+      const waiting = new Set(this.#shared.values().map(({ by }) => by))
+      if (named === undefined) for (const by of waiting) await this.#tell(by, message, null)
       return
     }
     const restored =
@@ -247,7 +256,7 @@ export class SharedUpstream {
             )
           : withSubscription(message.text, one)
     const shown = restored === message.text ? message : readMessage(restored)
-    await this.#tell(one.ears, shown, one.idKey)
+    await this.#tell(one.by, shown, one.idKey)
   }
 
   /** Servers of revisions with requests of their own are not shared, except where the request names whom it is for. */
@@ -255,7 +264,7 @@ export class SharedUpstream {
     const one = this.#shared.get(about ?? '')
     if (one === undefined)
       this.#log.warn('the server asked something that is for nobody', { method: message.method })
-    else await this.#tell(one.ears, message, one.idKey)
+    else await this.#tell(one.by, message, one.idKey)
   }
 }
 

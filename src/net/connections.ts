@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
+import { Crowd } from '../core/crowd.ts'
 import { monotonicMs } from '../core/time.ts'
 import { type AnswerEars, type AnswerFields, AnswerReader } from './answer-reader.ts'
 import { bareWriter, pieceOf, readBare } from './bare-io.ts'
@@ -49,7 +50,7 @@ export class Connections {
   readonly #dial: buildConnector.connector
   /** By origin, the one that was used last at the end. */
   readonly #idle = new Map<string, Connection[]>()
-  readonly #open = new Set<Connection>()
+  readonly #open = new Crowd<Connection>()
   #timer: NodeJS.Timeout | null = null
   #isClosed = false
 
@@ -75,7 +76,7 @@ export class Connections {
   close(): void {
     this.#isClosed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    for (const one of this.#open) one.destroy(new Broken('UND_ERR_SOCKET'))
+    for (const one of this.#open.all()) one.destroy(new Broken('UND_ERR_SOCKET'))
     this.#idle.clear()
   }
 
@@ -206,6 +207,8 @@ interface ConnectionKeeper {
 }
 
 class Connection {
+  /** Among all that are open. */
+  place = -1
   readonly #socket: Socket
   readonly #write: (text: string, bytes: number) => void
   readonly #to: ConnectionKeeper

@@ -32,6 +32,8 @@ export interface Request extends Envelope {
   readonly kind: 'request'
   /** As it was written, for the answer. */
   readonly idText: string
+  /** Where that begins in `text`. */
+  readonly idAt: number
   /** Equal for ids that are equal as JSON values. */
   readonly idKey: string
   readonly method: string
@@ -47,6 +49,8 @@ export interface Notification extends Envelope {
 export interface Response extends Envelope {
   readonly kind: 'response'
   readonly idText: string
+  /** Where that begins in `text`; −1 for an error without an id. */
+  readonly idAt: number
   /** Null for an error that belongs to no request. */
   readonly idKey: string | null
   /** `result` or `error`. */
@@ -229,6 +233,7 @@ function messageOf(
         hasExtras = true
     }
   const idText = id === null ? 'null' : text.slice(id.start, id.end)
+  const idAt = id === null ? -1 : id.start
   const idKey = id === null ? null : keyOfId(value['id'], idText)
   const isAnswer = !hasMethod || result !== null || error !== null
   const bad = (problem: string): Refused => ({
@@ -248,18 +253,27 @@ function messageOf(
       return bad("'params' must be an object.")
     if (id === null) return { kind: 'notification', text, hasExtras, method, params }
     if (idKey === null) return bad("'id' must be a text or a number that every reader keeps.")
-    return { kind: 'request', text, hasExtras, idText, idKey, method, params }
+    return { kind: 'request', text, hasExtras, idText, idAt, idKey, method, params }
   }
   if (params !== null) return bad("There is 'params' without 'method'.")
   if (result !== null && error === null && idKey !== null)
-    return { kind: 'response', text, hasExtras, idText, idKey, outcome: 'result', body: result }
+    return {
+      kind: 'response',
+      text,
+      hasExtras,
+      idText,
+      idAt,
+      idKey,
+      outcome: 'result',
+      body: result,
+    }
   if (
     error !== null &&
     result === null &&
     (idKey !== null || (id !== null && value['id'] === null))
   )
     return isError(error.value)
-      ? { kind: 'response', text, hasExtras, idText, idKey, outcome: 'error', body: error }
+      ? { kind: 'response', text, hasExtras, idText, idAt, idKey, outcome: 'error', body: error }
       : bad("'error' must have a code and a message.")
   return bad('The message is neither a request nor an answer.')
 }
