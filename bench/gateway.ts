@@ -45,14 +45,14 @@ export const floors: Readonly<Record<string, Floor>> = {
 }
 
 /**
- * Long enough that what a process had in the caches of the processor before the others had their turn says little, and
- * what it does when it has nothing to do: of blocks of 1,000 calls the same program costs between 100 and 150 us a call,
- * of 5,000 between 105 and 115.
+ * Long enough that processes stand where they stay. At first the system runs a client and the one it talks to on the
+ * same processor, where waking costs a third: without anything between them a call takes 25 us in blocks of 2,500, 35 in
+ * blocks of 5,000, and 40 in blocks of 20,000 and ever after; with the gateway between, 102 to 105 in all of them.
  */
-const BLOCK = 5_000
+const BLOCK = 20_000
 /** Until compilers have done what they do beside the program. */
 const WARM = 30_000
-const CALLS = 45_000
+const CALLS = 100_000
 const LARGE = 100_000
 const LARGE_CALLS = 100
 const WARM_URL = 20_000
