@@ -54,6 +54,7 @@ const BLOCK = 20_000
 const WARM = 30_000
 const CALLS = 100_000
 const LARGE = 100_000
+const WARM_LARGE = 300
 const LARGE_CALLS = 100
 const WARM_URL = 20_000
 const BLOCK_URL = 1_000
@@ -124,6 +125,7 @@ async function stdio(home: string, isFromSource: boolean): Promise<void> {
     // What the disk costs, whoever waits for it.
     const onDisk = added(small.synced, small.direct)
     report('stdio_durable_of_synced_cpu_ratio', added(small.durable, small.direct), 'us', onDisk)
+    for (const client of [direct, json, gateway]) await client.drive(WARM_LARGE, 1, LARGE)
     const {
       direct: bare,
       json: parsing,

@@ -15,6 +15,7 @@ const CALLERS = 32
 const CALLS_C32 = 12_000
 const BLOCK_C32 = 3_000
 const LARGE = 100_000
+const WARM_LARGE = 300
 const LARGE_CALLS = 100
 /** Memory after the first of these and after all of them. */
 const SETTLED_CALLS = 20_000
@@ -103,6 +104,7 @@ export async function overHttp(home: string, policy: string, program = LAUNCHER)
       for (const client of Object.values(now)) await client.drive(WARM, CALLERS)
       const many = await byTurns(now, { calls: CALLS_C32, block: BLOCK_C32, callers: CALLERS })
       report(`http_${era}c32_cpu_ratio`, perCall(many.gateway), 'us', perCall(many.proxy))
+      for (const client of Object.values(now)) await client.drive(WARM_LARGE, 1, LARGE)
       const large = await byTurns(now, { calls: LARGE_CALLS, block: 20, characters: LARGE })
       report(`http_${era}100kb_cpu_ratio`, perCall(large.gateway), 'us', perCall(large.proxy))
     }
