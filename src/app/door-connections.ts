@@ -21,6 +21,10 @@ const SLACK_MS = 1_000
 const REST_MS = 1_000
 /** What a client may send ahead while it waits for an answer. */
 const MAX_AHEAD_BYTES = 131_072
+/** Bodies that are waited for, on all connections together: who sends them was not asked yet who he is. */
+const MAX_AWAITED_BYTES = 16_777_216
+/** What is this small is waited for in any case. */
+const SMALL_BYTES = 65_536
 /** As node reads them here. */
 const MAX_HEAD_BYTES = 16_384
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
@@ -35,6 +39,7 @@ export class DoorConnections {
   readonly #server: Server
   readonly #nodes: (this: Server, socket: Socket) => void
   readonly #open = new Crowd<DoorConnection>()
+  #awaited = 0
   readonly #timer: NodeJS.Timeout
 
   /** @param event with which the server tells of its connections */
@@ -68,6 +73,18 @@ export class DoorConnections {
 
   left(one: DoorConnection): void {
     this.#open.delete(one)
+  }
+
+  /** @returns whether so many bytes may be waited for; then they are, until `came` */
+  awaits(bytes: number): boolean {
+    if (bytes > SMALL_BYTES && this.#awaited + bytes > MAX_AWAITED_BYTES) return false
+    this.#awaited += bytes
+    return true
+  }
+
+  /** They came, or are not waited for any more. */
+  came(bytes: number): void {
+    this.#awaited -= bytes
   }
 
   /** To node, with what came and is not answered. */
@@ -175,6 +192,7 @@ class DoorConnection {
   readonly #onError = (): void => this.destroy()
   readonly #onClose = (): void => {
     this.#all.left(this)
+    this.#waitsNoMore()
     this.#underWay?.gone()
     this.#underWay = null
   }
@@ -189,8 +207,13 @@ class DoorConnection {
     const bytes = this.#held.length === 1 && first !== undefined ? first : Buffer.concat(this.#held)
     this.#held = []
     this.#heldBytes = 0
-    this.#wanted = 0
+    this.#waitsNoMore()
     return bytes
+  }
+
+  #waitsNoMore(): void {
+    this.#all.came(this.#wanted)
+    this.#wanted = 0
   }
 
   /** What begins with a request. */
@@ -203,6 +226,10 @@ class DoorConnection {
     const from = this.#headBytes.length
     const to = from + head.bodyBytes
     if (bytes.length < to) {
+      if (!this.#all.awaits(to)) {
+        this.#give(bytes)
+        return
+      }
       this.#hold(bytes)
       this.#wanted = to
       this.#since = monotonicMs()

@@ -11,12 +11,12 @@ export interface DoorHead {
 }
 
 /** What is longer goes another way, in pieces. */
-export const MAX_BODY_BYTES = 65_536
+export const MAX_BODY_BYTES = 1_048_576
 const MAX_FIELDS = 64
 const LINE = /^POST (\/s\/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\/mcp) HTTP\/1\.1$/
 const FIELD =
   /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*((?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?)[\t ]*$/
-const LENGTH = /^(?:0|[1-9]\d{0,4})$/
+const LENGTH = /^(?:0|[1-9]\d{0,6})$/
 /** Whatever these say is for the reader that knows all of HTTP. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
   'transfer-encoding',

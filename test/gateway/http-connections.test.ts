@@ -14,6 +14,9 @@ type Answering = (request: WholeRequest, response: DoorAnswer) => void
 
 const LIMITS = { headersMs: 300, requestMs: 600, maxConnections: 50, maxOfAddress: 50 }
 
+/** One byte more than a door waits for. */
+const LARGE = 'y'.repeat(1_048_577)
+
 /** The door says `door` and what it read; node says `node` and what it read. */
 const echo: Answering = ({ url, body }, response) => {
   const text = `door ${url} ${body.toString('utf8')};`
@@ -120,7 +123,7 @@ describe('connections to the doors', () => {
       'node POST /s/echo/mcp abc;',
     ],
     ['an expectation', asking('x', 'Expect: 100-continue'), 'HTTP/1.1 100 Continue'],
-    ['a large body', asking('y'.repeat(70_000)), `node POST /s/echo/mcp ${'y'.repeat(70_000)};`],
+    ['a large body', asking(LARGE), `node POST /s/echo/mcp ${LARGE};`],
     ['a length and chunks', asking('x', 'Transfer-Encoding: chunked'), 'HTTP/1.1 400'],
     ['two lengths', asking('x', 'Content-Length: 5'), 'HTTP/1.1 400'],
     ['a folded field', asking('x', 'X-A: b', ' c'), 'HTTP/1.1 400'],
@@ -147,6 +150,32 @@ describe('connections to the doors', () => {
       socket.write(asking('behind'))
       await until('node POST /s/echo/mcp behind;')
     })
+
+  test('wait for bodies of a megabyte, and for as many as memory is there for', async () => {
+    const port = await serve()
+    const body = 'y'.repeat(1_000_000)
+    const all = Array.from({ length: 20 }, () => open(port))
+    // None is whole: all of them are waited for at the same time.
+    for (const { socket } of all) socket.write(asking(body).slice(0, -1))
+    await sleep(200)
+    for (const { socket } of all) socket.write('y')
+    await Promise.all(all.map(({ until }) => until(`${body};`)))
+    const byDoor = all.filter(({ heard }) => heard.text.includes('door /s'))
+    assert.equal(byDoor.length, 16)
+    const [first] = byDoor
+    first?.socket.write(asking('behind'))
+    await first?.until('door /s/echo/mcp behind;')
+    // What they waited for was given back.
+    const again = open(port)
+    again.socket.write(asking(body).slice(0, -1))
+    await sleep(20)
+    again.socket.destroy()
+    const last = Array.from({ length: 16 }, () => open(port))
+    for (const { socket } of last) socket.write(asking(body).slice(0, -1))
+    await sleep(200)
+    for (const { socket } of last) socket.write('y')
+    await Promise.all(last.map(({ until }) => until(`door /s/echo/mcp ${body};`)))
+  })
 
   test('bring no second request in the body of the first', async () => {
     const { socket, heard, until } = open(await serve())
