@@ -379,7 +379,8 @@ export class AllDoor {
 }
 
 function cancelled(message: Notification, client: string, { asked }: Open): void {
-  const alike = asked.get(askedBy(client, cancelledBy(message)))
+  const idKey = cancelledBy(message)
+  const alike = idKey === null ? undefined : asked.get(askedBy(client, idKey))
   // Of clients that cannot be told apart, neither ends what may be the other's.
   if (alike?.size === 1) for (const one of alike) one.abort(new TakenBack(message))
 }

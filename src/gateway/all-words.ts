@@ -113,6 +113,7 @@ export class AllWords {
   /** A server does not want to know any more. */
   withdrawn(server: object, notification: Notification): void {
     const asked = cancelledBy(notification)
+    if (asked === null) return
     for (const [key, one] of this.#questions)
       if (one.server === server && one.idKey === asked) {
         this.#questions.delete(key)

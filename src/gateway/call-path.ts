@@ -430,7 +430,8 @@ export class CallPath {
       return deniedByLimit(passed.exceeded)
     }
     if ('taken' in passed) {
-      underway.passed = { ...passed, taken: underway.paid?.taken ?? passed.taken }
+      const { paid } = underway
+      underway.passed = paid === null ? passed : { ...passed, taken: paid.taken, isPaid: true }
       underway.recording = this.#note(underway, subject, 'allowed', null)
       return null
     }

@@ -68,6 +68,8 @@ export interface PassedCall {
   readonly ref: number
   readonly isJournaled: boolean
   readonly taken: readonly Taken[]
+  /** An earlier round of the call took it: that one was sent. */
+  readonly isPaid?: boolean
   /** What was used up for it, where a person had to allow it. */
   readonly approval?: ConsumedApproval
 }
@@ -355,7 +357,9 @@ export class CallRecord {
     end: CallOutcome,
     actual: ReadonlyMap<string, number> | null,
   ): void | Promise<void> {
-    const isRefunded = REFUNDED.has(end) && passed.taken.some(({ amount }) => amount > 0)
+    const wasSent = passed.isPaid === true && end === 'never-sent'
+    const isRefunded =
+      REFUNDED.has(end) && !wasSent && passed.taken.some(({ amount }) => amount > 0)
     const changed = isRefunded || actual !== null ? { actual: isRefunded ? null : actual } : null
     if (passed.isJournaled && this.#journal !== null)
       return this.#endedIn(this.#journal, call, passed, end, changed)

@@ -30,6 +30,8 @@ export type MadeBy =
   | { readonly kind: 'call'; readonly call: ToolCall }
   /** Nobody made it here. */
   | { readonly kind: 'unknown' }
+  /** It is named by what is no name of a task. */
+  | { readonly kind: 'unreadable'; readonly why: string }
   /** It is somebody else's, or what it was made by is not known any more. */
   | { readonly kind: 'withheld'; readonly why: string }
 
@@ -106,7 +108,10 @@ export class MadeTasks {
   }
 
   async madeBy(of: TaskOf, taskId: unknown): Promise<MadeBy> {
-    if (typeof taskId !== 'string' || taskId.length > MAX_ID) return { kind: 'unknown' }
+    if (taskId === undefined) return { kind: 'unknown' }
+    // A server may take 41 and ["41"] for the task "41".
+    if (typeof taskId !== 'string' || taskId.length > MAX_ID)
+      return { kind: 'unreadable', why: `'taskId' must be a text of at most ${MAX_ID} characters.` }
     const key = keyOf(of, taskId)
     const held = this.#held.get(key)
     if (held !== undefined) return madeBy(held)

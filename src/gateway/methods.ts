@@ -1,3 +1,5 @@
+import { foldedName } from '../core/folded-name.ts'
+
 /** First words of a client, which a server answers as soon as it runs. */
 export const GREETINGS: ReadonlySet<string> = new Set(['initialize', 'server/discover'])
 
@@ -35,3 +37,25 @@ export const PLAIN_NOTIFICATIONS: ReadonlySet<string> = new Set([
   'notifications/progress',
   'notifications/roots/list_changed',
 ])
+
+const REQUESTS: ReadonlySet<string> = new Set([
+  ...PLAIN_REQUESTS,
+  ...INSPECTED_REQUESTS,
+  'tools/call',
+])
+
+/** What is left of a method where a careless reader looks at it. */
+function bare(method: string): string {
+  return foldedName(method).replaceAll(/[^a-z]+/g, '')
+}
+
+const BARE: ReadonlySet<string> = new Set([...REQUESTS, ...PLAIN_NOTIFICATIONS].map(bare))
+
+/**
+ * Whether a server may take a message of a client for something that it is not judged as: a request of the protocol
+ * that comes without an id, or under a name that differs only in case, blanks or slashes.
+ */
+export function isMistakable(kind: 'request' | 'notification', method: string): boolean {
+  const own = kind === 'request' ? REQUESTS : PLAIN_NOTIFICATIONS
+  return !own.has(method) && BARE.has(bare(method))
+}

@@ -4,6 +4,8 @@ import type { Principal } from '../core/principals.ts'
 import { toldTo } from '../core/told.ts'
 import {
   errorAnswer,
+  type JudgedParams,
+  judgedParams,
   type Message,
   type Notification,
   type Part,
@@ -15,7 +17,8 @@ import {
 } from '../mcp/wire/index.ts'
 import type { Denial } from './denial.ts'
 import type { CallAllowed, Judgeable } from './judging.ts'
-import { isObject } from './tool-call.ts'
+import { isMistakable } from './methods.ts'
+import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
 
 /** A request of the client that is not answered yet. */
 export interface Asked {
@@ -97,6 +100,34 @@ export function progressTokenOf({ params }: Request): unknown {
   return isObject(meta) ? meta['progressToken'] : undefined
 }
 
+/** What a request says that an agent wrote something into. */
+export function readRequest(request: Request): { readonly call: ToolCall } | JudgedParams {
+  const token = progressTokenOf(request)
+  if (typeof token === 'object' && token !== null)
+    return {
+      refused: {
+        kind: 'refused',
+        code: RPC_ERRORS.params,
+        message: "'progressToken' must be a text or a number.",
+        idText: request.idText,
+      },
+    }
+  return request.method === 'tools/call' ? readToolCall(request) : judgedParams(request)
+}
+
+/** What a notification of a client says, or why it does not go on. */
+export function readNotification(
+  notification: Notification,
+): { readonly params: Readonly<Record<string, unknown>> } | { readonly problem: string } {
+  const { method } = notification
+  if (isMistakable('notification', method))
+    return { problem: 'A server could take it for a request, or for another notification.' }
+  if (method === 'notifications/cancelled' && cancelledBy(notification) === null)
+    return { problem: 'It says of no request that it is cancelled.' }
+  const read = judgedParams(notification)
+  return 'refused' in read ? { problem: read.refused.message } : read
+}
+
 /** What a client says of itself when it begins. */
 export function introductionIn(params: Part | null): {
   readonly capabilities: unknown
@@ -107,10 +138,11 @@ export function introductionIn(params: Part | null): {
   return { capabilities, name: typeof name === 'string' ? name.toWellFormed() : null }
 }
 
-/** `idKey` of the request that nobody waits for any more. */
-export function cancelledBy({ params }: Notification): string {
+/** `idKey` of the request that nobody waits for any more; null where what stands there is no id. */
+export function cancelledBy({ params }: Notification): string | null {
   const id = isObject(params?.value) ? params.value['requestId'] : undefined
-  return typeof id === 'string' ? `s${id}` : `n${String(id)}`
+  if (typeof id === 'string') return `s${id}`
+  return typeof id === 'number' ? `n${id}` : null
 }
 
 /** What a client says that waits no more. Null for the first request, which cannot be taken back. */

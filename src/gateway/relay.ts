@@ -1,11 +1,9 @@
 import type { CallOutcome } from '../audit/index.ts'
-import { Few } from '../core/few.ts'
 import type { Caller } from '../core/principals.ts'
 import { Soon } from '../core/soon.ts'
 import {
   errorAnswer,
   type Frames,
-  judgedParams,
   type Message,
   type Notification,
   type Part,
@@ -23,7 +21,6 @@ import {
   agreesOnBatches,
   type Batch,
   NO_BATCH,
-  OPEN_ID,
   type SendBatch,
   takeBatch,
   unbatched,
@@ -32,7 +29,9 @@ import { denialAnswer, deniedByTime, unknownToolAnswer } from './denial.ts'
 import { InTurn, whenThere } from './in-turn.ts'
 import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
+import { resourcesRefused } from './listened-resources.ts'
 import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import { OpenRequests } from './open-requests.ts'
 import { Patience } from './patience.ts'
 import { searchedFor } from './plain-messages.ts'
 import { Probes } from './probes.ts'
@@ -45,19 +44,18 @@ import {
   introductionIn,
   judgeableMethod,
   methodDenial,
-  newlyAsked,
   progressTokenOf,
+  readNotification,
+  readRequest,
   said,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { answersRefused, judgedAnswer, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
-import { readToolCall, type ToolCall } from './tool-call.ts'
+import type { ToolCall } from './tool-call.ts'
 
-/** More open requests than any client has; each is held until it is answered. */
-const MAX_OPEN = 10_000
-
+const LISTEN = 'subscriptions/listen'
 /**
  * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
  * processes, requests and streams of HTTP. Ids stay as they are; what needs no change goes on byte for byte; what
@@ -72,7 +70,7 @@ export class Relay {
   #caller: Caller
   /** The same without what the client says of itself. */
   #cameAs: Caller
-  readonly #asked = new Few<Asked>()
+  readonly #asked = new OpenRequests()
   /** Ids of requests of the server. */
   readonly #askedByServer = new Set<string>()
   readonly #underway = new Set<Promise<void>>()
@@ -230,6 +228,8 @@ export class Relay {
   serverFailed(idKey: string, end: CallOutcome, why: string): void {
     if (this.#probes.answered(idKey, null)) return
     const asked = this.#asked.get(idKey)
+    // Nor will one that nobody waits for.
+    if (asked === undefined) this.#asked.wasGivenUp(idKey)
     if (asked === undefined) return
     this.#asked.delete(idKey)
     this.#patience.end(idKey)
@@ -245,6 +245,7 @@ export class Relay {
     const cancel = cancelling(asked.request)
     if (cancel !== null) this.#options.toServer(cancel.text, cancel)
     this.serverFailed(idKey, 'timed-out', 'The server did not answer in time.')
+    this.#asked.giveUp(idKey)
   }
 
   /** The server is gone: whoever waits is told. */
@@ -259,19 +260,11 @@ export class Relay {
 
   #request(request: Request): void {
     const { policiesNow } = this.#options
-    const { idKey, idText, method } = request
-    if (this.#asked.has(idKey)) {
-      // It is not the answer to the one with the same id, which is still open.
-      this.#options.toClient(errorAnswer(idText, RPC_ERRORS.request, OPEN_ID), null)
-      return
-    }
-    if (this.#asked.size >= MAX_OPEN) {
-      this.#toClient(
-        errorAnswer(idText, RPC_ERRORS.internal, 'Too many requests are not answered yet.'),
-        idKey,
-      )
-      return
-    }
+    const { idKey, method } = request
+    const refusal = this.#asked.refusalOf(request)
+    if (refusal?.isTwin === true) this.#options.toClient(refusal.text, null)
+    else if (refusal !== null) this.#toClient(refusal.text, idKey)
+    if (refusal !== null) return
     if (MAY_PAUSE.has(method)) {
       const resumed = resumedBy(this.#options.path, this.#caller, request, policiesNow())
       if (resumed?.kind === 'refused') this.#toClient(refusalAnswer(resumed.refused), idKey)
@@ -289,7 +282,7 @@ export class Relay {
   #unjudged(request: Request): void {
     const { idKey, idText, method } = request
     const { startMs, callMs } = this.#options.path.health
-    const asked = this.#ask(request, method)
+    const asked = this.#asked.begin(request, method)
     const { inspection } = this.#options
     const searched = searchedFor(inspection, this.#caller, request)
     const passing = this.#turns.take(searched, (refusal) => {
@@ -307,17 +300,10 @@ export class Relay {
 
   /** A request that an agent wrote something into. */
   #written(request: Request, paid: Paid | null, visit: string | null = null): void {
-    const isCall = request.method === 'tools/call'
-    const read = isCall ? readToolCall(request) : judgedParams(request)
+    const read = readRequest(request)
     if ('refused' in read) this.#toClient(refusalAnswer(read.refused), request.idKey)
     else if ('call' in read) this.#judged(request, judgeableCall(read.call), read.call, paid, visit)
     else this.#judged(request, judgeableMethod(request, read.params, false), null, paid, visit)
-  }
-
-  #ask(request: Request, name: string): Asked {
-    const asked = newlyAsked(request, name)
-    this.#asked.set(request.idKey, asked)
-    return asked
   }
 
   /** @param call null for what is no call of a tool */
@@ -329,7 +315,8 @@ export class Relay {
     visit: string | null,
   ): void {
     let mayWait = this.#options.path.people !== undefined
-    const asked = this.#ask(request, what.name)
+    let mayListen = request.method !== LISTEN
+    const asked = this.#asked.begin(request, what.name)
     const go = (judged: CallJudged): void | Promise<void> => {
       if ('denial' in judged) {
         const { denial } = judged
@@ -353,12 +340,21 @@ export class Relay {
         if (this.#asked.get(request.idKey) === asked) this.#asked.delete(request.idKey)
         return judged.settle('never-sent')
       }
+      if (!mayListen) {
+        mayListen = true
+        return resourcesRefused(this.#options.path, this.#caller, request, what.params).then(
+          (denial) => {
+            if (denial === null) return go(judged)
+            return Promise.resolve(judged.settle('never-sent')).then(() => go({ denial }))
+          },
+        )
+      }
       this.#isCold = false
       asked.allowed = judged
       asked.isWritten = true
       const token = progressTokenOf(request)
       // Whoever listens waits for what may never come.
-      if (call !== null || request.method !== 'subscriptions/listen')
+      if (call !== null || request.method !== LISTEN)
         this.#patience.begin(request.idKey, this.#options.path.health.callMs, token)
       this.#progress.begin(token, judged.judgeResult)
       this.#options.toServer(judged.text, request)
@@ -435,16 +431,16 @@ export class Relay {
       this.#options.log.warn('a notification was not passed on', { reason })
     const isCancel = method === 'notifications/cancelled'
     // What is meant is the same for every reader: whose request is cancelled, above all.
-    const read = judgedParams(notification)
-    if ('refused' in read) {
-      drop(read.refused.message)
+    const read = readNotification(notification)
+    if ('problem' in read) {
+      drop(read.problem)
       return
     }
     if (
       isCancel ||
       (PLAIN_NOTIFICATIONS.has(method) && !hasMethodRules(this.#options.policiesNow()))
     ) {
-      const asked = isCancel ? this.#asked.get(cancelledBy(notification)) : undefined
+      const asked = isCancel ? this.#asked.meantBy(cancelledBy(notification) ?? '') : undefined
       const go = (refusal: string | null): void => {
         if (refusal !== null) drop(refusal)
         if (asked !== undefined && this.#asked.get(asked.request.idKey) === asked)
@@ -512,6 +508,7 @@ export class Relay {
       if (this.#asked.get(idKey) !== asked) return undefined
       this.#asked.delete(idKey)
       this.#patience.end(idKey)
+      this.#asked.giveUp(idKey)
       return asked.allowed?.settle('cancelled')
     }
     void this.#follow(asked.judged === null ? cancel() : asked.judged.then(cancel))
@@ -543,7 +540,8 @@ export class Relay {
     if (idKey !== null && this.#probes.answered(idKey, response.text)) return undefined
     const asked = idKey === null ? undefined : this.#asked.get(idKey)
     if (idKey === null || asked === undefined) {
-      this.#options.log.warn('the server answered what nobody asked', {})
+      if (idKey === null || !this.#asked.wasGivenUp(idKey))
+        this.#options.log.warn('the server answered what nobody asked', {})
       return undefined
     }
     this.#asked.delete(idKey)

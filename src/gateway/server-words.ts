@@ -213,7 +213,8 @@ export class ServerWords {
             : this.#options.inspection.output(this.#caller, message.method, told)
         const tell = (seen: unknown): void | Promise<void> => {
           if (message.kind === 'request') this.#options.onAsked(message.idKey)
-          else if (message.method === CANCELLED) this.#options.onWithdrawn(cancelledBy(message))
+          else if (message.method === CANCELLED)
+            this.#options.onWithdrawn(cancelledBy(message) ?? '')
           this.#options.tell(
             hasTwins && params !== null
               ? withPart(message, params, seen)

@@ -37,9 +37,12 @@ export function decideTask(
   if (policies.length === 0) return { decision: ALLOWED, judgeResult: null }
   if (made.kind === 'withheld') return deniedByPolicy('(task)', made.why)
   const judging =
-    made.kind === 'unknown' ? policies : policies.filter((one) => namesMethod(one, method))
+    made.kind === 'unknown' || made.kind === 'unreadable'
+      ? policies
+      : policies.filter((one) => namesMethod(one, method))
   const own = decideByAll(policies, subject, judging)
   if (!own.allowed) return denialOf(own)
+  if (made.kind === 'unreadable') return deniedByPolicy('(task)', made.why)
   const verdictOn = (of: Subject, result: unknown, among = policies): Denial | null => {
     const { denied, shadow } = decideResultByAll(policies, of, result, among)
     if (shadow !== null) onShadow(shadow)

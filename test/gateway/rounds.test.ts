@@ -212,6 +212,18 @@ test('what a server refuses in a later round is given back', async () => {
   assert.equal(await one.call(4, { name: 'pay' }), null)
 })
 
+test('what the first round took stays taken when the next one is given up before it is sent', async () => {
+  const one = await between({ max: 1 })
+  await one.call(1, { name: 'pay' })
+  const state = (await one.answer(ASK)).result?.requestState
+  await Promise.all([
+    one.call(2, { name: 'pay', inputResponses: YES, requestState: state }),
+    one.say('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}'),
+  ])
+  assert.equal(one.toServer.length, 1)
+  assert.match((await one.call(3, { name: 'pay' }))?.result?.content?.[0]?.text ?? '', /The limit/)
+})
+
 test('another call with the state of this one is a new call, without answers', async () => {
   const one = await between({ max: 1 })
   await one.call(1, { name: 'pay', arguments: { n: 1 } })

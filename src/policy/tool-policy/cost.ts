@@ -31,10 +31,12 @@ export function unitsOf(decimal: Decimal | null, scale: number): number | string
 export function reservedBy(limit: ToolLimit, judged: Judged): number | string {
   const { cost, scale } = limit
   if (cost.kind === 'fixed') return cost.units
-  const from = cost.kind === 'argument' ? cost.path : cost.estimate
-  if (typeof from === 'number') return from
-  const units = foundUnits(findInSubject(judged, from), scale)
-  return typeof units === 'number'
+  const isEstimate = cost.kind === 'result'
+  const from = isEstimate ? cost.estimate : cost.path
+  const units = typeof from === 'number' ? from : foundUnits(findInSubject(judged, from), scale)
+  // Nothing always fits: what costs something in the end would pass where nothing remains.
+  if (isEstimate && units === 0) return 1
+  return typeof units === 'number' || typeof from === 'number'
     ? units
     : `What the call costs cannot be counted: '${shownPath(from)}' ${units}.`
 }
