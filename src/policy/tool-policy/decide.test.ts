@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { toolCall } from '../../../test/support/tool-calls.ts'
 import { ExactNumber } from '../../core/decimal.ts'
 import { decideTool, isListed } from './decide.ts'
+import { exactValue } from './exact-value.ts'
+import { parseJsonTree } from './json-tree.ts'
 import type { ToolPolicy } from './model.ts'
 import { readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
 
@@ -37,7 +39,7 @@ const conditions: readonly [condition: object, args: Args, readonly [boolean, bo
   [
     { path: 'args.a', op: 'eq', value: 0.1 },
     { a: new ExactNumber('0.10000000000000000001') },
-    NOT_MET,
+    DOUBT,
   ],
   [{ path: 'args.a', op: 'eq', value: true }, { a: true }, MET],
   [{ path: 'args.a', op: 'neq', value: 'x' }, { a: 'y' }, MET],
@@ -48,11 +50,12 @@ const conditions: readonly [condition: object, args: Args, readonly [boolean, bo
   [
     { path: 'args.a', op: 'lte', value: 5 },
     { a: new ExactNumber('5.00000000000000000001') },
-    NOT_MET,
+    DOUBT,
   ],
   [{ path: 'args.a', op: 'lte', value: 5 }, { a: '5' }, DOUBT],
   [{ path: 'args.a', op: 'lte', value: 5 }, { a: null }, DOUBT],
   [{ path: 'args.a', op: 'gt', value: 5 }, { a: 12345678901234567890n }, MET],
+  [{ path: 'args.a', op: 'gt', value: 2 ** 53 }, { a: 2n ** 53n + 1n }, DOUBT],
   [{ path: 'args.a', op: 'gt', value: 5 }, { a: 5 }, NOT_MET],
   [{ path: 'args.a', op: 'gte', value: -5 }, { a: -5 }, MET],
   [{ path: 'args.a', op: 'gte', value: 5 }, {}, NOT_MET],
@@ -89,6 +92,55 @@ for (const [condition, args, expected] of conditions)
   test(`${JSON.stringify(condition)} of ${Object.keys(args).join()} ${expected.join()}`, async () => {
     assert.deepEqual(await outcome(condition, args), expected)
   })
+
+// Numbers that a double changes: what comes out otherwise for a server that reads doubles is in doubt.
+const changed: readonly [
+  op: string,
+  wanted: string,
+  given: string,
+  expected: readonly [boolean, boolean],
+][] = [
+  ['eq', '5', '5.00000000000000000001', DOUBT],
+  ['eq', '6', '5.00000000000000000001', NOT_MET],
+  ['eq', '5.00000000000000000001', '5.00000000000000000001', MET],
+  ['eq', '12345678901234567890', '12345678901234567890', MET],
+  ['eq', '12345678901234567890', '12345678901234567891', DOUBT],
+  ['eq', '12345678901234567890', '12345678901234599999', NOT_MET],
+  ['neq', '0', '1e-400', DOUBT],
+  ['neq', '1', '1e-400', MET],
+  ['in', '[7]', '7.00000000000000000001', DOUBT],
+  ['in', '["x", 7, 7.00000000000000000001]', '7.00000000000000000001', MET],
+  ['not_in', '[0, 5]', '1e-400', DOUBT],
+  ['not_in', '[0, 5]', '0.10000000000000000001', MET],
+  ['contains', '5', '[5.00000000000000000001]', DOUBT],
+  ['contains', '5', '["5", 5.00000000000000000001, 5]', MET],
+  ['contains', '5', '[12345678901234567890]', NOT_MET],
+  ['lt', '100', '99.999999999999999999', DOUBT],
+  ['lt', '100', '99.9', MET],
+  ['lt', '100', '99.900000000000000000001', MET],
+  ['gte', '100', '99.999999999999999999', DOUBT],
+  ['gt', '5', '5.00000000000000000001', DOUBT],
+  ['gt', '9007199254740992', '9007199254740993', DOUBT],
+  ['gt', '5', '1e400', MET],
+  ['lte', '5', '1e400', NOT_MET],
+  ['lte', '5', '-1e400', MET],
+]
+for (const [op, wanted, given, expected] of changed)
+  test(`${op} ${wanted} of ${given} ${expected.join()}`, async () => {
+    const outcomes = ['require', 'deny_if'].map(async (list) => {
+      const text = `{"version":"1","default":"deny","tools":{"t":{"${list}":[{"conditions":[{"path":"args.a","op":"${op}","value":${wanted}}]}]}}}`
+      const policy = await toolPolicyOf('p.json', Buffer.from(text))
+      return decide(policy, 't', { a: exactValue(parseJsonTree(given)) }).allowed
+    })
+    assert.deepEqual(await Promise.all(outcomes), expected)
+  })
+
+test('a number in doubt is in doubt in groups', async () => {
+  const a = new ExactNumber('5.00000000000000000001')
+  const five = { path: 'args.a', op: 'eq', value: 5 }
+  for (const group of [{ not: five }, { any: [five] }, { all: [five] }])
+    assert.deepEqual(await outcome(group, { a }), DOUBT)
+})
 
 const rules = await policyOf({
   default: 'deny',
