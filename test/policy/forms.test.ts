@@ -6,7 +6,7 @@ import { stringify as writeYaml } from 'yaml'
 import { convertedPolicy } from '../../src/policy/tool-policy/convert-policy.ts'
 import { decideTool } from '../../src/policy/tool-policy/decide.ts'
 import { formattedPolicy } from '../../src/policy/tool-policy/format-policy.ts'
-import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
+import { readToolPolicy, toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
 import { call, policyDocument } from '../support/random-policies.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
@@ -37,6 +37,24 @@ test('a policy decides alike in JSON, in YAML, converted either way, and formatt
     }),
     RUNS,
   )
+})
+
+test('texts hold every sign that JSON allows in them as it is', async () => {
+  const value = ' !"\\\u007f\u0085\u009f\u2028\ud7ff\ue000\u{1f600}\u{10ffff}'
+  const document = {
+    version: '1',
+    default: 'deny',
+    tools: { t: { require: [{ conditions: [{ path: 'args.a', op: 'eq', value }] }] } },
+  }
+  const json = bytes(JSON.stringify(document))
+  const formatted = await formattedPolicy('p.json', json)
+  const { text } = await convertedPolicy('p.yaml', bytes(stringify(document)), 'json')
+  for (const one of [json, bytes(formatted), bytes(text ?? '')])
+    assert.deepEqual(JSON.parse(String(one)), document)
+  for (const one of [json, bytes(formatted), bytes(text ?? '')]) {
+    const read = await readToolPolicy(one)
+    assert.ok('policy' in read, JSON.stringify(read))
+  }
 })
 
 /** Without the functions inside. */

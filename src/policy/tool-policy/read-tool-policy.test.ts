@@ -20,6 +20,11 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     '{"version":"1",\n default:1}',
     ['2:2 it is not JSON: a name in double quotes was expected'],
   ],
+  [
+    'a control character in a text',
+    '{"version":"1","default":"deny","hide":["a\u001f"]}',
+    ['1:41 it is not JSON: a text was expected'],
+  ],
   ['two values', '{} {}', ['1:4 it is not JSON: the end was expected']],
   ['a list', '[]', ['1:1 a policy must be an object']],
   ['empty', '{}', ["1:1 a policy needs 'version'", "1:1 a policy needs 'default'"]],
