@@ -126,6 +126,18 @@ for (const [conditions, isNever] of together)
     assert.deepEqual(warnings, isNever ? [NEVER] : [])
   })
 
+test('long lists on one place are held against each other in no time', async () => {
+  const numbers = (from: number): readonly number[] =>
+    Array.from({ length: 12_000 }, (_, index) => from + index)
+  const from = performance.now()
+  for (const op of ['in', 'not_in']) {
+    const conditions = [is('args.a', 'in', numbers(0)), is('args.a', op, numbers(12_000))]
+    const warnings = await warningsOf({ tools: { t: { require: [{ conditions }] } } })
+    assert.deepEqual(warnings, op === 'in' ? [NEVER] : [])
+  }
+  assert.ok(performance.now() - from < 5000)
+})
+
 test('a warning says where', async () => {
   const text =
     '{"version":"1","default":"deny","tools":{\n"t":{"rate_limit":\n {"max":1,"window":60}}}}'

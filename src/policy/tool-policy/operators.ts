@@ -13,16 +13,13 @@ export type CompilePattern = (pattern: string) => ((text: string) => Outcome) | 
 
 type Judges = Pick<Condition, 'meets' | 'whenMissing'>
 
-/** A value of the document that others are compared with. */
-type Scalar = string | boolean | null | WantedNumber
+/** How numbers are read. */
+type Reading = 'as written' | 'as doubles'
 
-interface WantedNumber {
+interface Bound {
   readonly exact: Decimal
   readonly near: number
 }
-
-/** @returns less than, equal to or greater than 0, as for sorting; null for what is no number */
-type Compare = (given: unknown, wanted: WantedNumber) => number | null
 
 /** @returns what is wrong with the value, as a sentence part */
 export function judgesOf(
@@ -33,28 +30,24 @@ export function judgesOf(
   switch (op) {
     case 'eq':
     case 'neq': {
-      const wanted = scalarOf(value)
-      if (wanted === undefined) return `'${op}' needs a text, a number, true, false or null`
-      return judges((given, compare) => isSame(given, wanted, compare) === (op === 'eq'))
+      const wanted = Values.of(value === null ? [] : [value])
+      if (wanted === null) return `'${op}' needs a text, a number, true, false or null`
+      return judges((given, reading) => wanted.has(given, reading) === (op === 'eq'))
     }
     case 'in':
     case 'not_in': {
-      const wanted = value?.kind === 'list' ? value.items.map(scalarOf) : [undefined]
-      if (wanted.length === 0 || wanted.includes(undefined))
-        return `'${op}' needs a list of texts, numbers, true, false or null`
-      return judges(
-        (given, compare) =>
-          wanted.some((one) => one !== undefined && isSame(given, one, compare)) === (op === 'in'),
-      )
+      const wanted = Values.of(value?.kind === 'list' ? value.items : [])
+      if (wanted === null) return `'${op}' needs a list of texts, numbers, true, false or null`
+      return judges((given, reading) => wanted.has(given, reading) === (op === 'in'))
     }
     case 'lt':
     case 'lte':
     case 'gt':
     case 'gte': {
-      const bound = value?.kind === 'number' ? numberOf(value.source) : undefined
-      return bound === undefined
-        ? `'${op}' needs a number`
-        : judges((given, compare) => isWithin(op, compare(given, bound)))
+      const exact = value?.kind === 'number' ? parseDecimal(value.source) : null
+      if (value?.kind !== 'number' || exact === null) return `'${op}' needs a number`
+      const bound = { exact, near: Number(value.source) }
+      return judges((given, reading) => isWithin(op, orderOf(given, bound, reading)))
     }
     case 'exists': {
       if (value?.kind !== 'plain' || value.value === null) return "'exists' needs true or false"
@@ -68,24 +61,59 @@ export function judgesOf(
       return judges((given) => (typeof given === 'string' ? isFound(given) : 'doubt'))
     }
     case 'contains': {
-      const wanted = scalarOf(value)
-      if (wanted === undefined) return "'contains' needs a text, a number, true, false or null"
-      return judges((given, compare) => {
-        if (Array.isArray(given)) return given.some((one) => isSame(one, wanted, compare))
-        return typeof given === 'string' && typeof wanted === 'string'
-          ? given.includes(wanted)
-          : 'doubt'
+      const wanted = Values.of(value === null ? [] : [value])
+      if (wanted === null) return "'contains' needs a text, a number, true, false or null"
+      const part = value?.kind === 'text' ? value.value : null
+      return judges((given, reading) => {
+        if (Array.isArray(given)) return given.some((one) => wanted.has(one, reading))
+        return typeof given === 'string' && part !== null ? given.includes(part) : 'doubt'
       })
     }
   }
 }
 
+/** Values of the document that others are compared with. */
+class Values {
+  readonly #plain = new Set<unknown>()
+  readonly #written = new Set<string>()
+  readonly #doubles = new Set<number>()
+
+  /** @returns null when there are none, or one that nothing is compared with */
+  static of(nodes: readonly JsonNode[]): Values | null {
+    const values = new Values()
+    return nodes.length > 0 && nodes.every((node) => values.#takes(node)) ? values : null
+  }
+
+  #takes(node: JsonNode): boolean {
+    if (node.kind === 'text' || node.kind === 'plain') this.#plain.add(node.value)
+    else {
+      const decimal = node.kind === 'number' ? parseDecimal(node.source) : null
+      if (node.kind !== 'number' || decimal === null) return false
+      this.#written.add(decimalKey(decimal))
+      this.#doubles.add(Number(node.source))
+    }
+    return true
+  }
+
+  has(given: unknown, reading: Reading): boolean {
+    if (typeof given !== 'number' && !isChanged(given)) return this.#plain.has(given)
+    if (this.#written.size === 0) return false
+    if (reading === 'as doubles') return this.#doubles.has(asDouble(given))
+    const decimal = decimalOf(given)
+    return decimal !== null && this.#written.has(decimalKey(decimal))
+  }
+}
+
+function decimalKey({ units, scale }: Decimal): string {
+  return `${units}/${scale}`
+}
+
 /** The server may read numbers as doubles: where that would come out otherwise, it is in doubt. */
-function judges(meets: (given: unknown, compare: Compare) => Outcome): Judges {
+function judges(meets: (given: unknown, reading: Reading) => Outcome): Judges {
   return {
     meets: (given) => {
-      const outcome = meets(given, compareAsWritten)
-      return !holdsChanged(given) || meets(given, compareAsDoubles) === outcome ? outcome : 'doubt'
+      const outcome = meets(given, 'as written')
+      return !holdsChanged(given) || meets(given, 'as doubles') === outcome ? outcome : 'doubt'
     },
     whenMissing: false,
   }
@@ -96,34 +124,23 @@ function holdsChanged(given: unknown): boolean {
   return Array.isArray(given) ? given.some(isChanged) : isChanged(given)
 }
 
-function isChanged(given: unknown): boolean {
+function isChanged(given: unknown): given is bigint | ExactNumber {
   return typeof given === 'bigint' || given instanceof ExactNumber
 }
 
-function compareAsWritten(given: unknown, { exact }: WantedNumber): number | null {
+function asDouble(given: number | bigint | ExactNumber): number {
+  return Number(given instanceof ExactNumber ? given.source : given)
+}
+
+/** @returns less than, equal to or greater than 0, as for sorting; null for what is no number */
+function orderOf(given: unknown, { exact, near }: Bound, reading: Reading): number | null {
+  if (reading === 'as doubles') {
+    if (typeof given !== 'number' && !isChanged(given)) return null
+    const read = asDouble(given)
+    return read < near ? -1 : read > near ? 1 : 0
+  }
   const decimal = decimalOf(given)
   return decimal === null ? null : compareDecimals(decimal, exact)
-}
-
-function compareAsDoubles(given: unknown, { near }: WantedNumber): number | null {
-  if (typeof given !== 'number' && !isChanged(given)) return null
-  const read = Number(given instanceof ExactNumber ? given.source : given)
-  return read < near ? -1 : read > near ? 1 : 0
-}
-
-function scalarOf(node: JsonNode | null): Scalar | undefined {
-  if (node?.kind === 'text' || node?.kind === 'plain') return node.value
-  return node?.kind === 'number' ? numberOf(node.source) : undefined
-}
-
-function numberOf(source: string): WantedNumber | undefined {
-  const exact = parseDecimal(source)
-  return exact === null ? undefined : { exact, near: Number(source) }
-}
-
-function isSame(given: unknown, wanted: Scalar, compare: Compare): boolean {
-  if (typeof wanted !== 'object' || wanted === null) return given === wanted
-  return compare(given, wanted) === 0
 }
 
 /** A text is no number here, though the server may take it for one: that is in doubt. */
