@@ -3,7 +3,12 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { toolPolicyOf } from '../policy/tool-policy/index.ts'
+import {
+  formatOf,
+  type PolicyProblem,
+  policyFault,
+  readToolPolicy,
+} from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy } from './applied-policies.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
@@ -28,7 +33,9 @@ export class PolicyFile {
 
   /** @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy */
   static async open(file: string, log: Log): Promise<PolicyFile> {
-    return new PolicyFile(file, await read(file), log)
+    const { applied, warnings } = await read(file)
+    warn(log, file, warnings)
+    return new PolicyFile(file, applied, log)
   }
 
   now(): AppliedPolicy {
@@ -54,7 +61,7 @@ export class PolicyFile {
 
   async #readAgain(): Promise<void> {
     try {
-      const now = await read(this.#file)
+      const { applied: now, warnings } = await read(this.#file)
       const isMended = this.#isBroken
       this.#isBroken = false
       if (now.revision === this.#now.revision) {
@@ -64,6 +71,7 @@ export class PolicyFile {
       this.#now = now
       for (const listener of this.#listeners) listener()
       this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
+      warn(this.#log, this.#file, warnings)
     } catch (error) {
       this.#isBroken = true
       const reason = error instanceof Fault ? error.message : 'it cannot be read'
@@ -74,7 +82,15 @@ export class PolicyFile {
   }
 }
 
-async function read(file: string): Promise<AppliedPolicy> {
+/** Not everybody has the policy validated first. */
+function warn(log: Log, file: string, warnings: readonly PolicyProblem[]): void {
+  for (const { line, column, problem } of warnings)
+    log.warn(`the policy may say what is not meant: ${problem}`, { file, line, column })
+}
+
+async function read(
+  file: string,
+): Promise<{ readonly applied: AppliedPolicy; readonly warnings: readonly PolicyProblem[] }> {
   let bytes: Buffer
   try {
     bytes = await readFile(file)
@@ -84,10 +100,8 @@ async function read(file: string): Promise<AppliedPolicy> {
       details: { field: '--policy' },
     })
   }
-  const policy = await toolPolicyOf(file, bytes)
-  return {
-    name: file,
-    policy,
-    revision: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
-  }
+  const found = await readToolPolicy(bytes, formatOf(file, bytes))
+  if ('problems' in found) throw policyFault(file, found.problems)
+  const revision = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
+  return { applied: { name: file, policy: found.policy, revision }, warnings: found.warnings }
 }

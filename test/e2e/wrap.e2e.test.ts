@@ -159,6 +159,21 @@ test('a policy that is missing or invalid is an error at the start, and no serve
   assert.match(none.stderr, /cannot be started/)
 })
 
+test('what a policy says and may not mean is said at the start and when it is read anew', async () => {
+  const file = join(home, 'open.yaml')
+  await writeFile(file, 'version: "1"\ntools: {}\n')
+  const wrapped = startWrapped(home, { flags: ['--policy', file] })
+  assert.equal(saidBy(await wrapped.call(1, 'echo', { text: 'a' })), 'a')
+  const said = (): number =>
+    wrapped.stderr().split("there is no 'default': every tool that is not named is allowed")
+      .length - 1
+  assert.equal(said(), 1)
+  await writeFile(file, 'version: "1"\ntools: {other: {}}\n')
+  for (let waited = 0; waited < 5_000 && said() < 2; waited += 50) await sleep(50)
+  assert.equal(said(), 2)
+  await wrapped.end()
+})
+
 test('what is asked for and would not hold is an error at the start, and no server is started', async () => {
   const denies = await policyFile({ default: 'deny' })
   const allows = await policyFile({ default: 'allow' })
