@@ -8,6 +8,7 @@ import {
   type Refused,
   type Request,
   RPC_ERRORS,
+  readMessage,
 } from '../mcp/wire/index.ts'
 import { EventStream, eventPlace } from './event-stream.ts'
 import type { DoorResponse, Taken } from './http-request.ts'
@@ -67,6 +68,8 @@ export class DoorSession {
   /** Batches that are not answered. */
   #batches = 0
   #upstream: Upstream | null = null
+  /** `idKey` of the first request, until it is answered. */
+  #hello: string | null = null
   readonly #notices: ListNotices
   #isOver = false
   lastUsed = monotonicMs()
@@ -132,6 +135,7 @@ export class DoorSession {
       return
     }
     this.#pending.set(idKey, pending)
+    if (message.method === 'initialize') this.#hello = idKey
     const token = progressTokenOf(message)
     if (token !== null) this.#tokens.set(token, idKey)
     this.#relay.take(message)
@@ -239,6 +243,14 @@ export class DoorSession {
     this.#settled(about)
     pending.answer(this.#notices.shown(text, about, true).text ?? text)
     if (pending.isStreaming) this.#keep(pending.stream)
+    if (about === this.#hello) this.#greeted(text)
+  }
+
+  /** A client whose first request is refused has nothing to go on with, and begins another session. */
+  #greeted(answer: string): void {
+    this.#hello = null
+    const read = readMessage(answer)
+    if (read.kind === 'response' && read.outcome === 'error') void this.close()
   }
 
   #withdrawn(idKey: string): void {

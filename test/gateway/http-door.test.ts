@@ -1,6 +1,6 @@
 // `/s/NAME/mcp` on a real listener: real clients of both eras, real servers as children, two processes' worth of vaults.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -135,6 +135,45 @@ test('legacy: two clients have a server each, and what one declares the other do
   assert.equal(readStarts().length - before, 2)
   await Promise.all(both.map((client) => client.close()))
 })
+
+test('legacy: whose first request is refused has no session, and nothing that was started for it runs on', async () => {
+  const file = join(vault.home, 'refusing.mjs')
+  const pids = join(vault.home, 'refusing.log')
+  writeFileSync(
+    file,
+    `import { appendFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+appendFileSync(${JSON.stringify(pids)}, process.pid + '\\n')
+for await (const line of createInterface(process.stdin)) {
+  const { id } = JSON.parse(line)
+  const error = { code: -32602, message: 'Not with you.' }
+  if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, error }) + '\\n')
+}`,
+  )
+  await servers.add(PERSON, 'refusing', nodeServer(file))
+  const { bearer } = await granted('refusing')
+  for (let turn = 0; turn < 3; turn += 1) {
+    const refused = await door.post(HELLO, bearing(bearer), at('refusing'))
+    assert.match(await refused.text(), /Not with you/)
+    const session = { 'Mcp-Session-Id': refused.headers.get('mcp-session-id') ?? '' }
+    const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' }
+    const next = await door.post(list, { ...bearing(bearer), ...session }, at('refusing'))
+    assert.equal(next.status, 404)
+  }
+  const started = readFileSync(pids, 'utf8').trim().split('\n').map(Number)
+  assert.equal(started.length, 3)
+  const from = monotonicMs()
+  while (started.some(isRunning) && monotonicMs() - from < 5_000) await sleep(20)
+  assert.deepEqual(started.filter(isRunning), [])
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 test('modern: clients of one grant share a server, and each hears its own answers', async () => {
   const { bearer } = await granted('echo')
