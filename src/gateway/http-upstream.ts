@@ -397,7 +397,12 @@ export class HttpUpstream {
     }
     if (message.kind === 'response' && message.idKey === null)
       heard = readMessage(withMembers(message.text, { id: request.idText }))
-    if (heard.kind === 'response' && heard.idKey === request.idKey) {
+    if (heard.kind === 'response') {
+      // Who asked under another id is answered on a stream of his own; what is here may be somebody else's.
+      if (heard.idKey !== request.idKey) {
+        this.#options.log.warn('the server answered what nobody asked', {})
+        return undefined
+      }
       exchange.isAnswered = true
       exchange.onAnswer?.(heard)
       if (request.method === 'tools/list' && heard.outcome === 'result')
