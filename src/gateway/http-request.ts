@@ -275,6 +275,17 @@ async function* inflated(
     for await (const part of made as AsyncIterable<Buffer>) yield part
   } catch {
     throw broken
+  } finally {
+    void readAway(source)
+  }
+}
+
+/** An iterator that is left open keeps the rest of the body, and with it the next request of the connection. */
+async function readAway(source: AsyncIterator<Buffer>): Promise<void> {
+  try {
+    while ((await source.next()).done !== true);
+  } catch {
+    // The client went away in the middle of it.
   }
 }
 
