@@ -20,6 +20,8 @@ export interface ServerEnd {
 /** How long a server may take to end by itself after its input ended, and after it was asked to. */
 const PATIENCE_MS = 3_000
 const SIGNAL_MS = 2_000
+/** Servers that end by themselves may close their output first, and still have something to tidy up. */
+const MUTE_MS = 500
 
 /**
  * A server as a child of this process, in a process group of its own: when it ends, or this process does, however it
@@ -32,6 +34,7 @@ export class StdioServer {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   #timer: NodeJS.Timeout | undefined
   #hasEnded = false
+  #isMute = false
 
   private constructor(child: ChildProcessByStdio<Writable, Readable, null>, guard: Guard) {
     this.#child = child
@@ -39,6 +42,7 @@ export class StdioServer {
     this.stdout = child.stdout
     // What it left behind may hold our end of its pipes.
     child.once('exit', () => this.#endGroupSoon())
+    child.stdout.once('close', () => this.#endMute())
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.#hasEnded = true
@@ -48,7 +52,7 @@ export class StdioServer {
         guard.dismiss()
         resolve({
           exit: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
-          how: signal === null ? `exit code ${String(code)}` : signal,
+          how: howEnded(code, signal, this.#isMute),
         })
       })
     })
@@ -104,6 +108,15 @@ export class StdioServer {
     this.#endGroupSoon()
   }
 
+  /** Nobody is answered any more by a server whose output is closed. */
+  #endMute(): void {
+    if (this.#hasEnded || this.#timer !== undefined) return
+    this.#timer = setTimeout(() => {
+      this.#isMute = true
+      this.stop()
+    }, MUTE_MS)
+  }
+
   #endGroupSoon(): void {
     if (this.#hasEnded) return
     clearTimeout(this.#timer)
@@ -124,6 +137,11 @@ export class StdioServer {
       // Nothing of the group is left.
     }
   }
+}
+
+function howEnded(code: number | null, signal: NodeJS.Signals | null, isMute: boolean): string {
+  if (isMute) return 'it closed its output'
+  return signal === null ? `exit code ${String(code)}` : signal
 }
 
 interface Guard {

@@ -341,6 +341,20 @@ test('a server that dies answers its callers, and its exit code is ours', async 
   assert.equal(await wrapped.exited, 7)
 })
 
+for (const manner of ['plain', 'stubborn'])
+  test(`a ${manner} server that closes its output and lives on is ended, and answers its callers`, async () => {
+    const wrapped = startWrapped(home, { manner })
+    await wrapped.call(1, 'echo', { text: 'a' })
+    const [silent, mute] = await Promise.all([wrapped.call(2, 'silent'), wrapped.call(3, 'mute')])
+    for (const { error } of [silent, mute])
+      assert.deepEqual(error, {
+        code: -32603,
+        message: 'The server ended before it answered (it closed its output).',
+      })
+    await wrapped.exited
+    assert.ok(await gone(wrapped.serverPid(), 2_000))
+  })
+
 const endings: readonly [what: string, end: (wrapped: Wrapped) => void][] = [
   ['its client left', ({ child }) => child.stdin?.end()],
   ['it was asked to end', ({ child }) => void child.kill('SIGTERM')],

@@ -430,6 +430,20 @@ test('modern: after a server died, the next request has a new one', async () => 
   assert.notEqual(await pidOf(), first)
 })
 
+for (const era of ERAS)
+  test(`${era}: a server that closes its output and lives on is ended, and the next request has a new one`, async () => {
+    const { bearer } = await granted('lines')
+    const client = await connect(era, bearer, 'lines')
+    const pidOf = async () => said(await client.callTool({ name: 'pid', arguments: {} }))
+    const first = await pidOf()
+    const open = ['silent', 'mute'].map((name) => client.callTool({ name, arguments: {} }))
+    for (const call of open)
+      await assert.rejects(call, /ended before it answered \(it closed its output\)/)
+    assert.notEqual(await pidOf(), first)
+    assert.throws(() => process.kill(Number(first), 0))
+    await client.close()
+  })
+
 test('modern: headers have to say what the body says, and other methods of HTTP are refused', async () => {
   const { bearer } = await granted('echo')
   const meta = {

@@ -1,7 +1,7 @@
 // A server of MCP in plain lines, for tests of what stands before it: it writes down every line that reaches it, and
 // answers some in ways that no SDK would. Plain JavaScript, so that it starts at once.
 //   line-server.mjs LOG [stubborn] [TOOL]   stubborn: stays when its input ends or it is asked to end; TOOL: one more
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, closeSync } from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
@@ -104,6 +104,8 @@ function call({ id, params }, answer) {
       return write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":"no"}`)
     case 'environment':
       return answer(text(Object.keys(process.env).toSorted().join(' ')))
+    case 'mute':
+      return closeSync(1)
     case 'die':
       return process.exit(7)
     case 'ask':
