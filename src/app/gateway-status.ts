@@ -84,7 +84,12 @@ interface Counts {
   lastAt: EpochMs | null
 }
 
-const FAILED: ReadonlySet<string> = new Set(['tool-error', 'refused-by-server', 'lost'])
+const FAILED: ReadonlySet<string> = new Set([
+  'tool-error',
+  'refused-by-server',
+  'lost',
+  'timed-out',
+])
 
 function newCounts(): Counts {
   return { calls: 0, denied: 0, failed: 0, lastAt: null }

@@ -48,8 +48,9 @@ test('status counts calls, denials, failures and limits of every process', async
   for (const id of [1, 2, 3, 4]) await wrapped.call(id, 'echo', { text: 'x' })
   await wrapped.call(5, 'fail', { cents: 0.57 })
   await wrapped.call(6, 'delete_all')
-  const other = startWrapped(home)
+  const other = startWrapped(home, { env: { SALLYPORT_SERVER_LIMITS: 'call=1s' } })
   await other.call(1, 'echo', { text: 'x' })
+  await other.call(2, 'silent')
   await Promise.all([wrapped.end(), other.end()])
 
   const now = await gatewayStatus(vault, silentLog, AGENT, since)
@@ -57,7 +58,7 @@ test('status counts calls, denials, failures and limits of every process', async
   assert.equal(now.isCut, false)
   // One of the two has no name in the registry: it is what the other process called it.
   assert.deepEqual(shown, [
-    ['lines', 'stdio', 7, 2, 1],
+    ['lines', 'stdio', 8, 2, 2],
     ['quiet', 'http', 0, 0, 0],
   ])
   assert.deepEqual(now.servers[0]?.policies, ['few'])
@@ -113,7 +114,7 @@ test('the commands print it as tables and as JSON; top goes on until it is ended
   assert.equal(exit, 0)
   assert.match(
     out,
-    /^SERVER +KIND +CALLS +DENIED +FAILED +LAST CALL +POLICIES\nlines +stdio +7 +2 +1 +\S+ +few\n/,
+    /^SERVER +KIND +CALLS +DENIED +FAILED +LAST CALL +POLICIES\nlines +stdio +8 +2 +2 +\S+ +few\n/,
   )
   assert.match(
     out,
