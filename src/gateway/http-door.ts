@@ -96,7 +96,8 @@ const TOUCH_MS = 15_000
 const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
 const MAX_OF_OWNER = 32
-const MAX_OPEN_OF_OWNER = 256
+/** Below what the listener takes from one address: it is one grant that is refused, not everybody who is there. */
+const MAX_OPEN_OF_OWNER = 192
 
 /**
  * The servers of the registry over HTTP, each at an address of its own: with sessions up to 2025-11-25, request by
