@@ -10,6 +10,7 @@ import {
   RPC_ERRORS,
   readMessage,
 } from '../mcp/wire/index.ts'
+import { OPEN_ID } from './batch.ts'
 import { EventStream, eventPlace } from './event-stream.ts'
 import type { DoorResponse, Taken } from './http-request.ts'
 import type { Held } from './http-standings.ts'
@@ -129,9 +130,7 @@ export class DoorSession {
       headers: { 'Mcp-Session-Id': this.id },
     })
     if (this.#pending.has(idKey) || this.#relay.isOpen(idKey)) {
-      pending.answer(
-        errorAnswer(idText, RPC_ERRORS.request, 'A request with this id is not answered yet.'),
-      )
+      pending.answer(errorAnswer(idText, RPC_ERRORS.request, OPEN_ID))
       return
     }
     this.#pending.set(idKey, pending)

@@ -3,12 +3,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import {
-  formatOf,
-  type PolicyProblem,
-  policyFault,
-  readToolPolicy,
-} from '../policy/tool-policy/index.ts'
+import { type PolicyProblem, warnedPolicyOf } from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy } from './applied-policies.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
@@ -100,8 +95,7 @@ async function read(
       details: { field: '--policy' },
     })
   }
-  const found = await readToolPolicy(bytes, formatOf(file, bytes))
-  if ('problems' in found) throw policyFault(file, found.problems)
+  const { policy, warnings } = await warnedPolicyOf(file, bytes)
   const revision = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
-  return { applied: { name: file, policy: found.policy, revision }, warnings: found.warnings }
+  return { applied: { name: file, policy, revision }, warnings }
 }

@@ -37,9 +37,7 @@ export function decideTask(
   if (policies.length === 0) return { decision: ALLOWED, judgeResult: null }
   if (made.kind === 'withheld') return deniedByPolicy('(task)', made.why)
   const judging =
-    made.kind === 'unknown' || made.kind === 'unreadable'
-      ? policies
-      : policies.filter((one) => namesMethod(one, method))
+    made.kind === 'call' ? policies.filter((one) => namesMethod(one, method)) : policies
   const own = decideByAll(policies, subject, judging)
   if (!own.allowed) return denialOf(own)
   if (made.kind === 'unreadable') return deniedByPolicy('(task)', made.why)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { nodeServer, openDoor } from '../support/mcp-door.ts'
+import { HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
 const ECHO = fileURLToPath(new URL('../support/echo-server.mjs', import.meta.url))
@@ -15,16 +15,6 @@ const { bearer } = await vault.identity.grants.create(PERSON, client.id, {
   server: 'echo',
   policies: [],
 })
-const HELLO = {
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
-}
 
 for (const encoding of ['gzip', 'br', 'deflate'])
   test(`a body that is no ${encoding} is refused, and the next request of its connection is answered`, async () => {

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { ORIGIN, userWithKey } from '../support/identity.ts'
-import { ERAS, type Era, nodeServer, openDoor } from '../support/mcp-door.ts'
+import { ERAS, type Era, HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { AGENT, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
@@ -44,16 +44,6 @@ const said = (answer: { readonly content?: unknown }): string =>
 const echo = async (client: Awaited<ReturnType<typeof connect>>, word: string): Promise<string> =>
   said(await client.callTool({ name: 'echo', arguments: { text: word } }))
 const bearing = (bearer: string) => ({ Authorization: `Bearer ${bearer}` })
-const HELLO = {
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
-}
 
 async function refusedWithinASecond(post: () => Promise<Response>): Promise<void> {
   const from = monotonicMs()

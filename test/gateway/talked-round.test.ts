@@ -13,6 +13,11 @@ const CLOSED = {
   methods: { 'tasks/*': { action: 'deny' } },
 }
 
+/** Keeps back what is said to be classified at a place. */
+const withholding = (path: string) => ({
+  deny_if: [{ conditions: [{ path, op: 'contains', value: 'CLASS' }] }],
+})
+
 const enforced = (policy: object): Promise<Between> => between(policy, { isShadow: false })
 
 describe('what a server could take for a request of the protocol is judged as one, or not sent', () => {
@@ -58,11 +63,7 @@ describe('an answer that comes late is that to its own request', () => {
     default: 'allow',
     tools: {
       report: {
-        on_result: {
-          deny_if: [
-            { conditions: [{ path: 'result.content.0.text', op: 'contains', value: 'CLASS' }] },
-          ],
-        },
+        on_result: withholding('result.content.0.text'),
       },
       danger: { action: 'deny', reason: 'Never.' },
       pay: { limits: [{ counter: 'late-pays', window: 'day', max: 2 }] },
@@ -140,11 +141,7 @@ describe('progress says no more than the answer may', () => {
     default: 'allow',
     tools: {
       report: {
-        on_result: {
-          deny_if: [
-            { conditions: [{ path: 'result.progress.message', op: 'contains', value: 'CLASS' }] },
-          ],
-        },
+        on_result: withholding('result.progress.message'),
       },
     },
   }

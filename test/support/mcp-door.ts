@@ -17,6 +17,18 @@ import { openTestVault, type TestVault } from './vault.ts'
 export type Era = 'legacy' | 'modern'
 export const ERAS: readonly Era[] = ['legacy', 'modern']
 
+/** The first request of a client of the revisions with sessions, as it is. */
+export const HELLO = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+}
+
 export interface McpDoor {
   readonly baseUrl: string
   /** A client of the protocol's own SDK. With `onVisit` it can open pages. */

@@ -29,6 +29,7 @@ export {
   type ReadToolPolicy,
   readToolPolicy,
   toolPolicyOf,
+  warnedPolicyOf,
 } from './read-tool-policy.ts'
 export { foundInResult, recordSecondsOf, resultPathsOf } from './recording.ts'
 export { windowOf, windowText } from './windows.ts'

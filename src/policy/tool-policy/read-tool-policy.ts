@@ -108,8 +108,16 @@ async function yamlRoot(
  * @throws {Fault} `BAD_INPUT` with the first problem as `FILE:LINE:COLUMN: …` and how many more there are
  */
 export async function toolPolicyOf(file: string, bytes: Uint8Array): Promise<ToolPolicy> {
+  return (await warnedPolicyOf(file, bytes)).policy
+}
+
+/** As `toolPolicyOf`, with what the policy may not mean. */
+export async function warnedPolicyOf(
+  file: string,
+  bytes: Uint8Array,
+): Promise<Extract<ReadToolPolicy, { readonly policy: ToolPolicy }>> {
   const read = await readToolPolicy(bytes, formatOf(file, bytes))
-  if ('policy' in read) return read.policy
+  if ('policy' in read) return read
   throw policyFault(file, read.problems)
 }
 
