@@ -467,9 +467,28 @@ test('a clock that was ahead for a moment does not stop a limit until it is ther
   const take = (at: number) =>
     'taken' in journal.take([charge(2, { window })], epochMs(1_795_000_000_000 + at))
   assert.deepEqual([take(0), take(1_000)], [true, true])
-  // A day ahead; then right again: what was counted ahead counts beside what comes.
+  // A day ahead; then right again: what was counted ahead counts beside what comes, for a minute from then on.
   assert.deepEqual([take(86_400_000), take(2_000), take(3_000)], [true, true, false])
-  assert.deepEqual([take(63_001), take(64_001)], [true, false])
+  assert.deepEqual([take(63_001), take(63_002), take(63_003)], [true, true, false])
+})
+
+test('what was counted by a clock that was years ahead stops nobody for years, in no process', async () => {
+  const vault = await vaults.fresh(SQLITE)
+  const other = await vaults.twin(vault)
+  const [journal, twin] = [await journalOf(vault), await journalOf(other)]
+  const window: CounterWindow = { kind: 'sliding', lengthMs: 60_000, partMs: 1_000 }
+  const now = 1_795_000_000_000
+  const at = (from: CallJournal, ms: number) => from.take([charge(2, { window })], epochMs(ms))
+  const years = now + 94_608_000_000
+  assert.ok('taken' in at(journal, years) && 'taken' in at(journal, years))
+  const refused = at(journal, now)
+  assert.ok('exceeded' in refused && refused.exceeded.resetsAt !== null)
+  assert.equal(refused.exceeded.resetsAt, now + 61_000)
+  await journal.ingest()
+  assert.ok('exceeded' in at(twin, now + 60_000))
+  assert.ok('taken' in at(twin, now + 61_000))
+  assert.ok('taken' in at(journal, now + 61_000))
+  assert.ok('exceeded' in at(journal, now + 61_001))
 })
 
 test('a freeze holds within a tenth of a second on every process', async () => {

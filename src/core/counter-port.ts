@@ -140,19 +140,21 @@ function areOfDifferentCounters(charges: readonly CounterCharge[]): boolean {
 /**
  * When so much has ended that a charge fits; null: never.
  *
- * @param buckets what counts now, the oldest first
+ * @param buckets what counts now; one without an end of its own ends as its window says
  */
 export function resetOf(
-  buckets: Iterable<{ readonly bucket: number; readonly used: number }>,
-  { amount, max }: CounterCharge,
-  place: CounterPlace,
+  buckets: Iterable<{ readonly bucket: number; readonly used: number; readonly endsAt?: number }>,
+  { amount, max, window }: CounterCharge,
 ): EpochMs | null {
   if (amount > max) return null
-  const counted = [...buckets]
-  let left = counted.reduce((sum, { used }) => sum + used, 0)
-  for (const { bucket, used } of counted) {
+  const ends = Array.from(buckets, ({ bucket, used, endsAt }) => ({
+    used,
+    endsAt: endsAt ?? placeIn(window, epochMs(bucket)).endsAt,
+  })).toSorted((one, other) => one.endsAt - other.endsAt)
+  let left = ends.reduce((sum, { used }) => sum + used, 0)
+  for (const { used, endsAt } of ends) {
     left -= used
-    if (left + amount <= max) return epochMs(place.endsAt + bucket - place.bucket)
+    if (left + amount <= max) return epochMs(endsAt)
   }
   return null
 }

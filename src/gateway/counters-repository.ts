@@ -28,8 +28,7 @@ export function* reserve<C extends CounterCharge>(
   let shadow: C | null = null
   for (const charge of charges) {
     const { counter, amount, max, isShadow } = charge
-    const place = placeIn(charge.window, now)
-    const { bucket, from, endsAt } = place
+    const { bucket, from, endsAt } = placeIn(charge.window, now)
     const one = { counter, bucket, amount }
     if (yield* fits(one, from, max)) {
       taken.push(one)
@@ -45,7 +44,7 @@ export function* reserve<C extends CounterCharge>(
       if (!isShadow) {
         yield* refund(taken)
         const left = Math.max(0, max - used)
-        return { exceeded: { charge, left, resetsAt: resetOf(rows, charge, place) } }
+        return { exceeded: { charge, left, resetsAt: resetOf(rows, charge) } }
       }
       shadow ??= charge
     }

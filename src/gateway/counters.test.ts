@@ -104,6 +104,14 @@ test('a sliding limit holds over the edge of a minute, and says when it resets',
   assert.ok('taken' in (await at(119)))
 })
 
+test('what was counted in a longer month than this one ends with it', async () => {
+  const monthly = limit('monthly', 1, { window: 'month' })
+  assert.ok('taken' in (await call([charge(monthly)], epochMs(Date.UTC(2026, 11, 5)))))
+  const refused = await call([charge(monthly)])
+  assert.ok('exceeded' in refused)
+  assert.equal(toIso(refused.exceeded.resetsAt ?? assert.fail()), '2027-01-01T00:00:00.000Z')
+})
+
 test('scopes, servers and windows are counters of their own, whatever their names hold', () => {
   const plain = limit('c', 1)
   const counters = [

@@ -167,7 +167,7 @@ for i = 1, #KEYS - 3 do
       if not rows then
         if from == bucket then rows = { { bucket, used } } else rows = counted(key, from) end
       end
-      local said = { 'x', whole(i - 1), whole(moment) }
+      local said = { 'x', whole(i - 1) }
       for _, row in ipairs(rows) do
         said[#said + 1] = whole(row[1])
         said[#said + 1] = whole(row[2])

@@ -2,13 +2,12 @@ import {
   type CounterCharge,
   type Counters,
   type CounterWindow,
-  placeIn,
   type Reserved,
   resetOf,
   type StandingCount,
   type Taken,
 } from '../core/counter-port.ts'
-import { type EpochMs, epochMs, monotonicMs } from '../core/time.ts'
+import { type EpochMs, monotonicMs } from '../core/time.ts'
 import {
   type CountersMark,
   type Operation,
@@ -138,14 +137,14 @@ export class RedisCounters implements Counters {
       throw error instanceof Unanswered ? error.fault : error
     }
     this.#changes.end(operation)
-    const [kind, first = '', second = '', ...rest] = said
+    const [kind, first = '', ...rest] = said
     if (kind === 't') {
       const taken = charges.map(({ counter, amount }, index) => ({
         counter,
-        bucket: Number(rest[index]),
+        bucket: Number(rest[index + 1]),
         amount,
       }))
-      return { taken, shadow: charges[Number(second)] ?? null }
+      return { taken, shadow: charges[Number(rest[0])] ?? null }
     }
     const charge = charges[Number(first)]
     if (kind !== 'x' || charge === undefined) throw new TypeError('an answer of no kind we know')
@@ -158,7 +157,7 @@ export class RedisCounters implements Counters {
       exceeded: {
         charge,
         left: Math.max(0, charge.max - used),
-        resetsAt: resetOf(buckets, charge, placeIn(charge.window, epochMs(Number(second)))),
+        resetsAt: resetOf(buckets, charge),
       },
     }
   }

@@ -17,7 +17,7 @@ export interface CountRow {
 
 export interface Bucket {
   readonly bucket: number
-  readonly endsAt: number
+  endsAt: number
   used: number
   /** Whether it differs from its row in the store, for all that is known. */
   isChanged: boolean
@@ -33,7 +33,7 @@ export interface ChangedCounts {
   readonly buckets: readonly (readonly [counter: string, bucket: Bucket])[]
 }
 
-/** One counter: its buckets, the oldest first, and their sum. */
+/** One counter: its buckets, what ends first first, and their sum. */
 interface Count {
   readonly buckets: Bucket[]
   used: number
@@ -70,8 +70,8 @@ export class CounterState {
 
   /**
    * The time that counts for what comes next: never before that of what came before, so that nothing ends twice. A
-   * clock that was ahead and put right does not stop the windows until it is there again: what was counted ahead then
-   * goes on counting beside what comes.
+   * clock that was ahead and put right does not stop the windows until it is there again: what was counted ahead counts
+   * as of now, beside what comes.
    */
   timeOf(at: EpochMs): EpochMs {
     if (at >= this.#lastAt) {
@@ -80,8 +80,20 @@ export class CounterState {
     } else if (this.#lastAt - at > MOST_BACK_MS) {
       this.dropEnded()
       this.#lastAt = at
+      for (const [counter, count] of this.#counts) this.#countAsOf(at, counter, count)
     }
     return this.#lastAt
+  }
+
+  /** Nothing counts for longer than its window from now on. */
+  #countAsOf(at: EpochMs, counter: string, { buckets }: Count): void {
+    for (const held of buckets) {
+      const endsAt = Math.min(held.endsAt, at + held.endsAt - held.bucket)
+      if (endsAt === held.endsAt) continue
+      held.endsAt = endsAt
+      this.#note(counter, held)
+    }
+    inOrder(buckets)
   }
 
   /** Counts all charges, or none when one of them does not fit. @param at as `timeOf` told */
@@ -97,7 +109,7 @@ export class CounterState {
         continue
       }
       const left = Math.max(0, max - used)
-      const resetsAt = resetOf(count?.buckets ?? [], charge, placeIn(charge.window, at))
+      const resetsAt = resetOf(count?.buckets ?? [], charge)
       return { exceeded: { charge, left, resetsAt } }
     }
     return { taken: charges.map((charge) => this.#add(charge, at)), shadow }
@@ -152,6 +164,10 @@ export class CounterState {
     if (held === undefined) {
       held = { bucket, endsAt: place.endsAt, used: 0, isChanged: false, isOver: false }
       insert(count, held)
+    } else if (held.endsAt < place.endsAt) {
+      // It was counted as of another time before.
+      held.endsAt = place.endsAt
+      inOrder(count.buckets)
     }
     const counted = Math.min(amount, Math.max(0, MOST - count.used))
     held.used += counted
@@ -187,10 +203,14 @@ function standing(count: Count, at: EpochMs): number {
   return count.used
 }
 
+function inOrder(buckets: Bucket[]): void {
+  buckets.sort((one, other) => one.endsAt - other.endsAt)
+}
+
 function insert(count: Count, bucket: Bucket): void {
   const { buckets } = count
   let at = buckets.length
-  while (at > 0 && (buckets[at - 1]?.bucket ?? 0) > bucket.bucket) at -= 1
+  while (at > 0 && (buckets[at - 1]?.endsAt ?? 0) > bucket.endsAt) at -= 1
   buckets.splice(at, 0, bucket)
   count.used += bucket.used
 }

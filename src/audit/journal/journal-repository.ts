@@ -102,7 +102,7 @@ export function* saveCounts({ rows, endedBy }: ChangedCounts): Steps<void> {
   for (const { counter, bucket, used, endsAt } of rows)
     yield* changeRows(
       `insert into gateway_counters (counter, bucket, used, ends_at) values (?, ?, ?, ?)
-       on conflict (counter, bucket) do update set used = excluded.used`,
+       on conflict (counter, bucket) do update set used = excluded.used, ends_at = excluded.ends_at`,
       [counter, bucket, used, endsAt],
     )
 }
