@@ -11,7 +11,7 @@ export interface LimitCharge extends Charge, NamedCharge {}
 export function counterOf(server: string, scopeId: string, limit: ToolLimit): string {
   const { counter, scope, window, algorithm, scale } = limit
   const key = [server, counter, scope, scopeId, window, algorithm]
-  // What is counted in other units is another count.
+  // What another policy counts in other units is another count.
   return JSON.stringify(scale === 0 ? key : [...key, scale])
 }
 

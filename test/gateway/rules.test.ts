@@ -265,6 +265,31 @@ test('what a call cost is counted once its answer says so', async () => {
   assert.equal(one.toServer.length, 2)
 })
 
+test('tools that name one counter count together, however finely each of them counts', async () => {
+  const spent = { counter: 'together', window: 'month', max: 10 }
+  const cost = { path: 'args.amount', scale: 2 }
+  const one = await between({
+    default: 'deny',
+    tools: {
+      pay: { limits: [{ ...spent, cost }] },
+      half: { limits: [{ ...spent, cost: 0.5 }] },
+      once: { limits: [spent] },
+      rest: { limits: [{ ...spent, cost: 'args.amount' }] },
+    },
+  })
+  await one.call(1, 'pay', { amount: 8.01 })
+  await one.call(2, 'once')
+  await one.call(3, 'half')
+  assert.equal(one.toServer.length, 3)
+  for (const tool of ['once', 'half']) {
+    await one.call(4, tool)
+    assert.match(textOf(one), /\n0\.49 remains until /)
+  }
+  await one.call(5, 'rest', { amount: 0.4 })
+  await one.call(6, 'pay', { amount: 0.09 })
+  assert.equal(one.toServer.length, 5)
+})
+
 test('a limit says its window as people do', async () => {
   for (const [window, said] of [
     ['hour', 'in an hour is reached'],

@@ -24,10 +24,10 @@ await servers.add(PERSON, 'lines', {
 })
 await servers.add(PERSON, 'quiet', { kind: 'http', url: 'https://mcp.example.org/', headers: [] })
 const limits = [{ counter: 'echoes', window: 'day', max: 3 }]
-// Of one name with what `fail` is counted as, and another count.
+// In units of their own.
 const costs = [
   { counter: 'spent', window: 'day', max: 5, cost: { path: 'args.cents', scale: 2 } },
-  { counter: 'spent', window: 'day', max: 2 },
+  { counter: 'tries', window: 'day', max: 2 },
 ]
 await policies.set(
   PERSON,
@@ -66,7 +66,7 @@ test('status counts calls, denials, failures and limits of every process', async
   assert.deepEqual(
     more.map(({ counter, used, max }) => [counter, used, max]),
     [
-      ['spent', 1, 2],
+      ['tries', 1, 2],
       ['spent', 0.57, 5],
     ],
   )

@@ -14,9 +14,17 @@ import { ALGORITHMS, type Cost, SCOPES, type ToolLimit, WINDOWS } from './model.
 import { type PathPlace, parseSubjectPath } from './subject-path.ts'
 import { defaultAlgorithm, lengthOf } from './windows.ts'
 
+/** A limit as it was read, until all that count together are known. */
+interface Drafted {
+  readonly limit: { -readonly [Key in keyof ToolLimit]: ToolLimit[Key] }
+  readonly start: number
+}
+
 /** Reads how often, and how much. */
 export class LimitReader {
   readonly #reader: DocumentReader
+  /** By what makes limits count together. */
+  readonly #together = new Map<string, Drafted[]>()
 
   constructor(reader: DocumentReader) {
     this.#reader = reader
@@ -65,7 +73,36 @@ export class LimitReader {
       return reader.refuse(algorithmAt.value.start, 'a month has no length to slide')
     const pointer = node.pointer ?? computed
     reader.mark(pointer, node.start)
-    return { counter, window, max, ...costs, scope, algorithm, onDeny, name, pointer }
+    const limit = { counter, window, max, ...costs, scope, algorithm, onDeny, name, pointer }
+    const key = JSON.stringify([counter, window, scope, algorithm])
+    const others = this.#together.get(key)
+    if (others === undefined) this.#together.set(key, [{ limit, start: node.start }])
+    else others.push({ limit, start: node.start })
+    return limit
+  }
+
+  /** Has limits that count together count as finely as the finest of them. To be called once all are read. */
+  align(): void {
+    for (const drafts of this.#together.values()) {
+      const scale = Math.max(...drafts.map(({ limit }) => limit.scale))
+      for (const drafted of drafts) if (drafted.limit.scale < scale) this.#scaleUp(drafted, scale)
+    }
+  }
+
+  #scaleUp({ limit, start }: Drafted, scale: number): void {
+    const by = 10 ** (scale - limit.scale)
+    const cost = scaledUp(limit.cost, by)
+    const most = Math.max(limit.max * by, cost.kind === 'fixed' ? cost.units : 0)
+    if (most > Number.MAX_SAFE_INTEGER)
+      this.#reader.refuse(
+        start,
+        `the counter '${limit.counter}' is counted with ${scale} digits behind the point: this is too large for it`,
+      )
+    else {
+      limit.cost = cost
+      limit.max *= by
+      limit.scale = scale
+    }
   }
 
   #window(member: JsonMember | undefined): ToolLimit['window'] | undefined {
@@ -166,4 +203,10 @@ export class LimitReader {
       pointer,
     }
   }
+}
+
+function scaledUp(cost: Cost, by: number): Cost {
+  if (cost.kind === 'fixed') return { kind: 'fixed', units: cost.units * by }
+  if (cost.kind === 'argument' || typeof cost.estimate !== 'number') return cost
+  return { ...cost, estimate: cost.estimate * by }
 }

@@ -100,8 +100,8 @@ function counterLints(limits: readonly ToolLimit[]): readonly Lint[] {
   const first = new Map<string, ToolLimit>()
   const lints: Lint[] = []
   for (const limit of limits) {
-    const { counter, window, scope, algorithm, scale, max, pointer } = limit
-    const key = JSON.stringify([counter, window, scope, algorithm, scale])
+    const { counter, window, scope, algorithm, max, pointer } = limit
+    const key = JSON.stringify([counter, window, scope, algorithm])
     const other = first.get(key)
     if (other === undefined) first.set(key, limit)
     else if (other.max !== max)

@@ -182,7 +182,7 @@ export interface ToolLimit {
   readonly window: WindowName | number
   /** In units of `10 ** -scale`. */
   readonly max: number
-  /** Digits behind the point that are counted, 0 to 9. Counts of another scale are other counts. */
+  /** Digits behind the point that are counted, 0 to 9; the same in all limits of a policy that count together. */
   readonly scale: number
   readonly cost: Cost
   readonly scope: LimitScope

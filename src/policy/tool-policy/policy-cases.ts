@@ -223,7 +223,7 @@ function outcomeOf(policy: ToolPolicy, { subject, result, after }: PolicyCase): 
 
 /** All calls of a case are one caller's. */
 function counted(charge: Charge) {
-  const { counter, window, scope, algorithm, scale, max } = charge.limit
-  const key = JSON.stringify([counter, window, scope, algorithm, scale])
+  const { counter, window, scope, algorithm, max } = charge.limit
+  const key = JSON.stringify([counter, window, scope, algorithm])
   return { ...charge, counter: key, window: windowOf(charge.limit), max }
 }

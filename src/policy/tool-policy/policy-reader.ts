@@ -93,11 +93,13 @@ export class PolicyReader {
       (tool) => (tools.get(tool) ?? byClass.get(classes.get(tool) ?? ''))?.action === 'hide',
     )
     const all = [...tools.values(), ...byClass.values(), ...methods.values()]
+    const allTools = this.#allTools(fields.get('all_tools'))
+    this.#limits.align()
     return {
       fallback: fallback ?? 'deny',
       hide,
       listsDenied,
-      allTools: this.#allTools(fields.get('all_tools')),
+      allTools,
       tools,
       classes,
       byClass,

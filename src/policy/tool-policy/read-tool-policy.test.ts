@@ -195,6 +195,13 @@ const bad: readonly [what: string, text: string, problems: readonly string[]][] 
     ["3:38 'max' must be a whole number from 0 to 9007199254740991"],
   ],
   [
+    'a limit that is too large for what it counts together with',
+    withLimit(
+      '{"counter":"c","window":"day","max":1,"cost":0.05},{"counter":"c","window":"day","max":900719925474099}',
+    ),
+    ["3:52 the counter 'c' is counted with 2 digits behind the point: this is too large for it"],
+  ],
+  [
     'a window that is none',
     withLimit('{"counter":"c","window":"hours","max":1}'),
     ["3:25 'window' must be one of second, minute, hour, day, week, month; did you mean 'hour'?"],
