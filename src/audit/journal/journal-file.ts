@@ -67,6 +67,7 @@ export class JournalFile {
   readonly #fd: number
   readonly #mac: MacKey
   readonly #out = new TextBytes()
+  readonly #found = Buffer.allocUnsafe(TEXT_AT)
   #isClosed = false
   /** Ends without a failure; whoever asked is told of it. */
   #sync: Promise<void> | null = null
@@ -83,7 +84,7 @@ export class JournalFile {
   /** @param mac a key of this file alone: an entry of another file does not verify here */
   static open(path: string, mac: MacKey): JournalFile {
     const flags = constants.O_RDWR | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0)
-    return new JournalFile(path, openSync(path, flags), mac)
+    return new JournalFile(path, openUntimed(path, flags), mac)
   }
 
   /** Makes the file, on the disk under its name. */
@@ -165,6 +166,16 @@ export class JournalFile {
       throw unwritable(isCode(error, 'ENOSPC') ? 'the disk is full' : 'it cannot be written', error)
     }
     if (written !== length) throw unwritable('the disk is full')
+  }
+
+  /** Whether what was appended last stands there, and so nothing that somebody else appended before it. */
+  standsAt(offset: number): boolean {
+    const { bytes } = this.#out
+    const found = this.#found
+    // The MAC of an entry is that of no other: its writer's number is in it. To read takes less than to ask for the size.
+    if (readSync(this.#fd, found, 0, TEXT_AT, offset) !== TEXT_AT) return false
+    for (let at = 0; at < TEXT_AT; at += 1) if (found[at] !== bytes[at]) return false
+    return true
   }
 
   /**
@@ -284,6 +295,17 @@ export class JournalFile {
 
   #macOf(text: Uint8Array): string {
     return this.#mac.tag(text)
+  }
+}
+
+/** To read it is not to change it: the time of the last read would be written with every entry. */
+function openUntimed(path: string, flags: number): number {
+  try {
+    return openSync(path, flags | (constants.O_NOATIME ?? 0))
+  } catch (error) {
+    // It is somebody else's file.
+    if (isCode(error, 'EPERM')) return openSync(path, flags)
+    throw error
   }
 }
 

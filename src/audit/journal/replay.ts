@@ -59,6 +59,8 @@ const GENERATION = 2 ** 28
 const MOST_TRIES = 5
 /** Others may have written much since. */
 const LONG_MS = 50
+/** For so long after a look nobody will have deleted the file: what was written is only looked for at its place. */
+const SURE_MS = 5
 /** Who has so much to read looks first whether the store has it: taking it in again takes longer. */
 const FAR_BYTES = 65_536
 /** Calls written at length that are kept: some for each writer. */
@@ -87,6 +89,8 @@ export class Replay {
   #written = 0
   /** Time of the last entry. */
   #wroteAt = epochMs(0)
+  /** Time of the last entry after which the file was looked at. */
+  #lookedAt = epochMs(0)
   /** The last entry of each writer in this file: none counts twice. */
   #last = new Map<string, number>()
   readonly #shapes = new Shapes()
@@ -183,7 +187,10 @@ export class Replay {
   append(entry: Entry): Decided {
     this.#rejoin(entry.at)
     const own = this.#added(entry)
-    const seen = this.#flushed()
+    this.#file.flush()
+    if (entry.at - this.#lookedAt < SURE_MS && this.#file.standsAt(this.#offset))
+      return this.#ownDecided(own)
+    const seen = this.#look()
     if (this.#isNext(own.bytes, seen)) return this.#ownDecided(own)
     return this.#found([own], seen)[0] as Decided
   }
@@ -226,6 +233,11 @@ export class Replay {
 
   #flushed(): Seen {
     this.#file.flush()
+    return this.#look()
+  }
+
+  #look(): Seen {
+    this.#lookedAt = this.#wroteAt
     return this.#file.look()
   }
 
