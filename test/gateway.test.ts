@@ -54,7 +54,7 @@ test('a denied call is answered here, says which rule, and never reaches the ser
   })
   assert.doesNotMatch(JSON.stringify(first), /business/)
   await one.call(2, 'other')
-  assert.match(textOf(one), /^\[POLICY DENIED\] .*\nRule: \(default deny\)$/)
+  assert.match(textOf(one), /^\[POLICY DENIED\] .*\nRule: \/default$/)
   assert.deepEqual(one.toServer, [])
 })
 
@@ -464,7 +464,7 @@ test('a call has to pass every policy, and counts against the limits of all', as
   await one.call(3, 'b')
   assert.match(textOf(one), /Rule: p2#\/tools\/b\/action$/)
   await one.call(4, 'd')
-  assert.match(textOf(one), /Rule: p1#\(default deny\)$/)
+  assert.match(textOf(one), /Rule: p1#\/default$/)
   assert.equal(one.toServer.length, 1)
   await probedBy(one, { id: 5, method: 'tools/call', params: { name: 'c' } })
   await one.relay.serverEnded('gone')

@@ -39,6 +39,7 @@ export interface AllowedByAll extends Omit<Allowed, 'charges' | 'shadow'> {
 /** What holds where there is no policy and none is needed. */
 export const ALLOWED: AllowedByAll = {
   allowed: true,
+  rule: '(no policy)',
   charges: [],
   needsApproval: null,
   shadow: null,
@@ -73,8 +74,10 @@ export function decideByAll(
       return decision.isHidden ? says : (hiddenBy(policies, subject, among) ?? says)
     }
     const { needsApproval, shadow, charges } = decision
+    const rule = ruleOf(policies, one, decision.rule)
     all = {
       allowed: true,
+      rule: all === ALLOWED ? rule : `${all.rule} ${rule}`,
       charges:
         policies.length === 1 ? charges : [...all.charges, ...namedCharges(policies, one, charges)],
       needsApproval: all.needsApproval ?? (needsApproval && named(policies, one, needsApproval)),

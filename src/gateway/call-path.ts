@@ -389,7 +389,7 @@ export class CallPath {
 
   #countIn(record: CallRecord, underway: Underway): Taken | Soon<Taken> {
     const { server } = this.#options
-    const { charges, needsApproval, isDurable, shadow } = underway.decision
+    const { rule, charges, needsApproval, isDurable, shadow } = underway.decision
     const { paid } = underway
     const asked =
       needsApproval === null || (paid !== null && paid.isOther !== true)
@@ -398,6 +398,7 @@ export class CallPath {
     underway.recorded = this.#recorded(underway)
     const passed = record.pass({
       call: underway.recorded,
+      rule,
       isDurable,
       shadow,
       // What a server says, the client hears in its order.

@@ -24,20 +24,15 @@ import type { Caller } from '../core/principals.ts'
 import { Soon } from '../core/soon.ts'
 import { type Clock, type EpochMs, systemClock } from '../core/time.ts'
 import { frozenFault, frozenNow, knownFrozen } from './call-standing.ts'
-import {
-  type AuditedCall,
-  callText,
-  changeText,
-  policyOf,
-  policyText,
-  recordOf,
-} from './call-texts.ts'
+import { type AuditedCall, callText, changeText, recordOf, ruleText } from './call-texts.ts'
 import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
 import type { LimitCharge } from './limit-charge.ts'
 import { shownName } from './tool-call.ts'
 
 interface Passing {
   readonly call: AuditedCall
+  /** What lets it pass. */
+  readonly rule: string
   readonly charges: readonly LimitCharge[]
   /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
   readonly isDurable: boolean
@@ -200,11 +195,11 @@ export class CallRecord {
    * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `UNAUTHENTICATED` when it no longer counts,
    *   `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
-  pass({ call, charges: all, isDurable, shadow, act, mayWait }: Passing): PassedSoon {
+  pass({ call, rule, charges: all, isDurable, shadow, act, mayWait }: Passing): PassedSoon {
     const charges = strictestOf(all)
     const isApart = this.#counters !== null && this.#counters !== this.#journal
     const reserved = isApart ? NOTHING_TAKEN : null
-    const passing: Counting = { call, charges, isDurable, shadow, act, mayWait, reserved }
+    const passing: Counting = { call, rule, charges, isDurable, shadow, act, mayWait, reserved }
     return isApart && charges.length > 0 ? this.#takenApart(passing) : this.#recorded(passing)
   }
 
@@ -253,7 +248,7 @@ export class CallRecord {
     const shadow = passing.shadow === null ? null : quoted(passing.shadow)
     const written: JournalCall<LimitCharge> = {
       text,
-      by: policyText(call),
+      by: ruleText(passing.rule),
       shadow: shadow ?? reserved?.shadow?.ruleText ?? null,
       charges: reserved === null ? charges : [],
     }
@@ -480,7 +475,7 @@ function neverSent(journal: CallJournal, place: number, taken: readonly Taken[])
 }
 
 function counted(
-  { call, shadow: lifted }: Passing,
+  { call, rule, shadow: lifted }: Passing,
   reserved: Reserved<LimitCharge>,
 ): Settled<Reserved<LimitCharge>> {
   if ('exceeded' in reserved)
@@ -489,7 +484,7 @@ function counted(
       record: recordOf(call, 'refusal', reserved.exceeded.charge.limit.pointer),
     }
   const shadow = lifted ?? (reserved.shadow === null ? null : reserved.shadow.limit.pointer)
-  return { value: reserved, record: recordOf(call, 'intent', policyOf(call), shadow) }
+  return { value: reserved, record: recordOf(call, 'intent', rule, shadow) }
 }
 
 function standingProblem(frozen: ReadonlySet<string>, call: AuditedCall): Settled<never> | null {

@@ -132,15 +132,16 @@ function shownKeys(keys: readonly string[]): readonly string[] {
   return shown.toSorted()
 }
 
-export function policyOf({ revision }: AuditedCall): string {
-  return revision === null ? '(no policy)' : `policy ${revision}`
-}
+/** As JSON text; the policies of a server have few. */
+const ruleTexts = new Map<string, string>()
+const MAX_RULES = 1_000
 
-/** By revision, as JSON text; the policies of a server seldom change. */
-let lastPolicy: { readonly revision: string | null; readonly text: string } | null = null
-
-export function policyText(call: AuditedCall): string {
-  if (lastPolicy === null || lastPolicy.revision !== call.revision)
-    lastPolicy = { revision: call.revision, text: quoted(policyOf(call)) }
-  return lastPolicy.text
+export function ruleText(rule: string): string {
+  let text = ruleTexts.get(rule)
+  if (text === undefined) {
+    text = quoted(rule)
+    if (ruleTexts.size >= MAX_RULES) ruleTexts.clear()
+    ruleTexts.set(rule, text)
+  }
+  return text
 }

@@ -71,7 +71,7 @@ export function judgeableMethod(
 
 /** Reasons of our own have codes of our own, outside of those that JSON-RPC keeps for itself. */
 const DENIED_CODE = FAULTS.ACCESS_DENIED.http
-const NOT_THERE: ReadonlySet<string> = new Set(['(default deny)', '(no policy)'])
+const NOT_THERE: ReadonlySet<string> = new Set(['/default', '(no policy)'])
 
 /** What no rule names is not there; what a rule denies is denied. */
 export function methodDenial(

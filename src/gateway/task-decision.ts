@@ -74,6 +74,7 @@ export function decideTask(
   return {
     decision: {
       ...own,
+      rule: judging.length === 0 ? verdict.rule : own.rule,
       shadow: own.shadow ?? verdict.shadow,
       isDurable: own.isDurable || verdict.isDurable,
     },

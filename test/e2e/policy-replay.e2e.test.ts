@@ -101,7 +101,7 @@ test('a draft is told by tool and rule, without values; a change may fail', { sk
   assert.equal(plain, 0)
   assert.match(stdout, /^5 calls since .*: 4 would end otherwise, 0 cannot be decided\.\n/)
   assert.match(stdout, /\n2 +newly limited +lines +echo +\/tools\/echo\/limits\/0 +allowed /)
-  assert.match(stdout, /\n1 +newly allowed +lines +delete_all +- +denied \(default deny\) /)
+  assert.match(stdout, /\n1 +newly allowed +lines +delete_all +- +denied \/default /)
   const { report: elsewhere } = await replayed(draft, '--server', 'files')
   assert.equal(elsewhere.compared, 0)
 })

@@ -102,7 +102,7 @@ counted as
     ],
   )
   const json = JSON.parse(policy('explain', pay, 'other', '--json').stdout) as { rule: string }
-  assert.equal(json.rule, '(default deny)')
+  assert.equal(json.rule, '/default')
   const bad = policy('explain', pay, 'pay', '--args', '[1]')
   assert.equal(bad.status, 2)
   assert.match(bad.stderr, /--args must be an object/)

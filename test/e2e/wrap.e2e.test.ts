@@ -98,13 +98,15 @@ test('a call that is denied never reaches the server, and everything else goes t
   )
   assert.equal(await wrapped.end(), 0)
   assert.doesNotMatch(wrapped.received(), /delete_all|"rm"/)
-  const [denied] = (await audit('tool.call')).filter((body) => body.includes('"refusal"'))
-  const { client, detail, by } = JSON.parse(denied ?? '') as Record<string, unknown>
+  const calls = await audit('tool.call')
+  const [odd, denied, , echo] = calls.map((body) => JSON.parse(body) as { by: string })
+  assert.deepEqual([odd?.by, echo?.by], ['/tools/odd', '/tools/echo'])
+  const { client, detail, by } = (denied ?? {}) as Record<string, unknown>
   assert.deepEqual(
     [client, by, detail],
     [
       'hand',
-      '(default deny)',
+      '/default',
       {
         server: 'lines',
         tool: 'delete_all',

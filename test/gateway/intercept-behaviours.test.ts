@@ -376,10 +376,7 @@ tools:
 
 test('engine: under default deny what is listed passes by its rules, and "*" rescues nothing', async () => {
   const policy = await yaml(DENY)
-  assert.deepEqual(denial(policy, 'other'), [
-    '(default deny)',
-    'The policy does not allow this tool.',
-  ])
+  assert.deepEqual(denial(policy, 'other'), ['/default', 'The policy does not allow this tool.'])
   assert.equal(denial(policy, 'empty'), null)
   assert.equal(denial(policy, 'passing', { a: 1 }), null)
   assert.equal(denial(policy, 'passing', { a: 2 })?.[0], 'ok')

@@ -133,7 +133,7 @@ test('every verdict is recorded, with what it was judged by', async () => {
       ],
       ['pay', 'denied', '/tools/pay/require/0', { amount: 51 }, ['amount'], null, []],
       ['pay', 'limited', '/tools/pay/limits/0', { amount: 6 }, ['amount'], 0, [[6, 15]]],
-      ['other', 'denied', '(default deny)', {}, [], null, []],
+      ['other', 'denied', '/default', {}, [], null, []],
       ['secret_tool', 'hidden', '(hidden)', {}, [], null, []],
     ],
   )

@@ -51,7 +51,7 @@ test('under default deny the task of an allowed call is followed, and no other',
     assert.ok(!(await passes(one, 'tasks/get', params)))
     assert.equal(last(one).error?.code, -32601)
   }
-  assert.equal((await recorded('method.call', 'refusal')).by, '(default deny)')
+  assert.equal((await recorded('method.call', 'refusal')).by, '/default')
   const open = await between({ default: 'allow' })
   assert.ok(await passes(open, 'tasks/get', { taskId: 'a2' }))
 })

@@ -84,7 +84,7 @@ cases:
   - {call: ask, expect: approval}
   - {call: ask, after: 1, expect: limited, rule: /tools/ask/limits/0}
   - {call: secret, expect: hidden}
-  - {call: other, expect: denied, rule: (default deny)}
+  - {call: other, expect: denied, rule: /default}
   - {call: read, result: {content: [{type: text, text: "an x"}]}, expect: withheld}
   - {call: read, result: {content: [{type: text, text: "a y"}]}, expect: allowed}
   - {method: prompts/get, expect: allowed}

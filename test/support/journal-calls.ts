@@ -28,6 +28,7 @@ export const callOf = (max: number) => ({
     revision: null,
     took: '',
   },
+  rule: '/tools/t',
   isDurable: false,
   mayWait: true,
   shadow: null,

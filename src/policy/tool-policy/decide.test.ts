@@ -180,8 +180,8 @@ const decided: readonly [tool: string, args: Args, rule: string | number, reason
   ['never', {}, '/tools/never/deny_if/0', 'Requires a person.'],
   ['secret_tool', {}, '(hidden)', 'There is no such tool.'],
   ['gone', {}, '(hidden)', 'There is no such tool.'],
-  ['other', {}, '(default deny)', 'The policy does not allow this tool.'],
-  ['constructor', {}, '(default deny)', 'The policy does not allow this tool.'],
+  ['other', {}, '/default', 'The policy does not allow this tool.'],
+  ['constructor', {}, '/default', 'The policy does not allow this tool.'],
 ]
 for (const [tool, args, expected, reason] of decided)
   test(`${tool} with ${JSON.stringify(args)}: ${expected}`, () => {

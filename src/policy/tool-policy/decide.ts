@@ -5,9 +5,12 @@ import type { CallSubject, Clause, MethodSubject, Rule, ToolPolicy } from './mod
 import { OPEN_METHODS } from './open-methods.ts'
 import type { Judged } from './subject-path.ts'
 
+/** Where a document says what holds for what it does not name. */
+const DEFAULT = '/default'
+
 /** Which rule says something, and what. */
 export interface RuleSays {
-  /** JSON Pointer into the document, `(hidden)`, `(default deny)` or `(name)`. */
+  /** JSON Pointer into the document, `(hidden)` or `(name)`. */
   readonly rule: string
   /** What its author calls it, or null. */
   readonly name: string | null
@@ -22,6 +25,8 @@ export interface LiftedVerdict extends RuleSays {
 export type ToolDecision =
   | {
       readonly allowed: true
+      /** What lets it pass: a rule or `default`, as JSON Pointer, or `(protocol)`. */
+      readonly rule: string
       /** What the call has to be counted against, those of its own rule first. */
       readonly charges: readonly Charge[]
       /** Null: it goes on by itself. */
@@ -50,8 +55,7 @@ export function decideTool(policy: ToolPolicy, subject: CallSubject): ToolDecisi
   if (isHidden(policy, subject)) return NO_TOOL
   const rule = ruleFor(policy, subject)
   if (rule === undefined) {
-    if (policy.fallback === 'deny')
-      return denied('(default deny)', 'The policy does not allow this tool.')
+    if (policy.fallback === 'deny') return denied(DEFAULT, 'The policy does not allow this tool.')
     // What is said of another spelling of a hidden tool would say that there is one.
     if (isLookAlike(policy.foldedHidden, tool)) return NO_TOOL
     if (isLookAlike(policy.foldedTools, tool))
@@ -59,6 +63,7 @@ export function decideTool(policy: ToolPolicy, subject: CallSubject): ToolDecisi
   }
   return decideBy(
     rule === undefined ? [policy.allTools] : [rule, policy.allTools],
+    rule?.pointer ?? DEFAULT,
     judgedOf(policy, subject),
   )
 }
@@ -67,15 +72,15 @@ export function decideTool(policy: ToolPolicy, subject: CallSubject): ToolDecisi
 export function decideMethod(policy: ToolPolicy, subject: MethodSubject): ToolDecision {
   const rule = methodRule(policy, subject.method)
   if (rule === undefined) {
-    if (OPEN_METHODS.has(subject.method)) return decideBy([], judgedOf(policy, subject))
-    if (policy.fallback === 'deny')
-      return denied('(default deny)', 'The policy does not allow this method.')
+    if (OPEN_METHODS.has(subject.method))
+      return decideBy([], '(protocol)', judgedOf(policy, subject))
+    if (policy.fallback === 'deny') return denied(DEFAULT, 'The policy does not allow this method.')
     if (isLookAlike(policy.foldedMethods, subject.method))
       return denied('(name)', 'The name could be taken for that of a method with rules of its own.')
-    return decideBy([], judgedOf(policy, subject))
+    return decideBy([], DEFAULT, judgedOf(policy, subject))
   }
   if (rule.action === 'hide') return NO_METHOD
-  return decideBy([rule], judgedOf(policy, subject))
+  return decideBy([rule], rule.pointer, judgedOf(policy, subject))
 }
 
 /** Whether a policy hides what it is asked about, whatever else it says of it. */
@@ -197,8 +202,12 @@ export function judgedOf(policy: ToolPolicy, subject: CallSubject | MethodSubjec
       }
 }
 
-/** All rules together: the first that denies decides; what a rule in shadow says is only told. */
-function decideBy(rules: readonly Rule[], judged: Judged): ToolDecision {
+/**
+ * All rules together: the first that denies decides; what a rule in shadow says is only told.
+ *
+ * @param by what lets it pass where none of them denies
+ */
+function decideBy(rules: readonly Rule[], by: string, judged: Judged): ToolDecision {
   const charges: Charge[] = []
   let needsApproval: (RuleSays & { readonly seconds: number | null }) | null = null
   let shadow: LiftedVerdict | null = null
@@ -226,6 +235,7 @@ function decideBy(rules: readonly Rule[], judged: Judged): ToolDecision {
   }
   return {
     allowed: true,
+    rule: by,
     charges,
     needsApproval,
     shadow,

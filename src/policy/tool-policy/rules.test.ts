@@ -385,8 +385,8 @@ test('other methods have rules, families of them too, and follow the default whe
   assert.equal(rule('prompts/get'), '(hidden)')
   assert.equal(rule('tools/list'), '/methods/tools~1list/action')
   assert.equal(rule('resources/list'), 0)
-  assert.equal(rule('sampling/createMessage'), '(default deny)')
-  assert.equal(rule('made/up'), '(default deny)')
+  assert.equal(rule('sampling/createMessage'), '/default')
+  assert.equal(rule('made/up'), '/default')
   assert.equal(
     decideResult(policy, request('resources/read'), { contents: [{ text: 'x' }] }).allowed,
     false,
