@@ -1,6 +1,4 @@
-import type { AskPeople } from '../core/approval-port.ts'
 import { asFault } from '../core/faults.ts'
-import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { Soon } from '../core/soon.ts'
 import { monotonicMs } from '../core/time.ts'
@@ -16,54 +14,27 @@ import {
   ALLOWED,
   decideByAll,
   decideResultByAll,
-  type PoliciesNow,
   revisionOf,
   type Subject,
 } from './applied-policies.ts'
 import { type AskedCall, actOf, approvalDenial, approvalOf, toShow } from './call-approval.ts'
+import type { CallPathOptions } from './call-path-options.ts'
 import type { CallRecord, Passed } from './call-record.ts'
 import { type AuditedCall, withoutKnown } from './call-texts.ts'
-import { type Denial, deniedByLimit, deniedByPolicy } from './denial.ts'
+import { type Denial, deniedByLimit, deniedByPolicy, MISTAKABLE } from './denial.ts'
 import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
 import { counterOf, type LimitCharge, limitCharge, settledCounts } from './limit-charge.ts'
 import { isAboutTask, judgedOf, MadeTasks } from './made-tasks.ts'
 import type { KnownValues, MessageInspection } from './message-inspection.ts'
+import { isMistakable } from './methods.ts'
 import type { RecordedVerdict } from './recording/recorded-call.ts'
-import { type CallRecorder, isRecording, type QueuedCall } from './recording/recorder.ts'
+import { isRecording, type QueuedCall } from './recording/recorder.ts'
 import { type Paid, type RoundOf, Rounds, whoOf } from './rounds.ts'
 import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
 import { decideTask } from './task-decision.ts'
 import { askerOf, textOf, tookText, type Underway } from './underway.ts'
 import { UnknownTools } from './unknown-tools.ts'
-
-export interface CallPathOptions {
-  readonly server: string
-  /** Without a policy: whether calls pass all the same. */
-  readonly isShadow: boolean
-  readonly policiesNow: () => PoliciesNow
-  readonly inspection: MessageInspection
-  /** Opened when the first call needs it. */
-  readonly record: () => Promise<CallRecord>
-  /** What `scope: session` counts by. */
-  readonly session: string
-  /** What `scope: grant` counts by; without it, the caller. */
-  readonly grant?: string
-  /** Calls in which the server asks something. Default: its own, which others do not take up. */
-  readonly rounds?: Rounds
-  /** Which calls made the tasks of servers. Default: its own, which others do not know. */
-  readonly tasks?: MadeTasks
-  /** Whom clients wait for whose calls a person has to allow. Without: they are told, and come again. */
-  readonly people?: () => Promise<Pick<AskPeople, 'state' | 'decided'>>
-  /** Takes calls down whose policy says so. */
-  readonly recorder?: CallRecorder
-  /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
-  readonly health?: ServerHealth
-  /** How it answers calls of tools that it does not have. Default: as calls of this path find out. */
-  readonly unknownTools?: UnknownTools
-  /** Told what was wrong when callers are not. */
-  readonly log?: Log
-}
 
 type Taken = Denial | null | Promise<Denial | null>
 
@@ -265,6 +236,8 @@ export class CallPath {
 
   #decide(underway: Underway): Denial | null | Promise<Denial | null> {
     const { policies, what } = underway
+    if (what.isMethod && !what.isFromServer && isMistakable(what.message.kind, what.name))
+      return MISTAKABLE
     if (policies.length === 0)
       return this.#options.isShadow || (what.isMethod && OPEN_METHODS.has(what.name))
         ? null

@@ -10,7 +10,7 @@ import { shownName, type ToolCall } from './tool-call.ts'
 export interface Denial {
   /** As it stands in the audit. */
   readonly rule: string
-  /** A tool that is hidden is answered as one that is not there. */
+  /** A tool or method that is hidden is answered as one that is not there. */
   readonly kind: 'denied' | 'unknown-tool'
   /** What the agent reads. */
   readonly text: string
@@ -27,6 +27,12 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
     text: `[POLICY DENIED] ${reason}\nRule: ${rule}`,
     isRecorded: false,
   }
+}
+
+/** What a server may take for something that it is not judged as: answered as a method that is not there. */
+export const MISTAKABLE: Denial = {
+  ...deniedByPolicy('(name)', 'A server could take the message for another.'),
+  kind: 'unknown-tool',
 }
 
 /** Nobody said yes as long as it could be said. Only whoever makes the call again has people asked again. */

@@ -16,7 +16,7 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import { NO_BATCH } from './batch.ts'
-import type { CallPathOptions } from './call-path.ts'
+import type { CallPathOptions } from './call-path-options.ts'
 import type { CallRecord } from './call-record.ts'
 import { DoorSession, type Posted, unopened } from './http-door-session.ts'
 import {

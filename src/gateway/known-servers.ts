@@ -1,5 +1,5 @@
 import type { OwnLimits, ServerLimits } from '../core/server-limits.ts'
-import type { CallPathOptions } from './call-path.ts'
+import type { CallPathOptions } from './call-path-options.ts'
 import type { RegistryView } from './registry-view.ts'
 import { ServerHealth } from './server-health.ts'
 import { UnknownTools } from './unknown-tools.ts'

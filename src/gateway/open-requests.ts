@@ -1,7 +1,6 @@
 import { Few } from '../core/few.ts'
 import { errorAnswer, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { OPEN_ID } from './batch.ts'
-import { isMistakable } from './methods.ts'
 import { type Asked, newlyAsked } from './relay-messages.ts'
 
 /** More open requests than any client has; each is held until it is answered. */
@@ -49,12 +48,11 @@ export class OpenRequests {
   }
 
   /** @returns null when it may be asked */
-  refusalOf({ idKey, idText, method }: Request): RefusedRequest | null {
+  refusalOf({ idKey, idText }: Request): RefusedRequest | null {
     const refused = (code: number, why: string, isTwin = false): RefusedRequest => ({
       text: errorAnswer(idText, code, why),
       isTwin,
     })
-    if (isMistakable('request', method)) return refused(RPC_ERRORS.method, 'Method not found')
     if (this.#asked.has(idKey)) return refused(RPC_ERRORS.request, OPEN_ID, true)
     if (this.#givenUp === null && this.#asked.size < MAX_OPEN) return null
     if (this.#givenUp?.has(idKey) === true) return refused(RPC_ERRORS.request, OPEN_ID)

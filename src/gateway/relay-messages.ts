@@ -17,7 +17,6 @@ import {
 } from '../mcp/wire/index.ts'
 import type { Denial } from './denial.ts'
 import type { CallAllowed, Judgeable } from './judging.ts'
-import { isMistakable } from './methods.ts'
 import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
 
 /** A request of the client that is not answered yet. */
@@ -120,8 +119,6 @@ export function readNotification(
   notification: Notification,
 ): { readonly params: Readonly<Record<string, unknown>> } | { readonly problem: string } {
   const { method } = notification
-  if (isMistakable('notification', method))
-    return { problem: 'A server could take it for a request, or for another notification.' }
   if (method === 'notifications/cancelled' && cancelledBy(notification) === null)
     return { problem: 'It says of no request that it is cancelled.' }
   const read = judgedParams(notification)

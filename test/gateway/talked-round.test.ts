@@ -1,7 +1,7 @@
 // Ways to talk a policy round: messages that mean one thing to the gateway and another to a careless server.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Between, between, last, textOf } from '../support/between.ts'
+import { type Between, between, last, recorded, textOf } from '../support/between.ts'
 
 const CLOSED = {
   default: 'allow',
@@ -18,11 +18,17 @@ const withholding = (path: string) => ({
   deny_if: [{ conditions: [{ path, op: 'contains', value: 'CLASS' }] }],
 })
 
+interface Asking {
+  readonly id?: number
+  readonly method: string
+  readonly params?: object
+}
+
 const enforced = (policy: object): Promise<Between> => between(policy, { isShadow: false })
 
 describe('what a server could take for a request of the protocol is judged as one, or not sent', () => {
   const DANGER = { name: 'danger', arguments: {} }
-  const MISTAKABLE: readonly [what: string, message: object][] = [
+  const MISTAKABLE: readonly [what: string, message: Asking][] = [
     ['a call without an id', { method: 'tools/call', params: DANGER }],
     ['a call of a hidden tool', { method: 'tools/call', params: { name: 'hidden' } }],
     ['a list without an id', { method: 'tools/list' }],
@@ -45,8 +51,11 @@ describe('what a server could take for a request of the protocol is judged as on
       const one = await enforced(CLOSED)
       await one.client(message)
       assert.deepEqual(one.toServer, [])
-      if ('id' in message) assert.equal(last(one).error?.code, -32601)
+      if ('id' in message)
+        assert.deepEqual(last(one).error, { code: -32601, message: 'Method not found' })
       else assert.deepEqual(one.toClient, [])
+      const { by, detail } = await recorded('method.call', 'refusal')
+      assert.deepEqual([by, detail?.['method']], ['(name)', message.method])
     })
 
   test('what is only like it goes on', async () => {
