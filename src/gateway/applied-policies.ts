@@ -12,6 +12,7 @@ import {
   type ToolDecision,
   type ToolLimit,
   type ToolPolicy,
+  withoutNames,
 } from '../policy/tool-policy/index.ts'
 
 /** A policy that holds for calls right now. */
@@ -87,6 +88,11 @@ export function decideByAll(
     }
   }
   return all
+}
+
+/** Policies as they hold for a tool that none of them names. */
+export function withoutNamesOfAll(policies: PoliciesNow): PoliciesNow {
+  return policies.map((one) => ({ ...one, policy: withoutNames(one.policy) }))
 }
 
 function hiddenBy(policies: PoliciesNow, subject: Subject, among: PoliciesNow): Denied | null {

@@ -16,6 +16,7 @@ import {
   decideResultByAll,
   revisionOf,
   type Subject,
+  withoutNamesOfAll,
 } from './applied-policies.ts'
 import { type AskedCall, actOf, approvalDenial, approvalOf, toShow } from './call-approval.ts'
 import type { CallPathOptions } from './call-path-options.ts'
@@ -110,6 +111,7 @@ export class CallPath {
       caller,
       known,
       policies: this.#options.policiesNow(),
+      hiddenBy: null,
       paid,
       took: '',
       args: what.args,
@@ -235,7 +237,7 @@ export class CallPath {
   }
 
   #decide(underway: Underway): Denial | null | Promise<Denial | null> {
-    const { policies, what } = underway
+    const { policies, what, hiddenBy } = underway
     if (what.isMethod && !what.isFromServer && isMistakable(what.message.kind, what.name))
       return MISTAKABLE
     if (policies.length === 0)
@@ -255,7 +257,7 @@ export class CallPath {
           ...asker,
           tool: what.name,
           args: underway.args,
-          annotations: this.tools.annotationsOf(what.name),
+          annotations: hiddenBy === null ? this.tools.annotationsOf(what.name) : null,
           toolClass: null,
         }
     const decision = decideByAll(policies, subject)
@@ -265,8 +267,15 @@ export class CallPath {
       return null
     }
     this.#note(underway, subject, decision.isHidden ? 'hidden' : 'denied', decision.rule)
+    if (decision.isHidden && !what.isMethod) {
+      // Whatever is said of a tool that is not there is said of this one, and in the same order.
+      underway.hiddenBy = decision.rule
+      underway.policies = withoutNamesOfAll(policies)
+      return this.#decide(underway)
+    }
     const denial = deniedByPolicy(decision.rule, decision.reason)
-    return decision.isHidden ? { ...denial, kind: 'unknown-tool' } : denial
+    if (decision.isHidden) return { ...denial, kind: 'unknown-tool' }
+    return hiddenBy === null ? denial : { ...denial, rule: hiddenBy }
   }
 
   async #decideOfTask(underway: Underway, subject: MethodSubject): Promise<Denial | null> {
@@ -301,7 +310,8 @@ export class CallPath {
     const { what, caller } = underway
     if (what.isFromServer) return null
     const name = underway.task?.tool ?? what.name
-    const schema = what.isMethod ? undefined : this.tools.schemaOf(name)
+    const isKnown = !what.isMethod && underway.hiddenBy === null
+    const schema = isKnown ? this.tools.schemaOf(name) : undefined
     const inspected = this.#options.inspection.input(
       caller,
       name,
@@ -372,6 +382,7 @@ export class CallPath {
     const passed = record.pass({
       call: underway.recorded,
       rule,
+      hiddenBy: underway.hiddenBy,
       isDurable,
       shadow,
       // What a server says, the client hears in its order.
@@ -445,6 +456,8 @@ export class CallPath {
   ): QueuedCall | null {
     const { recorder, server, session, grant = null } = this.#options
     const { what, caller, policies, decision, paid, passed } = underway
+    // What is hidden was noted as that.
+    if (underway.hiddenBy !== null) return null
     if (recorder === undefined || subject === null || !isRecording(policies)) return null
     if (what.message.kind !== 'request') return null
     const isCounted = paid === null && verdict !== 'denied' && verdict !== 'hidden'
@@ -517,9 +530,9 @@ export class CallPath {
     return this.#record
   }
 
-  #goingOn(underway: Underway): CallAllowed {
-    const { what, policies, subject, decision } = underway
-    return {
+  #goingOn(underway: Underway): CallJudged {
+    const { what, policies, subject, decision, hiddenBy } = underway
+    const allowed: CallAllowed = {
       text: textOf(underway),
       paid: { taken: underway.passed?.taken ?? [] },
       tool: underway.task?.tool ?? null,
@@ -535,7 +548,7 @@ export class CallPath {
             }
           : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {
-        if (!what.isFromServer) this.health.ended(end)
+        if (!what.isFromServer) this.health.ended(hiddenBy === null ? end : 'never-sent')
         const { passed, recording, recorded } = underway
         if (recording !== null) this.#options.recorder?.ended(recording, end, result)
         const record = this.#record
@@ -550,6 +563,9 @@ export class CallPath {
         )
       },
     }
+    if (hiddenBy === null) return allowed
+    const denial = { ...deniedByPolicy(hiddenBy, 'There is no such tool.'), isRecorded: true }
+    return { denial: { ...denial, kind: 'unknown-tool' }, asUnknown: allowed }
   }
 
   /** What limits with a cost in the answer are to count, by counter; null when all stays as it was reserved. */

@@ -7,6 +7,7 @@ import {
   type Lane,
   type Ledger,
   quoted,
+  type RecordText,
   type Settled,
 } from '../audit/index.ts'
 import type { ApprovalAct, ApprovalPort, ConsumedApproval } from '../core/approval-port.ts'
@@ -33,6 +34,8 @@ interface Passing {
   readonly call: AuditedCall
   /** What lets it pass. */
   readonly rule: string
+  /** What hides the tool: it is counted as one that is not there, and refused. */
+  readonly hiddenBy: string | null
   readonly charges: readonly LimitCharge[]
   /** Whether it goes on only once its record is on the disk, where a power cut leaves it. */
   readonly isDurable: boolean
@@ -59,8 +62,8 @@ interface Settling {
 const REFUNDED: ReadonlySet<CallOutcome> = new Set(['refused-by-server', 'never-sent'])
 
 export interface PassedCall {
-  /** Names its record: its place in the journal, or its number. */
-  readonly ref: number
+  /** Names its record, for its end: its place in the journal, or its number. Null: it was refused, and has none. */
+  readonly ref: number | null
   readonly isJournaled: boolean
   readonly taken: readonly Taken[]
   /** An earlier round of the call took it: that one was sent. */
@@ -174,7 +177,11 @@ export class CallRecord {
             kind: 'event',
             action: `${isMethod ? 'method' : 'tool'}.${action}`,
             caller,
-            detail: { server, [isMethod ? 'method' : 'tool']: shownName(name), call: ref },
+            detail: {
+              server,
+              [isMethod ? 'method' : 'tool']: shownName(name),
+              ...(ref !== null && { call: ref }),
+            },
           },
         }
       },
@@ -195,11 +202,22 @@ export class CallRecord {
    * @throws {Fault} `ACCESS_DENIED` when the caller is frozen, `UNAUTHENTICATED` when it no longer counts,
    *   `AUDIT_UNAVAILABLE` when nothing could be recorded
    */
-  pass({ call, rule, charges: all, isDurable, shadow, act, mayWait }: Passing): PassedSoon {
+  pass(asked: Passing): PassedSoon {
+    const { call, rule, hiddenBy, charges: all, isDurable, shadow, act, mayWait } = asked
     const charges = strictestOf(all)
     const isApart = this.#counters !== null && this.#counters !== this.#journal
     const reserved = isApart ? NOTHING_TAKEN : null
-    const passing: Counting = { call, rule, charges, isDurable, shadow, act, mayWait, reserved }
+    const passing: Counting = {
+      call,
+      rule,
+      hiddenBy,
+      charges,
+      isDurable,
+      shadow,
+      act,
+      mayWait,
+      reserved,
+    }
     return isApart && charges.length > 0 ? this.#takenApart(passing) : this.#recorded(passing)
   }
 
@@ -221,7 +239,7 @@ export class CallRecord {
     const isDurable = passing.isDurable || passing.act !== null
     return this.#ledger
       .commit(isDurable ? this.#passing : this.#passingSoon, passing)
-      .then(({ value, seq }) => passedOf(value, seq))
+      .then(({ value, seq }) => passedOf(value, passing.hiddenBy === null ? seq : null))
   }
 
   /** In the journal, with its charges. @returns null where a person, a sink or somebody unknown has to be asked first */
@@ -245,6 +263,7 @@ export class CallRecord {
       journal.refusal(text, reserved.exceeded.charge.ruleText)
       return reserved
     }
+    if (passing.hiddenBy !== null) return hiddenIn(journal, passing, text, passing.hiddenBy)
     const shadow = passing.shadow === null ? null : quoted(passing.shadow)
     const written: JournalCall<LimitCharge> = {
       text,
@@ -356,25 +375,27 @@ export class CallRecord {
     const isRefunded =
       REFUNDED.has(end) && !wasSent && passed.taken.some(({ amount }) => amount > 0)
     const changed = isRefunded || actual !== null ? { actual: isRefunded ? null : actual } : null
-    if (passed.isJournaled && this.#journal !== null)
-      return this.#endedIn(this.#journal, call, passed, end, changed)
-    if (changed === null) {
-      this.#ledger.outcome(passed.ref, end)
-      return undefined
+    const { ref } = passed
+    if (passed.isJournaled && ref !== null && this.#journal !== null)
+      return this.#endedIn(this.#journal, ref, call, passed, end, changed)
+    const ended = (): void => {
+      if (ref !== null) this.#ledger.outcome(ref, end)
     }
+    if (changed === null) return ended()
     return this.#resettled(passed, changed.actual)
       .then(() => this.#ledger.commit(this.#settling, { call, passed, ...changed }))
-      .then(() => this.#ledger.outcome(passed.ref, end))
+      .then(ended)
   }
 
   #endedIn(
     journal: CallJournal,
+    ref: number,
     call: AuditedCall,
     passed: PassedCall,
     end: CallOutcome,
     changed: Pick<Settling, 'actual'> | null,
   ): void | Promise<void> {
-    const { taken, ref } = passed
+    const { taken } = passed
     if (changed !== null) {
       const { actual } = changed
       const record = { text: changeText(call, actual === null ? 'refund' : 'settle'), of: ref }
@@ -432,10 +453,10 @@ function promised(passed: PassedSoon): Passed | Promise<Passed> {
   return passed instanceof Soon ? passed.promise().then((one) => one) : passed
 }
 
-function passedOf(value: Counted, seq: number): Passed {
+function passedOf(value: Counted, ref: number | null): Passed {
   if (!('taken' in value)) return value
   const { taken, approval } = value
-  return { taken, ref: seq, isJournaled: false, ...(approval !== undefined && { approval }) }
+  return { taken, ref, isJournaled: false, ...(approval !== undefined && { approval }) }
 }
 
 /** What becomes of a call that stands in the journal. */
@@ -464,6 +485,22 @@ function passedIn(
   )
 }
 
+/** A call of a hidden tool is refused, and charged as one that is not there would be. */
+function hiddenIn(
+  journal: CallJournal,
+  { reserved: before, charges }: Counting,
+  text: RecordText,
+  hiddenBy: string,
+): Passed {
+  const reserved = before ?? (charges.length === 0 ? NOTHING_TAKEN : journal.take(charges))
+  if ('exceeded' in reserved) {
+    journal.refusal(text, reserved.exceeded.charge.ruleText)
+    return reserved
+  }
+  journal.refusal(text, ruleText(hiddenBy))
+  return { taken: reserved.taken, ref: null, isJournaled: false }
+}
+
 /** A call that was written down and does not go on. */
 function neverSent(journal: CallJournal, place: number, taken: readonly Taken[]): void {
   journal.end(place, 'never-sent')
@@ -475,7 +512,7 @@ function neverSent(journal: CallJournal, place: number, taken: readonly Taken[])
 }
 
 function counted(
-  { call, rule, shadow: lifted }: Passing,
+  { call, rule, hiddenBy, shadow: lifted }: Passing,
   reserved: Reserved<LimitCharge>,
 ): Settled<Reserved<LimitCharge>> {
   if ('exceeded' in reserved)
@@ -484,7 +521,9 @@ function counted(
       record: recordOf(call, 'refusal', reserved.exceeded.charge.limit.pointer),
     }
   const shadow = lifted ?? (reserved.shadow === null ? null : reserved.shadow.limit.pointer)
-  return { value: reserved, record: recordOf(call, 'intent', rule, shadow) }
+  const record =
+    hiddenBy === null ? recordOf(call, 'intent', rule, shadow) : recordOf(call, 'refusal', hiddenBy)
+  return { value: reserved, record }
 }
 
 function standingProblem(frozen: ReadonlySet<string>, call: AuditedCall): Settled<never> | null {

@@ -21,7 +21,13 @@ export function judgeableCall({ request, tool, params, args }: ToolCall): Judgea
   return { message: request, name: tool, isMethod: false, isFromServer: false, params, args }
 }
 
-export type CallJudged = { readonly denial: Denial } | CallAllowed
+export type CallJudged =
+  | {
+      readonly denial: Denial
+      /** Of a call of a hidden tool, which was counted and is answered as one of a tool that is not there. */
+      readonly asUnknown?: CallAllowed
+    }
+  | CallAllowed
 
 export type JudgedNow = CallJudged | Promise<CallJudged>
 

@@ -2,6 +2,7 @@ import { Fault } from '../core/faults.ts'
 import { isHeld } from '../core/held-values.ts'
 import type { Caller } from '../core/principals.ts'
 import {
+  errorAnswer,
   judgedParams,
   judgedPart,
   type Message,
@@ -13,7 +14,8 @@ import {
 import { type PoliciesNow, passesFreely } from './applied-policies.ts'
 import type { CallPath } from './call-path.ts'
 import type { MessageInspection } from './message-inspection.ts'
-import { saidTo, textOf } from './relay-messages.ts'
+import { said, saidTo, textOf } from './relay-messages.ts'
+import type { RelayOptions } from './relay-options.ts'
 import type { Paid, Resumed } from './rounds.ts'
 import { isObject } from './tool-call.ts'
 
@@ -105,13 +107,33 @@ function areAnswers(answers: unknown): boolean {
   return isObject(answers) && Object.values(answers).every((one) => isObject(one) || isHeld(one))
 }
 
+/** Tells a server what the person or the model behind the client answers it, or that it may not be told. */
+export function answerGoesOn(
+  { toServer, inspection, log }: RelayOptions,
+  caller: Caller,
+  response: Response,
+): Promise<void> {
+  const refuse = (why: string): void =>
+    toServer(errorAnswer(response.idText, RPC_ERRORS.internal, why), null)
+  return judgedAnswer(inspection, caller, response).then(
+    (text) => {
+      if (text === null) refuse('The answer was refused.')
+      else toServer(text, response)
+    },
+    (error: unknown) => {
+      log.warn('an answer of the client was not passed on', { reason: said(error) })
+      refuse('The answer could not be judged.')
+    },
+  )
+}
+
 /**
  * What the person or the model behind the client answers a server, as it may go on.
  *
  * @returns null when inspection refuses it
  * @throws {Fault} when it cannot be judged
  */
-export async function judgedAnswer(
+async function judgedAnswer(
   inspection: MessageInspection,
   caller: Caller,
   response: Response,

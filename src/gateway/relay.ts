@@ -12,7 +12,6 @@ import {
   type Response,
   RPC_ERRORS,
   readFrames,
-  readMessage,
   refusalAnswer,
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
@@ -27,7 +26,13 @@ import {
 } from './batch.ts'
 import { denialAnswer, deniedByTime, unknownToolAnswer } from './denial.ts'
 import { InTurn, whenThere } from './in-turn.ts'
-import { type CallJudged, type Judgeable, type Judging, judgeableCall } from './judging.ts'
+import {
+  type CallAllowed,
+  type CallJudged,
+  type Judgeable,
+  type Judging,
+  judgeableCall,
+} from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
 import { resourcesRefused } from './listened-resources.ts'
 import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
@@ -50,10 +55,11 @@ import {
   said,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
-import { answersRefused, judgedAnswer, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
+import { answerGoesOn, answersRefused, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
 import type { ToolCall } from './tool-call.ts'
+import { askedAsUnknown } from './unknown-tools.ts'
 
 const LISTEN = 'subscriptions/listen'
 /**
@@ -328,7 +334,8 @@ export class Relay {
             return next === 'refused' ? go(judged) : this.#asks(request, next.question)
           })
         }
-        if (call !== null && denial.kind === 'unknown-tool') return this.#unknown(call, asked)
+        if (call !== null && denial.kind === 'unknown-tool')
+          return this.#unknown(call, asked, judged.asUnknown)
         this.#asked.delete(request.idKey)
         if (asked.isCancelled) return undefined
         const answer = call === null ? methodDenial(request, denial) : denialAnswer(call, denial)
@@ -404,25 +411,27 @@ export class Relay {
   }
 
   /** A tool that is hidden is answered as the server answers one that it does not have. */
-  async #unknown(call: ToolCall, asked: Asked): Promise<void> {
-    const text = await this.#options.path.unknownTools.answer(call, (probe) =>
-      this.#probes.ask(probe),
-    )
-    const { idKey } = call.request
+  async #unknown(call: ToolCall, asked: Asked, counted?: CallAllowed): Promise<void> {
+    const { idKey, idText } = call.request
+    const isOpen = (): boolean => this.#asked.get(idKey) === asked
+    const ask = (probe: string): Promise<string | null> => this.#probes.ask(probe)
+    const { unknownTools } = this.#options.path
+    const { response, end } = await askedAsUnknown(unknownTools, call, { asked, isOpen, ask })
+    void this.#follow(counted?.settle(end, response?.body.value))
     // It was open as long as that of any other tool, and its id nobody else's.
-    if (this.#asked.get(idKey) !== asked) return
+    if (!isOpen()) return
     this.#asked.delete(idKey)
     if (asked.isCancelled) return
-    const message = text === null ? null : readMessage(text)
-    if (message?.kind !== 'response') {
-      this.#toClient(unknownToolAnswer(call), idKey)
-      return
-    }
-    await this.#words.answer(message, {
-      idText: call.request.idText,
-      name: call.tool,
-      isList: false,
-    })
+    const judge = counted?.judgeResult ?? null
+    if (response === null) this.#toClient(unknownToolAnswer(call), idKey)
+    else
+      await this.#words.answer(response, {
+        idText,
+        name: call.tool,
+        isList: false,
+        isCall: true,
+        judge,
+      })
   }
 
   #notification(notification: Notification): void {
@@ -516,23 +525,10 @@ export class Relay {
 
   /** What the person or the model behind the client answers a server. */
   #clientAnswer(response: Response): void {
-    const { idKey, idText } = response
+    const { idKey } = response
     if (this.#waits?.answered(response) === true) return
     if (idKey === null || !this.#askedByServer.delete(idKey)) return
-    const { toServer, inspection, log } = this.#options
-    const refuse = (why: string): void =>
-      toServer(errorAnswer(idText, RPC_ERRORS.internal, why), null)
-    const answered = judgedAnswer(inspection, this.#caller, response).then(
-      (text) => {
-        if (text === null) refuse('The answer was refused.')
-        else toServer(text, response)
-      },
-      (error: unknown) => {
-        log.warn('an answer of the client was not passed on', { reason: said(error) })
-        refuse('The answer could not be judged.')
-      },
-    )
-    void this.#follow(answered)
+    void this.#follow(answerGoesOn(this.#options, this.#caller, response))
   }
 
   #serverAnswer(response: Response): void | Promise<void> {

@@ -15,7 +15,9 @@ export interface Underway {
   readonly what: Judgeable
   readonly caller: Caller
   /** A call is judged and counted by one revision of each. */
-  readonly policies: PoliciesNow
+  policies: PoliciesNow
+  /** What hides the tool: then the call is judged as one of a tool that is not there. */
+  hiddenBy: string | null
   /** What a round before took. */
   paid: Paid | null
   took: string

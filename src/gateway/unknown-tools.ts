@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { readMessage, withId } from '../mcp/wire/index.ts'
+import type { CallOutcome } from '../audit/index.ts'
+import { type Response, readMessage, withId } from '../mcp/wire/index.ts'
+import { type Asked, endOf } from './relay-messages.ts'
 import type { ToolCall } from './tool-call.ts'
 
 /** What a server answered to a call of a tool that it does not have, and by which name it was called. */
@@ -48,6 +50,35 @@ export class UnknownTools {
     if (message.kind !== 'response') return null
     return withName(withId(message, idText), found, tool)
   }
+}
+
+/**
+ * Asks how a call of a hidden tool is answered, and says how it would have ended had there been no such tool.
+ *
+ * @param isOpen whether the request is not answered yet
+ * @returns without an answer where nobody waits for one or the server does not say
+ */
+export async function askedAsUnknown(
+  tools: UnknownTools,
+  call: ToolCall,
+  {
+    asked,
+    isOpen,
+    ask,
+  }: {
+    readonly asked: Asked
+    readonly isOpen: () => boolean
+    readonly ask: (text: string) => Promise<string | null>
+  },
+): Promise<{ readonly response: Response | null; readonly end: CallOutcome }> {
+  if (!isOpen() || asked.isCancelled) return { response: null, end: 'never-sent' }
+  const text = await tools.answer(call, ask)
+  if (!isOpen()) return { response: null, end: 'lost' }
+  if (asked.isCancelled) return { response: null, end: 'cancelled' }
+  const message = text === null ? null : readMessage(text)
+  return message?.kind === 'response'
+    ? { response: message, end: endOf(message) }
+    : { response: null, end: 'refused-by-server' }
 }
 
 function withName(text: string, { name }: Learned, tool: string): string {

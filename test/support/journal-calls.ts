@@ -29,6 +29,7 @@ export const callOf = (max: number) => ({
     took: '',
   },
   rule: '/tools/t',
+  hiddenBy: null,
   isDurable: false,
   mayWait: true,
   shadow: null,

@@ -33,3 +33,4 @@ export {
 } from './read-tool-policy.ts'
 export { foundInResult, recordSecondsOf, resultPathsOf } from './recording.ts'
 export { windowOf, windowText } from './windows.ts'
+export { withoutNames } from './without-names.ts'
