@@ -425,7 +425,7 @@ export class HttpDoor {
     shared: SharedUpstream,
   ): void | Promise<void> {
     const { message, response, frame, takesStream, prefersStream } = posted
-    const refusal = modernProblem(request, message, shared.tools)
+    const refusal = modernProblem(request, message, shared.tools, policiesNow)
     if (refusal !== null) {
       sendJson(response, 400, refusal)
       return undefined

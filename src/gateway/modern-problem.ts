@@ -4,6 +4,7 @@ import {
   META,
   type Message,
   memberOf,
+  type ParamHeader,
   type Request,
   RPC_ERRORS,
   readMessage,
@@ -11,6 +12,7 @@ import {
   versionNamedBy,
   withMembers,
 } from '../mcp/wire/index.ts'
+import { isListedByAll, type PoliciesNow } from './applied-policies.ts'
 import type { DoorRequest } from './http-request.ts'
 import { isObject } from './tool-call.ts'
 
@@ -42,11 +44,13 @@ export function rpcError(idText: string, code: number, message: string, data?: o
  * Why a request of the revisions that stand alone is refused, as a message; null when it is not.
  *
  * @param tools what is known of the headers that tools ask for
+ * @param policiesNow of a tool that they do not list, nothing is known; null: `tools` knows listed ones alone
  */
 export function modernProblem(
   request: Pick<DoorRequest, 'headers'>,
   message: Message,
   tools: ToolHeaders,
+  policiesNow: (() => PoliciesNow) | null = null,
 ): string | null {
   const idText = idTextOf(message)
   if (message.kind === 'response')
@@ -59,7 +63,7 @@ export function modernProblem(
   if (message.kind === 'request') {
     if (version === null)
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.version}.`)
-    const wanted = toolHeadersOf(message, tools)
+    const wanted = toolHeadersOf(message, tools, policiesNow)
     const call = wanted === null || wanted.length === 0 ? calledIn(message) : null
     const before = call === null ? undefined : agreeing.get(request.headers)
     if (before === undefined || before.version !== version || before.call !== call) {
@@ -102,7 +106,7 @@ export function toolHeadersProblem(
   message: Request,
   tools: ToolHeaders,
 ): string | null {
-  const wanted = toolHeadersOf(message, tools)
+  const wanted = toolHeadersOf(message, tools, null)
   return wanted === null || wanted.length === 0 ? null : modernProblem(request, message, tools)
 }
 
@@ -117,9 +121,17 @@ function calledIn({ method, params }: Request): string | null {
   return typeof name === 'string' ? name : null
 }
 
-function toolHeadersOf(message: Request, tools: ToolHeaders) {
+function toolHeadersOf(
+  message: Request,
+  tools: ToolHeaders,
+  policiesNow: (() => PoliciesNow) | null,
+): readonly ParamHeader[] | null {
   if (message.method !== 'tools/call' || !isObject(message.params?.value)) return null
-  return tools.of(message.params.value['name'])
+  const { name } = message.params.value
+  const wanted = tools.of(name)
+  if (wanted === null || wanted.length === 0 || policiesNow === null) return wanted
+  const policies = policiesNow()
+  return policies.length > 0 && isListedByAll(policies, String(name)) ? wanted : null
 }
 
 /** What the client of a message declares that it can do, or null. */

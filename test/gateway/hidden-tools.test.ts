@@ -12,9 +12,13 @@ import {
   until,
   vault,
 } from '../support/between.ts'
+import { json, scripted } from '../support/http-upstream.ts'
+import { openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
 
 const HIDDEN = 'drop_one'
 const ABSENT = 'none_one'
+const FALLBACKS = ['allow', 'deny']
 
 interface Row {
   readonly what: string
@@ -211,10 +215,66 @@ for (const [how, of] of [
   })
 
 test('the audit says that it was hidden, and it is refused', async () => {
-  for (const fallback of ['allow', 'deny']) {
+  for (const fallback of FALLBACKS) {
     const row = { what: fallback, policy: { default: fallback }, told: [] }
     await told(row, HIDDEN, record)
     const { kind, by } = await recorded('tool.call')
     assert.deepEqual([kind, by], ['refusal', '(hidden)'])
+  }
+})
+
+test('what a hidden tool asks for in headers is not checked, nor that of one that is not named', async () => {
+  const inputSchema = {
+    type: 'object',
+    properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
+  }
+  const tools = [HIDDEN, 'look'].map((name) => ({ name, inputSchema }))
+  const far = await scripted(({ rpc }, response) => {
+    const results: Readonly<Record<string, object>> = {
+      'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } },
+      'tools/list': { tools },
+    }
+    const result = results[rpc.method ?? '']
+    const error = { code: -32602, message: `Unknown tool: ${String(rpc.params?.['name'])}` }
+    json(response, {
+      id: rpc.id,
+      ...(result === undefined ? { error } : { result: { resultType: 'complete', ...result } }),
+    })
+  })
+  const { vault: own, door, servers, policies } = await openDoor()
+  const { agents, grants } = own.identity
+  await servers.add(PERSON, 'far', { kind: 'http', url: far.url, headers: [] })
+  const { agent } = await agents.create(PERSON, { name: 'asking' })
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  for (const fallback of FALLBACKS) {
+    const policy = { version: '1', default: fallback, hide: [HIDDEN], tools: { look: {} } }
+    await policies.set(PERSON, fallback, Buffer.from(JSON.stringify(policy)))
+  }
+  for (const fallback of FALLBACKS) {
+    const asked = { label: fallback, server: 'far', policies: [fallback] }
+    const { bearer } = await grants.create(PERSON, agent.id, asked)
+    const post = async (
+      method: string,
+      params: { readonly name?: string; readonly arguments?: object },
+    ) => {
+      const headers = {
+        Authorization: `Bearer ${bearer.reveal()}`,
+        'MCP-Protocol-Version': '2026-07-28',
+        'Mcp-Method': method,
+        ...(params.name !== undefined && { 'Mcp-Name': params.name }),
+      }
+      const message = { jsonrpc: '2.0', id: 1, method, params: { ...params, _meta } }
+      const answer = await door.post(message, headers, '/s/far/mcp')
+      return `${answer.status} ${(await answer.text()).replaceAll(params.name ?? 'nothing', 'NAME')}`
+    }
+    assert.match(await post('tools/list', {}), /^200 .*"look"/)
+    const call = (name: string) => post('tools/call', { name, arguments: { region: 'eu' } })
+    assert.match(await call('look'), /^400 .*-32020/)
+    const hidden = await call(HIDDEN)
+    assert.equal(hidden, await call(ABSENT))
+    assert.match(hidden, fallback === 'allow' ? UNKNOWN : /Rule: \/default/)
   }
 })
