@@ -9,7 +9,16 @@ import { createLog, silentLog } from '../src/core/log.ts'
 import type { Caller } from '../src/core/principals.ts'
 import { SecretText } from '../src/core/secret-text.ts'
 import { CallPath, MessageInspection, Relay } from '../src/gateway/index.ts'
-import { between, last, policiesOf, recorded, type Told, textOf, vault } from './support/between.ts'
+import {
+  between,
+  last,
+  policiesOf,
+  probedBy,
+  recorded,
+  type Told,
+  textOf,
+  vault,
+} from './support/between.ts'
 import { agentWith } from './support/registered.ts'
 import { AGENT, openTestVault, PERSON } from './support/vault.ts'
 
@@ -45,7 +54,7 @@ test('a denied call is answered here, says which rule, and never reaches the ser
   })
   assert.doesNotMatch(JSON.stringify(first), /business/)
   await one.call(2, 'other')
-  assert.match(textOf(one), /^\[POLICY DENIED\] .*\nRule: \/default$/)
+  assert.match(textOf(one), /^\[POLICY DENIED\] .*\nRule: \(default deny\)$/)
   assert.deepEqual(one.toServer, [])
 })
 
@@ -455,11 +464,9 @@ test('a call has to pass every policy, and counts against the limits of all', as
   await one.call(3, 'b')
   assert.match(textOf(one), /Rule: p2#\/tools\/b\/action$/)
   await one.call(4, 'd')
-  assert.match(textOf(one), /Rule: p1#\/default$/)
+  assert.match(textOf(one), /Rule: p1#\(default deny\)$/)
   assert.equal(one.toServer.length, 1)
-  // As 'd', which nothing names: neither says that it is there.
-  await one.call(5, 'c')
-  assert.match(textOf(one), /Rule: p1#\/default$/)
+  await probedBy(one, { id: 5, method: 'tools/call', params: { name: 'c' } })
   await one.relay.serverEnded('gone')
   assert.equal((await recorded('tool.call', 'intent')).detail?.['policy'], 'r1 r2')
   await one.client({ id: 6, method: 'tools/list' })

@@ -24,10 +24,17 @@ export function deniedByPolicy(rule: string, reason: string): Denial {
   return {
     rule,
     kind: 'denied',
-    text: `[POLICY DENIED] ${reason}\nRule: ${rule}`,
+    text: `[POLICY DENIED] ${reason}\nRule: ${shownRule(rule)}`,
     isRecorded: false,
   }
 }
+
+/** Agents read of a policy's default as they do of Intercept's. */
+function shownRule(rule: string): string {
+  return rule.replace(BY_DEFAULT, '$1(default deny)')
+}
+
+const BY_DEFAULT = /(^|#)\/default$/
 
 /** What a server may take for something that it is not judged as: answered as a method that is not there. */
 export const MISTAKABLE: Denial = {

@@ -230,7 +230,7 @@ test('other methods have rules, limits and records too', async () => {
   assert.match(last(one).error?.message ?? '', /The limit 'reads' of 1 in a month is reached/)
   await one.client({ id: 4, method: 'prompts/get', params: { name: 'x' } })
   assert.equal(last(one).error?.code, -32601)
-  assert.match(last(one).error?.message ?? '', /\/default/)
+  assert.match(last(one).error?.message ?? '', /\(default deny\)/)
   assert.deepEqual(
     one.toServer.map((text) => (JSON.parse(text) as { id: number }).id),
     [2],

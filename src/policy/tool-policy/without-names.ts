@@ -2,12 +2,16 @@ import type { ToolPolicy } from './model.ts'
 
 const known = new WeakMap<ToolPolicy, ToolPolicy>()
 
-/** A policy as it holds for tools that it names nowhere: a hidden tool that is judged by it looks like one of these. */
+/**
+ * A policy as it holds for a hidden tool: as for tools that it names nowhere, where those are not denied. What its
+ * server does not have is its server's to say.
+ */
 export function withoutNames(policy: ToolPolicy): ToolPolicy {
   let without = known.get(policy)
   if (without === undefined) {
     without = {
       ...policy,
+      fallback: 'allow',
       hide: new Set(),
       tools: new Map(),
       classes: new Map(),
