@@ -37,7 +37,7 @@ export function openApi(
       identity.enrolments({ approvals: stack.approvals.approvals, rates: stack.rates }),
     ),
     freezes: identity.freezes,
-    grants: identity.grants,
+    grants: stack.grants,
     gateway: stack.registry,
     replays: lazily(async () => (await import('./open-replay.ts')).openReplay(stack)),
     approvals: stack.approvals.approvals,

@@ -18,6 +18,7 @@ import type { AuditPort } from '../core/admin-port.ts'
 import type { KeySourceKind, Settings } from '../core/config.ts'
 import type { Db, Reader } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
+import type { GrantPort } from '../core/grant-port.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyPort } from '../core/policy-port.ts'
 import type { RatePort } from '../core/rate-port.ts'
@@ -78,6 +79,8 @@ export interface Stack {
   readonly heads: HeadKeeper
   readonly vault: LocalVault
   readonly identity: Identity
+  /** Those of `identity`, made only for what is registered. */
+  readonly grants: GrantPort
   /** What people are asked before something is done, and who else is told. */
   readonly approvals: OpenApprovals
   readonly audit: AuditPort
@@ -233,6 +236,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       heads,
       vault,
       identity,
+      grants: {
+        ...identity.grants,
+        create: async (...asked) => (await registry()).createGrant(...asked),
+      },
       approvals,
       rights,
       vaultKeys,

@@ -9,7 +9,12 @@ import type { AskUnlock } from './key-sources.ts'
 import { askLazily, lazily } from './lazily.ts'
 import type { Stack } from './open-stack.ts'
 
-const doorsOf = ({ identity, policies, sharing }: Stack) => ({ ...identity, policies, ...sharing })
+const doorsOf = ({ identity, grants, policies, sharing }: Stack) => ({
+  ...identity,
+  grants,
+  policies,
+  ...sharing,
+})
 
 /** Joins the domains into what the commands ask for. Every module behind a dot-import is loaded when it is needed. */
 export function wire(settings: Settings = loadSettings()): CliDeps {

@@ -15,7 +15,7 @@ export interface RegistryParts {
   readonly clock: Clock
   readonly standing: StandingPort
   readonly tables: RegistryTables
-  readonly grants: Pick<GrantPort, 'list' | 'attach' | 'detach'>
+  readonly grants: Pick<GrantPort, 'list' | 'create' | 'attach' | 'detach'>
   /** Takes the tokens of a login back that the store has no more. */
   readonly revoke: (login: LoginRow) => Promise<boolean>
 }

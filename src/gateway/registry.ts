@@ -7,6 +7,7 @@ import type { Clock } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
 import type { LoginRow } from './oauth/login-rows.ts'
 import { createToolPolicies } from './policies.ts'
+import { createsRegistered } from './registered-grants.ts'
 import { type RegistryTables, registryTables } from './registry-rows.ts'
 import { createServers } from './servers.ts'
 
@@ -14,6 +15,8 @@ import { createServers } from './servers.ts'
 export interface Registry {
   readonly servers: ServerPort
   readonly policies: ToolPolicyPort
+  /** As `GrantPort.create`, for a server and policies that there are. */
+  readonly createGrant: GrantPort['create']
   readonly tables: RegistryTables
 }
 
@@ -22,12 +25,17 @@ export function createRegistry(parts: {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly standing: StandingPort
-  readonly grants: Pick<GrantPort, 'list' | 'attach' | 'detach'>
+  readonly grants: Pick<GrantPort, 'list' | 'create' | 'attach' | 'detach'>
   readonly rowMac: RowMac
   readonly revoke: (login: LoginRow) => Promise<boolean>
 }): Registry {
   const { rowMac, ...rest } = parts
   const tables = registryTables(rowMac)
   const within = { ...rest, tables }
-  return { servers: createServers(within), policies: createToolPolicies(within), tables }
+  return {
+    servers: createServers(within),
+    policies: createToolPolicies(within),
+    createGrant: createsRegistered(within),
+    tables,
+  }
 }

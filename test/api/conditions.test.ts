@@ -6,7 +6,7 @@ import { ApiBrowser } from '../support/api-browser.ts'
 import { userWithKey } from '../support/identity.ts'
 import { firstOwner } from '../support/people.ts'
 import { servedStores } from '../support/served-stores.ts'
-import type { TestVault } from '../support/vault.ts'
+import { PERSON, type TestVault } from '../support/vault.ts'
 import { POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
@@ -233,6 +233,8 @@ for (const store of [SQLITE, POSTGRES])
       const { vault, api } = await served.fresh()
       const browser = new ApiBrowser(api, await firstOwner(vault))
       const agent = await registerAgent(vault, [])
+      const { servers } = await vault.registry()
+      await servers.add(PERSON, 'github', { kind: 'stdio', command: ['server'], variables: [] })
       return { vault, api, browser, agent: agent.id }
     }
 

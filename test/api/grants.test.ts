@@ -5,6 +5,7 @@ import { ApiBrowser } from '../support/api-browser.ts'
 import { userWithKey } from '../support/identity.ts'
 import { firstOwner } from '../support/people.ts'
 import { servedStores } from '../support/served-stores.ts'
+import { PERSON } from '../support/vault.ts'
 import { POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 type Body = Readonly<Record<string, unknown>>
@@ -16,6 +17,9 @@ for (const store of [SQLITE, POSTGRES])
     async function fresh() {
       const { vault, api } = await served.fresh()
       await vault.identity.authentication.org()
+      const { servers, policies } = await vault.registry()
+      await servers.add(PERSON, 'github', { kind: 'stdio', command: ['server'], variables: [] })
+      await policies.set(PERSON, 'read-only', Buffer.from('{"version":"1","default":"deny"}'))
       const present = new ApiBrowser(api, await firstOwner(vault))
       const admin = (await userWithKey(vault, 'admin')).key
       const call = async (bearer: string, method: string, target: string, body?: unknown) => {
@@ -75,5 +79,24 @@ for (const store of [SQLITE, POSTGRES])
       assert.equal((await call(agent.key, 'GET', '/v1/grants')).status, 403)
       for (const wrong of [{}, { ...asked, server: 'a/b' }, { ...asked, scope: 'x' }])
         assert.equal((await inPerson('POST', at, wrong)).status, 400)
+    })
+
+    test('a grant for what is not there is refused, with the nearest name for whoever may look', async () => {
+      const { call, inPerson, agent } = await fresh()
+      const at = `/v1/agents/${agent.id}/grants`
+      const asked = { label: 'laptop', server: 'github', policies: ['read-only'] }
+      for (const [change, field, message] of [
+        [{ server: 'gihub' }, 'server', /'gihub', which is not there; did you mean 'github'\?$/],
+        [{ server: 'elsewhere' }, 'server', /'elsewhere', which is not there\.$/],
+        [{ policies: ['read-only', 'readonly'] }, 'policies', /'readonly'.* mean 'read-only'\?$/],
+      ] as const) {
+        const { status, body } = await inPerson('POST', at, { ...asked, ...change })
+        assert.deepEqual([status, body['code'], body['field']], [400, 'BAD_INPUT', field])
+        assert.match(String(body['detail']), message)
+        const stranger = await call(agent.key, 'POST', at, { ...asked, ...change })
+        assert.equal(stranger.status, 403)
+        assert.doesNotMatch(JSON.stringify(stranger.body), /github|read-only/)
+      }
+      assert.deepEqual((await inPerson('GET', at)).body['grants'], [])
     })
   })

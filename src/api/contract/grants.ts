@@ -3,7 +3,9 @@ import { instant, nullableInstant, uuid } from './schemas.ts'
 
 export const grantBody = z.strictObject({
   label: z.string().describe('Who holds it: a client, a machine.'),
-  server: z.string().describe('Server behind the gateway; the bearer counts nowhere else.'),
+  server: z
+    .string()
+    .describe('Server behind the gateway, added before; the bearer counts nowhere else.'),
   policies: z.array(z.string()).describe('Names of the policies that its calls are judged by.'),
   expires_at: instant.nullish(),
 })
