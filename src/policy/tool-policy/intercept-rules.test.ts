@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { toolCall } from '../../../test/support/tool-calls.ts'
 import { amountText } from './cost.ts'
+import { decideTool } from './decide.ts'
 import { readToolPolicy } from './read-tool-policy.ts'
 
 const read = (rules: string, tool = 'pay') =>
@@ -84,6 +86,16 @@ const refused: readonly [what: string, rule: string, problems: readonly string[]
     '{name: r, conditions: [{path: state.pay.c, op: lt, value: 9}], state: {counter: c, window: day, increment_from: amount}}',
     ["6:121 'increment_from' must begin with 'args.'"],
   ],
+  [
+    'a cap that is never counted to',
+    'name: r\n        conditions:\n          - {path: state.pay.c, op: lt, value: 9007199254740993}\n        state: {counter: c, window: day}',
+    ['8:48 nothing is counted beyond 9007199254740991; leave the cap out, or count larger units'],
+  ],
+  ...['29s', '169h', 'soon', '1d'].map((time): (typeof refused)[number] => [
+    `an approval that is waited for ${time}`,
+    `name: r\n        action: require_approval\n        approval_timeout: ${time}`,
+    ["8:27 'approval_timeout' must be a time such as '30m', 30s to 168h"],
+  ]),
 ]
 for (const [what, rule, problems] of refused)
   test(`a rule is refused where it stands: ${what}`, async () => {
@@ -140,13 +152,6 @@ for (const [op, value, expected] of counts)
   })
 
 test('an approval of later versions waits as long as it says', async () => {
-  const one = await read(
-    '      - {name: a, action: require_approval, approval_timeout: 30m}\n' +
-      '      - {name: b, action: require_approval, conditions: [{path: args.a, op: gt, value: 5}], on_deny: Ask.}',
-  )
-  assert.ok('problems' in one)
-  const [first] = one.problems
-  assert.equal(first?.problem, "'approve_if' never counts beside the action 'require_approval'")
   const some = await read(
     '      - {name: b, action: require_approval, approval_timeout: 2h, conditions: [{path: args.a, op: gt, value: 5}], on_deny: Ask.}',
   )
@@ -158,3 +163,55 @@ test('an approval of later versions waits as long as it says', async () => {
     [['Ask.', 'b', '/tools/pay/rules/0']],
   )
 })
+
+const LARGE =
+  '{name: large, action: require_approval, on_deny: Ask, conditions: [{path: args.a, op: gt, value: 5}]}'
+const ALL = '{name: all, action: require_approval, approval_timeout: 30m, on_deny: Wait}'
+const approvals: readonly [
+  what: string,
+  rules: readonly string[],
+  asking: readonly (readonly [says: string, rule: string])[],
+  warnings: readonly string[],
+][] = [
+  [
+    'alone',
+    [ALL],
+    [
+      ['Wait', '/tools/pay/rules/0'],
+      ['Wait', '/tools/pay/rules/0'],
+    ],
+    [],
+  ],
+  [
+    'behind one',
+    [LARGE, ALL],
+    [
+      ['Wait', '/tools/pay/rules/1'],
+      ['Ask', '/tools/pay/rules/0'],
+    ],
+    [],
+  ],
+  [
+    'before one, which never counts',
+    [ALL, LARGE],
+    [
+      ['Wait', '/tools/pay/rules/0'],
+      ['Wait', '/tools/pay/rules/0'],
+    ],
+    ['7:9 never counts: a clause before it asks a person about every call'],
+  ],
+]
+for (const [what, rules, asking, warnings] of approvals)
+  test(`an approval without conditions, ${what}, is asked for by the first rule that is met`, async () => {
+    const one = await read(rules.map((rule) => `      - ${rule}\n`).join(''))
+    assert.ok('policy' in one, JSON.stringify(one))
+    const asked = [5, 6].map((a) => {
+      const decision = decideTool(one.policy, toolCall('pay', { a }))
+      assert.ok(decision.allowed)
+      assert.equal(decision.needsApproval?.seconds, 1800)
+      return [decision.needsApproval.reason, decision.needsApproval.rule]
+    })
+    assert.deepEqual(asked, asking)
+    const said = one.warnings.map(({ line, column, problem }) => `${line}:${column} ${problem}`)
+    assert.deepEqual(said, warnings)
+  })

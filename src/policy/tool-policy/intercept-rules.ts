@@ -1,4 +1,5 @@
 import { compareDecimals, type Decimal, parseDecimal } from '../../core/decimal.ts'
+import { MAX_APPROVAL, MIN_APPROVAL } from './document-keys.ts'
 import type { DocumentReader, Fields } from './document-reader.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 import { pointerStep } from './pointer-step.ts'
@@ -64,8 +65,12 @@ interface Lowered {
   readonly require: JsonNode[]
   readonly approveIf: JsonNode[]
   readonly limits: JsonNode[]
-  needsApproval: boolean
-  timeout: number | null
+  timeout: Timeout | null
+}
+
+interface Timeout {
+  readonly seconds: number
+  readonly at: JsonNode
 }
 
 interface RulePlace {
@@ -96,22 +101,16 @@ class Lowering {
       require: [],
       approveIf: [],
       limits: [],
-      needsApproval: false,
       timeout: null,
     }
     this.#counters = new Set()
     for (const [index, rule] of this.#reader.list(rules).entries())
       this.#rule(rule, `${pointer}/rules/${index}`, key, lowered)
-    const { denyIf, require, approveIf, limits, needsApproval, timeout } = lowered
+    const { denyIf, require, approveIf, limits, timeout } = lowered
     const made = (name: string, items: readonly JsonNode[]): readonly JsonMember[] =>
       items.length === 0
         ? []
         : [{ key: name, keyStart: member.keyStart, value: list(value, items) }]
-    const settled = (name: string, node: JsonNode): JsonMember => ({
-      key: name,
-      keyStart: member.keyStart,
-      value: node,
-    })
     return {
       ...member,
       value: {
@@ -120,14 +119,19 @@ class Lowering {
         end: value.end,
         pointer,
         members: [
-          ...(needsApproval ? [settled('action', text(value, 'require_approval'))] : []),
           ...made('deny_if', denyIf),
           ...made('require', require),
           ...made('approve_if', approveIf),
           ...made('limits', limits),
           ...(timeout === null
             ? []
-            : [settled('approval_timeout', number(value, String(timeout)))]),
+            : [
+                {
+                  key: 'approval_timeout',
+                  keyStart: timeout.at.start,
+                  value: number(timeout.at, String(timeout.seconds)),
+                },
+              ]),
         ],
       },
     }
@@ -154,15 +158,14 @@ class Lowering {
       lowered.denyIf.push(clause(place, []))
       return
     }
-    const seconds = this.#timeout(fields.get('approval_timeout'))
-    if (seconds !== null) lowered.timeout = Math.min(seconds, lowered.timeout ?? seconds)
-    const conditions = reader.list(fields.get('conditions'))
+    const timeout = this.#timeout(fields.get('approval_timeout'))
+    if (timeout !== null && timeout.seconds < (lowered.timeout?.seconds ?? Infinity))
+      lowered.timeout = timeout
     const asked = {
       ...place,
       said: said.map((one) => (one === onDeny ? { ...one, key: 'reason' } : one)),
     }
-    if (conditions.length > 0 || tool === '*') lowered.approveIf.push(clause(asked, conditions))
-    else lowered.needsApproval = true
+    lowered.approveIf.push(clause(asked, reader.list(fields.get('conditions'))))
   }
 
   #refuseBeside({ fields }: RulePlace, names: readonly string[], action: string): void {
@@ -262,7 +265,8 @@ class Lowering {
     if (/\s/.test(name))
       return reader.refuse(counterAt.value.start, `'counter' of ${owner} must be one word`)
     this.#take(name, counterAt.value.start)
-    return { name, window, from, cost: number(member.value, String(increment)) }
+    const cost = incrementAt && number(incrementAt.value, String(increment))
+    return { name, window, from, cost: cost ?? null }
   }
 
   /** What a condition on a counter lets it come to, as the document would have it. */
@@ -288,16 +292,26 @@ class Lowering {
       reader.refuse(value?.start ?? node.start, 'no count is ever below this')
       return null
     }
+    if (units > Number.MAX_SAFE_INTEGER) {
+      const most = `nothing is counted beyond ${Number.MAX_SAFE_INTEGER}`
+      reader.refuse(value?.start ?? node.start, `${most}; leave the cap out, or count larger units`)
+      return null
+    }
     return decimalText(units, scale)
   }
 
-  #timeout(member: JsonMember | undefined): number | null {
+  #timeout(member: JsonMember | undefined): Timeout | null {
     const text = this.#reader.text(member)
     if (member === undefined || text === undefined) return null
     const [, count, unit] = TIMEOUT.exec(text) ?? []
-    if (count !== undefined && (unit === 's' || unit === 'm' || unit === 'h'))
-      return Number(count) * SECONDS[unit]
-    this.#reader.refuse(member.value.start, "'approval_timeout' must be a time such as '30m'")
+    const seconds =
+      unit === 's' || unit === 'm' || unit === 'h' ? Number(count) * SECONDS[unit] : Number.NaN
+    if (seconds >= MIN_APPROVAL && seconds <= MAX_APPROVAL) return { seconds, at: member.value }
+    const most = MAX_APPROVAL / SECONDS.h
+    this.#reader.refuse(
+      member.value.start,
+      `'approval_timeout' must be a time such as '30m', ${MIN_APPROVAL}s to ${most}h`,
+    )
     return null
   }
 }

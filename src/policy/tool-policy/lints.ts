@@ -63,6 +63,10 @@ function rulesLints(rule: Rule): readonly Lint[] {
     for (const one of behind)
       says(one.pointer, 'never counts: a clause without conditions denies every call')
   }
+  const asksAlways = approveIf.findIndex(({ tests }) => tests.length === 0)
+  if (asksAlways !== -1)
+    for (const one of approveIf.slice(asksAlways + 1))
+      says(one.pointer, 'never counts: a clause before it asks a person about every call')
   const all = [
     ...denyIf,
     ...require,

@@ -26,9 +26,6 @@ import { pointerStep } from './pointer-step.ts'
 import type { PathPlace } from './subject-path.ts'
 import { TestReader } from './test-reader.ts'
 
-/** Where the rule of all tools stands; it has no action of its own. */
-const ALL_TOOLS: ReadonlySet<string> = new Set(['/all_tools', '/tools/*'])
-
 const EMPTY_RULE: Omit<Rule, 'pointer'> = {
   action: 'allow',
   reason: null,
@@ -54,7 +51,7 @@ const BESIDE_ACTION: Readonly<Partial<Record<RuleAction, readonly string[]>>> = 
 /** Lists of clauses that may be meant to be met by every call when nothing stands in them, and how that is written. */
 const EMPTY: Readonly<Record<string, string>> = {
   deny_if: 'to deny always, write [{"conditions": []}]',
-  approve_if: `to ask always, write the action 'require_approval', in 'all_tools' [{"conditions": []}]`,
+  approve_if: 'to ask always, write [{"conditions": []}]',
 }
 
 /** Reads a document into the model. What is wrong is told to the reader of the document. */
@@ -283,15 +280,8 @@ export class PolicyReader {
       if (fields === undefined) return []
       const listed = reader.needed(fields, 'conditions', node, what)
       const conditions = reader.list(listed)
-      if (listed?.value.kind === 'list' && conditions.length === 0) {
-        if (key === 'require')
-          reader.refuse(listed.value.start, "'require' without conditions requires nothing")
-        if (key === 'approve_if' && !ALL_TOOLS.has(owner))
-          reader.refuse(
-            listed.value.start,
-            "'approve_if' without conditions is the action 'require_approval'",
-          )
-      }
+      if (key === 'require' && listed?.value.kind === 'list' && conditions.length === 0)
+        reader.refuse(listed.value.start, "'require' without conditions requires nothing")
       const pointer = node.pointer ?? `${owner}/${key}${pointerStep(index)}`
       reader.mark(pointer, node.start)
       return [
