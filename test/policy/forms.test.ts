@@ -94,11 +94,22 @@ test('the canonical form of a canonical form is itself', async () => {
       const yaml = await formattedPolicy('p.yaml', bytes(commented))
       assert.equal(await formattedPolicy('p.yaml', bytes(yaml)), yaml)
       for (const comment of commented.match(/# comment \d/g) ?? [])
-        assert.ok(yaml.includes(comment), `${comment} is gone`)
+        assert.equal(followerOf(yaml, comment), followerOf(commented, comment), comment)
     }),
     RUNS,
   )
 })
+
+/** What a comment on a line of its own is about: the key behind it, or an item; `top` above all. */
+function followerOf(yaml: string, comment: string): string {
+  const lines = yaml.split('\n').map((line) => line.trim())
+  const at = lines.indexOf(comment)
+  assert.ok(at !== -1, `${comment} is gone`)
+  const isCode = (line: string): boolean => line !== '' && !line.startsWith('#')
+  if (!lines.slice(0, at).some(isCode)) return 'top'
+  const line = lines.slice(at + 1).find(isCode) ?? ''
+  return line.startsWith('- ') ? 'an item' : (/^[^:]*/.exec(line)?.[0] ?? '')
+}
 
 test('a JSON policy in canonical form', async () => {
   assert.equal(
@@ -157,11 +168,113 @@ tools:
   pay:
     reason: 'Not now.'
     require: [{conditions: [{path: args.a, op: lt, value: 0.10000000000000000001}]}]
-    limits:
-      # how often
+    limits: # how often
       - {counter: c, window: day, max: 5.10, cost: {path: args.amount, scale: 2}} # a day
 `,
   )
+})
+
+const COMMENTED = `# About all of it.
+
+# about tools
+tools:
+  # about b
+  b:
+    # about limits
+    limits: # behind limits
+      # about the first limit
+      - counter: c # behind c
+        # about max
+        max: 5 # behind max
+        window: hour # behind window
+        # the end of the limit
+      # the end of limits
+    # about action
+    action: allow # behind action
+
+    # about the reason
+    reason: > # behind the reason
+      Not
+      now.
+    # the end of b
+  # about a
+  a:
+    require: # behind require
+    - on_deny: "No" # behind on_deny
+      # about the conditions
+      conditions:
+        - # about the path
+          path: args.a
+          op: exists # behind op
+          value: true
+  # the end of tools
+#
+# about default
+default:
+  # why
+  deny # behind default
+hide: [x, # behind x
+  z # behind z
+  ] # behind hide
+# about version
+version: "1" # behind version
+
+# The end of the file.
+`
+
+test('a comment of a YAML policy stays where it stands: before a key or item, behind a value, at an end', async () => {
+  const formatted = await formattedPolicy('p.yaml', bytes(COMMENTED))
+  assert.equal(
+    formatted,
+    `# About all of it.
+
+# about version
+version: "1" # behind version
+#
+# about default
+# why
+default: deny # behind default
+hide:
+  [
+    x, # behind x
+    z # behind z
+  ] # behind hide
+# about tools
+tools:
+  # about b
+  b:
+    # about action
+    action: allow # behind action
+
+    # about the reason
+    reason: > # behind the reason
+      Not now.
+    # about limits
+    limits: # behind limits
+      # about the first limit
+      - counter: c # behind c
+        window: hour # behind window
+        # about max
+        max: 5 # behind max
+        # the end of the limit
+      # the end of limits
+    # the end of b
+  # about a
+  a:
+    require: # behind require
+      - # about the conditions
+        conditions:
+          - # about the path
+            path: args.a
+            op: exists # behind op
+            value: true
+        on_deny: "No" # behind on_deny
+  # the end of tools
+
+# The end of the file.
+`,
+  )
+  assert.equal(await formattedPolicy('p.yaml', bytes(formatted)), formatted)
 })
 
 test('an invalid policy is not formatted and not converted', async () => {

@@ -4,6 +4,7 @@ import { jsonText, tidyYaml } from './document-text.ts'
 import { exactValue } from './exact-value.ts'
 import { parseJsonTree } from './json-tree.ts'
 import { formatOf, policyFault, readToolPolicy } from './read-tool-policy.ts'
+import { placeComments } from './yaml-comments.ts'
 import { parseYaml, parseYamlTree } from './yaml-tree.ts'
 
 /**
@@ -29,7 +30,9 @@ export async function formattedPolicy(file: string, bytes: Uint8Array): Promise<
 function settledYaml(text: string): string {
   let last = text
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    const next = tidyYaml(parseYaml(last))
+    const document = parseYaml(last, true)
+    placeComments(document, last)
+    const next = tidyYaml(document)
     if (next === last) break
     last = next
   }

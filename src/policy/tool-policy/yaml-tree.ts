@@ -19,8 +19,12 @@ export function isReadTwoWays(plain: string): boolean {
 /** What maps are merged by in older revisions. */
 export const MERGE_KEY = '<<'
 
-/** Reads a document of YAML 1.2, with the comments of its author kept. */
-export function parseYaml(text: string): Document {
+/**
+ * Reads a document of YAML 1.2, with the comments of its author kept.
+ *
+ * @param keepsTokens - whether its nodes know the tokens that they were read from
+ */
+export function parseYaml(text: string, keepsTokens = false): Document {
   let document: Document
   try {
     document = parseDocument(text, {
@@ -29,6 +33,7 @@ export function parseYaml(text: string): Document {
       schema: 'core',
       // Told by whoever reads the tree: the library compares every key with every other one.
       uniqueKeys: false,
+      keepSourceTokens: keepsTokens,
       customTags: asWritten,
     })
   } catch {
