@@ -79,7 +79,7 @@ const ADDRESS = /^\/s\/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\/mcp$/
 /** The servers of the registry, at `/s/NAME/mcp`. */
 export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayDoor> {
   const { stack, tokens, log, inspection, hostnames } = parts
-  const view = await openRegistryView(stack, log)
+  const view = await openRegistryView(stack, log, 'all')
   const peers = new GatewayPeers({ stack, tokens })
   const record = lazily(async () => openCallRecord(stack))
   const recorder = openRecorder({ stack: async () => stack, inspection, log })

@@ -21,9 +21,10 @@ const MINIMUM =
 export async function openRegistryView(
   { db, registry }: Pick<Stack, 'db' | 'registry'>,
   log: Log,
+  warnsOf?: 'all' | { readonly server: string },
 ): Promise<RegistryView> {
   const { tables } = await registry()
-  return RegistryView.open({ db, tables, log })
+  return RegistryView.open({ db, tables, log, ...(warnsOf !== undefined && { warnsOf }) })
 }
 
 /** Where calls of tools are counted and recorded. */

@@ -50,6 +50,11 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
         ? { problems: read.problems, warnings: [] }
         : { problems: [], warnings: read.warnings }
     },
+    async keepable(file, name, bytes) {
+      // Whoever reads it later knows its name and not its file.
+      const read = await readToolPolicy(bytes, formatOf(name, bytes))
+      if ('problems' in read) throw policyFault(file, read.problems)
+    },
     formatted: formattedPolicy,
     converted: convertedPolicy,
     async explained(file, bytes, question) {

@@ -84,7 +84,7 @@ async function named(
       'A server that is named has its name and its policies from there: --policy and --name go without --server.',
       { details: { field: '--server' } },
     )
-  const view = await openRegistryView(await stack(), log)
+  const view = await openRegistryView(await stack(), log, { server: name })
   try {
     const server = view.server(name)
     if (server === null)

@@ -66,7 +66,7 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'server login': { argv: ['files'], before: [] },
   'server logout': { argv: ['files'], before: [] },
   'server rm': { argv: ['files'], before: [] },
-  'policy set': { argv: ['strict', 'policy.json'], before: [] },
+  'policy set': { argv: ['strict', '-'], before: ['policyTools'] },
   'policy rm': { argv: ['strict'], before: [] },
   'policy attach': { argv: ['strict', '--server', 'files'], before: [] },
   'policy detach': { argv: ['strict', '--grant', 'id'], before: [] },
@@ -139,6 +139,7 @@ for (const [name, { argv, before }] of Object.entries(GATED))
         standing: async () => ({ project: null, file: null, state: 'none', allow: [], run: [] }),
       }),
       storeState: async () => 'empty',
+      policyTools: async () => ({ keepable: async () => {} }),
       caller: async () => AGENT,
       approvals: async () => ({
         status: async () => ASKED,

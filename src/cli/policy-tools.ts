@@ -107,6 +107,12 @@ export interface PolicyTools {
     readonly problems: readonly PolicyFinding[]
     readonly warnings: readonly PolicyFinding[]
   }>
+  /**
+   * Whether a file can be kept as a policy of a name.
+   *
+   * @throws {Fault} `BAD_INPUT` for what is no valid policy
+   */
+  keepable(file: string, name: string, bytes: Uint8Array): Promise<void>
   /** @throws {Fault} `BAD_INPUT` for what is no valid policy */
   formatted(file: string, bytes: Uint8Array): Promise<string>
   /** Without text where something a call is decided by could not be kept. Throws as `formatted`. */

@@ -78,6 +78,13 @@ export interface ToolPolicyInfo {
   readonly servers: readonly string[]
 }
 
+/** What is right in a policy and perhaps not meant. Lines and columns from 1. */
+export interface PolicyWarning {
+  readonly line: number
+  readonly column: number
+  readonly problem: string
+}
+
 export type AttachmentTarget =
   | { readonly kind: 'server'; readonly name: string }
   | { readonly kind: 'grant'; readonly id: string }
@@ -102,7 +109,7 @@ export interface ToolPolicyPort {
     name: string,
     text: Uint8Array,
     expected?: Expectation,
-  ): Promise<ToolPolicyInfo>
+  ): Promise<ToolPolicyInfo & { readonly warnings: readonly PolicyWarning[] }>
   /** @throws {Fault} `NOT_FOUND`; `CONFLICT` while it is attached to a server or named by a grant */
   remove(caller: Caller, name: string, expected?: Expectation): Promise<ToolPolicyInfo>
   /** @throws {Fault} `NOT_FOUND`; `CONFLICT` when it is attached already */

@@ -8,7 +8,7 @@ import { type Caller, principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import { type Asked, attendedLane } from '../identity/index.ts'
 import { bumpRights } from '../keys/index.ts'
-import { toolPolicyOf } from '../policy/tool-policy/index.ts'
+import { warnedPolicyOf } from '../policy/tool-policy/index.ts'
 import { createAttachments } from './attachments.ts'
 import { checkedName, lookedUp, noPolicy, type RegistryParts } from './registry-lookup.ts'
 import { rowTag, type ServerRow, serverInfo, type ToolPolicyRow } from './registry-rows.ts'
@@ -56,10 +56,10 @@ export function createToolPolicies(parts: RegistryParts): ToolPolicyPort {
     },
     async set(caller, name, bytes, expected) {
       checkedName(name)
-      await toolPolicyOf(name, bytes)
+      const { warnings } = await warnedPolicyOf(name, bytes)
       // It was read as UTF-8 just now.
       const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-      return (await ledger.commit(set, { caller, name, text, expected })).value
+      return { ...(await ledger.commit(set, { caller, name, text, expected })).value, warnings }
     },
     async remove(caller, name, expected) {
       await refuseNamedByGrants(parts, caller, name)

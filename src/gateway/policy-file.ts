@@ -5,6 +5,7 @@ import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { type PolicyProblem, warnedPolicyOf } from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy } from './applied-policies.ts'
+import { warnOf } from './policy-warnings.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
 const LOOK_MS = 500
@@ -29,7 +30,7 @@ export class PolicyFile {
   /** @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy */
   static async open(file: string, log: Log): Promise<PolicyFile> {
     const { applied, warnings } = await read(file)
-    warn(log, file, warnings)
+    warnOf(log, { file }, warnings)
     return new PolicyFile(file, applied, log)
   }
 
@@ -66,7 +67,7 @@ export class PolicyFile {
       this.#now = now
       for (const listener of this.#listeners) listener()
       this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
-      warn(this.#log, this.#file, warnings)
+      warnOf(this.#log, { file: this.#file }, warnings)
     } catch (error) {
       this.#isBroken = true
       const reason = error instanceof Fault ? error.message : 'it cannot be read'
@@ -75,12 +76,6 @@ export class PolicyFile {
       })
     }
   }
-}
-
-/** Not everybody has the policy validated first. */
-function warn(log: Log, file: string, warnings: readonly PolicyProblem[]): void {
-  for (const { line, column, problem } of warnings)
-    log.warn(`the policy may say what is not meant: ${problem}`, { file, line, column })
 }
 
 async function read(

@@ -4,9 +4,15 @@ import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
 import { rightsRevision } from '../keys/index.ts'
-import { type ToolPolicy, toolPolicyOf } from '../policy/tool-policy/index.ts'
+import {
+  type PolicyProblem,
+  type ToolPolicy,
+  toolPolicyOf,
+  warnedPolicyOf,
+} from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy, PoliciesNow } from './applied-policies.ts'
 import { revisionOfText } from './policies.ts'
+import { warnOf } from './policy-warnings.ts'
 import { type RegistryTables, serverInfo, type ToolPolicyRow } from './registry-rows.ts'
 
 /** Commits come by the thousand a second; so often, at most, is it asked whether one of them changed a right. */
@@ -24,6 +30,8 @@ export interface RegistryViewParts {
   readonly db: Db
   readonly tables: RegistryTables
   readonly log: Log
+  /** Of whose policies it is logged what they may not mean: those of all, or of one server; left out: of none. */
+  readonly warnsOf?: 'all' | { readonly server: string }
 }
 
 /**
@@ -48,6 +56,8 @@ export class RegistryView {
   #isStale = false
   #isClosed = false
   readonly #listeners = new Set<() => void>()
+  /** By the policy's name, until it was logged. */
+  readonly #warnings = new Map<string, readonly PolicyProblem[]>()
 
   private constructor(parts: RegistryViewParts, nothing: ToolPolicy, held: Held) {
     this.#parts = parts
@@ -67,6 +77,7 @@ export class RegistryView {
     view.#endWatch = parts.db.watch(() => view.#changed())
     try {
       view.#held = await view.#read()
+      view.#warn()
       return view
     } catch (error) {
       view.close()
@@ -176,6 +187,7 @@ export class RegistryView {
       if (revision !== this.#held.revision || this.#problem !== null) {
         this.#held = await this.#read()
         this.#problem = null
+        this.#warn()
         for (const listener of this.#listeners) listener()
       }
     } catch (error) {
@@ -203,6 +215,18 @@ export class RegistryView {
     }
   }
 
+  /** Once for each text of a policy. */
+  #warn(): void {
+    const { log, warnsOf } = this.#parts
+    if (warnsOf === undefined) return
+    const own = warnsOf === 'all' ? null : this.#held.servers.get(warnsOf.server)?.policies
+    for (const [name, warnings] of this.#warnings) {
+      if (own !== null && own?.includes(name) !== true) continue
+      this.#warnings.delete(name)
+      warnOf(log, { policy: name }, warnings)
+    }
+  }
+
   async #applied(rows: readonly ToolPolicyRow[]): Promise<ReadonlyMap<string, AppliedPolicy>> {
     const applied = new Map<string, AppliedPolicy>()
     for (const { name, document } of rows) {
@@ -213,11 +237,9 @@ export class RegistryView {
         continue
       }
       try {
-        applied.set(name, {
-          name,
-          policy: await toolPolicyOf(name, Buffer.from(document)),
-          revision,
-        })
+        const { policy, warnings } = await warnedPolicyOf(name, Buffer.from(document))
+        applied.set(name, { name, policy, revision })
+        this.#warnings.set(name, warnings)
       } catch (error) {
         // It was valid when it was kept, so another version of this program reads it otherwise.
         const reason = asFault(error).message

@@ -90,6 +90,16 @@ test('API: policies on tools are kept and attached to servers and grants', async
   const set = await call('PUT', at, { text: TEXT })
   assert.equal(set.status, 200)
   assert.match(String(set.body['revision']), /^[0-9a-f]{16}$/)
+  assert.deepEqual(set.body['warnings'], [])
+  const open = await call('PUT', '/v1/gateway/policies/open', { text: 'version: "1"\ntools: {}\n' })
+  assert.deepEqual(open.body['warnings'], [
+    {
+      line: 1,
+      column: 1,
+      problem: "there is no 'default': every tool that is not named is allowed",
+    },
+  ])
+  assert.equal((await call('DELETE', '/v1/gateway/policies/open')).status, 204)
   const wrong = await call('PUT', at, { text: '{"version":"1"}' })
   assert.deepEqual([wrong.status, wrong.body['code']], [400, 'BAD_INPUT'])
   assert.equal((await call('GET', at)).body['text'], TEXT)

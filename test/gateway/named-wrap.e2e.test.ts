@@ -35,6 +35,27 @@ async function until(wrapped: Wrapped, said: RegExp): Promise<number> {
   return assert.fail(`it never said ${said.source}`)
 }
 
+test('what its policies say and may not mean is said once for each text, and nothing of others', async () => {
+  const warned = (wrapped: Wrapped): number =>
+    wrapped.stderr().split("there is no 'default': every tool that is not named is allowed")
+      .length - 1
+  const withoutDefault = (tools: string): Buffer => Buffer.from(`version: "1"\ntools: ${tools}\n`)
+  await policies.set(PERSON, 'loose', withoutDefault('{}'))
+  const wrapped = startWrapped(home, { server: 'lines', ownCommand: true })
+  await wrapped.call('none', 'echo', { text: 'hello' })
+  assert.equal(warned(wrapped), 0)
+  await policies.attach(PERSON, 'loose', LINES)
+  await until(wrapped, /^hello$/)
+  assert.equal(warned(wrapped), 1)
+  assert.match(wrapped.stderr(), /"policy":"loose"|policy=loose/)
+  await policies.set(PERSON, 'loose', withoutDefault('{echo: {action: deny}}'))
+  await until(wrapped, /^\[POLICY DENIED\]/)
+  assert.equal(warned(wrapped), 2)
+  assert.equal(await wrapped.end(), 0)
+  await policies.detach(PERSON, 'loose', LINES)
+  await policies.remove(PERSON, 'loose')
+})
+
 test('without a policy every call is denied and it says how to attach one; then each change holds within a second', async () => {
   const wrapped = startWrapped(home, { server: 'lines', ownCommand: true })
   assert.match(

@@ -94,6 +94,17 @@ test('servers and policies are changed behind the gate and read before it', {
   )
 
   writeFileSync(policy, '{"version": "1"}')
+  const wrong = await piped(set)
+  assert.equal(wrong.exit, 2)
+  assert.ok(wrong.stderr.includes(`${policy}:1:1: `), wrong.stderr)
+  const limits = [{ counter: 'c', window: 60, max: 5, scope: 'session' }]
+  writeFileSync(policy, JSON.stringify({ version: '1', default: 'deny', all_tools: { limits } }))
+  const warned = ['policy', 'set', 'warned', policy]
+  const { terminal } = await place.provenAndSeen(warned)
+  assert.match(terminal, /warning: .*policy\.json:1:\d+: .*session/)
+  const { warnings } = await provenJson<{ warnings: { problem: string }[] }>(warned)
+  assert.match(warnings[0]?.problem ?? '', /session/)
+  await proven(['policy', 'rm', 'warned'])
   assert.match(
     await place.beside(async (vault) => {
       const { policies } = await vault.registry()

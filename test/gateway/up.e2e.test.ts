@@ -100,6 +100,21 @@ test('an answer that is none ends the call that it is for, in both eras', async 
   assert.equal(await serving.stop(), 0)
 })
 
+test('what policies may not mean is logged once for each text, when the gateway is opened', async () => {
+  await policies.set(PERSON, 'loose', Buffer.from('version: "1"\ntools: {}\n'))
+  const serving = await startServing(home)
+  const door = new URL('/s/lines/mcp', serving.url)
+  const warned = (): number => serving.log().split("there is no 'default'").length - 1
+  for (let asked = 0; asked < 2; asked += 1) {
+    assert.equal((await fetch(door, { method: 'POST', body: '{}' })).status, 401)
+    assert.equal(warned(), 1, serving.log())
+  }
+  await policies.set(PERSON, 'loose', Buffer.from('version: "1"\ntools: {other: {}}\n'))
+  for (let waited = 0; waited < 2_000 && warned() < 2; waited += 20) await sleep(20)
+  assert.equal(warned(), 2)
+  assert.equal(await serving.stop(), 0)
+})
+
 function isThere(pid: number): boolean {
   try {
     process.kill(pid, 0)

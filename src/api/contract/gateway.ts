@@ -89,6 +89,20 @@ export const toolPolicyTextSchema = toolPolicySchema
   .extend({ text: z.string() })
   .meta({ id: 'ToolPolicyWithText' })
 
+export const toolPolicySetSchema = toolPolicySchema
+  .extend({
+    warnings: z
+      .array(
+        z.object({
+          line: z.int().describe('From 1, as the column.'),
+          column: z.int(),
+          problem: z.string(),
+        }),
+      )
+      .describe('What is right in it and perhaps not meant.'),
+  })
+  .meta({ id: 'ToolPolicyWithWarnings' })
+
 export const attachedSchema = z
   .object({ policies: z.array(z.string()).describe('What judges the calls there now.') })
   .meta({ id: 'AttachedPolicies' })

@@ -16,6 +16,7 @@ import {
   gatewayServerSchema,
   toolPolicyBody,
   toolPolicySchema,
+  toolPolicySetSchema,
   toolPolicyTextSchema,
 } from '../contract/gateway.ts'
 import { type Call, type Operation, operation } from '../operation.ts'
@@ -168,7 +169,7 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       tagged: true,
       body: toolPolicyBody,
       answers: {
-        200: { description: 'Where it is attached, it holds.', schema: toolPolicySchema },
+        200: { description: 'Where it is attached, it holds.', schema: toolPolicySetSchema },
         403: CHANGERS,
       },
       async handle(call) {
@@ -176,7 +177,7 @@ function policyOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
         const { policies } = await open()
         const expected = expectationOf(call)
         const set = await policies.set(call.caller, named(call, 'policy'), text, expected)
-        return shownAs(set, { status: 200, body: policyFields(set) })
+        return shownAs(set, { status: 200, body: { ...policyFields(set), warnings: set.warnings } })
       },
     }),
     operation({

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
+import { findingLine, findingsJson } from '../policy-view.ts'
 import { asPerson } from '../presence.ts'
 import { readBytes } from '../text-files.ts'
 import { POLICY_ARGUMENT, toolPolicyJson } from '../tool-policy-view.ts'
 
-type Deps = Pick<CliDeps, 'presence' | 'registry'>
+type Deps = Pick<CliDeps, 'presence' | 'registry' | 'policyTools'>
 
 const MAX_BYTES = 1_048_576
 
@@ -24,14 +25,18 @@ export const policySet = command({
   ],
   async run(args, io, deps: Deps) {
     const isInput = args.file === '-'
+    const text = isInput ? await io.stdin.read(MAX_BYTES) : await readBytes('FILE', args.file)
+    const shown = isInput ? 'standard input' : args.file
+    await (await deps.policyTools()).keepable(shown, args.name, text)
     const caller = await asPerson(deps, io, {
       action: `set the policy ${args.name}`,
       detail: isInput ? 'from standard input' : resolve(args.file),
     })
-    const text = isInput ? await io.stdin.read(MAX_BYTES) : await readBytes('FILE', args.file)
     const policy = await (await deps.registry()).policies.set(caller, args.name, text)
+    if (!io.json)
+      for (const one of policy.warnings) await io.say(`warning: ${findingLine(shown, one)}`)
     await io.answer(
-      toolPolicyJson(policy),
+      { ...toolPolicyJson(policy), warnings: findingsJson(policy.warnings) },
       () => `The policy ${policy.name} is set, revision ${policy.revision}.`,
     )
   },
