@@ -51,6 +51,7 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
         : { problems: [], warnings: read.warnings }
     },
     async keepable(file, name, bytes) {
+      ;(await import('../gateway/index.ts')).checkedName(name)
       // Whoever reads it later knows its name and not its file.
       const read = await readToolPolicy(bytes, formatOf(name, bytes))
       if ('problems' in read) throw policyFault(file, read.problems)

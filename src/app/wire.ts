@@ -177,6 +177,11 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       )
     },
     registry: async () => (await stack()).registry(),
+    async checkServer(name, target) {
+      const { checkedName, checkedTarget } = await import('../gateway/index.ts')
+      checkedName(name)
+      checkedTarget(target)
+    },
     browser: async () => (await ask()).createBrowserDoor(),
     gatewayStatus: async (caller, since) =>
       (await import('./gateway-status.ts')).gatewayStatus(await stack(), log, caller, since),

@@ -17,6 +17,7 @@ import type { Environment, SanitizationMode } from '../core/config.ts'
 import type {
   GatewayStatus,
   ServerPort,
+  ServerTarget,
   ToolPolicyPort,
   UpstreamHeader,
 } from '../core/gateway-port.ts'
@@ -390,7 +391,18 @@ export interface CliDeps {
     readonly servers: ServerPort
     readonly policies: ToolPolicyPort
     readonly logins: () => Promise<LoginPort>
+    /** @throws {Fault} `BAD_INPUT` where a grant would name a server or a policy that is not there */
+    checkGrant(
+      caller: Caller,
+      names: { readonly server: string; readonly policies: readonly string[] },
+    ): Promise<void>
   }>
+  /**
+   * Whether a server can be added, by what is said of it. Opens nothing.
+   *
+   * @throws {Fault} `BAD_INPUT` naming the field
+   */
+  checkServer(name: string, target: ServerTarget): Promise<void>
   browser(): Promise<BrowserDoor>
   policyTools(): Promise<PolicyTools>
   /** Drafts of policies, tried on recorded calls. */

@@ -11,19 +11,24 @@ export const FREEZE_ARGUMENT = {
   optional: true,
 } as const
 
+/** What was named, or null for an agent. @throws {Fault} `BAD_INPUT` */
+export function plainTarget(text: string | undefined): FreezeTarget | null {
+  if (text === undefined || text === 'ALL' || text === 'all') return { kind: 'all' }
+  if (text === 'local') return { kind: 'agent', id: 'local' }
+  const [, kind, id = ''] = /^(user|grant):(.+)$/.exec(text) ?? []
+  if (kind === undefined) return null
+  if (!isUuid(id))
+    throw new Fault('BAD_INPUT', `${kind}: is followed by an id.`, { details: { field: 'target' } })
+  return kind === 'user' ? { kind, id: id as UserId } : { kind: 'grant', id }
+}
+
 /** What was named. @throws {Fault} `NOT_FOUND`, `BAD_INPUT` */
 export async function freezeTarget(
   agents: AgentPort,
   caller: Caller,
-  text: string | undefined,
+  text = 'ALL',
 ): Promise<FreezeTarget> {
-  if (text === undefined || text === 'ALL' || text === 'all') return { kind: 'all' }
-  if (text === 'local') return { kind: 'agent', id: 'local' }
-  const [, kind, id = ''] = /^(user|grant):(.+)$/.exec(text) ?? []
-  if (kind === undefined) return { kind: 'agent', id: (await agentNamed(agents, caller, text)).id }
-  if (!isUuid(id))
-    throw new Fault('BAD_INPUT', `${kind}: is followed by an id.`, { details: { field: 'target' } })
-  return kind === 'user' ? { kind, id: id as UserId } : { kind: 'grant', id }
+  return plainTarget(text) ?? { kind: 'agent', id: (await agentNamed(agents, caller, text)).id }
 }
 
 /** `ALL`, `local`, `agent:<uuid>`, `user:<uuid>`, `grant:<uuid>`. */

@@ -58,11 +58,11 @@ const GATED: Readonly<Record<string, { argv: string[]; before: string[] }>> = {
   'workload rm': { argv: ['id'], before: [] },
   'grant create': {
     argv: ['name', '--server', 'github', '--policy', 'p', '--label', 'l'],
-    before: [],
+    before: ['registry', 'caller'],
   },
   'grant rotate': { argv: ['id'], before: [] },
   'grant revoke': { argv: ['id'], before: [] },
-  'server add': { argv: ['files', '--', 'server'], before: [] },
+  'server add': { argv: ['files', '--', 'server'], before: ['checkServer'] },
   'server login': { argv: ['files'], before: [] },
   'server logout': { argv: ['files'], before: [] },
   'server rm': { argv: ['files'], before: [] },
@@ -140,6 +140,8 @@ for (const [name, { argv, before }] of Object.entries(GATED))
       }),
       storeState: async () => 'empty',
       policyTools: async () => ({ keepable: async () => {} }),
+      checkServer: async () => {},
+      registry: async () => ({ checkGrant: async () => {} }),
       caller: async () => AGENT,
       approvals: async () => ({
         status: async () => ASKED,

@@ -9,8 +9,8 @@ import { visible } from './text.ts'
 const PERSON: Caller = { principal: LOCAL_PERSON, channel: 'cli' }
 
 /**
- * Proves that the person is there and answers the caller that acts as the person. Call it before anything else: an
- * agent with a shell reaches the rest of the command only through this.
+ * Proves that the person is there and answers the caller that acts as the person. Call it before anything but a look at
+ * the words of the command: an agent with a shell reaches the rest only through this.
  *
  * @throws {Fault} `PRESENCE_UNAVAILABLE`, `PRESENCE_REFUSED`, `PRESENCE_THROTTLED`, `INPUT_CANCELLED`,
  *   `INPUT_TIMED_OUT`

@@ -2,22 +2,36 @@ import type { Reader } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { GrantPort, GrantRequest } from '../core/grant-port.ts'
 import { nearest } from '../core/nearest.ts'
+import type { Caller } from '../core/principals.ts'
 import { lookedUp, type RegistryParts } from './registry-lookup.ts'
+
+/** What a grant names, of what is registered. */
+export type GrantNames = Pick<GrantRequest, 'server' | 'policies'>
 
 /** Makes grants for what there is: the bearer of a mistyped name would open nothing, and nobody would know why. */
 export function createsRegistered(parts: RegistryParts): GrantPort['create'] {
+  const check = checksNames(parts)
   return async (caller, agentId, request) => {
-    const problem = await parts.db.read((reader) => missing(parts, reader, request))
+    await check(caller, request)
+    return parts.grants.create(caller, agentId, request)
+  }
+}
+
+/** @returns what throws `BAD_INPUT` naming the field, with the nearest name, where a grant names what is not there */
+export function checksNames(
+  parts: RegistryParts,
+): (caller: Caller, names: GrantNames) => Promise<void> {
+  return async (caller, names) => {
+    const problem = await parts.db.read((reader) => missing(parts, reader, names))
     // Whoever may not even look learns no names.
     if (problem !== null) throw await lookedUp(parts, caller, 'grant.create', async () => problem)
-    return parts.grants.create(caller, agentId, request)
   }
 }
 
 async function missing(
   { tables }: RegistryParts,
   reader: Reader,
-  { server, policies }: GrantRequest,
+  { server, policies }: GrantNames,
 ): Promise<Fault | null> {
   const servers = (await tables.servers.select(reader, '1 = 1 order by name', [])).map(nameOf)
   if (!servers.includes(server))

@@ -3,11 +3,12 @@ import type { Db } from '../core/db-port.ts'
 import type { ServerPort, ToolPolicyPort } from '../core/gateway-port.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
+import type { Caller } from '../core/principals.ts'
 import type { Clock } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
 import type { LoginRow } from './oauth/login-rows.ts'
 import { createToolPolicies } from './policies.ts'
-import { createsRegistered } from './registered-grants.ts'
+import { checksNames, createsRegistered, type GrantNames } from './registered-grants.ts'
 import { type RegistryTables, registryTables } from './registry-rows.ts'
 import { createServers } from './servers.ts'
 
@@ -17,6 +18,8 @@ export interface Registry {
   readonly policies: ToolPolicyPort
   /** As `GrantPort.create`, for a server and policies that there are. */
   readonly createGrant: GrantPort['create']
+  /** @throws {Fault} as `createGrant` for a server or a policy that is not there */
+  readonly checkGrant: (caller: Caller, names: GrantNames) => Promise<void>
   readonly tables: RegistryTables
 }
 
@@ -36,6 +39,7 @@ export function createRegistry(parts: {
     servers: createServers(within),
     policies: createToolPolicies(within),
     createGrant: createsRegistered(within),
+    checkGrant: checksNames(within),
     tables,
   }
 }

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { gatedHome, noGatedHome } from '../support/gated-home.ts'
-import { onTerminal } from '../support/pty.ts'
-import { LAUNCHER } from '../support/serving.ts'
 import { PERSON } from '../support/vault.ts'
 import { fault } from '../support/vault-stores.ts'
 
@@ -39,19 +37,6 @@ test('a grant is made and rotated behind the gate, listed without its bearer, an
     const said = await piped(['grant', 'create', 'deploy', ...words.toSpliced(at, 2)])
     assert.equal(said.exit, 2)
     assert.match(said.stderr, new RegExp(`${missing} is missing`))
-  }
-
-  for (const [words, said] of [
-    [create.with(4, 'gihub'), /server names 'gihub', which is not there; did you mean 'github'\?/],
-    [create.with(6, 'readonly'), /policies names 'readonly'.* did you mean 'read-only'\?/],
-  ] as const) {
-    const { exit, output } = await onTerminal([process.execPath, LAUNCHER, ...words], {
-      cwd: place.project,
-      env: place.env,
-      typed: [[/assphrase: /, place.passphrase]],
-    })
-    assert.equal(exit, 2)
-    assert.match(output, said)
   }
 
   const { token, grant } = await provenJson<Made>(create)

@@ -48,6 +48,10 @@ export const accessGrant = command({
     const permissions = args.permission.length === 0 ? (['list', 'read'] as const) : args.permission
     const vault = args.vault ?? deps.defaultVault()
     const approval = approvalOf(args.needsApproval)
+    const expiresAt =
+      args.expires === undefined
+        ? null
+        : momentOption('--expires', args.expires, 'ahead', systemClock())
     const caller = await asPerson(deps, io, {
       action: `${args.deny ? 'deny' : 'allow'} the agent ${args.agent} to ${permissions.join(', ')}`,
       detail: `${args.paths} of the vault ${vault}${approval === null ? '' : `, once ${approval.needed === 1 ? 'a person has' : `${approval.needed} people have`} approved it`}`,
@@ -61,10 +65,7 @@ export const accessGrant = command({
       effect: args.deny ? 'deny' : 'allow',
       permissions,
       conditions: conditionsOf(args.address, args.environment),
-      expiresAt:
-        args.expires === undefined
-          ? null
-          : momentOption('--expires', args.expires, 'ahead', systemClock()),
+      expiresAt,
       approval,
     })
     await io.answer(

@@ -39,6 +39,7 @@ export const agentCreate = command({
   ],
   async run(args, io, deps: Deps) {
     const paths = args.preset === undefined ? [] : presetPaths(args.preset, args.path)
+    const chosen = chosenOf(args)
     const caller = await asPerson(deps, io, {
       action: `register the agent ${args.name}`,
       detail: args.preset === undefined ? null : `preset ${args.preset}: ${paths.join(' ')}`,
@@ -52,7 +53,7 @@ export const agentCreate = command({
       ...(args.preset !== undefined && {
         tokenTtlSeconds: AGENT_PRESETS[args.preset].tokenSeconds,
       }),
-      ...chosenOf(args),
+      ...chosen,
       ...(vaultIds.length > 0 && { vaultIds }),
     })
     if (args.preset !== undefined)

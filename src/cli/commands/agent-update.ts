@@ -27,19 +27,20 @@ export const agentUpdate = command({
     anyVault: { summary: 'bind it to no vault' },
   },
   async run(args, io, deps: Deps) {
+    if ((args.anyScope && args.scope.length > 0) || (args.anyVault && args.vault.length > 0))
+      throw new Fault('BAD_USAGE', 'Narrow it or do not: both were asked for.')
+    const chosen = chosenOf(args)
     const caller = await asPerson(deps, io, {
       action: `change the agent ${args.agent}`,
       detail: null,
     })
-    if ((args.anyScope && args.scope.length > 0) || (args.anyVault && args.vault.length > 0))
-      throw new Fault('BAD_USAGE', 'Narrow it or do not: both were asked for.')
     const { agents } = await deps.identity()
     const { id } = await agentNamed(agents, caller, args.agent)
     const vaultIds =
       args.vault.length === 0 ? [] : await vaultIdsOf(await deps.openVault(), caller, args.vault)
     const agent = await agents.update(caller, id, {
       ...(args.name !== undefined && { name: args.name }),
-      ...chosenOf(args),
+      ...chosen,
       ...(vaultIds.length > 0 && { vaultIds }),
       ...(args.anyScope && { scopes: null }),
       ...(args.anyVault && { vaultIds: null }),

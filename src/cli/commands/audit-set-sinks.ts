@@ -25,13 +25,13 @@ export const auditSetSinks = command({
   examples: [['sallyport audit set-sinks sinks.json', 'and remove the file']],
   async run(args, io, deps: Deps) {
     const isInput = args.file === '-'
+    const text = isInput
+      ? (await io.stdin.read(MAX_BYTES)).toString('utf8')
+      : await readTextFile('FILE', args.file)
     const caller = await asPerson(deps, io, {
       action: 'set where audit records go',
       detail: isInput ? 'from standard input' : visible(resolve(args.file)),
     })
-    const text = isInput
-      ? (await io.stdin.read(MAX_BYTES)).toString('utf8')
-      : await readTextFile('FILE', args.file)
     const sinks = await (await deps.audit()).setSinks(caller, text)
     await io.answer({ sinks: sinksJson(sinks) }, () => sinksTable(sinks, io.stdout))
     if (!io.json) await io.say(`${plural(sinks.length, 'sink')} set.`)

@@ -7,7 +7,7 @@ import { momentOption } from '../options.ts'
 import { asPerson } from '../presence.ts'
 import { printOnce } from '../print-secret.ts'
 
-type Deps = Pick<CliDeps, 'presence' | 'identity'>
+type Deps = Pick<CliDeps, 'presence' | 'identity' | 'registry' | 'caller'>
 
 export const grantCreate = command({
   name: 'grant create',
@@ -39,6 +39,8 @@ export const grantCreate = command({
       args.expires === undefined
         ? null
         : momentOption('--expires', args.expires, 'ahead', systemClock())
+    const registry = await deps.registry()
+    await registry.checkGrant(await deps.caller(), { server, policies: args.policy })
     const caller = await asPerson(deps, io, {
       action: `give the agent ${args.agent} a bearer for ${server}`,
       detail: `${label}: ${args.policy.join(' ') || 'no policy of its own'}`,

@@ -12,7 +12,7 @@ import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
 import { headerOf, serverJson, targetLine } from '../server-view.ts'
 
-type Deps = Pick<CliDeps, 'presence' | 'registry'>
+type Deps = Pick<CliDeps, 'presence' | 'registry' | 'checkServer'>
 
 export const serverAdd = command({
   name: 'server add',
@@ -62,6 +62,7 @@ export const serverAdd = command({
   ],
   async run(args, io, deps: Deps) {
     const target = { ...targetOf(args), limits: limitsOf(args) }
+    await deps.checkServer(args.name, target)
     const caller = await asPerson(deps, io, {
       action: `put the server ${args.name} behind the gateway`,
       detail: targetLine(target),

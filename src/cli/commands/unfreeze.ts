@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
-import { FREEZE_ARGUMENT, freezeTarget, targetText } from '../freeze-target.ts'
+import { FREEZE_ARGUMENT, freezeTarget, plainTarget, targetText } from '../freeze-target.ts'
 import { asPerson } from '../presence.ts'
 
 type Deps = Pick<CliDeps, 'presence' | 'identity'>
@@ -12,6 +12,7 @@ export const unfreeze = command({
   arguments: [FREEZE_ARGUMENT],
   options: {},
   async run(args, io, deps: Deps) {
+    plainTarget(args.target)
     const caller = await asPerson(deps, io, {
       action: `let go on what is frozen: ${args.target ?? 'ALL'}`,
       detail: null,
