@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { Fault, isFault } from '../core/faults.ts'
+import { unreadFile } from '../core/unread-file.ts'
 import type { Io } from './command.ts'
 import { linesOf } from './lines.ts'
 import { visible } from './text.ts'
@@ -9,7 +10,7 @@ import { visible } from './text.ts'
 const MAX_BYTES = 1_048_576
 
 function unreadable(option: string, name: string, cause: unknown): Fault {
-  return new Fault('BAD_INPUT', `The file '${visible(name)}' cannot be read.`, {
+  return new Fault('BAD_INPUT', unreadFile(visible(name), cause), {
     details: { field: option },
     cause,
   })

@@ -83,7 +83,7 @@ test('a file that is too large, missing or a folder is refused by name', async (
   await assert.rejects(piped('', { file: large }), { code: 'TOO_LARGE' })
   await assert.rejects(piped('', { file: join(folder, 'none') }), {
     code: 'BAD_INPUT',
-    message: `The file '${join(folder, 'none')}' cannot be read.`,
+    message: `There is no file '${join(folder, 'none')}'.`,
   })
   await assert.rejects(piped('', { file: folder }), { code: 'BAD_INPUT' })
 })

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import { SecretText } from '../core/secret-text.ts'
+import { unreadFile } from '../core/unread-file.ts'
 import { MAX_VALUE_BYTES } from '../core/vault-port.ts'
 import type { Io } from './command.ts'
 import type { CliDeps } from './deps.ts'
@@ -90,7 +91,7 @@ async function fromFile(file: string, limit: number): Promise<Buffer> {
   try {
     handle = await open(file, constants.O_RDONLY)
   } catch (error) {
-    throw new Fault('BAD_INPUT', `The file '${file}' cannot be read.`, {
+    throw new Fault('BAD_INPUT', unreadFile(file, error), {
       details: { field: '--file' },
       cause: error,
     })

@@ -3,6 +3,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import { unreadFile } from '../core/unread-file.ts'
 import { type PolicyProblem, warnedPolicyOf } from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy } from './applied-policies.ts'
 import { warnOf } from './policy-warnings.ts'
@@ -85,7 +86,7 @@ async function read(
   try {
     bytes = await readFile(file)
   } catch (cause) {
-    throw new Fault('BAD_INPUT', `The policy '${file}' cannot be read.`, {
+    throw new Fault('BAD_INPUT', unreadFile(file, cause), {
       cause,
       details: { field: '--policy' },
     })

@@ -148,10 +148,15 @@ test('without a policy it says so, and calls pass; with --require-policy none do
 
 test('a policy that is missing or invalid is an error at the start, and no server is started', async () => {
   const bad = await policyFile({ defualt: 'deny' })
-  for (const file of [bad, join(home, 'none.json')]) {
+  for (const [file, said] of [
+    [bad, "did you mean 'default'?"],
+    [join(home, 'none.json'), 'There is no file '],
+    [home, 'is a folder, not a file.'],
+  ] as const) {
     const wrapped = startWrapped(home, { flags: ['--policy', file] })
     assert.equal(await wrapped.exited, 2)
     assert.equal(wrapped.received(), '')
+    assert.ok(wrapped.stderr().includes(said), wrapped.stderr())
   }
   const none = spawnSync(process.execPath, [LAUNCHER, 'wrap', '--', join(home, 'no-server')], {
     env: homeEnvironment(home),
