@@ -63,7 +63,14 @@ test('askPassphrase: nowhere to ask', () =>
       { action: 'read a secret', detail: null, purpose: 'presence' },
       never,
     ),
-    { code: 'PRESENCE_UNAVAILABLE', details: { reasons: ['there is no terminal'] } },
+    {
+      code: 'PRESENCE_UNAVAILABLE',
+      message: /^The presence passphrase cannot be asked for here/,
+      details: {
+        reasons: ['there is no terminal'],
+        remedy: 'run the command in a terminal of yours',
+      },
+    },
   ))
 
 test('askPassphrase: a new one that never matches is given up after three tries', async () => {

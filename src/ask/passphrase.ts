@@ -100,8 +100,8 @@ async function typed(
     case 'unavailable':
       throw new Fault(
         'PRESENCE_UNAVAILABLE',
-        'The passphrase cannot be asked for here: there is neither a display nor a terminal. Run the command in a terminal.',
-        { details: { reasons: answer.reasons } },
+        `The ${words.prompt.toLowerCase()} cannot be asked for here: there is neither a display nor a terminal.`,
+        { details: { reasons: answer.reasons, remedy: 'run the command in a terminal of yours' } },
       )
   }
 }

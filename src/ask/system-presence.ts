@@ -145,7 +145,8 @@ export async function findSystemPresence(
       if (end.kind === 'exited' && check.refused.some((code) => code === end.exitCode)) return false
       throw new Fault(
         'PRESENCE_UNAVAILABLE',
-        `The system cannot check who is there now (${check.kind}); run the command again from your desktop.`,
+        `The system cannot check who is there now (${check.kind}).`,
+        { details: { remedy: 'run the command again from your desktop' } },
       )
     },
   }

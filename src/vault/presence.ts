@@ -133,7 +133,9 @@ export class LocalPresence implements PresenceGate {
     const record = this.#event(isRight ? 'presence.proved' : 'presence.refused', request, [])
     await this.#parts.ledger.commit(NOTE, record)
     if (!isRight)
-      throw new Fault('PRESENCE_REFUSED', `The ${system.kind} prompt was refused or dismissed.`)
+      throw new Fault('PRESENCE_REFUSED', `The ${system.kind} prompt was refused or dismissed.`, {
+        details: { remedy: 'run the command again, and answer the prompt of the system' },
+      })
     return true
   }
 

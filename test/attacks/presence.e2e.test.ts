@@ -198,7 +198,7 @@ test('without a terminal and a display, answers in pipes and variables open noth
   await each(acts(), async (act) => {
     const { exit, output } = await piped(act, vault.home)
     assert.equal(exit, 5, `${nameOf(act)}: ${output}`)
-    assert.match(output, /The passphrase cannot be asked for here/, nameOf(act))
+    assert.match(output, /The presence passphrase cannot be asked for here/, nameOf(act))
     for (const value of Object.values(vault.values)) assert.ok(!output.includes(value))
   })
   assert.deepEqual((await auditAfter(vault.home, seq)).entries, [])
@@ -385,7 +385,7 @@ test('a restore replaces no vault, and a copy elsewhere keeps key and gate', {
   assert.equal(found.exit, 0, found.output)
   const read = await piped({ argv: ['secret', 'get', 'db/key'] }, elsewhere)
   assert.equal(read.exit, 5, read.output)
-  assert.match(read.output, /The passphrase cannot be asked for here/)
+  assert.match(read.output, /The presence passphrase cannot be asked for here/)
   const asked = await onScript({ argv: ['secret', 'get', 'db/key'] }, elsewhere, [[PROMPT, 'y']])
   assert.equal(asked.exit, 5, asked.output)
   for (const { output } of [guessed, found, read, asked])

@@ -206,6 +206,11 @@ test('an agent cannot replace or remove; the denial names the remedy', async () 
   await Promise.all(tried)
   const destroy = await piped(['secret', 'destroy', 'api/stripe'])
   assert.equal(destroy.exit, 5)
+  // The passphrase is set: what is missing is somebody to type it.
+  assert.match(
+    destroy.stderr,
+    /neither a display nor a terminal\.\n.*run the command in a terminal of yours\n/,
+  )
   assert.equal((await json(['secret', 'describe', 'api/stripe']))['version'], 1)
 })
 
