@@ -46,6 +46,12 @@ test('parseProjectFile: a glob that matches nothing is warned of', () => {
   )
 })
 
+test('parseProjectFile: what is wrong is a line to read, however long that of the file is', () =>
+  assert.throws(() => parse(`!${'x'.repeat(60_000)} a`), {
+    code: 'BAD_INPUT',
+    message: /^\.sallyport\.yml:1:1: Unresolved tag: !x{300,400}…\.$/,
+  }))
+
 test('parseProjectFile: names of Object.prototype are plain', () =>
   assert.deepEqual(parse('allow: [constructor, __proto__]').allow, ['constructor', '__proto__']))
 

@@ -2,7 +2,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocum
 import { Fault } from '../core/faults.ts'
 import { canMatchAnyPath, compileGlob } from './glob.ts'
 import { MAX_PROJECT_FILE_BYTES, type ProjectFileName, type ProjectList } from './project-list.ts'
-import { quoted } from './quoted.ts'
+import { problemText, quoted } from './quoted.ts'
 
 export const MAX_PROJECT_GLOBS = 1000
 
@@ -170,7 +170,7 @@ class ProjectFileReader {
 
   #refuseAt(line: number, column: number, problem: string, cause?: unknown): never {
     const end = /[.?]$/.test(problem) ? '' : '.'
-    throw new Fault('BAD_INPUT', `${this.#name}:${line}:${column}: ${problem}${end}`, {
+    throw new Fault('BAD_INPUT', `${this.#name}:${line}:${column}: ${problemText(problem)}${end}`, {
       details: { file: this.#name, line, column },
       cause,
     })

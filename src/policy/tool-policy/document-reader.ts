@@ -1,5 +1,5 @@
 import { nearest } from '../../core/nearest.ts'
-import { quoted } from '../quoted.ts'
+import { problemText, quoted, shortened } from '../quoted.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 
 /** What is wrong with a document, and where. Lines and columns from 1, columns in UTF-16 units. */
@@ -61,13 +61,14 @@ export class DocumentReader {
       if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle
       else high = middle
     }
-    return { line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1, problem }
+    const column = offset - (this.#lineStarts[low] ?? 0) + 1
+    return { line: low + 1, column, problem: problemText(problem) }
   }
 
   /** What stands in the document for a value, in one line of at most 80 characters. */
   source({ start, end }: JsonNode): string {
     const text = this.#text.slice(start, end).replaceAll(/\s+/g, ' ').trim()
-    return text.length > MAX_SOURCE ? `${text.slice(0, MAX_SOURCE).toWellFormed()}…` : text
+    return shortened(text, MAX_SOURCE)
   }
 
   /**

@@ -125,3 +125,15 @@ test('the format is that of the ending, else of the first character', () => {
   ).map(([file, text]) => formatOf(file, Buffer.from(text)))
   assert.deepEqual(formats, ['json', 'yaml', 'yaml', 'json', 'json', 'json', 'yaml'])
 })
+
+const LONG = 'x'.repeat(900_000)
+for (const [what, text] of [
+  ['a tag', `!${LONG} a`],
+  ['a directive', `%${LONG}\n---\na: 1`],
+  ['the header of a text', `a: |${LONG}\n`],
+] as const)
+  test(`what is said of ${what} of a megabyte is a line to read`, async () => {
+    const [problem = ''] = await problemsOf(text)
+    assert.match(problem, /^1:\d+ it is not YAML: .*…$/)
+    assert.ok(problem.length < 500, `${problem.length} characters`)
+  })
