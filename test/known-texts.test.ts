@@ -84,6 +84,37 @@ for (const [what, shape] of Object.entries(SHAPES))
     )
   })
 
+test('known values: one that is split over a value and what stands beside it is found in either order', () => {
+  const filler = 'some words and more '
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...ENCODINGS),
+      fc.nat(),
+      fc.nat({ max: 3 }),
+      fc.boolean(),
+      fc.constantFrom([], [filler], [filler.repeat(2_000)], Array(4_000).fill(filler)),
+      (encode, point, place, isFirst, others) => {
+        const encoded = encode(VALUE)
+        // Padding of base64 alone is no part of it.
+        const [first = '', second = ''] = splitAt(encoded, [5 + (point % (encoded.length - 10))])
+        const around = isFirst
+          ? { value: { a: second, others }, part: first }
+          : { value: { others, a: first }, part: second }
+        const parts: unknown[] = ['tool', 'a method', '17']
+        parts.splice(place, 0, { _meta: { a: [around.part] } })
+        const beside = { searched: parts, judged: [] }
+        assert.equal(knownIn(around.value, KNOWN, beside).length, 1)
+        const judged = { searched: ['tool', around.part], judged: ['x', around.value] }
+        assert.equal(knownIn(undefined, KNOWN, judged).length, 1)
+        assert.equal(knownIn('x', KNOWN, { searched: ['y'], judged: [around.part] }).length, 0)
+      },
+    ),
+    { numRuns: 150 },
+  )
+  const whole = { searched: ['tool'], judged: [VALUE, [VALUE.slice(0, 9), VALUE.slice(9)]] }
+  assert.deepEqual(knownIn({ a: 'b' }, KNOWN, whole), [])
+})
+
 test('known values: nothing else of the texts is changed, and the same value comes back where there is nothing', () => {
   const value = {
     content: [

@@ -44,22 +44,45 @@ interface Piece {
 /** A number with fewer digits is no value that could be remembered. */
 const MIN_NUMBER = 10_000_000
 
+/** What stands in a message beside a value, in whatever order with it. */
+export interface Beside {
+  /** Each is looked at, too. */
+  readonly searched: readonly unknown[]
+  /** Looked at by others: only what is split over one of them and anything else counts. */
+  readonly judged: readonly unknown[]
+}
+
+const NOTHING_BESIDE: Beside = { searched: [], judged: [] }
+
+type Look = (text: string, place: Pick<KnownPlace, 'top' | 'isTopText' | 'isName'>) => void
+
 /**
- * Known values in the texts, numbers and names of a value, or across its texts where one is split over several.
- *
- * @param beside what follows the value
+ * Known values in the texts, numbers and names of a value and of what stands beside it, or across their texts where one
+ * is split over several.
  */
 export function knownIn(
   value: unknown,
   known: KnownTexts,
-  beside: unknown = null,
+  { searched, judged }: Beside = NOTHING_BESIDE,
 ): readonly KnownPlace[] {
   const found: KnownPlace[] = []
-  const pieces: Piece[] = []
-  const look = (text: string, place: Pick<KnownPlace, 'top' | 'isTopText' | 'isName'>): void => {
+  const look: Look = (text, place) => {
     for (const { start, end } of known.find(text))
       found.push({ ...place, start, end, isAcross: false })
   }
+  const own = piecesOf(value, look)
+  const others = searched.map((one, at) => piecesOf(one, look, String(at)))
+  if (found.length > 0) return found
+  const all = others.length === 0 ? own : [...own, ...others.flat()]
+  const across = splitsIn(all, known)[0] ?? splitAround(own, others, judged, known)
+  return across === null
+    ? []
+    : [{ ...across, top: null, isTopText: false, isName: false, isAcross: true }]
+}
+
+/** The texts and numbers of a value in their order. @param look at these and at names */
+function piecesOf(value: unknown, look: Look, name = ''): readonly Piece[] {
+  const pieces: Piece[] = []
   const visit = (node: unknown, name: string, top: string | null, depth: number): void => {
     const text = textOf(node)
     if (text !== null) {
@@ -77,13 +100,8 @@ export function knownIn(
         visit(one, inner, top ?? inner, depth + 1)
       }
   }
-  visit(value, '', null, 0)
-  visit(beside, '', null, 0)
-  if (found.length > 0) return found
-  const [across] = splitsIn(pieces, known)
-  return across === undefined
-    ? []
-    : [{ ...across, top: null, isTopText: false, isName: false, isAcross: true }]
+  visit(value, name, null, 0)
+  return pieces
 }
 
 /** Whether a known value is split over several of the texts. */
@@ -284,6 +302,72 @@ function splitsIn(pieces: readonly Piece[], known: KnownTexts): readonly Split[]
   )
 }
 
+/**
+ * A known value of which a part stands in one thing and the rest in what stands beside it: whoever writes a message
+ * chooses which comes first and what stands between them.
+ */
+function splitAround(
+  own: readonly Piece[],
+  others: readonly (readonly Piece[])[],
+  judged: readonly unknown[],
+  known: KnownTexts,
+): Split | null {
+  const each = [own, ...judged.map((one) => piecesOf(one, () => {}))]
+  for (const [at, middle] of each.entries()) {
+    const row = rowAround(middle, [...others, ...each.slice(at + 1)], known)
+    if (row === null) continue
+    const { text, parts, isMiddle } = row
+    for (const { path, start, end } of known.find(text)) {
+      const touched = parts.filter((part) => part.end > start && part.start < end)
+      if (new Set(touched.map(({ index }) => isMiddle[index])).size > 1)
+        return { path, start, end, row }
+    }
+  }
+  return null
+}
+
+/** So much of both ends stands around each of the others: they may be many. */
+const MAX_EDGE = 4_096
+
+/** Each of the others between the ends of what is in the middle. */
+function rowAround(
+  middle: readonly Piece[],
+  others: readonly (readonly Piece[])[],
+  known: KnownTexts,
+): (Row & { readonly isMiddle: readonly boolean[] }) | null {
+  const filled = others.filter((one) => one.length > 0)
+  if (middle.length === 0 || filled.length === 0) return null
+  const edge = Math.min(known.reach(), MAX_EDGE)
+  const ends = endsOf(middle, edge)
+  const pieces: Piece[] = []
+  const isMiddle: boolean[] = []
+  const put = (some: readonly Piece[], isOwn: boolean): void => {
+    for (const one of some) {
+      pieces.push(one)
+      isMiddle.push(isOwn)
+    }
+  }
+  for (const one of filled) {
+    put(one, false)
+    put(ends, true)
+  }
+  put(filled[0] ?? [], false)
+  return { ...rowOf(pieces, [...pieces.keys()], known, edge), isMiddle }
+}
+
+/** The first and the last texts, as far as a value reaches; all where those are most of them. */
+function endsOf(pieces: readonly Piece[], reach: number): readonly Piece[] {
+  const until = (some: readonly Piece[]): number => {
+    let units = 0
+    const last = some.findIndex(({ text }) => (units += text.length) >= reach)
+    return last === -1 ? some.length : last + 1
+  }
+  const head = until(pieces)
+  const tail = head === pieces.length ? 0 : until(pieces.toReversed())
+  if (head + tail >= pieces.length) return pieces
+  return [...pieces.slice(0, head), { text: GAP, name: '' }, ...pieces.slice(-tail)]
+}
+
 /** All texts in their order; and those that go by one name, for others may stand between them. */
 function rowsOf(pieces: readonly Piece[], known: KnownTexts): readonly Row[] {
   const byName = new Map<string, number[]>()
@@ -298,8 +382,12 @@ function rowsOf(pieces: readonly Piece[], known: KnownTexts): readonly Row[] {
   return rows
 }
 
-function rowOf(pieces: readonly Piece[], indexes: readonly number[], known: KnownTexts): Row {
-  const edge = known.reach()
+function rowOf(
+  pieces: readonly Piece[],
+  indexes: readonly number[],
+  known: KnownTexts,
+  edge = known.reach(),
+): Row {
   const parts: RowPart[] = []
   let text = ''
   const put = (index: number, from: number, own: string, isHeld: boolean): void => {

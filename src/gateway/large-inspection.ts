@@ -169,7 +169,7 @@ function merged(matches: readonly Match[]): readonly Match[] {
 function knownOf(known: KnownValues, looks: ReadonlyMap<string, Look>): KnownValues {
   return {
     reach: () => known.reach(),
-    edgesOf: (text) => looks.get(text)?.edges ?? null,
+    edgesOf: (text) => looks.get(text)?.edges ?? known.edgesOf?.(text) ?? null,
     find(text) {
       return looks.get(text)?.matches ?? known.find(text)
     },

@@ -4,6 +4,7 @@ import { Fault } from '../core/faults.ts'
 import { holdsHeld, mayHold } from '../core/held-values.ts'
 import {
   AcrossHeldTexts,
+  type Beside,
   type KnownPlace,
   type KnownTexts,
   knownIn as placesIn,
@@ -110,13 +111,12 @@ export class MessageInspection {
     this.search = new MessageSearch({
       switches: options.inspection.switches,
       known: (caller) => this.known(caller),
-      seenIn: async (caller, tool, value, known) =>
-        mayHold() && holdsHeld(value)
-          ? knownIn(
-              value,
-              (await large(this.#means(caller, tool, true), value, undefined, 'recording')).known,
-            )
-          : knownIn(value, known),
+      seenIn: async (caller, tool, value, known, beside) => {
+        const all = [value, beside]
+        if (!mayHold() || !holdsHeld(all)) return knownIn(value, known, beside)
+        const means = await large(this.#means(caller, tool, true), all, undefined, 'recording')
+        return knownIn(value, means.known, beside)
+      },
       report: async (caller, seen, note) => {
         const { settings } = await this.#means(caller, note.tool, true)
         await this.#report(caller, {
@@ -177,7 +177,7 @@ export class MessageInspection {
     message: Message | null,
   ): InspectedInput | Promise<InspectedInput> {
     if (message === null || means.known === null || means.known.reach() === 0)
-      return this.#judgeInput(means, caller, tool, value, schema, NOTHING_BESIDE)
+      return this.#judgeInput(means, caller, tool, value, schema)
     const beside = besideJudged(message)
     if (!mayHold() || !holdsHeld(beside))
       return this.#judgeInput(means, caller, tool, value, schema, beside)
@@ -257,7 +257,7 @@ export class MessageInspection {
     tool: string,
     value: unknown,
     schema: unknown,
-    beside: Readonly<Record<string, unknown>>,
+    beside?: Beside,
   ): InspectedInput | Promise<InspectedInput> {
     const { switches } = this.#options.inspection
     const now = systemClock()
@@ -488,17 +488,12 @@ function holdsExactNumber(value: unknown): boolean {
 }
 
 const NOTHING_SEEN: readonly Seen[] = []
-const NOTHING_BESIDE: Readonly<Record<string, unknown>> = {}
 
 /**
  * Known values in the texts and names of a value and of what stands beside it, or across their texts when one is split
  * over several.
  */
-function knownIn(
-  value: unknown,
-  known: KnownValues | null,
-  beside: Readonly<Record<string, unknown>> = NOTHING_BESIDE,
-): readonly Seen[] {
+function knownIn(value: unknown, known: KnownValues | null, beside?: Beside): readonly Seen[] {
   if (known === null || known.reach() === 0) return NOTHING_SEEN
   return placesIn(value, known, beside).map((place) => ({
     detector: KNOWN_VALUE,

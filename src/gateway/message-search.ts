@@ -1,5 +1,6 @@
 import type { InspectionSwitches } from '../core/config.ts'
-import { holdsHeld } from '../core/held-values.ts'
+import { holdsHeld, mayHold } from '../core/held-values.ts'
+import type { Beside } from '../core/known-texts.ts'
 import type { Caller } from '../core/principals.ts'
 import type { InspectionNote } from '../core/vault-port.ts'
 import {
@@ -16,13 +17,14 @@ import { isObject } from './tool-call.ts'
 export interface MessageSearchOptions {
   readonly switches: InspectionSwitches
   readonly known: (caller: Caller) => KnownValues | null | Promise<KnownValues | null>
-  readonly knownIn: (value: unknown, known: KnownValues) => readonly Seen[]
+  readonly knownIn: (value: unknown, known: KnownValues, beside?: Beside) => readonly Seen[]
   /** As `knownIn`, of a value that may not be in memory. */
   readonly seenIn: (
     caller: Caller,
     tool: string,
     value: unknown,
     known: KnownValues,
+    beside?: Beside,
   ) => Promise<readonly Seen[]>
   /** @throws when it cannot be written down: then the message does not pass */
   readonly report: (
@@ -33,24 +35,27 @@ export interface MessageSearchOptions {
   readonly refusalText: (tool: string, seen: readonly Seen[]) => string
 }
 
-/** Members of the parameters of a call that are looked at one by one. */
-const BY_THEMSELVES: ReadonlySet<string> = new Set(['name', 'arguments', 'inputResponses'])
-
 /**
  * What stands in a message beside that by which it is judged: of a call of a tool its arguments, of any other request
  * its parameters, of an answer what it says.
  */
-export function besideJudged(message: Message): Readonly<Record<string, unknown>> {
-  const extras = valuesOf(extrasOf(message))
+export function besideJudged(message: Message): Beside {
+  const extras = eachOf(valuesOf(extrasOf(message)))
   const id = message.kind === 'notification' ? undefined : message.idKey?.slice(1)
-  if (message.kind === 'response') return { extras, called: [id] }
+  if (message.kind === 'response') return { searched: [...extras, id], judged: [] }
   const { method } = message
   const params = method === 'tools/call' ? message.params?.value : undefined
-  if (!isObject(params)) return { extras, called: [method, id] }
-  const others = Object.entries(params).filter(([name]) => !BY_THEMSELVES.has(name))
-  // What one may be split over stands side by side.
-  const { name } = params
-  return { params: Object.fromEntries(others), extras, called: [name, method, id] }
+  if (!isObject(params)) return { searched: [...extras, method, id], judged: [] }
+  const { name, arguments: _, inputResponses, ...others } = params
+  return {
+    searched: [...eachOf(others), ...extras, name, method, id],
+    judged: inputResponses === undefined ? [] : [inputResponses],
+  }
+}
+
+/** Each member by itself. */
+function eachOf(members: Readonly<Record<string, unknown>>): readonly unknown[] {
+  return Object.entries(members).map(([name, value]) => ({ [name]: value }))
 }
 
 /** Searches messages for known values where nobody judges what they say. */
@@ -82,19 +87,23 @@ export class MessageSearch {
   ): string | null | Promise<string | null> {
     if (known === null || known.reach() === 0) return null
     const value = searchable(message.text)
-    const isClean = !holdsHeld(value) && this.#options.knownIn(value, known).length === 0
-    return isClean ? null : this.#found(caller, message, value, known)
+    // Answers are judged, so that there are only parameters to tell from the rest.
+    const { params, ...others } = isObject(value) ? value : { params: value }
+    const beside = { searched: eachOf(others), judged: [] }
+    const isClean = !holdsHeld(value) && this.#options.knownIn(params, known, beside).length === 0
+    return isClean ? null : this.#found(caller, message, known, params, beside)
   }
 
   async #found(
     caller: Caller,
     message: Message,
-    value: unknown,
     known: KnownValues,
+    params: unknown,
+    beside: Beside,
   ): Promise<string | null> {
     const { switches, seenIn, report, refusalText } = this.#options
     const tool = toolOf(message)
-    const seen = await seenIn(caller, tool, value, known)
+    const seen = await seenIn(caller, tool, params, known, beside)
     if (seen.length === 0) return null
     const isRefused = switches.exfiltration === 'block'
     const decision = isRefused ? 'refused' : 'passed'
@@ -123,11 +132,33 @@ export class MessageSearch {
   ): Message | null | Promise<Message | null> {
     if (known === null || known.reach() === 0) return message
     // An answer has the id that its request was given by the client.
-    if (message.kind !== 'response') {
-      const id = message.kind === 'request' ? message.idKey.slice(1) : ''
-      const seen = this.#options.knownIn({ id, method: message.method }, known)
-      if (seen.length > 0) return this.#refused(caller, message, seen)
-    }
+    if (message.kind === 'response') return this.#unnamed(caller, message, known)
+    const id = message.kind === 'request' ? message.idKey.slice(1) : ''
+    const beside = { searched: [id, message.method], judged: judgedOf(message) }
+    if (mayHold() && holdsHeld(beside.judged))
+      return this.#options
+        .seenIn(caller, message.method, undefined, known, beside)
+        .then((seen) => this.#named(caller, message, known, seen))
+    return this.#named(caller, message, known, this.#options.knownIn(undefined, known, beside))
+  }
+
+  /** @param seen in its id and method */
+  #named(
+    caller: Caller,
+    message: Message,
+    known: KnownValues,
+    seen: readonly Seen[],
+  ): Message | null | Promise<Message | null> {
+    return seen.length > 0
+      ? this.#refused(caller, message, seen)
+      : this.#unnamed(caller, message, known)
+  }
+
+  #unnamed(
+    caller: Caller,
+    message: Message,
+    known: KnownValues,
+  ): Message | Promise<Message | null> {
     return message.hasExtras ? this.#withoutKnown(caller, message, known) : message
   }
 
@@ -145,18 +176,17 @@ export class MessageSearch {
     const { seenIn, report } = this.#options
     const tool = toolOf(message)
     const extras = extrasOf(message)
-    const seenOf = (some: readonly Extra[]): Promise<readonly Seen[]> =>
-      seenIn(caller, tool, valuesOf(some), known)
     const taken: Extra[] = []
     const found: Seen[] = []
     for (const extra of extras) {
-      const seen = await seenOf([extra])
+      const seen = await seenIn(caller, tool, valuesOf([extra]), known)
       if (seen.length > 0) taken.push(extra)
       found.push(...seen)
     }
     const left = extras.filter((one) => !taken.includes(one))
-    // One may be split over several.
-    const across = await seenOf(left)
+    // One may be split over several, and over what is judged.
+    const beside = { searched: eachOf(valuesOf(left)), judged: judgedOf(message) }
+    const across = left.length === 0 ? [] : await seenIn(caller, tool, undefined, known, beside)
     if (across.length > 0) taken.push(...left)
     if (taken.length === 0) return message
     await report(caller, [...found, ...across], { tool, direction: 'output', decision: 'changed' })
@@ -176,6 +206,12 @@ export function withoutExtras(
 
 function valuesOf(extras: readonly Extra[]): Readonly<Record<string, unknown>> {
   return Object.fromEntries(extras.map(({ name, text }) => [name, searchable(text)]))
+}
+
+/** What others look through. */
+function judgedOf(message: Message): readonly unknown[] {
+  const part = message.kind === 'response' ? message.body : message.params
+  return part === null ? [] : [part.value]
 }
 
 /** As rules of inspection know it. */

@@ -111,9 +111,11 @@ const LONG = 'some words '.repeat(250_000)
 
 test('around large values it is found as well, in both directions', async () => {
   assert.equal(await fetched(), held)
+  const [front, back] = [held.slice(0, 20), held.slice(20)]
   const frames = [
     `{"jsonrpc":"2.0","id":ID,"result":{"a":"${LONG}"},"x":"${held}","y":1}`,
     `{"jsonrpc":"2.0","id":ID,"result":{},"x":"${LONG}${held}","y":1}`,
+    `{"jsonrpc":"2.0","id":ID,"x":"${front}","result":{"a":"${back}${LONG}"}}`,
   ]
   const file = join(home, 'frames.json')
   const log = join(home, 'frames.log')
@@ -122,17 +124,22 @@ test('around large values it is found as well, in both directions', async () => 
     command: [process.execPath, FRAME_SERVER, file, log],
     env: { SALLYPORT_MCP_EXFIL_PROTECTION: 'block' },
   })
-  for (const [index, result] of [{ a: LONG }, {}].entries())
+  for (const [index, shown] of [
+    { result: { a: LONG }, y: 1 },
+    { result: {}, y: 1 },
+    { result: { a: back + LONG } },
+  ].entries())
     assert.deepEqual(await wrapped.ask(`in ${index}`, 'vendor/frame', { frame: index }), {
       jsonrpc: '2.0',
       id: `in ${index}`,
-      result,
-      y: 1,
+      ...shown,
     })
   const meta = `"_meta":{"a":"${held}"}`
   for (const [index, message] of [
     `"method":"tools/call","params":{"name":"a","arguments":{"a":"${LONG}"},${meta}}`,
     `"method":"tools/call","params":{"name":"a","other":"${LONG}${held}"}`,
+    `"method":"tools/call","params":{"name":"a","_meta":{"a":"${front}"},"arguments":{"a":"${back}${LONG}"}}`,
+    `"method":"tools/call","params":{"name":"a","_meta":{"a":"${LONG}${front}"},"arguments":{"a":"${back}"}}`,
     `"method":"tools/call","params":{"name":"a"},"x":"${LONG}${held}"`,
     `"method":"ping","params":{"a":"${LONG}${held}"}`,
     `"method":"vendor/x","params":{"a":"${LONG}"},"x":"${held}"`,
@@ -159,10 +166,18 @@ test('at /s/NAME/mcp it is redacted in both eras and raises the event', async ()
       )
       const { content } = await client.callTool({ name: 'echo', arguments: { text: SAID } })
       assert.deepEqual(content, [{ type: 'text', text: SHOWN }])
+      await client.callTool({
+        name: 'echo',
+        arguments: { text: held.slice(20) },
+        _meta: { note: held.slice(0, 20) },
+      })
       await client.close()
     }
     const [, after] = await told('lines')
     assert.equal(after - before, 2)
+    const passed = await eventsOf('inspection.passed')
+    const split = passed.filter(({ findings }) => /several fields/.test(String(findings)))
+    assert.equal(split.length, 2)
   } finally {
     await serving.stop()
   }

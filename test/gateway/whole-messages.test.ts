@@ -17,6 +17,7 @@ const call = (params: object, more: object = {}): object => ({
   params: { name: 'echo', arguments: {}, ...params },
   ...more,
 })
+const MODERN = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
 const told = (method: string, params: object): object => ({ method, params })
 
 const FROM_CLIENT: readonly [what: string, message: object | string][] = [
@@ -28,6 +29,23 @@ const FROM_CLIENT: readonly [what: string, message: object | string][] = [
   ['the name of another parameter', call({ [value]: 1 })],
   ['two other parameters', call({ one: front, two: back })],
   ['an argument and another parameter', call({ arguments: { one: front }, other: back })],
+  ['another parameter and an argument', call({ other: front, arguments: { one: back } })],
+  ['_meta and an argument', call({ _meta: { a: 1, b: front }, arguments: { one: back, n: 1 } })],
+  ['an argument and a member', call({ arguments: { one: front }, _meta: { a: 'b' } }, { x: back })],
+  ['a member and an argument', call({ arguments: { one: back } }, { x: front })],
+  ['the id and an argument', call({ arguments: { one: back } }, { id: front })],
+  ['an argument and the id', call({ arguments: { one: front } }, { id: back })],
+  ['the name of a tool and an argument', call({ name: front, arguments: { one: back } })],
+  [
+    'what was answered and an argument',
+    call({ arguments: { one: back }, inputResponses: { a: { text: front } }, _meta: MODERN }),
+  ],
+  [
+    'what was answered and _meta',
+    call({ inputResponses: { a: { b: back } }, _meta: { ...MODERN, c: front } }),
+  ],
+  ['the id and a parameter', { id: front, method: 'resources/read', params: { uri: back } }],
+  ['the id and a parameter of a ping', { id: front, method: 'ping', params: { x: back } }],
   ['a parameter in base64', call({ other: btoa(`user:${value}`) })],
   ['a member that nobody knows', call({}, { more: { a: value } })],
   ['its name', call({}, { [value]: 1 })],
@@ -160,6 +178,21 @@ const FROM_SERVER: readonly [what: string, said: object, shown: object][] = [
   ],
   ['two members', { id: 1, result: {}, x: front, y: back }, { id: 1, result: {} }],
   [
+    'a member and a result',
+    { id: 1, x: front, result: { a: back } },
+    { id: 1, result: { a: back } },
+  ],
+  [
+    'a result and a member',
+    { id: 1, result: { a: front }, x: back },
+    { id: 1, result: { a: front } },
+  ],
+  [
+    'a member and parameters',
+    { method: 'notifications/message', params: { data: back }, x: front },
+    { method: 'notifications/message', params: { data: back } },
+  ],
+  [
     'a member of a notification',
     { method: 'notifications/message', params: { data: 1 }, x: value },
     { method: 'notifications/message', params: { data: 1 } },
@@ -186,6 +219,8 @@ for (const [what, said, shown] of FROM_SERVER)
 for (const [what, said] of [
   ['id', { id: value, method: 'ping' }],
   ['method', { id: 's', method: `vendor/${value}` }],
+  ['id and parameters', { id: front, method: 'roots/list', params: { x: back } }],
+  ['parameters and id', { id: back, method: 'roots/list', params: { x: front } }],
 ] as const)
   test(`a question of the server with a known value as its ${what} is refused`, async () => {
     const one = await between(null)
@@ -198,6 +233,21 @@ for (const [what, said] of [
     await one.server({ id: 1, result: {} })
     assert.deepEqual(last(one).result, {})
   })
+
+test('a value that is whole in what is judged is taken out there, and nothing else', async () => {
+  const one = await between(null)
+  await one.call(1, 'x')
+  await one.server({ method: 'notifications/message', params: { data: value }, x: 'y' })
+  await one.server({ id: 1, result: { a: front, b: back }, x: 'y' })
+  const data = '[REDACTED:whole/own]'
+  assert.deepEqual(
+    one.toClient.map((line) => JSON.parse(line) as unknown),
+    [
+      { jsonrpc: '2.0', method: 'notifications/message', params: { data }, x: 'y' },
+      { jsonrpc: '2.0', id: 1, result: { a: data, b: data }, x: 'y' },
+    ],
+  )
+})
 
 test('an answer with members that nobody knows goes on byte for byte', async () => {
   const one = await between(null)
