@@ -3,6 +3,7 @@ import { packageVersion, processEnvironment, type Settings } from '../core/confi
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
 import {
   type Admitted,
   type AdmittedToAll,
@@ -33,6 +34,7 @@ import { lazily } from './lazily.ts'
 import { showMetrics } from './metrics-door.ts'
 import {
   childEnvironment,
+  errorsOf,
   inspectionOf,
   madeTasks,
   openCallRecord,
@@ -111,7 +113,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     sendOn,
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
-    upstreamOf: (server) => upstreamOf(parts, server),
+    upstreamOf: (server, caller) => upstreamOf(parts, server, caller),
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: parts.settings.maxMessageBytes,
     servers,
@@ -195,12 +197,12 @@ function allDoor(
     hostnames,
     maxMessageBytes: parts.settings.maxMessageBytes,
     reachesOf: (admitted) => peers.reachesOf(admitted, view.servers()),
-    partsOf(owner, reach) {
+    partsOf({ owner, caller }, reach) {
       const { server, grant } = reach()
       const policiesNow = () => view.policiesAt(server.name, reach().policies)
       const inspecting = inspectionOf(server.name, { inspection, stack: async () => stack, log })
       return {
-        upstream: upstreamOf(parts, server),
+        upstream: upstreamOf(parts, server, caller),
         version,
         path: new MeteredPath(
           {
@@ -226,14 +228,16 @@ function allDoor(
 }
 
 function upstreamOf(
-  { settings, stack, log }: GatewayDoorParts,
+  { settings, stack, inspection, log }: GatewayDoorParts,
   { name, target }: ServerInfo,
+  caller: Caller,
 ): OpenUpstream {
   const { maxMessageBytes } = settings
   const open: OpenUpstream = async (ears) => {
     if (target.kind === 'stdio') {
       const environment = childEnvironment(processEnvironment(), target.variables)
-      const server = await StdioServer.start({ command: target.command, environment })
+      const errors = errorsOf(name, caller, { inspection, stack: async () => stack, log })
+      const server = await StdioServer.start({ command: target.command, environment, errors })
       return stdioUpstream(server, ears, { maxMessageBytes, log })
     }
     const server = await httpServer(

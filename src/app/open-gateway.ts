@@ -1,12 +1,15 @@
 import type { Environment } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import { type Caller, principalName } from '../core/principals.ts'
 import {
   CallRecord,
   GatewayState,
   MadeTasks,
   MessageInspection,
   RegistryView,
+  type ServerErrors,
+  type ShownPieces,
 } from '../gateway/index.ts'
 import type { CallInspection } from '../secret-tools/index.ts'
 import { withKnownValues } from './known-values.ts'
@@ -60,16 +63,15 @@ export function madeTasks(state: () => Promise<GatewayState>): MadeTasks {
   })
 }
 
+interface Inspecting {
+  readonly inspection: CallInspection
+  /** Opened by the first message that needs it. */
+  readonly stack: () => Promise<Stack>
+  readonly log: Log
+}
+
 /** What looks at the messages of one server, with the values that its callers know. */
-export function inspectionOf(
-  server: string,
-  parts: {
-    readonly inspection: CallInspection
-    /** Opened by the first message that needs it. */
-    readonly stack: () => Promise<Stack>
-    readonly log: Log
-  },
-): MessageInspection {
+export function inspectionOf(server: string, parts: Inspecting): MessageInspection {
   const { inspection, stack, log } = parts
   return new MessageInspection({
     inspection: withKnownValues(inspection, async () => (await stack()).knownTo),
@@ -77,6 +79,28 @@ export function inspectionOf(
     log,
     note: async (caller, note) => (await stack()).vault.noteInspection(caller, note),
   })
+}
+
+/**
+ * What takes the values that its caller knows out of what a server writes to its standard error; null where known
+ * values are not taken out of anything.
+ */
+export function errorsOf(
+  server: string,
+  { principal }: Caller,
+  { inspection: { switches }, stack, log }: Inspecting,
+): ServerErrors | null {
+  if (!switches.isEnabled || !switches.redactsSecrets) return null
+  let shown: ShownPieces | null = null
+  return {
+    server,
+    log,
+    async shown() {
+      const values = await (await stack()).knownTo.of(principalName(principal))
+      shown ??= values.stream()
+      return shown
+    },
+  }
 }
 
 /**

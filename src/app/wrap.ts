@@ -17,6 +17,7 @@ import type { CallInspection } from '../secret-tools/index.ts'
 import { lazily } from './lazily.ts'
 import {
   childEnvironment,
+  errorsOf,
   inspectionOf,
   madeTasks,
   openCallRecord,
@@ -25,6 +26,9 @@ import {
 import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
 import { wrappedServer } from './wrapped-server.ts'
+
+/** Enough for all else that has to end. */
+const UNREAD_MS = 2_000
 
 export interface WrapParts {
   readonly settings: Settings
@@ -88,8 +92,12 @@ export async function serveWrapped(
     }
     if (target.kind === 'stdio') {
       const environment = childEnvironment(request.environment, target.variables)
-      const server = await StdioServer.start({ command: target.command, environment })
-      return (await wrapStdio({ ...relayed, server })).exit
+      const errors = errorsOf(name, caller, inspecting)
+      const server = await StdioServer.start({ command: target.command, environment, errors })
+      const { exit } = await wrapStdio({ ...relayed, server })
+      // What nobody reads would keep this process for ever.
+      if (process.stderr.writableLength > 0) setTimeout(() => process.exit(), UNREAD_MS).unref()
+      return exit
     }
     const { httpServer, personOf } = await import('./http-server.ts')
     const server = await httpServer(

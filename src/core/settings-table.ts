@@ -118,7 +118,8 @@ export const SETTINGS = {
   },
   redactSecrets: {
     env: switchNames('REDACT_SECRETS'),
-    summary: 'false: known secret values stay in answers. Default: true.',
+    summary:
+      'false: known secret values stay in answers and in what servers write to stderr. Default: true.',
   },
   piiDetection: {
     env: switchNames('PII_DETECTION'),

@@ -32,7 +32,7 @@ export interface AdmittedToAll {
 export interface AllOpensOptions {
   readonly view: RegistryView
   readonly log: Log
-  readonly partsOf: (owner: string, reach: () => Reach) => MemberParts
+  readonly partsOf: (admitted: AdmittedToAll, reach: () => Reach) => MemberParts
   /** What somebody may reach as of now; null when he no longer counts. */
   readonly reachesOf: (admitted: AdmittedToAll) => Promise<readonly Reach[] | null>
 }
@@ -169,7 +169,7 @@ export class AllOpens {
     this.#makeRoom(owner)
     const { partsOf, log } = this.#options
     const all = new AllServers({
-      partsOf: (reach) => partsOf(owner, reach),
+      partsOf: (reach) => partsOf(admitted, reach),
       memberFor,
       log,
       onNotice: (notice) => {

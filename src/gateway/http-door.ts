@@ -4,6 +4,7 @@ import { Fault, isFault } from '../core/faults.ts'
 import { Few } from '../core/few.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import {
   errorAnswer,
@@ -74,7 +75,7 @@ export interface HttpDoorOptions {
   /** Which calls made the tasks of servers. Default: its own, which no other process knows. */
   readonly tasks?: MadeTasks
   /** How the server is reached. */
-  readonly upstreamOf: (server: ServerInfo) => OpenUpstream
+  readonly upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream
   /** Policies of a grant as of now; null when it no longer counts. */
   readonly policiesOf: (admitted: Admitted, server: string) => Promise<readonly string[] | null>
   /** Host names beside those of loopback under which this server is reached. */
@@ -340,7 +341,7 @@ export class HttpDoor {
     this.#sessions.set(id, session)
     this.#here.add(session)
     try {
-      await session.open(reviving(this.#options.upstreamOf(server), log))
+      await session.open(reviving(this.#options.upstreamOf(server, admitted.caller), log))
     } catch (error) {
       log.error('a server could not be opened', { server: server.name, error: codeOf(error) })
       await session.close()
@@ -413,7 +414,7 @@ export class HttpDoor {
       const elsewhere = { node, path, request, response, frame, admitted }
       if ((await this.#options.sendOn?.(elsewhere)) === true) return
     }
-    const shared = await this.#shared.of(server, admitted.owner, capabilitiesOf(message))
+    const shared = await this.#shared.of(server, admitted, capabilitiesOf(message))
     await this.#alone(request, posted, admitted, standing, shared)
   }
 

@@ -2,7 +2,9 @@ import { jsonDigest } from '../core/canonical-json.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
+import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
+import type { Admitted } from './http-standings.ts'
 import { SharedUpstream } from './shared-upstream.ts'
 import type { OpenUpstream } from './upstream.ts'
 
@@ -48,11 +50,11 @@ function keyOf(
  * more to those who can do more.
  */
 export class SharedUpstreams {
-  readonly #upstreamOf: (server: ServerInfo) => OpenUpstream
+  readonly #upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream
   readonly #log: Log
   readonly #held = new Map<string, Held>()
 
-  constructor(upstreamOf: (server: ServerInfo) => OpenUpstream, log: Log) {
+  constructor(upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream, log: Log) {
     this.#upstreamOf = upstreamOf
     this.#log = log
   }
@@ -77,7 +79,7 @@ export class SharedUpstreams {
   /** @throws {Fault} `THROTTLED` when there are too many and all are in use */
   async of(
     server: ServerInfo,
-    owner: string,
+    { owner, caller }: Pick<Admitted, 'owner' | 'caller'>,
     capabilities: object | null,
   ): Promise<SharedUpstream> {
     const known = this.now(server, owner, capabilities)
@@ -89,7 +91,7 @@ export class SharedUpstreams {
     // Somebody else may have been as quick.
     const other = this.#held.get(key)
     if (other !== undefined) return other.upstream
-    const open = this.#upstreamOf(server)
+    const open = this.#upstreamOf(server, caller)
     const upstream = new SharedUpstream(open, this.#log)
     this.#held.set(key, { upstream, server: name, createdAt, owner, lastUsed: monotonicMs() })
     return upstream

@@ -3,12 +3,15 @@ import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { Fault } from '../core/faults.ts'
 import { heldCommand } from './held-command.ts'
+import { passOnErrors, type ServerErrors } from './server-errors.ts'
 
 export interface StdioServerRequest {
   /** Program and arguments, handed over as they are: no shell reads them. */
   readonly command: readonly string[]
   /** All that the server may know of our environment. */
   readonly environment: Readonly<Record<string, string>>
+  /** What becomes of what it writes to its standard error; null: that is ours. */
+  readonly errors?: ServerErrors | null
 }
 
 export interface ServerEnd {
@@ -22,6 +25,10 @@ const PATIENCE_MS = 3_000
 const SIGNAL_MS = 2_000
 /** Servers that end by themselves may close their output first, and still have something to tidy up. */
 const MUTE_MS = 500
+/** Its last words wait no longer for what is known, or for whoever reads our standard error. */
+const LAST_WORDS_MS = 2_000
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable | null>
 
 /**
  * A server as a child of this process, in a process group of its own: when it ends, or this process does, however it
@@ -31,18 +38,26 @@ export class StdioServer {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly ended: Promise<ServerEnd>
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #child: Child
   #timer: NodeJS.Timeout | undefined
   #hasEnded = false
   #isMute = false
 
-  private constructor(child: ChildProcessByStdio<Writable, Readable, null>, guard: Guard) {
+  private constructor(child: Child, guard: Guard, errors: ServerErrors | null) {
     this.#child = child
     this.stdin = child.stdin
     this.stdout = child.stdout
     // What it left behind may hold our end of its pipes.
-    child.once('exit', () => this.#endGroupSoon())
-    child.stdout.once('close', () => this.#endMute())
+    child.once('exit', () => {
+      this.#endGroupSoon()
+      this.#endLeftBehind()
+    })
+    child.stdout.once('close', () => {
+      this.#endMute()
+      this.#endLeftBehind()
+    })
+    const passing =
+      child.stderr === null || errors === null ? null : passOnErrors(child.stderr, errors)
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.#hasEnded = true
@@ -50,27 +65,39 @@ export class StdioServer {
         // What it started and left behind.
         this.#signal('SIGKILL')
         guard.dismiss()
-        resolve({
+        const end = {
           exit: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
           how: howEnded(code, signal, this.#isMute),
-        })
+        }
+        if (passing === null) resolve(end)
+        else {
+          const timer = setTimeout(() => resolve(end), LAST_WORDS_MS)
+          void passing.then(() => {
+            clearTimeout(timer)
+            resolve(end)
+          })
+        }
       })
     })
   }
 
   /** @throws {Fault} `BAD_USAGE` without a command, `BAD_INPUT` when it cannot be started */
-  static async start({ command, environment }: StdioServerRequest): Promise<StdioServer> {
+  static async start({
+    command,
+    environment,
+    errors = null,
+  }: StdioServerRequest): Promise<StdioServer> {
     const [program, ...args] = command
     if (program === undefined || program === '')
       throw new Fault('BAD_USAGE', 'There is no server to start; write its command after --.')
     const guard = startGuard()
     const held = heldCommand(program, args, environment)
     const child = spawn(held?.program ?? program, held?.args ?? args, {
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', errors === null ? 'inherit' : 'pipe'],
       shell: false,
       detached: process.platform !== 'win32',
       env: { ...(held?.environment ?? environment) },
-    })
+    }) as Child
     // Before anything is waited for: it may be running while this process is still busy with its own start.
     if (child.pid !== undefined) guard.watch(child.pid)
     if (held !== null) child.stdin.write(held.release)
@@ -89,7 +116,7 @@ export class StdioServer {
     // A pipe that the server closed is told by its end.
     child.stdin.on('error', () => {})
     child.on('error', () => {})
-    return new StdioServer(child, guard)
+    return new StdioServer(child, guard, errors)
   }
 
   /** Ends its input; it is asked to end, and then made to, when it does not end by itself. */
@@ -117,13 +144,20 @@ export class StdioServer {
     }, MUTE_MS)
   }
 
+  /** Nobody is answered any more, and what is left may still hold its standard error. */
+  #endLeftBehind(): void {
+    const { exitCode, signalCode } = this.#child
+    if (this.stdout.closed && (exitCode !== null || signalCode !== null)) this.#signal('SIGKILL')
+  }
+
   #endGroupSoon(): void {
     if (this.#hasEnded) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#signal('SIGKILL')
-      // A grandchild in a group of its own may hold our end of the pipe.
+      // A grandchild in a group of its own may hold our end of a pipe.
       this.stdout.destroy()
+      this.#child.stderr?.destroy()
     }, SIGNAL_MS)
   }
 

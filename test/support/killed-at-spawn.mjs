@@ -7,7 +7,7 @@ import process from 'node:process'
 const { spawn } = children
 children.spawn = (program, args, options) => {
   const child = spawn(program, args, options)
-  if (options.stdio[2] === 'inherit') process.kill(process.pid, 'SIGKILL')
+  if (options.stdio[1] === 'pipe') process.kill(process.pid, 'SIGKILL')
   return child
 }
 syncBuiltinESMExports()

@@ -1,0 +1,65 @@
+import process from 'node:process'
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { asFault } from '../core/faults.ts'
+import type { Log } from '../core/log.ts'
+
+/** Takes known values out of a text that comes in pieces. */
+export interface ShownPieces {
+  /** @returns what may go out now */
+  push(piece: string): string
+  /** @returns the rest */
+  end(): string
+}
+
+/** How what a server writes to its standard error goes on to ours. */
+export interface ServerErrors {
+  readonly server: string
+  readonly log: Log
+  /** The same ones each time, as of what is known now. @throws when that cannot be read: then nothing goes on */
+  shown(): Promise<ShownPieces>
+}
+
+/** What may be the beginning of a value waits so long for the rest of it. */
+const WAIT_MS = 500
+
+/** Passes on what a server writes to its standard error, without known values. Resolves when it is closed; never fails. */
+export async function passOnErrors(from: Readable, errors: ServerErrors): Promise<void> {
+  const { server, log } = errors
+  const decoder = new StringDecoder('utf8')
+  let shown: ShownPieces | null = null
+  let isWithheld = false
+  let timer: NodeJS.Timeout | undefined
+  const rest = (): string => (isWithheld ? '' : (shown?.end() ?? ''))
+  try {
+    for await (const piece of from as AsyncIterable<Buffer>) {
+      clearTimeout(timer)
+      try {
+        shown = await errors.shown()
+        isWithheld = false
+      } catch (error) {
+        if (!isWithheld)
+          log.warn('what a server writes to its standard error is withheld', {
+            server,
+            reason: asFault(error).code,
+          })
+        isWithheld = true
+        continue
+      }
+      await written(shown.push(decoder.write(piece)))
+      timer = setTimeout(() => void written(rest()), WAIT_MS)
+    }
+  } catch {
+    // It was closed before its end.
+  }
+  clearTimeout(timer)
+  await written(rest())
+}
+
+/** Resolves when it was taken, or nobody takes it any more: until then the server waits, as if it wrote there itself. */
+function written(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (text === '') resolve()
+    else process.stderr.write(text, () => resolve())
+  })
+}
