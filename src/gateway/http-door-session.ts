@@ -6,7 +6,6 @@ import {
   type Frames,
   type Message,
   type Refused,
-  type Request,
   RPC_ERRORS,
   readMessage,
 } from '../mcp/wire/index.ts'
@@ -17,7 +16,7 @@ import type { Held } from './http-standings.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
-import { saidTo } from './relay-messages.ts'
+import { progressTokenOf, saidTo } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream } from './upstream.ts'
@@ -136,7 +135,7 @@ export class DoorSession {
     this.#pending.set(idKey, pending)
     if (message.method === 'initialize') this.#hello = idKey
     const token = progressTokenOf(message)
-    if (token !== null) this.#tokens.set(token, idKey)
+    if (token !== undefined) this.#tokens.set(JSON.stringify(token), idKey)
     this.#relay.take(message)
   }
 
@@ -279,12 +278,6 @@ export class DoorSession {
     const oldest = this.#left.keys().next()
     if (this.#left.size > MAX_LEFT && oldest.done !== true) this.#left.delete(oldest.value)
   }
-}
-
-function progressTokenOf({ params }: Request): string | null {
-  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
-  const token = isObject(meta) ? meta['progressToken'] : undefined
-  return token === undefined ? null : JSON.stringify(token)
 }
 
 /** What a client is told whose request could not be taken to the server. */
