@@ -23,6 +23,8 @@ export interface EraBridgeOptions {
   readonly log: Log
   /** How long a server may take until it says its first word. */
   readonly startMs: number
+  /** It took longer, and whoever waited was told. */
+  readonly onSilent?: () => void
 }
 
 /** The first word of a client, on its way to a server whose era it will show. */
@@ -56,8 +58,10 @@ export class EraBridge {
   #translator: Translator | null = null
   #timer: NodeJS.Timeout | undefined
   #silence: NodeJS.Timeout | undefined
-  /** Runs from our probe on until the server says something. */
+  /** Runs from the first request on until the server says something, and while it is asked for its era. */
   #start: NodeJS.Timeout | undefined
+  /** Requests that went by untouched to a server that said nothing yet; null once it did. */
+  #unheard: Set<string> | null = new Set()
   /** What waits in the translator for a server that said nothing. */
   #unbegun: ((why: string) => readonly Crossing[]) | null = null
   /** What the client is to hear, in order. */
@@ -75,7 +79,7 @@ export class EraBridge {
   close(): void {
     clearInterval(this.#timer)
     clearTimeout(this.#silence)
-    this.#begun()
+    this.#stopClock()
     this.#translator = null
     this.#over()
   }
@@ -119,9 +123,13 @@ export class EraBridge {
     } else if (this.#asking !== null) this.#asking.queue.push([text, message])
     else if (this.#translator !== null) {
       if (one.kind !== 'refused') void this.#carry(this.#translator.fromClient(one))
-    } else if (one.kind !== 'request' || versionNamedBy(one) === null)
+    } else if (one.kind !== 'request' || versionNamedBy(one) === null) {
+      if (one.kind === 'request' && this.#unheard !== null) {
+        this.#unheard.add(one.idKey)
+        if (this.#start === undefined) this.#startClock()
+      }
       this.#options.toServer(text, message)
-    else if (one.method === 'server/discover') this.#ask(one, false)
+    } else if (one.method === 'server/discover') this.#ask(one, false)
     else {
       this.#ask(probeFor(one), true)
       this.fromClient(text, message)
@@ -134,17 +142,20 @@ export class EraBridge {
     this.#isSame = false
     const asking = { first, isOurs, isOpen: true, queue }
     this.#asking = asking
-    if (isOurs) {
+    if (isOurs)
       this.#silence = setTimeout(() => {
         if (asking.isOpen) void this.#cross(asking, () => {})
       }, SILENCE_MS).unref()
-      clearTimeout(this.#start)
-      this.#start = setTimeout(() => this.#late(), this.#options.startMs).unref()
-    }
+    this.#startClock()
     this.#options.toServer(first.text, first)
   }
 
-  #begun(): void {
+  #startClock(): void {
+    clearTimeout(this.#start)
+    this.#start = setTimeout(() => this.#late(), this.#options.startMs).unref()
+  }
+
+  #stopClock(): void {
     clearTimeout(this.#start)
     this.#start = undefined
     this.#unbegun = null
@@ -152,19 +163,30 @@ export class EraBridge {
 
   /** It was given its time. Whoever waits was never heard by anybody, and the next asks again. */
   #late(): void {
-    this.#start = undefined
-    if (this.#asking !== null) this.#giveUp(this.#asking, LATE)
-    else if (this.#unbegun !== null) {
-      const failing = this.#unbegun(LATE)
-      this.close()
-      void this.#carry(failing)
-    }
+    const asking = this.#asking
+    const failing = this.#unbegun?.(LATE) ?? []
+    const unheard = [...(this.#unheard ?? [])]
+    if (asking !== null) this.#giveUp(asking, LATE)
+    if (asking?.isOurs === false) unheard.push(asking.first.idKey)
+    this.close()
+    void this.#carry(failing)
+    for (const idKey of unheard) this.#options.failed(idKey, 'timed-out', LATE)
+    if (this.#unheard === null) return
+    this.#unheard.clear()
+    this.#options.onSilent?.()
   }
 
   /** One message of the server. */
   heard(message: Message | Refused, about: string | null): void | Promise<void> {
-    if (this.#start !== undefined && message.kind !== 'refused') this.#begun()
     const asking = this.#asking
+    if (this.#start !== undefined && message.kind !== 'refused') {
+      // Of a server that is asked for its era, no other word helps those who wait.
+      const isAsked = asking !== null || this.#unbegun !== null
+      if (!isAsked || message.kind === 'response') {
+        this.#unheard = null
+        this.#stopClock()
+      }
+    }
     if (
       asking?.isOpen === true &&
       message.kind === 'response' &&
@@ -189,12 +211,17 @@ export class EraBridge {
       }
       if (asking.isOurs) this.#giveUp(asking, why)
       else {
+        this.#stopClock()
         this.#options.failed(idKey, end, why)
         this.#goOn(asking, null)
       }
     } else if (this.#translator !== null && isEndOfRequest(end))
       void this.#carry(this.#translator.failed(idKey, end, why))
-    else this.#options.failed(idKey, end, why)
+    else {
+      const isLast = this.#unheard?.delete(idKey) === true && this.#unheard.size === 0
+      if (isLast && this.#asking === null) this.#stopClock()
+      this.#options.failed(idKey, end, why)
+    }
   }
 
   async #decide(asking: Asking, answer: Response): Promise<void> {
@@ -263,7 +290,7 @@ export class EraBridge {
   #giveUp(asking: Asking, why: string): void {
     this.#over()
     clearTimeout(this.#silence)
-    this.#begun()
+    this.#stopClock()
     for (const [text, message] of asking.queue.splice(0)) {
       const one = message?.text === text ? message : readMessage(text)
       if (one.kind === 'request') this.#options.failed(one.idKey, 'never-sent', why)
@@ -306,18 +333,23 @@ export class EraBridge {
   }
 }
 
-/** A server that is spoken to in its own era, whatever its client speaks. */
+/** A server that is spoken to in its own era, whatever its client speaks. One that says nothing is ended in time. */
 export function acrossEras(
   open: OpenUpstream,
   { startMs, log }: Pick<EraBridgeOptions, 'startMs' | 'log'>,
 ): OpenUpstream {
   return async (ears) => {
+    const { promise: silent, resolve: fellSilent } = Promise.withResolvers<string>()
     const bridge = new EraBridge({
       toServer: (text, message) => upstream.send(text, message),
       hear: (message, about) => ears.hear(message, about),
       failed: (idKey, end, why) => ears.failed(idKey, end, why),
       log,
       startMs,
+      onSilent() {
+        fellSilent('it did not answer in time')
+        void upstream.close()
+      },
     })
     const upstream = await open({
       hear: (message, about) => bridge.heard(message, about),
@@ -325,7 +357,7 @@ export function acrossEras(
     })
     return {
       send: (text, message) => bridge.fromClient(text, message),
-      ended: upstream.ended,
+      ended: Promise.race([upstream.ended, silent]),
       async close() {
         bridge.close()
         await upstream.close()

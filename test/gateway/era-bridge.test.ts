@@ -15,7 +15,7 @@ interface Bridged {
   server(message: object): Promise<void>
 }
 
-function bridged(startMs = 60_000): Bridged {
+function bridged(startMs = 60_000, onSilent = (): void => {}): Bridged {
   const toServer: string[] = []
   const toClient: string[] = []
   const bridge = new EraBridge({
@@ -24,6 +24,7 @@ function bridged(startMs = 60_000): Bridged {
     failed: (idKey, end) => void toClient.push(`failed ${idKey} ${end}`),
     log: silentLog,
     startMs,
+    onSilent,
   })
   const text = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message })
   return {
@@ -215,4 +216,40 @@ test('a legacy server that never begins a session is waited for no longer', asyn
   )
   assert.deepEqual(methods(one), ['server/discover', 'initialize'])
   assert.deepEqual(one.toClient, ['failed n1 never-sent'])
+})
+
+const firstWords: readonly [what: string, first: object, behindIt: string][] = [
+  ['server/discover', { method: 'server/discover', params: { _meta } }, 'never-sent'],
+  ['initialize', { method: 'initialize', params: hello.params }, 'never-sent'],
+  ['a call of a tool', { method: 'tools/call', params: { name: 'x' } }, 'timed-out'],
+]
+for (const [what, first, behindIt] of firstWords)
+  test(`a server that says nothing to ${what}: all who wait are told, and the next asks again`, async () => {
+    let silences = 0
+    const one = bridged(50, () => {
+      silences += 1
+    })
+    for (const turn of [1, 2]) {
+      const before = one.toClient.length
+      one.client({ id: 'a', ...first })
+      one.client({ id: 'b', method: 'tools/list' })
+      await eventually(
+        () => (silences === turn ? true : undefined),
+        () => one.toClient.join('\n'),
+      )
+      const failed = one.toClient.slice(before).toSorted()
+      assert.deepEqual(failed, ['failed sa timed-out', `failed sb ${behindIt}`])
+    }
+  })
+
+test('a word that is no answer is a start, but not where the server was asked for its era', async () => {
+  const word = { method: 'notifications/message', params: { level: 'info', data: 'up' } }
+  const untouched = bridged(50)
+  untouched.client({ id: 1, method: 'tools/call', params: { name: 'x' } })
+  const asked = bridged(50)
+  asked.client({ id: 1, method: 'tools/call', params: { name: 'x', _meta } })
+  for (const one of [untouched, asked]) await one.server(word)
+  await sleep(120)
+  assert.equal(untouched.toClient.length, 1)
+  assert.deepEqual(asked.toClient.slice(1), ['failed n1 never-sent'])
 })

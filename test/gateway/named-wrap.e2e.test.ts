@@ -181,17 +181,23 @@ test('a server that says nothing has its time to start, whichever era its client
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': {},
   }
-  const asked: readonly [method: string, params: object][] = [
+  const asked: readonly [method: string, params: { _meta?: object; [name: string]: unknown }][] = [
     ['initialize', { protocolVersion: '2025-11-25', capabilities: {} }],
     ['server/discover', { _meta: meta }],
     ['tools/list', { _meta: meta }],
     ['tools/call', { name: 'echo', arguments: {}, _meta: meta }],
+    // A client of the older revisions that does not introduce itself.
+    ['tools/call', { name: 'echo', arguments: {} }],
   ]
   await Promise.all(
     asked.map(async ([method, params]) => {
       const wrapped = startWrapped(home, { env, command })
-      const { error } = await wrapped.ask(1, method, params)
-      assert.equal(error?.message, 'The server did not answer in time.', method)
+      const { _meta } = params
+      for (const ask of [
+        () => wrapped.ask(1, method, params),
+        () => wrapped.ask(2, 'tools/list', { _meta }),
+      ])
+        assert.equal((await ask()).error?.message, 'The server did not answer in time.', method)
       await wrapped.end()
     }),
   )
