@@ -8,6 +8,7 @@ import {
   type Admitted,
   type AdmittedToAll,
   AllDoor,
+  type AllDoorOptions,
   acrossEras,
   type CallPathOptions,
   type DoorRequest,
@@ -17,6 +18,7 @@ import {
   httpUpstream,
   KnownServers,
   MeteredPath,
+  OpenOfOwners,
   type OpenUpstream,
   type RegistryView,
   Rounds,
@@ -87,6 +89,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
   const recorder = openRecorder({ stack: async () => stack, inspection, log })
   const metrics = new GatewayMetrics()
   const servers = new KnownServers(view, parts.settings.serverLimits)
+  const open = new OpenOfOwners()
   const state = await openGatewayState(async () => stack)()
   const out = lazily(async () => {
     const { outgoing } = await import('../net/index.ts')
@@ -117,9 +120,10 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: parts.settings.maxMessageBytes,
     servers,
+    open,
   })
   const openAll = lazily(async () =>
-    allDoor(parts, view, peers, { ...taking, sendOn }, servers, metrics),
+    allDoor(parts, view, peers, { ...taking, sendOn, open }, servers, metrics),
   )
   return {
     handle(request, response, target, { address, origin }) {
@@ -178,10 +182,10 @@ function allDoor(
   peers: GatewayPeers,
   {
     sendOn,
+    open,
     ...taking
-  }: Pick<Required<CallPathOptions>, 'record' | 'recorder' | 'tasks' | 'rounds'> & {
-    readonly sendOn: SendOn
-  },
+  }: Pick<Required<CallPathOptions>, 'record' | 'recorder' | 'tasks' | 'rounds'> &
+    Pick<AllDoorOptions, 'sendOn' | 'open'>,
   servers: KnownServers,
   metrics: GatewayMetrics,
 ): AllDoor {
@@ -196,6 +200,7 @@ function allDoor(
     path: ALL,
     hostnames,
     maxMessageBytes: parts.settings.maxMessageBytes,
+    open,
     reachesOf: (admitted) => peers.reachesOf(admitted, view.servers()),
     partsOf({ owner, caller }, reach) {
       const { server, grant } = reach()

@@ -44,6 +44,7 @@ import {
   toolHeadersProblem,
   withoutTasks,
 } from './modern-problem.ts'
+import type { OpenOfOwners } from './open-of-owners.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { cancelledBy, saidTo } from './relay-messages.ts'
 import { MAY_PAUSE } from './relay-rounds.ts'
@@ -59,6 +60,8 @@ export interface AllDoorOptions extends AllOpensOptions {
   readonly version: string
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
+  /** Requests that callers have open, here and at the other doors. */
+  readonly open: OpenOfOwners
 }
 
 const NO_HEADERS = new ToolHeaders()
@@ -117,6 +120,7 @@ export class AllDoor {
       refuse(response, 405, 'METHOD_NOT_ALLOWED', 'Messages are sent by POST.', { Allow: 'POST' })
       return
     }
+    this.#options.open.begin(admitted.owner, response)
     const frame = await frameOf(request, this.#options.maxMessageBytes)
     if (!Buffer.isBuffer(frame)) {
       sendJson(response, 400, refusalAnswer(frame))

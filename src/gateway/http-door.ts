@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Crowd } from '../core/crowd.ts'
 import { Fault, isFault } from '../core/faults.ts'
-import { Few } from '../core/few.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -48,6 +47,7 @@ import {
   rpcError,
 } from './modern-problem.ts'
 import { ModernRequest } from './modern-request.ts'
+import type { OpenOfOwners } from './open-of-owners.ts'
 import { sendJson } from './pending-answer.ts'
 import type { CallRecorder } from './recording/recorder.ts'
 import type { RegistryView } from './registry-view.ts'
@@ -82,6 +82,8 @@ export interface HttpDoorOptions {
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
   readonly servers: KnownServers
+  /** Requests that callers have open, here and at the other doors. */
+  readonly open: OpenOfOwners
   /** Test: how long nobody may use a server before it is ended, in milliseconds. */
   readonly idleMs?: number
 }
@@ -97,8 +99,6 @@ const TOUCH_MS = 15_000
 const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
 const MAX_OF_OWNER = 32
-/** Below what the listener takes from one address: it is one grant that is refused, not everybody who is there. */
-const MAX_OPEN_OF_OWNER = 192
 
 /**
  * The servers of the registry over HTTP, each at an address of its own: with sessions up to 2025-11-25, request by
@@ -112,7 +112,6 @@ export class HttpDoor {
   readonly #here = new Crowd<DoorSession | ModernRequest>()
   readonly #shared: SharedUpstreams
   readonly #standings: Standings
-  readonly #underway = new Few<number>()
   readonly #timer: NodeJS.Timeout
   readonly #endView: () => void
   readonly #idleMs: number | null
@@ -192,13 +191,7 @@ export class HttpDoor {
     id: string | null,
   ): void | Promise<void> {
     const { owner } = admitted
-    const open = this.#underway.get(owner) ?? 0
-    if (open >= MAX_OPEN_OF_OWNER)
-      throw new Fault('THROTTLED', 'Too many requests are not answered yet.', {
-        details: { retryAfterSeconds: 1 },
-      })
-    this.#underway.set(owner, open + 1)
-    response.once('close', () => this.#left(owner))
+    this.#options.open.begin(owner, response)
     const frame = frameOf(request, this.#options.maxMessageBytes)
     return frame instanceof Promise
       ? frame.then((read) => this.#framed(request, response, admitted, server, id, read))
@@ -238,12 +231,6 @@ export class HttpDoor {
     return id === null && (named !== null || (shown !== null && shown >= MODERN))
       ? this.#modern(request, posted, admitted, server)
       : this.#legacy(posted, admitted, server, id, shown)
-  }
-
-  #left(owner: string): void {
-    const open = (this.#underway.get(owner) ?? 1) - 1
-    if (open <= 0) this.#underway.delete(owner)
-    else this.#underway.set(owner, open)
   }
 
   #legacy(

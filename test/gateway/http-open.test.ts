@@ -1,4 +1,4 @@
-// How many requests at `/s/NAME/mcp` may be open at once.
+// How many requests at `/s/NAME/mcp` and `/mcp/all` may be open at once.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -15,27 +15,40 @@ const log = join(vault.home, 'lines.log')
 await servers.add(PERSON, 'lines', nodeServer(LINE_SERVER, log))
 await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
 
+let names = 0
 async function granted(name: string): Promise<string> {
+  names += 1
   const { agent } = await agents.create(PERSON, { name })
   const asked = { label: 'laptop', server: 'lines', policies: ['open'] }
   const { bearer } = await grants.create(PERSON, agent.id, asked)
   return bearer.reveal()
 }
 
-test('modern: a grant with too many open requests is told so, and others at its address are served', async () => {
-  const [busy, other] = [await granted('busy'), await granted('other')]
+const OWN = '/s/lines/mcp'
+const ALL = '/mcp/all'
+for (const [path, elsewhere] of [
+  [OWN, ALL],
+  [ALL, OWN],
+] as const)
+  test(`modern: a grant with too many open requests at ${path} is told so, and others at its address are served`, () =>
+    tooMany(path, elsewhere))
+
+async function tooMany(path: string, elsewhere: string): Promise<void> {
+  const [busy, other] = [await granted(`busy-${names}`), await granted(`other-${names}`)]
   const leaving = new AbortController()
   const agent = new Agent({ keepAlive: true })
   const { hostname, port } = new URL(door.baseUrl)
   const call = (
     bearer: string,
-    name: string,
+    tool: string,
+    path: string,
   ): Promise<readonly [number | undefined, string | undefined]> =>
     new Promise((resolve, reject) => {
       const meta = {
         'io.modelcontextprotocol/protocolVersion': '2026-07-28',
         'io.modelcontextprotocol/clientCapabilities': {},
       }
+      const name = path === ALL ? `lines.${tool}` : tool
       const params = { name, arguments: {}, _meta: meta }
       const headers = {
         'Content-Type': 'application/json',
@@ -45,7 +58,7 @@ test('modern: a grant with too many open requests is told so, and others at its 
         Authorization: `Bearer ${bearer}`,
       }
       const { signal } = leaving
-      const asked = { agent, hostname, port, path: '/s/lines/mcp', method: 'POST', headers, signal }
+      const asked = { agent, hostname, port, path, method: 'POST', headers, signal }
       request(asked, (response) => {
         response.resume().on('end', () => {
           resolve([response.statusCode, response.headers['retry-after']])
@@ -55,18 +68,20 @@ test('modern: a grant with too many open requests is told so, and others at its 
         .end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }))
     })
   try {
-    assert.deepEqual(await call(busy, 'pid'), [200, undefined])
+    assert.deepEqual(await call(busy, 'pid', path), [200, undefined])
     const before = readFileSync(log, 'utf8').split('"silent"').length
-    const open = Array.from({ length: 192 }, () => call(busy, 'silent'))
+    const open = Array.from({ length: 192 }, () => call(busy, 'silent', path))
     for (const one of open) one.catch(() => {})
     const reached = (): number => readFileSync(log, 'utf8').split('"silent"').length - before
     for (let waited = 0; waited < 10_000 && reached() < 192; waited += 20) await sleep(20)
     assert.equal(reached(), 192)
     const soon = sleep(3_000).then(() => 'no answer')
-    assert.deepEqual(await Promise.race([call(busy, 'pid'), soon]), [429, '1'])
-    assert.deepEqual(await call(other, 'pid'), [200, undefined])
+    for (const address of [path, elsewhere]) {
+      assert.deepEqual(await Promise.race([call(busy, 'pid', address), soon]), [429, '1'])
+      assert.deepEqual(await call(other, 'pid', address), [200, undefined])
+    }
   } finally {
     leaving.abort()
     agent.destroy()
   }
-})
+}
