@@ -23,8 +23,8 @@ export interface ServerEnd {
 /** How long a server may take to end by itself after its input ended, and after it was asked to. */
 const PATIENCE_MS = 3_000
 const SIGNAL_MS = 2_000
-/** Servers that end by themselves may close their output first, and still have something to tidy up. */
-const MUTE_MS = 500
+/** Servers that end by themselves may close their pipes first, and still have something to tidy up. */
+const CLOSED_MS = 500
 /** Its last words wait no longer for what is known, or for whoever reads our standard error. */
 const LAST_WORDS_MS = 2_000
 
@@ -41,7 +41,8 @@ export class StdioServer {
   readonly #child: Child
   #timer: NodeJS.Timeout | undefined
   #hasEnded = false
-  #isMute = false
+  /** Which of its pipes it closed and lived on. */
+  #closed: 'input' | 'output' | null = null
 
   private constructor(child: Child, guard: Guard, errors: ServerErrors | null) {
     this.#child = child
@@ -53,9 +54,10 @@ export class StdioServer {
       this.#endLeftBehind()
     })
     child.stdout.once('close', () => {
-      this.#endMute()
+      this.#endClosed('output')
       this.#endLeftBehind()
     })
+    child.stdin.on('error', () => this.#endClosed('input'))
     const passing =
       child.stderr === null || errors === null ? null : passOnErrors(child.stderr, errors)
     this.ended = new Promise((resolve) => {
@@ -67,7 +69,7 @@ export class StdioServer {
         guard.dismiss()
         const end = {
           exit: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
-          how: howEnded(code, signal, this.#isMute),
+          how: howEnded(code, signal, this.#closed),
         }
         if (passing === null) resolve(end)
         else {
@@ -113,8 +115,6 @@ export class StdioServer {
         )
       })
     })
-    // A pipe that the server closed is told by its end.
-    child.stdin.on('error', () => {})
     child.on('error', () => {})
     return new StdioServer(child, guard, errors)
   }
@@ -135,13 +135,13 @@ export class StdioServer {
     this.#endGroupSoon()
   }
 
-  /** Nobody is answered any more by a server whose output is closed. */
-  #endMute(): void {
+  /** Nobody is answered any more by a server that hears or says nothing. */
+  #endClosed(pipe: 'input' | 'output'): void {
     if (this.#hasEnded || this.#timer !== undefined) return
     this.#timer = setTimeout(() => {
-      this.#isMute = true
+      this.#closed = pipe
       this.stop()
-    }, MUTE_MS)
+    }, CLOSED_MS)
   }
 
   /** Nobody is answered any more, and what is left may still hold its standard error. */
@@ -173,8 +173,12 @@ export class StdioServer {
   }
 }
 
-function howEnded(code: number | null, signal: NodeJS.Signals | null, isMute: boolean): string {
-  if (isMute) return 'it closed its output'
+function howEnded(
+  code: number | null,
+  signal: NodeJS.Signals | null,
+  closed: 'input' | 'output' | null,
+): string {
+  if (closed !== null) return `it closed its ${closed}`
   return signal === null ? `exit code ${String(code)}` : signal
 }
 

@@ -362,6 +362,20 @@ for (const manner of ['plain', 'stubborn'])
     assert.ok(await gone(wrapped.serverPid(), 2_000))
   })
 
+for (const manner of ['plain', 'stubborn'])
+  test(`a ${manner} server that closes its input and lives on is ended, and answers its callers`, async () => {
+    const wrapped = startWrapped(home, { manner })
+    const silent = wrapped.call(1, 'silent')
+    await wrapped.call(2, 'deaf')
+    for (const { error } of await Promise.all([silent, wrapped.call(3, 'echo', { text: 'a' })]))
+      assert.deepEqual(error, {
+        code: -32603,
+        message: 'The server ended before it answered (it closed its input).',
+      })
+    await wrapped.exited
+    assert.ok(await gone(wrapped.serverPid(), 2_000))
+  })
+
 const endings: readonly [what: string, end: (wrapped: Wrapped) => void][] = [
   ['its client left', ({ child }) => child.stdin?.end()],
   ['it was asked to end', ({ child }) => void child.kill('SIGTERM')],

@@ -434,6 +434,18 @@ for (const era of ERAS)
     await client.close()
   })
 
+for (const era of ERAS)
+  test(`${era}: so is one that closes its input`, async () => {
+    const { bearer } = await granted('lines')
+    const client = await connect(era, bearer, 'lines')
+    const first = said(await client.callTool({ name: 'pid', arguments: {} }))
+    await client.callTool({ name: 'deaf', arguments: {} })
+    await assert.rejects(echo(client, 'a'), /ended before it answered \(it closed its input\)/)
+    assert.equal(await echo(client, 'b'), 'b')
+    assert.throws(() => process.kill(Number(first), 0))
+    await client.close()
+  })
+
 test('modern: headers have to say what the body says, and other methods of HTTP are refused', async () => {
   const { bearer } = await granted('echo')
   const meta = {

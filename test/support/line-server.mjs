@@ -106,6 +106,12 @@ function call({ id, params }, answer) {
       return answer(text(Object.keys(process.env).toSorted().join(' ')))
     case 'mute':
       return closeSync(1)
+    case 'deaf':
+      // What listens no more lives on: nothing else would keep it.
+      setInterval(() => {}, 60_000)
+      process.stdin.destroy()
+      closeSync(0)
+      return answer(text('deaf'))
     case 'die':
       return process.exit(7)
     case 'ask':
