@@ -6,7 +6,7 @@ import type { Clock } from '../core/time.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import type { Registry } from '../gateway/index.ts'
 import type { Logins } from '../gateway/oauth/index.ts'
-import type { Identity } from '../identity/index.ts'
+import { type Identity, revokeGrantsOf } from '../identity/index.ts'
 import type { CheckedRow, StoreKeys } from '../keys/index.ts'
 import type { Outgoing } from '../net/index.ts'
 import { lazily } from './lazily.ts'
@@ -43,6 +43,7 @@ export function openRegistry(parts: RegistryParts): () => Promise<OpenRegistry> 
       clock,
       standing,
       grants,
+      revokeGrants: (tx, server, at) => revokeGrantsOf(identity.tables, tx, server, at),
       rowMac: keys.rowMac,
       revoke: async (login) => (await logins()).revoke(login),
     })

@@ -56,7 +56,7 @@ export interface ServerPort {
   /** @throws {Fault} `BAD_INPUT` naming the field; `CONFLICT` when the name is taken */
   add(caller: Caller, name: string, target: ServerTarget): Promise<ServerInfo>
   /**
-   * Grants for it are nobody's at once.
+   * Its grants are revoked: a server that is added later under its name has none of them.
    *
    * @throws {Fault} `NOT_FOUND`; `VERSION_CONFLICT` when it is not in the state that is expected
    */

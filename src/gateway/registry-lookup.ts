@@ -1,13 +1,20 @@
 import { changeLane, type Lane, type Ledger, type RecordDraft } from '../audit/index.ts'
-import type { Db, Reader } from '../core/db-port.ts'
+import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { GrantPort } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
-import type { Clock } from '../core/time.ts'
+import type { Clock, EpochMs } from '../core/time.ts'
 import { lookProblem, refusedRecord } from '../identity/index.ts'
 import type { LoginRow } from './oauth/login-rows.ts'
 import { REGISTERED_NAME, type RegistryTables } from './registry-rows.ts'
+
+/** @returns those that counted until now */
+export type RevokeGrants = (
+  tx: Tx,
+  server: string,
+  at: EpochMs,
+) => Promise<readonly { readonly id: string; readonly revision: number }[]>
 
 export interface RegistryParts {
   readonly db: Db
@@ -16,6 +23,8 @@ export interface RegistryParts {
   readonly standing: StandingPort
   readonly tables: RegistryTables
   readonly grants: Pick<GrantPort, 'list' | 'create' | 'attach' | 'detach'>
+  /** Ends the grants of a server within the transaction that takes it away. */
+  readonly revokeGrants: RevokeGrants
   /** Takes the tokens of a login back that the store has no more. */
   readonly revoke: (login: LoginRow) => Promise<boolean>
 }

@@ -9,6 +9,7 @@ import type { RowMac } from '../crypto/index.ts'
 import type { LoginRow } from './oauth/login-rows.ts'
 import { createToolPolicies } from './policies.ts'
 import { checksNames, createsRegistered, type GrantNames } from './registered-grants.ts'
+import type { RevokeGrants } from './registry-lookup.ts'
 import { type RegistryTables, registryTables } from './registry-rows.ts'
 import { createServers } from './servers.ts'
 
@@ -29,6 +30,7 @@ export function createRegistry(parts: {
   readonly clock: Clock
   readonly standing: StandingPort
   readonly grants: Pick<GrantPort, 'list' | 'create' | 'attach' | 'detach'>
+  readonly revokeGrants: RevokeGrants
   readonly rowMac: RowMac
   readonly revoke: (login: LoginRow) => Promise<boolean>
 }): Registry {

@@ -28,8 +28,8 @@ export function createServers(parts: RegistryParts): ServerPort {
   const add = attendedLane(standing, 'server.add', (tx, member: Addition, at) =>
     addServer(parts, tx, member, at),
   )
-  const remove = attendedLane(standing, 'server.remove', (tx, member: Removal) =>
-    removeServer(parts, tx, member),
+  const remove = attendedLane(standing, 'server.remove', (tx, member: Removal, at) =>
+    removeServer(parts, tx, member, at),
   )
   return {
     async list(caller) {
@@ -102,9 +102,10 @@ async function addServer(
 }
 
 async function removeServer(
-  { tables }: RegistryParts,
+  { tables, revokeGrants }: RegistryParts,
   tx: Tx,
   { caller, name, expected }: Removal,
+  at: EpochMs,
 ): Promise<Settled<{ readonly row: ServerRow; readonly login: LoginRow | null }>> {
   const row = await tables.servers.get(tx, 'name = ? /*lock*/', [name.slice(0, 64)])
   if (row === null) return { fault: noServer(name), record: null }
@@ -112,6 +113,7 @@ async function removeServer(
   if (conflict !== null) return { fault: conflict, record: null }
   const login = await tables.logins.get(tx, 'server = ? /*lock*/', [row.name])
   if (login !== null) await tables.logins.remove(tx, login)
+  const grants = await revokeGrants(tx, row.name, at)
   await tables.servers.remove(tx, row)
   await bumpRights(tx)
   return {
@@ -123,8 +125,9 @@ async function removeServer(
       rows: [
         ['gateway_servers', row.name, null],
         ...(login === null ? [] : [['gateway_logins', row.name, null] as const]),
+        ...grants.map(({ id, revision }) => ['grants', id, revision] as const),
       ],
-      detail: { server: row.name },
+      detail: { server: row.name, grants: grants.map(({ id }) => id) },
     },
   }
 }

@@ -237,6 +237,27 @@ async function revokeGrant(
   return saved(tables, tx, 'grant.revoke', caller, next)
 }
 
+/**
+ * Ends the grants of a server that is taken away: one that is added later under its name is another one.
+ *
+ * @returns the rows that changed, for the record of whoever takes it away
+ */
+export async function revokeGrantsOf(
+  tables: Pick<IdentityTables, 'grants'>,
+  tx: Tx,
+  server: string,
+  at: EpochMs,
+): Promise<readonly GrantRow[]> {
+  const own = await tables.grants.select(
+    tx,
+    'server = ? and revoked_at is null order by created_at, id',
+    [server],
+  )
+  const next = own.map((row) => ({ ...row, revoked_at: at, revision: row.revision + 1 }))
+  await tables.grants.save(tx, next)
+  return next
+}
+
 async function renamed(
   tables: IdentityTables,
   tx: Tx,

@@ -65,6 +65,36 @@ for (const store of [SQLITE, POSTGRES]) {
   })
 
   test(
+    `registry on ${store.name}: with a server go its grants, and none comes back`,
+    on,
+    async () => {
+      const vault = await open.fresh(store, () => epochMs(T0))
+      const { servers } = await vault.registry()
+      const { grants } = vault.identity
+      for (const name of ['files', 'other']) await servers.add(PERSON, name, FILES)
+      const [own, other] = [await grantAt(vault, 'files'), await grantAt(vault, 'other')]
+      const old = { label: 'old', server: 'files', policies: [] }
+      const past = (await grants.create(PERSON, own.agentId, old)).grant
+      await grants.revoke(PERSON, past.id)
+      await servers.remove(PERSON, 'files')
+      await servers.add(PERSON, 'files', FILES)
+      const counts = new Map(
+        (await grants.list(PERSON, null)).map((one) => [one.id, one.revokedAt]),
+      )
+      assert.deepEqual(
+        [own, past, other].map(({ id }) => counts.get(id)),
+        [T0, T0, null],
+      )
+      await assert.rejects(grants.rotate(PERSON, own.id), fault('NOT_FOUND', /that counts/))
+      await assert.rejects(grants.attach(PERSON, own.id, 'p'), fault('NOT_FOUND'))
+      const [record] = await vault.audit.query({ limit: 1, action: 'server.remove' })
+      const { detail } = JSON.parse(record?.body ?? '{}') as { detail?: unknown }
+      assert.deepEqual(detail, { server: 'files', grants: [own.id] })
+      assert.deepEqual((await vault.audit.verify()).findings, [])
+    },
+  )
+
+  test(
     `registry on ${store.name}: a login is kept, and renewed by one process at a time`,
     on,
     async () => {

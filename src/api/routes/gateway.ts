@@ -107,7 +107,7 @@ function serverOperations(open: () => Promise<GatewayRouteParts>): readonly Oper
       method: 'DELETE',
       path: '/v1/gateway/servers/{server}',
       tag: TAG,
-      summary: 'Takes it from behind the gateway; its grants open nothing any more.',
+      summary: 'Takes it from behind the gateway, and revokes its grants.',
       conditions: ['If-Match'],
       answers: { 204: { description: 'Gone.' }, 403: CHANGERS, 404: NO_SERVER },
       async handle(call) {

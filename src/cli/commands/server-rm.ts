@@ -7,14 +7,14 @@ type Deps = Pick<CliDeps, 'presence' | 'registry'>
 
 export const serverRm = command({
   name: 'server rm',
-  summary: 'Take a server from behind the gateway.',
+  summary: 'Remove a server, and revoke its grants.',
   gated: true,
   arguments: [SERVER_ARGUMENT],
   options: {},
   async run(args, io, deps: Deps) {
     const caller = await asPerson(deps, io, {
       action: `take the server ${args.name} from behind the gateway`,
-      detail: null,
+      detail: 'its grants are revoked',
     })
     const server = await (await deps.registry()).servers.remove(caller, args.name)
     await io.answer(serverJson(server), () => `The server ${server.name} is gone.`)
