@@ -13,6 +13,7 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import { newHandle } from './held-handles.ts'
+import { inDoubtAs } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream } from './upstream.ts'
 
@@ -198,7 +199,7 @@ export class EraBridge {
       this.#options.log.warn('the server sent what is no message', { reason: message.message })
       return Promise.resolve()
     }
-    return this.#carry(this.#translator.fromServer(message, about))
+    return this.#carry(this.#translator.fromServer(message, about), message)
   }
 
   /** A request that the server will not answer. @param status of HTTP, when it had one */
@@ -314,19 +315,26 @@ export class EraBridge {
     for (const [text, message] of asking.queue.splice(0)) this.fromClient(text, message)
   }
 
-  #carry(crossings: readonly Crossing[]): Promise<void> {
+  /** @param of what the server said, where they are made of that */
+  #carry(crossings: readonly Crossing[], of: Message | null = null): Promise<void> {
     for (const one of crossings) {
       if (one.to === 'server') this.#options.toServer(one.text, null)
-      else this.#speaking = this.#speaking.then(() => this.#speak(one))
+      else this.#speaking = this.#speaking.then(() => this.#speak(one, of))
     }
     this.#onMoved?.()
     return this.#speaking
   }
 
-  async #speak(one: Exclude<Crossing, { readonly to: 'server' }>): Promise<void> {
+  async #speak(
+    one: Exclude<Crossing, { readonly to: 'server' }>,
+    of: Message | null,
+  ): Promise<void> {
     try {
       if (one.to === 'nobody') this.#options.failed(one.about, one.end, one.why)
-      else await this.#options.hear(readMessage(one.text), one.about)
+      else {
+        const said = readMessage(one.text)
+        await this.#options.hear(of === null ? said : inDoubtAs(of, said), one.about)
+      }
     } catch {
       this.#options.log.error('a translated message could not be passed on')
     }

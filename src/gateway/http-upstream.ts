@@ -350,7 +350,9 @@ export class HttpUpstream {
     // The server could not tell which request it refused; the connection tells.
     if (!isOurs && refusal.idKey !== null) throw unansweredFor(status)
     const answer = isOurs ? refusal : readMessage(withMembers(refusal.text, { id: request.idText }))
-    await this.#hear(answer, exchange)
+    // Of what broke inside, nothing says how far the call came.
+    const isInDoubt = status > 499 && answer.kind === 'response'
+    await this.#hear(isInDoubt ? { ...answer, mayHaveRun: true } : answer, exchange)
   }
 
   /** @param first the stream, or what is known of it where it was followed already */

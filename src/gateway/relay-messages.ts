@@ -9,6 +9,7 @@ import {
   type Message,
   type Notification,
   type Part,
+  type Refused,
   type Request,
   type Response,
   RPC_ERRORS,
@@ -154,8 +155,15 @@ export function cancelling(
   return message.kind === 'notification' ? message : null
 }
 
-export function endOf({ outcome, body }: Response): CallOutcome {
-  if (outcome === 'error') return 'refused-by-server'
+/** What is shown in place of a message of the server tells as much of whether the request ran. */
+export function inDoubtAs<T extends Message | Refused>(message: Message, shown: T): T {
+  return message.kind === 'response' && message.mayHaveRun && shown.kind === 'response'
+    ? { ...shown, mayHaveRun: true as const }
+    : shown
+}
+
+export function endOf({ outcome, body, mayHaveRun }: Response): CallOutcome {
+  if (outcome === 'error') return mayHaveRun === true ? 'lost' : 'refused-by-server'
   return isObject(body.value) && body.value['isError'] === true ? 'tool-error' : 'answered'
 }
 

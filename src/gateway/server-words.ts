@@ -18,6 +18,7 @@ import type { ProgressWords } from './progress-words.ts'
 import {
   type Answered,
   cancelledBy,
+  inDoubtAs,
   judgeableMethod,
   methodDenial,
   said,
@@ -77,10 +78,10 @@ export class ServerWords {
           null,
         )
       const bare = message.kind === 'response' ? withoutExtras(message) : null
-      return bare === null ? undefined : go(bare)
+      return bare === null ? undefined : go(inDoubtAs(message, bare))
     }
     const handOn = (shown: Message | null): void | Promise<void> =>
-      shown === null ? stop('It holds a known value.') : go(shown)
+      shown === null ? stop('It holds a known value.') : go(inDoubtAs(message, shown))
     try {
       const shown = this.#options.inspection.search.envelope(this.#caller, message)
       return shown instanceof Promise

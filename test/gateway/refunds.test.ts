@@ -1,0 +1,87 @@
+// What calls of servers over HTTP cost that were answered with an error: what provably did not run is given back.
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, test } from 'node:test'
+import { ERAS, openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
+
+const { vault, door, servers, policies } = await openDoor()
+const { agents, grants } = vault.identity
+const rows: readonly [name: string, isKept: boolean][] = [
+  ['t-200', false],
+  ['t-404', false],
+  ['t-500', true],
+  ['t-503-extra', true],
+]
+const tool = { limits: [{ counter: 'runs', window: 'month', max: 1 }] }
+await policies.set(
+  PERSON,
+  'once',
+  Buffer.from(
+    JSON.stringify({
+      version: '1',
+      default: 'deny',
+      tools: Object.fromEntries(rows.map(([name]) => [name, tool])),
+    }),
+  ),
+)
+
+/** Of the revisions with sessions: `t-500` is answered with that status and an error of the protocol. */
+const web = createServer((request, response) => {
+  let text = ''
+  request.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece
+  })
+  request.on('end', () => {
+    const { id, method, params } = JSON.parse(text || '{}') as {
+      readonly id?: unknown
+      readonly method?: string
+      readonly params?: { readonly name?: string; readonly protocolVersion?: string }
+    }
+    const answer = (status: number, body: object): void => {
+      response.writeHead(status, { 'Content-Type': 'application/json' })
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, ...body }))
+    }
+    const error = { code: -32603, message: 'It broke.' }
+    if (id === undefined) response.writeHead(202).end()
+    else if (method === 'tools/call') {
+      const [, status, extra] = params?.name?.split('-') ?? []
+      answer(Number(status), { error, ...(extra !== undefined && { extra }) })
+    } else if (method === 'initialize')
+      answer(200, {
+        result: {
+          protocolVersion: params?.protocolVersion,
+          capabilities: { tools: {} },
+          serverInfo: { name: 'web', version: '1' },
+        },
+      })
+    else answer(400, { error: { code: -32601, message: 'no' } })
+  })
+})
+await new Promise<void>((resolve) => {
+  web.listen(0, '127.0.0.1', resolve)
+})
+after(() => {
+  web.closeAllConnections()
+  web.close()
+})
+const { port } = web.address() as AddressInfo
+const target = { kind: 'http', url: `http://127.0.0.1:${port}/mcp`, headers: [] } as const
+await servers.add(PERSON, 'web', target)
+
+// Clients of the SDK say of a member too many that there is one.
+for (const era of ERAS)
+  for (const [name, isKept] of rows)
+    test(`${era}: ${name} ${isKept ? 'keeps the charge' : 'is given back'}, and the error is the server's`, async () => {
+      const { agent } = await agents.create(PERSON, { name: `${era}-${name}` })
+      const asked = { label: 'laptop', server: 'web', policies: ['once'] }
+      const { bearer } = await grants.create(PERSON, agent.id, asked)
+      const at = '/s/web/mcp'
+      const client = await door.connect(era, bearer.reveal(), undefined, undefined, at)
+      const call = () => client.callTool({ name, arguments: {} })
+      await assert.rejects(call, /It broke\.|"extra"/)
+      if (!isKept) await assert.rejects(call, /It broke\.|"extra"/)
+      else assert.match(JSON.stringify(await call()), /limit 'runs' of 1/)
+      await client.close()
+    })
