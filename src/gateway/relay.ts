@@ -34,7 +34,7 @@ import {
   judgeableCall,
 } from './judging.ts'
 import { leftUnanswered } from './large-lines.ts'
-import { resourcesRefused } from './listened-resources.ts'
+import { LISTEN, listeningJudged } from './listened-resources.ts'
 import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { OpenRequests } from './open-requests.ts'
 import { Patience } from './patience.ts'
@@ -61,7 +61,6 @@ import { ServerWords } from './server-words.ts'
 import type { ToolCall } from './tool-call.ts'
 import { askedAsUnknown } from './unknown-tools.ts'
 
-const LISTEN = 'subscriptions/listen'
 /**
  * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
  * processes, requests and streams of HTTP. Ids stay as they are; what needs no change goes on byte for byte; what
@@ -234,9 +233,11 @@ export class Relay {
   serverFailed(idKey: string, end: CallOutcome, why: string): void {
     if (this.#probes.answered(idKey, null)) return
     const asked = this.#asked.get(idKey)
-    // Nor will one that nobody waits for.
-    if (asked === undefined) this.#asked.wasGivenUp(idKey)
-    if (asked === undefined) return
+    if (asked === undefined) {
+      // Nor will one that nobody waits for.
+      this.#asked.wasGivenUp(idKey)
+      return
+    }
     this.#asked.delete(idKey)
     this.#patience.end(idKey)
     if (asked.allowed !== null) void this.#follow(asked.allowed.settle(end))
@@ -321,7 +322,6 @@ export class Relay {
     visit: string | null,
   ): void {
     let mayWait = this.#options.path.people !== undefined
-    let mayListen = request.method !== LISTEN
     const asked = this.#asked.begin(request, what.name)
     const go = (judged: CallJudged): void | Promise<void> => {
       if ('denial' in judged) {
@@ -347,28 +347,25 @@ export class Relay {
         if (this.#asked.get(request.idKey) === asked) this.#asked.delete(request.idKey)
         return judged.settle('never-sent')
       }
-      if (!mayListen) {
-        mayListen = true
-        return resourcesRefused(this.#options.path, this.#caller, request, what.params).then(
-          (denial) => {
-            if (denial === null) return go(judged)
-            return Promise.resolve(judged.settle('never-sent')).then(() => go({ denial }))
-          },
-        )
-      }
       this.#isCold = false
       asked.allowed = judged
       asked.isWritten = true
       const token = progressTokenOf(request)
       // Whoever listens waits for what may never come.
-      if (call !== null || request.method !== LISTEN)
+      if (request.method !== LISTEN)
         this.#patience.begin(request.idKey, this.#options.path.health.callMs, token)
       this.#progress.begin(token, judged.judgeResult)
       this.#options.toServer(judged.text, request)
       return undefined
     }
+    const { path } = this.#options
     const judge = (): void | Promise<void> =>
-      this.#whenJudged(this.#options.path.judge(what, this.#caller, paid), go)
+      this.#whenJudged(
+        request.method === LISTEN
+          ? listeningJudged(path, this.#caller, request, what, paid)
+          : path.judge(what, this.#caller, paid),
+        go,
+      )
     const answers = what.params['inputResponses']
     asked.judged = this.#follow(
       answers === undefined
