@@ -36,6 +36,17 @@ test('house: every version is exact and only the package that brings Node may ru
   }
 })
 
+test('house: nothing is fetched at install but packages with their digests, and nothing of this one runs there', () => {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { integrity?: string }>
+  }
+  const fetched = Object.entries(lock.packages).filter(([place]) => place !== '')
+  assert.ok(fetched.length > 0)
+  for (const [place, { integrity }] of fetched) assert.match(integrity ?? '', /^sha512-/, place)
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'])
+    assert.equal(packageJson.scripts[name], undefined, name)
+})
+
 test('house: each script that needs packages sets them up first', () => {
   const scripts = packageJson.scripts
   for (const name of Object.keys(scripts).filter((one) => !one.startsWith('pre')))

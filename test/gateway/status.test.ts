@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { after, test } from 'node:test'
 import { gatewayStatus } from '../../src/app/gateway-status.ts'
 import { silentLog } from '../../src/core/log.ts'
-import { epochMs, systemClock } from '../../src/core/time.ts'
+import { epochMs, sleep, systemClock } from '../../src/core/time.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER, startWrapped } from '../support/wrapped.ts'
@@ -130,4 +130,40 @@ test('the commands print it as tables and as JSON; top goes on until it is ended
   const blind = await run(['top'], () => false)
   assert.deepEqual([blind.exit, blind.out], [2, ''])
   assert.match(blind.err, /needs a terminal, or --json/)
+})
+
+test('what was called last is last whichever process began first, and a call with thousands of arguments is one of them', async () => {
+  const since = epochMs(systemClock())
+  const [first, second] = [startWrapped(home), startWrapped(home)]
+  await first.call(1, 'echo', { text: 'x' })
+  await second.call(1, 'echo', { text: 'x' })
+  const between = systemClock()
+  await sleep(5)
+  const wide = Array.from({ length: 3_000 }, (_, at) => [`a_rather_long_name_${at}`, 1])
+  await first.call(2, 'echo', Object.fromEntries(wide))
+  await Promise.all([first.end(), second.end()])
+  const { servers: shown } = await gatewayStatus(vault, silentLog, AGENT, since)
+  assert.deepEqual([shown[0]?.name, shown[0]?.calls], ['lines', 3])
+  assert.ok((shown[0]?.lastAt ?? 0) > between)
+})
+
+test('a window that is over is not shown as used', async () => {
+  const brief = [{ counter: 'brief', window: 1, max: 3 }]
+  const document = { version: '1', default: 'deny', tools: { echo: { limits: brief } } }
+  await policies.set(PERSON, 'few', Buffer.from(JSON.stringify(document)))
+  const wrapped = startWrapped(home, { server: 'lines', ownCommand: true })
+  await wrapped.call(1, 'echo', { text: 'x' })
+  const usedOf = async (): Promise<number | undefined> => {
+    const { limits: all } = await gatewayStatus(vault, silentLog, AGENT, epochMs(0))
+    return all.find(({ counter }) => counter === 'brief')?.used
+  }
+  let used = await usedOf()
+  for (let id = 2; used !== 1 && id < 30; id += 1) {
+    await wrapped.call(id, 'echo', { text: 'x' })
+    used = await usedOf()
+  }
+  assert.equal(used, 1)
+  await sleep(2_500)
+  assert.ok(((await usedOf()) ?? 0) === 0)
+  await wrapped.end()
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { after, test } from 'node:test'
 import { readToolPolicy } from '../../src/policy/tool-policy/index.ts'
-import { json, scripted, withSession } from '../support/http-upstream.ts'
+import { events, INITIALIZED, json, scripted, withSession } from '../support/http-upstream.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 
 const { home, remove } = await temporaryHome()
@@ -62,6 +62,28 @@ test('a server that knows no sessions is asked in its own way', async () => {
     if (rpc.method === 'tools/list')
       json(response, { id: rpc.id, result: { resultType: 'complete', tools: [tool('write', {})] } })
     else json(response, { id: rpc.id, error: { code: -32601, message: 'Method not found' } })
+  })
+  const { code, stdout, stderr } = await init('--url', server.url)
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /^ {2}"write":$/m)
+})
+
+test('a server that wants all that a client has to say, and answers on streams, is asked as well', async () => {
+  const server = await scripted((got, response) => {
+    const { accept = '', 'mcp-session-id': session, 'mcp-protocol-version': version } = got.headers
+    if (got.method === 'GET' || got.method === 'DELETE') return response.writeHead(405).end()
+    if (!accept.includes('application/json') || !accept.includes('text/event-stream'))
+      return response.writeHead(406).end()
+    const { method, id } = got.rpc
+    if (method !== 'initialize' && (session !== 'strict-1' || version !== '2025-11-25'))
+      return response.writeHead(400).end()
+    if (id === undefined) return response.writeHead(202).end()
+    const result = method === 'initialize' ? INITIALIZED : { tools: [tool('write', {})] }
+    response.setHeader('mcp-session-id', 'strict-1')
+    return events(
+      response,
+      `: here\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\n\n`,
+    ).end()
   })
   const { code, stdout, stderr } = await init('--url', server.url)
   assert.equal(code, 0, stderr)

@@ -38,6 +38,7 @@ const cases: readonly [what: string, chunks: string[], events: string[]][] = [
   ['both end one line', ['data: a\r\n\r\n'], ['message=a']],
   ['both, torn apart', ['data: a\r', '\n\r', '\n'], ['message=a']],
   ['a mix', ['data: a\rdata: b\ndata: c\r\n\n'], ['message=a\nb\nc']],
+  ['blank lines before it', ['\n\r\n\ndata: a\n\n'], ['message=a']],
   ['comments', [': hello\ndata: a\n:\n\n'], ['message=a']],
   [
     'comments do not fill an event',
