@@ -1,20 +1,7 @@
+import { INTERCEPT_REQUIREMENTS } from './intercept-requirements.ts'
+import { done, open, type Requirement } from './support/requirement.ts'
+
 /** What Sallyport must do, and what proves it. docs/status.md is printed from this table. */
-export interface Requirement {
-  readonly id: string
-  readonly sentence: string
-  readonly status: 'done' | 'open'
-  /** `file#name of the test`, from the root of the repository. Through the public surface: MCP client, HTTP or CLI. */
-  readonly tests: readonly string[]
-}
-
-function open(id: string, sentence: string): Requirement {
-  return { id, sentence, status: 'open', tests: [] }
-}
-
-function done(id: string, sentence: string, ...tests: readonly string[]): Requirement {
-  return { id, sentence, status: 'done', tests }
-}
-
 export const REQUIREMENTS: readonly Requirement[] = [
   // CS: what a secrets server for one developer does.
   done(
@@ -119,97 +106,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   ),
   open('PL-7', 'every tool is classified with severity, quoted evidence and a rule to copy'),
   open('PL-8', 'an inventory of everything the agents can call, server by server'),
-  // PI: what Intercept's tests assert, but for what docs/decisions/0017 replaces.
-  done(
-    'PI-1',
-    'documents: what is read, what is refused and with which words',
-    'test/gateway/intercept-behaviours.test.ts#config: a sample policy is read with its tools, rules, fields, state, wildcard and denial',
-    'test/gateway/intercept-behaviours.test.ts#config: a bad document yields all that is wrong with it at once',
-    "test/gateway/intercept-behaviours.test.ts#config: the rate limit ${rate} is ${max === null ? 'refused' : 'a counter with a cap'}",
-  ),
-  done(
-    'PI-2',
-    'judging: eleven operators, paths, rules of a tool and of all, defaults, hidden tools',
-    "test/gateway/intercept-behaviours.test.ts#engine: ${what} ${isAllowed ? 'allows' : 'denies'}",
-    'test/gateway/intercept-behaviours.test.ts#engine: under default deny what is listed passes by its rules, and "*" rescues nothing',
-  ),
-  done(
-    'PI-3',
-    'charges: which counters a call is counted against, by how much, up to which cap',
-    'test/gateway/intercept-behaviours.test.ts#handler: a call with a counter of its own and one of all tools is charged for both, in that order',
-    'test/gateway/intercept-behaviours.test.ts#handler: an amount is what is charged; one that is missing denies',
-  ),
-  done(
-    'PI-4',
-    'its defects in policies and in counting cannot happen',
-    'test/gateway/intercept-defects.test.ts#defect: an argument under two names (${what}) is denied, not read one way',
-    'test/gateway/intercept-defects.test.ts#defect: an amount that is ${what} neither refills a counter nor ends it',
-    'test/gateway/intercept-defects.test.ts#defect: tools with dots can be limited, and no two counters collide',
-    'test/gateway/intercept-defects.test.ts#defect: ${line} is an error that says what was meant, not a weaker policy',
-  ),
-  done(
-    'PI-5',
-    'transport: what passes over stdio and HTTP of both eras, as it was written, and what is answered instead',
-    'test/gateway/fidelity.test.ts#odd frames are the same at the other end: ${over}',
-    'test/gateway/cold-order.test.ts#calls, lists and notifications of a cold start go on in the order in which they came',
-    'test/gateway/cold-order.test.ts#whatever is written at once on a cold start goes on in its order',
-    'test/e2e/one-shot.e2e.test.ts#a script that writes all and ends is answered: ${what}',
-    'test/e2e/wrap.e2e.test.ts#a call that is denied never reaches the server, and everything else goes through',
-    'test/gateway/hidden-and-batches.test.ts#of a revision with batches each element is judged, and one list is the answer',
-    'test/gateway/http-batches.test.ts#legacy: a session of the revision with batches may post one, and each element is judged',
-    'test/gateway/http-upstream.test.ts#a message goes as it was written, and so does its answer',
-    'test/gateway/http-upstream.test.ts#a session: its id and version go with all that follows, and it is ended',
-    'test/gateway/http-upstream.test.ts#an error of the protocol is an answer, whatever its status',
-    'test/gateway/http-upstream.test.ts#the way of 2024-11-05: a stream that names where to send',
-    'src/mcp/wire/sse-reader.test.ts#events: ${what}',
-    'src/mcp/wire/sse-reader.test.ts#what was written comes back, one line or several',
-    'src/mcp/wire/line-reader.test.ts#lines: ${what}',
-  ),
-  done(
-    'PI-6',
-    'counts: up to the cap and no further, by windows, given back once, and kept',
-    'src/gateway/counters.test.ts#exactly max calls pass in a window, and the next one begins anew',
-    'src/gateway/counters.test.ts#what is given back is given back to its own window, once and never below nothing',
-    'src/gateway/counters.test.ts#scopes, servers and windows are counters of their own, whatever their names hold',
-    'src/gateway/counters.test.ts#what has ended is dropped',
-    'test/contract/call-limits.test.ts#${store.name}: a count survives its process, and what was refunded is free again',
-  ),
-  done(
-    'PI-7',
-    'reload and events: a valid policy holds at once and is told, a broken one changes nothing, and decisions are seen',
-    'test/e2e/wrap.e2e.test.ts#a policy that is replaced holds within a second or two; one that is broken does not',
-    'test/e2e/wrap.e2e.test.ts#a policy of a mounted map holds when the map is exchanged; a broken one leaves the last in force and says so',
-    'test/gateway/named-wrap.e2e.test.ts#a changed policy is told: after initialize to everybody, and to whoever listens',
-    'test/gateway/http-streams.test.ts#legacy: a changed policy is told, and the server need not tell of changes itself',
-    'test/gateway/status.test.ts#status counts calls, denials, failures and limits of every process',
-  ),
-  done(
-    'PI-8',
-    'its defects as a proxy cannot happen: nothing waits for a long call, nothing is lost with a stream or a server',
-    'test/gateway/http-upstream.test.ts#requests run beside each other, and each is heard on its own stream',
-    'test/gateway/http-upstream.test.ts#what a server asks on the stream of a call is answered by a POST of its own',
-    'test/gateway/http-upstream.test.ts#a server that is not there never got it',
-    'test/gateway/http-upstream.test.ts#a stream that ends before its answer is resumed where it ended',
-    'test/gateway/http-streams.test.ts#legacy: a stream that broke off before anything was heard has a place to go on from',
-    'test/gateway/http-upstream.test.ts#a session that the server lost is begun again, and what never ran is sent again',
-    'test/gateway/http-upstream.test.ts#a body in ${encoding} is read (${index})',
-    'src/mcp/wire/sse-reader.test.ts#an event of many megabytes in small pieces costs its length',
-    'test/e2e/wrap.e2e.test.ts#a server that dies answers its callers, and its exit code is ours',
-    'test/e2e/one-shot.e2e.test.ts#what counts against a limit is what reached the server',
-    'test/gateway/wrap-url.e2e.test.ts#refused before anything is sent: ${what}',
-    'test/gateway/secrecy.e2e.test.ts#no event, log, copy, notice, figure or file has what a call carried, or a digest of it',
-    'test/gateway/secrecy.e2e.test.ts#the password of the counters’ address is in no log and no event',
-  ),
-  done(
-    'PI-9',
-    'servers that people use are the same behind the gateway, to clients of both versions of the SDK and both eras',
-    'test/gateway/real-servers.e2e.test.ts#servers that people use are the same to a client of version 1 behind wrap',
-    'test/gateway/real-servers.e2e.test.ts#a server that people use is the same to a client of version 1 at /s/NAME/mcp',
-    'test/gateway/wrap-url.e2e.test.ts#server-everything over ${transport} is the same with and without',
-    'test/gateway/eras-up.e2e.test.ts#a client of 2026-07-28 uses a legacy server, and is asked in the middle of a call',
-    'test/gateway/eras-up.e2e.test.ts#a legacy client uses a server of 2026-07-28, and is asked in the middle of a call',
-    'test/gateway/era-bridge.test.ts#a client that names its revision begins nothing by initialize and ends nothing that others use',
-  ),
+  ...INTERCEPT_REQUIREMENTS,
   // OC: a vault behind an MCP server.
   done(
     'OC-1',
