@@ -1,8 +1,11 @@
+import assert from 'node:assert/strict'
+import type { CallJournal } from '../../src/audit/index.ts'
+import type { CounterWindow } from '../../src/core/counter-port.ts'
 import { Soon } from '../../src/core/soon.ts'
 import type { CallRecord } from '../../src/gateway/call-record.ts'
 import { limitCharge } from '../../src/gateway/limit-charge.ts'
 import type { ToolLimit } from '../../src/policy/tool-policy/index.ts'
-import { AGENT } from './vault.ts'
+import { AGENT, type TestVault } from './vault.ts'
 
 const limit = (max: number): ToolLimit => ({
   counter: 'c',
@@ -42,3 +45,19 @@ export async function passing(record: CallRecord, call: Parameters<CallRecord['p
   const passed = record.pass(call)
   return passed instanceof Soon ? passed.promise() : passed
 }
+
+export async function journalOf(vault: TestVault): Promise<CallJournal> {
+  return (await vault.journal.opened()) ?? assert.fail('there is no journal')
+}
+
+const MONTH: CounterWindow = { kind: 'month' }
+/** One unit of a counter. */
+export const charge = (max: number, more: { window?: CounterWindow; counter?: string } = {}) => ({
+  counter: 'one counter',
+  window: MONTH,
+  amount: 1,
+  max,
+  isShadow: false,
+  ruleText: '"/limits/0"',
+  ...more,
+})

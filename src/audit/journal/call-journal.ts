@@ -450,8 +450,13 @@ export class CallJournal {
   #storedTo(): number {
     const stored = glanceAtJournal(this.#key, this.#glance)
     if (stored === null) throw new Fault('STORE_TAMPERED', 'The store names no call journal.')
+    const replay = this.#replay
+    if (stored.generation > replay.generation) replay.catchUp()
+    // No seal led there: what was written here since then is in no audit, and counts for nobody else.
+    if (stored.generation > replay.generation)
+      throw new Fault('STORE_TAMPERED', `The call journal '${replay.file.path}' was replaced.`)
     const place = placeOf(stored.generation, stored.offset)
-    this.#replay.ingestedTo(place)
+    replay.ingestedTo(place)
     return place
   }
 
