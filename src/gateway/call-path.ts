@@ -344,7 +344,7 @@ export class CallPath {
 
   /** Its place is taken before anything is waited for: calls that come together are judged side by side. */
   #bear(underway: Underway): Denial | null {
-    if (underway.what.isFromServer) return null
+    if (underway.what.isFromServer || underway.what.isPart === true) return null
     const refusal = this.health.refusal()
     if (refusal !== null) return refusal
     this.health.began()
@@ -548,7 +548,7 @@ export class CallPath {
             }
           : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {
-        if (!what.isFromServer) this.health.ended(hiddenBy === null ? end : 'never-sent')
+        if (underway.isOpen) this.health.ended(hiddenBy === null ? end : 'never-sent')
         const { passed, recording, recorded } = underway
         if (recording !== null) this.#options.recorder?.ended(recording, end, result)
         const record = this.#record

@@ -13,6 +13,8 @@ export interface Judgeable {
   readonly isMethod: boolean
   /** Whether the server sent it: then its texts are an output, which is never refused. */
   readonly isFromServer: boolean
+  /** Goes to the server within the message, which is what it has to answer. */
+  readonly isPart?: true
   readonly params: Readonly<Record<string, unknown>>
   readonly args: Readonly<Record<string, unknown>>
 }

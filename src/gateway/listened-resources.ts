@@ -1,16 +1,22 @@
+import { foldedName } from '../core/folded-name.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Request } from '../mcp/wire/index.ts'
 import type { CallPath } from './call-path.ts'
 import { type Denial, deniedByPolicy } from './denial.ts'
-import type { CallJudged, Judgeable } from './judging.ts'
+import type { CallAllowed, CallJudged, Judgeable } from './judging.ts'
 import type { Paid } from './rounds.ts'
 import { isObject } from './tool-call.ts'
 
 export const LISTEN = 'subscriptions/listen'
+const RESOURCES = 'resourceSubscriptions'
+const FOLDED_RESOURCES = foldedName(RESOURCES)
 /** More than any client listens to at once. */
 const MAX_RESOURCES = 1_000
 
-/** Judges a request to listen, and with it what it asks to be told of. */
+/**
+ * Judges a request to listen, and with it each resource that it names as the subscription that it is: servers of the
+ * older revisions are asked for one. All of them go on, or none does, and they end with the request.
+ */
 export async function listeningJudged(
   path: CallPath,
   caller: Caller,
@@ -20,47 +26,61 @@ export async function listeningJudged(
 ): Promise<CallJudged> {
   const judged = await path.judgeNow(what, caller, paid)
   if ('denial' in judged) return judged
-  const denial = await resourcesRefused(path, caller, request, what.params)
-  if (denial === null) return judged
-  await judged.settle('never-sent')
+  const all: CallAllowed[] = [judged]
+  const settle: CallAllowed['settle'] = async (end, result) => {
+    for (const one of all) await one.settle(end, one === judged ? result : undefined)
+  }
+  const named = resourcesIn(what.params)
+  const denial = 'rule' in named ? named : await resourcesRefused(path, caller, request, named, all)
+  if (denial === null) return all.length === 1 ? judged : { ...judged, settle }
+  await settle('never-sent')
   return { denial }
 }
 
-/**
- * Judges each resource that a request to listen names as the subscription that it is: servers of the older revisions
- * are asked for one.
- *
- * @param params of the request
- * @returns why it does not go on, or null
- */
+/** What a request to listen names, each once. @returns why it does not go on where that cannot be told */
+function resourcesIn({
+  notifications,
+}: Readonly<Record<string, unknown>>): readonly unknown[] | Denial {
+  if (notifications === undefined || notifications === null) return []
+  if (!isObject(notifications)) return refused("'notifications' must be an object.")
+  const isLookAlike = (name: string): boolean =>
+    name !== RESOURCES && foldedName(name) === FOLDED_RESOURCES
+  if (Object.keys(notifications).some(isLookAlike))
+    return refused("A name of 'notifications' could be taken for another.")
+  const named = notifications[RESOURCES]
+  if (named === undefined || named === null) return []
+  return Array.isArray(named) && named.length <= MAX_RESOURCES
+    ? [...new Set(named as readonly unknown[])]
+    : refused(`'${RESOURCES}' must be a list of at most ${MAX_RESOURCES} resources.`)
+}
+
+/** @param allowed takes those that may go on @returns why one may not */
 async function resourcesRefused(
   path: CallPath,
   caller: Caller,
   request: Request,
-  params: Readonly<Record<string, unknown>>,
+  uris: readonly unknown[],
+  allowed: CallAllowed[],
 ): Promise<Denial | null> {
-  const { notifications } = params
-  const named = isObject(notifications) ? notifications['resourceSubscriptions'] : undefined
-  if (named === undefined || named === null) return null
-  if (!Array.isArray(named) || named.length > MAX_RESOURCES)
-    return deniedByPolicy(
-      '(listen)',
-      `'resourceSubscriptions' must be a list of at most ${MAX_RESOURCES} resources.`,
-    )
-  for (const uri of named as readonly unknown[]) {
+  for (const uri of uris) {
     const judged = await path.judgeNow(
       {
         message: request,
         name: 'resources/subscribe',
         isMethod: true,
         isFromServer: false,
+        isPart: true,
         params: { uri },
         args: { uri },
       },
       caller,
     )
     if ('denial' in judged) return judged.denial
-    await judged.settle('answered')
+    allowed.push(judged)
   }
   return null
+}
+
+function refused(why: string): Denial {
+  return deniedByPolicy('(listen)', why)
 }

@@ -1,7 +1,8 @@
 // Ways to talk a policy round: messages that mean one thing to the gateway and another to a careless server.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Between, between, last, recorded, textOf } from '../support/between.ts'
+import { type Between, between, last, recorded, textOf, vault } from '../support/between.ts'
+import { PERSON } from '../support/vault.ts'
 
 const CLOSED = {
   default: 'allow',
@@ -227,11 +228,78 @@ test('what a listener listens to is judged as the subscription that it is', asyn
   assert.equal(one.toServer.length, 2)
 })
 
+test('what could be taken for what a listener listens to is refused', async () => {
+  const one = await enforced({
+    default: 'allow',
+    methods: { 'resources/subscribe': { action: 'deny' } },
+  })
+  const uris = ['x://secret']
+  const listening: readonly object[] = [
+    { notifications: { ResourceSubscriptions: uris } },
+    { notifications: { 'resourceSub\u017fcriptions': uris } },
+    { notifications: { resourceSubscriptions: [], 'resource\uff33ubscriptions': uris } },
+    { notifications: [{ resourceSubscriptions: uris }] },
+    { Notifications: { resourceSubscriptions: uris } },
+    { notifications: {}, 'notification\u017f': { resourceSubscriptions: uris } },
+  ]
+  for (const [id, params] of listening.entries()) {
+    await one.client({ id, method: 'subscriptions/listen', params })
+    assert.ok(last(one).error !== undefined && last(one).id === id)
+  }
+  assert.deepEqual(one.toServer, [])
+})
+
+test('what a listener listens to counts and is allowed as one, and not where it does not go on', async () => {
+  const limits = [{ counter: 'subscribed', window: 'month', max: 3 }]
+  const bad = { conditions: [{ path: 'params.uri', op: 'contains', value: 'bad' }] }
+  const methods = { 'resources/subscribe': { deny_if: [bad], limits } }
+  const one = await enforced({ default: 'allow', methods })
+  const listen = (id: number, ...uris: readonly string[]) =>
+    one.client({
+      id,
+      method: 'subscriptions/listen',
+      params: { notifications: { resourceSubscriptions: uris } },
+    })
+  for (const id of [1, 2, 3]) await listen(id, 'x://a', 'x://a', 'x://bad')
+  assert.deepEqual(one.toServer, [])
+  await listen(4, 'x://a', 'x://b', 'x://a')
+  await one.server({ id: 4, error: { code: -32601, message: 'no' } })
+  await listen(5, 'x://a', 'x://b')
+  await listen(6, 'x://a', 'x://b')
+  assert.equal(one.toServer.length, 2)
+  await one.server({ id: 5, result: {} })
+  await listen(7, 'x://c')
+  assert.equal(one.toServer.length, 3)
+  await listen(8, 'x://d')
+  assert.equal(one.toServer.length, 3)
+  assert.match(last(one).error?.message ?? '', /The limit 'subscribed' of 3 in a month is reached/)
+})
+
+test('each of several resources that people have to allow is asked about once', async () => {
+  const methods = { 'resources/subscribe': { action: 'require_approval' } }
+  const one = await enforced({ default: 'allow', methods })
+  const resourceSubscriptions = ['x://1', 'x://2', 'x://3', 'x://1']
+  const params = { notifications: { resourceSubscriptions } }
+  let asked = 0
+  for (let id = 1; id < 9; id += 1) {
+    await one.client({ id, method: 'subscriptions/listen', params })
+    if (one.toServer.length > 0) break
+    const [, waiting] = /\[APPROVAL REQUIRED\] (\S+)/.exec(last(one).error?.message ?? '') ?? []
+    asked += 1
+    await vault.approvals.approvals.decide(PERSON, waiting ?? assert.fail(), 'approve')
+  }
+  assert.deepEqual([asked, one.toServer.length], [3, 1])
+})
+
 test('a task is named by a text', async () => {
   const one = await enforced({ default: 'allow' })
   for (const taskId of [41, ['41'], { a: 1 }, null, 'x'.repeat(1_025)]) {
     await one.client({ id: 1, method: 'tasks/result', params: { taskId } })
     assert.match(last(one).error?.message ?? '', /'taskId' must be a text/)
+  }
+  for (const name of ['TaskId', 'taskid', 'ta\u017fkId', 'tas\u212aId', '\uff34askId']) {
+    await one.client({ id: 1, method: 'tasks/result', params: { [name]: 'made' } })
+    assert.equal(last(one).error?.code, -32602, name)
   }
   assert.deepEqual(one.toServer, [])
 })

@@ -357,7 +357,7 @@ export type JudgedParams =
 
 /** Names of the members of `params` that decide what is called. */
 const PARAMETERS: ReadonlySet<string> = new Set(
-  'name arguments uri _meta ref argument context cursor task inputResponses requestState'.split(
+  'name arguments uri _meta ref argument context cursor task taskId notifications requestId inputResponses requestState'.split(
     ' ',
   ),
 )
