@@ -6,7 +6,7 @@ import type { Clock } from '../core/time.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import type { Registry } from '../gateway/index.ts'
 import type { Logins } from '../gateway/oauth/index.ts'
-import { type Identity, revokeGrantsOf } from '../identity/index.ts'
+import { grantsNaming, type Identity, revokeGrantsOf } from '../identity/index.ts'
 import type { CheckedRow, StoreKeys } from '../keys/index.ts'
 import type { Outgoing } from '../net/index.ts'
 import { lazily } from './lazily.ts'
@@ -44,6 +44,7 @@ export function openRegistry(parts: RegistryParts): () => Promise<OpenRegistry> 
       standing,
       grants,
       revokeGrants: (tx, server, at) => revokeGrantsOf(identity.tables, tx, server, at),
+      grantsNaming: (tx, policy) => grantsNaming(identity.tables, tx, policy),
       rowMac: keys.rowMac,
       revoke: async (login) => (await logins()).revoke(login),
     })

@@ -2,7 +2,6 @@ import type { Settled } from '../audit/index.ts'
 import type { Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { ToolPolicyPort } from '../core/gateway-port.ts'
-import type { Caller } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import { type Asked, attendedLane } from '../identity/index.ts'
 import { bumpRights } from '../keys/index.ts'
@@ -18,7 +17,7 @@ interface Naming extends Asked {
 
 /** For whose calls a policy holds. That of a grant stands in the grant, that of a server in the server. */
 export function createAttachments(parts: RegistryParts): Pick<ToolPolicyPort, 'attach' | 'detach'> {
-  const { db, ledger, standing, tables, grants } = parts
+  const { ledger, standing, grants } = parts
   const attach = attendedLane(standing, 'policy.attach', (tx, member: Naming, at) =>
     attachTo(parts, tx, member, at),
   )
@@ -26,28 +25,11 @@ export function createAttachments(parts: RegistryParts): Pick<ToolPolicyPort, 'a
     detachFrom(parts, tx, member, at),
   )
 
-  /** Said only to whoever may attach: the grant's own lane judges that, whatever is answered here. */
-  async function isThere(name: string): Promise<boolean> {
-    const row = await db.read((reader) =>
-      tables.policies.get(reader, 'name = ?', [name.slice(0, 64)]),
-    )
-    return row !== null
-  }
-
-  async function attachToGrant(
-    caller: Caller,
-    policy: string,
-    id: string,
-  ): Promise<readonly string[]> {
-    if (await isThere(policy)) return (await grants.attach(caller, id, policy)).policies
-    // Whoever may not even look learns no names.
-    await grants.list(caller, null)
-    throw noPolicy(policy)
-  }
-
   return {
     async attach(caller, policy, to) {
-      if (to.kind === 'grant') return attachToGrant(caller, policy, to.id)
+      if (to.kind === 'grant')
+        return (await grants.attach(caller, to.id, policy, (tx) => missing(parts, tx, policy)))
+          .policies
       return (await ledger.commit(attach, { caller, policy, server: to.name })).value
     },
     async detach(caller, policy, from) {
@@ -63,10 +45,9 @@ async function attachTo(
   member: Naming,
   at: EpochMs,
 ): Promise<Settled<readonly string[]>> {
-  const { policies } = parts.tables
   const { policy } = member
-  if ((await policies.get(tx, 'name = ? /*lock*/', [policy.slice(0, 64)])) === null)
-    return { fault: noPolicy(policy), record: null }
+  const fault = await missing(parts, tx, policy)
+  if (fault !== null) return { fault, record: null }
   return changed(parts, tx, member, at, 'policy.attach', (names) => {
     if (names.includes(policy))
       return new Fault('CONFLICT', `The server is judged by the policy '${policy}' already.`)
@@ -74,6 +55,11 @@ async function attachTo(
       ? [...names, policy]
       : new Fault('CONFLICT', `A server is judged by at most ${MAX_POLICIES} policies.`)
   })
+}
+
+async function missing({ tables }: RegistryParts, tx: Tx, policy: string): Promise<Fault | null> {
+  const row = await tables.policies.get(tx, 'name = ? /*lock*/', [policy.slice(0, 64)])
+  return row === null ? noPolicy(policy) : null
 }
 
 function detachFrom(

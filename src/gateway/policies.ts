@@ -4,7 +4,7 @@ import type { Reader, Tx } from '../core/db-port.ts'
 import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { ToolPolicyInfo, ToolPolicyPort } from '../core/gateway-port.ts'
-import { type Caller, principalName } from '../core/principals.ts'
+import { principalName } from '../core/principals.ts'
 import type { EpochMs } from '../core/time.ts'
 import { type Asked, attendedLane } from '../identity/index.ts'
 import { bumpRights } from '../keys/index.ts'
@@ -62,7 +62,6 @@ export function createToolPolicies(parts: RegistryParts): ToolPolicyPort {
       return { ...(await ledger.commit(set, { caller, name, text, expected })).value, warnings }
     },
     async remove(caller, name, expected) {
-      await refuseNamedByGrants(parts, caller, name)
       return (await ledger.commit(remove, { caller, name, expected })).value
     },
     ...createAttachments(parts),
@@ -134,7 +133,7 @@ async function setPolicy(
 }
 
 async function removePolicy(
-  { tables }: RegistryParts,
+  { tables, grantsNaming }: RegistryParts,
   tx: Tx,
   { caller, name, expected }: OfOne,
 ): Promise<Settled<ToolPolicyInfo>> {
@@ -142,6 +141,8 @@ async function removePolicy(
   if (row === null) return { fault: noPolicy(name), record: null }
   const conflict = unmet(expected, rowTag(row))
   if (conflict !== null) return { fault: conflict, record: null }
+  const naming = await grantsNaming(tx, row.name)
+  if (naming.length > 0) return { fault: namedByGrants(row.name, naming), record: null }
   const info = policyInfo(row, await tables.servers.select(tx, '1 = 1 order by name', []))
   if (info.servers.length > 0)
     return {
@@ -165,19 +166,11 @@ async function removePolicy(
   }
 }
 
-/** A grant that named it all the same would be denied every call. @throws {Fault} `CONFLICT` */
-async function refuseNamedByGrants(
-  { grants }: RegistryParts,
-  caller: Caller,
-  name: string,
-): Promise<void> {
-  const naming = (await grants.list(caller, null)).filter(
-    ({ revokedAt, policies }) => revokedAt === null && policies.includes(name),
+/** A grant that named it all the same would be denied every call. */
+function namedByGrants(name: string, naming: readonly { readonly id: string }[]): Fault {
+  return new Fault(
+    'CONFLICT',
+    `The policy '${name}' judges the calls of ${naming.length === 1 ? 'a grant' : `${naming.length} grants`}; detach it first.`,
+    { details: { grants: naming.map(({ id }) => id) } },
   )
-  if (naming.length > 0)
-    throw new Fault(
-      'CONFLICT',
-      `The policy '${name}' judges the calls of ${naming.length === 1 ? 'a grant' : `${naming.length} grants`}; detach it first.`,
-      { details: { grants: naming.map(({ id }) => id) } },
-    )
 }

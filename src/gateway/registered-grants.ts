@@ -10,14 +10,15 @@ export type GrantNames = Pick<GrantRequest, 'server' | 'policies'>
 
 /** Makes grants for what there is: the bearer of a mistyped name would open nothing, and nobody would know why. */
 export function createsRegistered(parts: RegistryParts): GrantPort['create'] {
-  const check = checksNames(parts)
-  return async (caller, agentId, request) => {
-    await check(caller, request)
-    return parts.grants.create(caller, agentId, request)
-  }
+  return (caller, agentId, request) =>
+    parts.grants.create(caller, agentId, request, (tx) => missing(parts, tx, request))
 }
 
-/** @returns what throws `BAD_INPUT` naming the field, with the nearest name, where a grant names what is not there */
+/**
+ * Asks ahead, before a person is asked for anything: what is written is checked where it is written.
+ *
+ * @returns what throws `BAD_INPUT` naming the field, with the nearest name, where a grant names what is not there
+ */
 export function checksNames(
   parts: RegistryParts,
 ): (caller: Caller, names: GrantNames) => Promise<void> {

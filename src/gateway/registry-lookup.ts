@@ -1,11 +1,10 @@
 import { changeLane, type Lane, type Ledger, type RecordDraft } from '../audit/index.ts'
 import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
-import type { GrantPort } from '../core/grant-port.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Clock, EpochMs } from '../core/time.ts'
-import { lookProblem, refusedRecord } from '../identity/index.ts'
+import { type Grants, lookProblem, refusedRecord } from '../identity/index.ts'
 import type { LoginRow } from './oauth/login-rows.ts'
 import { REGISTERED_NAME, type RegistryTables } from './registry-rows.ts'
 
@@ -16,15 +15,20 @@ export type RevokeGrants = (
   at: EpochMs,
 ) => Promise<readonly { readonly id: string; readonly revision: number }[]>
 
+/** @returns those that count */
+export type GrantsNaming = (tx: Tx, policy: string) => Promise<readonly { readonly id: string }[]>
+
 export interface RegistryParts {
   readonly db: Db
   readonly ledger: Ledger
   readonly clock: Clock
   readonly standing: StandingPort
   readonly tables: RegistryTables
-  readonly grants: Pick<GrantPort, 'list' | 'create' | 'attach' | 'detach'>
+  readonly grants: Pick<Grants, 'create' | 'attach' | 'detach'>
   /** Ends the grants of a server within the transaction that takes it away. */
   readonly revokeGrants: RevokeGrants
+  /** Asked within the transaction that takes a policy away. */
+  readonly grantsNaming: GrantsNaming
   /** Takes the tokens of a login back that the store has no more. */
   readonly revoke: (login: LoginRow) => Promise<boolean>
 }

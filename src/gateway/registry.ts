@@ -6,10 +6,11 @@ import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
 import type { Clock } from '../core/time.ts'
 import type { RowMac } from '../crypto/index.ts'
+import type { Grants } from '../identity/index.ts'
 import type { LoginRow } from './oauth/login-rows.ts'
 import { createToolPolicies } from './policies.ts'
 import { checksNames, createsRegistered, type GrantNames } from './registered-grants.ts'
-import type { RevokeGrants } from './registry-lookup.ts'
+import type { GrantsNaming, RevokeGrants } from './registry-lookup.ts'
 import { type RegistryTables, registryTables } from './registry-rows.ts'
 import { createServers } from './servers.ts'
 
@@ -29,8 +30,9 @@ export function createRegistry(parts: {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly standing: StandingPort
-  readonly grants: Pick<GrantPort, 'list' | 'create' | 'attach' | 'detach'>
+  readonly grants: Pick<Grants, 'create' | 'attach' | 'detach'>
   readonly revokeGrants: RevokeGrants
+  readonly grantsNaming: GrantsNaming
   readonly rowMac: RowMac
   readonly revoke: (login: LoginRow) => Promise<boolean>
 }): Registry {

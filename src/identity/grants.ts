@@ -1,5 +1,5 @@
 import type { Committed, Lane, Ledger, Settled } from '../audit/index.ts'
-import type { Db, Tx } from '../core/db-port.ts'
+import type { Db, Reader, Tx } from '../core/db-port.ts'
 import { type Expectation, unmet } from '../core/expectation.ts'
 import { Fault } from '../core/faults.ts'
 import type { GrantInfo, GrantPort, GrantRequest, GrantWithBearer } from '../core/grant-port.ts'
@@ -43,10 +43,30 @@ export interface GrantParts {
   readonly changed: () => void
 }
 
+/**
+ * Why what a grant names is not to be had, or null. It is asked within the transaction that writes the grant, so what
+ * is removed at the same moment is gone by then, or its removal finds the grant.
+ */
+export type NamesCheck = (tx: Tx) => Promise<Fault | null>
+
+/** As `GrantPort`, for whoever keeps what grants name. */
+export interface Grants extends GrantPort {
+  create(
+    caller: Caller,
+    agentId: string,
+    request: GrantRequest,
+    check?: NamesCheck,
+  ): Promise<GrantWithBearer>
+  attach(caller: Caller, id: string, policy: string, check?: NamesCheck): Promise<GrantInfo>
+}
+
 type BearerColumns = Pick<GrantRow, 'key_id' | 'prefix' | 'digest'>
 type ChosenColumns = Pick<GrantRow, 'label' | 'server' | 'policies' | 'expires_at'>
 
-interface Creation extends Asked {
+interface Checked extends Asked {
+  readonly check?: NamesCheck | undefined
+}
+interface Creation extends Checked {
   readonly agentId: string
   readonly chosen: ChosenColumns
   readonly columns: BearerColumns
@@ -56,11 +76,11 @@ interface Revocation extends Asked {
   readonly expected: Expectation | undefined
 }
 type Rotation = Revocation & { readonly columns: BearerColumns }
-type Naming = Asked & { readonly id: string; readonly policy: string }
+type Naming = Checked & { readonly id: string; readonly policy: string }
 
-export function createGrants(parts: GrantParts): GrantPort {
+export function createGrants(parts: GrantParts): Grants {
   const { db, ledger, tables, standing, clock } = parts
-  const create = attendedLane(standing, 'grant.create', (tx, member: Creation, at) =>
+  const create = checkedLane(standing, 'grant.create', (tx, member: Creation, at) =>
     createGrant(tables, tx, member, at),
   )
   const rotate = attendedLane(standing, 'grant.rotate', (tx, member: Rotation, at) =>
@@ -69,7 +89,7 @@ export function createGrants(parts: GrantParts): GrantPort {
   const revoke = administeredLane(standing, 'grant.revoke', (tx, member: Revocation, at) =>
     revokeGrant(tables, tx, member, at),
   )
-  const attach = attendedLane(standing, 'policy.attach', (tx, member: Naming) =>
+  const attach = checkedLane(standing, 'policy.attach', (tx, member: Naming) =>
     renamed(tables, tx, member, 'policy.attach', (policies) =>
       policies.includes(member.policy)
         ? new Fault('CONFLICT', `The grant is judged by the policy '${member.policy}' already.`)
@@ -118,9 +138,11 @@ export function createGrants(parts: GrantParts): GrantPort {
       if (!(found instanceof Fault)) return found.map(grantInfo)
       return parts.refusal(found, refusedRecord('grant.list', caller, found))
     },
-    async create(caller, agentId, request) {
+    async create(caller, agentId, request, check) {
       const chosen = checkedRequest(request, clock())
-      return withBearer((columns) => ledger.commit(create, { caller, agentId, chosen, columns }))
+      return withBearer((columns) =>
+        ledger.commit(create, { caller, agentId, chosen, columns, check }),
+      )
     },
     rotate: (caller, id, expected) =>
       withBearer((columns) => ledger.commit(rotate, { caller, id, columns, expected })),
@@ -131,7 +153,7 @@ export function createGrants(parts: GrantParts): GrantPort {
         parts.changed()
       }
     },
-    attach: (caller, id, policy) => named(attach, { caller, id, policy }),
+    attach: (caller, id, policy, check) => named(attach, { caller, id, policy, check }),
     detach: (caller, id, policy) => named(detach, { caller, id, policy }),
     async held(caller) {
       const row = await db.read(async (reader) => {
@@ -144,6 +166,18 @@ export function createGrants(parts: GrantParts): GrantPort {
       return grantInfo(row)
     },
   }
+}
+
+/** As `attendedLane`, once what the member names was found. */
+function checkedLane<M extends Checked>(
+  standing: StandingPort,
+  action: string,
+  change: (tx: Tx, member: M, at: EpochMs) => Promise<Settled<GrantRow>>,
+): Lane<M, GrantRow> {
+  return attendedLane(standing, action, async (tx, member: M, at) => {
+    const fault = (await member.check?.(tx)) ?? null
+    return fault === null ? change(tx, member, at) : { fault, record: null }
+  })
 }
 
 function bad(field: string, message: string): Fault {
@@ -256,6 +290,17 @@ export async function revokeGrantsOf(
   const next = own.map((row) => ({ ...row, revoked_at: at, revision: row.revision + 1 }))
   await tables.grants.save(tx, next)
   return next
+}
+
+/** @returns those that count, the oldest first */
+export async function grantsNaming(
+  tables: Pick<IdentityTables, 'grants'>,
+  reader: Reader,
+  policy: string,
+): Promise<readonly GrantInfo[]> {
+  const counting = 'revoked_at is null order by created_at, id'
+  const rows = await tables.grants.select(reader, counting, [])
+  return rows.map(grantInfo).filter(({ policies }) => policies.includes(policy))
 }
 
 async function renamed(

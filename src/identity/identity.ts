@@ -1,7 +1,6 @@
 import type { Ledger } from '../audit/index.ts'
 import type { Db } from '../core/db-port.ts'
 import type { EnrolmentPort } from '../core/enrolment-port.ts'
-import type { GrantPort } from '../core/grant-port.ts'
 import type {
   AgentPort,
   AuthenticationPort,
@@ -19,7 +18,7 @@ import { createCallers } from './callers.ts'
 import type { EnrolmentParts } from './enrolment.ts'
 import { Exchanges } from './exchanges.ts'
 import { createFreezes } from './freezes.ts'
-import { createGrants } from './grants.ts'
+import { createGrants, type Grants } from './grants.ts'
 import { type IdentityTables, identityTables } from './identity-rows.ts'
 import type { People } from './people.ts'
 import { Refusals, refusalLane } from './refusals.ts'
@@ -36,7 +35,7 @@ export interface Identity {
   readonly authentication: AuthenticationPort
   readonly callers: CallerPort
   readonly freezes: FreezePort
-  readonly grants: GrantPort
+  readonly grants: Grants
   readonly workloads: WorkloadPort
   readonly standing: Standing
   readonly tables: IdentityTables

@@ -6,7 +6,7 @@ export {
   refusedRecord,
 } from './administration.ts'
 export { freezeWithin } from './freezes.ts'
-export { revokeGrantsOf } from './grants.ts'
+export { type Grants, grantsNaming, revokeGrantsOf } from './grants.ts'
 export { createIdentity, type Identity, type IdentityParts } from './identity.ts'
 export {
   type AgentRow,

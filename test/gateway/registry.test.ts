@@ -10,7 +10,7 @@ import { browse, guardedServer } from '../support/authorization-server.ts'
 import { ORIGIN, userWithKey } from '../support/identity.ts'
 import { callerOf, firstOwner } from '../support/people.ts'
 import { AGENT, PERSON, type TestVault } from '../support/vault.ts'
-import { fault, OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
+import { fault, OpenVaults, POSTGRES, race, SQLITE } from '../support/vault-stores.ts'
 
 const T0 = 1_800_000_000_000
 const FILES: ServerTarget = { kind: 'stdio', command: ['server', '--dir', '/'], variables: ['X'] }
@@ -29,6 +29,12 @@ async function grantAt(vault: TestVault, server: string, policies: readonly stri
   const { agent } = await vault.identity.agents.create(PERSON, { name: `of-${server}` })
   const asked = { label: 'laptop', server, policies }
   return (await vault.identity.grants.create(PERSON, agent.id, asked)).grant
+}
+
+/** The grants that are not revoked. */
+async function counting(vault: TestVault): Promise<readonly string[]> {
+  const all = await vault.grants.list(PERSON, null)
+  return all.filter(({ revokedAt }) => revokedAt === null).map(({ id }) => id)
 }
 
 for (const store of [SQLITE, POSTGRES]) {
@@ -91,6 +97,41 @@ for (const store of [SQLITE, POSTGRES]) {
       const { detail } = JSON.parse(record?.body ?? '{}') as { detail?: unknown }
       assert.deepEqual(detail, { server: 'files', grants: [own.id] })
       assert.deepEqual((await vault.audit.verify()).findings, [])
+    },
+  )
+
+  test(
+    `registry on ${store.name}: a grant and the removal of what it names do not both come about`,
+    on,
+    async () => {
+      const vault = await open.fresh(store)
+      const twin = await open.twin(vault)
+      const { servers, policies } = await vault.registry()
+      const { policies: elsewhere } = await twin.registry()
+      await servers.add(PERSON, 'kept', FILES)
+      const kept = await grantAt(vault, 'kept')
+      for (let round = 0; round < 8; round += 1) {
+        // Within one process and across two, and either asked for first.
+        const [by, from] = round % 2 === 0 ? [vault, policies] : [twin, elsewhere]
+        const ordered = (both: readonly (() => Promise<unknown>)[]) =>
+          (round % 4 < 2 ? both : both.toReversed()).map((one) => one())
+        const asking = (server: string, named: readonly string[]) =>
+          by.grants.create(PERSON, kept.agentId, { label: `${round}`, server, policies: named })
+        await servers.add(PERSON, 'files', FILES)
+        await race(ordered([() => asking('files', []), () => servers.remove(PERSON, 'files')]))
+        assert.deepEqual(await counting(vault), [kept.id])
+        await assert.rejects(asking('files', []), fault('BAD_INPUT', /'files'/))
+
+        const toKept = { kind: 'grant', id: kept.id } as const
+        for (const name of [() => asking('kept', ['p']), () => from.attach(PERSON, 'p', toKept)]) {
+          await policies.set(PERSON, 'p', ALLOW)
+          const { values, faults } = await race(ordered([name, () => policies.remove(PERSON, 'p')]))
+          assert.equal(values.length, 1, faults.join())
+          for (const id of await counting(vault))
+            if (id !== kept.id) await vault.grants.revoke(PERSON, id)
+          await policies.detach(PERSON, 'p', toKept).catch(fault('NOT_FOUND'))
+        }
+      }
     },
   )
 
