@@ -7,6 +7,7 @@ import {
   checkedTarget,
   type PoliciesNow,
   PolicyFile,
+  policiesOfRemoved,
   serverNameOf,
 } from '../gateway/index.ts'
 import { refuseSecretsWithoutPolicy } from './http-server.ts'
@@ -100,10 +101,22 @@ async function named(
           details: { field: '--server', remedy: 'set it anew: sallyport policy set NAME FILE' },
         },
       )
+    const removed = await policiesOfRemoved(name)
+    const look = (): boolean => view.server(name)?.createdAt === server.createdAt
+    let isThere = look()
+    view.onChange(() => {
+      const wasThere = isThere
+      isThere = look()
+      if (wasThere && !isThere)
+        log.error('the server was removed: every call is denied until wrap is started again', {
+          server: name,
+        })
+    })
     return {
       name,
       target: targetOf(server.target, request),
-      policiesNow: () => view.policiesAt(name),
+      // The program is that of the one it was started for, whatever has its name by now.
+      policiesNow: () => (isThere ? view.policiesAt(name) : removed),
       onPoliciesChanged: (listener) => view.onChange(listener),
       isShadow: false,
       notice:

@@ -1,5 +1,6 @@
 // `sallyport wrap --server`: what was added, what is attached to it, and what changes while it runs.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
@@ -88,6 +89,40 @@ test('without a policy every call is denied and it says how to attach one; then 
   assert.equal(await wrapped.end(), 0)
   await servers.add(PERSON, 'lines', { kind: 'stdio', command: ['nothing'], variables: [] })
   await policies.attach(PERSON, 'open', LINES)
+})
+
+test('the program of a server that was removed gets no call, whatever is added under its name', async () => {
+  const log = join(home, 'first.log')
+  const calls = (): number => readFileSync(log, 'utf8').split('tools/call').length - 1
+  const add = async (file: string): Promise<void> => {
+    const command = [process.execPath, LINE_SERVER, file]
+    await servers.add(PERSON, 'twice', { kind: 'stdio', command, variables: [] })
+    await policies.attach(PERSON, 'open', { kind: 'server', name: 'twice' })
+  }
+  const removed =
+    /^\[POLICY DENIED\] The server 'twice' was removed since .* Start it again\.\nRule: \(removed\)#/
+  await add(log)
+  const wrapped = startWrapped(home, { server: 'twice', ownCommand: true })
+  await until(wrapped, /^hello$/)
+  await servers.remove(PERSON, 'twice')
+  await add(join(home, 'second.log'))
+  assert.ok((await until(wrapped, removed)) < 1_000)
+  const before = calls()
+  for (let round = 0; round < 20; round += 1) {
+    const answer = await wrapped.call(`again ${round}`, 'echo', { text: 'hello' })
+    assert.match(saidBy(answer), removed)
+    await sleep(50)
+  }
+  const read = await wrapped.ask('read', 'resources/read', { uri: 'file:///a' })
+  assert.match(JSON.stringify(read), /The policy does not allow this method\./)
+  assert.deepEqual((await wrapped.ask('list', 'tools/list')).result?.tools, [])
+  assert.equal(calls(), before)
+  assert.match(wrapped.stderr(), /every call is denied until wrap is started again/)
+  await wrapped.end()
+  const next = startWrapped(home, { server: 'twice', ownCommand: true })
+  assert.equal(saidBy(await next.call(1, 'echo', { text: 'hello' })), 'hello')
+  await next.end()
+  await servers.remove(PERSON, 'twice')
 })
 
 test('a changed policy is told: after initialize to everybody, and to whoever listens', async () => {
