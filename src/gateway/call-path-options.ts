@@ -7,7 +7,6 @@ import type { MessageInspection } from './message-inspection.ts'
 import type { CallRecorder } from './recording/recorder.ts'
 import type { Rounds } from './rounds.ts'
 import type { ServerHealth } from './server-health.ts'
-import type { UnknownTools } from './unknown-tools.ts'
 
 /** What calls of one server are judged with. */
 export interface CallPathOptions {
@@ -32,8 +31,6 @@ export interface CallPathOptions {
   readonly recorder?: CallRecorder
   /** How the server bears what it is asked. Default: its own, which knows of these calls only. */
   readonly health?: ServerHealth
-  /** How it answers calls of tools that it does not have. Default: as calls of this path find out. */
-  readonly unknownTools?: UnknownTools
   /** Told what was wrong when callers are not. */
   readonly log?: Log
 }

@@ -23,7 +23,7 @@ import type { CallPathOptions } from './call-path-options.ts'
 import type { CallRecord, Passed } from './call-record.ts'
 import { type AuditedCall, withoutKnown } from './call-texts.ts'
 import { type Denial, deniedByLimit, deniedByPolicy, MISTAKABLE } from './denial.ts'
-import type { CallAllowed, CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
+import type { CallJudged, Judgeable, JudgedNow, Judging } from './judging.ts'
 import { counterOf, type LimitCharge, limitCharge, settledCounts } from './limit-charge.ts'
 import { isAboutTask, judgedOf, MadeTasks } from './made-tasks.ts'
 import type { KnownValues, MessageInspection } from './message-inspection.ts'
@@ -35,7 +35,6 @@ import { SeenTools } from './seen-tools.ts'
 import { ServerHealth } from './server-health.ts'
 import { decideTask } from './task-decision.ts'
 import { askerOf, textOf, tookText, type Underway } from './underway.ts'
-import { UnknownTools } from './unknown-tools.ts'
 
 type Taken = Denial | null | Promise<Denial | null>
 
@@ -52,8 +51,6 @@ type Step = readonly [
  */
 export class CallPath {
   readonly #options: CallPathOptions
-  /** How the server answers calls of tools that it does not have. */
-  readonly unknownTools: UnknownTools
   /** What the server says of its tools. */
   readonly tools = new SeenTools()
   /** Where calls go on in which the server asked something. */
@@ -75,7 +72,6 @@ export class CallPath {
     this.people = options.people
     this.tasks = options.tasks ?? new MadeTasks()
     this.health = options.health ?? new ServerHealth()
-    this.unknownTools = options.unknownTools ?? new UnknownTools()
   }
 
   /** Whether calls are denied for want of a policy: then nothing is shown of what could be called. */
@@ -532,8 +528,9 @@ export class CallPath {
 
   #goingOn(underway: Underway): CallJudged {
     const { what, policies, subject, decision, hiddenBy } = underway
-    const allowed: CallAllowed = {
+    return {
       text: textOf(underway),
+      isHidden: hiddenBy !== null,
       paid: { taken: underway.passed?.taken ?? [] },
       tool: underway.task?.tool ?? null,
       judgeResult:
@@ -548,7 +545,7 @@ export class CallPath {
             }
           : (underway.task?.judgeResult ?? null),
       settle: (end, result) => {
-        if (underway.isOpen) this.health.ended(hiddenBy === null ? end : 'never-sent')
+        if (underway.isOpen) this.health.ended(end)
         const { passed, recording, recorded } = underway
         if (recording !== null) this.#options.recorder?.ended(recording, end, result)
         const record = this.#record
@@ -563,9 +560,6 @@ export class CallPath {
         )
       },
     }
-    if (hiddenBy === null) return allowed
-    const denial = { ...deniedByPolicy(hiddenBy, 'There is no such tool.'), isRecorded: true }
-    return { denial: { ...denial, kind: 'unknown-tool' }, asUnknown: allowed }
   }
 
   /** What limits with a cost in the answer are to count, by counter; null when all stays as it was reserved. */

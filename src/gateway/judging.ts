@@ -23,13 +23,7 @@ export function judgeableCall({ request, tool, params, args }: ToolCall): Judgea
   return { message: request, name: tool, isMethod: false, isFromServer: false, params, args }
 }
 
-export type CallJudged =
-  | {
-      readonly denial: Denial
-      /** Of a call of a hidden tool, which was counted and is answered as one of a tool that is not there. */
-      readonly asUnknown?: CallAllowed
-    }
-  | CallAllowed
+export type CallJudged = { readonly denial: Denial } | CallAllowed
 
 export type JudgedNow = CallJudged | Promise<CallJudged>
 
@@ -39,6 +33,10 @@ export type Judging = JudgedNow | Soon<JudgedNow>
 export interface CallAllowed {
   /** The message that goes on. */
   readonly text: string
+  /** That message, where it is another request than the client made. */
+  readonly sent?: Request
+  /** Of a hidden tool, whose server must not hear which: it has to find none. */
+  readonly isHidden: boolean
   /** What it took of limits, for the next round of the same call. */
   readonly paid: Paid
   /** Of what is about a task: the tool whose call made it. */

@@ -2,10 +2,9 @@ import type { OwnLimits, ServerLimits } from '../core/server-limits.ts'
 import type { CallPathOptions } from './call-path-options.ts'
 import type { RegistryView } from './registry-view.ts'
 import { ServerHealth } from './server-health.ts'
-import { UnknownTools } from './unknown-tools.ts'
 
 /** What is known of a server, whoever asks it, and at whichever address. */
-export interface KnownServer extends Pick<Required<CallPathOptions>, 'health' | 'unknownTools'> {
+export interface KnownServer extends Pick<Required<CallPathOptions>, 'health'> {
   /** Its own limits, by which it was made. */
   readonly own: OwnLimits | undefined
 }
@@ -28,7 +27,7 @@ export class KnownServers {
     const own = this.#ownOf(server)
     if (known !== undefined && known.own === own) return known
     const health = new ServerHealth({ ...this.#limits, ...own })
-    const made = { own, health, unknownTools: known?.unknownTools ?? new UnknownTools() }
+    const made = { own, health }
     this.#servers.set(server, made)
     return made
   }

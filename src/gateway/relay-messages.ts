@@ -56,8 +56,7 @@ export interface Answered {
   readonly name: string
   readonly isList: boolean
   readonly isCall?: boolean
-  /** By whom it was asked for; not what we asked ourselves. */
-  readonly asked?: Asked
+  readonly asked: Asked
   readonly judge?: CallAllowed['judgeResult']
 }
 

@@ -24,7 +24,7 @@ import {
   takeBatch,
   unbatched,
 } from './batch.ts'
-import { denialAnswer, deniedByTime, unknownToolAnswer } from './denial.ts'
+import { denialAnswer, deniedByTime } from './denial.ts'
 import { InTurn, whenThere } from './in-turn.ts'
 import {
   type CallAllowed,
@@ -39,7 +39,6 @@ import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { OpenRequests } from './open-requests.ts'
 import { Patience } from './patience.ts'
 import { searchedFor } from './plain-messages.ts'
-import { Probes } from './probes.ts'
 import { ProgressWords } from './progress-words.ts'
 import {
   type Asked,
@@ -58,8 +57,8 @@ import type { RelayOptions } from './relay-options.ts'
 import { answerGoesOn, answersRefused, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
+import { StandIns } from './stand-ins.ts'
 import type { ToolCall } from './tool-call.ts'
-import { askedAsUnknown } from './unknown-tools.ts'
 
 /**
  * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
@@ -79,7 +78,6 @@ export class Relay {
   /** Ids of requests of the server. */
   readonly #askedByServer = new Set<string>()
   readonly #underway = new Set<Promise<void>>()
-  readonly #probes: Probes
   readonly #patience: Patience
   readonly #words: ServerWords
   readonly #progress = new ProgressWords()
@@ -92,12 +90,13 @@ export class Relay {
   /** What the client of a session said that it can do. */
   #capabilities: unknown
   #waits: ApprovalWaits | null = null
+  /** Calls of hidden tools, once there were any. */
+  #standIns: StandIns | null = null
 
   constructor(options: RelayOptions) {
     this.#options = options
     this.#caller = options.caller
     this.#cameAs = options.caller
-    this.#probes = new Probes(options.toServer)
     this.#patience = new Patience(
       (idKey) => this.#late(idKey),
       () => this.#askedByServer.size > 0,
@@ -212,7 +211,8 @@ export class Relay {
   }
 
   /** As `heard`, done at once when there is no promise. */
-  hear(message: Message | Refused, about: string | null = null): void | Promise<void> {
+  hear(came: Message | Refused, about: string | null = null): void | Promise<void> {
+    const message = this.#standIns === null ? came : this.#standIns.shown(came)
     if (message.kind === 'refused') {
       this.#options.log.warn('the server sent what is no message', { reason: message.message })
       // Whoever waits for what would have been an answer does not wait in vain.
@@ -231,7 +231,6 @@ export class Relay {
    * @param why told to the client
    */
   serverFailed(idKey: string, end: CallOutcome, why: string): void {
-    if (this.#probes.answered(idKey, null)) return
     const asked = this.#asked.get(idKey)
     if (asked === undefined) {
       // Nor will one that nobody waits for.
@@ -257,7 +256,6 @@ export class Relay {
 
   /** The server is gone: whoever waits is told. */
   async serverEnded(how: string): Promise<void> {
-    this.#probes.end()
     this.#patience.close()
     this.leave()
     for (const idKey of this.#asked.keys())
@@ -334,8 +332,6 @@ export class Relay {
             return next === 'refused' ? go(judged) : this.#asks(request, next.question)
           })
         }
-        if (call !== null && denial.kind === 'unknown-tool')
-          return this.#unknown(call, asked, judged.asUnknown)
         this.#asked.delete(request.idKey)
         if (asked.isCancelled) return undefined
         const answer = call === null ? methodDenial(request, denial) : denialAnswer(call, denial)
@@ -348,14 +344,15 @@ export class Relay {
         return judged.settle('never-sent')
       }
       this.#isCold = false
-      asked.allowed = judged
+      const allowed = call !== null && judged.isHidden ? this.#standingIn(call, judged) : judged
+      asked.allowed = allowed
       asked.isWritten = true
       const token = progressTokenOf(request)
       // Whoever listens waits for what may never come.
       if (request.method !== LISTEN)
         this.#patience.begin(request.idKey, this.#options.path.health.callMs, token)
       this.#progress.begin(token, judged.judgeResult)
-      this.#options.toServer(judged.text, request)
+      this.#options.toServer(allowed.text, allowed.sent ?? request)
       return undefined
     }
     const { path } = this.#options
@@ -408,27 +405,9 @@ export class Relay {
   }
 
   /** A tool that is hidden is answered as the server answers one that it does not have. */
-  async #unknown(call: ToolCall, asked: Asked, counted?: CallAllowed): Promise<void> {
-    const { idKey, idText } = call.request
-    const isOpen = (): boolean => this.#asked.get(idKey) === asked
-    const ask = (probe: string): Promise<string | null> => this.#probes.ask(probe)
-    const { unknownTools } = this.#options.path
-    const { response, end } = await askedAsUnknown(unknownTools, call, { asked, isOpen, ask })
-    void this.#follow(counted?.settle(end, response?.body.value))
-    // It was open as long as that of any other tool, and its id nobody else's.
-    if (!isOpen()) return
-    this.#asked.delete(idKey)
-    if (asked.isCancelled) return
-    const judge = counted?.judgeResult ?? null
-    if (response === null) this.#toClient(unknownToolAnswer(call), idKey)
-    else
-      await this.#words.answer(response, {
-        idText,
-        name: call.tool,
-        isList: false,
-        isCall: true,
-        judge,
-      })
+  #standingIn(call: ToolCall, judged: CallAllowed): CallAllowed {
+    this.#standIns ??= new StandIns()
+    return this.#standIns.of(call, judged)
   }
 
   #notification(notification: Notification): void {
@@ -530,7 +509,6 @@ export class Relay {
 
   #serverAnswer(response: Response): void | Promise<void> {
     const { idKey, outcome, body } = response
-    if (idKey !== null && this.#probes.answered(idKey, response.text)) return undefined
     const asked = idKey === null ? undefined : this.#asked.get(idKey)
     if (idKey === null || asked === undefined) {
       if (idKey === null || !this.#asked.wasGivenUp(idKey))

@@ -107,10 +107,7 @@ export class ServerWords {
       if (problem !== null) throw new Fault('BAD_INPUT', `The server's answer ${problem}.`)
       const denial = judge === null ? null : judge(value)
       if (denial !== null) return this.#withheld(response, to, denial)
-      const first =
-        to.asked === undefined
-          ? null
-          : beforeTold(this.#options.path, this.#caller, to.asked, value)
+      const first = beforeTold(this.#options.path, this.#caller, to.asked, value)
       if (first !== null)
         return first
           .then((told) =>
@@ -119,7 +116,7 @@ export class ServerWords {
               : this.#told(response, to, value, told.value, hasTwins),
           )
           .catch(failed)
-      const listed = isList && to.asked !== undefined ? this.#listed(to.asked.method, value) : value
+      const listed = isList ? this.#listed(to.asked.method, value) : value
       const telling = this.#told(response, to, value, listed, hasTwins)
       if (telling instanceof Promise) return telling.catch(failed)
     } catch (error) {
@@ -151,13 +148,11 @@ export class ServerWords {
       const shown = seen === listed ? seen : keptShortly(seen)
       const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
       this.#options.tell(
-        to.asked === undefined
-          ? text
-          : pausedText(this.#options.path, this.#caller, to.asked.request, {
-              shown,
-              text,
-              paid: to.asked.allowed?.paid ?? null,
-            }),
+        pausedText(this.#options.path, this.#caller, to.asked.request, {
+          shown,
+          text,
+          paid: to.asked.allowed?.paid ?? null,
+        }),
         idKey,
         true,
       )

@@ -20,22 +20,60 @@ test('a hidden tool is answered byte for byte as the server answers one that it 
     params: { name, arguments: { a: 1 } },
   })
   const { id, name } = await probedBy(one, call(7, 'x"é'))
-  assert.match(name, /^tool_[0-9a-f]{18}$/)
+  assert.match(name, /^tool_[0-9a-f]{18}"é$/)
+  const shown = JSON.stringify(name).slice(1, -1)
   await one.server(
-    ` {"error": {"message":"MCP error -32602: Tool ${name} not found","code":-32602} ,"id":"${id}","jsonrpc":"2.0"}`,
+    ` {"error": {"message":"MCP error -32602: Tool ${shown} not found","code":-32602} ,"id":${String(id)},"jsonrpc":"2.0"}`,
   )
   assert.deepEqual(one.toClient, [
     ' {"error": {"message":"MCP error -32602: Tool x\\"é not found","code":-32602} ,"id":7,"jsonrpc":"2.0"}',
   ])
-  // It is asked once.
-  await one.client(call(8, 'y'))
-  assert.equal(
-    one.toClient.at(-1),
-    ' {"error": {"message":"MCP error -32602: Tool y not found","code":-32602} ,"id":8,"jsonrpc":"2.0"}',
-  )
-  assert.equal(one.toServer.length, 1)
   assert.equal((await recorded('tool.call', 'refusal')).by, '(hidden)')
 })
+
+test('what its server says of a call of a hidden tool before the answer names the tool as the client does', async () => {
+  const one = await between({ default: 'allow', hide: ['x'] })
+  const { id, name } = await probedBy(one, { id: 1, method: 'tools/call', params: { name: 'x' } })
+  const params = { level: 'error', data: `No tool ${name}.` }
+  await one.server({ method: 'notifications/message', params })
+  assert.match(one.toClient[0] ?? '', /"data":"No tool x\."/)
+  await one.server({ id, error: { code: -32602, message: name, data: { asked: name } } })
+  assert.deepEqual(last(one).error, { code: -32602, message: 'x', data: { asked: 'x' } })
+})
+
+const WRITTEN: readonly [how: string, write: (name: string) => string][] = [
+  ['as it is', (text) => text],
+  [
+    'with escapes of ASCII',
+    (text) =>
+      text.replace(/[^ -~]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  ],
+  [
+    'with escapes of HTML',
+    (text) => text.replace(/[<>&'/]/g, (one) => `\\u00${one.charCodeAt(0).toString(16)}`),
+  ],
+]
+
+for (const [how, write] of WRITTEN)
+  test(`a name is written in the answer for a hidden tool as its server writes names: ${how}`, async () => {
+    const pairs = [
+      ['sécret', 'nopé'],
+      ["a'b/c", "d'e/f"],
+      ['日本', '中国'],
+      ['x', 'y'],
+    ] as const
+    const one = await between({ default: 'allow', hide: pairs.map(([hidden]) => hidden) })
+    const said = async (name: string): Promise<string> => {
+      const asked = await probedBy(one, { id: 1, method: 'tools/call', params: { name } })
+      const shown = write(JSON.stringify(asked.name))
+      await one.server(`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":${shown}}}`)
+      return (one.toClient.at(-1) ?? '').replace(write(JSON.stringify(name)), 'NAME')
+    }
+    for (const [hidden, absent] of pairs) assert.equal(await said(hidden), await said(absent))
+    assert.ok(
+      one.toServer.every((text) => pairs.every(([hidden]) => !text.includes(`"${hidden}"`))),
+    )
+  })
 
 test('of each era, and with what its calls carry', async () => {
   const one = await between({ default: 'allow', hide: ['*'] })
@@ -45,6 +83,7 @@ test('of each era, and with what its calls carry', async () => {
     method: 'tools/call',
     params: { _meta, name: 'x' },
   })
+  assert.equal(id, 'm')
   assert.ok(one.toServer[0]?.includes(JSON.stringify(_meta)))
   await one.server({ id, result: { resultType: 'complete', content: [name], isError: true } })
   assert.equal(
@@ -52,8 +91,7 @@ test('of each era, and with what its calls carry', async () => {
     '{"jsonrpc":"2.0","id":"m","result":{"resultType":"complete","content":["x"],"isError":true}}',
   )
   // As of any call that the server does not answer any more.
-  const legacy = await probedBy(one, { id: 1, method: 'tools/call', params: { name: 'x' } })
-  assert.notEqual(legacy.id, id)
+  await probedBy(one, { id: 1, method: 'tools/call', params: { name: 'x' } })
   await one.relay.serverEnded('gone')
   assert.deepEqual(last(one), {
     jsonrpc: '2.0',
@@ -63,12 +101,20 @@ test('of each era, and with what its calls carry', async () => {
   assert.equal(one.toClient.length, 2)
 })
 
-test('where the server does not say how it answers, a hidden tool is unknown all the same', async () => {
+test('where no answer comes, a call of a hidden tool is told what any other is', async () => {
   const one = await between({ default: 'allow', hide: ['x'] })
-  const { id } = await probedBy(one, { id: 1, method: 'tools/call', params: { name: 'x' } })
-  one.relay.serverFailed(`s${id}`, 'lost', 'no answer')
-  await one.relay.idle()
-  assert.deepEqual(last(one).error, { code: -32602, message: 'Unknown tool: x' })
+  const told = async (name: string): Promise<Told['error']> => {
+    await probedBy(one, { id: 1, method: 'tools/call', params: { name } })
+    one.relay.serverFailed('n1', 'lost', 'The server could not be reached.')
+    await one.relay.idle()
+    return last(one).error
+  }
+  const absent = await told('y')
+  assert.deepEqual(absent, { code: -32603, message: 'The server could not be reached.' })
+  // Also where it answered before.
+  const { id, name } = await probedBy(one, { id: 2, method: 'tools/call', params: { name: 'x' } })
+  await one.server({ id, error: { code: -32602, message: name } })
+  assert.deepEqual(await told('x'), absent)
 })
 
 test('where one policy hides a tool, no other says that there is one, and no other spelling of it does', async () => {
@@ -162,8 +208,9 @@ test('a call of a hidden tool is open until it is answered, as that of any other
   await one.server({ id, error: { code: -32602, message: 'no' } })
   assert.deepEqual(
     [one.relay.isOpen('n7'), one.toClient.length, one.toServer.length],
-    [false, 1, 1],
+    [false, 1, 2],
   )
+  assert.match(one.toServer[1] ?? '', /"notifications\/cancelled","params":\{"requestId":7\}/)
 })
 
 test('of a revision with batches each element is judged, and one list is the answer', async () => {

@@ -576,7 +576,7 @@ function answerToHost(host: string): Promise<{ status: number | undefined; text:
   })
 }
 
-test('modern: a server is asked once how it answers a tool that it does not have', async () => {
+test('modern: a server is asked each time how it answers a tool that it does not have', async () => {
   await policies.set(PERSON, 'nothing-of-echo', text({ default: 'allow', hide: ['echo'] }))
   const { bearer } = await granted('lines', ['nothing-of-echo'])
   const client = await connect('modern', bearer, 'lines')
@@ -592,7 +592,7 @@ test('modern: a server is asked once how it answers a tool that it does not have
   const probes = readFileSync(log, 'utf8')
     .slice(before)
     .match(/"name":"tool_[0-9a-f]{18}"/g)
-  assert.equal(probes?.length, 1)
+  assert.equal(new Set(probes).size, 3)
   // This server does whatever it is asked, and is told apart by nothing.
   assert.deepEqual(answers, ['done', 'done', 'done'])
 })

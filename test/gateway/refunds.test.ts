@@ -27,7 +27,14 @@ await policies.set(
   ),
 )
 
-/** Of the revisions with sessions: `t-500` is answered with that status and an error of the protocol. */
+const all_tools = { limits: [{ counter: 'all', window: 'month', max: 1 }] }
+await policies.set(
+  PERSON,
+  'hiding',
+  Buffer.from(JSON.stringify({ version: '1', default: 'allow', hide: ['hidden'], all_tools })),
+)
+
+/** Of the revisions with sessions: `t-500` is answered with that status and an error of the protocol, as is `any`. */
 const web = createServer((request, response) => {
   let text = ''
   request.setEncoding('utf8').on('data', (piece: string) => {
@@ -47,7 +54,7 @@ const web = createServer((request, response) => {
     if (id === undefined) response.writeHead(202).end()
     else if (method === 'tools/call') {
       const [, status, extra] = params?.name?.split('-') ?? []
-      answer(Number(status), { error, ...(extra !== undefined && { extra }) })
+      answer(Number(status ?? 500), { error, ...(extra !== undefined && { extra }) })
     } else if (method === 'initialize')
       answer(200, {
         result: {
@@ -85,3 +92,22 @@ for (const era of ERAS)
       else assert.match(JSON.stringify(await call()), /limit 'runs' of 1/)
       await client.close()
     })
+
+for (const era of ERAS)
+  test(`${era}: the charge of a hidden tool is kept as that of one that is not there`, async () => {
+    const told = async (name: string): Promise<readonly string[]> => {
+      const { agent } = await agents.create(PERSON, { name: `${era}-${name}` })
+      const asked = { label: 'laptop', server: 'web', policies: ['hiding'] }
+      const { bearer } = await grants.create(PERSON, agent.id, asked)
+      const client = await door.connect(era, bearer.reveal(), undefined, undefined, '/s/web/mcp')
+      const call = () =>
+        client.callTool({ name, arguments: {} }).then((one) => JSON.stringify(one), String)
+      const both = [await call(), await call()]
+      await client.close()
+      return both
+    }
+    const hidden = await told('hidden')
+    assert.match(hidden[0] ?? '', /It broke\./)
+    assert.match(hidden[1] ?? '', /limit 'all' of 1/)
+    assert.deepEqual(hidden, await told('absent'))
+  })
