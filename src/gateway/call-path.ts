@@ -160,10 +160,14 @@ export class CallPath {
   }
 
   /** Records that an answer was not shown. */
-  async withheld(caller: Caller, name: string, isMethod: boolean, rule: string): Promise<void> {
+  async withheld(
+    caller: Caller,
+    what: Pick<AuditedCall, 'name' | 'isMethod' | 'tool'>,
+    rule: string,
+  ): Promise<void> {
     const { server, policiesNow } = this.#options
     const revision = revisionOf(policiesNow())
-    const call = { caller, server, name, isMethod, keys: [], revision, took: '' }
+    const call = { ...what, caller, server, keys: [], revision, took: '' }
     const known = await this.#options.inspection.known(caller)
     await (await this.#opened()).refuse({ ...withoutKnown(call, known), rule })
   }
@@ -383,7 +387,7 @@ export class CallPath {
       shadow,
       // What a server says, the client hears in its order.
       mayWait: !underway.what.isFromServer,
-      act: asked === null ? null : actOf(asked),
+      act: asked === null ? null : { act: actOf(asked), rule: asked.rule.rule },
       charges:
         paid === null
           ? charges.map((charge) =>

@@ -7,6 +7,7 @@ import {
   type Lane,
   type Ledger,
   quoted,
+  type RecordDraft,
   type RecordText,
   type Settled,
 } from '../audit/index.ts'
@@ -30,6 +31,12 @@ import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
 import type { LimitCharge } from './limit-charge.ts'
 import { shownName } from './tool-call.ts'
 
+interface NeededAct {
+  readonly act: ApprovalAct
+  /** By which a person has to be asked. */
+  readonly rule: string
+}
+
 interface Passing {
   readonly call: AuditedCall
   /** What lets it pass. */
@@ -42,7 +49,7 @@ interface Passing {
   /** Rules in shadow that would have stopped it. */
   readonly shadow: string | null
   /** What people have to have allowed. */
-  readonly act: ApprovalAct | null
+  readonly act: NeededAct | null
   /** Whether it may wait for others that come in the same turn. */
   readonly mayWait: boolean
 }
@@ -423,7 +430,7 @@ export class CallRecord {
   async #approved(
     tx: Tx,
     passing: Passing,
-    act: ApprovalAct,
+    { act, rule }: NeededAct,
     taken: readonly Taken[],
     at: EpochMs,
   ): Promise<Settled<Counted>> {
@@ -445,7 +452,7 @@ export class CallRecord {
           }
     }
     if (this.#counters === null) await takeSteps(tx, refund(taken))
-    return { value: { isAsked: true }, record: recordOf(passing.call, 'refusal', 'approval') }
+    return { value: { isAsked: true }, record: askedRecord(passing.call, rule) }
   }
 }
 
@@ -524,6 +531,12 @@ function counted(
   const record =
     hiddenBy === null ? recordOf(call, 'intent', rule, shadow) : recordOf(call, 'refusal', hiddenBy)
   return { value: reserved, record }
+}
+
+/** A call that a person has to allow first. */
+function askedRecord(call: AuditedCall, rule: string): RecordDraft {
+  const record = recordOf(call, 'refusal', rule)
+  return { ...record, detail: { ...record.detail, needs: 'approval' } }
 }
 
 function standingProblem(frozen: ReadonlySet<string>, call: AuditedCall): Settled<never> | null {

@@ -11,6 +11,8 @@ export interface AuditedCall {
   /** Name of the tool, or of the method where it is not one. */
   readonly name: string
   readonly isMethod: boolean
+  /** Of a method that is about what a call made: the tool that was called. */
+  readonly tool?: string | undefined
   readonly keys: readonly string[]
   /** First characters of the digests of the policies, or null without one. */
   readonly revision: string | null
@@ -27,18 +29,20 @@ export interface AuditedCall {
  */
 export function withoutKnown(call: AuditedCall, known: KnownValues | null): AuditedCall {
   if (known === null || known.reach() === 0) return call
-  const { name, keys, caller } = call
+  const { name, tool = '', keys, caller } = call
   const { client = '' } = caller
-  const names = [name, client, ...keys]
+  const names = [name, client, tool, ...keys]
   // One may be split over several of them.
   const isSeen =
     known.find(names.join('\n')).length > 0 ||
     (keys.length > 1 && known.find(names.join('')).length > 0)
   if (!isSeen) return call
-  const [shownAs = '', calls = '', ...others] = redactedIn(names, known) as readonly string[]
+  const redacted = redactedIn(names, known) as readonly string[]
+  const [shownAs = '', calls = '', ofTool = '', ...others] = redacted
   return {
     ...call,
     name: shownAs,
+    ...(tool !== '' && { tool: ofTool }),
     keys: others,
     caller: { ...caller, ...(client !== '' && { client: calls }) },
   }
@@ -49,7 +53,7 @@ const MAX_KEY = 100
 
 /** What is recorded of it. */
 export function recordOf(
-  { caller, server, name, isMethod, keys, revision, took, trace }: AuditedCall,
+  { caller, server, name, isMethod, tool, keys, revision, took, trace }: AuditedCall,
   kind: 'intent' | 'refusal',
   by: string,
   shadow: string | null = null,
@@ -62,6 +66,7 @@ export function recordOf(
     detail: {
       server,
       [isMethod ? 'method' : 'tool']: shownName(name),
+      ...(tool !== undefined && { tool: shownName(tool) }),
       keys: shownKeys(keys),
       policy: revision,
       took,
@@ -73,11 +78,12 @@ export function recordOf(
 
 /** As `recordOf` says it, as text. */
 export function callText(call: AuditedCall): RecordText {
-  const { caller, isMethod, took, trace } = call
+  const { caller, isMethod, tool, took, trace } = call
   const head = recordHead(isMethod ? 'method.call' : 'tool.call', caller)
   const traced = trace === undefined ? '' : `,"trace":${quoted(trace)}`
+  const about = tool === undefined ? '' : `,"tool":${quoted(shownName(tool))}`
   // Names of steps and numbers.
-  return { head, detail: detailOf(call), rest: `,"took":"${took}"${traced}` }
+  return { head, detail: detailOf(call), rest: `${about},"took":"${took}"${traced}` }
 }
 
 /** A change of what was taken needs no more than whose it was. */

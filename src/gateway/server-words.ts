@@ -163,8 +163,12 @@ export class ServerWords {
 
   /** The server did it, and what it answered is not shown. */
   async #withheld(response: Response, to: Answered, denial: Denial): Promise<void> {
-    const { idText, name, isCall = false } = to
-    await this.#options.path.withheld(this.#caller, name, !isCall, denial.rule)
+    const { idText, isCall = false, asked } = to
+    const { method, allowed, name } = asked
+    const what = isCall
+      ? { name, isMethod: false }
+      : { name: method, isMethod: true, tool: allowed?.tool ?? undefined }
+    await this.#options.path.withheld(this.#caller, what, denial.rule)
     const isModern = isObject(response.body.value) && 'resultType' in response.body.value
     this.#options.tell(
       isCall ? denialResult(idText, isModern, denial) : methodDenial({ idText }, denial),

@@ -11,6 +11,12 @@ const NAMED = {
   tools: {
     echo: {},
     'a/b': { audit: 'durable' },
+    asking: {
+      approve_if: [
+        { conditions: [{ path: 'args.n', op: 'eq', value: 1 }] },
+        { name: 'always', conditions: [] },
+      ],
+    },
     watched: { action: 'shadow', deny_if: [{ conditions: [] }] },
     limited: { limits: [{ counter: 'none', window: 'month', max: 0 }] },
   },
@@ -26,6 +32,13 @@ const rows: readonly Row[] = [
   ['a tool of its own rule', [NAMED], call('echo'), 'intent /tools/echo'],
   ['a tool with a slash, for good', [NAMED], call('a/b'), 'intent /tools/a~1b'],
   ['a rule in shadow', [NAMED], call('watched'), 'intent /tools/watched'],
+  ['a rule that asks a person', [NAMED], call('asking'), 'refusal /tools/asking/approve_if/1'],
+  [
+    'a rule that asks a person, of several policies',
+    [{ default: 'allow' }, NAMED],
+    call('asking'),
+    'refusal p2#/tools/asking/approve_if/1',
+  ],
   ['a tool of a class', [NAMED], call('look'), 'intent /class/reading'],
   ['a tool that is not named', [NAMED], call('other'), 'refusal /default'],
   ['a limit', [NAMED], call('limited'), 'refusal /tools/limited/limits/0'],
@@ -81,3 +94,31 @@ test('it does so where calls are recorded in transactions, and of tasks by the c
     await apart.dispose()
   }
 })
+
+for (const how of ['written down', 'in transactions'])
+  test(`an answer that is kept back is of the method that was asked, and of the tool that was called, ${how}`, async () => {
+    const of = how === 'in transactions' ? await openTestVault() : vault
+    try {
+      const { ledger, identity } = of
+      const opened = new CallRecord({ ledger, standing: identity.standing })
+      const answers = { deny_if: [{ conditions: [] }] }
+      const policy = { default: 'deny', tools: { echo: { on_result: answers } } }
+      const one = await between(policy, of === vault ? {} : { record: async () => opened })
+      const result = { content: [{ type: 'text', text: 'done' }] }
+      const told = async (): Promise<unknown> => {
+        const [{ kind, action, by, detail }] = await newest(of)
+        return [kind, action, by, detail?.['method'], detail?.['tool']]
+      }
+      const rule = '/tools/echo/on_result/deny_if/0'
+      await one.client({ id: 1, ...call('echo') })
+      await one.server({ id: 1, result })
+      assert.deepEqual(await told(), ['refusal', 'tool.call', rule, undefined, 'echo'])
+      await one.client({ id: 2, ...call('echo') })
+      await one.server({ id: 2, result: { task: { taskId: 't2', status: 'working' } } })
+      await one.client({ id: 3, method: 'tasks/result', params: { taskId: 't2' } })
+      await one.server({ id: 3, result })
+      assert.deepEqual(await told(), ['refusal', 'method.call', rule, 'tasks/result', 'echo'])
+    } finally {
+      if (of !== vault) await of.dispose()
+    }
+  })

@@ -28,7 +28,8 @@ test('a call that a person has to allow waits for one, and passes once', async (
     textOf(one),
     /\nMoney leaves\.\n.*sallyport approvals approve .*\nRule: \/tools\/pay_once\/action$/,
   )
-  assert.equal((await recorded('tool.call', 'refusal', 'pay_once')).by, 'approval')
+  const refused = await recorded('tool.call', 'refusal', 'pay_once')
+  assert.deepEqual([refused.by, refused.detail?.['needs']], ['/tools/pay_once/action', 'approval'])
   await one.call(2, 'pay_once', { to: 'x', amount: 5 })
   assert.equal(idIn(textOf(one)), id)
   assert.deepEqual(one.toServer, [])

@@ -149,6 +149,7 @@ export const last = ({ toClient }: Between): Told => JSON.parse(toClient.at(-1) 
 export const textOf = (one: Between): string => last(one).result?.content[0]?.text ?? ''
 export interface Recorded {
   readonly kind: string
+  readonly action?: string
   readonly by?: string
   readonly detail?: Readonly<Record<string, unknown>>
 }
