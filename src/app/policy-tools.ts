@@ -148,7 +148,7 @@ function checkSent({ name, isMethod, args }: PolicyQuestion): void {
 }
 
 function answerOf(explained: CallExplanation): PolicyAnswer {
-  const { decision, result, rules, charges, recordSeconds } = explained
+  const { decision, result, rules, charges, recordSeconds, asUnnamed } = explained
   const seen = {
     recordSeconds,
     clauses: rules.flatMap((rule) =>
@@ -173,11 +173,14 @@ function answerOf(explained: CallExplanation): PolicyAnswer {
   const nothing = { shadow: null, isDurable: false, judgesResult: false }
   if (!decision.allowed) {
     const { rule, name, reason, isHidden } = decision
-    return { ...seen, ...nothing, verdict: isHidden ? 'hidden' : 'denied', rule, name, reason }
+    const verdict = isHidden ? 'hidden' : 'denied'
+    // Only as what it is would it be recorded.
+    const unnamed = asUnnamed && { ...answerOf(asUnnamed), recordSeconds: null }
+    return { ...seen, ...nothing, verdict, rule, name, reason, unnamed }
   }
   const { needsApproval, isDurable, judgesResult } = decision
   const shadow = decision.shadow ?? (result?.allowed === true ? result.shadow : null)
-  const more = { ...seen, shadow, isDurable, judgesResult }
+  const more = { ...seen, shadow, isDurable, judgesResult, unnamed: null }
   if (needsApproval !== null) {
     const { rule, name, reason } = needsApproval
     return { ...more, verdict: 'approval', rule, name, reason }
@@ -186,7 +189,7 @@ function answerOf(explained: CallExplanation): PolicyAnswer {
     const { rule, name, reason } = result
     return { ...more, verdict: 'withheld', rule, name, reason }
   }
-  return { ...more, verdict: 'allowed', rule: null, name: null, reason: null }
+  return { ...more, verdict: 'allowed', rule: decision.rule, name: null, reason: null }
 }
 
 function metOf(outcome: Outcome): boolean | null {

@@ -39,8 +39,8 @@ export interface SeenCondition {
 
 export interface PolicyAnswer {
   readonly verdict: 'allowed' | 'denied' | 'hidden' | 'approval' | 'withheld'
-  /** Of what decided, or would have: JSON Pointer or a word in brackets. Null when nothing had to. */
-  readonly rule: string | null
+  /** Of what decided: JSON Pointer or a word in brackets. */
+  readonly rule: string
   readonly name: string | null
   readonly reason: string | null
   /** What a rule in shadow would have done. */
@@ -70,6 +70,8 @@ export interface PolicyAnswer {
     readonly algorithm: string
     readonly pointer: string
   }[]
+  /** Of a hidden tool: what is made of its call, as of one of a tool that nothing names. Else null. */
+  readonly unnamed: PolicyAnswer | null
 }
 
 export interface PolicyCaseRun {
@@ -80,7 +82,7 @@ export interface PolicyCaseRun {
   readonly got: CaseEnd
 }
 
-/** Null: not asked for, or nothing decided. */
+/** Null: not asked for, or without a reason. */
 export interface CaseEnd {
   readonly outcome: string
   readonly rule: string | null

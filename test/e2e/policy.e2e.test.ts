@@ -71,7 +71,7 @@ const policy = (...args: readonly string[]) =>
     encoding: 'utf8',
   })
 
-test('explain says which rule denies, what it saw and what would be counted', () => {
+test('explain says which rule denies, what it saw and what would be counted', async () => {
   const denied = policy('explain', pay, 'pay', '--args', '{"amount":60}')
   assert.deepEqual(
     [denied.status, denied.stdout],
@@ -92,6 +92,7 @@ test('explain says which rule denies, what it saw and what would be counted', ()
     [
       0,
       `pay is allowed.
+  by      /tools/pay
 
 /tools/pay/require/0 (small): met
   args.amount lte 50: met, saw 9.99
@@ -100,6 +101,44 @@ counted as
   9.99 of 100 in a day (calendar), 'spend' by grant: /tools/pay/limits/0
 `,
     ],
+  )
+  const hiding = join(home, 'hiding.json')
+  await writeFile(
+    hiding,
+    JSON.stringify({
+      version: '1',
+      default: 'deny',
+      hide: ['drop'],
+      tools: { drop: { deny_if: [{ conditions: [] }] } },
+      all_tools: {
+        require: [{ conditions: [{ path: 'args.n', op: 'lte', value: 5 }] }],
+        limits: [{ counter: 'all', window: 'day', max: 9 }],
+      },
+    }),
+  )
+  const hidden = policy('explain', hiding, 'drop', '--args', '{"n":4}')
+  assert.deepEqual(
+    [hidden.status, hidden.stdout],
+    [
+      1,
+      `drop is hidden: answered as a tool that is not there.
+  by      (hidden)
+  reason  There is no such tool.
+
+As a tool that nothing names, it is allowed.
+  by      /default
+
+/all_tools/require/0: met
+  args.n lte 5: met, saw 4
+
+counted as
+  1 of 9 in a day (calendar), 'all' by grant: /all_tools/limits/0
+`,
+    ],
+  )
+  assert.match(
+    policy('explain', hiding, 'drop', '--args', '{"n":6}').stdout,
+    /\nAs a tool that nothing names, it is denied\.\n {2}by {6}\/all_tools\/require\/0\n/,
   )
   const json = JSON.parse(policy('explain', pay, 'other', '--json').stdout) as { rule: string }
   assert.equal(json.rule, '/default')

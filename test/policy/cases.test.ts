@@ -87,7 +87,9 @@ cases:
   - {call: other, expect: denied, rule: /default}
   - {call: read, result: {content: [{type: text, text: "an x"}]}, expect: withheld}
   - {call: read, result: {content: [{type: text, text: "a y"}]}, expect: allowed}
-  - {method: prompts/get, expect: allowed}
+  - {method: prompts/get, expect: allowed, rule: /methods/prompts~1get}
+  - {method: prompts/get, expect: allowed, rule: /default, name: wrong rule}
+  - {call: read, expect: allowed, rule: /tools/read}
   - {method: resources/read, params: {uri: "file:///etc"}, expect: denied}
   - {call: pay, args: {amount: 1}, expect: denied, name: wrong}
 `
@@ -99,9 +101,12 @@ test('cases beside a policy pass or say what came instead', async () => {
   const runs = runPolicyCases(PAY, read.cases)
   assert.deepEqual(
     runs.filter(({ passed }) => !passed).map(({ case: { name, line }, got }) => [name, line, got]),
-    [['wrong', 26, { outcome: 'allowed', rule: null, reason: null }]],
+    [
+      ['wrong rule', 25, { outcome: 'allowed', rule: '/methods/prompts~1get', reason: null }],
+      ['wrong', 28, { outcome: 'allowed', rule: '/tools/pay', reason: null }],
+    ],
   )
-  assert.equal(runs.length, 18)
+  assert.equal(runs.length, 20)
 })
 
 test('a case that is mistyped is refused where it stands', async () => {

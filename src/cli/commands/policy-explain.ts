@@ -54,7 +54,7 @@ export const policyExplain = command({
       toolClass: args.class ?? null,
       result: args.result ?? null,
     })
-    await io.answer(json(answer), () => textOf(args.tool, answer))
+    await io.answer(json(answer), () => textOf(args.tool, answer).map(visible).join('\n'))
     return answer.verdict === 'allowed' ? 0 : 1
   },
 })
@@ -82,6 +82,7 @@ function json({ verdict, rule, name, reason, shadow, ...more }: PolicyAnswer): J
     recorded_seconds: more.recordSeconds,
     clauses: more.clauses.map((one) => ({ ...one, tests: one.tests.map(testJson) })),
     charges: more.charges.map((one) => ({ ...one })),
+    as_unnamed: more.unnamed === null ? null : json(more.unnamed),
   }
 }
 
@@ -100,10 +101,10 @@ const SAYS: Readonly<Record<PolicyAnswer['verdict'], string>> = {
   withheld: 'is allowed, and its answer is withheld',
 }
 
-function textOf(tool: string, answer: PolicyAnswer): string {
-  const { verdict, rule, name, reason, shadow, charges } = answer
-  const lines = [`${tool} ${SAYS[verdict]}.`]
-  if (rule !== null) lines.push(`  by      ${rule}${name === null ? '' : ` (${name})`}`)
+function textOf(what: string, answer: PolicyAnswer): readonly string[] {
+  const { verdict, rule, name, reason, shadow, charges, unnamed } = answer
+  const lines = [`${what} ${SAYS[verdict]}.`]
+  lines.push(`  by      ${rule}${name === null ? '' : ` (${name})`}`)
   if (reason !== null) lines.push(`  reason  ${reason}`)
   if (shadow !== null)
     lines.push(
@@ -125,7 +126,8 @@ function textOf(tool: string, answer: PolicyAnswer): string {
     lines.push(
       `  ${amount} of ${max} in ${spanText(window)} (${algorithm}), '${counter}' by ${scope}: ${pointer}`,
     )
-  return lines.map(visible).join('\n')
+  if (unnamed !== null) lines.push('', ...textOf('As a tool that nothing names, it', unnamed))
+  return lines
 }
 
 /** `an hour`, `90 seconds` */

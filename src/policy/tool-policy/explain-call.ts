@@ -21,6 +21,7 @@ import type {
 } from './model.ts'
 import { recordSecondsOf } from './recording.ts'
 import { findInSubject, type Judged } from './subject-path.ts'
+import { withoutNames } from './without-names.ts'
 
 /** One condition, and what it saw. */
 export interface SeenTest {
@@ -53,6 +54,8 @@ export interface CallExplanation {
   readonly charges: readonly Charge[]
   /** For how long the call is recorded; 0 and null: it is not. */
   readonly recordSeconds: number | null
+  /** Of a hidden tool: what is made of its call, as of one of a tool that nothing names. Else null. */
+  readonly asUnnamed: CallExplanation | null
 }
 
 /** Why a policy decides as it does: every clause that has a say, whether it is met, and what it saw. */
@@ -64,7 +67,8 @@ export function explainCall(
   const decision = 'method' in subject ? decideMethod(policy, subject) : decideTool(policy, subject)
   const judged = judgedOf(policy, subject)
   const answered: Judged = { ...judged, result }
-  const rules = rulesFor(policy, subject).map((rule) => {
+  const isHidden = !decision.allowed && decision.isHidden
+  const rules = (isHidden ? [] : rulesFor(policy, subject)).map((rule) => {
     const seen = (
       kind: SeenClause['kind'],
       clauses: readonly Clause[],
@@ -93,6 +97,14 @@ export function explainCall(
     rules,
     charges: decision.allowed ? decision.charges : [],
     recordSeconds: recordSecondsOf(policy, subject),
+    asUnnamed:
+      isHidden && 'tool' in subject
+        ? explainCall(
+            withoutNames(policy),
+            { ...subject, annotations: null, toolClass: null },
+            result,
+          )
+        : null,
   }
 }
 

@@ -69,7 +69,7 @@ export interface CaseRun {
   readonly passed: boolean
   readonly got: {
     readonly outcome: CaseOutcome
-    readonly rule: string | null
+    readonly rule: string
     readonly reason: string | null
   }
 }
@@ -201,7 +201,7 @@ function outcomeOf(policy: ToolPolicy, { subject, result, after }: PolicyCase): 
     const { rule, reason, isHidden } = decision
     return { outcome: isHidden ? 'hidden' : 'denied', rule, reason }
   }
-  const { needsApproval, shadow } = decision
+  const { needsApproval, shadow, rule } = decision
   const full = strictestOf(charges.map(counted)).filter(
     ({ max, amount }) => amount > 0 && amount * (after + 1) > max,
   )
@@ -217,7 +217,7 @@ function outcomeOf(policy: ToolPolicy, { subject, result, after }: PolicyCase): 
     return { outcome: 'withheld', rule: answer.rule, reason: answer.reason }
   const lifted = shadow ?? told ?? (answer?.allowed === true ? answer.shadow : null)
   return lifted === null
-    ? { outcome: 'allowed', rule: null, reason: null }
+    ? { outcome: 'allowed', rule, reason: null }
     : { outcome: 'shadow', rule: lifted.rule, reason: lifted.reason }
 }
 
