@@ -192,3 +192,42 @@ test('known values: a piece that is not in memory can not be taken out, and noth
   const plain = ['held', 'something else']
   assert.equal(redactedIn(plain, known), plain)
 })
+
+/** Linear is 4; the rest is what a busy machine adds. Quadratic is 16. */
+const MAX_RATIO = 9
+/** Below it the clock says little. */
+const MIN_US = 10_000
+
+/** Recognises the value as it is written, which takes next to no time. */
+function knownAs(written: string): KnownTexts {
+  return {
+    ...KNOWN,
+    find: (text) =>
+      Array.from(text.matchAll(new RegExp(written, 'g')), ({ index }) => ({
+        path: 'a',
+        start: index,
+        end: index + written.length,
+      })),
+    redact: (text) => text.replaceAll(written, MARKER),
+  }
+}
+
+for (const [what, known, one] of [
+  ['bytes', knownAs([...Buffer.from(VALUE)].join(' ')), [...Buffer.from(VALUE)]],
+  ['pieces', knownAs(VALUE), [VALUE.slice(0, 20), VALUE.slice(20)]],
+] as const)
+  test(`known values: four times as many take about four times as long: ${what}`, () => {
+    const timeOf = (count: number): number => {
+      const value: unknown = Array.from({ length: count }, () => one).flat()
+      let least = Number.POSITIVE_INFINITY
+      for (let round = 0; round < 3; round += 1) {
+        const before = process.cpuUsage()
+        assert.notEqual(redactedIn(value, known), value)
+        const { user, system } = process.cpuUsage(before)
+        least = Math.min(least, user + system)
+      }
+      return least
+    }
+    const [small, large] = [timeOf(4_000), timeOf(16_000)]
+    assert.ok(large <= Math.max(MIN_US, small) * MAX_RATIO, `${small} µs, then ${large} µs`)
+  })

@@ -74,7 +74,7 @@ export function knownIn(
   const others = searched.map((one, at) => piecesOf(one, look, String(at)))
   if (found.length > 0) return found
   const all = others.length === 0 ? own : [...own, ...others.flat()]
-  const across = splitsIn(all, known)[0] ?? splitAround(own, others, judged, known)
+  const across = splitsIn(all, known)[0]?.[0] ?? splitAround(own, others, judged, known)
   return across === null
     ? []
     : [{ ...across, top: null, isTopText: false, isName: false, isAcross: true }]
@@ -210,15 +210,16 @@ function withoutBytes(bytes: readonly unknown[], known: KnownTexts): readonly un
   const found = known.find(writtenBytes(bytes))
   if (found.length === 0) return bytes
   const shown: unknown[] = []
-  let covered = -1
+  let covered: KnownSpan | null = null
+  let next = 0
   let start = 0
   for (const byte of bytes) {
     const end = start + String(byte).length
-    const at = start
-    const span = found.findIndex((one) => one.start < end && one.end > at)
-    if (span === -1) shown.push(byte)
-    else if (span !== covered) shown.push(markerOf(found[span]?.path ?? ''))
-    covered = span
+    // The spans stand in the order of the bytes and do not overlap.
+    while ((found[next]?.end ?? end) <= start) next += 1
+    const span = found[next]
+    if (span === undefined || span.start >= end) shown.push(byte)
+    else if (span !== covered) shown.push(markerOf((covered = span).path))
     start = end + BETWEEN_BYTES.length
   }
   return shown
@@ -290,16 +291,23 @@ export function markerOf(path: string): string {
 /** Stands for the middle of a long text; no value reaches across. */
 const GAP = '\uffff'
 
-/** A known value that stands in a row of texts. */
-interface Split extends KnownSpan {
-  readonly row: Row
-}
+/** A known value that stands in a row of texts, and the parts of the row over which it is split. */
+type Split = readonly [span: KnownSpan, parts: readonly RowPart[]]
 
 function splitsIn(pieces: readonly Piece[], known: KnownTexts): readonly Split[] {
   if (pieces.length < 2) return []
-  return rowsOf(pieces, known).flatMap((row) =>
-    known.find(row.text).map(({ path, start, end }) => ({ path, start, end, row })),
-  )
+  return rowsOf(pieces, known).flatMap((row) => [...touchedIn(row, known)])
+}
+
+/** In one pass: there may be as many values as parts. */
+function* touchedIn({ text, parts }: Row, known: KnownTexts): Generator<Split> {
+  let first = 0
+  for (const span of known.find(text)) {
+    while ((parts[first]?.end ?? text.length) <= span.start) first += 1
+    let end = first
+    while ((parts[end]?.start ?? text.length) < span.end) end += 1
+    yield [span, parts.slice(first, end)]
+  }
 }
 
 /**
@@ -311,17 +319,13 @@ function splitAround(
   others: readonly (readonly Piece[])[],
   judged: readonly unknown[],
   known: KnownTexts,
-): Split | null {
+): KnownSpan | null {
   const each = [own, ...judged.map((one) => piecesOf(one, () => {}))]
   for (const [at, middle] of each.entries()) {
     const row = rowAround(middle, [...others, ...each.slice(at + 1)], known)
     if (row === null) continue
-    const { text, parts, isMiddle } = row
-    for (const { path, start, end } of known.find(text)) {
-      const touched = parts.filter((part) => part.end > start && part.start < end)
-      if (new Set(touched.map(({ index }) => isMiddle[index])).size > 1)
-        return { path, start, end, row }
-    }
+    for (const [span, parts] of touchedIn(row, known))
+      if (new Set(parts.map(({ index }) => row.isMiddle[index])).size > 1) return span
   }
   return null
 }
@@ -420,9 +424,8 @@ function partsTakenOut(
   splits: readonly Split[],
 ): ReadonlyMap<number, string> {
   const cuts = new Map<number, Cut[]>()
-  for (const { row, path, start, end } of splits)
-    for (const part of row.parts) {
-      if (part.end <= start || part.start >= end) continue
+  for (const [{ path, start, end }, parts] of splits)
+    for (const part of parts) {
       if (part.isHeld) throw new AcrossHeldTexts()
       const by = part.from - part.start
       const own = cuts.get(part.index) ?? []
