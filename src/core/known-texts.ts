@@ -73,8 +73,14 @@ export function knownIn(
   const own = piecesOf(value, look)
   const others = searched.map((one, at) => piecesOf(one, look, String(at)))
   if (found.length > 0) return found
-  const all = others.length === 0 ? own : [...own, ...others.flat()]
-  const across = splitsIn(all, known)[0]?.[0] ?? splitAround(own, others, judged, known)
+  const isAlone = others.length === 0 && judged.length === 0
+  const across = isAlone
+    ? (splitsIn(own, known)[0]?.[0] ?? null)
+    : splitOver(
+        [own, ...others],
+        judged.map((one) => piecesOf(one, () => {})),
+        known,
+      )
   return across === null
     ? []
     : [{ ...across, top: null, isTopText: false, isName: false, isAcross: true }]
@@ -290,6 +296,8 @@ export function markerOf(path: string): string {
 
 /** Stands for the middle of a long text; no value reaches across. */
 const GAP = '\uffff'
+/** Stands for one in a row. */
+const BREAK = -1
 
 /** A known value that stands in a row of texts, and the parts of the row over which it is split. */
 type Split = readonly [span: KnownSpan, parts: readonly RowPart[]]
@@ -310,66 +318,139 @@ function* touchedIn({ text, parts }: Row, known: KnownTexts): Generator<Split> {
   }
 }
 
-/**
- * A known value of which a part stands in one thing and the rest in what stands beside it: whoever writes a message
- * chooses which comes first and what stands between them.
- */
-function splitAround(
-  own: readonly Piece[],
-  others: readonly (readonly Piece[])[],
-  judged: readonly unknown[],
+/** Texts of a message, and where each of them stands. */
+interface Layout {
+  readonly pieces: readonly Piece[]
+  readonly placeOf: readonly number[]
+  /** The texts of each place: the value, each of what stands beside it, what others look through. */
+  readonly places: readonly Indexes[]
+  readonly firstJudged: number
+}
+
+type Indexes = readonly number[]
+
+/** A known value over several places: whoever writes a message chooses which comes first and what stands between. */
+function splitOver(
+  searched: readonly (readonly Piece[])[],
+  judged: readonly (readonly Piece[])[],
   known: KnownTexts,
 ): KnownSpan | null {
-  const each = [own, ...judged.map((one) => piecesOf(one, () => {}))]
-  for (const [at, middle] of each.entries()) {
-    const row = rowAround(middle, [...others, ...each.slice(at + 1)], known)
-    if (row === null) continue
-    for (const [span, parts] of touchedIn(row, known))
-      if (new Set(parts.map(({ index }) => row.isMiddle[index])).size > 1) return span
-  }
+  const all = [...searched, ...judged]
+  const placeOf: number[] = []
+  const places = all.map((some, place) => some.map(() => placeOf.push(place) - 1))
+  const firstJudged = searched.length
+  for (const row of rowsOver({ pieces: all.flat(), placeOf, places, firstJudged }, known))
+    for (const [span, parts] of touchedIn(row, known)) {
+      const [first = 0, ...rest] = parts.map(({ index }) => placeOf[index])
+      if (first < firstJudged || rest.some((place) => place !== first)) return span
+    }
   return null
 }
 
-/** So much of both ends stands around each of the others: they may be many. */
-const MAX_EDGE = 4_096
-
-/** Each of the others between the ends of what is in the middle. */
-function rowAround(
-  middle: readonly Piece[],
-  others: readonly (readonly Piece[])[],
-  known: KnownTexts,
-): (Row & { readonly isMiddle: readonly boolean[] }) | null {
-  const filled = others.filter((one) => one.length > 0)
-  if (middle.length === 0 || filled.length === 0) return null
+/** What all rows hold together is no more than a few times the message, and a little. */
+function* rowsOver(layout: Layout, known: KnownTexts): Generator<Row> {
+  const { pieces, places, firstJudged } = layout
+  const searched = places.slice(0, firstJudged)
+  yield rowOf(pieces, searched.flat(), known)
+  yield rowOf(pieces, searched.toReversed().flat(), known)
+  for (const namesakes of namesakesOf(layout)) yield rowOf(pieces, namesakes, known)
   const edge = Math.min(known.reach(), MAX_EDGE)
-  const ends = endsOf(middle, edge)
-  const pieces: Piece[] = []
-  const isMiddle: boolean[] = []
-  const put = (some: readonly Piece[], isOwn: boolean): void => {
-    for (const one of some) {
-      pieces.push(one)
-      isMiddle.push(isOwn)
-    }
+  const paired = inPairs(layout)
+  if (paired.length > 0) {
+    const room = Math.floor(PAIRED_UNITS / paired.length)
+    yield rowOf(pieces, paired, known, Math.min(edge, room))
+    if (room >= edge && places.every((one) => one.length < 2)) return
   }
-  for (const one of filled) {
-    put(one, false)
-    put(ends, true)
+  for (const around of aroundOthers(layout, edge)) yield rowOf(pieces, around, known, edge)
+}
+
+/** Texts that go by one name, those of several places in both orders. */
+function* namesakesOf({ pieces, placeOf, firstJudged }: Layout): Generator<Indexes> {
+  const at = (index = 0): number => placeOf[index] ?? 0
+  const byName = new Map<string, number[]>()
+  for (const [index, { name }] of pieces.entries()) {
+    const some = byName.get(name)
+    if (some !== undefined) some.push(index)
+    else if (at(index) < firstJudged) byName.set(name, [index])
   }
-  put(filled[0] ?? [], false)
-  return { ...rowOf(pieces, [...pieces.keys()], known, edge), isMiddle }
+  for (const some of byName.values()) {
+    if (some.length < 2) continue
+    yield some
+    if (at(some[0]) !== at(some.at(-1))) yield some.toSorted((a, b) => at(b) - at(a) || a - b)
+  }
+}
+
+/** So much of both ends stands around each of the others. */
+const MAX_EDGE = 4_096
+/** All ends together: where the others are many, some are put together, for whoever writes a message makes as many. */
+const AROUND_UNITS = 64 * MAX_EDGE
+
+/** The others, each between the ends of what is in the middle. */
+function* aroundOthers({ pieces, places, firstJudged }: Layout, edge: number): Generator<Indexes> {
+  const isFilled = (place: Indexes): boolean => place.length > 0
+  const [own = [], ...others] = places.slice(0, firstJudged)
+  const filled = others.filter(isFilled)
+  const judged = places.slice(firstJudged)
+  for (const [at, middle] of [own, ...judged].entries()) {
+    const ends = endsOf(middle, pieces, edge)
+    const units = unitsOf(ends, pieces, 2 * edge)
+    if (units === 0) continue
+    const groups = inGroups(filled, Math.ceil(AROUND_UNITS / units))
+    const beside = [...groups, ...judged.slice(at).filter(isFilled)]
+    if (beside.length === 0) continue
+    yield [...beside.flatMap((one) => [...one, ...ends]), ...(beside[0] ?? [])]
+  }
+}
+
+/** @param most of each text */
+function unitsOf(indexes: Indexes, pieces: readonly Piece[], most: number): number {
+  return indexes.reduce(
+    (units, index) => units + Math.min(pieces[index]?.text.length ?? 0, most),
+    0,
+  )
+}
+
+function inGroups(others: readonly Indexes[], most: number): readonly Indexes[] {
+  if (others.length <= most) return others
+  const size = Math.ceil(others.length / most)
+  return Array.from({ length: Math.ceil(others.length / size) }, (_, at) =>
+    others.slice(at * size, (at + 1) * size).flat(),
+  )
 }
 
 /** The first and the last texts, as far as a value reaches; all where those are most of them. */
-function endsOf(pieces: readonly Piece[], reach: number): readonly Piece[] {
-  const until = (some: readonly Piece[]): number => {
+function endsOf(indexes: Indexes, pieces: readonly Piece[], reach: number): Indexes {
+  const until = (some: Indexes): number => {
     let units = 0
-    const last = some.findIndex(({ text }) => (units += text.length) >= reach)
+    const last = some.findIndex((index) => (units += pieces[index]?.text.length ?? 0) >= reach)
     return last === -1 ? some.length : last + 1
   }
-  const head = until(pieces)
-  const tail = head === pieces.length ? 0 : until(pieces.toReversed())
-  if (head + tail >= pieces.length) return pieces
-  return [...pieces.slice(0, head), { text: GAP, name: '' }, ...pieces.slice(-tail)]
+  const head = until(indexes)
+  const tail = head === indexes.length ? 0 : until(indexes.toReversed())
+  if (head + tail >= indexes.length) return indexes
+  return [...indexes.slice(0, head), BREAK, ...indexes.slice(-tail)]
+}
+
+/** More pairs would cost more than they tell. */
+const MAX_PAIRS = 128
+/** All of them together, about. */
+const PAIRED_UNITS = 16_384
+/** Who keeps back fewer units of a value need not split it. */
+const MIN_PART = 4
+
+/** Each two texts of different places, one after the other in both orders; none where there are many. */
+function inPairs({ pieces, placeOf }: Layout): Indexes {
+  const paired: number[] = []
+  if (pieces.length > 2 * MAX_PAIRS) return paired
+  const isLong = ({ text }: Piece): boolean => text.length >= MIN_PART
+  for (const [one, piece] of pieces.entries()) {
+    if (!isLong(piece)) continue
+    paired.push(one)
+    for (let other = one + 1; other < pieces.length; other += 1)
+      if (placeOf[other] !== placeOf[one] && isLong(pieces[other] as Piece)) paired.push(other, one)
+    if (paired.length > 2 * MAX_PAIRS) return []
+  }
+  return paired
 }
 
 /** All texts in their order; and those that go by one name, for others may stand between them. */
@@ -399,6 +480,10 @@ function rowOf(
     text += own
   }
   for (const index of indexes) {
+    if (index === BREAK) {
+      text += GAP
+      continue
+    }
     const own = pieces[index]?.text ?? ''
     const edges = known.edgesOf?.(own) ?? null
     if (edges !== null) put(index, 0, edges, true)

@@ -53,9 +53,13 @@ export function besideJudged(message: Message): Beside {
   }
 }
 
-/** Each member by itself. */
+/** Each member by itself, and of `_meta` each of its own. */
 function eachOf(members: Readonly<Record<string, unknown>>): readonly unknown[] {
-  return Object.entries(members).map(([name, value]) => ({ [name]: value }))
+  return Object.entries(members).flatMap(([name, value]) =>
+    name === '_meta' && isObject(value)
+      ? Object.entries(value).map(([inner, one]) => ({ [name]: { [inner]: one } }))
+      : { [name]: value },
+  )
 }
 
 /** Searches messages for known values where nobody judges what they say. */
@@ -173,24 +177,28 @@ export class MessageSearch {
     message: Message,
     known: KnownValues,
   ): Promise<Message | null> {
-    const { seenIn, report } = this.#options
+    const { report } = this.#options
     const tool = toolOf(message)
     const extras = extrasOf(message)
-    const taken: Extra[] = []
-    const found: Seen[] = []
-    for (const extra of extras) {
-      const seen = await seenIn(caller, tool, valuesOf([extra]), known)
-      if (seen.length > 0) taken.push(extra)
-      found.push(...seen)
-    }
-    const left = extras.filter((one) => !taken.includes(one))
+    const seenIn = (value: unknown, beside?: Beside): Promise<readonly Seen[]> =>
+      this.#options.seenIn(caller, tool, value, known, beside)
     // One may be split over several, and over what is judged.
-    const beside = { searched: eachOf(valuesOf(left)), judged: judgedOf(message) }
-    const across = left.length === 0 ? [] : await seenIn(caller, tool, undefined, known, beside)
-    if (across.length > 0) taken.push(...left)
-    if (taken.length === 0) return message
-    await report(caller, [...found, ...across], { tool, direction: 'output', decision: 'changed' })
-    return withoutExtras(message, taken)
+    const seenAmong = (some: readonly Extra[]): Promise<readonly Seen[]> =>
+      seenIn(undefined, { searched: eachOf(valuesOf(some)), judged: judgedOf(message) })
+    if ((await seenAmong(extras)).length === 0) return message
+    const taken: Extra[] = []
+    const left: Extra[] = []
+    const found: (readonly Seen[])[] = []
+    for (const extra of extras) {
+      const seen = await seenIn(valuesOf([extra]))
+      if (seen.length === 0) left.push(extra)
+      else taken.push(extra)
+      found.push(seen)
+    }
+    const across = left.length === 0 ? [] : await seenAmong(left)
+    const seen = [...found, across].flat()
+    await report(caller, seen, { tool, direction: 'output', decision: 'changed' })
+    return withoutExtras(message, across.length > 0 ? extras : taken)
   }
 }
 

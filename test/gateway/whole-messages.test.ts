@@ -10,6 +10,9 @@ const value = `tk_${randomBytes(24).toString('base64url')}`
 await vault.vault.put(PERSON, 'default', { path: 'whole/key', value: SecretText.fromText(value) })
 await vault.vault.put(AGENT, 'default', { path: 'whole/own', value: SecretText.fromText(value) })
 const [front, back] = [value.slice(0, 15), value.slice(15)]
+const filler = 'some words'
+const many = (name: string, count: number): Readonly<Record<string, string>> =>
+  Object.fromEntries(Array.from({ length: count }, (_, at) => [`${name}${at}`, `words ${at}`]))
 
 const call = (params: object, more: object = {}): object => ({
   id: 'r',
@@ -43,6 +46,39 @@ const FROM_CLIENT: readonly [what: string, message: object | string][] = [
   [
     'what was answered and _meta',
     call({ inputResponses: { a: { b: back } }, _meta: { ...MODERN, c: front } }),
+  ],
+  [
+    '_meta before others and an argument',
+    call({ _meta: { a: front, b: 'words' }, arguments: { one: back } }),
+  ],
+  [
+    '_meta and an argument of its name',
+    call({ _meta: { a: front }, arguments: { f: filler, a: back } }),
+  ],
+  ['two other parameters, the second part first', call({ two: back, words: filler, one: front })],
+  [
+    'an argument and what was answered',
+    call({
+      arguments: { one: front },
+      inputResponses: { a: { action: 'accept', b: back } },
+      _meta: MODERN,
+    }),
+  ],
+  [
+    'a member and a parameter of its name',
+    { id: 'r', method: 'vendor/x', params: { f: filler, a: back }, a: front },
+  ],
+  [
+    'a member and a parameter behind others',
+    { id: 'r', method: 'vendor/x', params: { f: filler, a: back }, x: front },
+  ],
+  [
+    'a member and one of many arguments, of its name',
+    call({ arguments: { ...many('k', 300), a: back, z: filler } }, { a: front }),
+  ],
+  [
+    'one of many parameters and the first argument',
+    call({ ...many('m', 300), arguments: { one: back }, last: front }),
   ],
   ['the id and a parameter', { id: front, method: 'resources/read', params: { uri: back } }],
   ['the id and a parameter of a ping', { id: front, method: 'ping', params: { x: back } }],
@@ -193,6 +229,38 @@ const FROM_SERVER: readonly [what: string, said: object, shown: object][] = [
     { method: 'notifications/message', params: { data: back } },
   ],
   [
+    'a member and a result of its name',
+    { id: 1, a: front, result: { structuredContent: { f: filler, a: back } } },
+    { id: 1, result: { structuredContent: { f: filler, a: back } } },
+  ],
+  [
+    'a member and a result behind others',
+    {
+      id: 1,
+      x: front,
+      result: {
+        content: [
+          { type: 'text', text: filler },
+          { type: 'text', text: back },
+        ],
+      },
+    },
+    {
+      id: 1,
+      result: {
+        content: [
+          { type: 'text', text: filler },
+          { type: 'text', text: back },
+        ],
+      },
+    },
+  ],
+  [
+    'two members, the second part first',
+    { id: 1, result: {}, x: back, y: front },
+    { id: 1, result: {} },
+  ],
+  [
     'a member of a notification',
     { method: 'notifications/message', params: { data: 1 }, x: value },
     { method: 'notifications/message', params: { data: 1 } },
@@ -221,6 +289,10 @@ for (const [what, said] of [
   ['method', { id: 's', method: `vendor/${value}` }],
   ['id and parameters', { id: front, method: 'roots/list', params: { x: back } }],
   ['parameters and id', { id: back, method: 'roots/list', params: { x: front } }],
+  [
+    'id and parameters behind others',
+    { id: front, method: 'elicitation/create', params: { mode: 'form', message: back } },
+  ],
 ] as const)
   test(`a question of the server with a known value as its ${what} is refused`, async () => {
     const one = await between(null)
