@@ -277,6 +277,77 @@ tools:
   assert.equal(await formattedPolicy('p.yaml', bytes(formatted)), formatted)
 })
 
+test('a comment before a closing bracket stays within, beside the one behind it', async () => {
+  const formatted = await formattedPolicy(
+    'p.yaml',
+    bytes(`version: "1"
+default: deny
+hide: [
+  x # behind x
+  # the end of hide
+] # behind hide
+tools: {
+  a: {}
+  # the end of tools
+} # behind tools
+`),
+  )
+  assert.equal(
+    formatted,
+    `version: "1"
+default: deny
+hide:
+  [
+    x
+      # behind x
+      # the end of hide
+  ] # behind hide
+tools:
+  {
+    a: {} # the end of tools
+  } # behind tools
+`,
+  )
+  assert.equal(await formattedPolicy('p.yaml', bytes(formatted)), formatted)
+})
+
+const SPACED = `? version
+: "1"
+default:
+  deny
+tools:
+  { a: { limits: [ { counter: x , window: day , max: 3 } ] , action: allow } , ? b : { action: deny } , "c": { } , }
+hide:
+  - "q"
+  -
+    r
+methods: { "prompts/*": { } }
+`
+
+test('no comment is lost, wherever it stands', async () => {
+  const gaps = [...SPACED.matchAll(/(?<=\S)[ \n]/g)].map(({ index }) => index)
+  await fc.assert(
+    fc.asyncProperty(fc.subarray(gaps), async (places) => {
+      let commented = ''
+      let from = 0
+      for (const [n, at] of places.entries()) {
+        commented += `${SPACED.slice(from, at)} # comment ${n}.\n      # more of ${n}.`
+        commented += SPACED[at] === '\n' ? '' : '\n      '
+        from = at
+      }
+      commented += SPACED.slice(from)
+      // Some places are none for a comment: the library then reads no policy.
+      if ('problems' in (await readToolPolicy(bytes(commented), 'yaml'))) return
+      const formatted = await formattedPolicy('p.yaml', bytes(commented))
+      for (const n of places.keys())
+        for (const comment of [`# comment ${n}.`, `# more of ${n}.`])
+          assert.equal(formatted.split(comment).length, 2, comment)
+      assert.equal(await formattedPolicy('p.yaml', bytes(formatted)), formatted)
+    }),
+    RUNS,
+  )
+})
+
 test('an invalid policy is not formatted and not converted', async () => {
   const bad = bytes('{"version":"1","default":"deny","hidden":[]}')
   const asFault = { code: 'BAD_INPUT', message: /^p\.json:1:33: there is no 'hidden'/ }

@@ -4,7 +4,7 @@ import { jsonText, tidyYaml } from './document-text.ts'
 import { exactValue } from './exact-value.ts'
 import { parseJsonTree } from './json-tree.ts'
 import { formatOf, policyFault, readToolPolicy } from './read-tool-policy.ts'
-import { placeComments } from './yaml-comments.ts'
+import { commentTexts, placeComments } from './yaml-comments.ts'
 import { parseYaml, parseYamlTree } from './yaml-tree.ts'
 
 /**
@@ -20,8 +20,11 @@ export async function formattedPolicy(file: string, bytes: Uint8Array): Promise<
   const text = new TextDecoder().decode(bytes)
   const parse = format === 'yaml' ? parseYamlTree : parseJsonTree
   const formatted = format === 'yaml' ? settledYaml(text) : jsonText(parseJsonTree(text))
-  // Nobody's policy is changed by how it looks.
-  if (!isDeepStrictEqual(exactValue(parse(formatted)), exactValue(parse(text))))
+  // Nobody's policy is changed by how it looks, and nothing is lost of what was said about it.
+  if (
+    !isDeepStrictEqual(exactValue(parse(formatted)), exactValue(parse(text))) ||
+    (format === 'yaml' && !isDeepStrictEqual(commentTexts(formatted), commentTexts(text)))
+  )
     throw new Fault('INTERNAL', `'${file}' could not be written in another form.`)
   return formatted
 }

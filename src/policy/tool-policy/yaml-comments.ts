@@ -102,11 +102,14 @@ function linesFor(
 function putBehind(entry: Entry, next: Entry | undefined, { start, text }: Comment): void {
   const { block, head, value } = entry
   const isOpen = isBlock(value) && (value.range?.[0] ?? 0) > start
-  if (isOpen && isMap(block)) head.comment = text
+  if (isOpen && isMap(block)) append(head, text)
   // Behind a dash: that is where a comment before the first key of an item is written.
   else if (isOpen && next !== undefined) next.before.push(text)
-  else if (value !== null) value.comment = text
-  else head.comment = text
+  else append(value ?? head, text)
+}
+
+function append(node: Node, text: string): void {
+  node.comment = node.comment == null ? text : `${node.comment}\n${text}`
 }
 
 /** What stands at the top and is parted from the first member by an empty line is about all of it. */
@@ -163,6 +166,13 @@ function dashesOf({ srcToken }: Block): readonly (number | undefined)[] {
   return srcToken.items.map(
     ({ start }) => start.find(({ type }) => type === 'seq-item-ind')?.offset,
   )
+}
+
+/** What all comments of a text say, in any order: to see that a form of it lost none. */
+export function commentTexts(text: string): readonly string[] {
+  return commentsOf(text)
+    .map((comment) => comment.text)
+    .toSorted()
 }
 
 function commentsOf(text: string): readonly Comment[] {
@@ -229,20 +239,31 @@ function forget(document: Document): void {
     Node(_, node) {
       node.commentBefore = null
       node.spaceBefore = false
-      const isFlow = isCollection(node) && node.flow === true
-      node.comment = isFlow ? commentAtEnd(node) : null
-      return isFlow ? visit.SKIP : undefined
+      if (isCollection(node) && node.flow === true) {
+        keepWithin(node)
+        return visit.SKIP
+      }
+      node.comment = null
+      return undefined
     },
   })
 }
 
-/** What stands behind the last member, before the closing bracket. */
-function commentAtEnd({ srcToken }: YAMLMap | YAMLSeq): string | null {
-  if (srcToken?.type !== 'flow-collection') return null
-  const last = srcToken.items.at(-1)
-  if (last === undefined || last.key != null || last.value !== undefined) return null
-  const comments = last.start.filter(({ type }) => type === 'comment')
-  return comments.map(({ source }) => textOf(source)).join('\n') || null
+/**
+ * Has what stands before the closing bracket stay there, at the last member. The library has it in one with what stands
+ * behind the bracket.
+ */
+function keepWithin(node: YAMLMap | YAMLSeq): void {
+  const { comment, srcToken } = node
+  node.comment = null
+  if (comment == null || srcToken?.type !== 'flow-collection') return
+  const behind = srcToken.end.filter(({ type }) => type === 'comment').length
+  const lines = comment.split('\n').filter((line) => line !== '')
+  const within = lines.slice(0, lines.length - behind).map((line) => line.trimEnd() || ' ')
+  if (within.length === 0) return
+  const last = node.items.at(-1)
+  const member = isPair(last) ? (last.value ?? last.key) : last
+  append(isNode(member) ? member : node, within.join('\n'))
 }
 
 /** The library writes an empty text as an empty line, and one space as a bare sign. */
