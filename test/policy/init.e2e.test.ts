@@ -1,6 +1,8 @@
 // A first policy for servers over HTTP, of both eras.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { readToolPolicy } from '../../src/policy/tool-policy/index.ts'
 import { events, INITIALIZED, json, scripted, withSession } from '../support/http-upstream.ts'
@@ -106,4 +108,14 @@ test('an address that is none is said to be', async () => {
     const { code, stderr } = await init('--url', address)
     assert.equal(code, 2, stderr)
   }
+})
+
+test('a file whose ending is of another form is refused before the server is asked', async () => {
+  const server = await scripted(({ rpc }, response) =>
+    json(response, { id: rpc.id, result: { resultType: 'complete', tools: [] } }),
+  )
+  const file = join(home, 'hub.JSON')
+  const { code, stderr } = await init('--url', server.url, '-o', file)
+  assert.deepEqual([code, existsSync(file), server.got.length], [2, false, 0], stderr)
+  assert.match(stderr, /would be read as JSON/)
 })

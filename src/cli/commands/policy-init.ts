@@ -3,6 +3,7 @@ import { Fault } from '../../core/faults.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { headerOf } from '../server-view.ts'
+import { visible } from '../text.ts'
 import { keepText } from '../text-files.ts'
 
 type Deps = Pick<CliDeps, 'policyTools'>
@@ -55,6 +56,12 @@ export const policyInit = command({
       throw new Fault('BAD_USAGE', 'A server is asked by its command after --, or by --url URL.', {
         details: { field: 'COMMAND' },
       })
+    if (args.out !== undefined && /\.json$/i.test(args.out))
+      throw new Fault(
+        'BAD_USAGE',
+        `A first policy has comments and is written in YAML: '${visible(args.out)}' would be read as JSON.`,
+        { details: { field: '--out', remedy: 'give it the ending .yaml' } },
+      )
     const text = await (await deps.policyTools()).suggested(
       {
         command: args.command,
