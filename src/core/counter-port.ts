@@ -1,3 +1,4 @@
+import { amountIn, areOfOneCounter, maxIn, unitOf } from './counter-units.ts'
 import { type EpochMs, epochMs } from './time.ts'
 
 /** How long what was counted counts. */
@@ -21,7 +22,10 @@ export interface CounterPlace {
 
 /** What a call is counted as, by one limit. */
 export interface CounterCharge {
-  /** Names the counter, whatever the limit's `max`: changing that keeps the count. */
+  /**
+   * Names the counter, whatever the limit's `max`: changing that keeps the count. Names of one counter in several units,
+   * see `unitOf`, are counted together, in the finest of them that still counts.
+   */
   readonly counter: string
   readonly window: CounterWindow
   /** 0 always fits. Whole, at most 2^53 - 1, as is `max`. */
@@ -118,14 +122,22 @@ export function strictestOf<C extends CounterCharge>(charges: readonly C[]): rea
   if (areOfDifferentCounters(charges)) return charges
   const byCounter = new Map<string, C>()
   for (const charge of charges) {
-    const other = byCounter.get(charge.counter)
+    const { base, scale } = unitOf(charge.counter)
+    const other = byCounter.get(base)
     if (other === undefined) {
-      byCounter.set(charge.counter, charge)
+      byCounter.set(base, charge)
       continue
     }
-    const isStricter = other.isShadow === charge.isShadow ? charge.max < other.max : other.isShadow
-    const amount = Math.max(charge.amount, other.amount)
-    byCounter.set(charge.counter, { ...(isStricter ? charge : other), amount })
+    const from = unitOf(other.counter).scale
+    const finest = Math.max(scale, from)
+    const isStricter =
+      other.isShadow === charge.isShadow
+        ? maxIn(charge.max, scale, finest) < maxIn(other.max, from, finest)
+        : other.isShadow
+    const amount = isStricter
+      ? Math.max(charge.amount, amountIn(other.amount, from, scale))
+      : Math.max(other.amount, amountIn(charge.amount, scale, from))
+    byCounter.set(base, { ...(isStricter ? charge : other), amount })
   }
   return [...byCounter.values()]
 }
@@ -133,7 +145,7 @@ export function strictestOf<C extends CounterCharge>(charges: readonly C[]): rea
 function areOfDifferentCounters(charges: readonly CounterCharge[]): boolean {
   for (let at = 1; at < charges.length; at += 1)
     for (let before = 0; before < at; before += 1)
-      if (charges[at]?.counter === charges[before]?.counter) return false
+      if (areOfOneCounter(charges[at]?.counter ?? '', charges[before]?.counter ?? '')) return false
   return true
 }
 

@@ -9,7 +9,7 @@ import { epochMs, toIso } from '../core/time.ts'
 import type { ToolLimit } from '../policy/tool-policy/index.ts'
 import { MIGRATIONS, migrate, openSqlite } from '../store/index.ts'
 import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
-import { counterOf, type LimitCharge, limitCharge } from './limit-charge.ts'
+import { counterOf, type LimitCharge, limitCharge, settledCounts } from './limit-charge.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-counters-'))
 const db = await openSqlite({ file: join(folder, 'store.db') })
@@ -76,6 +76,27 @@ test('two limits of one name are one counter, and the lower one holds', async ()
   // Changing max keeps the count.
   assert.ok('taken' in (await call([charge(limit('shared', 3))])))
   assert.ok('exceeded' in (await call([charge(limit('shared', 3))])))
+})
+
+test('limits of one counter in two units are one charge of a call, and one settlement', async () => {
+  const whole = limit('units', 3)
+  const path = { root: 'result', steps: ['price'], isPointer: false } as const
+  const cents = limit('units', 250, { scale: 2, cost: { kind: 'result', path, estimate: 120 } })
+  const both = [charge(whole), charge(cents, 120)]
+  assert.deepEqual(
+    strictestOf(both).map(({ limit: { max }, amount }) => [max, amount]),
+    [[250, 120]],
+  )
+  const lower = [charge(limit('units', 2)), charge(cents, 120)]
+  assert.deepEqual(
+    strictestOf(lower).map(({ limit: { max }, amount }) => [max, amount]),
+    [[2, 2]],
+  )
+  const counts = settledCounts(both, { price: 0.5 }, (one) => charge(one).counter, assert.fail)
+  assert.deepEqual(
+    [whole, cents].map((one) => counts?.get(charge(one).counter)),
+    [1, 100],
+  )
 })
 
 test('what is given back is given back to its own window, once and never below nothing', async () => {

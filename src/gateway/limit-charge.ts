@@ -1,5 +1,6 @@
 import { type NamedCharge, quoted } from '../audit/index.ts'
 import type { CounterWindow } from '../core/counter-port.ts'
+import { amountIn, counterIn, unitOf } from '../core/counter-units.ts'
 import { type Charge, settlementOf, type ToolLimit, windowOf } from '../policy/tool-policy/index.ts'
 import { isNoResultYet } from './made-tasks.ts'
 import { isObject } from './tool-call.ts'
@@ -10,9 +11,8 @@ export interface LimitCharge extends Charge, NamedCharge {}
 /** Longest first, because a name of the document may hold what separates. */
 export function counterOf(server: string, scopeId: string, limit: ToolLimit): string {
   const { counter, scope, window, algorithm, scale } = limit
-  const key = [server, counter, scope, scopeId, window, algorithm]
-  // What another policy counts in other units is another count.
-  return JSON.stringify(scale === 0 ? key : [...key, scale])
+  // The units are in the name, and no part of what is counted: what others count in other units counts too.
+  return counterIn(JSON.stringify([server, counter, scope, scopeId, window, algorithm]), scale)
 }
 
 interface Known {
@@ -51,7 +51,7 @@ export function settledCounts(
   keyOf: (limit: ToolLimit) => string,
   warn: (problem: string, limit: ToolLimit) => void,
 ): ReadonlyMap<string, number> | null {
-  let counts: Map<string, number> | null = null
+  const bases = new Set<string>()
   for (const { limit, amount } of charges) {
     const settled = settlementOf(limit, result)
     if (settled === null || isNoResultYet(result)) continue
@@ -62,16 +62,25 @@ export function settledCounts(
     else if (problem !== null && !(isObject(result) && result['isError'] === true))
       warn(`${problem} The estimate stays.`, limit)
     if (actual === null || actual === amount) continue
-    counts ??= new Map()
-    counts.set(keyOf(limit), 0)
+    bases.add(unitOf(keyOf(limit)).base)
   }
-  // As where it was reserved: of a counter that several limits name, the higher amount counts.
-  if (counts !== null)
-    for (const { limit, amount } of charges) {
-      const counter = keyOf(limit)
-      const count = counts.get(counter)
-      if (count === undefined) continue
-      counts.set(counter, Math.max(count, settlementOf(limit, result)?.amount ?? amount))
-    }
-  return counts
+  if (bases.size === 0) return null
+  // As where it was reserved: of a counter that several limits name, the higher amount counts, in any of its units.
+  const costs = charges
+    .map(({ limit, amount }) => ({
+      counter: keyOf(limit),
+      ...unitOf(keyOf(limit)),
+      cost: settlementOf(limit, result)?.amount ?? amount,
+    }))
+    .filter(({ base }) => bases.has(base))
+  return new Map(
+    costs.map(({ counter, base, scale }) => [
+      counter,
+      Math.max(
+        ...costs
+          .filter((other) => other.base === base)
+          .map((other) => amountIn(other.cost, other.scale, scale)),
+      ),
+    ]),
+  )
 }

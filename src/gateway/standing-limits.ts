@@ -18,8 +18,6 @@ export function standingLimits(
     const parsed: unknown = JSON.parse(key)
     if (!Array.isArray(parsed)) return []
     const [server, counter, scope, of, window, algorithm, scale = 0] = parsed as readonly unknown[]
-    // Divided, so that 57 hundredths are told as 0.57.
-    const unit = 10 ** Number(scale)
     const max = lowestMax(
       view,
       String(server),
@@ -28,8 +26,7 @@ export function standingLimits(
         limit.counter === counter &&
         String(limit.window) === String(window) &&
         limit.scope === scope &&
-        limit.algorithm === algorithm &&
-        limit.scale === Number(scale),
+        limit.algorithm === algorithm,
     )
     return {
       server: String(server),
@@ -37,11 +34,16 @@ export function standingLimits(
       scope: String(scope),
       of: String(of),
       window: typeof window === 'number' ? `${window} s` : String(window),
-      used: used / unit,
-      max: max === null ? null : max / unit,
+      used: told(used, Number(scale)),
+      max,
       endsAt: epochMs(endsAt),
     }
   })
+}
+
+/** Divided, so that 57 hundredths are told as 0.57. */
+function told(units: number, scale: number): number {
+  return units / 10 ** scale
 }
 
 function lowestMax(
@@ -58,7 +60,7 @@ function lowestMax(
         ...policy.tools.values(),
         ...policy.byClass.values(),
         ...policy.methods.values(),
-      ].flatMap(({ limits }) => limits.filter(isMeant).map(({ max }) => max)),
+      ].flatMap(({ limits }) => limits.filter(isMeant).map(({ max, scale }) => told(max, scale))),
     )
   return found.length === 0 ? null : Math.min(...found)
 }

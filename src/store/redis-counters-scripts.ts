@@ -14,6 +14,8 @@ const MOST = Number.MAX_SAFE_INTEGER
  * Keys of a change: the standing (hash: `m` marker, `n` changes so far), what this process did last (hash: place →
  * `id:answer`), the list of counters (sorted by when they end), then the counters. A counter is a hash: bucket → used,
  * and of its last change `l` the bucket, `f` the first bucket that counts, `s` what counts from there on, `w` its window.
+ * `u` is how many digits behind the point it is counted with, none where it is not there: the most that anybody counted
+ * it with. All of its units share one key.
  *
  * Arguments of a change: marker, the least that `n` has to be, place and id of this change, place and id of the last one
  * that was answered (or two empty texts), the clock (milliseconds, or empty: that of Redis), then its own.
@@ -114,10 +116,28 @@ local function remember(kind, said)
   return answer
 end
 
+-- An amount with more digits behind the point, or with fewer: then never less than it is.
+local function scaled(amount, digits)
+  if digits < 0 then return math.ceil(amount / 10 ^ -digits) end
+  return math.max(-MOST, math.min(MOST, amount * 10 ^ digits))
+end
+
+-- Counts what was counted with more digits from now on.
+local function refine(key, digits, scale)
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    if tonumber(all[i]) then redis.call('HSET', key, all[i], whole(scaled(tonumber(all[i + 1]), digits))) end
+  end
+  redis.call('HDEL', key, 'f')
+  redis.call('HSET', key, 'u', whole(scale))
+end
+
 -- No count falls below zero, and none that ended comes back.
-local function change(key, bucket, by)
-  local held = tonumber(redis.call('HGET', key, bucket))
+local function change(key, bucket, by, scale)
+  local both = redis.call('HMGET', key, bucket, 'u')
+  local held = tonumber(both[1] or '')
   if by == 0 or not held then return end
+  by = scaled(by, tonumber(both[2] or '0') - scale)
   redis.call('HSET', key, bucket, whole(math.max(0, math.min(held + by, MOST))))
   redis.call('HDEL', key, 'f')
 end
@@ -128,18 +148,30 @@ function script(body: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-/** Of each counter: amount, max, `1` in shadow, then its window: `s` length part, `c` length offset, or `m` 0 0. */
+/**
+ * Of each counter: amount, max, `1` in shadow, then its window: `s` length part, `c` length offset, or `m` 0 0, and how
+ * many digits behind the point amount and max have.
+ */
 export const TAKE = script(`
 local refused = refusal() or answered()
 if refused then return refused end
 local now = clock(ARGV[7])
 local plan, shadow = {}, -1
 for i = 1, #KEYS - 3 do
-  local key, at = KEYS[3 + i], 7 + (i - 1) * 6
+  local key, at = KEYS[3 + i], 7 + (i - 1) * 7
   local amount, max = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local kind, length, part = ARGV[at + 4], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
-  local held = redis.call('HMGET', key, 'f', 's', 'l')
-  local last = tonumber(held[3])
+  local scale = tonumber(ARGV[at + 7])
+  local held = redis.call('HMGET', key, 'f', 's', 'l', 'u')
+  local last = tonumber(held[3] or '')
+  local digits = 0
+  if last then digits = tonumber(held[4] or '0') - scale end
+  if digits < 0 then
+    refine(key, -digits, scale)
+    held[1], digits = false, 0
+  elseif digits > 0 then
+    amount, max = scaled(amount, digits), math.min(MOST - 1, max * 10 ^ digits)
+  end
   local moment = now
   local moved = nil
   if last and last > now then
@@ -157,7 +189,7 @@ for i = 1, #KEYS - 3 do
   local used, rows, ended
   if moved then
     rows, used, ended = { { bucket, moved } }, moved, {}
-  elseif tonumber(held[1]) == from then
+  elseif tonumber(held[1] or '') == from then
     used = tonumber(held[2])
   else
     rows, used, ended = counted(key, from)
@@ -170,14 +202,14 @@ for i = 1, #KEYS - 3 do
       local said = { 'x', whole(i - 1) }
       for _, row in ipairs(rows) do
         said[#said + 1] = whole(row[1])
-        said[#said + 1] = whole(row[2])
+        said[#said + 1] = string.format('%.17g', row[2] / 10 ^ digits)
       end
       return table.concat(said, ' ')
     end
     if shadow < 0 then shadow = i - 1 end
   end
   plan[i] = { bucket = bucket, from = from, ends = ends, left = ends - moment, used = used, last = last,
-    added = math.min(amount, MOST - used), moved = moved, ended = ended,
+    unit = scale + digits, added = math.min(amount, MOST - used), moved = moved, ended = ended,
     shape = kind .. ' ' .. ARGV[at + 5] .. ' ' .. ARGV[at + 6] }
 end
 local said = ' ' .. whole(shadow)
@@ -193,6 +225,7 @@ for i, one in ipairs(plan) do
     end
   end
   redis.call('HINCRBY', key, bucket, whole(one.added))
+  if one.unit > 0 and (one.moved or not one.last) then redis.call('HSET', key, 'u', whole(one.unit)) end
   redis.call('HSET', key, 'f', whole(one.from), 's', whole(one.used + one.added), 'l', bucket, 'w', one.shape)
   if one.last ~= one.bucket then
     redis.call('PEXPIRE', key, whole(one.left))
@@ -203,18 +236,18 @@ end
 return remember('t', said)
 `)
 
-/** Of each counter: bucket, and by how much what is counted there changes. */
+/** Of each counter: bucket, by how much what is counted there changes, and with how many digits behind the point. */
 export const CHANGE = script(`
 local refused = refusal() or answered()
 if refused then return refused end
 for i = 1, #KEYS - 3 do
-  local at = 7 + (i - 1) * 2
-  change(KEYS[3 + i], ARGV[at + 1], tonumber(ARGV[at + 2]))
+  local at = 7 + (i - 1) * 3
+  change(KEYS[3 + i], ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
 end
 return remember('c', '')
 `)
 
-/** Takes back what a `TAKE` of the same place and id did, or keeps it from doing so later. Of each counter: amount. */
+/** Takes back what a `TAKE` of the same place and id did, or keeps it from doing so later. As `CHANGE`, without buckets. */
 export const UNDO = script(`
 local refused = refusal()
 if refused then return refused end
@@ -223,7 +256,7 @@ if said and string.sub(said, 1, 1) == 'u' then return said end
 if said then
   local i = -2
   for bucket in string.gmatch(said, '%S+') do
-    if i > 0 then change(KEYS[3 + i], bucket, -tonumber(ARGV[7 + i])) end
+    if i > 0 then change(KEYS[3 + i], bucket, -tonumber(ARGV[6 + 2 * i]), tonumber(ARGV[7 + 2 * i])) end
     i = i + 1
   end
 end
@@ -258,12 +291,12 @@ table.insert(names, 1, now)
 return names
 `)
 
-/** Keys: counters. Argument: the clock. Gives what counts of each and when the first of it ends. */
+/** Keys: counters. Argument: the clock. Gives what counts of each, when the first of it ends, and its `u`. */
 export const LOOK = script(`
 local now = tonumber(ARGV[1])
 local said = {}
 for i, key in ipairs(KEYS) do
-  local held = redis.call('HMGET', key, 'w', 'l')
+  local held = redis.call('HMGET', key, 'w', 'l', 'u')
   said[i] = '0 0'
   if held[1] then
     local kind, length, part = string.match(held[1], '^(%a) (%d+) (%d+)$')
@@ -273,7 +306,7 @@ for i, key in ipairs(KEYS) do
     for _, row in ipairs(rows) do
       if row[2] > 0 then
         local _, _, ends = window(kind, length, part, row[1])
-        said[i] = whole(used) .. ' ' .. whole(ends)
+        said[i] = whole(used) .. ' ' .. whole(ends) .. ' ' .. (held[3] or '0')
         break
       end
     end

@@ -7,6 +7,7 @@ import {
   type StandingCount,
   type Taken,
 } from '../core/counter-port.ts'
+import { counterIn, unitOf } from '../core/counter-units.ts'
 import { type EpochMs, monotonicMs } from '../core/time.ts'
 import {
   type CountersMark,
@@ -73,9 +74,9 @@ export class RedisCounters implements Counters {
         () => [at],
       )) as readonly string[]
       for (const [index, counter] of names.entries()) {
-        const [used, endsAt] = (said[index] ?? '').split(' ').map(Number)
+        const [used, endsAt, scale = 0] = (said[index] ?? '').split(' ').map(Number)
         if (used !== undefined && endsAt !== undefined && used > 0 && endsAt > Number(at))
-          found.push({ counter, used, endsAt })
+          found.push({ counter: counterIn(counter, scale), used, endsAt })
       }
     }
     return found
@@ -114,14 +115,16 @@ export class RedisCounters implements Counters {
   }
 
   async #take<C extends CounterCharge>(charges: readonly C[], at: EpochMs): Promise<Reserved<C>> {
-    const counters = charges.map(({ counter }) => counter)
+    const units = charges.map(({ counter }) => unitOf(counter))
+    const counters = units.map(({ base }) => base)
     const own = [
       this.#clock(at),
-      ...charges.flatMap(({ amount, max, isShadow, window }) => [
+      ...charges.flatMap(({ amount, max, isShadow, window }, index) => [
         String(amount),
         String(max),
         isShadow ? '1' : '0',
         ...shapeOf(window),
+        String(units[index]?.scale ?? 0),
       ]),
     ]
     const operation = this.#changes.begin()
@@ -156,7 +159,7 @@ export class RedisCounters implements Counters {
     return {
       exceeded: {
         charge,
-        left: Math.max(0, charge.max - used),
+        left: Math.max(0, Math.floor(charge.max - used)),
         resetsAt: resetOf(buckets, charge),
       },
     }
@@ -180,8 +183,15 @@ export class RedisCounters implements Counters {
       await this.#changes.make(
         CHANGE,
         operation,
-        changes.map(({ counter }) => counter),
-        ['', ...changes.flatMap(({ bucket, by }) => [String(bucket), String(by)])],
+        changes.map(({ counter }) => unitOf(counter).base),
+        [
+          '',
+          ...changes.flatMap(({ counter, bucket, by }) => [
+            String(bucket),
+            String(by),
+            String(unitOf(counter).scale),
+          ]),
+        ],
         monotonicMs() + BEHIND_MS,
       )
     } catch (error) {
@@ -196,7 +206,10 @@ export class RedisCounters implements Counters {
     counters: readonly string[],
     charges: readonly CounterCharge[],
   ): Promise<void> {
-    const own = ['', ...charges.map(({ amount }) => String(amount))]
+    const own = [
+      '',
+      ...charges.flatMap(({ counter, amount }) => [String(amount), String(unitOf(counter).scale)]),
+    ]
     try {
       await this.#changes.make(UNDO, operation, counters, own, monotonicMs() + BEHIND_MS)
     } finally {

@@ -9,6 +9,7 @@ import type {
   Reserved,
   Taken,
 } from '../../src/core/counter-port.ts'
+import { unitOf } from '../../src/core/counter-units.ts'
 import { type EpochMs, epochMs, toIso } from '../../src/core/time.ts'
 import { COUNTERS, type CounterHandles, CounterModel } from '../support/counters.ts'
 
@@ -34,6 +35,7 @@ const fresh = (max: number, more: Partial<CounterCharge> = {}): CounterCharge =>
   names += 1
   return { counter: `["c",${names}]`, window: DAY, amount: 1, max, isShadow: false, ...more }
 }
+const ascending = (one: number, other: number): number => one - other
 const at = (seconds: number): EpochMs => epochMs(NOON + seconds * 1_000)
 
 for (const kind of COUNTERS)
@@ -225,6 +227,138 @@ for (const kind of COUNTERS)
       const narrowly = passed.filter((each) => 'taken' in each && each.taken.length === 2).length
       assert.equal(await used(narrow), narrowly)
       assert.ok(narrowly <= 20)
+    })
+
+    test('what was counted in other units counts, and goes on to, in both directions', async () => {
+      const name = fresh(0).counter
+      const whole = { ...fresh(5), counter: `${name.slice(0, -1)},"calendar"]` }
+      const cents = { ...whole, counter: `${name.slice(0, -1)},"calendar",2]`, max: 500 }
+      const first = await taken([{ ...whole, amount: 3 }])
+      const over = await take([{ ...cents, amount: 201 }], at(0), other)
+      assert.ok('exceeded' in over)
+      assert.deepEqual([over.exceeded.left, over.exceeded.charge.amount], [200, 201])
+      const second = await taken([{ ...cents, amount: 150 }], at(0), other)
+      assert.deepEqual(second, [
+        { counter: cents.counter, bucket: Date.UTC(2026, 10, 20), amount: 150 },
+      ])
+      const refused = await take([whole])
+      assert.ok('exceeded' in refused)
+      assert.equal(refused.exceeded.left, 0)
+      assert.equal(refused.exceeded.charge, whole)
+      assert.equal(toIso(refused.exceeded.resetsAt ?? assert.fail()), '2026-11-21T00:00:00.000Z')
+      await one.settle(second, new Map([[cents.counter, 100]]))
+      assert.equal(await used(cents), 400)
+      await taken([whole])
+      assert.ok('exceeded' in (await take([{ ...cents, amount: 1 }])))
+      // Taken before anybody counted cents.
+      await other.settle(first, new Map([[whole.counter, 2]]))
+      assert.equal(await used(cents), 400)
+      await one.refund([{ ...first[0]!, amount: 2 }])
+      assert.equal(await used(cents), 200)
+      assert.deepEqual([await used(whole), await used(whole, at(43_200))], [0, 0])
+      // Too much to be counted in cents, and more than the limit.
+      const most = await take([{ ...whole, amount: MOST, max: MOST - 1 }])
+      assert.ok('exceeded' in most)
+      await taken([{ ...whole, amount: 5 }], at(43_200))
+      assert.ok('exceeded' in (await take([{ ...cents, amount: 1 }], at(43_200))))
+    })
+
+    test('many at once in several units over two handles: exactly as much passes as fits', async () => {
+      const name = fresh(0).counter.slice(0, -1)
+      const unit = (scale: number): CounterCharge => ({
+        ...fresh(20 * 10 ** scale, { amount: 10 ** scale, window: MINUTE }),
+        counter: scale === 0 ? `${name},"sliding"]` : `${name},"sliding",${scale}]`,
+      })
+      const reserved = await Promise.all(
+        Array.from({ length: 60 }, (_, n) =>
+          take([unit([0, 2, 1, 3][n % 4] ?? 0)], at(n), n % 3 === 0 ? one : other),
+        ),
+      )
+      assert.equal(reserved.filter((each) => 'taken' in each).length, 20)
+    })
+
+    test('any order in any units is what a list of all in the finest says', async () => {
+      const FINEST = 3
+      const step = fc.record({
+        ms: fc.oneof(fc.integer({ min: 0, max: 900 }), fc.integer({ min: 0, max: 40_000 })),
+        act: fc.constantFrom('take', 'take', 'take', 'refund', 'settle', 'look', 'tidy'),
+        scale: fc.nat(FINEST),
+        amount: fc.nat(40),
+        max: fc.integer({ min: 0, max: 90 }),
+        isSliding: fc.boolean(),
+        which: fc.nat(9),
+        isOther: fc.boolean(),
+      })
+      let runs = 0
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+          runs += 1
+          const model = new CounterModel()
+          const open: { readonly taken: readonly Taken[]; readonly finest: readonly Taken[] }[] = []
+          let now = NOON + runs * 500 * 86_400_000
+          for (const { ms, act, scale, amount, max, isSliding, which, isOther } of steps) {
+            now += ms
+            const when = epochMs(now)
+            const counters = isOther ? other : one
+            const kind = isSliding ? 'sliding' : 'calendar'
+            const nameIn = (digits: number): string =>
+              JSON.stringify([`units ${runs}`, kind, ...(digits === 0 ? [] : [digits])])
+            const by = 10 ** (FINEST - scale)
+            const charge: CounterCharge = {
+              counter: nameIn(scale),
+              window: isSliding ? MINUTE : DAY,
+              amount,
+              max,
+              isShadow: false,
+            }
+            if (act === 'take') {
+              const finest = {
+                ...charge,
+                counter: nameIn(FINEST),
+                amount: amount * by,
+                max: max * by,
+              }
+              const expected = model.take([finest], when)
+              const reserved = await counters.take([charge], when)
+              if ('taken' in expected) {
+                const [{ bucket }] = expected.taken as [Taken]
+                const same = [{ counter: charge.counter, bucket, amount }]
+                assert.deepEqual(reserved, { taken: same, shadow: null })
+                open.push({ taken: same, finest: expected.taken })
+                continue
+              }
+              const { left, resetsAt } = expected.exceeded
+              assert.deepEqual(reserved, {
+                exceeded: { charge, left: Math.floor(left / by), resetsAt },
+              })
+            } else if (act === 'look') {
+              const found = (await counters.look(when)).filter(({ counter }) =>
+                counter.startsWith(`["units ${runs}"`),
+              )
+              assert.deepEqual(
+                found
+                  .map(({ counter, used }) => used * 10 ** (FINEST - unitOf(counter).scale))
+                  .toSorted(ascending),
+                model
+                  .look(when)
+                  .map(({ used }) => used)
+                  .toSorted(ascending),
+              )
+            } else if (act === 'tidy') await counters.tidy(when)
+            else {
+              const [back] = open.splice(which % Math.max(1, open.length), 1)
+              const [taking] = back?.taken ?? []
+              if (back === undefined || taking === undefined) continue
+              const cost = act === 'refund' ? 0 : amount
+              const finer = 10 ** (FINEST - unitOf(taking.counter).scale)
+              if (act === 'refund') await counters.refund(back.taken)
+              else await counters.settle(back.taken, new Map([[taking.counter, cost]]))
+              model.settle(back.finest, new Map([[back.finest[0]!.counter, cost * finer]]))
+            }
+          }
+        }),
+        { numRuns: 60 },
+      )
     })
 
     test('any order of takes, refunds and settlements is what a list of all of them says', async () => {

@@ -291,6 +291,32 @@ test('tools that name one counter count together, however finely each of them co
   assert.equal(one.toServer.length, 5)
 })
 
+test('a finer cost of another tool gives nobody a budget again, and neither does a coarser one', async () => {
+  const limit = { counter: 'kept', window: 'month', max: 3 }
+  const once = { once: { limits: [limit] } }
+  const cost = { path: 'args.amount', scale: 2 }
+  const both = { ...once, pay: { limits: [{ ...limit, max: 100, cost }] } }
+  const calls = async (
+    tools: object,
+    name: string,
+    amount = 1,
+  ): Promise<readonly [number, string]> => {
+    const one = await between({ default: 'deny', tools })
+    await one.call(1, name, { amount })
+    return [one.toServer.length, one.toClient.length === 0 ? '' : textOf(one)]
+  }
+  assert.equal((await calls(once, 'once'))[0], 1)
+  assert.equal((await calls(both, 'pay', 0.75))[0], 1)
+  assert.equal((await calls(once, 'once'))[0], 1)
+  for (const tools of [both, once]) {
+    const [passed, said] = await calls(tools, 'once')
+    assert.equal(passed, 0)
+    assert.match(said, /The limit 'kept' of 3 in a month (?:is reached|has 0\.25 left)/)
+  }
+  assert.equal((await calls(both, 'pay', 97.25))[0], 1)
+  assert.equal((await calls(both, 'pay', 0.01))[0], 0)
+})
+
 test('a limit says its window as people do', async () => {
   for (const [window, said] of [
     ['hour', 'in an hour is reached'],

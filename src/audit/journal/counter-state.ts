@@ -5,6 +5,7 @@ import {
   resetOf,
   type Taken,
 } from '../../core/counter-port.ts'
+import { amountIn, chargeIn, leftIn, otherUnits, unitOf } from '../../core/counter-units.ts'
 import { type EpochMs, epochMs } from '../../core/time.ts'
 
 /** A bucket of a counter, as a row holds it. */
@@ -60,7 +61,61 @@ export class CounterState {
     this.#lastAt = lastAt
     this.#endedBy = lastAt
     for (const { counter, bucket, used, endsAt } of rows)
-      insert(this.#of(counter), { bucket, endsAt, used, isChanged: false, isOver: false })
+      this.#load(counter, heldAt(bucket, endsAt, used))
+  }
+
+  /** Rows of one counter in several units are of an earlier version, which counted them apart. */
+  #load(counter: string, held: Bucket): void {
+    const other = this.#counts.has(counter) ? null : this.#otherUnit(counter)
+    if (other === null) insert(this.#of(counter), held)
+    else if (unitOf(other).scale < unitOf(counter).scale) {
+      this.#refine(other, counter)
+      this.#merge(counter, counter, held)
+    } else this.#merge(other, counter, held)
+  }
+
+  /** Counts what was counted in one unit in a finer one. */
+  #refine(from: string, to: string): void {
+    const { buckets } = this.#of(from)
+    this.#counts.delete(from)
+    for (const held of buckets) this.#merge(to, from, held)
+  }
+
+  #merge(to: string, from: string, held: Bucket): void {
+    const { bucket, endsAt } = held
+    const used = amountIn(held.used, unitOf(from).scale, unitOf(to).scale)
+    const count = this.#of(to)
+    let there = count.buckets.find((one) => one.bucket === bucket)
+    if (there === undefined) {
+      there = heldAt(bucket, endsAt, 0)
+      insert(count, there)
+    }
+    const added = Math.min(used, Math.max(0, MOST - count.used))
+    there.used += added
+    count.used += added
+    if (from === to) return
+    // Its row counts nowhere any more, and is dropped as one that ended.
+    held.used = 0
+    held.endsAt = 0
+    this.#note(from, held)
+    this.#note(to, there)
+  }
+
+  #otherUnit(counter: string): string | null {
+    return otherUnits(counter).find((other) => this.#counts.has(other)) ?? null
+  }
+
+  /** A charge as its counter is counted: in the finest unit of all that still counts. */
+  #inUnit<C extends CounterCharge>(charge: C, at: EpochMs): C {
+    const { counter } = charge
+    const other = this.#counts.has(counter) ? null : this.#otherUnit(counter)
+    if (other === null) return charge
+    const count = this.#of(other)
+    standing(count, at)
+    if (count.buckets.length === 0) this.#counts.delete(other)
+    else if (unitOf(other).scale > unitOf(counter).scale) return chargeIn(charge, other)
+    else this.#refine(other, counter)
+    return charge
   }
 
   /** Of the last charge. */
@@ -100,26 +155,34 @@ export class CounterState {
   take<C extends CounterCharge>(charges: readonly C[], at: EpochMs): Reserved<C> {
     let shadow: C | null = null
     for (const charge of charges) {
-      const { counter, amount, max, isShadow } = charge
-      const count = this.#counts.get(counter)
+      let counted = charge
+      let count = this.#counts.get(charge.counter)
+      if (count === undefined) {
+        counted = this.#inUnit(charge, at)
+        count = this.#counts.get(counted.counter)
+      }
+      const { amount, max } = counted
       const used = count === undefined ? 0 : standing(count, at)
       if (amount === 0 || used + amount <= max) continue
-      if (isShadow) {
+      if (charge.isShadow) {
         shadow ??= charge
         continue
       }
-      const left = Math.max(0, max - used)
-      const resetsAt = resetOf(count?.buckets ?? [], charge)
+      const left = leftIn(max - used, counted.counter, charge.counter)
+      const resetsAt = resetOf(count?.buckets ?? [], counted)
       return { exceeded: { charge, left, resetsAt } }
     }
     return { taken: charges.map((charge) => this.#add(charge, at)), shadow }
   }
 
   /** No bucket falls below nothing; one that has ended stays ended. */
-  change(counter: string, bucket: number, by: number): void {
+  change(named: string, bucket: number, asked: number): void {
+    const counter = this.#counts.has(named) ? named : (this.#otherUnit(named) ?? named)
     const count = this.#counts.get(counter)
     const held = count?.buckets.find((one) => one.bucket === bucket)
     if (count === undefined || held === undefined) return
+    const by =
+      counter === named ? asked : amountIn(asked, unitOf(named).scale, unitOf(counter).scale)
     const used = Math.min(MOST, Math.max(0, held.used + by))
     count.used += used - held.used
     held.used = used
@@ -154,26 +217,31 @@ export class CounterState {
     }
   }
 
-  #add({ counter, window, amount }: CounterCharge, at: EpochMs): Taken {
-    const place = placeIn(window, at)
+  #add(charge: CounterCharge, at: EpochMs): Taken {
+    let counted = charge
+    let count = this.#counts.get(charge.counter)
+    if (count === undefined) {
+      counted = this.#inUnit(charge, at)
+      // Nothing is counted too: what a call turns out to cost is settled where it was taken.
+      count = this.#of(counted.counter)
+    }
+    const place = placeIn(charge.window, at)
     const { bucket } = place
-    // Nothing is counted too: what a call turns out to cost is settled where it was taken.
-    const count = this.#of(counter)
     const last = count.buckets.at(-1)
     let held = last?.bucket === bucket ? last : count.buckets.find((one) => one.bucket === bucket)
     if (held === undefined) {
-      held = { bucket, endsAt: place.endsAt, used: 0, isChanged: false, isOver: false }
+      held = heldAt(bucket, place.endsAt, 0)
       insert(count, held)
     } else if (held.endsAt < place.endsAt) {
       // It was counted as of another time before.
       held.endsAt = place.endsAt
       inOrder(count.buckets)
     }
-    const counted = Math.min(amount, Math.max(0, MOST - count.used))
-    held.used += counted
-    count.used += counted
-    this.#note(counter, held)
-    return { counter, bucket, amount }
+    const added = Math.min(counted.amount, Math.max(0, MOST - count.used))
+    held.used += added
+    count.used += added
+    this.#note(counted.counter, held)
+    return { counter: charge.counter, bucket, amount: charge.amount }
   }
 
   #of(counter: string): Count {
@@ -190,6 +258,10 @@ export class CounterState {
     bucket.isChanged = true
     this.#changed.push([counter, bucket])
   }
+}
+
+function heldAt(bucket: number, endsAt: number, used: number): Bucket {
+  return { bucket, endsAt, used, isChanged: false, isOver: false }
 }
 
 /** What counts at a time. What has ended by then is dropped. */

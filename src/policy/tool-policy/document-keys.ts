@@ -56,7 +56,7 @@ export const KNOWN_CLASSES = ['read', 'write', 'execute', 'destructive', 'financ
 /** Of a limit's window, in seconds: a year. */
 export const MAX_WINDOW = 31_536_000
 /** Digits behind the point of a cost. */
-export const MAX_SCALE = 9
+export { MAX_SCALE } from '../../core/counter-units.ts'
 /** How long calls are recorded: `12h`, `7d`, `4w`. */
 export const RECORD_FOR = /^([1-9]\d{0,3})([hdw])$/
 /** What a rule says whose calls are not recorded. */
