@@ -110,6 +110,8 @@ export class HttpDoor {
   readonly #sessions = new Map<string, DoorSession>()
   /** Sessions, and requests that stand alone. */
   readonly #here = new Crowd<DoorSession | ModernRequest>()
+  /** Of sessions that are over, and whose servers are not. */
+  readonly #ending = new Set<Promise<void>>()
   readonly #shared: SharedUpstreams
   readonly #standings: Standings
   readonly #timer: NodeJS.Timeout
@@ -150,6 +152,7 @@ export class HttpDoor {
     for (const one of this.#here.all()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
       ...[...this.#sessions.values()].map((session) => session.close()),
+      ...this.#ending,
       this.#shared.close(),
     ])
   }
@@ -465,8 +468,7 @@ export class HttpDoor {
   #sweep(): void {
     for (const session of this.#sessions.values()) {
       session.touch()
-      if (session.isIdle && session.lastUsed < this.#idleBefore(session.server))
-        void session.close()
+      if (session.isIdle && session.lastUsed < this.#idleBefore(session.server)) this.#end(session)
     }
     for (const one of this.#here.all()) if (one instanceof ModernRequest) one.touch()
     this.#shared.endIdle((server) => this.#idleBefore(server))
@@ -496,10 +498,22 @@ export class HttpDoor {
         held.named = named
         one.policiesChanged()
       } else if (one instanceof ModernRequest) one.drop()
-      else await one.close()
+      else this.#end(one)
     } catch (error) {
       log.warn('a session could not be judged anew', { error: codeOf(error) })
     }
+  }
+
+  /** It is over at once. Its server may take seconds to end, and nobody else waits for that. */
+  #end(session: DoorSession): void {
+    const ending = session
+      .close()
+      .catch((error: unknown) => {
+        const { server } = session
+        this.#options.log.warn('a session did not end well', { server, error: codeOf(error) })
+      })
+      .finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
   }
 
   /** What cannot be read now may be there: until it can be, every call of it is denied. */

@@ -109,10 +109,9 @@ export class SharedUpstream {
     }
   }
 
+  /** Whoever waits is answered at once, however long the server takes to end. */
   async close(): Promise<void> {
-    this.#isOver = true
-    this.#started = null
-    this.#slow.close()
+    this.#ended('it is not needed any more')
     const upstream = await this.#upstream?.catch(() => null)
     await upstream?.close()
   }
