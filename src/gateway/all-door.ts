@@ -120,7 +120,7 @@ export class AllDoor {
       refuse(response, 405, 'METHOD_NOT_ALLOWED', 'Messages are sent by POST.', { Allow: 'POST' })
       return
     }
-    this.#options.open.begin(admitted.owner, response)
+    if (!this.#options.open.begin(admitted.owner, response)) return
     const frame = await frameOf(request, this.#options.maxMessageBytes)
     if (!Buffer.isBuffer(frame)) {
       sendJson(response, 400, refusalAnswer(frame))

@@ -194,7 +194,7 @@ export class HttpDoor {
     id: string | null,
   ): void | Promise<void> {
     const { owner } = admitted
-    this.#options.open.begin(owner, response)
+    if (!this.#options.open.begin(owner, response)) return undefined
     const frame = frameOf(request, this.#options.maxMessageBytes)
     return frame instanceof Promise
       ? frame.then((read) => this.#framed(request, response, admitted, server, id, read))

@@ -12,9 +12,12 @@ export class OpenOfOwners {
   /**
    * Counts a request until its connection has its answer or is closed.
    *
+   * @returns false when that was closed before, while it was asked who it is: nobody waits for an answer
    * @throws {Fault} `THROTTLED` when the caller has too many
    */
-  begin(owner: string, response: DoorResponse): void {
+  begin(owner: string, response: DoorResponse): boolean {
+    // It would never tell that it is.
+    if (response.destroyed) return false
     const open = this.#open.get(owner) ?? 0
     if (open >= MAX_OPEN)
       throw new Fault('THROTTLED', 'Too many requests are not answered yet.', {
@@ -22,6 +25,7 @@ export class OpenOfOwners {
       })
     this.#open.set(owner, open + 1)
     response.once('close', () => this.#left(owner))
+    return true
   }
 
   #left(owner: string): void {

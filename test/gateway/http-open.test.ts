@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
@@ -85,3 +86,62 @@ async function tooMany(path: string, elsewhere: string): Promise<void> {
     agent.destroy()
   }
 }
+
+/** Where it takes a while to be told who somebody is, as with a database elsewhere. */
+const SLOWLY_MS = 60
+for (const path of [OWN, ALL])
+  test(`requests at ${path} whose client left before it was let in do not count, and are not made`, async ({
+    mock,
+  }) => {
+    const { authentication } = vault.identity
+    const authenticate = authentication.authenticate.bind(authentication)
+    mock.method(
+      authentication,
+      'authenticate',
+      async (...shown: Parameters<typeof authenticate>) => {
+        await sleep(SLOWLY_MS)
+        return authenticate(...shown)
+      },
+    )
+    const bearer = await granted(`leaving-${names}`)
+    const name = path === ALL ? 'lines.echo' : 'echo'
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+    }
+    const params = { name, arguments: { text: 'left' }, _meta }
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+    const headers = {
+      Authorization: `Bearer ${bearer}`,
+      'MCP-Protocol-Version': '2026-07-28',
+      'Mcp-Method': 'tools/call',
+      'Mcp-Name': name,
+    }
+    const status = async (): Promise<number> => (await door.post(call, headers, path)).status
+    const made = (): number => readFileSync(log, 'utf8').split('"left"').length
+    assert.equal(await status(), 200)
+    const before = made()
+    const { host, hostname, port } = new URL(door.baseUrl)
+    const body = JSON.stringify(call)
+    const more = Object.entries({
+      Host: host,
+      'Content-Type': 'application/json',
+      'Content-Length': body.length,
+      ...headers,
+    }).map(([field, value]) => `${field}: ${value}`)
+    const leaves = (): Promise<void> =>
+      new Promise((resolve) => {
+        const socket = connect(Number(port), hostname, () => {
+          socket.write(`POST ${path} HTTP/1.1\r\n${more.join('\r\n')}\r\n\r\n${body}`, () => {
+            setTimeout(() => socket.resetAndDestroy(), SLOWLY_MS / 4)
+          })
+        })
+        socket.on('error', () => {}).once('close', () => resolve())
+      })
+    for (let count = 0; count < 200; count += 50) {
+      await Promise.all(Array.from({ length: 50 }, leaves))
+      await sleep(SLOWLY_MS)
+    }
+    assert.equal(await status(), 200)
+    assert.equal(made(), before + 1)
+  })
