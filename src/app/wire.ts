@@ -23,6 +23,8 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
   let passphrase: SecretText | null = null
   /** An MCP client's child must not put questions about the master passphrase before the person. */
   let mayAskUnlock = true
+  /** Whether somebody does not read what is written to our standard error. */
+  let isUnread = false
 
   const ask = lazily(() => import('../ask/index.ts'))
   const keySources = lazily(() => import('./key-sources.ts'))
@@ -171,7 +173,16 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       mayAskUnlock = false
       const { serveWrapped } = await import('./wrap.ts')
       return serveWrapped(
-        { settings, log, stack, inspecting, agent: () => agent('mcp-stdio') },
+        {
+          settings,
+          log,
+          stack,
+          inspecting,
+          agent: () => agent('mcp-stdio'),
+          onUnread() {
+            isUnread = true
+          },
+        },
         request,
         signal,
       )
@@ -202,6 +213,8 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       await (await doors.made())?.pages.close()
       await (await remoteMode.made())?.close()
       await (await stack.made())?.close()
+      // It would keep this process for ever. By then the exit code is set.
+      if (isUnread) setImmediate(() => process.exit())
     },
   }
 }

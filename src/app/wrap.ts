@@ -27,15 +27,14 @@ import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
 import { wrappedServer } from './wrapped-server.ts'
 
-/** Enough for all else that has to end. */
-const UNREAD_MS = 2_000
-
 export interface WrapParts {
   readonly settings: Settings
   readonly log: Log
   readonly stack: () => Promise<Stack>
   readonly inspecting: () => Promise<CallInspection>
   readonly agent: () => Promise<Caller>
+  /** Told when what the server wrote waits for somebody who does not read our standard error. */
+  readonly onUnread: () => void
 }
 
 /** Runs a server behind its policies, for the client on our own standard streams. @returns the exit code */
@@ -94,9 +93,8 @@ export async function serveWrapped(
       const environment = childEnvironment(request.environment, target.variables)
       const errors = errorsOf(name, caller, inspecting)
       const server = await StdioServer.start({ command: target.command, environment, errors })
-      const { exit } = await wrapStdio({ ...relayed, server })
-      // What nobody reads would keep this process for ever.
-      if (process.stderr.writableLength > 0) setTimeout(() => process.exit(), UNREAD_MS).unref()
+      const { exit, isUnheard } = await wrapStdio({ ...relayed, server })
+      if (isUnheard && process.stderr.writableLength > 0) parts.onUnread()
       return exit
     }
     const { httpServer, personOf } = await import('./http-server.ts')

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
+import { monotonicMs } from '../core/time.ts'
 
 /** Takes known values out of a text that comes in pieces. */
 export interface ShownPieces {
@@ -23,8 +24,35 @@ export interface ServerErrors {
 /** What may be the beginning of a value waits so long for the rest of it. */
 const WAIT_MS = 500
 
-/** Passes on what a server writes to its standard error, without known values. Resolves when it is closed; never fails. */
-export async function passOnErrors(from: Readable, errors: ServerErrors): Promise<void> {
+/** What a server writes to its standard error, on its way to ours. */
+export interface PassedErrors {
+  /** Resolves when it is closed and all of it was taken; never fails. */
+  readonly done: Promise<void>
+  /** For how long nobody has taken what is to be written now, in milliseconds. */
+  untakenMs(): number
+}
+
+/** Passes on what a server writes to its standard error, without known values. */
+export function passOnErrors(from: Readable, errors: ServerErrors): PassedErrors {
+  let writingSince: number | null = null
+  /** Resolves when it was taken, or nobody takes it any more: until then the server waits, as if it wrote there itself. */
+  const write = async (text: string): Promise<void> => {
+    if (text === '') return
+    writingSince ??= monotonicMs()
+    await new Promise<void>((resolve) => process.stderr.write(text, () => resolve()))
+    writingSince = null
+  }
+  return {
+    done: passOn(from, errors, write),
+    untakenMs: () => (writingSince === null ? 0 : monotonicMs() - writingSince),
+  }
+}
+
+async function passOn(
+  from: Readable,
+  errors: ServerErrors,
+  write: (text: string) => Promise<void>,
+): Promise<void> {
   const { server, log } = errors
   const decoder = new StringDecoder('utf8')
   let shown: ShownPieces | null = null
@@ -46,20 +74,12 @@ export async function passOnErrors(from: Readable, errors: ServerErrors): Promis
         isWithheld = true
         continue
       }
-      await written(shown.push(decoder.write(piece)))
-      timer = setTimeout(() => void written(rest()), WAIT_MS)
+      await write(shown.push(decoder.write(piece)))
+      timer = setTimeout(() => void write(rest()), WAIT_MS)
     }
   } catch {
     // It was closed before its end.
   }
   clearTimeout(timer)
-  await written(rest())
-}
-
-/** Resolves when it was taken, or nobody takes it any more: until then the server waits, as if it wrote there itself. */
-function written(text: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (text === '') resolve()
-    else process.stderr.write(text, () => resolve())
-  })
+  await write(rest())
 }

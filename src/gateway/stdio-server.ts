@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { Fault } from '../core/faults.ts'
 import { heldCommand } from './held-command.ts'
-import { passOnErrors, type ServerErrors } from './server-errors.ts'
+import { type PassedErrors, passOnErrors, type ServerErrors } from './server-errors.ts'
 
 export interface StdioServerRequest {
   /** Program and arguments, handed over as they are: no shell reads them. */
@@ -18,6 +18,8 @@ export interface ServerEnd {
   /** Exit code of the server, or 128 + the number of the signal that ended it. */
   readonly exit: number
   readonly how: string
+  /** Whether it left on its standard error what nobody takes. */
+  readonly isUnheard: boolean
 }
 
 /** How long a server may take to end by itself after its input ended, and after it was asked to. */
@@ -25,8 +27,8 @@ const PATIENCE_MS = 3_000
 const SIGNAL_MS = 2_000
 /** Servers that end by themselves may close their pipes first, and still have something to tidy up. */
 const CLOSED_MS = 500
-/** Its last words wait no longer for what is known, or for whoever reads our standard error. */
-const LAST_WORDS_MS = 2_000
+/** Once it has ended, its last words wait no longer for what is known, or for whoever reads our standard error. */
+const LAST_WORDS_MS = 1_000
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable | null>
 
@@ -48,18 +50,22 @@ export class StdioServer {
     this.#child = child
     this.stdin = child.stdin
     this.stdout = child.stdout
-    // What it left behind may hold our end of its pipes.
-    child.once('exit', () => {
-      this.#endGroupSoon()
-      this.#endLeftBehind()
+    const passed =
+      child.stderr === null || errors === null ? null : passOnErrors(child.stderr, errors)
+    const isUnheard = new Promise<boolean>((resolve) => {
+      // What it left behind may hold our end of its pipes.
+      child.once('exit', () => {
+        this.#endGroupSoon()
+        this.#endLeftBehind()
+        if (passed === null) resolve(false)
+        else void this.#lastWords(passed).then(resolve)
+      })
     })
     child.stdout.once('close', () => {
       this.#endClosed('output')
       this.#endLeftBehind()
     })
     child.stdin.on('error', () => this.#endClosed('input'))
-    const passing =
-      child.stderr === null || errors === null ? null : passOnErrors(child.stderr, errors)
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.#hasEnded = true
@@ -67,18 +73,9 @@ export class StdioServer {
         // What it started and left behind.
         this.#signal('SIGKILL')
         guard.dismiss()
-        const end = {
-          exit: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
-          how: howEnded(code, signal, this.#closed),
-        }
-        if (passing === null) resolve(end)
-        else {
-          const timer = setTimeout(() => resolve(end), LAST_WORDS_MS)
-          void passing.then(() => {
-            clearTimeout(timer)
-            resolve(end)
-          })
-        }
+        const exit = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+        const how = howEnded(code, signal, this.#closed)
+        void isUnheard.then((is) => resolve({ exit, how, isUnheard: is }))
       })
     })
   }
@@ -148,6 +145,23 @@ export class StdioServer {
   #endLeftBehind(): void {
     const { exitCode, signalCode } = this.#child
     if (this.stdout.closed && (exitCode !== null || signalCode !== null)) this.#signal('SIGKILL')
+  }
+
+  /** @returns whether they were given up: whoever did not read for that long already is not waited for */
+  #lastWords({ done, untakenMs }: PassedErrors): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => {
+          this.#child.stderr?.destroy()
+          resolve(true)
+        },
+        Math.max(0, LAST_WORDS_MS - untakenMs()),
+      )
+      void done.then(() => {
+        clearTimeout(timer)
+        resolve(false)
+      })
+    })
   }
 
   #endGroupSoon(): void {

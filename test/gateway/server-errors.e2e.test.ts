@@ -6,13 +6,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { sleep } from '../../src/core/time.ts'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { createTokens } from '../../src/vault/index.ts'
 import { approvedProject } from '../support/approved-project.ts'
 import { projectAgent } from '../support/project-agent.ts'
 import { startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
-import { startWrapped } from '../support/wrapped.ts'
+import { startWrapped, type Wrapped } from '../support/wrapped.ts'
 
 const { home, remove } = await temporaryHome()
 const held = `v-${randomBytes(24).toString('hex')}`
@@ -163,6 +163,31 @@ test('a client that does not read what a server writes can still end both', asyn
   assert.deepEqual(await ended, [5, null])
   wrapped.child.stderr?.resume()
 })
+
+/** Writes without end, and does not end by itself. */
+const NOISE = `setInterval(() => process.stderr.write('x'.repeat(65_536)), 5); ${TELLS}`
+const unread: readonly [what: string, end: (wrapped: Wrapped) => unknown, withinMs: number][] = [
+  ['one that exits', ({ send }) => send(told(2, { exit: 143 })), 3_000],
+  ['one that is asked to end when its input ended', ({ child }) => child.stdin?.end(), 6_000],
+  ['one whose `wrap` is asked to end', ({ child }) => child.kill('SIGTERM'), 3_000],
+]
+for (const [what, end, withinMs] of unread)
+  test(`a client that does not read what a server writes waits no longer for the end of ${what}`, async () => {
+    const wrapped = startWrapped(home, {
+      command: [process.execPath, '-e', NOISE],
+      flags: ['--policy', await openPolicy()],
+    })
+    wrapped.child.stderr?.pause()
+    await wrapped.call(1, 'tell')
+    await sleep(500)
+    const from = monotonicMs()
+    const ended = once(wrapped.child, 'exit')
+    end(wrapped)
+    assert.deepEqual(await ended, [143, null])
+    const tookMs = monotonicMs() - from
+    assert.ok(tookMs < withinMs, `${tookMs} ms`)
+    wrapped.child.stderr?.resume()
+  })
 
 test('`up` passes it on without the values that the caller knows', async () => {
   const { servers, policies } = await vault.registry()
