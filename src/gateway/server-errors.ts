@@ -1,9 +1,9 @@
 import process from 'node:process'
 import type { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
 import { asFault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { monotonicMs } from '../core/time.ts'
+import { BytesAsText, bytesIn } from './bytes-as-text.ts'
 
 /** Takes known values out of a text that comes in pieces. */
 export interface ShownPieces {
@@ -32,14 +32,14 @@ export interface PassedErrors {
   untakenMs(): number
 }
 
-/** Passes on what a server writes to its standard error, without known values. */
+/** Passes on what a server writes to its standard error, byte for byte but for known values. */
 export function passOnErrors(from: Readable, errors: ServerErrors): PassedErrors {
   let writingSince: number | null = null
   /** Resolves when it was taken, or nobody takes it any more: until then the server waits, as if it wrote there itself. */
   const write = async (text: string): Promise<void> => {
     if (text === '') return
     writingSince ??= monotonicMs()
-    await new Promise<void>((resolve) => process.stderr.write(text, () => resolve()))
+    await new Promise<void>((resolve) => process.stderr.write(bytesIn(text), () => resolve()))
     writingSince = null
   }
   return {
@@ -54,14 +54,18 @@ async function passOn(
   write: (text: string) => Promise<void>,
 ): Promise<void> {
   const { server, log } = errors
-  const decoder = new StringDecoder('utf8')
+  const decoder = new BytesAsText()
   let shown: ShownPieces | null = null
   let isWithheld = false
   let timer: NodeJS.Timeout | undefined
-  const rest = (): string => (isWithheld ? '' : (shown?.end() ?? ''))
+  const rest = (): string => {
+    const text = decoder.end()
+    return isWithheld || shown === null ? '' : shown.push(text) + shown.end()
+  }
   try {
     for await (const piece of from as AsyncIterable<Buffer>) {
       clearTimeout(timer)
+      const text = decoder.push(piece)
       try {
         shown = await errors.shown()
         isWithheld = false
@@ -74,7 +78,7 @@ async function passOn(
         isWithheld = true
         continue
       }
-      await write(shown.push(decoder.write(piece)))
+      await write(shown.push(text))
       timer = setTimeout(() => void write(rest()), WAIT_MS)
     }
   } catch {

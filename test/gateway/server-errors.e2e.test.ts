@@ -37,7 +37,7 @@ const TELLS = `
   require('node:readline').createInterface({ input: process.stdin }).on('line', async (line) => {
     const { id, method, params = {} } = JSON.parse(line)
     for (const piece of params.arguments?.pieces ?? []) {
-      process.stderr.write(piece)
+      process.stderr.write(Buffer.from(piece, params.arguments.encoding))
       await wait(60)
     }
     if (params.arguments?.exit !== undefined) process.exit(params.arguments.exit)
@@ -98,6 +98,40 @@ test('`wrap` passes on what a server writes to its standard error, without known
   wrapped.send(told(4, { pieces: [`last words ${held}`], exit: 7 }))
   assert.equal(await wrapped.exited, 7)
   assert.equal(stderr(), `${SHOWN}Password: \nlast words ${MARKER}`)
+})
+
+test('what is no UTF-8, or not whole, goes on as the same bytes', async () => {
+  const wrapped = startWrapped(home, {
+    command,
+    flags: ['--policy', await openPolicy()],
+    env: QUIET,
+  })
+  const hex = (text: string): string => Buffer.from(text).toString('hex')
+  const marked = hex(`whole ${MARKER} it is\n`)
+  const pieces: readonly (readonly [written: string, shown?: string])[] = [
+    // A mark at the beginning, bytes that begin nothing, a lone half of a pair, more than a character needs.
+    ['efbbbf41fffe8042c3280a'],
+    ['eda0bdc0af f4908080 0a'.replaceAll(' ', '')],
+    // Characters in two pieces, with and without their second half.
+    ['67c3'],
+    ['b6f09f'],
+    ['98800ae2'],
+    ['820a'],
+    [`ff${hex(`whole ${held} it is\n`)}`, `ff${marked}`],
+    [`${hex('größer')}80${hex(held.slice(0, 20))}`, `${hex('größer')}80`],
+    [`${hex(`${held.slice(20)} it is`)}fe0a`, `${hex(`${MARKER} it is`)}fe0a`],
+    // The end of it.
+    ['41f09f98'],
+  ]
+  const shown = pieces.map(([written, as = written]) => as).join('')
+  await wrapped.call(1, 'tell', { encoding: 'hex', pieces: pieces.map(([written]) => written) })
+  await until(
+    () => wrapped.stderrBytes().toString('hex') === shown,
+    () => wrapped.stderrBytes().toString('hex'),
+  )
+  wrapped.send(told(2, { encoding: 'hex', pieces: ['41c3'], exit: 7 }))
+  assert.equal(await wrapped.exited, 7)
+  assert.equal(wrapped.stderrBytes().toString('hex'), `${shown}41c3`)
 })
 
 test('a value that becomes known while the server runs is not in what it writes from then on', async () => {

@@ -20,6 +20,8 @@ export interface Wrapped {
   readonly lines: readonly string[]
   lineWith(part: string): Promise<string>
   stderr(): string
+  /** The same as it came. */
+  stderrBytes(): Buffer
   /** What reached the server. */
   received(): string
   /** Process id of the server. */
@@ -84,15 +86,15 @@ export function startWrapped(
   )
   const lines: string[] = []
   let rest = ''
-  let err = ''
+  const err: Buffer[] = []
+  const stderrBytes = (): Buffer => Buffer.concat(err)
+  const stderr = (): string => stderrBytes().toString('utf8')
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const parts = (rest + text).split('\n')
     rest = parts.pop() ?? ''
     lines.push(...parts)
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text
-  })
+  child.stderr.on('data', (piece: Buffer) => void err.push(piece))
   child.stdin.on('error', () => {})
   const exited = new Promise<number | null>((resolve) => {
     child.on('close', (code) => resolve(code))
@@ -104,7 +106,7 @@ export function startWrapped(
       if (child.exitCode !== null && waited > 500) break
       await sleep(10)
     }
-    throw new Error(`${what} did not come: ${lines.join('\n')}\n${err}`)
+    throw new Error(`${what} did not come: ${lines.join('\n')}\n${stderr()}`)
   }
   const send = (line: string): void => void child.stdin.write(`${line}\n`)
   const ask = async (id: string | number, method: string, params?: object): Promise<Answer> => {
@@ -123,7 +125,8 @@ export function startWrapped(
     call: (id, name, args = {}) => ask(id, 'tools/call', { name, arguments: args }),
     lines,
     lineWith: (part) => waitFor(() => lines.find((one) => one.includes(part)), part),
-    stderr: () => err,
+    stderr,
+    stderrBytes,
     received,
     serverPid: () => Number(/started (\d+)/.exec(received())?.[1]),
     async end() {
