@@ -47,6 +47,8 @@ const LATE = 'The server did not answer in time.'
 const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
 const HELD_BY_ERA: ReadonlySet<unknown> = new Set(Object.values(ERA_ERRORS))
 const PROBE = 'sallyport-probe'
+/** What a server that has started answers soon. All else may be work, for which it has the time of a call. */
+const ANSWERED_SOON = /^ping$|\/list$/
 
 /**
  * Stands between a client and its server and looks at their first words. When both speak the same era, all that follows
@@ -59,9 +61,9 @@ export class EraBridge {
   #translator: Translator | null = null
   #timer: NodeJS.Timeout | undefined
   #silence: NodeJS.Timeout | undefined
-  /** Runs from the first request on until the server says something, and while it is asked for its era. */
+  /** Runs from the first such request on until the server says something, and while it is asked for its era. */
   #start: NodeJS.Timeout | undefined
-  /** Requests that went by untouched to a server that said nothing yet; null once it did. */
+  /** Requests for a soon answer that went by untouched to a server that said nothing yet; null once it did. */
   #unheard: Set<string> | null = new Set()
   /** What waits in the translator for a server that said nothing. */
   #unbegun: ((why: string) => readonly Crossing[]) | null = null
@@ -125,7 +127,7 @@ export class EraBridge {
     else if (this.#translator !== null) {
       if (one.kind !== 'refused') void this.#carry(this.#translator.fromClient(one))
     } else if (one.kind !== 'request' || versionNamedBy(one) === null) {
-      if (one.kind === 'request' && this.#unheard !== null) {
+      if (one.kind === 'request' && this.#unheard !== null && ANSWERED_SOON.test(one.method)) {
         this.#unheard.add(one.idKey)
         if (this.#start === undefined) this.#startClock()
       }

@@ -221,7 +221,7 @@ test('a legacy server that never begins a session is waited for no longer', asyn
 const firstWords: readonly [what: string, first: object, behindIt: string][] = [
   ['server/discover', { method: 'server/discover', params: { _meta } }, 'never-sent'],
   ['initialize', { method: 'initialize', params: hello.params }, 'never-sent'],
-  ['a call of a tool', { method: 'tools/call', params: { name: 'x' } }, 'timed-out'],
+  ['a list', { method: 'resources/list' }, 'timed-out'],
 ]
 for (const [what, first, behindIt] of firstWords)
   test(`a server that says nothing to ${what}: all who wait are told, and the next asks again`, async () => {
@@ -245,11 +245,27 @@ for (const [what, first, behindIt] of firstWords)
 test('a word that is no answer is a start, but not where the server was asked for its era', async () => {
   const word = { method: 'notifications/message', params: { level: 'info', data: 'up' } }
   const untouched = bridged(50)
-  untouched.client({ id: 1, method: 'tools/call', params: { name: 'x' } })
+  untouched.client({ id: 1, method: 'tools/list' })
   const asked = bridged(50)
   asked.client({ id: 1, method: 'tools/call', params: { name: 'x', _meta } })
   for (const one of [untouched, asked]) await one.server(word)
   await sleep(120)
   assert.equal(untouched.toClient.length, 1)
   assert.deepEqual(asked.toClient.slice(1), ['failed n1 never-sent'])
+})
+
+test('a call has its own time, also as the first word, and who asks for a list behind it does not wait as long', async () => {
+  let silences = 0
+  const one = bridged(50, () => {
+    silences += 1
+  })
+  one.client({ id: 1, method: 'tools/call', params: { name: 'x' } })
+  await sleep(120)
+  assert.deepEqual([one.toClient, silences], [[], 0])
+  one.client({ id: 2, method: 'tools/list' })
+  await eventually(
+    () => (silences === 1 ? true : undefined),
+    () => one.toClient.join('\n'),
+  )
+  assert.deepEqual(one.toClient, ['failed n2 timed-out'])
 })

@@ -222,7 +222,7 @@ test('a server that says nothing has its time to start, whichever era its client
     ['tools/list', { _meta: meta }],
     ['tools/call', { name: 'echo', arguments: {}, _meta: meta }],
     // A client of the older revisions that does not introduce itself.
-    ['tools/call', { name: 'echo', arguments: {} }],
+    ['tools/list', {}],
   ]
   await Promise.all(
     asked.map(async ([method, params]) => {
@@ -236,6 +236,20 @@ test('a server that says nothing has its time to start, whichever era its client
       await wrapped.end()
     }),
   )
+})
+
+test('a call has its own time, also where its client says nothing before it', async () => {
+  const answers = `
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id } = JSON.parse(line)
+      setTimeout(() => console.log(JSON.stringify({ jsonrpc: '2.0', id, result: { content: [] } })), 2_500)
+    })`
+  const wrapped = startWrapped(home, {
+    env: { SALLYPORT_SERVER_LIMITS: 'start=1s,call=20s' },
+    command: [process.execPath, '-e', answers],
+  })
+  assert.deepEqual((await wrapped.call(1, 'echo')).result, { content: [] })
+  await wrapped.end()
 })
 
 test('a server or policy that is not there, or a second source of either, is an error at the start', async () => {
