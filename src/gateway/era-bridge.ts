@@ -182,7 +182,7 @@ export class EraBridge {
   /** One message of the server. */
   heard(message: Message | Refused, about: string | null): void | Promise<void> {
     const asking = this.#asking
-    if (this.#start !== undefined && message.kind !== 'refused') {
+    if ((this.#unheard !== null || this.#start !== undefined) && message.kind !== 'refused') {
       // Of a server that is asked for its era, no other word helps those who wait.
       const isAsked = asking !== null || this.#unbegun !== null
       if (!isAsked || message.kind === 'response') {

@@ -242,6 +242,15 @@ for (const [what, first, behindIt] of firstWords)
     }
   })
 
+test('a server that answered a call has started, and has its time for a list', async () => {
+  const one = bridged(50)
+  one.client({ id: 1, method: 'tools/call', params: { name: 'x' } })
+  await one.server({ id: 1, result: { content: [] } })
+  one.client({ id: 2, method: 'tools/list' })
+  await sleep(120)
+  assert.equal(one.toClient.length, 1)
+})
+
 test('a word that is no answer is a start, but not where the server was asked for its era', async () => {
   const word = { method: 'notifications/message', params: { level: 'info', data: 'up' } }
   const untouched = bridged(50)
