@@ -1,8 +1,8 @@
 /** Behind the point of what is counted. */
 export const MAX_SCALE = 9
 
-/** No count goes beyond it. */
-const MOST = Number.MAX_SAFE_INTEGER
+/** No count goes beyond it: what nothing stops, in shadow, must not become a number that is none. */
+export const MOST = Number.MAX_SAFE_INTEGER
 
 /** What a counter is, whatever it is counted in, and how many digits behind the point it is counted with. */
 export interface CounterUnit {

@@ -5,12 +5,9 @@ import {
   resetOf,
   type Taken,
 } from '../core/counter-port.ts'
-import { amountIn, chargeIn, leftIn, otherUnits, unitOf } from '../core/counter-units.ts'
+import { amountIn, chargeIn, leftIn, MOST, otherUnits, unitOf } from '../core/counter-units.ts'
 import { allRows, changeRows, type Steps } from '../core/db-port.ts'
 import type { EpochMs } from '../core/time.ts'
-
-/** A count stands still here: what nothing stops, in shadow, must not become a number that nobody can read. */
-const MOST = Number.MAX_SAFE_INTEGER
 
 interface Counted {
   readonly bucket: number

@@ -5,7 +5,7 @@ import {
   resetOf,
   type Taken,
 } from '../../core/counter-port.ts'
-import { amountIn, chargeIn, leftIn, otherUnits, unitOf } from '../../core/counter-units.ts'
+import { amountIn, chargeIn, leftIn, MOST, otherUnits, unitOf } from '../../core/counter-units.ts'
 import { type EpochMs, epochMs } from '../../core/time.ts'
 
 /** A bucket of a counter, as a row holds it. */
@@ -39,9 +39,6 @@ interface Count {
   readonly buckets: Bucket[]
   used: number
 }
-
-/** A count stands still here: what nothing stops, in shadow, must not become a number that is none. */
-const MOST = Number.MAX_SAFE_INTEGER
 
 /** Clocks of one machine differ by less; a larger step back is a clock that was put right. */
 const MOST_BACK_MS = 10_000

@@ -1,3 +1,4 @@
+import { MOST } from '../../core/counter-units.ts'
 import { type Decimal, decimalOf } from '../../core/decimal.ts'
 import type { Rule, SubjectPath, ToolLimit } from './model.ts'
 import { type Found, findIn, findInSubject, type Judged } from './subject-path.ts'
@@ -11,8 +12,6 @@ export interface Charge {
   readonly isShadow: boolean
 }
 
-/** No count goes beyond it. */
-const MOST = Number.MAX_SAFE_INTEGER
 const TOO_LARGE = 'is too large to be counted'
 const IN_DOUBT =
   'could be taken for another name, or stands in a value that is too large to be read'
