@@ -18,6 +18,9 @@ const cases: readonly [what: string, value: string, isStrong: boolean][] = [
   ['a sequence', 'abcdefghijklmnopqrstuvwxyz0123456789', false],
   ['a short part repeated', 'x7Kq2x7Kq2x7Kq2x7Kq2x7Kq2x7Kq2x7Kq2', false],
   ['a public prefix and little more', 'sk_live_q7Xz0WkP4vR8mT', false],
+  ['an option of a program', '--max-old-space-size=4096', false],
+  ['options of a program', '--enable-source-maps --max-http-header-size=16384', false],
+  ['a token behind an option', '--auth-token=q7Xz0WkP4vR8mTcY6bN1', true],
   ['empty', '', false],
 ]
 for (const [what, value, isStrong] of cases)

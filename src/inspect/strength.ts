@@ -21,6 +21,8 @@ const MAX_JUDGED = 512
 const RUN = /[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^A-Za-z0-9]+/g
 /** What stands before the secret part of a token is public: `sk_live_`, `github_pat_`. Words of random letters are not. */
 const PUBLIC_PREFIX = /^(?:[A-Za-z](?:[a-z]{1,7}|[A-Z]{1,7})[0-9]?[_-]){1,3}(?=\S{8})/
+/** Names of options are in the manual: `--max-old-space-size=`. */
+const OPTION = /(?<!\S)--[a-z]{2,16}(?:-[a-z]{1,16})*(?==|\s|$)/g
 const ARMOUR = /-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----/g
 
 /**
@@ -31,10 +33,11 @@ const ARMOUR = /-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----/g
  */
 export function guessBits(value: string, stretch: readonly [start: number, end: number]): number {
   const prefix = PUBLIC_PREFIX.exec(value)?.[0].length ?? 0
-  const before = value.slice(Math.min(prefix, stretch[0]), stretch[0])
-  const after = value.slice(stretch[1])
-  const rest = `${before}\0${after}`.replaceAll(ARMOUR, '').slice(0, MAX_JUDGED)
-  return bitsOf(withoutCopies(rest, value.slice(...stretch)))
+  const counted = value.replaceAll(OPTION, (option) => '\0'.repeat(option.length))
+  const before = counted.slice(Math.min(prefix, stretch[0]), stretch[0])
+  const after = counted.slice(stretch[1])
+  const rest = `${before}\0${after}`.replaceAll(ARMOUR, '').replaceAll(/\0+/g, '\0')
+  return bitsOf(withoutCopies(rest.slice(0, MAX_JUDGED), value.slice(...stretch)))
 }
 
 /** What of the text does not repeat an earlier part of it; copies leave a mark that is counted. */
