@@ -290,7 +290,7 @@ export const INTERCEPT_REQUIREMENTS: readonly Requirement[] = [
   done(
     'PD-24',
     'a session that the server lost costs no call twice',
-    'test/gateway/http-upstream.test.ts#a session that the server lost is begun again, and what never ran is sent again',
+    'test/gateway/lost-sessions.e2e.test.ts#a session that the server lost is begun again, and what never ran is sent again',
     'test/gateway/intercept-proxy-defects.test.ts#a call in the middle of which its server loses the session is made again and counted once',
   ),
   done(
@@ -389,7 +389,7 @@ export const INTERCEPT_REQUIREMENTS: readonly Requirement[] = [
   done(
     'PD-41',
     'a session that the server does not know any more is begun anew',
-    'test/gateway/http-upstream.test.ts#a session that the server lost is begun again, and what never ran is sent again',
+    'test/gateway/lost-sessions.e2e.test.ts#a session that the server lost is begun again, and what never ran is sent again',
   ),
   done(
     'PD-42',

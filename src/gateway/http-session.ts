@@ -1,7 +1,8 @@
-import { canonicalJson } from '../core/canonical-json.ts'
-import type { Response } from '../mcp/wire/index.ts'
+import type { Frames, Response } from '../mcp/wire/index.ts'
 import type { OutgoingStream } from '../net/index.ts'
 import type { EventLink } from './http-event-link.ts'
+import type { Heard } from './http-exchange.ts'
+import { isObject } from './tool-call.ts'
 
 /** What the server gave a legacy client at `initialize`. */
 export interface Session {
@@ -9,8 +10,13 @@ export interface Session {
   readonly version: string | null
   /** Where the server speaks HTTP with server-sent events, as before 2025-03-26. */
   readonly link: EventLink | null
-  /** What it promised, in one form. */
-  readonly promise: string
+  readonly promise: ServerPromise
+}
+
+/** What a client may count on for as long as its session lasts. */
+export interface ServerPromise {
+  readonly version: unknown
+  readonly capabilities: unknown
 }
 
 export function headersOfSession(session: Session | null): Readonly<Record<string, string>> {
@@ -39,14 +45,29 @@ export function sessionOf(
     version:
       typeof protocolVersion === 'string' && isHeaderText(protocolVersion) ? protocolVersion : null,
     link,
-    promise: promiseOf({ version: protocolVersion ?? null, capabilities: capabilities ?? null }),
+    promise: { version: protocolVersion ?? null, capabilities: capabilities ?? null },
   }
 }
 
-function promiseOf(promise: object): string {
-  try {
-    return canonicalJson(promise)
-  } catch {
-    return JSON.stringify(promise)
-  }
+/** Whether who was promised the one misses nothing under the other. */
+export function keepsPromise(now: ServerPromise, before: ServerPromise): boolean {
+  return now.version === before.version && hasAllOf(now.capabilities, before.capabilities)
+}
+
+function hasAllOf(now: unknown, before: unknown): boolean {
+  if (!isObject(before)) return now === before
+  if (!isObject(now)) return false
+  return Object.entries(before).every(
+    ([name, one]) => Object.hasOwn(now, name) && hasAllOf(now[name], one),
+  )
+}
+
+/** With a session id: words of servers that do not know it, where they do not answer 404 as the protocol has it. */
+const NO_SESSION = /\bsession\b|\bnot initialized\b/i
+
+/** Whether a refusal says that the session is gone: then the request never ran. @param refusal the body */
+export function isSessionGone(status: number, refusal: Heard | Frames | null): boolean {
+  if (status !== 400 || refusal?.kind !== 'response' || refusal.outcome !== 'error') return false
+  const { code, message } = refusal.body.value as Readonly<Record<string, unknown>>
+  return (code === -32_000 || code === -32_001) && NO_SESSION.test(String(message))
 }

@@ -27,8 +27,16 @@ import {
 } from './http-exchange.ts'
 import { listenTo, resumed } from './http-get-streams.ts'
 import { HttpPosts } from './http-posts.ts'
-import { headersOfSession, isHeaderText, type Session, sessionOf } from './http-session.ts'
+import {
+  headersOfSession,
+  isHeaderText,
+  isSessionGone,
+  keepsPromise,
+  type Session,
+  sessionOf,
+} from './http-session.ts'
 import { whyLost } from './large-lines.ts'
+import { StandingRequests } from './standing-requests.ts'
 
 export interface HttpUpstreamOptions extends HttpWayOptions {
   /** The longest silence before an answer, and within its stream, in milliseconds. */
@@ -51,6 +59,8 @@ export interface HttpUpstreamOptions extends HttpWayOptions {
     why: string,
     status: number | null,
   ) => void
+  /** The session is lost and the server gives none in its place that would do: only the client can begin again. */
+  readonly over?: (why: string) => void
 }
 
 /** A request that is not answered yet. */
@@ -70,6 +80,7 @@ const MAX_FAILURES = 5
 /** Servers need not answer what was cancelled; so long they may. */
 const CANCELLED_MS = 10_000
 
+const UNLIKE = 'The server lost the session, and a new one is not like it: connect again.'
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
 /**
@@ -89,7 +100,7 @@ export class HttpUpstream {
   #hello: Request | null = null
   #renewing: Promise<boolean> | null = null
   /** What a new session is told again. */
-  readonly #standing = new Map<string, Request>()
+  readonly #standing = new StandingRequests()
   /** Resolves when the server knows that the client is ready: nothing overtakes that. */
   #ready: Promise<void> | null = null
 
@@ -175,7 +186,7 @@ export class HttpUpstream {
   /** Most requests are answered whole, by one message: then nothing is waited for but that. */
   #begin(exchange: Exchange): void {
     const { request, isModern, leaving } = exchange
-    this.#keep(request)
+    this.#standing.keep(request)
     const session = isModern ? null : this.#session
     if (session?.link != null) {
       this.#follow(exchange, this.#exchange(exchange, null))
@@ -245,17 +256,6 @@ export class HttpUpstream {
     if (this.#exchanges.get(idKey) === exchange) this.#exchanges.delete(idKey)
   }
 
-  /** What the server has to be told again in a new session. */
-  #keep(request: Request): void {
-    if (request.method === 'logging/setLevel') this.#standing.set('level', request)
-    const isSubscribing = request.method === 'resources/subscribe'
-    if (!isSubscribing && request.method !== 'resources/unsubscribe') return
-    const { uri } = (request.params?.value ?? {}) as { readonly uri?: unknown }
-    if (typeof uri !== 'string') return
-    if (isSubscribing) this.#standing.set(`resource ${uri}`, request)
-    else this.#standing.delete(`resource ${uri}`)
-  }
-
   /** @param first what the server answered, where it was asked already */
   async #exchange(
     exchange: Exchange,
@@ -271,15 +271,22 @@ export class HttpUpstream {
         continue
       }
       const answer = asked?.answer ?? (await this.#posts.send(request, session, signal))
-      const isLost = answer.status === 404 && session !== null && session.id !== null
-      if (isLost && renewals === 0) {
+      const held = session !== null && session.id !== null ? session : null
+      if (answer.status === 404 && held !== null && renewals === 0) {
         answer.cancel()
-        await this.#mustRenew(session)
+        await this.#mustRenew(held)
         continue
       }
-      if (isModern && request.method === 'tools/call' && answer.status === 400 && renewals === 0) {
-        const refusal = await this.#way.message(answer)
-        if (isMismatch(refusal) && (await this.#posts.learnTools(request, signal))) continue
+      const mayLearn = isModern && request.method === 'tools/call'
+      if (answer.status === 400 && (held !== null || mayLearn) && renewals === 0) {
+        const refusal = isJson(answer) ? await this.#way.message(answer) : null
+        answer.cancel()
+        if (held !== null && isSessionGone(answer.status, refusal)) {
+          await this.#mustRenew(held)
+          continue
+        }
+        if (mayLearn && isMismatch(refusal) && (await this.#posts.learnTools(request, signal)))
+          continue
         await this.#hearRefusal(answer.status, refusal, exchange)
         return
       }
@@ -288,12 +295,15 @@ export class HttpUpstream {
     }
   }
 
+  /** @throws {Unanswered} the request was refused, and never ran */
   async #mustRenew(session: Session): Promise<void> {
-    if (await this.#renewed(session)) return
-    throw new Unanswered(
-      'refused-by-server',
-      'The server lost the session, and a new one is not like it: connect again.',
-    )
+    let why = UNLIKE
+    try {
+      if (await this.#renewed(session)) return
+    } catch (error) {
+      why = `The server lost the session, and began no other: ${unansweredBy(error).message}`
+    }
+    throw new Unanswered('refused-by-server', why)
   }
 
   /** @returns false when the request never reached the server and may be sent again */
@@ -481,9 +491,11 @@ export class HttpUpstream {
         return
       }
       const answer = await this.#posts.send(message, session, this.#closing.signal)
+      const refusal =
+        answer.status === 400 && isJson(answer) ? await this.#way.message(answer) : null
       answer.cancel()
-      if (answer.status === 404 && session !== null && session.id !== null)
-        await this.#renewed(session)
+      const isGone = answer.status === 404 || isSessionGone(answer.status, refusal)
+      if (isGone && session !== null && session.id !== null) await this.#renewed(session)
       else if (answer.status > 299) throw unansweredFor(answer.status)
     } catch (error) {
       if (this.#closing.signal.aborted) return
@@ -518,15 +530,17 @@ export class HttpUpstream {
     })
   }
 
-  /** @returns whether there is a session in place of the one that was lost */
+  /**
+   * @returns whether there is a session in place of the one that was lost
+   * @throws when the server cannot be asked for one now
+   */
   #renewed(lost: Session): Promise<boolean> {
     if (this.#session !== lost) return Promise.resolve(this.#session !== null)
     this.#renewing ??= this.#renew(lost)
-      .catch((error: unknown) => {
-        this.#options.log.warn('a lost session could not be begun again', {
-          reason: unansweredBy(error).message,
-        })
-        return false
+      .then((isRenewed) => {
+        // Who waits for this is told why first.
+        if (!isRenewed) setImmediate(() => this.#options.over?.(UNLIKE))
+        return isRenewed
       })
       .finally(() => {
         this.#renewing = null
@@ -539,7 +553,8 @@ export class HttpUpstream {
     const hello = this.#hello
     if (hello === null) return false
     const link = lost.link === null ? null : await this.#openLink()
-    if (lost.link !== null && link === null) return false
+    if (lost.link !== null && link === null)
+      throw new Unanswered('never-sent', 'The stream of the server could not be opened.')
     let headers: OutgoingStream['headers'] | null = null
     const response =
       link === null
@@ -547,10 +562,11 @@ export class HttpUpstream {
             headers = found
           })
         : await link.answerTo(hello, this.#options.answerMs, signal)
-    if (response === null || response.outcome === 'error') return false
+    if (response === null || response.outcome === 'error')
+      throw new Unanswered('refused-by-server', 'The server began no session.')
     const session = sessionOf(response, headers, link)
     // The client was promised something else; only it can begin again.
-    if (session.promise !== lost.promise) {
+    if (!keepsPromise(session.promise, lost.promise)) {
       link?.close()
       return false
     }
@@ -562,7 +578,7 @@ export class HttpUpstream {
       else (await this.#posts.send(message, session, signal)).cancel()
     }
     await tell(INITIALIZED)
-    for (const request of this.#standing.values())
+    for (const request of this.#standing.all())
       await tell(withMembers(request.text, { id: JSON.stringify(this.#posts.ownId()) }))
     if (link === null) void this.#listen(session)
     this.#options.log.info('a session that the server lost was begun again')

@@ -10,7 +10,8 @@ import {
   readMessage,
   withMembers,
 } from '../mcp/wire/index.ts'
-import { sessionOf } from './http-session.ts'
+import { keepsPromise, type ServerPromise, sessionOf } from './http-session.ts'
+import { StandingRequests } from './standing-requests.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream, UpstreamEars } from './upstream.ts'
 
@@ -44,12 +45,12 @@ class RevivingUpstream implements Upstream {
   #reviving: Promise<void> | null = null
   #hello: Request | null = null
   /** What the first one promised; null until it did. */
-  #promise: string | null = null
+  #promise: ServerPromise | null = null
   #capabilities: unknown
   /** Requests of the client that are not answered. */
   readonly #asked = new Few<true>()
   /** What a new one is told again. */
-  readonly #standing = new Map<string, Request>()
+  readonly #standing = new StandingRequests()
   /** Requests of our own, and who waits for their answers. */
   readonly #own = new Map<string, (response: Response | null) => void>()
   readonly #ends: number[] = []
@@ -109,18 +110,13 @@ class RevivingUpstream implements Upstream {
   }
 
   #keep(request: Request): void {
-    const { method, idKey, params } = request
+    const { method, idKey } = request
     this.#asked.set(idKey, true)
     if (method === 'initialize') {
       this.#hello = request
       this.#promise = null
       this.#standing.clear()
-    } else if (method === 'logging/setLevel') this.#standing.set('level', request)
-    else if (method.startsWith('resources/')) {
-      const uri = isObject(params?.value) ? params.value['uri'] : undefined
-      if (method === 'resources/subscribe') this.#standing.set(`resource ${String(uri)}`, request)
-      if (method === 'resources/unsubscribe') this.#standing.delete(`resource ${String(uri)}`)
-    }
+    } else this.#standing.keep(request)
   }
 
   #hear(message: Message | Refused, about: string | null): void | Promise<void> {
@@ -169,16 +165,19 @@ class RevivingUpstream implements Upstream {
     try {
       await this.start()
       const answer = hello === null ? null : await this.#ask(hello)
-      const isSame =
-        answer?.outcome === 'result' && sessionOf(answer, null, null).promise === this.#promise
-      if (!isSame) throw new Fault('NET_FAILED', 'The server ended, and a new one is not like it.')
+      const promise = answer?.outcome === 'result' ? sessionOf(answer, null, null).promise : null
+      const isKept =
+        promise !== null && this.#promise !== null && keepsPromise(promise, this.#promise)
+      if (!isKept) throw new Fault('NET_FAILED', 'The server ended, and a new one is not like it.')
     } catch (error) {
-      await this.#server?.close()
+      const unlike = this.#server
+      this.#server = null
+      await unlike?.close()
       this.#giveUp(asFault(error).message)
       throw error
     }
     this.#server?.send(INITIALIZED, null)
-    for (const request of this.#standing.values()) void this.#ask(request)
+    for (const request of this.#standing.all()) void this.#ask(request)
     this.#log.info('a server that ended was started again')
     for (const list of ['tools', 'prompts', 'resources'] as const) {
       const capability = isObject(this.#capabilities) ? this.#capabilities[list] : undefined

@@ -93,7 +93,7 @@ export function stdioUpstream(
 
 /** A server over HTTP. */
 export function httpUpstream(
-  options: Omit<HttpUpstreamOptions, 'hear' | 'failed'>,
+  options: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'over'>,
   ears: UpstreamEars,
 ): Upstream {
   const { promise: ended, resolve } = Promise.withResolvers<string>()
@@ -101,6 +101,10 @@ export function httpUpstream(
     ...options,
     hear: (message, about) => ears.hear(message, about),
     failed: ({ idKey }: Request, end, why, status) => ears.failed(idKey, end, why, status),
+    over(why) {
+      resolve(why)
+      void upstream.close()
+    },
   })
   return {
     send: (text, message) => upstream.send(text, message),

@@ -1,9 +1,10 @@
+import { Fault } from '../core/faults.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
 import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
 import { WrappedClient, type WrappedClientOptions } from './wrapped-client.ts'
 
 export interface WrapHttpOptions extends WrappedClientOptions {
-  readonly server: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'log' | 'maxMessageBytes'>
+  readonly server: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'over' | 'log' | 'maxMessageBytes'>
   /** Aborts when this process is asked to end. */
   readonly signal: AbortSignal
 }
@@ -11,7 +12,11 @@ export interface WrapHttpOptions extends WrappedClientOptions {
 /** How long answers are waited for after the client's input ended. */
 const PATIENCE_MS = 3_000
 
-/** One client on two streams, one server over HTTP, until the client goes. */
+/**
+ * One client on two streams, one server over HTTP, until the client goes.
+ *
+ * @throws {Fault} `NET_FAILED` when the server has lost what the session was and only the client can begin again
+ */
 export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
   const { server, maxMessageBytes, signal, log } = options
   const gone = new AbortController()
@@ -22,6 +27,7 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
     () => gone.abort(),
   )
   const { bridge } = client
+  let lost: string | null = null
   const upstream = new HttpUpstream({
     ...server,
     log,
@@ -31,6 +37,10 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
       await client.drained()
     },
     failed: ({ idKey }, end, why, status) => bridge.failed(idKey, end, why, status),
+    over(why) {
+      lost = why
+      gone.abort()
+    },
   })
   const ended = new Promise<void>((resolve) => {
     ending.addEventListener('abort', () => resolve(), { once: true })
@@ -41,6 +51,7 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
   const until = monotonicMs() + PATIENCE_MS
   while (upstream.open > 0 && !ending.aborted && monotonicMs() < until) await sleep(10)
   await upstream.close()
-  await client.serverEnded('the client left')
+  await client.serverEnded(lost ?? 'the client left')
   await client.end(reading)
+  if (lost !== null) throw new Fault('NET_FAILED', lost)
 }

@@ -1,0 +1,229 @@
+// Servers over HTTP that do not know a session any more: what is begun again, and what is told.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { INITIALIZED, json, scripted, upstreamAt, withSession } from '../support/http-upstream.ts'
+import { ERAS, type Era, openDoor } from '../support/mcp-door.ts'
+import { temporaryHome } from '../support/serving.ts'
+import { PERSON } from '../support/vault.ts'
+import { saidBy, startWrapped } from '../support/wrapped.ts'
+
+test('a session that the server lost is begun again, and what never ran is sent again', async () => {
+  let session = 0
+  const calls: string[] = []
+  const server = await scripted(
+    withSession(
+      ({ rpc, headers }, response) => {
+        if (headers['mcp-session-id'] !== `session-${session}`) {
+          response.writeHead(404).end()
+          return
+        }
+        calls.push(`${rpc.method} ${headers['mcp-session-id']}`)
+        if (rpc.id === undefined) response.writeHead(202).end()
+        else json(response, { id: rpc.id, result: {} })
+      },
+      () => {
+        session += 1
+        return `session-${session}`
+      },
+    ),
+  )
+  const end = upstreamAt(server.url)
+  await end.begin()
+  await end.ask(1, 'logging/setLevel', { level: 'info' })
+  await end.ask(2, 'resources/subscribe', { uri: 'a://1' })
+  await end.ask(3, 'resources/subscribe', { uri: 'a://2' })
+  await end.ask(4, 'resources/unsubscribe', { uri: 'a://1' })
+  calls.length = 0
+  session = 9
+  const answers = await Promise.all(
+    [11, 12, 13].map((id) => end.ask(id, 'tools/call', { name: 'a' })),
+  )
+  assert.deepEqual(
+    answers.map(({ result }) => result),
+    [{}, {}, {}],
+  )
+  assert.deepEqual(calls.toSorted(), [
+    'logging/setLevel session-10',
+    'resources/subscribe session-10',
+    'tools/call session-10',
+    'tools/call session-10',
+    'tools/call session-10',
+  ])
+  assert.equal(server.got.filter(({ rpc }) => rpc.method === 'initialize').length, 2)
+  assert.equal(end.heard.filter((one) => one.includes('serverInfo')).length, 1)
+})
+
+test('a new session that is not like the lost one is no session', async () => {
+  let begun = 0
+  const server = await scripted((got, response) => {
+    if (got.rpc.method === 'initialize') {
+      begun += 1
+      response.setHeader('mcp-session-id', `s${begun}`)
+      json(response, {
+        id: got.rpc.id,
+        result: begun === 1 ? INITIALIZED : { ...INITIALIZED, capabilities: {} },
+      })
+    } else if (got.rpc.id === undefined) response.writeHead(got.method === 'GET' ? 405 : 202).end()
+    else response.writeHead(404).end()
+  })
+  const end = upstreamAt(server.url)
+  await end.begin()
+  end.send({ id: 1, method: 'tools/call', params: { name: 'a' } })
+  assert.match(await end.fails('1 '), /^1 refused-by-server .*connect again/)
+})
+
+const GONE = [
+  [-32_000, 'Bad Request: No valid session ID provided'],
+  [-32_001, 'Session not found'],
+  [-32_000, 'Bad Request: Server not initialized'],
+] as const
+for (const [code, message] of GONE)
+  test(`a server that forgot a session and says HTTP 400, ${message}, is asked for another`, async () => {
+    let known = 'first'
+    const server = await scripted(
+      withSession(
+        ({ rpc, headers }, response) => {
+          const isKnown = headers['mcp-session-id'] === known
+          if (isKnown) json(response, { id: rpc.id, result: {} })
+          else json(response, { id: null, error: { code, message } }, 400)
+        },
+        () => known,
+      ),
+    )
+    const end = upstreamAt(server.url)
+    await end.begin()
+    known = 'second'
+    assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).result, {})
+    const sent = server.got.filter(({ rpc }) => rpc.method === 'tools/call')
+    assert.deepEqual(
+      sent.map(({ headers }) => headers['mcp-session-id']),
+      ['first', 'second'],
+    )
+  })
+
+test('a server that refuses a call for another reason, or every session, is asked once', async () => {
+  for (const error of [
+    { code: -32_602, message: 'The session argument is missing.' },
+    { code: -32_000, message: 'Too much.' },
+  ]) {
+    const server = await scripted(
+      withSession(({ rpc }, response) => {
+        json(response, { id: rpc.id, error }, 400)
+      }),
+    )
+    const end = upstreamAt(server.url)
+    await end.begin()
+    assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).error, error)
+    assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 1)
+  }
+  const error = { code: -32_000, message: 'No valid session' }
+  const server = await scripted(
+    withSession(({ rpc }, response) => {
+      json(response, { id: rpc.id, error }, 400)
+    }),
+  )
+  const end = upstreamAt(server.url)
+  await end.begin()
+  assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).error, error)
+  assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 2)
+})
+
+/** A server that can be made to forget its sessions, and to promise something else from then on. */
+async function forgetful() {
+  let session = 1
+  let capabilities: object = { tools: {}, resources: { subscribe: true } }
+  const server = await scripted(({ method, rpc, headers }, response) => {
+    const own = `session-${session}`
+    if (method !== 'POST') response.writeHead(method === 'GET' ? 405 : 200).end()
+    else if (rpc.method === 'initialize') {
+      response.setHeader('mcp-session-id', own)
+      json(response, { id: rpc.id, result: { ...INITIALIZED, capabilities } })
+    } else if (rpc.method === 'server/discover') {
+      json(response, { id: rpc.id, error: { code: -32_601, message: 'Unknown.' } }, 400)
+    } else if (headers['mcp-session-id'] !== own) response.writeHead(404).end()
+    else if (rpc.id === undefined) response.writeHead(202).end()
+    else if (rpc.method === 'tools/list')
+      json(response, {
+        id: rpc.id,
+        result: { tools: [{ name: 'a', inputSchema: { type: 'object' } }] },
+      })
+    else json(response, { id: rpc.id, result: { content: [{ type: 'text', text: own }] } })
+  })
+  return {
+    ...server,
+    becomes(promised: object) {
+      session += 1
+      capabilities = promised
+    },
+  }
+}
+
+const { vault, door, servers, policies } = await openDoor()
+await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+let names = 0
+
+async function reaching(server: string, era: Era, path: string) {
+  names += 1
+  const { agents, grants } = vault.identity
+  const { agent } = await agents.create(PERSON, { name: `agent-${names}` })
+  const asked = { label: 'laptop', server, policies: ['open'] }
+  const { bearer } = await grants.create(PERSON, agent.id, asked)
+  return () => door.connect(era, bearer.reveal(), undefined, undefined, path)
+}
+
+for (const era of ERAS)
+  test(`${era}: a server that comes back with more is the same, and one that keeps less is begun anew`, async () => {
+    const far = await forgetful()
+    const name = `far-${era}`
+    await servers.add(PERSON, name, { kind: 'http', url: far.url, headers: [] })
+    const connect = await reaching(name, era, `/s/${name}/mcp`)
+    let client = await connect()
+    const call = async (): Promise<string> => {
+      const { content } = await client.callTool({ name: 'a', arguments: {} })
+      return (content as { text: string }[])[0]?.text ?? ''
+    }
+    assert.equal(await call(), 'session-1')
+    far.becomes({ tools: {}, resources: { subscribe: true, listChanged: true }, prompts: {} })
+    assert.equal(await call(), 'session-2')
+    far.becomes({ tools: {} })
+    await assert.rejects(call(), /a new one is not like it: connect again/)
+    if (era === 'legacy') {
+      await assert.rejects(call(), /a new one is not like it/)
+      await assert.rejects(call(), /no such session/)
+      client = await connect()
+    }
+    assert.equal(await call(), 'session-3')
+    await client.close()
+  })
+
+for (const era of ERAS)
+  test(`${era}: at /mcp/all, a server that keeps less is begun anew`, async () => {
+    const far = await forgetful()
+    const name = `all-${era}`
+    await servers.add(PERSON, name, { kind: 'http', url: far.url, headers: [] })
+    const client = await (await reaching(name, era, '/mcp/all'))()
+    const call = async (): Promise<string> => {
+      const { content } = await client.callTool({ name: `${name}.a`, arguments: {} })
+      return (content as { text: string }[])[0]?.text ?? ''
+    }
+    await client.listTools()
+    assert.equal(await call(), 'session-1')
+    far.becomes({ tools: {} })
+    await assert.rejects(call(), /a new one is not like it/)
+    assert.equal(await call(), 'session-2')
+    await client.close()
+  })
+
+test('wrap --url ends when only its client can begin again', async () => {
+  const far = await forgetful()
+  const { home, remove } = await temporaryHome()
+  const wrapped = startWrapped(home, { url: far.url })
+  await wrapped.ask(0, 'initialize', { protocolVersion: '2025-11-25', capabilities: {} })
+  wrapped.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+  assert.equal(saidBy(await wrapped.call(1, 'a')), 'session-1')
+  far.becomes({ tools: {} })
+  assert.match((await wrapped.call(2, 'a')).error?.message ?? '', /connect again/)
+  assert.equal(await wrapped.end(), 7)
+  assert.match(wrapped.stderr(), /a new one is not like it/)
+  await remove()
+})
