@@ -125,7 +125,8 @@ export class DoorSession {
       isModern: false,
       takesStream,
       prefersStream,
-      name: this.#streams.toString(36),
+      // With the letter, no number is the name of the stream that is kept open.
+      name: `r${this.#streams.toString(36)}`,
       headers: { 'Mcp-Session-Id': this.id },
     })
     if (this.#pending.has(idKey) || this.#relay.isOpen(idKey)) {

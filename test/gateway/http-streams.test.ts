@@ -193,6 +193,29 @@ test('legacy: a stream that broke off before anything was heard has a place to g
   assert.match(own, /^id: g-0\ndata: \n\n/)
 })
 
+test('legacy: the stream that is kept open goes on as itself, however many requests were made', async () => {
+  const { call, listen } = await session()
+  const own = readEvents(await listen())
+  const streams = new Set<string | null>()
+  // Numbers count up to here in one sign, letters included.
+  for (let id = 0; id < 40; id += 1) {
+    const events = readEvents(await call(id, 'ask'))
+    assert.equal((await events.next()).method, 'sampling/createMessage')
+    assert.equal((await events.next()).id, id)
+    streams.add(events.lastEventId?.split('-')[0] ?? null)
+  }
+  await call('changed', 'change')
+  assert.equal((await own.next()).method, 'notifications/resources/list_changed')
+  assert.equal(own.lastEventId, 'g-1')
+  assert.deepEqual([streams.size, streams.has('g')], [40, false])
+  await own.close()
+  await sleep(50)
+  const resumed = readEvents(await listen({ 'Last-Event-ID': 'g-1' }))
+  await call('again', 'change')
+  assert.equal((await resumed.next()).method, 'notifications/resources/list_changed')
+  await resumed.close()
+})
+
 test('legacy: clients of revisions that know no event without data are sent none', async () => {
   for (const version of [{}, { 'MCP-Protocol-Version': '2025-06-18' }] as const) {
     const { call } = await session(version)
