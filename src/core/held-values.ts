@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 
 // A value that is too large for memory lies elsewhere, and a reference stands in its place in the message. References
 // never leave this process, and nobody outside can make one.
@@ -9,11 +9,18 @@ const LENGTH = MARK.length + 16
 /** Whether there ever was one. */
 let hasHeld = false
 let count = 0
+/** Gives the bytes of a text of JSON, with its large values in their places. */
+let piecesOf: ((text: string) => Iterable<Uint8Array>) | null = null
 
 /** A text that stands for one value; letters, digits and dashes, so that it is written in JSON as it is. */
 export function newHeldReference(): string {
   hasHeld = true
   return MARK + randomBytes(8).toString('hex')
+}
+
+/** @param pieces throws a `Fault` when a value is forgotten */
+export function readHeldBy(pieces: (text: string) => Iterable<Uint8Array>): void {
+  piecesOf = pieces
 }
 
 /** @param change how many more values are held now, or how many fewer */
@@ -56,6 +63,19 @@ export function withoutHeld(value: unknown, instead: (reference: string) => unkn
   return Object.fromEntries(
     Object.entries(value as object).map(([name, one]) => [name, withoutHeld(one, instead)]),
   )
+}
+
+/**
+ * SHA-256 of a text of JSON as it was written, whether its large values are held or not, base64url. Two messages that
+ * say the same have other references.
+ *
+ * @throws {Fault} `NOT_FOUND` when a value is forgotten
+ */
+export function digestWithHeld(text: string): string {
+  const hash = createHash('sha256')
+  if (piecesOf === null || !mentionsHeld(text)) hash.update(text, 'utf8')
+  else for (const piece of piecesOf(text)) hash.update(piece)
+  return hash.digest('base64url')
 }
 
 export interface HeldPlace {

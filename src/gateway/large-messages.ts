@@ -1,6 +1,12 @@
 import type { Writable } from 'node:stream'
 import { Fault } from '../core/faults.ts'
-import { countHeld, type HeldPlace, heldPlacesIn, mentionsHeld } from '../core/held-values.ts'
+import {
+  countHeld,
+  type HeldPlace,
+  heldPlacesIn,
+  mentionsHeld,
+  readHeldBy,
+} from '../core/held-values.ts'
 import { monotonicMs } from '../core/time.ts'
 import type { HeldSpan } from '../mcp/wire/large-outline.ts'
 import { passed } from './large-garbage.ts'
@@ -100,6 +106,7 @@ export function* piecesOf(text: string): Generator<Buffer> {
   }
   yield Buffer.from(text.slice(at))
 }
+readHeldBy(piecesOf)
 
 /** How many bytes `piecesOf` gives. @throws {Fault} when a value is forgotten */
 export function bytesOf(text: string): number {

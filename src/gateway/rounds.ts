@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import type { Taken } from '../core/counter-port.ts'
 import { Fault, isFault } from '../core/faults.ts'
+import { digestWithHeld } from '../core/held-values.ts'
 import { type Caller, principalName } from '../core/principals.ts'
 import { type Clock, type EpochMs, epochMs, systemClock } from '../core/time.ts'
-import { KEY_BYTES, MacKey, Opener, type SealContext, seal, sha256 } from '../crypto/index.ts'
+import { KEY_BYTES, MacKey, Opener, type SealContext, seal } from '../crypto/index.ts'
 import {
+  askedDigest,
   extrasOf,
   memberOf,
   type Refused,
   type Request,
   RPC_ERRORS,
   readMessage,
+  sortedMembers,
   withMembers,
 } from '../mcp/wire/index.ts'
 import { holderOf, THIS_NODE } from './held-handles.ts'
@@ -90,7 +93,6 @@ const SEALED: SealContext = {
 }
 /** With it begins the state of a round in which we ask, and not the server. */
 export const APPROVAL_STATE = 'sallyport-approval.'
-const OF_ONE_TRY: ReadonlySet<string> = new Set(['_meta', 'inputResponses', 'requestState'])
 
 /**
  * The rounds of calls whose servers ask something in the middle (2026-07-28, "Multi Round-Trip Requests"). What the
@@ -122,14 +124,15 @@ export class Rounds {
    *
    * @param text of the answer, whose result is `input_required`
    * @param paid null when nothing was taken
-   * @throws {Fault} `BAD_INPUT` when the state of the server is larger than what is taken back
+   * @throws {Fault} `BAD_INPUT` when the state of the server is larger than what is taken back, `NOT_FOUND` when a large
+   *   value of the request is forgotten
    */
   paused(text: string, request: Request, of: RoundOf, paid: Paid | null): string {
     const result = memberOf(text, 'result') ?? '{}'
     const now = this.#clock()
     const state: State = {
       ...of,
-      asks: asksOf(request),
+      asks: askedDigest(request),
       beside: besideOf(request),
       until: epochMs(now + this.#lifeMs),
       nonce: randomBytes(16).toString('base64url'),
@@ -160,7 +163,7 @@ export class Rounds {
       return refused('requestState is too old: make the call again without it.')
     if (state.revision !== of.revision)
       return refused('The policy was changed: make the call again without requestState.')
-    if (state.asks !== asksOf(request))
+    if (state.asks !== askedDigest(request))
       // It asks for something else, so it is another call, and no answers of this one go with it.
       return {
         kind: 'new',
@@ -241,26 +244,13 @@ function holderIn({ inner }: State): string | null {
   return inner === null ? null : holderOf(JSON.parse(inner))
 }
 
-function asksOf({ text, method, params }: Request): string {
-  const of = params === null ? '{}' : text.slice(params.start, params.end)
-  const names = Object.keys(isObject(params?.value) ? params.value : {})
-    .filter((name) => !OF_ONE_TRY.has(name))
-    .toSorted()
-  return digestOf([method, names.map((name) => [name, memberOf(of, name)])])
-}
-
 function besideOf(request: Request): string {
   const { text, params } = request
-  const of = params === null ? '{}' : text.slice(params.start, params.end)
-  const meta = isObject(params?.value) ? params.value['_meta'] : undefined
-  const told = memberOf(of, '_meta') ?? ''
-  const names = isObject(meta) ? Object.keys(meta).filter((name) => !isOfOneTry(name)) : []
-  const members = names.toSorted().map((name) => [name, memberOf(told, name)])
-  return digestOf([members, extrasOf(request)])
-}
-
-function digestOf(value: unknown): string {
-  return sha256(Buffer.from(JSON.stringify(value), 'utf8')).toString('base64url')
+  const told = params === null ? null : memberOf(text.slice(params.start, params.end), '_meta')
+  const meta = told?.startsWith('{') === true ? told : '{}'
+  const extras = extrasOf(request).map((one) => `${JSON.stringify(one.name)}:${one.text}`)
+  const members = sortedMembers(meta, (name) => !isOfOneTry(name))
+  return digestWithHeld(`[${members},{${extras.join(',')}}]`)
 }
 
 function changed(request: Request, edits: Readonly<Record<string, string | null>>): Request {

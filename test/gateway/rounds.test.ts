@@ -7,6 +7,8 @@ import { DEFAULT_SWITCHES } from '../../src/core/config.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { type EpochMs, epochMs } from '../../src/core/time.ts'
 import { CallPath, MessageInspection, Relay } from '../../src/gateway/index.ts'
+import { LargeIntake } from '../../src/gateway/large-intake.ts'
+import { release } from '../../src/gateway/large-messages.ts'
 import { Rounds } from '../../src/gateway/rounds.ts'
 import { toolPolicyOf } from '../../src/policy/tool-policy/index.ts'
 import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
@@ -129,6 +131,15 @@ async function between(
   })
 }
 
+/** A call as it goes on when it is too large for memory. */
+function outlineOf(params: object): string {
+  const intake = new LargeIntake({ maxBytes: 1_000_000, isOneLine: true })
+  intake.push(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })))
+  const outline = intake.end()
+  assert.ok(Buffer.isBuffer(outline))
+  return outline.toString()
+}
+
 const ASK = {
   resultType: 'input_required',
   inputRequests: { a: { method: 'elicitation/create', params: { message: 'Really?' } } },
@@ -167,6 +178,15 @@ test('a state of a megabyte comes back, and with one that would not the client i
   assert.equal(paramsAt(one)['requestState'], state)
   const { error } = await one.answer({ ...ASK, requestState: state.repeat(2) })
   assert.match(error?.message ?? '', /^The server's requestState is too large/)
+})
+
+test('a call whose large values are forgotten is not gone on with, and the client is told', async () => {
+  const one = await between()
+  const outline = outlineOf({ name: 'pay', arguments: { n: 'x'.repeat(100_000) }, _meta: META })
+  assert.equal(await one.say(outline), null)
+  release(outline)
+  const { error } = await one.answer(ASK)
+  assert.match(error?.message ?? '', /^A large value of the message is not there any more\./)
 })
 
 test('a server without state hears of none', async () => {

@@ -1,4 +1,6 @@
+import { asFault } from '../../core/faults.ts'
 import {
+  askedDigest,
   ERA_ERRORS,
   LOG_LEVELS,
   META,
@@ -51,8 +53,10 @@ export interface ModernClientOptions {
 interface Call {
   readonly idText: string
   readonly method: string
-  /** What it asks for, so that a retry can be told from another call. */
-  readonly asks: string
+  /** As it came; not needed any more once it was held. */
+  request: Request | null
+  /** What it asks for, so that a retry can be told from another call; null until it is held. */
+  asks: string | null
   readonly capabilities: unknown
   readonly progressKey: string | null
   /** Who waits for it now; null while it is held. */
@@ -193,7 +197,8 @@ export class ModernClient implements Translator {
     this.#calls.set(`n${serverId}`, {
       idText: serverId,
       method: message.method,
-      asks: asksOf(message),
+      request: message,
+      asks: null,
       capabilities: metaOf(message)[META.capabilities],
       progressKey: keyOf(metaOf(message)['progressToken']),
       waiting: waitingFor(message),
@@ -227,7 +232,7 @@ export class ModernClient implements Translator {
           'The call that this answers is not held here any more: make it again without requestState.',
         ),
       ]
-    if (call.asks !== asksOf(message))
+    if (call.asks !== askedDigest(message))
       return [this.#refusal(message, RPC_ERRORS.params, 'requestState belongs to another call.')]
     this.#release(call)
     call.waiting = waitingFor(message)
@@ -259,15 +264,11 @@ export class ModernClient implements Translator {
   #hold(call: Call): readonly Crossing[] {
     const { waiting } = call
     if (waiting === null) return []
-    if (this.#held.size >= MAX_HELD)
+    const why = this.#whyNotHeld(call)
+    if (why !== null)
       return [
         ...this.#leave(call),
-        ...this.#end(call, ({ idKey }) => ({
-          to: 'nobody',
-          about: idKey,
-          end: 'lost',
-          why: 'Too many calls wait for the client.',
-        })),
+        ...this.#end(call, ({ idKey }) => ({ to: 'nobody', about: idKey, end: 'lost', why })),
       ]
     const asked = [...call.unasked].flatMap((key) => {
       const question = call.questions.get(key)
@@ -284,6 +285,18 @@ export class ModernClient implements Translator {
       requestState: JSON.stringify(call.handle),
     })
     return [{ to: 'client', text: result(waiting.idText, text), about: waiting.idKey }]
+  }
+
+  /** Notes what a call asks for, unless there is no room for it. */
+  #whyNotHeld(call: Call): string | null {
+    if (this.#held.size >= MAX_HELD) return 'Too many calls wait for the client.'
+    try {
+      if (call.request !== null) call.asks = askedDigest(call.request)
+    } catch (error) {
+      return asFault(error).message
+    }
+    call.request = null
+    return null
   }
 
   #release(call: Call): void {
@@ -546,18 +559,6 @@ function waitingFor(message: Request): Waiting {
     level: level === -1 ? Number.POSITIVE_INFINITY : level,
   }
 }
-
-/** Everything but what belongs to one try. */
-function asksOf(message: Request): string {
-  const params = message.params === null ? '{}' : partText(message, message.params)
-  const names = Object.keys(fieldsOf(message.params?.value)).filter((name) => !TRY.has(name))
-  return JSON.stringify([
-    message.method,
-    names.toSorted().map((name) => [name, memberOf(params, name)]),
-  ])
-}
-
-const TRY: ReadonlySet<string> = new Set(['_meta', 'inputResponses', 'requestState'])
 
 function withoutRound(message: Request): Request {
   const { params, idText, method } = message

@@ -1,5 +1,6 @@
 // A door of its own: whoever only reads and writes frames does not load the SDK.
 export { errorAnswer, refusalAnswer, resultAnswer, withId, withPart } from './answers.ts'
+export { askedDigest } from './asked-digest.ts'
 export {
   type Extra,
   extrasOf,
@@ -41,7 +42,7 @@ export {
   type LineReaderOptions,
   tooLarge,
 } from './line-reader.ts'
-export { memberOf, onOneLine, withMembers } from './members.ts'
+export { memberOf, onOneLine, sortedMembers, withMembers } from './members.ts'
 export { renamed } from './renamed.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'
 export { type Trace, traceFrom, traceIdIn, traceOf, withTrace } from './trace.ts'

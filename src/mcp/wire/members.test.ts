@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onOneLine, withMembers } from './members.ts'
+import { onOneLine, sortedMembers, withMembers } from './members.ts'
 
 const cases: readonly [
   what: string,
@@ -26,6 +26,20 @@ const cases: readonly [
 ]
 for (const [what, text, edits, now] of cases)
   test(`members of an object: ${what}`, () => assert.equal(withMembers(text, edits), now))
+
+const kept: readonly [what: string, text: string, now: string][] = [
+  ['none', ' { } ', '{}'],
+  ['all left out', '{"x":1}', '{}'],
+  ['another order and spacing', '{ "b" : 1.0, "x":0,"a":[ 2 ]}', '{"a":[ 2 ],"b":1.0}'],
+  ['a name written otherwise', '{"\\u0078":1,"\\u0061":"\\u0061"}', '{"a":"\\u0061"}'],
+  ['one name twice', '{"b":1,"a":2,"b":3}', '{"a":2,"b":1,"b":3}'],
+]
+for (const [what, text, now] of kept)
+  test(`members of an object, sorted: ${what}`, () =>
+    assert.equal(
+      sortedMembers(text, (name) => name !== 'x'),
+      now,
+    ))
 
 test('a message of several lines is one line', () => {
   const frame = Buffer.from('{\r\n "a":\n"\\n"}')

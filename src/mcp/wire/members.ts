@@ -26,6 +26,16 @@ export function memberOf(text: string, name: string): string | null {
   return found === undefined ? null : text.slice(found.start, found.end)
 }
 
+/** An object of some members of another, sorted by name, their values as they were written. @param text JSON of an object */
+export function sortedMembers(text: string, keeps: (name: string) => boolean): string {
+  const kept = membersOf(text).filter(({ key }) => keeps(key))
+  const sorted = kept.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+  const parts = sorted.map(
+    ({ key, start, end }) => `${JSON.stringify(key)}:${text.slice(start, end)}`,
+  )
+  return `{${parts.join(',')}}`
+}
+
 /** A message on one line: between the tokens of JSON a line break is as good as a space, and within them there is none. */
 export function onOneLine(frame: Buffer): Buffer {
   if (!frame.includes(0x0a) && !frame.includes(0x0d)) return frame
