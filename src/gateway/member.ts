@@ -296,7 +296,10 @@ export class Member implements AllMember {
     const params = memberOf(message.text, 'params')
     if (asked?.tokenText == null || params === null) return
     const restored = withMembers(params, { progressToken: asked.tokenText })
-    asked.way?.event(withMembers(message.text, { params: restored }))
+    const shown = withMembers(message.text, { params: restored })
+    // Before an answer that is no stream, as that to a batch, nothing comes: it goes where the client listens.
+    if (asked.way === null) this.#told = this.#words?.tell(shown, null) ?? null
+    else asked.way.event(shown)
   }
 
   async #ended(how: string): Promise<void> {

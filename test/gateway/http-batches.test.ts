@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
+import { readEvents } from '../support/event-reader.ts'
 import { events, json, scripted, withSession } from '../support/http-upstream.ts'
 import { openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
@@ -214,3 +215,31 @@ test('legacy: who shows no later revision may post a batch, and each element is 
     assert.deepEqual([id, error.code], [null, -32600])
   }
 })
+
+for (const path of ['/s/lines/mcp', '/mcp/all'])
+  test(`legacy: progress of an element of a batch at ${path} goes on the stream that is kept open`, async () => {
+    const { bearer, key } = await granted('any')
+    const isAll = path === '/mcp/all'
+    const owner = bearing(isAll ? key : bearer)
+    const hello = await door.post(HELLO, owner, path)
+    await hello.text()
+    const mine = { ...owner, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+    const listening = { headers: { ...mine, Accept: 'text/event-stream' } }
+    const events = readEvents(await fetch(`${door.baseUrl}${path}`, listening))
+    const call = (id: string, name: string, more: object = {}): object => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: isAll ? `lines.${name}` : name, arguments: {}, ...more },
+    })
+    const steps = call('steps', 'steps', { _meta: { progressToken: 'mine' } })
+    const answer = door.post([steps, call('echo', 'echo')], mine, path)
+    const told = { jsonrpc: '2.0', method: 'notifications/progress' }
+    const params = { progressToken: 'mine', progress: 1 }
+    assert.deepEqual(await events.next(), { ...told, params })
+    await (await door.post(call('on', 'go_on'), mine, path)).text()
+    assert.deepEqual(await events.next(), { ...told, params: { ...params, progress: 2 } })
+    const answers = (await (await answer).json()) as { id: string }[]
+    assert.deepEqual(answers.map(({ id }) => id).toSorted(), ['echo', 'steps'])
+    await events.close()
+  })
