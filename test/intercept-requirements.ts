@@ -384,12 +384,14 @@ export const INTERCEPT_REQUIREMENTS: readonly Requirement[] = [
     'PD-40',
     'a stream that breaks off is gone on with',
     'test/gateway/http-upstream.test.ts#a stream that ends before its answer is resumed where it ended',
+    'test/gateway/http-reopened.test.ts#the stream of what a server says of its own accord outlives a refusal',
     'test/gateway/http-streams.test.ts#legacy: a stream that broke off before anything was heard has a place to go on from',
   ),
   done(
     'PD-41',
     'a session that the server does not know any more is begun anew',
     'test/gateway/lost-sessions.e2e.test.ts#a session that the server lost is begun again, and what never ran is sent again',
+    'test/gateway/http-reopened.test.ts#a lost session that cannot be begun again at once is begun again later, unasked',
   ),
   done(
     'PD-42',
@@ -424,6 +426,7 @@ export const INTERCEPT_REQUIREMENTS: readonly Requirement[] = [
     'how long a server wants us to wait before we resume is kept to',
     'src/mcp/wire/sse-reader.test.ts#ids and waiting times',
     'test/gateway/http-upstream.test.ts#a stream that ends before its answer is resumed where it ended',
+    'test/gateway/http-reopened.test.ts#a call is asked after for as long as the server wants, and as often',
   ),
   done(
     'PD-48',

@@ -42,6 +42,7 @@ export class EventLink {
   readonly #endpoint: URL
   readonly #controller: AbortController
   readonly #waiting = new Map<string, Waiting>()
+  readonly #ending = Promise.withResolvers<void>()
   isOver = false
 
   private constructor(
@@ -194,6 +195,11 @@ export class EventLink {
     waiting.resolve(message)
   }
 
+  /** Resolves when its stream is gone, closed by us among them. */
+  get ended(): Promise<void> {
+    return this.#ending.promise
+  }
+
   close(): void {
     this.#controller.abort()
   }
@@ -202,6 +208,7 @@ export class EventLink {
     this.isOver = true
     for (const { reject } of this.#waiting.values())
       reject(new Unanswered('lost', 'The stream of the server ended before the answer.'))
+    this.#ending.resolve()
   }
 }
 

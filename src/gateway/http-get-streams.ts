@@ -2,6 +2,7 @@ import type { Log } from '../core/log.ts'
 import { sleep } from '../core/time.ts'
 import type { OutgoingStream } from '../net/index.ts'
 import {
+  type Followed,
   type Heard,
   type HttpWay,
   isEventStream,
@@ -9,29 +10,66 @@ import {
   unansweredBy,
 } from './http-exchange.ts'
 import { headersOfSession, isHeaderText, type Session } from './http-session.ts'
+import { backOffMs, pollWaitMs, retryAfterMs } from './http-waits.ts'
 
 const OPEN_MS = 30_000
-const FIRST_WAIT_MS = 1_000
-const MAX_WAIT_MS = 30_000
+
+/** So often in a row a stream may not be there to go on with. */
+const MAX_FAILURES = 5
+
+export interface Resuming {
+  readonly session: Session | null
+  /** The longest silence of one stream, in milliseconds. */
+  readonly idleMs: number
+  /** Nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+  readonly hear: (message: Heard) => void | Promise<void>
+  /** Whether the answer is there. */
+  readonly isDone: () => boolean
+}
 
 /**
- * The stream of a call that broke off, from where it did.
+ * Goes on with the stream of a call that ended before its answer, until that is there or the server has no stream to go
+ * on with. From 2025-11-25 on a server may end its streams as it likes and be asked again and again: that is a wait like
+ * any other, and whoever waits for the call ends it.
  *
- * @returns null when the server does not give it now
+ * @param from how the stream ended; one whose events have no ids cannot be gone on with
  * @throws {Unanswered} when it does not know the session any more: the answer is gone with it
  */
-export async function resumed(
+export async function resume(way: HttpWay, from: Followed, of: Resuming): Promise<void> {
+  const { signal, hear, isDone } = of
+  let { lastEventId } = from
+  let pollMs = pollWaitMs(from.retryMs)
+  let waitMs = pollMs
+  let failures = 0
+  while (failures < MAX_FAILURES && lastEventId !== null && isHeaderText(lastEventId)) {
+    await sleep(waitMs, signal)
+    const answer = await streamBehind(lastEventId, way, of)
+    if (answer?.status === 200 && isEventStream(answer)) {
+      failures = 0
+      const followed = await way.follow(answer, hear, isDone)
+      if (isDone()) return
+      lastEventId = followed.lastEventId ?? lastEventId
+      if (followed.retryMs !== null) pollMs = pollWaitMs(followed.retryMs)
+      waitMs = pollMs
+    } else {
+      answer?.cancel()
+      if (answer?.status === 404) throw new Unanswered('lost', 'The server lost the session.')
+      failures += 1
+      waitMs = backOffMs(failures, pollMs)
+      if (answer !== null) waitMs = Math.max(waitMs, retryAfterMs(answer))
+    }
+  }
+}
+
+/** @returns null when the server could not be asked */
+async function streamBehind(
+  lastEventId: string,
   way: HttpWay,
-  of: {
-    readonly session: Session | null
-    readonly lastEventId: string
-    readonly idleMs: number
-    readonly signal: AbortSignal
-  },
+  { session, idleMs, signal }: Resuming,
 ): Promise<OutgoingStream | null> {
-  const { session, lastEventId, idleMs, signal } = of
   try {
-    const answer = await way.open({
+    return await way.open({
       method: 'GET',
       headers: {
         accept: 'text/event-stream',
@@ -42,10 +80,6 @@ export async function resumed(
       idleMs,
       signal,
     })
-    if (answer.status === 200 && isEventStream(answer)) return answer
-    answer.cancel()
-    if (answer.status === 404) throw new Unanswered('lost', 'The server lost the session.')
-    return null
   } catch (error) {
     if (error instanceof Unanswered || signal.aborted) throw error
     return null
@@ -63,13 +97,18 @@ export interface Listening {
   readonly log: Log
 }
 
-/** Hears what a legacy server says of its own accord, on streams that are opened anew, until the session is over. */
+/**
+ * Hears what a legacy server says of its own accord, on streams that are opened anew, until the session is over or the
+ * server has no such stream.
+ */
 export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
   const { session, signal, isCurrent, hear, onLost, log } = of
   let lastEventId: string | null = null
   let failures = 0
+  let hasOpened = false
   while (!signal.aborted && isCurrent()) {
-    let waitMs = Math.min(FIRST_WAIT_MS * 2 ** failures, MAX_WAIT_MS)
+    failures += 1
+    let waitMs = backOffMs(failures)
     try {
       const answer = await way.open({
         method: 'GET',
@@ -84,21 +123,19 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
         idleMs: null,
         signal,
       })
-      if (answer.status === 404 && session.id !== null) {
-        answer.cancel()
-        await onLost()
-        return
-      }
-      if (answer.status >= 500) answer.cancel()
-      else if (answer.status !== 200 || !isEventStream(answer)) {
-        // It has nothing to say of its own accord: 405.
-        answer.cancel()
-        return
-      } else {
+      if (answer.status === 200 && isEventStream(answer)) {
+        hasOpened = true
         failures = 0
         const followed = await way.follow(answer, hear)
         lastEventId = followed.lastEventId ?? lastEventId
-        waitMs = followed.retryMs ?? FIRST_WAIT_MS
+        waitMs = pollWaitMs(followed.retryMs)
+      } else {
+        answer.cancel()
+        if (hasNoStream(answer.status, hasOpened)) return
+        if (answer.status === 404 && session.id !== null) await onLost()
+        // It may know the place to go on from no more: what is said from now on is better than nothing.
+        if (answer.status === 400) lastEventId = null
+        waitMs = Math.max(waitMs, retryAfterMs(answer))
       }
     } catch (error) {
       if (signal.aborted) return
@@ -106,7 +143,17 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
         reason: unansweredBy(error).message,
       })
     }
-    failures += 1
     await sleep(waitMs, signal).catch(() => {})
   }
+}
+
+/**
+ * Whether a status says that there is nothing to listen to, now or later.
+ *
+ * @param hasOpened whether there was a stream before: then most refusals pass, as that of a server which did not notice
+ * yet that the stream before broke off
+ */
+function hasNoStream(status: number, hasOpened: boolean): boolean {
+  if (status === 401 || status === 403 || status === 405) return true
+  return !hasOpened && status < 500 && status !== 429
 }

@@ -1,7 +1,6 @@
-import type { Frames, Response } from '../mcp/wire/index.ts'
+import type { Response } from '../mcp/wire/index.ts'
 import type { OutgoingStream } from '../net/index.ts'
 import type { EventLink } from './http-event-link.ts'
-import type { Heard } from './http-exchange.ts'
 import { isObject } from './tool-call.ts'
 
 /** What the server gave a legacy client at `initialize`. */
@@ -60,14 +59,4 @@ function hasAllOf(now: unknown, before: unknown): boolean {
   return Object.entries(before).every(
     ([name, one]) => Object.hasOwn(now, name) && hasAllOf(now[name], one),
   )
-}
-
-/** With a session id: words of servers that do not know it, where they do not answer 404 as the protocol has it. */
-const NO_SESSION = /\bsession\b|\bnot initialized\b/i
-
-/** Whether a refusal says that the session is gone: then the request never ran. @param refusal the body */
-export function isSessionGone(status: number, refusal: Heard | Frames | null): boolean {
-  if (status !== 400 || refusal?.kind !== 'response' || refusal.outcome !== 'error') return false
-  const { code, message } = refusal.body.value as Readonly<Record<string, unknown>>
-  return (code === -32_000 || code === -32_001) && NO_SESSION.test(String(message))
 }

@@ -1,7 +1,6 @@
 import { Few } from '../core/few.ts'
-import { sleep } from '../core/time.ts'
+import { monotonicMs, sleep } from '../core/time.ts'
 import {
-  ERA_ERRORS,
   type Frames,
   type Message,
   type Notification,
@@ -25,16 +24,12 @@ import {
   unansweredBy,
   unansweredFor,
 } from './http-exchange.ts'
-import { listenTo, resumed } from './http-get-streams.ts'
+import { listenTo, resume } from './http-get-streams.ts'
 import { HttpPosts } from './http-posts.ts'
-import {
-  headersOfSession,
-  isHeaderText,
-  isSessionGone,
-  keepsPromise,
-  type Session,
-  sessionOf,
-} from './http-session.ts'
+import { isMismatch, isSessionGone } from './http-refusals.ts'
+import { begunAgain, tellAgain } from './http-renewal.ts'
+import { headersOfSession, keepsPromise, type Session, sessionOf } from './http-session.ts'
+import { backOffMs } from './http-waits.ts'
 import { whyLost } from './large-lines.ts'
 import { StandingRequests } from './standing-requests.ts'
 
@@ -69,19 +64,20 @@ interface Exchange {
   readonly isModern: boolean
   readonly leaving: Leaving
   isAnswered: boolean
+  /** Whether the client told the server that it wants it no more. */
+  isCancelled: boolean
+  /** Whether the first stream ended without the answer. */
+  isResumed: boolean
   /** Told of every message on its way to whoever asked, the answer among them. */
   onAnswer: ((answer: Response) => void) | null
 }
 
 /** For the end of a session. */
 const END_MS = 2_000
-const FIRST_WAIT_MS = 1_000
-const MAX_FAILURES = 5
 /** Servers need not answer what was cancelled; so long they may. */
 const CANCELLED_MS = 10_000
 
 const UNLIKE = 'The server lost the session, and a new one is not like it: connect again.'
-const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 
 /**
  * One MCP server over HTTP, for one client: Streamable HTTP of both eras and HTTP with server-sent events. Messages go
@@ -98,7 +94,11 @@ export class HttpUpstream {
   readonly #posts: HttpPosts
   #session: Session | null = null
   #hello: Request | null = null
+  /** A lost session in place of which the server promises something else. */
+  #changed: Session | null = null
   #renewing: Promise<boolean> | null = null
+  /** Ends of links one after another, none of which held for long. */
+  #linkEnds = 0
   /** What a new session is told again. */
   readonly #standing = new StandingRequests()
   /** Resolves when the server knows that the client is ready: nothing overtakes that. */
@@ -171,6 +171,8 @@ export class HttpUpstream {
       isModern: versionNamedBy(request) !== null,
       leaving: new Leaving(),
       isAnswered: false,
+      isCancelled: false,
+      isResumed: false,
       onAnswer: null,
     }
     this.#exchanges.set(request.idKey, exchange)
@@ -373,27 +375,15 @@ export class HttpUpstream {
   ): Promise<void> {
     const hear = (message: Heard): void | Promise<void> => this.#hear(message, exchange)
     const isDone = (): boolean => exchange.isAnswered
-    let lastEventId: string | null = null
-    let waitMs = FIRST_WAIT_MS
-    let next: OutgoingStream | Followed | null = first
-    for (let failures = 0; failures < MAX_FAILURES; ) {
-      if (next !== null) {
-        const followed = 'status' in next ? await this.#way.follow(next, hear, isDone) : next
-        if (isDone()) return
-        if (followed.lastEventId !== null && followed.lastEventId !== lastEventId) failures = 0
-        lastEventId = followed.lastEventId ?? lastEventId
-        waitMs = followed.retryMs ?? waitMs
-      }
-      // Modern streams are not resumed, nor are those whose events have no ids.
-      if (exchange.isModern || lastEventId === null || !isHeaderText(lastEventId)) break
-      failures += 1
-      await sleep(waitMs * failures, exchange.leaving.signal)
-      next = await resumed(this.#way, {
-        session,
-        lastEventId,
-        idleMs: this.#options.answerMs,
-        signal: exchange.leaving.signal,
-      })
+    const followed = 'status' in first ? await this.#way.follow(first, hear, isDone) : first
+    if (isDone()) return
+    // Modern streams are not resumed, nor is what nobody waits for.
+    if (!exchange.isModern && !exchange.isCancelled) {
+      exchange.isResumed = true
+      const { signal } = exchange.leaving
+      const idleMs = this.#options.answerMs
+      await resume(this.#way, followed, { session, idleMs, signal, hear, isDone })
+      if (isDone()) return
     }
     throw new Unanswered('lost', 'The stream of the server ended before the answer.')
   }
@@ -456,6 +446,8 @@ export class HttpUpstream {
   #begun(session: Session): void {
     this.#session = session
     this.#way.hasBatches = session.version === BATCHES_OF
+    const begunAt = monotonicMs()
+    void session.link?.ended.then(() => this.#renewLink(session, monotonicMs() - begunAt))
   }
 
   /** The way of 2024-11-05. @returns null when the server does not speak it either */
@@ -515,7 +507,10 @@ export class HttpUpstream {
       return
     }
     void this.#tell(notification)
-    if (exchange !== undefined) setTimeout(() => exchange.leaving.leave(), CANCELLED_MS).unref()
+    if (exchange === undefined) return
+    exchange.isCancelled = true
+    if (exchange.isResumed) exchange.leaving.leave()
+    else setTimeout(() => exchange.leaving.leave(), CANCELLED_MS).unref()
   }
 
   /** What a legacy server says of its own accord. */
@@ -523,71 +518,78 @@ export class HttpUpstream {
     return listenTo(this.#way, {
       session,
       signal: this.#closing.signal,
-      isCurrent: () => this.#session === session,
+      isCurrent: () => this.#isCurrent(session),
       hear: (message) => this.#options.hear(message, null),
       onLost: () => this.#renewed(session),
       log: this.#options.log,
     })
   }
 
+  /** What the server says of its own accord is heard on a link alone: it is opened anew, though nobody asks anything. */
+  async #renewLink(lost: Session, heldMs: number): Promise<void> {
+    // One that breaks off again and again is begun again less and less often.
+    if (heldMs > backOffMs(this.#linkEnds)) this.#linkEnds = 0
+    for (let tries = 0; this.#isCurrent(lost); tries += 1) {
+      this.#linkEnds += 1
+      await sleep(backOffMs(this.#linkEnds), this.#closing.signal).catch(() => {})
+      if (!this.#isCurrent(lost)) return
+      await this.#renewed(lost).catch((error: unknown) => {
+        const reason = unansweredBy(error).message
+        const level = tries === 0 ? 'warn' : 'debug'
+        this.#options.log[level]('a lost session could not be begun again', { reason })
+      })
+    }
+  }
+
+  /** Whether it is the session that counts, or may be begun again. */
+  #isCurrent(session: Session): boolean {
+    return this.#session === session && this.#changed !== session
+  }
+
   /**
    * @returns whether there is a session in place of the one that was lost
-   * @throws when the server cannot be asked for one now
+   * @throws when the server gives none now
    */
   #renewed(lost: Session): Promise<boolean> {
     if (this.#session !== lost) return Promise.resolve(this.#session !== null)
-    this.#renewing ??= this.#renew(lost)
-      .then((isRenewed) => {
-        // Who waits for this is told why first.
-        if (!isRenewed) setImmediate(() => this.#options.over?.(UNLIKE))
-        return isRenewed
-      })
-      .finally(() => {
-        this.#renewing = null
-      })
+    this.#renewing ??= this.#renew(lost).finally(() => {
+      this.#renewing = null
+    })
     return this.#renewing
   }
 
   async #renew(lost: Session): Promise<boolean> {
-    const { signal } = this.#closing
     const hello = this.#hello
     if (hello === null) return false
     const link = lost.link === null ? null : await this.#openLink()
     if (lost.link !== null && link === null)
       throw new Unanswered('never-sent', 'The stream of the server could not be opened.')
-    let headers: OutgoingStream['headers'] | null = null
-    const response =
-      link === null
-        ? await this.#posts.answerTo(hello, null, signal, (found) => {
-            headers = found
-          })
-        : await link.answerTo(hello, this.#options.answerMs, signal)
-    if (response === null || response.outcome === 'error')
-      throw new Unanswered('refused-by-server', 'The server began no session.')
-    const session = sessionOf(response, headers, link)
-    // The client was promised something else; only it can begin again.
-    if (!keepsPromise(session.promise, lost.promise)) {
-      link?.close()
-      return false
+    const again = {
+      posts: this.#posts,
+      link,
+      answerMs: this.#options.answerMs,
+      signal: this.#closing.signal,
     }
-    this.#begun(session)
-    const tell = async (text: string): Promise<void> => {
-      const message = readMessage(text)
-      if (message.kind === 'refused') return
-      if (link !== null) await link.tell(message)
-      else (await this.#posts.send(message, session, signal)).cancel()
+    try {
+      const session = await begunAgain(hello, again)
+      // The client may be gone by now, or have begun again itself.
+      if (this.#session !== lost) return this.#session !== null
+      if (session === null)
+        throw new Unanswered('refused-by-server', 'The server began no session.')
+      // It was promised something else; only it can begin again.
+      if (!keepsPromise(session.promise, lost.promise)) {
+        this.#changed = lost
+        // Who waits for this is told why first.
+        setImmediate(() => this.#options.over?.(UNLIKE))
+        return false
+      }
+      this.#begun(session)
+      await tellAgain(session, this.#standing.all(), again)
+      if (link === null) void this.#listen(session)
+    } finally {
+      if (this.#session?.link !== link) link?.close()
     }
-    await tell(INITIALIZED)
-    for (const request of this.#standing.all())
-      await tell(withMembers(request.text, { id: JSON.stringify(this.#posts.ownId()) }))
-    if (link === null) void this.#listen(session)
     this.#options.log.info('a session that the server lost was begun again')
     return true
   }
-}
-
-function isMismatch(message: Heard | Frames | null): boolean {
-  if (message?.kind !== 'response' || message.outcome !== 'error') return false
-  const { code } = message.body.value as { readonly code?: unknown }
-  return code === ERA_ERRORS.headerMismatch
 }

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
-import { nodeServer, openDoor } from '../support/mcp-door.ts'
+import { events, scripted, withSession } from '../support/http-upstream.ts'
+import { HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
 const { vault, door, servers, policies } = await openDoor()
@@ -89,6 +90,39 @@ test('modern: one that did not answer in its time to start is ended', async () =
   const from = monotonicMs()
   while (started.some(isRunning) && monotonicMs() - from < 8_000) await sleep(20)
   assert.deepEqual(started.filter(isRunning), [])
+})
+
+test('legacy: a call that its server wants asked after again and again has its time, and is then left', async () => {
+  let polls = 0
+  const polled = await scripted(
+    withSession(({ rpc, method }, response) => {
+      if (method === 'GET') polls += 1
+      if (method === 'GET' || rpc.method === 'tools/call')
+        events(response, 'id: e1\nretry: 60\ndata:\n\n').end()
+      else response.writeHead(202).end()
+    }),
+  )
+  await servers.add(PERSON, 'polled', {
+    kind: 'http',
+    url: polled.url,
+    headers: [],
+    limits: { callMs: 1_500 },
+  })
+  const bearing = { Authorization: `Bearer ${await granted('polled')}` }
+  const hello = await door.post(HELLO, bearing, '/s/polled/mcp')
+  await hello.text()
+  const session = { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+  await door.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, session, '/s/polled/mcp')
+  const call = { jsonrpc: '2.0', id: 5, method: 'tools/call', params: { name: 'echo' } }
+  const from = monotonicMs()
+  const answer = await (await door.post(call, session, '/s/polled/mcp')).text()
+  assert.match(answer, /The server did not answer in time/)
+  assert.ok(monotonicMs() - from > 1_400)
+  await polled.reached(({ rpc }) => rpc.method === 'notifications/cancelled')
+  const until = polls
+  assert.ok(until > 5, String(until))
+  await sleep(300)
+  assert.equal(polls, until)
 })
 
 function isRunning(pid: number): boolean {
