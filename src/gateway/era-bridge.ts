@@ -13,6 +13,7 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import { newHandle } from './held-handles.ts'
+import { isNotUnderstood } from './http-exchange.ts'
 import { inDoubtAs } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream } from './upstream.ts'
@@ -43,8 +44,6 @@ const TIDY_MS = 1_000
 /** A server that does not answer our probe for so long does not know it. */
 const SILENCE_MS = 30_000
 const LATE = 'The server did not answer in time.'
-/** Statuses with which servers answer what they do not understand. */
-const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
 const HELD_BY_ERA: ReadonlySet<unknown> = new Set(Object.values(ERA_ERRORS))
 const PROBE = 'sallyport-probe'
 /** What a server that has started answers soon. All else may be work, for which it has the time of a call. */
@@ -208,7 +207,7 @@ export class EraBridge {
   failed(idKey: string, end: CallOutcome, why: string, status: number | null = null): void {
     const asking = this.#asking
     if (asking?.isOpen === true && idKey === asking.first.idKey) {
-      if (status !== null && NOT_UNDERSTOOD.has(status)) {
+      if (status !== null && isNotUnderstood(status)) {
         void this.#cross(asking, () => this.#options.failed(idKey, end, why))
         return
       }

@@ -76,6 +76,14 @@ export class Unanswered extends Error {
 /** Statuses with which a server says that it ran nothing. */
 const REFUSING: ReadonlySet<number> = new Set([401, 403, 404, 429])
 
+/** Of 4xx, those that a server also has for what it understands: who asks, when, and how often. */
+const UNDERSTOOD: ReadonlySet<number> = new Set([401, 403, 407, 408, 425, 429])
+
+/** Whether it is a status with which servers answer first words of an era that they do not know. */
+export function isNotUnderstood(status: number): boolean {
+  return status > 399 && status < 500 && !UNDERSTOOD.has(status)
+}
+
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 export function unansweredFor(status: number): Unanswered {

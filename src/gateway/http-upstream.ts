@@ -20,6 +20,7 @@ import {
   type HttpWayOptions,
   isEventStream,
   isJson,
+  isNotUnderstood,
   Unanswered,
   unansweredBy,
   unansweredFor,
@@ -423,7 +424,7 @@ export class HttpUpstream {
     this.#standing.clear()
     this.#hello = request
     const answer = await this.#posts.send(request, null, leaving.signal)
-    if ([400, 404, 405, 406, 415].includes(answer.status)) {
+    if (isNotUnderstood(answer.status)) {
       const refusal = isJson(answer) ? await this.#way.message(answer) : null
       answer.cancel()
       const link = refusal?.kind === 'response' ? null : await this.#openLink()

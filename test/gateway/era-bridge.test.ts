@@ -147,16 +147,18 @@ test('a client that a server of neither era refuses hears what it would have hea
 
 test('a status that means that nothing was understood counts, others do not', async () => {
   const discover = { id: 1, method: 'server/discover', params: { _meta } }
-  const crossed = bridged()
-  crossed.client(discover)
-  crossed.bridge.failed('n1', 'lost', 'HTTP 405', 405)
-  await eventually(
-    () => (crossed.bridge.isAcross ? true : undefined),
-    () => 'no translation',
-  )
-  assert.deepEqual(methods(crossed), ['server/discover', 'initialize'])
-  crossed.bridge.close()
-  for (const status of [401, 500, null]) {
+  for (const status of [400, 404, 405, 406, 415, 422, 499]) {
+    const crossed = bridged()
+    crossed.client(discover)
+    crossed.bridge.failed('n1', 'lost', `HTTP ${status}`, status)
+    await eventually(
+      () => (crossed.bridge.isAcross ? true : undefined),
+      () => `no translation after ${status}`,
+    )
+    assert.deepEqual(methods(crossed), ['server/discover', 'initialize'])
+    crossed.bridge.close()
+  }
+  for (const status of [307, 401, 403, 407, 408, 425, 429, 500, null]) {
     const one = bridged()
     one.client(discover)
     one.bridge.failed('n1', 'lost', 'no', status)

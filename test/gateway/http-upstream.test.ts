@@ -478,7 +478,7 @@ test('the way of 2024-11-05: a stream that names where to send', async () => {
 test('a stream of the old way that ends behind its last line has said it', async () => {
   let close = (): void => {}
   const server = await scripted((got, response) => {
-    if (got.method === 'POST' && got.url === '/mcp') response.writeHead(405).end()
+    if (got.method === 'POST' && got.url === '/mcp') response.writeHead(422).end()
     else if (got.method === 'GET') {
       const stream = events(response, 'event: endpoint\ndata: /messages\n\n')
       close = () =>
