@@ -13,7 +13,7 @@ import {
   versionNamedBy,
 } from '../mcp/wire/index.ts'
 import { newHandle } from './held-handles.ts'
-import { isNotUnderstood } from './http-exchange.ts'
+import { isNotUnderstood, unansweredFor } from './http-exchange.ts'
 import { inDoubtAs } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 import type { OpenUpstream } from './upstream.ts'
@@ -234,7 +234,17 @@ export class EraBridge {
       this.#goOn(asking, null)
       return
     }
-    await this.#cross(asking, () => this.#options.hear(answer, first.idKey))
+    const { status } = answer
+    if (status === undefined || isNotUnderstood(status)) {
+      await this.#cross(asking, () => this.#options.hear(answer, first.idKey))
+      return
+    }
+    // Who is let in, or what broke, tells nothing of eras.
+    if (isOurs) this.#giveUp(asking, unansweredFor(status).message)
+    else {
+      await this.#options.hear(answer, first.idKey)
+      this.#goOn(asking, null)
+    }
   }
 
   /**

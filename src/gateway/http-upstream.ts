@@ -359,13 +359,10 @@ export class HttpUpstream {
   ): Promise<void> {
     const { request } = exchange
     if (refusal?.kind !== 'response' || refusal.outcome !== 'error') throw unansweredFor(status)
+    // Who refuses before he reads gives it no id, or one that nobody chose; the connection tells whose it is.
     const isOurs = refusal.idKey === request.idKey
-    // The server could not tell which request it refused; the connection tells.
-    if (!isOurs && refusal.idKey !== null) throw unansweredFor(status)
     const answer = isOurs ? refusal : readMessage(withMembers(refusal.text, { id: request.idText }))
-    // Of what broke inside, nothing says how far the call came.
-    const isInDoubt = status > 499 && answer.kind === 'response'
-    await this.#hear(isInDoubt ? { ...answer, mayHaveRun: true } : answer, exchange)
+    await this.#hear(answer.kind === 'response' ? { ...answer, status } : answer, exchange)
   }
 
   /** @param first the stream, or what is known of it where it was followed already */

@@ -156,13 +156,14 @@ export function cancelling(
 
 /** What is shown in place of a message of the server tells as much of whether the request ran. */
 export function inDoubtAs<T extends Message | Refused>(message: Message, shown: T): T {
-  return message.kind === 'response' && message.mayHaveRun && shown.kind === 'response'
-    ? { ...shown, mayHaveRun: true as const }
+  return message.kind === 'response' && message.status !== undefined && shown.kind === 'response'
+    ? { ...shown, status: message.status }
     : shown
 }
 
-export function endOf({ outcome, body, mayHaveRun }: Response): CallOutcome {
-  if (outcome === 'error') return mayHaveRun === true ? 'lost' : 'refused-by-server'
+export function endOf({ outcome, body, status = 0 }: Response): CallOutcome {
+  // Of what broke inside, nothing says how far the call came.
+  if (outcome === 'error') return status > 499 ? 'lost' : 'refused-by-server'
   return isObject(body.value) && body.value['isError'] === true ? 'tool-error' : 'answered'
 }
 

@@ -49,3 +49,22 @@ test('a status of its own with which a legacy server refuses what is not initial
     ['server/discover', 'initialize', 'notifications/initialized', 'tools/list'],
   )
 })
+
+for (const status of [429, 503])
+  test(`an error of the protocol with ${status} says nothing of a server's era`, async () => {
+    const discovered = { supportedVersions: ['2026-07-28'], capabilities: {} }
+    let refused = 0
+    const { url, got } = await scripted(({ rpc }, response) => {
+      refused += 1
+      if (refused < 3)
+        json(response, { id: 'server-error', error: { code: -32000, message: 'busy' } }, status)
+      else json(response, { id: rpc.id, result: { ...discovered, resultType: 'complete' } })
+    })
+    const server = `busy-${status}`
+    await servers.add(PERSON, server, { kind: 'http', url, headers: [] })
+    const ask = await modernAt(server)
+    assert.match(await ask('server/discover'), /"error":\{"code":-32000,"message":"busy"\}/)
+    assert.match(await ask('tools/list'), new RegExp(`HTTP ${status}`))
+    assert.match(await ask('server/discover'), /"supportedVersions"/)
+    assert.deepEqual(new Set(got.map(({ rpc }) => rpc.method)), new Set(['server/discover']))
+  })

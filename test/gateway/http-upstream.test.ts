@@ -278,16 +278,15 @@ test('a server that breaks off, or is silent, may have run it', async () => {
 })
 
 test('an error of the protocol is an answer, whatever its status', async () => {
-  const server = await scripted(({ rpc }, response) =>
-    json(
-      response,
-      { id: rpc.id === 1 ? null : rpc.id, error: { code: -32601, message: 'no' } },
-      rpc.id === 1 ? 400 : 404,
-    ),
-  )
+  const ids = [null, 'server-error', 9, 3]
+  const statuses = [400, 400, 500, 404]
+  const server = await scripted(({ rpc }, response) => {
+    const error = { code: -32601, message: `no ${rpc.id}` }
+    json(response, { id: ids[Number(rpc.id)], error }, statuses[Number(rpc.id)])
+  })
   const end = upstreamAt(server.url)
-  assert.equal((await end.ask(1, 'vendor/x')).error?.code, -32601)
-  assert.equal((await end.ask(2, 'vendor/x')).error?.code, -32601)
+  for (const id of ids.keys())
+    assert.equal((await end.ask(id, 'vendor/x')).error?.message, `no ${id}`)
   assert.deepEqual(end.failed, [])
 })
 

@@ -56,8 +56,8 @@ export interface Response extends Envelope {
   /** `result` or `error`. */
   readonly outcome: 'result' | 'error'
   readonly body: Part
-  /** An error that came with a status by which the request may have run all the same. */
-  readonly mayHaveRun?: true
+  /** Of HTTP, with which an error came. */
+  readonly status?: number
 }
 
 /** The value of one member of the envelope: parsed as by JSON.parse, where it stands, and what only its text shows. */
