@@ -116,7 +116,7 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     sendOn,
     hostnames,
     inspectionOf: (server) => inspectionOf(server, { inspection, stack: async () => stack, log }),
-    upstreamOf: (server, caller) => upstreamOf(parts, server, caller),
+    upstreamOf: (server, caller) => upstreamOf(parts, servers, server, caller),
     policiesOf: (admitted, server) => peers.policiesOf(admitted, server),
     maxMessageBytes: parts.settings.maxMessageBytes,
     servers,
@@ -207,7 +207,7 @@ function allDoor(
       const policiesNow = () => view.policiesAt(server.name, reach().policies)
       const inspecting = inspectionOf(server.name, { inspection, stack: async () => stack, log })
       return {
-        upstream: upstreamOf(parts, server, caller),
+        upstream: upstreamOf(parts, servers, server, caller),
         version,
         path: new MeteredPath(
           {
@@ -234,9 +234,11 @@ function allDoor(
 
 function upstreamOf(
   { settings, stack, inspection, log }: GatewayDoorParts,
-  { name, target }: ServerInfo,
+  servers: KnownServers,
+  info: ServerInfo,
   caller: Caller,
 ): OpenUpstream {
+  const { name, target } = info
   const { maxMessageBytes } = settings
   const open: OpenUpstream = async (ears) => {
     if (target.kind === 'stdio') {
@@ -256,5 +258,5 @@ function upstreamOf(
     return upstream
   }
   const { startMs } = { ...settings.serverLimits, ...target.limits }
-  return acrossEras(open, { startMs, log })
+  return acrossEras(open, { startMs, log, known: servers.eraOf(info) })
 }

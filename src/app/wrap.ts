@@ -90,10 +90,11 @@ export async function serveWrapped(
       signal,
     }
     if (target.kind === 'stdio') {
+      const { command } = target
       const environment = childEnvironment(request.environment, target.variables)
-      const errors = errorsOf(name, caller, inspecting)
-      const server = await StdioServer.start({ command: target.command, environment, errors })
-      const { exit, isUnheard } = await wrapStdio({ ...relayed, server })
+      const start = () =>
+        StdioServer.start({ command, environment, errors: errorsOf(name, caller, inspecting) })
+      const { exit, isUnheard } = await wrapStdio({ ...relayed, start })
       if (isUnheard && process.stderr.writableLength > 0) parts.onUnread()
       return exit
     }

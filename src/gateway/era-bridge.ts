@@ -16,13 +16,20 @@ import { newHandle } from './held-handles.ts'
 import { isNotUnderstood, unansweredFor } from './http-exchange.ts'
 import { inDoubtAs } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
-import type { OpenUpstream } from './upstream.ts'
+
+/** What is known of a server's era, to all who speak to it. */
+export interface KnownEra {
+  /** It ended on a first word of the newer era: from then on it is begun with in the older way. */
+  isOld: boolean
+}
 
 export interface EraBridgeOptions {
   readonly toServer: (text: string, message: Message | null) => void
   readonly hear: (message: Message | Refused, about: string | null) => void | Promise<void>
   readonly failed: (idKey: string, end: CallOutcome, why: string) => void
   readonly log: Log
+  /** Left out: nothing was known before. */
+  readonly known?: KnownEra
   /** How long a server may take until it says its first word. */
   readonly startMs: number
   /** It took longer, and whoever waited was told. */
@@ -68,9 +75,16 @@ export class EraBridge {
   #unbegun: ((why: string) => readonly Crossing[]) | null = null
   /** What the client is to hear, in order. */
   #speaking: Promise<void> = Promise.resolve()
+  readonly #known: KnownEra
+  /** Whether all that was written to the server are questions for its era. */
+  #isUntold = true
+  /** Whether it ended on one and is being started again, and whether it ever was. */
+  #isAway = false
+  #isAnew = false
 
   constructor(options: EraBridgeOptions) {
     this.#options = options
+    this.#known = options.known ?? { isOld: false }
   }
 
   /** Whether messages are translated. */
@@ -84,6 +98,30 @@ export class EraBridge {
     this.#stopClock()
     this.#translator = null
     this.#over()
+  }
+
+  /**
+   * The server ended by itself. One of an older era may do so on the first word of the newer one: where it said nothing
+   * before, it is to be started once more, and what the client says meanwhile waits.
+   *
+   * @returns whether it is; `startedAgain` is called then, or `serverEnded`
+   */
+  mayBeOlder(): boolean {
+    if (this.#unheard === null) return false
+    const { isOpen = false, first } = this.#asking ?? {}
+    const isOld = isOpen && first?.method === 'server/discover' && this.#isUntold && !this.#isAnew
+    this.#known.isOld = isOld
+    if (!isOld) return false
+    this.#options.log.debug('the server ended on the first word of a newer era')
+    clearTimeout(this.#silence)
+    this.#isAnew = true
+    this.#isAway = true
+    return true
+  }
+
+  startedAgain(): void {
+    this.#isAway = false
+    if (this.#asking !== null) this.#say(this.#asking)
   }
 
   /** The server is gone: what waited for its era was never written. */
@@ -130,6 +168,7 @@ export class EraBridge {
         this.#unheard.add(one.idKey)
         if (this.#start === undefined) this.#startClock()
       }
+      this.#isUntold = false
       this.#options.toServer(text, message)
     } else if (one.method === 'server/discover') this.#ask(one, false)
     else {
@@ -144,11 +183,20 @@ export class EraBridge {
     this.#isSame = false
     const asking = { first, isOurs, isOpen: true, queue }
     this.#asking = asking
+    this.#startClock()
+    if (!this.#isAway) this.#say(asking)
+  }
+
+  #say(asking: Asking): void {
+    const { first, isOurs } = asking
+    if (first.method !== 'initialize' && this.#known.isOld) {
+      void this.#cross(asking, () => {})
+      return
+    }
     if (isOurs)
       this.#silence = setTimeout(() => {
         if (asking.isOpen) void this.#cross(asking, () => {})
       }, SILENCE_MS).unref()
-    this.#startClock()
     this.#options.toServer(first.text, first)
   }
 
@@ -174,6 +222,7 @@ export class EraBridge {
     void this.#carry(failing)
     for (const idKey of unheard) this.#options.failed(idKey, 'timed-out', LATE)
     if (this.#unheard === null) return
+    this.#known.isOld = false
     this.#unheard.clear()
     this.#options.onSilent?.()
   }
@@ -181,6 +230,12 @@ export class EraBridge {
   /** One message of the server. */
   heard(message: Message | Refused, about: string | null): void | Promise<void> {
     const asking = this.#asking
+    // What ended once may be another program by now.
+    const isRefused =
+      this.#known.isOld &&
+      this.#unbegun !== null &&
+      message.kind === 'response' &&
+      message.outcome === 'error'
     if ((this.#unheard !== null || this.#start !== undefined) && message.kind !== 'refused') {
       // Of a server that is asked for its era, no other word helps those who wait.
       const isAsked = asking !== null || this.#unbegun !== null
@@ -200,7 +255,12 @@ export class EraBridge {
       this.#options.log.warn('the server sent what is no message', { reason: message.message })
       return Promise.resolve()
     }
-    return this.#carry(this.#translator.fromServer(message, about), message)
+    const crossings = this.#translator.fromServer(message, about)
+    if (isRefused) {
+      this.#known.isOld = false
+      this.close()
+    }
+    return this.#carry(crossings, message)
   }
 
   /** A request that the server will not answer. @param status of HTTP, when it had one */
@@ -348,39 +408,6 @@ export class EraBridge {
       }
     } catch {
       this.#options.log.error('a translated message could not be passed on')
-    }
-  }
-}
-
-/** A server that is spoken to in its own era, whatever its client speaks. One that says nothing is ended in time. */
-export function acrossEras(
-  open: OpenUpstream,
-  { startMs, log }: Pick<EraBridgeOptions, 'startMs' | 'log'>,
-): OpenUpstream {
-  return async (ears) => {
-    const { promise: silent, resolve: fellSilent } = Promise.withResolvers<string>()
-    const bridge = new EraBridge({
-      toServer: (text, message) => upstream.send(text, message),
-      hear: (message, about) => ears.hear(message, about),
-      failed: (idKey, end, why) => ears.failed(idKey, end, why),
-      log,
-      startMs,
-      onSilent() {
-        fellSilent('it did not answer in time')
-        void upstream.close()
-      },
-    })
-    const upstream = await open({
-      hear: (message, about) => bridge.heard(message, about),
-      failed: (idKey, end, why, status) => bridge.failed(idKey, end, why, status),
-    })
-    return {
-      send: (text, message) => bridge.fromClient(text, message),
-      ended: Promise.race([upstream.ended, silent]),
-      async close() {
-        bridge.close()
-        await upstream.close()
-      },
     }
   }
 }

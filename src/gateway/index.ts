@@ -1,3 +1,4 @@
+export { acrossEras } from './across-eras.ts'
 export { AllDoor, type AllDoorOptions } from './all-door.ts'
 export type { AdmittedToAll } from './all-opens.ts'
 export type { Reach } from './all-servers.ts'
@@ -8,7 +9,6 @@ export type { CallPathOptions } from './call-path-options.ts'
 export { CallRecord } from './call-record.ts'
 export { standingCounts } from './counter-look-repository.ts'
 export { type CounterMark, CounterMarks } from './counter-marks-repository.ts'
-export { acrossEras } from './era-bridge.ts'
 export { GatewayState } from './gateway-state-repository.ts'
 export { THIS_NODE } from './held-handles.ts'
 export {

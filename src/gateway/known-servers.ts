@@ -1,5 +1,7 @@
+import type { ServerInfo } from '../core/gateway-port.ts'
 import type { OwnLimits, ServerLimits } from '../core/server-limits.ts'
 import type { CallPathOptions } from './call-path-options.ts'
+import type { KnownEra } from './era-bridge.ts'
 import type { RegistryView } from './registry-view.ts'
 import { ServerHealth } from './server-health.ts'
 
@@ -14,6 +16,7 @@ export class KnownServers {
   readonly #view: Pick<RegistryView, 'server'>
   readonly #limits: ServerLimits
   readonly #servers = new Map<string, KnownServer>()
+  readonly #eras = new Map<string, KnownEra & { readonly createdAt: number }>()
 
   /** @param limits of servers that have none of their own */
   constructor(view: Pick<RegistryView, 'server'>, limits: ServerLimits) {
@@ -29,6 +32,15 @@ export class KnownServers {
     const health = new ServerHealth({ ...this.#limits, ...own })
     const made = { own, health }
     this.#servers.set(server, made)
+    return made
+  }
+
+  /** Another one when it was added anew. */
+  eraOf({ name, createdAt }: ServerInfo): KnownEra {
+    const known = this.#eras.get(name)
+    if (known?.createdAt === createdAt) return known
+    const made = { createdAt, isOld: false }
+    this.#eras.set(name, made)
     return made
   }
 

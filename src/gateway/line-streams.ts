@@ -11,6 +11,9 @@ type Work = void | Promise<void>
 /** Its bytes, or its text where all of it is ASCII. */
 export type Line = Buffer | string
 
+/** A `LineWriter`, or one after another. */
+export type HeldWriter = Pick<LineWriter, 'hold' | 'release'>
+
 export interface LinesOptions {
   /** No more than this is ever held of a line. */
   readonly maxBytes: number
@@ -20,7 +23,7 @@ export interface LinesOptions {
   /** Told before several lines that came in one piece, and behind the last of them. */
   readonly together?: { gather(): void; flush(): void }
   /** Hold what is written while a piece is handled, and write it at its end. */
-  readonly writers?: readonly LineWriter[]
+  readonly writers?: readonly HeldWriter[]
   /** Called after each piece of the stream; nothing more is read until it is done. */
   afterPiece?(): Work
 }

@@ -5,7 +5,8 @@ import type { ServerEnd, StdioServer } from './stdio-server.ts'
 import { WrappedClient, type WrappedClientOptions } from './wrapped-client.ts'
 
 export interface WrapStdioOptions extends WrappedClientOptions {
-  readonly server: StdioServer
+  /** Starts the server; called once more when it ends on the first word of a newer era than its own. */
+  readonly start: () => Promise<StdioServer>
   /** Aborts when this process is asked to end. */
   readonly signal: AbortSignal
 }
@@ -14,28 +15,60 @@ export interface WrapStdioOptions extends WrappedClientOptions {
  * One client on two streams, one server as a child, until one of them goes.
  *
  * @returns how the server ended, once all that it said was passed on
+ * @throws {Fault} when it cannot be started
  */
 export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
-  const { server, maxMessageBytes, signal } = options
-  const upstream = new LineWriter(server.stdin, true)
-  const client = new WrappedClient(
-    options,
-    (text) => upstream.write(text),
-    () => server.finish(),
-  )
-  const { relay, bridge } = client
-  const stop = (): void => server.stop()
+  const { start, signal } = options
+  let server = await start()
+  let upstream = new LineWriter(server.stdin, true)
+  /** Nobody wants another one. */
+  let isLeaving = false
+  const finish = (): void => {
+    isLeaving = true
+    upstream.flush()
+    server.finish()
+  }
+  const stop = (): void => {
+    isLeaving = true
+    server.stop()
+  }
+  const client = new WrappedClient(options, (text) => upstream.write(text), finish)
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
 
   const reading = client
-    .read(() => upstream.drained(), [upstream])
-    .finally(() => {
-      upstream.flush()
-      server.finish()
-    })
+    .read(
+      () => upstream.drained(),
+      [{ hold: () => upstream.hold(), release: () => upstream.release() }],
+    )
+    .finally(finish)
   // The client may stay after the server went: nobody waits for its end.
   reading.catch(() => {})
+  let ended = await endOf(server, upstream, client, options)
+  const again = isLeaving || !client.bridge.mayBeOlder() ? null : await start().catch(() => null)
+  if (again !== null) {
+    server = again
+    upstream = new LineWriter(server.stdin, true)
+    // Whoever left meanwhile ended the other one.
+    if (signal.aborted) stop()
+    else if (isLeaving) finish()
+    client.bridge.startedAgain()
+    ended = await endOf(server, upstream, client, options)
+  }
+  await client.serverEnded(ended.how)
+  signal.removeEventListener('abort', stop)
+  await client.end(reading)
+  return ended
+}
+
+/** Passes on all that the server says until it ends. */
+async function endOf(
+  server: StdioServer,
+  upstream: LineWriter,
+  client: WrappedClient,
+  { maxMessageBytes }: WrapStdioOptions,
+): Promise<ServerEnd> {
+  const { relay, bridge } = client
   const unusable = (refused: Refused): void => {
     void bridge.heard(refused, null)
     for (const { idKey, why } of leftUnanswered(refused)) bridge.failed(idKey, 'lost', why)
@@ -51,9 +84,5 @@ export async function wrapStdio(options: WrapStdioOptions): Promise<ServerEnd> {
     onTooLong: unusable,
     afterPiece: () => client.drained(),
   })
-  const ended = await server.ended
-  await client.serverEnded(ended.how)
-  signal.removeEventListener('abort', stop)
-  await client.end(reading)
-  return ended
+  return server.ended
 }

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import { sleep } from '../core/time.ts'
 import type { Message } from '../mcp/wire/index.ts'
 import { EraBridge } from './era-bridge.ts'
-import { LineWriter, readLines } from './line-streams.ts'
+import { type HeldWriter, LineWriter, readLines } from './line-streams.ts'
 import { ListNotices } from './list-notices.ts'
 import { Relay } from './relay.ts'
 import type { RelayOptions } from './relay-options.ts'
@@ -85,7 +85,7 @@ export class WrappedClient {
    */
   async read(
     drained: () => void | Promise<void>,
-    server: readonly LineWriter[] = [],
+    server: readonly HeldWriter[] = [],
   ): Promise<void> {
     const { relay } = this
     const { input, maxMessageBytes, path } = this.#options

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '../../src/core/log.ts'
 import { sleep } from '../../src/core/time.ts'
-import { EraBridge } from '../../src/gateway/era-bridge.ts'
+import { EraBridge, type KnownEra } from '../../src/gateway/era-bridge.ts'
 import { META, readMessage } from '../../src/mcp/wire/index.ts'
 import { eventually } from '../support/http-upstream.ts'
 
@@ -15,7 +15,7 @@ interface Bridged {
   server(message: object): Promise<void>
 }
 
-function bridged(startMs = 60_000, onSilent = (): void => {}): Bridged {
+function bridged(startMs = 60_000, onSilent = (): void => {}, known?: KnownEra): Bridged {
   const toServer: string[] = []
   const toClient: string[] = []
   const bridge = new EraBridge({
@@ -25,6 +25,7 @@ function bridged(startMs = 60_000, onSilent = (): void => {}): Bridged {
     log: silentLog,
     startMs,
     onSilent,
+    ...(known !== undefined && { known }),
   })
   const text = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message })
   return {
@@ -280,3 +281,86 @@ test('a call has its own time, also as the first word, and who asks for a list b
   )
   assert.deepEqual(one.toClient, ['failed n2 timed-out'])
 })
+
+/** Resolves once so many messages went to the server. */
+const sent = (one: Bridged, count: number): Promise<true> =>
+  eventually(
+    () => (one.toServer.length === count ? true : undefined),
+    () => methods(one).join(' '),
+  )
+
+test('a server that ended on the first word of a newer era is asked in the older way, and so is the next one', async () => {
+  const known = { isOld: false }
+  const one = bridged(60_000, undefined, known)
+  one.client({ id: 7, method: 'tools/list', params: { _meta } })
+  assert.equal(one.bridge.mayBeOlder(), true)
+  // Nobody hears this yet.
+  one.client({ id: 8, method: 'prompts/list', params: { _meta } })
+  assert.deepEqual(methods(one), ['server/discover'])
+  one.bridge.startedAgain()
+  await sent(one, 2)
+  await one.server({ id: 1, result: welcome })
+  assert.deepEqual(methods(one).slice(1), [
+    'initialize',
+    'notifications/initialized',
+    'tools/list',
+    'prompts/list',
+  ])
+  assert.equal(one.bridge.mayBeOlder(), false)
+  const next = bridged(60_000, undefined, known)
+  next.client({ id: 7, method: 'server/discover', params: { _meta } })
+  await sent(next, 1)
+  assert.deepEqual(methods(next), ['initialize'])
+  // Another program by now: it is asked for its era again.
+  await next.server({ id: 1, error: { code: -32601, message: 'no' } })
+  assert.deepEqual(known, { isOld: false })
+  next.client({ id: 8, method: 'server/discover', params: { _meta } })
+  assert.deepEqual(methods(next), ['initialize', 'server/discover'])
+})
+
+test('a client that begins in the older way while its server is started again is heard by the new one', () => {
+  const one = bridged()
+  one.client({ id: 1, method: 'server/discover', params: { _meta } })
+  assert.equal(one.bridge.mayBeOlder(), true)
+  one.client({ ...hello, id: 2 })
+  assert.equal(one.toServer.length, 1)
+  one.bridge.startedAgain()
+  assert.deepEqual(methods(one), ['server/discover', 'initialize'])
+})
+
+const ends: readonly [what: string, before: (one: Bridged) => unknown][] = [
+  ['before it was asked anything', () => {}],
+  ['on the first word of an older era', (one) => one.client(hello)],
+  [
+    'behind a request that nobody answers any more',
+    (one) => {
+      one.client({ id: 1, method: 'tools/call', params: { name: 'x' } })
+      one.client({ id: 2, method: 'server/discover', params: { _meta } })
+    },
+  ],
+  [
+    'behind an answer',
+    async (one) => {
+      one.client({ id: 1, method: 'ping' })
+      await one.server({ id: 1, result: {} })
+      one.client({ id: 2, method: 'server/discover', params: { _meta } })
+    },
+  ],
+  [
+    'a second time',
+    async (one) => {
+      one.client({ id: 1, method: 'server/discover', params: { _meta } })
+      one.bridge.mayBeOlder()
+      one.bridge.startedAgain()
+      await sent(one, 2)
+    },
+  ],
+]
+for (const [what, before] of ends)
+  test(`a server is not started again that ended ${what}`, async () => {
+    const known = { isOld: false }
+    const one = bridged(60_000, undefined, known)
+    await before(one)
+    assert.equal(one.bridge.mayBeOlder(), false)
+    assert.deepEqual(known, { isOld: false })
+  })

@@ -1,7 +1,7 @@
 // Clients of one era and servers of the other one, on real SDKs and real processes, through `sallyport wrap`.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -10,11 +10,15 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { EVERYTHING, everythingOverHttp } from '../support/everything.ts'
 import { eventually } from '../support/http-upstream.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+import { saidBy, startWrapped } from '../support/wrapped.ts'
 
 const { home, remove } = await temporaryHome()
 after(remove)
 
 const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
+const INITIALIZE_FIRST = fileURLToPath(
+  new URL('../support/initialize-first-server.mjs', import.meta.url),
+)
 
 function clientOf(era: 'legacy' | 'modern'): Client {
   const client = new Client(
@@ -209,3 +213,44 @@ for (const transport of ['stdio', 'HTTP'] as const)
     assert.deepEqual(plain(await ofEverything(client)), plain(expected))
     await client.close()
   })
+
+/** A wrapped server that ends on any other first word, and where it writes down what it hears. */
+function wrappedEnding(word: string) {
+  const log = join(home, `${word}.log`)
+  return {
+    wrapped: startWrapped(home, { command: [process.execPath, INITIALIZE_FIRST, log, word] }),
+    heard: async () => (await readFile(log, 'utf8')).trim().split('\n'),
+  }
+}
+
+const _meta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+
+test('a client of 2026-07-28 reaches a server that ends on a first word other than initialize', async () => {
+  const { wrapped, heard } = wrappedEnding('initialize')
+  const asked = (id: number, method: string, params = {}) =>
+    wrapped.send(JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta } }))
+  // As a script writes it: all at once, and its input ends.
+  asked(1, 'server/discover')
+  asked(2, 'tools/call', { name: 'echo', arguments: { text: 'é 😀' } })
+  assert.equal(await wrapped.end(), 0)
+  const answers = wrapped.lines.map((line) => JSON.parse(line))
+  assert.deepEqual(
+    answers.map(({ id }) => id),
+    [1, 2],
+  )
+  assert.deepEqual(answers[0].result.supportedVersions, ['2026-07-28'])
+  assert.equal(saidBy(answers[1]), 'é 😀')
+  const again = ['started', 'initialize', 'notifications/initialized', 'tools/call']
+  assert.deepEqual(await heard(), ['started', 'server/discover', ...again])
+})
+
+test('one that ends on whatever it is asked has ended, with its exit code', async () => {
+  const { wrapped, heard } = wrappedEnding('nothing')
+  const { error } = await wrapped.ask(1, 'server/discover', { _meta })
+  assert.match(error?.message ?? '', /The server ended before it answered \(exit code 3\)/)
+  assert.equal(await wrapped.exited, 3)
+  assert.deepEqual(await heard(), ['started', 'server/discover', 'started', 'initialize'])
+})
