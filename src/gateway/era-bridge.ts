@@ -34,6 +34,14 @@ export interface EraBridgeOptions {
   readonly startMs: number
   /** It took longer, and whoever waited was told. */
   readonly onSilent?: () => void
+  /** A server that says nothing to a first word of the newer era for so long is asked in the older way too. */
+  readonly silenceMs?: number
+}
+
+/** A server that said nothing is asked in the older way: for whom, and under which id. */
+interface Older {
+  readonly translator: Translator
+  readonly idKey: string
 }
 
 /** The first word of a client, on its way to a server whose era it will show. */
@@ -43,16 +51,19 @@ interface Asking {
   readonly isOurs: boolean
   /** Whether its answer shows the era; not while the server is asked in the other way. */
   isOpen: boolean
+  /** Beside that, where it is. */
+  older: Older | null
   /** What the client said meanwhile. */
   readonly queue: [text: string, message: Message | null][]
 }
 
 const TIDY_MS = 1_000
-/** A server that does not answer our probe for so long does not know it. */
 const SILENCE_MS = 30_000
 const LATE = 'The server did not answer in time.'
 const HELD_BY_ERA: ReadonlySet<unknown> = new Set(Object.values(ERA_ERRORS))
 const PROBE = 'sallyport-probe'
+/** Ids of a server that is asked in both ways: none is one of its client. */
+const OLDER_IDS = 'sallyport-'
 /** What a server that has started answers soon. All else may be work, for which it has the time of a call. */
 const ANSWERED_SOON = /^ping$|\/list$/
 
@@ -114,6 +125,7 @@ export class EraBridge {
     if (!isOld) return false
     this.#options.log.debug('the server ended on the first word of a newer era')
     clearTimeout(this.#silence)
+    if (this.#asking !== null) this.#asking.older = null
     this.#isAnew = true
     this.#isAway = true
     return true
@@ -181,23 +193,47 @@ export class EraBridge {
 
   #ask(first: Request, isOurs: boolean, queue: Asking['queue'] = []): void {
     this.#isSame = false
-    const asking = { first, isOurs, isOpen: true, queue }
+    const asking = { first, isOurs, isOpen: true, older: null, queue }
     this.#asking = asking
     this.#startClock()
     if (!this.#isAway) this.#say(asking)
   }
 
   #say(asking: Asking): void {
-    const { first, isOurs } = asking
-    if (first.method !== 'initialize' && this.#known.isOld) {
+    const { first } = asking
+    const isNewer = first.method !== 'initialize'
+    if (isNewer && this.#known.isOld) {
       void this.#cross(asking, () => {})
       return
     }
-    if (isOurs)
-      this.#silence = setTimeout(() => {
-        if (asking.isOpen) void this.#cross(asking, () => {})
-      }, SILENCE_MS).unref()
+    if (isNewer) {
+      const { silenceMs = SILENCE_MS } = this.#options
+      this.#silence = setTimeout(() => void this.#askOlder(asking), silenceMs).unref()
+    }
     this.#options.toServer(first.text, first)
+  }
+
+  /** Some servers say nothing at all to what they do not know, others are slow to start: what is answered counts. */
+  async #askOlder(asking: Asking): Promise<void> {
+    const { ModernClient } = await import('../mcp/eras/index.ts')
+    if (this.#asking !== asking || !asking.isOpen || this.#isAway) return
+    const translator = new ModernClient({ newHandle, ids: OLDER_IDS })
+    const [greeting] = translator.fromClient(asking.first)
+    const read = greeting?.to === 'server' ? readMessage(greeting.text) : null
+    if (read?.kind !== 'request') return
+    asking.older = { translator, idKey: read.idKey }
+    this.#options.toServer(read.text, null)
+  }
+
+  /** @param crossings what its translator makes of the answer to the older way */
+  #goOlder(asking: Asking, { translator }: Older, crossings: readonly Crossing[]): void {
+    asking.isOpen = false
+    const { isOurs } = asking
+    this.#goOn(
+      asking,
+      translator,
+      isOurs ? crossings.filter(({ to }) => to === 'server') : crossings,
+    )
   }
 
   #startClock(): void {
@@ -230,6 +266,12 @@ export class EraBridge {
   /** One message of the server. */
   heard(message: Message | Refused, about: string | null): void | Promise<void> {
     const asking = this.#asking
+    const older = asking?.older ?? null
+    const isOlder = older !== null && message.kind === 'response' && message.idKey === older.idKey
+    if (asking?.isOpen === true && isOlder && message.outcome === 'error') {
+      asking.older = null
+      return undefined
+    }
     // What ended once may be another program by now.
     const isRefused =
       this.#known.isOld &&
@@ -243,6 +285,10 @@ export class EraBridge {
         this.#unheard = null
         this.#stopClock()
       }
+    }
+    if (asking !== null && isOlder) {
+      this.#goOlder(asking, older, older.translator.fromServer(message, about))
+      return this.#speaking
     }
     if (
       asking?.isOpen === true &&
@@ -266,6 +312,12 @@ export class EraBridge {
   /** A request that the server will not answer. @param status of HTTP, when it had one */
   failed(idKey: string, end: CallOutcome, why: string, status: number | null = null): void {
     const asking = this.#asking
+    const older = asking?.older ?? null
+    if (asking !== null && older?.idKey === idKey && isEndOfRequest(end)) {
+      if (asking.isOpen) asking.older = null
+      else this.#goOlder(asking, older, older.translator.failed(idKey, end, why))
+      return
+    }
     if (asking?.isOpen === true && idKey === asking.first.idKey) {
       if (status !== null && isNotUnderstood(status)) {
         void this.#cross(asking, () => this.#options.failed(idKey, end, why))
@@ -315,6 +367,7 @@ export class EraBridge {
   async #cross(asking: Asking, refuse: () => Promise<void> | void): Promise<void> {
     const { first, isOurs } = asking
     asking.isOpen = false
+    if (asking.older !== null) return
     const { LegacyClient, ModernClient } = await import('../mcp/eras/index.ts')
     if (this.#asking !== asking) return
     if (first.method !== 'initialize') {

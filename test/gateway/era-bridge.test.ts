@@ -15,7 +15,11 @@ interface Bridged {
   server(message: object): Promise<void>
 }
 
-function bridged(startMs = 60_000, onSilent = (): void => {}, known?: KnownEra): Bridged {
+function bridged(
+  startMs = 60_000,
+  onSilent = (): void => {},
+  more: { readonly known?: KnownEra; readonly silenceMs?: number } = {},
+): Bridged {
   const toServer: string[] = []
   const toClient: string[] = []
   const bridge = new EraBridge({
@@ -25,7 +29,7 @@ function bridged(startMs = 60_000, onSilent = (): void => {}, known?: KnownEra):
     log: silentLog,
     startMs,
     onSilent,
-    ...(known !== undefined && { known }),
+    ...more,
   })
   const text = (message: object): string => JSON.stringify({ jsonrpc: '2.0', ...message })
   return {
@@ -291,7 +295,7 @@ const sent = (one: Bridged, count: number): Promise<true> =>
 
 test('a server that ended on the first word of a newer era is asked in the older way, and so is the next one', async () => {
   const known = { isOld: false }
-  const one = bridged(60_000, undefined, known)
+  const one = bridged(60_000, undefined, { known })
   one.client({ id: 7, method: 'tools/list', params: { _meta } })
   assert.equal(one.bridge.mayBeOlder(), true)
   // Nobody hears this yet.
@@ -307,7 +311,7 @@ test('a server that ended on the first word of a newer era is asked in the older
     'prompts/list',
   ])
   assert.equal(one.bridge.mayBeOlder(), false)
-  const next = bridged(60_000, undefined, known)
+  const next = bridged(60_000, undefined, { known })
   next.client({ id: 7, method: 'server/discover', params: { _meta } })
   await sent(next, 1)
   assert.deepEqual(methods(next), ['initialize'])
@@ -359,8 +363,113 @@ const ends: readonly [what: string, before: (one: Bridged) => unknown][] = [
 for (const [what, before] of ends)
   test(`a server is not started again that ended ${what}`, async () => {
     const known = { isOld: false }
-    const one = bridged(60_000, undefined, known)
+    const one = bridged(60_000, undefined, { known })
     await before(one)
     assert.equal(one.bridge.mayBeOlder(), false)
     assert.deepEqual(known, { isOld: false })
   })
+
+/** Both questions that a server gets which said nothing to the first. */
+const OLDER = 'sallyport-1'
+const asking: readonly [who: string, first: object, id: string | number, heard: RegExp[]][] = [
+  [
+    'its client',
+    { id: 2, method: 'server/discover', params: { _meta } },
+    2,
+    [/"id":2,"result":\{.*"supportedVersions"/],
+  ],
+  ['us', { id: 2, method: 'prompts/list', params: { _meta } }, 'sallyport-probe', []],
+]
+for (const [who, first, id, heard] of asking) {
+  const silent = async (): Promise<Bridged> => {
+    const one = bridged(60_000, undefined, { silenceMs: 20 })
+    one.client(first)
+    await sent(one, 2)
+    assert.deepEqual(methods(one), ['server/discover', 'initialize'])
+    return one
+  }
+  const isLegacy = async (one: Bridged): Promise<void> => {
+    one.client({ id: 3, method: 'tools/list', params: { _meta } })
+    const { id: asked, method } = JSON.parse(one.toServer.at(-1) ?? '') as {
+      readonly id: string
+      readonly method: string
+    }
+    assert.equal(method, 'tools/list')
+    await one.server({ id: asked, result: { tools: [] } })
+    const answers = [...heard, /"id":3,"result":\{"tools":\[\]/]
+    assert.equal(one.toClient.length, answers.length)
+    for (const [at, answer] of answers.entries()) assert.match(one.toClient[at] ?? '', answer)
+    assert.equal(methods(one).filter((method) => method === 'initialize').length, 1)
+    one.bridge.close()
+  }
+
+  test(`a server that says nothing to server/discover of ${who} is asked in the older way too`, async () => {
+    const one = await silent()
+    await one.server({ id: OLDER, result: welcome })
+    // By now nobody waits for that.
+    await one.server({ id, error: { code: -32601, message: 'no' } })
+    await isLegacy(one)
+  })
+
+  test(`a slow legacy server that refuses server/discover of ${who} first is begun with once`, async () => {
+    for (const refuse of [
+      (one: Bridged) => one.server({ id, error: { code: -32601, message: 'no' } }),
+      async (one: Bridged) =>
+        one.bridge.failed(typeof id === 'number' ? `n${id}` : `s${id}`, 'lost', 'no', 404),
+    ]) {
+      const one = await silent()
+      await refuse(one)
+      await one.server({ id: OLDER, result: welcome })
+      await isLegacy(one)
+    }
+  })
+
+  test(`a slow server of the newer era that answers server/discover of ${who} late stays one`, async () => {
+    const discovered = { id, result: { supportedVersions: ['2026-07-28'] } }
+    const no = { id: OLDER, error: { code: -32601, message: 'no' } }
+    const orders: readonly ((one: Bridged) => unknown)[] = [
+      () => {},
+      (one) => one.server(no),
+      (one) => one.bridge.failed(`s${OLDER}`, 'refused-by-server', 'no', 404),
+    ]
+    for (const before of orders) {
+      const one = await silent()
+      await before(one)
+      assert.deepEqual(one.toClient, [])
+      await one.server(discovered)
+      one.client({ id: 3, method: 'tools/list', params: { _meta } })
+      assert.equal(one.bridge.isAcross, false)
+      assert.equal(one.toServer.at(-1)?.includes('"id":3,"method":"tools/list"'), true)
+      assert.equal(one.toClient.length, heard.length)
+    }
+  })
+
+  test(`a server that refuses server/discover of ${who} and the older way is neither`, async () => {
+    const one = await silent()
+    await one.server({ id, error: { code: -32601, message: 'no' } })
+    one.bridge.failed(`s${OLDER}`, 'refused-by-server', 'no', 404)
+    // Whoever comes next is one more reason to ask.
+    one.client({ id: 3, method: 'tools/list', params: { _meta } })
+    await sent(one, 3)
+    assert.equal(methods(one)[2], 'initialize')
+    const { id: again } = JSON.parse(one.toServer[2] ?? '') as { readonly id: string }
+    await one.server({ id: again, error: { code: -32000, message: 'no' } })
+    assert.deepEqual(
+      one.toClient.map((text) => /"id":(\d),"error"/.exec(text)?.[1]),
+      ['2', '3'],
+    )
+    one.bridge.close()
+  })
+}
+
+test('one that ends when it reads both is started again, and begun with once', async () => {
+  const one = bridged(60_000, undefined, { silenceMs: 20 })
+  one.client({ id: 1, method: 'server/discover', params: { _meta } })
+  await sent(one, 2)
+  assert.equal(one.bridge.mayBeOlder(), true)
+  one.bridge.startedAgain()
+  await sent(one, 3)
+  await one.server({ id: 1, result: welcome })
+  assert.match(one.toClient[0] ?? '', /"supportedVersions"/)
+  one.bridge.close()
+})

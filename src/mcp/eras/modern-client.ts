@@ -45,6 +45,8 @@ import {
 export interface ModernClientOptions {
   /** A text that nobody can guess, for each held call another one. */
   readonly newHandle: () => string
+  /** What ids of requests to the server begin with; left out: they are numbers. */
+  readonly ids?: string
   /** How long a call is held for a client that does not come back, in milliseconds. Default: ten minutes. */
   readonly holdMs?: number
 }
@@ -194,7 +196,7 @@ export class ModernClient implements Translator {
 
   #call(message: Request): readonly Crossing[] {
     const serverId = this.#newId()
-    this.#calls.set(`n${serverId}`, {
+    this.#calls.set(keyOfId(serverId), {
       idText: serverId,
       method: message.method,
       request: message,
@@ -247,7 +249,7 @@ export class ModernClient implements Translator {
       call.questions.delete(key)
       if (!call.isOver) out.push({ to: 'server', text: result(question.idText, answer) })
       else if (fieldsOf(JSON.parse(answer))['action'] !== 'accept') {
-        this.#calls.delete(`n${call.idText}`)
+        this.#calls.delete(keyOfId(call.idText))
         return [
           this.#refusal(message, RPC_ERRORS.params, 'The person did not go where the server asks.'),
         ]
@@ -256,7 +258,7 @@ export class ModernClient implements Translator {
     if (call.ended !== null) return [...out, ...this.#end(call, call.ended)]
     if (call.unasked.size > 0) return [...out, ...this.#hold(call)]
     if (!call.isOver) return out
-    this.#calls.delete(`n${call.idText}`)
+    this.#calls.delete(keyOfId(call.idText))
     return this.#call(withoutRound(message))
   }
 
@@ -310,7 +312,7 @@ export class ModernClient implements Translator {
       call.ended = ended
       return []
     }
-    this.#calls.delete(`n${call.idText}`)
+    this.#calls.delete(keyOfId(call.idText))
     return [ended(call.waiting)]
   }
 
@@ -506,7 +508,7 @@ export class ModernClient implements Translator {
       call.heldSince ??= now
       if (now - call.heldSince < limit) continue
       this.#held.delete(handle)
-      this.#calls.delete(`n${call.idText}`)
+      this.#calls.delete(keyOfId(call.idText))
       out.push(...this.#leave(call))
       if (call.ended === null && !call.isOver) out.push(this.#cancelled(call, null))
     }
@@ -519,7 +521,7 @@ export class ModernClient implements Translator {
     then: (response: Response | null) => readonly Crossing[],
   ): Crossing {
     const id = this.#newId()
-    this.#ours.set(`n${id}`, then)
+    this.#ours.set(keyOfId(id), then)
     return { to: 'server', text: request(id, method, paramsText) }
   }
 
@@ -529,13 +531,19 @@ export class ModernClient implements Translator {
 
   #newId(): string {
     this.#lastId += 1
-    return String(this.#lastId)
+    const { ids } = this.#options
+    return ids === undefined ? String(this.#lastId) : JSON.stringify(ids + this.#lastId)
   }
 
   #refusal({ idText, idKey }: Request, code: number, message: string, data?: object): Crossing {
     const dataText = data === undefined ? undefined : JSON.stringify(data)
     return { to: 'client', text: error(idText, code, message, dataText), about: idKey }
   }
+}
+
+/** Of an id of ours, by which its answer is known. */
+function keyOfId(idText: string): string {
+  return idText.startsWith('"') ? `s${idText.slice(1, -1)}` : `n${idText}`
 }
 
 function metaOf(message: Request): Readonly<Record<string, unknown>> {
