@@ -104,14 +104,12 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
     async suggested(server, signal) {
       const { checkedName, checkedTarget, serverNameOf } = await import('../gateway/index.ts')
       const { name, url, command, headers, variables } = server
-      checkedTarget(
+      const target = checkedTarget(
         url === null ? { kind: 'stdio', command, variables } : { kind: 'http', url, headers },
         false,
       )
       const known =
-        name === null
-          ? serverNameOf(url === null ? command : [new URL(url).hostname])
-          : checkedName(name, '--name')
+        name === null ? serverNameOf(target, process.cwd()) : checkedName(name, '--name')
       return suggestedPolicy(known, await toolsOf(server, parts, signal))
     },
   }

@@ -49,7 +49,7 @@ async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
   if (target.kind === 'http' && request.policy === null) refuseSecretsWithoutPolicy(target.headers)
   const name =
     request.name === null
-      ? serverNameOf(target.kind === 'stdio' ? target.command : [new URL(target.url).hostname])
+      ? serverNameOf(target, process.cwd())
       : checkedName(request.name, '--name')
   if (request.policy === null)
     return {

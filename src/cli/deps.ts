@@ -248,7 +248,7 @@ export interface WrapRequest {
   readonly policy: string | null
   /** Without a policy nothing passes. */
   readonly requiresPolicy: boolean
-  /** Null: as its package or program is called. */
+  /** Null: after its package, program or address. */
   readonly name: string | null
   /** Names of variables that the server is given beyond the least. */
   readonly variables: readonly string[]

@@ -68,6 +68,11 @@ test('a server that knows no sessions is asked in its own way', async () => {
   const { code, stdout, stderr } = await init('--url', server.url)
   assert.equal(code, 0, stderr)
   assert.match(stdout, /^ {2}"write":$/m)
+  // Of several on one machine each is called otherwise.
+  assert.match(
+    stdout,
+    new RegExp(`^description: "Policy for 127.0.0.1-${new URL(server.url).port}"$`, 'm'),
+  )
 })
 
 test('a server that wants all that a client has to say, and answers on streams, is asked as well', async () => {

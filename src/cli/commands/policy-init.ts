@@ -32,7 +32,10 @@ export const policyInit = command({
       value: 'NAME',
       repeats: true,
     },
-    name: { summary: 'what the server is called; else its package or program', value: 'NAME' },
+    name: {
+      summary: 'what the server is called; else as wrap calls it without a name',
+      value: 'NAME',
+    },
     out: {
       summary: 'a file that is not there yet; else standard output',
       short: 'o',

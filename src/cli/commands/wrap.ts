@@ -18,6 +18,10 @@ export const wrap = command({
     'The server is given PATH, HOME and the like of the environment, and the variables that --env names. With ' +
       '--server it is one that was added, judged by the policies that are attached to it, and every call is denied ' +
       'while there is none. With neither --server nor --policy no call is denied by a policy.',
+    'What is counted and recorded is kept by the name of the server. Without --server and --name that is its package, ' +
+      'its image without registry and tag, its program, or its host with the port and the path where they are not ' +
+      'the usual ones. A program called index, main, server, app, cli or __main__ has the name of the folder above ' +
+      'it, beyond dist, build, out, lib, src, bin and the like. Of a path of an address what is no plain word is a hash of it.',
   ],
   arguments: [
     { name: 'command', summary: 'the server and its arguments', repeats: true, optional: true },
@@ -39,7 +43,8 @@ export const wrap = command({
     policy: { summary: 'the policy; read anew when it changes', value: 'FILE' },
     requirePolicy: { summary: 'without a policy, deny every call of a tool' },
     name: {
-      summary: 'what rules and limits know the server by; else its package or program',
+      summary:
+        'what rules and limits know the server by; else after its package, program or address',
       value: 'NAME',
     },
     env: {
