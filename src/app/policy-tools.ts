@@ -6,8 +6,9 @@ import type {
   PolicyTools,
   SeenCondition,
 } from '../cli/index.ts'
-import { packageVersion } from '../core/config.ts'
+import { type Environment, packageVersion } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
+import type { ServerTarget } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { systemClock } from '../core/time.ts'
@@ -102,15 +103,9 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
       }))
     },
     async suggested(server, signal) {
-      const { checkedName, checkedTarget, serverNameOf } = await import('../gateway/index.ts')
-      const { name, url, command, headers, variables } = server
-      const target = checkedTarget(
-        url === null ? { kind: 'stdio', command, variables } : { kind: 'http', url, headers },
-        false,
-      )
-      const known =
-        name === null ? serverNameOf(target, process.cwd()) : checkedName(name, '--name')
-      return suggestedPolicy(known, await toolsOf(server, parts, signal))
+      const { name, target } =
+        server.server === null ? await givenServer(server) : await addedServer(server.server, parts)
+      return suggestedPolicy(name, await toolsOf(server, target, parts, signal))
     },
   }
 }
@@ -198,8 +193,37 @@ function conditionOf({ shown, outcome, saw, within }: SeenTest): SeenCondition {
   return { shown, met: metOf(outcome), saw, within: within.map(conditionOf) }
 }
 
+interface NamedTarget {
+  readonly name: string
+  readonly target: ServerTarget
+}
+
+/** @throws {Fault} `BAD_INPUT` naming the option */
+async function givenServer(server: AskedServer): Promise<NamedTarget> {
+  const { checkedName, checkedTarget, serverNameOf } = await import('../gateway/index.ts')
+  const { name, url, command, headers, variables } = server
+  const target = checkedTarget(
+    url === null ? { kind: 'stdio', command, variables } : { kind: 'http', url, headers },
+    false,
+  )
+  return {
+    name: name === null ? serverNameOf(target, process.cwd()) : checkedName(name, '--name'),
+    target,
+  }
+}
+
+/** @throws {Fault} `NOT_FOUND` */
+async function addedServer(
+  name: string,
+  { stack, agent }: Pick<PolicyToolsParts, 'stack' | 'agent'>,
+): Promise<NamedTarget> {
+  const { servers } = await (await stack()).registry()
+  return servers.get(await agent(), name)
+}
+
 async function toolsOf(
-  server: AskedServer,
+  { server, environment }: AskedServer,
+  target: ServerTarget,
   parts: PolicyToolsParts,
   signal: AbortSignal,
 ): Promise<readonly ListedTool[]> {
@@ -216,15 +240,16 @@ async function toolsOf(
     else ending.addEventListener('abort', end, { once: true })
   })
   ended.catch(() => {})
-  return server.url === null
-    ? overStdio(server, ended)
-    : overHttp({ ...server, url: server.url }, parts, ended)
+  return target.kind === 'stdio'
+    ? overStdio(target, environment, ended)
+    : overHttp(target, server, parts, ended)
 }
 
 const CLIENT = { name: 'sallyport', version: packageVersion() }
 
 async function overStdio(
-  { command, environment, variables }: AskedServer,
+  { command, variables }: ServerTarget & { readonly kind: 'stdio' },
+  environment: Environment,
   ended: Promise<never>,
 ): Promise<readonly ListedTool[]> {
   const [{ StdioServer, ToolsClient }, { LineReader, readFrame }, { childEnvironment }] =
@@ -260,15 +285,17 @@ async function overStdio(
 }
 
 async function overHttp(
-  target: AskedServer & { readonly url: string },
+  target: ServerTarget & { readonly kind: 'http' },
+  added: string | null,
   parts: PolicyToolsParts,
   ended: Promise<never>,
 ): Promise<readonly ListedTool[]> {
-  const [{ HttpUpstream, ToolsClient }, { httpServer }] = await Promise.all([
+  const [{ HttpUpstream, ToolsClient }, { httpServer, personOf }] = await Promise.all([
     import('../gateway/index.ts'),
     import('./http-server.ts'),
   ])
-  const server = await httpServer(parts, target, await parts.agent())
+  const by = added === null ? await parts.agent() : personOf(added)
+  const server = await httpServer(parts, target, by, added)
   let fail: (fault: Fault) => void = () => {}
   const failed = new Promise<never>((_, reject) => {
     fail = reject

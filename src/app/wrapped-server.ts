@@ -122,7 +122,7 @@ async function named(
       notice:
         server.policies.length > 0
           ? null
-          : `No policy for ${name}: every call of a tool is denied. Attach one with sallyport policy attach POLICY --server ${name}.`,
+          : `No policy for ${name}: every call of a tool is denied. Write one with sallyport policy init --server ${name}, and attach it with sallyport policy attach POLICY --server ${name}.`,
       close: () => view.close(),
     }
   } catch (error) {

@@ -91,6 +91,8 @@ export interface CaseEnd {
 
 /** A server that is asked for its tools. */
 export interface AskedServer {
+  /** One that was added, which is reached as it was registered; with null, by what follows. */
+  readonly server: string | null
   readonly command: readonly string[]
   /** In place of a command, or null. */
   readonly url: string | null
@@ -100,7 +102,7 @@ export interface AskedServer {
   readonly name: string | null
 }
 
-/** What is done with policies on tools as texts. Opens no vault, but for secrets in headers of `suggested`. */
+/** What is done with policies on tools as texts. Opens no vault, but for `suggested`: for secrets in headers, and what was added. */
 export interface PolicyTools {
   check(
     file: string,
@@ -143,7 +145,7 @@ export interface PolicyTools {
   /**
    * A first policy for a server, in YAML.
    *
-   * @throws {Fault} `BAD_INPUT` when it cannot be started, `NET_FAILED` or `NET_TIMED_OUT` when it does not answer
+   * @throws {Fault} `BAD_INPUT` when it cannot be started, `NOT_FOUND` when none was added by that name, `NET_FAILED` or `NET_TIMED_OUT` when it does not answer
    */
   suggested(server: AskedServer, signal: AbortSignal): Promise<string>
 }

@@ -64,6 +64,10 @@ test('a person logs in, and clients of both eras use it until the person logs ou
   await proven(['server', 'add', 'hub', '--url', guard.url])
   assert.equal((await piped(['server', 'login', 'hub'])).exit, 5)
   assert.equal(authorization.reached.length, 0)
+  const first = ['policy', 'init', '--server', 'hub']
+  const early = await piped(first)
+  assert.equal(early.exit, 7)
+  assert.match(early.stderr, /server login hub/)
 
   // On this machine the browser comes back by itself.
   const { stdout } = await provenAndSeen(
@@ -84,6 +88,11 @@ test('a person logs in, and clients of both eras use it until the person logs ou
     ],
   )
   assert.equal(stdout, `Logged in at ${authorization.issuer} for hub.\n`)
+
+  const written = await piped(first)
+  assert.equal(written.exit, 0, written.stderr)
+  assert.match(written.stdout, /^description: "Policy for hub"$/m)
+  assert.match(written.stdout, /^ {2}"echo":$/m)
 
   await beside(async (vault) => {
     const { policies } = await vault.registry()

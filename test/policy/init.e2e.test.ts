@@ -1,12 +1,16 @@
 // A first policy for servers over HTTP, of both eras.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { SecretText } from '../../src/core/secret-text.ts'
 import { readToolPolicy } from '../../src/policy/tool-policy/index.ts'
 import { events, INITIALIZED, json, scripted, withSession } from '../support/http-upstream.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
 
 const { home, remove } = await temporaryHome()
 after(remove)
@@ -124,3 +128,59 @@ test('a file whose ending is of another form is refused before the server is ask
   assert.deepEqual([code, existsSync(file), server.got.length], [2, false, 0], stderr)
   assert.match(stderr, /would be read as JSON/)
 })
+
+test('a server that was added is asked as calls reach it: with its command, or its headers from the vault', async () => {
+  const value = `tk_${randomBytes(24).toString('base64url')}`
+  const server = await scripted(
+    withSession(({ rpc }, response) =>
+      json(response, { id: rpc.id, result: { tools: [tool('write', {})] } }),
+    ),
+  )
+  const authorization = { name: 'Authorization', value: 'Bearer secret://hub/token' }
+  const vault = await openTestVault({ home })
+  try {
+    const { servers } = await vault.registry()
+    const command = [process.execPath, LINE_SERVER, join(home, 'received.log')]
+    await servers.add(PERSON, 'lines', { kind: 'stdio', command, variables: [] })
+    await servers.add(PERSON, 'hub', { kind: 'http', url: server.url, headers: [authorization] })
+  } finally {
+    await vault.close()
+  }
+  const lines = await init('--server', 'lines')
+  assert.equal(lines.code, 0, lines.stderr)
+  assert.match(lines.stdout, /^description: "Policy for lines"$/m)
+  assert.match(lines.stdout, /"echo":/)
+
+  const early = await init('--server', 'hub')
+  assert.equal(early.code, 7)
+  assert.match(early.stderr, /'hub\/token' \(not found; for Authorization\)/)
+  assert.equal(server.got.length, 0)
+  const again = await openTestVault({ home })
+  try {
+    const secret = { path: 'hub/token', value: SecretText.fromText(value) }
+    await again.vault.put(PERSON, 'default', secret)
+  } finally {
+    await again.close()
+  }
+  const hub = await init('--server', 'hub')
+  assert.equal(hub.code, 0, hub.stderr)
+  assert.match(hub.stdout, /^ {2}"write":$/m)
+  assert.equal(server.got[0]?.headers.authorization, `Bearer ${value}`)
+  assert.equal((hub.stdout + hub.stderr + early.stderr).includes(value), false)
+})
+
+const misuse: readonly [flags: readonly string[], code: number, said: RegExp][] = [
+  [[], 2, /by its command after --, by --url URL, or by --server NAME/],
+  [['--server', 'a', '--url', 'https://example.org'], 2, /by its command after --/],
+  [['--server', 'a', '--', 'node'], 2, /by its command after --/],
+  [['--server', 'a', '--name', 'b'], 2, /go without --server/],
+  [['--server', 'a', '--header', 'A=b'], 2, /go without --server/],
+  [['--server', 'a', '-e', 'HOME'], 2, /go without --server/],
+  [['--server', 'nowhere'], 4, /There is no server 'nowhere'/],
+]
+for (const [flags, exit, said] of misuse)
+  test(`which server is asked has to be clear: ${flags.join(' ')}`, async () => {
+    const { code, stderr } = await init(...flags)
+    assert.equal(code, exit, stderr)
+    assert.match(stderr, said)
+  })

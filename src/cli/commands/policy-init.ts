@@ -15,11 +15,16 @@ export const policyInit = command({
     'Starts the server, or asks it over HTTP, which tools it has, and writes a policy in YAML that allows none of them by ' +
       'itself: those that say they only read stand there as a comment, those that say they destroy are denied, and the rest ' +
       'waits for a person. No tool is called.',
+    'With --server it is asked as calls reach it later: with its headers from the vault, and the login at it.',
   ],
   arguments: [
     { name: 'command', summary: 'the server and its arguments', repeats: true, optional: true },
   ],
   options: {
+    server: {
+      summary: 'a server that was added, in place of a command or an address',
+      value: 'NAME',
+    },
     url: { summary: 'address of a server that speaks HTTP, in place of a command', value: 'URL' },
     header: {
       summary: 'a header of requests to the address; secret://PATH in it is taken from the vault',
@@ -53,12 +58,23 @@ export const policyInit = command({
       'sallyport policy init --url https://mcp.example.org/mcp -o hub.yaml',
       'of a server that speaks HTTP',
     ],
+    ['sallyport policy init --server hub -o hub.yaml', 'of one that was added, and logged in at'],
   ],
   async run(args, io, deps: Deps) {
-    if ((args.command.length === 0) === (args.url === undefined))
-      throw new Fault('BAD_USAGE', 'A server is asked by its command after --, or by --url URL.', {
-        details: { field: 'COMMAND' },
-      })
+    const ways = [args.command.length > 0, args.url !== undefined, args.server !== undefined]
+    if (ways.filter((isGiven) => isGiven).length !== 1)
+      throw new Fault(
+        'BAD_USAGE',
+        'A server is asked by its command after --, by --url URL, or by --server NAME.',
+        { details: { field: 'COMMAND' } },
+      )
+    const { server = null, name, env, header } = args
+    if (server !== null && (name !== undefined || env.length > 0 || header.length > 0))
+      throw new Fault(
+        'BAD_USAGE',
+        'A server that was added has its name, its variables and its headers from there: --name, --env and --header go without --server.',
+        { details: { field: '--server' } },
+      )
     if (args.out !== undefined && /\.json$/i.test(args.out))
       throw new Fault(
         'BAD_USAGE',
@@ -67,12 +83,13 @@ export const policyInit = command({
       )
     const text = await (await deps.policyTools()).suggested(
       {
+        server,
         command: args.command,
         url: args.url ?? null,
-        headers: args.header.map(headerOf),
-        variables: args.env,
+        headers: header.map(headerOf),
+        variables: env,
         environment: processEnvironment(),
-        name: args.name ?? null,
+        name: name ?? null,
       },
       io.signal,
     )
