@@ -110,18 +110,10 @@ async function eachCall(
       limit: PAGE,
       ...(before !== undefined && { before }),
     })
-    for (const entry of page) {
-      const server = serverOf(entry)
-      if (server !== null) tell(server, entry)
-    }
+    for (const entry of page) if (entry.server !== null) tell(entry.server, entry)
     read += page.length
     before = page.at(-1)?.seq
     if (page.length < PAGE) break
   }
   return read
-}
-
-function serverOf({ body }: AuditEntry): string | null {
-  const { detail } = JSON.parse(body) as { readonly detail?: { readonly server?: unknown } }
-  return typeof detail?.server === 'string' ? detail.server : null
 }

@@ -70,6 +70,8 @@ function matches(record: StoredRecord, filter: AuditFilter): boolean {
     (filter.action === undefined || isOfAction(record.action, filter.action)) &&
     (filter.actor === undefined || isOfActor(record.actor, filter.actor)) &&
     (filter.path === undefined || record.path === filter.path) &&
+    (filter.server === undefined || detailText(record, 'server') === filter.server) &&
+    (filter.tool === undefined || detailText(record, 'tool') === filter.tool) &&
     (filter.from === undefined || record.at >= filter.from) &&
     (filter.to === undefined || record.at <= filter.to)
   )
@@ -100,10 +102,18 @@ function entryOf(
     address: record.address ?? null,
     vault: record.vault ?? null,
     path: record.path ?? null,
+    server: detailText(record, 'server'),
+    tool: detailText(record, 'tool'),
+    method: detailText(record, 'method'),
     decision: decisionOf(record),
     outcome: record.kind === 'intent' ? (ends.get(row.seq) ?? null) : null,
     body: Buffer.from(row.body).toString('utf8'),
   }
+}
+
+function detailText({ detail }: StoredRecord, name: string): string | null {
+  const value = detail?.[name]
+  return typeof value === 'string' ? value : null
 }
 
 function decisionOf(record: StoredRecord): string | null {

@@ -17,6 +17,9 @@ export function auditJson(entry: AuditEntry): { readonly [name: string]: Json } 
     address: entry.address,
     vault: entry.vault,
     path: entry.path,
+    server: entry.server,
+    tool: entry.tool,
+    method: entry.method,
     decision: entry.decision,
     outcome: entry.outcome,
     body: entry.body,
@@ -26,7 +29,7 @@ export function auditJson(entry: AuditEntry): { readonly [name: string]: Json } 
 export function auditTable(entries: readonly AuditEntry[], out: Output): string {
   return entries.length === 0
     ? ''
-    : table(['SEQ', 'TIME', 'ACTOR', 'VIA', 'ACTION', 'PATH', 'DECISION'], entries.map(cells), out)
+    : table(['SEQ', 'TIME', 'ACTOR', 'VIA', 'ACTION', 'WHAT', 'DECISION'], entries.map(cells), out)
 }
 
 /** One record as it comes: columns can't be measured ahead. */
@@ -42,7 +45,14 @@ function cells(entry: AuditEntry): string[] {
     entry.actor,
     entry.channel,
     entry.kind === '' ? entry.action : `${entry.action} (${entry.kind})`,
-    entry.path ?? entry.vault ?? '-',
+    whatOf(entry),
     decision === '' ? '-' : decision,
   ]
+}
+
+/** A secret; a tool or a method at its server; else a vault. */
+function whatOf({ path, server, tool, method, vault }: AuditEntry): string {
+  if (path !== null) return path
+  const called = [server, tool ?? method].filter((one) => one !== null)
+  return called.length > 0 ? called.join(': ') : (vault ?? '-')
 }

@@ -47,6 +47,11 @@ export interface AuditEntry {
   readonly address: string | null
   readonly vault: string | null
   readonly path: string | null
+  /** Of calls that went through the gateway, and of what else is about a server behind it. */
+  readonly server: string | null
+  readonly tool: string | null
+  /** Of a request that calls no tool. */
+  readonly method: string | null
   readonly decision: string | null
   /** For an intent: what became of it, once that is recorded. */
   readonly outcome: string | null
@@ -59,6 +64,9 @@ export interface AuditFilter {
   readonly action?: string
   readonly actor?: string
   readonly path?: string
+  /** About this server behind the gateway. */
+  readonly server?: string
+  readonly tool?: string
   readonly from?: EpochMs
   readonly to?: EpochMs
   /** Newest first. Default 50, at most 1000. */

@@ -146,25 +146,6 @@ test('without a policy it says so, and calls pass; with --require-policy none do
   await Promise.all([shadow.end(), strict.end()])
 })
 
-const unnamed: readonly [command: readonly string[], name: string][] = [
-  [['docker', 'run', '--env', `KEY=${value}`, 'acme/files'], 'acme-files'],
-  [['docker', 'run', '-e', `KEY=${value}`, 'registry.example.org/acme/files:1'], 'acme-files'],
-  [[process.execPath, join(home, 'a', 'dist', 'index.mjs')], 'a'],
-  [[process.execPath, join(home, 'b', 'dist', 'index.mjs')], 'b'],
-  [['--url', `http://127.0.0.1:9/${value}/mcp`], '127.0.0.1-9-[0-9a-f]{8}-mcp'],
-]
-for (const [server, name] of unnamed)
-  test(`without a name a server is told from others, by no value of it: ${name}`, () => {
-    const command = server[0] === '--url' ? server : ['--', ...server]
-    const { stderr } = spawnSync(process.execPath, [LAUNCHER, 'wrap', ...command], {
-      env: { ...homeEnvironment(home), PATH: home },
-      input: '',
-      encoding: 'utf8',
-    })
-    assert.match(stderr, new RegExp(`^sallyport: No policy for ${name}: `))
-    assert.equal(stderr.includes(value), false)
-  })
-
 test('a policy that is missing or invalid is an error at the start, and no server is started', async () => {
   const bad = await policyFile({ defualt: 'deny' })
   for (const [file, said] of [

@@ -13,6 +13,8 @@ export const auditQuery = command({
     action: { summary: 'only this action; secret.* is all of secret', value: 'NAME' },
     actor: { summary: 'only by this actor, such as agent:local', value: 'NAME' },
     path: { summary: 'only about this secret', value: 'PATH' },
+    server: { summary: 'only about this server behind the gateway', value: 'NAME' },
+    tool: { summary: 'only about calls of this tool', value: 'NAME' },
     from: { summary: 'not before this time', value: 'TIME' },
     to: { summary: 'not after this time', value: 'TIME' },
     limit: { summary: 'at most so many; 50 without', value: 'N' },
@@ -20,14 +22,17 @@ export const auditQuery = command({
   },
   examples: [
     ['sallyport audit query --path api/stripe', 'who touched this secret'],
+    ['sallyport audit query --server files --tool write_file', 'every call of a tool'],
     ['sallyport audit query --from 2026-11-20T00:00:00Z --json', 'everything since a time'],
   ],
   async run(args, io, deps: Deps) {
-    const { action, actor, path, from, to, limit, before } = args
+    const { action, actor, path, server, tool, from, to, limit, before } = args
     const filter = {
       ...(action === undefined ? {} : { action }),
       ...(actor === undefined ? {} : { actor }),
       ...(path === undefined ? {} : { path }),
+      ...(server === undefined ? {} : { server }),
+      ...(tool === undefined ? {} : { tool }),
       ...(from === undefined ? {} : { from: instantOption('--from', from) }),
       ...(to === undefined ? {} : { to: instantOption('--to', to) }),
       ...(limit === undefined
