@@ -89,6 +89,10 @@ test('runWithSecrets: with a name missing the command does not run', async () =>
     code: 'MISSING_SECRETS',
     message:
       "2 secrets have no value here: 'gone' (not found; for A), 'also/gone' (not found; for B).",
+    details: {
+      missing: ['gone: not found', 'also/gone: not found'],
+      remedy: 'store the named secrets or choose --on-missing',
+    },
   })
   assert.throws(() => readFileSync(join(directory, 'ran')))
 })

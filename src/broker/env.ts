@@ -29,6 +29,8 @@ export interface ExportRequest {
   readonly directory: string
 }
 
+const REMEDY = 'store the named secrets or choose --on-missing'
+
 /** A sentence for the person; it has names and paths in it, never a value. */
 export type Warn = (sentence: string) => Promise<void>
 
@@ -49,7 +51,7 @@ export async function runWithSecrets(
     files.push(...(await readEntries(directory, '.env', warn, { isOptional: true })))
   for (const file of request.envFiles) files.push(...(await readEntries(directory, file, warn)))
   const merged = mergeEntries([...files, ...request.assignments.map(assignment)])
-  const { entries, missing } = await resolveEnv(merged, use, request.onMissing)
+  const { entries, missing } = await resolveEnv(merged, use, request.onMissing, REMEDY)
   for (const one of missing) await warn(`No value for ${describeMissing(one)}.`)
   return runChild({ command, entries, environment })
 }
@@ -65,7 +67,7 @@ export async function exportEnv(
   warn: Warn,
 ): Promise<SecretText> {
   const file = await readEntries(request.directory, request.file, warn)
-  const { entries, missing } = await resolveEnv(file, use, request.onMissing)
+  const { entries, missing } = await resolveEnv(file, use, request.onMissing, REMEDY)
   for (const one of missing) await warn(`No value for ${describeMissing(one)}.`)
   return renderExport(entries, request.format)
 }

@@ -45,6 +45,7 @@ const REASONS: Record<MissingReason, string> = {
 /**
  * Resolves the references of all entries with one question to the vault, in which each path stands once.
  *
+ * @param remedy of what is missing, where there is more than to store it
  * @throws {Fault} `MISSING_SECRETS` that names every path without a value, `BAD_INPUT` for a reference without a name,
  *   and whatever the vault throws. No value is kept then
  */
@@ -52,6 +53,7 @@ export async function resolveEnv(
   entries: readonly EnvEntry[],
   use: UseSecrets,
   onMissing: OnMissing,
+  remedy: string | null = null,
 ): Promise<ResolvedEnv> {
   const templates = entries.map((entry) => ({ entry, references: referencesOf(entry) }))
   const paths = [
@@ -73,7 +75,7 @@ export async function resolveEnv(
           .filter(({ references }) => references.some((one) => one.path === path))
           .map(({ entry }) => entry.name),
       }))
-    if (missing.length > 0 && onMissing === 'error') throw missingFault(missing)
+    if (missing.length > 0 && onMissing === 'error') throw missingFault(missing, remedy)
     return {
       entries: templates.map(({ entry, references }) => ({
         name: entry.name,
@@ -91,7 +93,7 @@ export function describeMissing({ path, reason, names }: MissingSecret): string 
   return `${shownName(path)} (${REASONS[reason]}; for ${names.join(', ')})`
 }
 
-function missingFault(missing: readonly MissingSecret[]): Fault {
+function missingFault(missing: readonly MissingSecret[], remedy: string | null): Fault {
   const count = missing.length === 1 ? '1 secret has' : `${missing.length} secrets have`
   const cure = missing.some(({ reason }) => reason === 'ACCESS_DENIED')
     ? " What is denied is allowed by a glob under 'run' in .sallyport.yml and then 'sallyport allow'."
@@ -99,7 +101,12 @@ function missingFault(missing: readonly MissingSecret[]): Fault {
   return new Fault(
     'MISSING_SECRETS',
     `${count} no value here: ${missing.map(describeMissing).join(', ')}.${cure}`,
-    { details: { missing: missing.map(({ path, reason }) => `${path}: ${REASONS[reason]}`) } },
+    {
+      details: {
+        missing: missing.map(({ path, reason }) => `${path}: ${REASONS[reason]}`),
+        ...(remedy !== null && { remedy }),
+      },
+    },
   )
 }
 

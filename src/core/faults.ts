@@ -59,7 +59,7 @@ export const FAULTS = {
   METHOD_NOT_ALLOWED: { http: 405, exit: 2, help: 'use one of the methods in Allow' },
   UNSUPPORTED_MEDIA: { http: 415, exit: 2, help: 'send JSON with Content-Type: application/json' },
   TOO_LARGE: { http: 413, exit: 2, help: 'send less at once' },
-  MISSING_SECRETS: { http: 404, exit: 1, help: 'store the named secrets or choose --on-missing' },
+  MISSING_SECRETS: { http: 404, exit: 1, help: 'store the named secrets' },
   KEY_SOURCE_UNAVAILABLE: {
     http: 503,
     exit: 7,

@@ -153,7 +153,10 @@ test('a server that was added is asked as calls reach it: with its command, or i
 
   const early = await init('--server', 'hub')
   assert.equal(early.code, 7)
-  assert.match(early.stderr, /'hub\/token' \(not found; for Authorization\)/)
+  assert.match(
+    early.stderr,
+    /'hub\/token' \(not found; for Authorization\)\. store the named secrets$/m,
+  )
   assert.equal(server.got.length, 0)
   const again = await openTestVault({ home })
   try {
