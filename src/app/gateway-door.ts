@@ -250,7 +250,7 @@ function upstreamOf(
     const server = await httpServer(
       { settings, stack: async () => stack },
       target,
-      personOf(name),
+      personOf(name, 'mcp-http'),
       name,
     )
     const upstream = httpUpstream({ ...server, log, maxMessageBytes }, ears)

@@ -1,7 +1,7 @@
 import type { Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { UpstreamHeader } from '../core/gateway-port.ts'
-import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
+import { type Caller, type Channel, LOCAL_PERSON } from '../core/principals.ts'
 import type { OwnLimits } from '../core/server-limits.ts'
 import type { VaultPort } from '../core/vault-port.ts'
 import {
@@ -9,7 +9,7 @@ import {
   headersFromVault,
   type UpstreamCredentials,
 } from '../gateway/index.ts'
-import type { LoginPlace } from '../gateway/oauth/index.ts'
+import type { LoginUse } from '../gateway/oauth/index.ts'
 import type { Outgoing } from '../net/index.ts'
 import type { Stack } from './open-stack.ts'
 
@@ -45,7 +45,11 @@ export async function httpServer(
     credentials:
       registered === null
         ? headers
-        : await withLogin({ server: registered, url: target.url }, headers, stack),
+        : await withLogin(
+            { server: registered, url: target.url, channel: by.channel },
+            headers,
+            stack,
+          ),
     answerMs: { ...settings.serverLimits, ...target.limits }.callMs,
   }
 }
@@ -53,13 +57,15 @@ export async function httpServer(
 /**
  * By whom the secrets of a registered server's headers are used: its person wrote them there, and whoever calls the
  * server is given none of them.
+ *
+ * @param channel by which it is used
  */
-export function personOf(server: string): Caller {
-  return { principal: LOCAL_PERSON, channel: 'mcp-stdio', client: `gateway to ${server}` }
+export function personOf(server: string, channel: Channel): Caller {
+  return { principal: LOCAL_PERSON, channel, client: `gateway to ${server}` }
 }
 
 async function withLogin(
-  place: LoginPlace,
+  place: LoginUse,
   headers: UpstreamCredentials,
   stack: () => Promise<Stack>,
 ): Promise<UpstreamCredentials> {

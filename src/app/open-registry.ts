@@ -46,7 +46,7 @@ export function openRegistry(parts: RegistryParts): () => Promise<OpenRegistry> 
       revokeGrants: (tx, server, at) => revokeGrantsOf(identity.tables, tx, server, at),
       grantsNaming: (tx, policy) => grantsNaming(identity.tables, tx, policy),
       rowMac: keys.rowMac,
-      revoke: async (login) => (await logins()).revoke(login),
+      revoke: async (...login) => (await logins()).revoke(...login),
     })
     return { ...registry, logins }
   })
@@ -67,13 +67,13 @@ async function openLogins(parts: RegistryParts, { tables }: Registry): Promise<L
     net,
     standing: identity.standing,
     document: settings.clientDocument,
-    headersOf: async ({ name, target }) =>
+    headersOf: async ({ name, target }, channel) =>
       target.kind === 'http' && target.headers.length > 0
-        ? headersOf(settings, values, target.headers, personOf(name)).headers()
+        ? headersOf(settings, values, target.headers, personOf(name, channel)).headers()
         : {},
-    async valueOf(server, reference) {
+    async valueOf({ server, channel }, reference) {
       const texts = [{ name: 'client secret', value: reference }]
-      const [resolved] = await resolvedFor(settings, values, texts, personOf(server))
+      const [resolved] = await resolvedFor(settings, values, texts, personOf(server, channel))
       if (resolved === undefined) throw new RangeError('one text is one value')
       return resolved.value
     },

@@ -294,7 +294,8 @@ async function overHttp(
     import('../gateway/index.ts'),
     import('./http-server.ts'),
   ])
-  const by = added === null ? await parts.agent() : personOf(added)
+  const agent = await parts.agent()
+  const by = added === null ? agent : personOf(added, agent.channel)
   const server = await httpServer(parts, target, by, added)
   let fail: (fault: Fault) => void = () => {}
   const failed = new Promise<never>((_, reject) => {

@@ -102,7 +102,7 @@ export async function serveWrapped(
     const server = await httpServer(
       parts,
       target,
-      request.server === null ? caller : personOf(name),
+      request.server === null ? caller : personOf(name, caller.channel),
       request.server,
     )
     try {

@@ -30,7 +30,7 @@ export interface RegistryParts {
   /** Asked within the transaction that takes a policy away. */
   readonly grantsNaming: GrantsNaming
   /** Takes the tokens of a login back that the store has no more. */
-  readonly revoke: (login: LoginRow) => Promise<boolean>
+  readonly revoke: (login: LoginRow, by: Caller) => Promise<boolean>
 }
 
 interface Refused {

@@ -34,7 +34,7 @@ export function createRegistry(parts: {
   readonly revokeGrants: RevokeGrants
   readonly grantsNaming: GrantsNaming
   readonly rowMac: RowMac
-  readonly revoke: (login: LoginRow) => Promise<boolean>
+  readonly revoke: (login: LoginRow, by: Caller) => Promise<boolean>
 }): Registry {
   const { rowMac, ...rest } = parts
   const tables = registryTables(rowMac)

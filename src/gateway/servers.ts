@@ -51,7 +51,7 @@ export function createServers(parts: RegistryParts): ServerPort {
     },
     async remove(caller, name, expected) {
       const { row, login } = (await ledger.commit(remove, { caller, name, expected })).value
-      if (login !== null) await parts.revoke(login)
+      if (login !== null) await parts.revoke(login, caller)
       return serverInfo(row)
     },
   }

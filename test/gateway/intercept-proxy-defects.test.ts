@@ -229,6 +229,8 @@ test('the header of a server is sent by the door as well, and its secret to nobo
   const said = await (await call(1, 't')).text()
   assert.ok(got.length > 1 && got.every((one) => one.headers['x-key'] === `Bearer ${value}`), said)
   assert.ok(!said.includes(value))
+  const [read] = await vault.audit.query({ path: 'hub/key', action: 'secret.use' })
+  assert.deepEqual([read?.actor, read?.channel], ['person:local', 'mcp-http'])
 })
 
 test('a batch is answered in one list, whether its server answers as JSON, on a stream or not at all', async () => {

@@ -49,7 +49,7 @@ async function loggedIn(name: string): Promise<void> {
 async function upstreamOf(name: string, url: string, by: TestVault = vault) {
   const { keeper } = await (await by.registry()).logins()
   return upstreamAt(url, {
-    credentials: loginCredentials(keeper, { server: name, url }, NO_CREDENTIALS),
+    credentials: loginCredentials(keeper, { server: name, url, channel: 'cli' }, NO_CREDENTIALS),
   })
 }
 

@@ -267,6 +267,8 @@ test('who we are, in the order of MCP: by hand, by a document, by registering', 
   assert.equal((await loggedIn(name)).clientId, 'by-hand')
   assert.equal((await loggedIn(name, { clientId: 'without-proof' })).clientId, 'without-proof')
   assert.deepEqual(authorization.at('/register'), [])
+  const [read] = await vault.audit.query({ path, action: 'secret.use' })
+  assert.deepEqual([read?.actor, read?.channel], ['person:local', 'cli'])
   const basic = Buffer.from(`by-hand:${secret}`).toString('base64')
   assert.deepEqual(
     authorization.at('/token').map((one) => [one.authorization, one.form.get('client_id')]),
@@ -366,7 +368,10 @@ test('a login counts for the address at which it was made, and for nobody else',
   await refused(logins.finish(PERSON, answer), 'NOT_FOUND', /no server/)
   // Nobody keeps what was given, so it was taken back.
   assert.equal(authorization.at('/revoke').length, 2)
-  assert.equal(await logins.keeper.current({ server: name, url: 'https://a.example/mcp' }), null)
+  assert.equal(
+    await logins.keeper.current({ server: name, url: 'https://a.example/mcp', channel: 'cli' }),
+    null,
+  )
 })
 
 test('no record, no column and no error holds a token, and the audit vouches for every login', async () => {

@@ -148,7 +148,7 @@ for (const store of [SQLITE, POSTGRES]) {
       const begun = await logins.begin(PERSON, 'hub', redirect, {})
       await logins.finish(PERSON, await browse(begun.url, redirect))
       const twin = await (await (await open.twin(vault)).registry()).logins()
-      const place = { server: 'hub', url: guard.url }
+      const place = { server: 'hub', url: guard.url, channel: 'cli' } as const
       const keepers = [logins.keeper, twin.keeper]
       const held = await Promise.all(keepers.map((one) => one.current(place)))
       const renewed = await Promise.all(

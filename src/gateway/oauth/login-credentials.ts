@@ -1,7 +1,7 @@
 import { Unanswered, type UpstreamCredentials } from '../http-exchange.ts'
 import { Told } from '../upstream-credentials.ts'
 import { bearerChallenge, scopesIn } from './challenge.ts'
-import type { HeldLogin, LoginKeeper, LoginPlace } from './login-keeper.ts'
+import type { HeldLogin, LoginKeeper, LoginUse } from './login-keeper.ts'
 
 /**
  * What a registered server is shown: the headers that were added with it, and the token of the login at it. What a
@@ -11,7 +11,7 @@ import type { HeldLogin, LoginKeeper, LoginPlace } from './login-keeper.ts'
  */
 export function loginCredentials(
   keeper: LoginKeeper,
-  place: LoginPlace,
+  place: LoginUse,
   base: UpstreamCredentials,
 ): UpstreamCredentials {
   const told = new Told()

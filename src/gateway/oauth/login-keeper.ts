@@ -3,6 +3,7 @@ import { changeLane, type Ledger, type Settled } from '../../audit/index.ts'
 import type { Db, Tx } from '../../core/db-port.ts'
 import { asFault, type Fault, isFault } from '../../core/faults.ts'
 import type { Log } from '../../core/log.ts'
+import type { Channel } from '../../core/principals.ts'
 import { SecretText } from '../../core/secret-text.ts'
 import { type Clock, type EpochMs, monotonicMs, sleep } from '../../core/time.ts'
 import { sha256 } from '../../crypto/index.ts'
@@ -24,7 +25,10 @@ export interface LoginKeeperParts {
   readonly table: MacTable<LoginRow>
   readonly net: () => Promise<Outgoing>
   /** The value of a `secret://` reference, for a server. @throws {Fault} `MISSING_SECRETS` */
-  readonly valueOf: (server: string, reference: string) => Promise<SecretText>
+  readonly valueOf: (
+    use: Pick<LoginUse, 'server' | 'channel'>,
+    reference: string,
+  ) => Promise<SecretText>
 }
 
 /** A login as requests to its server are made with it. */
@@ -43,6 +47,11 @@ export interface HeldLogin {
 export interface LoginPlace {
   readonly server: string
   readonly url: string
+}
+
+export interface LoginUse extends LoginPlace {
+  /** Of whoever uses it: what a renewal reads of the vault is recorded with it. */
+  readonly channel: Channel
 }
 
 /** So long it is not looked whether another process changed something. */
@@ -97,7 +106,7 @@ export class LoginKeeper {
    *
    * @throws {Fault} `NET_…` when its token has ended and no other is to be had at the moment
    */
-  async current(place: LoginPlace): Promise<HeldLogin | null> {
+  async current(place: LoginUse): Promise<HeldLogin | null> {
     const login = await this.#look(place)
     if (login === null || login.state === 'needed' || login.renewAt === null) return login
     const now = this.#parts.clock()
@@ -115,7 +124,7 @@ export class LoginKeeper {
    *
    * @param mustWait whether there is nothing to go on with while another process renews it
    */
-  renewed(place: LoginPlace, stale: HeldLogin, mustWait = true): Promise<HeldLogin | null> {
+  renewed(place: LoginUse, stale: HeldLogin, mustWait = true): Promise<HeldLogin | null> {
     // Whoever has to wait does not join somebody who comes back without a new token.
     const turn = `${placeKey(place)} ${mustWait}`
     const known = this.#renewing.get(turn)
@@ -183,7 +192,7 @@ export class LoginKeeper {
   }
 
   async #renewOnce(
-    place: LoginPlace,
+    place: LoginUse,
     stale: HeldLogin,
     mustWait: boolean,
   ): Promise<HeldLogin | null> {
@@ -205,7 +214,7 @@ export class LoginKeeper {
     }
   }
 
-  async #renewLeased(place: LoginPlace, stale: HeldLogin): Promise<HeldLogin | null> {
+  async #renewLeased(place: LoginUse, stale: HeldLogin): Promise<HeldLogin | null> {
     const { db, keys, clock, net, valueOf } = this.#parts
     const found = await db.read(async (reader) => {
       const row = await this.#rowOf(reader, place)
@@ -224,7 +233,7 @@ export class LoginKeeper {
     const parts = await tokenParts(
       new LoginNet(await net(), new URL(place.url)),
       secrets,
-      (reference) => valueOf(place.server, reference),
+      (reference) => valueOf(place, reference),
     )
     try {
       const tokens = await renewedTokens(parts, secrets.refresh, secrets.resource, clock())

@@ -4,7 +4,7 @@ import type { Tx } from '../../core/db-port.ts'
 import { Fault } from '../../core/faults.ts'
 import type { ServerInfo, ServerTarget } from '../../core/gateway-port.ts'
 import type { StandingPort } from '../../core/identity-port.ts'
-import { type Caller, principalName } from '../../core/principals.ts'
+import { type Caller, type Channel, principalName } from '../../core/principals.ts'
 import { type EpochMs, epochMs } from '../../core/time.ts'
 import type { LoginBegun, LoginInfo, LoginPort, LoginWish } from '../../core/upstream-login-port.ts'
 import { sha256 } from '../../crypto/index.ts'
@@ -40,7 +40,10 @@ export interface LoginsParts extends Omit<LoginKeeperParts, 'table'> {
   /** https address of the document that says who this program is, or null. */
   readonly document: string | null
   /** What a server is shown beside a token, names in lower case. */
-  readonly headersOf: (server: ServerInfo) => Promise<Readonly<Record<string, string>>>
+  readonly headersOf: (
+    server: ServerInfo,
+    channel: Channel,
+  ) => Promise<Readonly<Record<string, string>>>
 }
 
 /** So long a person has in the browser. */
@@ -124,7 +127,7 @@ export class Logins implements LoginPort {
     const { server, before } = (await ledger.commit(this.#ask, { caller, server: name })).value
     const url = loginUrl(server)
     const net = await this.#netTo(url)
-    const found = await protectedResource(net, await this.#parts.headersOf(server))
+    const found = await protectedResource(net, await this.#parts.headersOf(server, caller.channel))
     const authorizer = await authorizationServer(net, found.issuer)
     const isKnown = before?.row.issuer === found.issuer && before.row.url === url
     const known = isKnown ? before : null
@@ -173,7 +176,7 @@ export class Logins implements LoginPort {
     const parts = await tokenParts(
       await this.#netTo(attempt.url),
       { server: attempt.secrets.server, client: attempt.who.client },
-      (reference) => valueOf(attempt.server, reference),
+      (reference) => valueOf({ server: attempt.server, channel: caller.channel }, reference),
     )
     const wanted = { ...attempt, resource: attempt.secrets.resource }
     const tokens = await tokensForCode(parts, back, wanted, clock())
@@ -187,7 +190,8 @@ export class Logins implements LoginPort {
       throw error
     }
     // Tokens of the same client may hang together: taking back the old ones could take the new ones along.
-    if (before !== null && before.row.client_id !== row.client_id) await this.revoke(before.row)
+    if (before !== null && before.row.client_id !== row.client_id)
+      await this.revoke(before.row, caller)
     return loginInfo(row)
   }
 
@@ -210,18 +214,20 @@ export class Logins implements LoginPort {
     name: string,
   ): Promise<{ readonly issuer: string; readonly isRevoked: boolean }> {
     const { value: row } = await this.#parts.ledger.commit(this.#drop, { caller, server: name })
-    return { issuer: row.issuer, isRevoked: await this.revoke(row) }
+    return { issuer: row.issuer, isRevoked: await this.revoke(row, caller) }
   }
 
   /** Takes the tokens of a login back that is in the store no more. @returns whether that was offered and worked */
-  async revoke(row: LoginRow): Promise<boolean> {
+  async revoke(row: LoginRow, { channel }: Caller): Promise<boolean> {
     const { db, keys, valueOf, log } = this.#parts
     try {
       const secrets = await db.read((reader) => openLogin(keys, reader, row))
       if (secrets.server.revocationEndpoint === null) return false
       const { revoked } = await import('./token-endpoint.ts')
       const net = await this.#netTo(row.url)
-      const parts = await tokenParts(net, secrets, (reference) => valueOf(row.server, reference))
+      const parts = await tokenParts(net, secrets, (reference) =>
+        valueOf({ server: row.server, channel }, reference),
+      )
       return await revoked(parts, secrets)
     } catch {
       log.warn('the tokens of a login could not be taken back', { server: row.server })
