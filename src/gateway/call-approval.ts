@@ -67,14 +67,14 @@ const OF_PROTOCOL = 'io.modelcontextprotocol/'
 /** All parameters that reach the server, but for what belongs to one try. */
 function boundParams({ what, args }: AskedCall): Members {
   const { _meta: meta, ...params } = what.isMethod ? args : { ...what.params, arguments: args }
-  return { ...params, ...metaOf(meta, (name) => !isOfOneTry(name)) }
+  return { ...params, ...metaOf(meta, (name, value) => !isOfOneTry(name, value)) }
 }
 
 /** @returns nothing where nothing is left of it */
-function metaOf(meta: unknown, keeps: (name: string) => boolean): Members {
+function metaOf(meta: unknown, keeps: (name: string, value: unknown) => boolean): Members {
   if (meta === undefined) return {}
   if (!isObject(meta)) return { _meta: meta }
-  const kept = Object.entries(meta).filter(([name]) => keeps(name))
+  const kept = Object.entries(meta).filter(([name, value]) => keeps(name, value))
   return kept.length === 0 ? {} : { _meta: Object.fromEntries(kept) }
 }
 

@@ -246,10 +246,14 @@ function holderIn({ inner }: State): string | null {
 
 function besideOf(request: Request): string {
   const { text, params } = request
+  const given = isObject(params?.value) ? params.value['_meta'] : undefined
   const told = params === null ? null : memberOf(text.slice(params.start, params.end), '_meta')
   const meta = told?.startsWith('{') === true ? told : '{}'
   const extras = extrasOf(request).map((one) => `${JSON.stringify(one.name)}:${one.text}`)
-  const members = sortedMembers(meta, (name) => !isOfOneTry(name))
+  const members = sortedMembers(
+    meta,
+    (name) => !isOfOneTry(name, isObject(given) ? given[name] : undefined),
+  )
   return digestWithHeld(`[${members},{${extras.join(',')}}]`)
 }
 

@@ -27,17 +27,26 @@ export function readToolCall(
   return { call: { request, tool: name, params, args, isModern: isModern(params) } }
 }
 
-const OF_ONE_TRY: ReadonlySet<string> = new Set(['progressToken', 'traceparent', 'tracestate'])
+const OF_ONE_TRY: ReadonlySet<string> = new Set(['progressToken', 'traceparent'])
 /** What clients call a try by: `claudecode/toolUseId`, `vscode.requestId`. */
 const ID_OF_TRY =
-  /(?:^|[./_-])(?:tool[_-]?use|tool[_-]?call|call|request|conversation|chat|turn|message|trace|span|correlation)[_-]?id$/i
+  /(?:^|[./_-])(?:tool[_-]?use|tool[_-]?call|call|request|turn|message|trace|span|correlation)[_-]?id$/i
+/** Hardly more fits in there than a name for something. */
+const ID = /^[A-Za-z0-9\-_.:/+=]{1,128}$/
+/** W3C Trace Context, "tracestate Header". */
+const TRACE_STATE = /^[\x20-\x7e]{1,512}$/
 
 /**
  * Whether a member of `_meta` is another one at each try of one call, and a server does nothing otherwise by it: the
- * name by which it tells of progress, the place of the call in a trace, an id that the client gave to the try.
+ * name by which it tells of progress, the place of the call in a trace, an id that the client gave to the try. What is
+ * called one and says more than an id does is none.
  */
-export function isOfOneTry(name: string): boolean {
-  return OF_ONE_TRY.has(name) || ID_OF_TRY.test(name)
+export function isOfOneTry(name: string, value: unknown): boolean {
+  if (name === 'tracestate') return typeof value === 'string' && TRACE_STATE.test(value)
+  if (!OF_ONE_TRY.has(name) && !ID_OF_TRY.test(name)) return false
+  return typeof value === 'string'
+    ? ID.test(value)
+    : typeof value === 'number' || typeof value === 'bigint'
 }
 
 const VERSION = 'io.modelcontextprotocol/protocolVersion'

@@ -86,6 +86,14 @@ const others: readonly (readonly [what: string, params: object, extra?: object])
   ['no meta', { _meta: {} }],
   ['an id of something else', { _meta: { tenant: 'a', accountId: '7' } }],
   ['an id that a server may go by', { _meta: { tenant: 'a', session_id: '7' } }],
+  ['an id that is more than one', { _meta: { tenant: 'a', 'acme.message_id': { to: 'mallory' } } }],
+  ['an id in a list', { _meta: { tenant: 'a', 'acme.message_id': ['7'] } }],
+  ['an id with words', { _meta: { tenant: 'a', 'claudecode/toolUseId': 'pay mallory' } }],
+  ['an id as long as a text', { _meta: { tenant: 'a', 'vscode.requestId': 'x'.repeat(129) } }],
+  ['whom it goes to', { _meta: { tenant: 'a', 'acme/chat_id': '7' } }],
+  ['where it is said', { _meta: { tenant: 'a', conversationId: '7' } }],
+  ['a place in a trace that is none', { _meta: { tenant: 'a', traceparent: { to: 'mallory' } } }],
+  ['state of a trace that is none', { _meta: { tenant: 'a', tracestate: { to: 'mallory' } } }],
   ['a task', { _meta: { tenant: 'a' }, task: { ttl: 60_000 } }],
   ['another parameter', { _meta: { tenant: 'a' }, dry_run: false }],
   ['a member beside the parameters', { _meta: { tenant: 'a' } }, { tenant: 'b' }],
@@ -109,9 +117,13 @@ test('other parameters that reach the server are another call; what belongs to o
     assert.deepEqual(one.toServer, [], what)
   }
   const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-  const ids = { 'claudecode/toolUseId': 'toolu_2', 'vscode.requestId': '2' }
+  const ids = {
+    'claudecode/toolUseId': 'toolu_2',
+    'vscode.requestId': 'a'.repeat(128),
+    'acme.message_id': 7,
+  }
   await call(3, {
-    _meta: { traceparent, tracestate: 'x=1', tenant: 'a', progressToken: 7, ...ids },
+    _meta: { traceparent, tracestate: 'x=1,y@z=s:2;t', tenant: 'a', progressToken: 7, ...ids },
   })
   assert.equal(one.toServer.length, 1)
 })

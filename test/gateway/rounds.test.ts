@@ -289,6 +289,10 @@ test('what a person allowed is allowed in all its rounds, and with nothing else 
   const same = { inputResponses: YES, requestState: second }
   assert.equal(await say(6, same, { tenant: 'a', progressToken: 'other' }), null)
   assert.equal(one.toServer.length, 3)
+  const third = { inputResponses: YES, requestState: (await one.answer(ASK)).result?.requestState }
+  const more = { tenant: 'a', 'acme/request_id': { to: 'mallory' } }
+  assert.match(saidOf(await say(7, third, more)), /^\[APPROVAL REQUIRED\]/)
+  assert.equal(one.toServer.length, 3)
 })
 
 test('a state that is not ours, too old, or of another policy is refused', async () => {
