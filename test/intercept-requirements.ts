@@ -205,6 +205,7 @@ export const INTERCEPT_REQUIREMENTS: readonly Requirement[] = [
     'what a server asks of a client, sampling and elicitation among it, is judged, and so is what is answered',
     'test/gateway/questions.test.ts#requests of a legacy server have the same rules, and their answers are inspected',
     'test/gateway/questions.test.ts#under default deny no question of a server reaches the client, whatever the call is',
+    'test/gateway/questions.test.ts#what a client answers is judged by the rule of the question as it is then, and is no other question',
   ),
   done(
     'PD-10',

@@ -111,9 +111,10 @@ export class CallPath {
       paid,
       took: '',
       args: what.args,
+      said: what.answer?.value,
       subject: null,
       decision: ALLOWED,
-      names: null,
+      names: what.answer?.names ?? null,
       recorded: null,
       passed: null,
       recording: null,
@@ -308,16 +309,17 @@ export class CallPath {
 
   #inspect(underway: Underway): Denial | null | Promise<Denial | null> {
     const { what, caller } = underway
-    if (what.isFromServer) return null
-    const name = underway.task?.tool ?? what.name
+    const { answer, isFromServer } = what
+    if (isFromServer && answer === undefined) return null
+    const name = answer === undefined ? (underway.task?.tool ?? what.name) : 'answer'
     const isKnown = !what.isMethod && underway.hiddenBy === null
     const schema = isKnown ? this.tools.schemaOf(name) : undefined
     const inspected = this.#options.inspection.input(
       caller,
       name,
-      underway.args,
+      answer === undefined ? underway.args : answer.value,
       schema,
-      what.message,
+      answer?.message ?? what.message,
     )
     return inspected instanceof Promise
       ? inspected.then((found) => this.#inspected(underway, found))
@@ -336,6 +338,10 @@ export class CallPath {
         text: inspected.refusal,
         isRecorded: false,
       }
+    if (underway.what.answer !== undefined) {
+      underway.said = inspected.value
+      return null
+    }
     if (inspected.value === underway.args) return null
     underway.args = inspected.value as Judgeable['args']
     // What goes on is what has to be allowed.
@@ -459,7 +465,7 @@ export class CallPath {
     // What is hidden was noted as that.
     if (underway.hiddenBy !== null) return null
     if (recorder === undefined || subject === null || !isRecording(policies)) return null
-    if (what.message.kind !== 'request') return null
+    if (what.message.kind !== 'request' || what.answer !== undefined) return null
     const isCounted = paid === null && verdict !== 'denied' && verdict !== 'hidden'
     const charges = isCounted
       ? decision.charges.map((one) =>
@@ -511,12 +517,13 @@ export class CallPath {
   }
 
   #recorded({ what, caller, known, args, names, policies, took }: Underway): AuditedCall {
-    const { name, isMethod, params } = what
+    const { name, isMethod, params, answer } = what
     const call: AuditedCall = {
       caller,
       server: this.#options.server,
       name,
       isMethod,
+      isAnswer: answer !== undefined,
       keys: names ?? Object.keys(args),
       revision: revisionOf(policies),
       took,
@@ -535,7 +542,10 @@ export class CallPath {
     return {
       text: textOf(underway),
       isHidden: hiddenBy !== null,
-      paid: { taken: underway.passed?.taken ?? [] },
+      paid: {
+        taken: underway.passed?.taken ?? [],
+        isOther: underway.passed?.approval === undefined,
+      },
       tool: underway.task?.tool ?? null,
       judgeResult:
         decision.judgesResult && subject !== null

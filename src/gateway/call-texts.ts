@@ -13,6 +13,8 @@ export interface AuditedCall {
   readonly isMethod: boolean
   /** Of a method that is about what a call made: the tool that was called. */
   readonly tool?: string | undefined
+  /** Whether it is what the client said to what the server asked. */
+  readonly isAnswer?: boolean
   readonly keys: readonly string[]
   /** First characters of the digests of the policies, or null without one. */
   readonly revision: string | null
@@ -53,7 +55,7 @@ const MAX_KEY = 100
 
 /** What is recorded of it. */
 export function recordOf(
-  { caller, server, name, isMethod, tool, keys, revision, took, trace }: AuditedCall,
+  { caller, server, name, isMethod, tool, isAnswer, keys, revision, took, trace }: AuditedCall,
   kind: 'intent' | 'refusal',
   by: string,
   shadow: string | null = null,
@@ -70,6 +72,7 @@ export function recordOf(
       keys: shownKeys(keys),
       policy: revision,
       took,
+      ...(isAnswer === true && { answer: true }),
       ...(trace !== undefined && { trace }),
       ...(shadow !== null && { shadow }),
     },
@@ -78,12 +81,13 @@ export function recordOf(
 
 /** As `recordOf` says it, as text. */
 export function callText(call: AuditedCall): RecordText {
-  const { caller, isMethod, tool, took, trace } = call
+  const { caller, isMethod, tool, isAnswer, took, trace } = call
   const head = recordHead(isMethod ? 'method.call' : 'tool.call', caller)
   const traced = trace === undefined ? '' : `,"trace":${quoted(trace)}`
   const about = tool === undefined ? '' : `,"tool":${quoted(shownName(tool))}`
+  const answered = isAnswer === true ? ',"answer":true' : ''
   // Names of steps and numbers.
-  return { head, detail: detailOf(call), rest: `${about},"took":"${took}"${traced}` }
+  return { head, detail: detailOf(call), rest: `${about},"took":"${took}"${answered}${traced}` }
 }
 
 /** A change of what was taken needs no more than whose it was. */

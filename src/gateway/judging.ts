@@ -1,6 +1,6 @@
 import type { CallOutcome } from '../audit/index.ts'
 import type { Soon } from '../core/soon.ts'
-import type { Notification, Request } from '../mcp/wire/index.ts'
+import type { Notification, Request, Response } from '../mcp/wire/index.ts'
 import type { Denial } from './denial.ts'
 import type { Paid } from './rounds.ts'
 import type { ToolCall } from './tool-call.ts'
@@ -17,6 +17,16 @@ export interface Judgeable {
   readonly isPart?: true
   readonly params: Readonly<Record<string, unknown>>
   readonly args: Readonly<Record<string, unknown>>
+  /** What the client says to what the server asked: judged by the same rule, inspected, and what goes on. */
+  readonly answer?: ClientAnswer
+}
+
+export interface ClientAnswer {
+  readonly message: Response
+  /** Of its body. */
+  readonly value: unknown
+  /** Of the members of that. */
+  readonly names: readonly string[]
 }
 
 export function judgeableCall({ request, tool, params, args }: ToolCall): Judgeable {

@@ -13,8 +13,10 @@ import {
 } from '../mcp/wire/index.ts'
 import { type PoliciesNow, passesFreely } from './applied-policies.ts'
 import type { CallPath } from './call-path.ts'
+import type { CallJudged } from './judging.ts'
 import type { MessageInspection } from './message-inspection.ts'
-import { said, saidTo, textOf } from './relay-messages.ts'
+import { judgeableAnswer, type Question } from './open-questions.ts'
+import { methodDenial, said, saidTo } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
 import type { Paid, Resumed } from './rounds.ts'
 import { isObject } from './tool-call.ts'
@@ -107,40 +109,42 @@ function areAnswers(answers: unknown): boolean {
   return isObject(answers) && Object.values(answers).every((one) => isObject(one) || isHeld(one))
 }
 
-/** Tells a server what the person or the model behind the client answers it, or that it may not be told. */
-export function answerGoesOn(
-  { toServer, inspection, log }: RelayOptions,
-  caller: Caller,
-  response: Response,
-): Promise<void> {
-  const refuse = (why: string): void =>
-    toServer(errorAnswer(response.idText, RPC_ERRORS.internal, why), null)
-  return judgedAnswer(inspection, caller, response).then(
-    (text) => {
-      if (text === null) refuse('The answer was refused.')
-      else toServer(text, response)
-    },
-    (error: unknown) => {
-      log.warn('an answer of the client was not passed on', { reason: said(error) })
-      refuse('The answer could not be judged.')
-    },
-  )
-}
-
 /**
- * What the person or the model behind the client answers a server, as it may go on.
- *
- * @returns null when inspection refuses it
- * @throws {Fault} when it cannot be judged
+ * Tells a server what the person or the model behind the client answers it, or that it may not be told: since it asked,
+ * the client may have been frozen, or the policy changed.
  */
-async function judgedAnswer(
-  inspection: MessageInspection,
+export async function answerGoesOn(
+  { path, toServer, log }: RelayOptions,
   caller: Caller,
   response: Response,
-): Promise<string | null> {
-  const { value, hasTwins, problem } = judgedPart(response, response.body)
-  if (hasTwins || problem !== null)
-    throw new Fault('BAD_INPUT', `The answer ${problem ?? 'says a name twice'}.`)
-  const inspected = await inspection.input(caller, 'answer', value, undefined, response)
-  return 'value' in inspected ? textOf(response, response.body, value, inspected.value) : null
+  question: Question,
+): Promise<void> {
+  const { idText } = response
+  const refuse = (reason: string, text: string): void => {
+    log.warn('an answer of the client was not passed on', { reason })
+    toServer(text, null)
+  }
+  const internal = (why: string): string => errorAnswer(idText, RPC_ERRORS.internal, why)
+  let judged: CallJudged
+  try {
+    const { value, hasTwins, problem } = judgedPart(response, response.body)
+    if (hasTwins || problem !== null)
+      throw new Fault('BAD_INPUT', `The answer ${problem ?? 'says a name twice'}.`)
+    const what = judgeableAnswer(question, response, value)
+    judged = await path.judgeNow(what, caller, question.paid)
+  } catch (error) {
+    refuse(said(error), internal('The answer could not be judged.'))
+    return
+  }
+  if ('denial' in judged) {
+    const { denial } = judged
+    const isInspected = denial.rule === 'INSPECTION_REFUSED'
+    refuse(
+      denial.rule,
+      isInspected ? internal('The answer was refused.') : methodDenial(response, denial),
+    )
+    return
+  }
+  toServer(judged.text, response)
+  await judged.settle('answered')
 }

@@ -36,6 +36,7 @@ import {
 import { leftUnanswered } from './large-lines.ts'
 import { LISTEN, listeningJudged } from './listened-resources.ts'
 import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import { OpenQuestions } from './open-questions.ts'
 import { OpenRequests } from './open-requests.ts'
 import { Patience } from './patience.ts'
 import { searchedFor } from './plain-messages.ts'
@@ -75,8 +76,8 @@ export class Relay {
   /** The same without what the client says of itself. */
   #cameAs: Caller
   readonly #asked = new OpenRequests()
-  /** Ids of requests of the server. */
-  readonly #askedByServer = new Set<string>()
+  /** Requests of the server. */
+  readonly #askedByServer = new OpenQuestions()
   readonly #underway = new Set<Promise<void>>()
   readonly #patience: Patience
   readonly #words: ServerWords
@@ -105,7 +106,8 @@ export class Relay {
       ...options,
       callerNow: () => this.#caller,
       tell: (text, about, isAnswer) => this.#toClient(text, about, isAnswer),
-      onAsked: (idKey) => this.#askedByServer.add(idKey),
+      mayAsk: (request) => this.#askedByServer.hasRoomFor(request),
+      onAsked: (idKey, question) => this.#askedByServer.add(idKey, question),
       onWithdrawn: (idKey) => this.#askedByServer.delete(idKey),
       onProgress: (token) => this.#patience.progress(token),
       progress: this.#progress,
@@ -503,8 +505,9 @@ export class Relay {
   #clientAnswer(response: Response): void {
     const { idKey } = response
     if (this.#waits?.answered(response) === true) return
-    if (idKey === null || !this.#askedByServer.delete(idKey)) return
-    void this.#follow(answerGoesOn(this.#options, this.#caller, response))
+    const question = idKey === null ? null : this.#askedByServer.take(idKey)
+    if (question !== null)
+      void this.#follow(answerGoesOn(this.#options, this.#caller, response, question))
   }
 
   #serverAnswer(response: Response): void | Promise<void> {

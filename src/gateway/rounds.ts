@@ -33,7 +33,7 @@ export interface Paid {
   readonly taken: readonly Taken[]
   /** By what it is known that the state which says so was not used before; without it, it was not. */
   readonly once?: { readonly nonce: string; readonly until: EpochMs }
-  /** Whether something else goes with it to the server than with the first round: nobody has allowed that. */
+  /** Whether nobody has allowed what goes with it to the server: something else than with the first round, an answer. */
   readonly isOther?: boolean
 }
 

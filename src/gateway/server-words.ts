@@ -14,6 +14,7 @@ import { beforeTold } from './before-told.ts'
 import { type Denial, denialResult } from './denial.ts'
 import type { CallJudged } from './judging.ts'
 import { withoutExtras } from './message-search.ts'
+import type { Question } from './open-questions.ts'
 import type { ProgressWords } from './progress-words.ts'
 import {
   type Answered,
@@ -45,8 +46,10 @@ export interface ServerWordsOptions extends Carried {
    * @param isAnswer false for what comes with the request `about` and is not its answer
    */
   readonly tell: (text: string, about: string | null, isAnswer: boolean) => void
+  /** Whether the server may ask something more. */
+  readonly mayAsk: (request: Request) => boolean
   /** The server asks the client something, under this `idKey`. */
-  readonly onAsked: (idKey: string) => void
+  readonly onAsked: (idKey: string, question: Question) => void
   /** It does not want to know any more. */
   readonly onWithdrawn: (idKey: string) => void
   readonly onProgress: (token: unknown) => void
@@ -188,6 +191,11 @@ export class ServerWords {
           null,
         )
     }
+    if (message.kind === 'request' && !this.#options.mayAsk(message)) {
+      const why = 'Too many questions are not answered yet.'
+      this.#options.toServer(errorAnswer(message.idText, RPC_ERRORS.internal, why), null)
+      return undefined
+    }
     try {
       const { params } = message
       const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
@@ -212,7 +220,8 @@ export class ServerWords {
             ? value
             : this.#options.inspection.output(this.#caller, message.method, told)
         const tell = (seen: unknown): void | Promise<void> => {
-          if (message.kind === 'request') this.#options.onAsked(message.idKey)
+          if (message.kind === 'request')
+            this.#options.onAsked(message.idKey, { what, paid: one.paid })
           else if (message.method === CANCELLED)
             this.#options.onWithdrawn(cancelledBy(message) ?? '')
           this.#options.tell(

@@ -22,6 +22,8 @@ export interface Underway {
   paid: Paid | null
   took: string
   args: Judgeable['args']
+  /** What the client says to what the server asked. */
+  said: unknown
   /** Of the arguments, as they may be written down; null: as they are. */
   names: readonly string[] | null
   subject: Subject | null
@@ -48,8 +50,12 @@ export function askerOf({ principal, client, labels }: Caller): Asker {
 }
 
 /** The message as it came when nothing was changed. */
-export function textOf({ what, args }: Underway): string {
-  const { message, params, isMethod } = what
+export function textOf({ what, args, said }: Underway): string {
+  const { message, params, isMethod, answer } = what
+  if (answer !== undefined)
+    return said === answer.value
+      ? answer.message.text
+      : withPart(answer.message, answer.message.body, said)
   if (args === what.args || message.params === null) return message.text
   return withPart(message, message.params, isMethod ? args : { ...params, arguments: args })
 }

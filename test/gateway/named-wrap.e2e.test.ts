@@ -125,6 +125,81 @@ test('the program of a server that was removed gets no call, whatever is added u
   await servers.remove(PERSON, 'twice')
 })
 
+test('what the client answers a server is judged by what holds then, and the server is told that it does not pass', async () => {
+  const asks = { kind: 'server', name: 'asks' } as const
+  const local = { kind: 'agent', id: 'local' } as const
+  const command = [process.execPath, LINE_SERVER, join(home, 'asks.log')]
+  await servers.add(PERSON, 'asks', { kind: 'stdio', command, variables: [] })
+  await policies.set(PERSON, 'asking', text({ default: 'allow' }))
+  await policies.attach(PERSON, 'asking', asks)
+  const methods = { 'elicitation/create': { action: 'deny', reason: 'No questions.' } }
+  const wrapped = startWrapped(home, { server: 'asks', ownCommand: true })
+  const { freezes } = vault.identity
+  const states: readonly (readonly [
+    what: string,
+    begin: () => Promise<unknown>,
+    said: RegExp,
+    told: RegExp,
+    end?: () => Promise<unknown>,
+  ])[] = [
+    ['as it was asked', async () => {}, /^hello$/, /"name":"open"/],
+    [
+      'frozen',
+      () => freezes.freeze(AGENT, local, null),
+      /is frozen/,
+      /"code":403,"message":"Everything this agent does is frozen/,
+      () => freezes.lift(PERSON, local),
+    ],
+    [
+      'denied',
+      () => policies.set(PERSON, 'asking', text({ default: 'deny', methods })),
+      /\(default deny\)$/,
+      /"code":403,"message":"\[POLICY DENIED\] No questions\./,
+      () => policies.set(PERSON, 'asking', text({ default: 'allow' })),
+    ],
+    [
+      'without a policy',
+      () => policies.detach(PERSON, 'asking', asks),
+      /There is no policy/,
+      /There is no policy for this server/,
+      () => policies.attach(PERSON, 'asking', asks),
+    ],
+    [
+      'removed',
+      () => servers.remove(PERSON, 'asks'),
+      /was removed since/,
+      /"message":"\[POLICY DENIED\] /,
+    ],
+  ]
+  for (const [at, [what, begin, said, told, end]] of states.entries()) {
+    const call = wrapped.call(what, 'ask_and_wait')
+    await wrapped.lineWith('"id":"from-server"')
+    while (wrapped.lines.filter((line) => line.includes('"from-server"')).length <= at)
+      await sleep(10)
+    await begin()
+    await until(wrapped, new RegExp(`${said.source}|never ${at}`))
+    const content = { name: what === 'as it was asked' ? 'open' : `said ${what}` }
+    const result = { action: 'accept', content }
+    wrapped.send(JSON.stringify({ jsonrpc: '2.0', id: 'from-server', result }))
+    assert.match(saidBy(await call), told, what)
+    await end?.()
+    if (end !== undefined) await until(wrapped, new RegExp(`^hello$|never again ${at}`))
+  }
+  assert.doesNotMatch(readFileSync(join(home, 'asks.log'), 'utf8'), /said /)
+  await wrapped.end()
+  const answered = (await vault.audit.query({ action: 'method.call' }))
+    .map(({ body }) => JSON.parse(body) as { kind: string; by: string; detail: object })
+    .filter(({ detail }) => 'answer' in detail)
+    .map(({ kind, by }) => [kind, by])
+  assert.deepEqual(answered.toReversed(), [
+    ['intent', '/default'],
+    ['refusal', 'frozen'],
+    ['refusal', '/methods/elicitation~1create/action'],
+    ['refusal', '(no policy)'],
+    ['refusal', '(removed)#/default'],
+  ])
+})
+
 test('a changed policy is told: after initialize to everybody, and to whoever listens', async () => {
   const wrapped = startWrapped(home, { server: 'lines' })
   const hello = await wrapped.ask('hello', 'initialize', {

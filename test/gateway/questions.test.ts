@@ -1,7 +1,8 @@
 // What servers ask of the person and the model behind a client, in both eras: each question has a rule, each answer is inspected.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Between, between, last, recorded } from '../support/between.ts'
+import { type Between, between, last, policiesOf, recorded, vault } from '../support/between.ts'
+import { PERSON } from '../support/vault.ts'
 
 const MODERN = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
 const ASK = { method: 'elicitation/create', params: { mode: 'form', message: 'Name?' } }
@@ -127,4 +128,78 @@ test('requests of a legacy server have the same rules, and their answers are ins
     await strict.server({ id: index, method, params: {} })
   assert.deepEqual(strict.toClient, [])
   assert.equal(strict.toServer.length, 3)
+})
+
+test('what a client answers is judged by the rule of the question as it is then, and is no other question', async () => {
+  const rule = rules('answers')
+  const one = await between(rule)
+  const answer = async (id: string, message: string): Promise<string> => {
+    await one.client({ id, result: { action: 'accept', content: { name: message } } })
+    return one.toServer.at(-1) ?? ''
+  }
+  const named = { method: 'elicitation/create', params: { message: 'Your pin?' } }
+  await one.server({ id: 'a', ...ASK })
+  assert.match(await answer('a', 'me'), /"id":"a","result":.*"name":"me"/)
+  const { detail } = await recorded('method.call', 'intent')
+  assert.deepEqual([detail?.['method'], detail?.['answer']], ['elicitation/create', true])
+  assert.deepEqual(detail?.['keys'], ['action', 'content'])
+  // The second of two that fit: its answer takes nothing.
+  await one.server({ id: 'b', ...named })
+  assert.match(await answer('b', 'again'), /"name":"again"/)
+  await one.server({ id: 'c', ...ASK })
+  assert.match(one.toServer.at(-1) ?? '', /"id":"c","error":.*'answers' of 2 in a month is reached/)
+
+  // By what was asked, not by what is answered.
+  const free = await between({ default: 'allow' })
+  const value = { path: 'params.message', op: 'contains', value: 'pin' }
+  const methods = { 'elicitation/create': { deny_if: [{ conditions: [value] }] } }
+  for (const [id, question] of [
+    ['d', named],
+    ['e', ASK],
+  ] as const)
+    await free.server({ id, ...question })
+  free.policies = await policiesOf({ default: 'allow', methods })
+  for (const id of ['d', 'e'])
+    await free.client({ id, result: { action: 'accept', content: { name: 'pin' } } })
+  assert.match(free.toServer[0] ?? '', /"id":"d","error":\{"code":403,.*create\/deny_if\/0/)
+  assert.match(free.toServer[1] ?? '', /"id":"e","result"/)
+  assert.equal((await recorded('method.call', 'intent')).by, '/methods/elicitation~1create')
+
+  await one.server({ id: 'f', method: 'roots/list' })
+  await answer('f', HOSTILE)
+  const refused = await recorded('method.call', 'refusal')
+  assert.equal(refused.by, 'INSPECTION_REFUSED')
+})
+
+test('a person who allowed a question is not asked about its answer; where none was asked, one is', async () => {
+  const methods = { 'elicitation/create': { action: 'require_approval' } }
+  const one = await between({ default: 'allow', methods })
+  const idIn = (text: string | undefined): string =>
+    /\[APPROVAL REQUIRED\] ([\w-]+)/.exec(text ?? '')?.[1] ?? assert.fail(text)
+  const question = { method: 'elicitation/create', params: { message: 'Which colour?' } }
+  await one.server({ id: 'a', ...question })
+  await vault.approvals.approvals.decide(PERSON, idIn(one.toServer.at(-1)), 'approve')
+  await one.server({ id: 'b', ...question })
+  assert.deepEqual(last(one).id, 'b')
+  await one.client({ id: 'b', result: { action: 'accept', content: { name: 'red' } } })
+  assert.match(one.toServer.at(-1) ?? '', /"id":"b","result"/)
+
+  const free = await between({ default: 'allow' })
+  await free.server({ id: 'c', ...question })
+  free.policies = await policiesOf({ default: 'allow', methods })
+  await free.client({ id: 'c', result: { action: 'accept', content: { name: 'red' } } })
+  idIn(free.toServer.at(-1))
+})
+
+test('what a server asks at once has its bounds', async () => {
+  const one = await between({ default: 'allow' })
+  const params = { message: 'x'.repeat(1_500_000) }
+  const ask = (id: number): Promise<void> =>
+    one.server({ id, method: 'elicitation/create', params })
+  for (let id = 1; id <= 45; id += 1) await ask(id)
+  assert.equal(one.toClient.length, 44)
+  assert.match(one.toServer[0] ?? '', /"id":45,"error":.*Too many questions are not answered yet/)
+  await one.client({ id: 7, result: { action: 'decline' } })
+  await ask(46)
+  assert.equal(one.toClient.length, 45)
 })
