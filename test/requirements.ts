@@ -299,6 +299,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     'test/attacks/freeze.test.ts#freeze: it holds where nothing is heard of changes',
     'test/api/access.test.ts#a freeze stops an agent on an open connection, and no key lifts it',
     'test/e2e/agents.e2e.test.ts#a freeze holds in every process at once, without a gate; lifting it has one',
+    'test/gateway/frozen-wrap.e2e.test.ts#${store.name}: nothing that a frozen client says reaches its server, and it is told so',
     'test/gateway/named-wrap.e2e.test.ts#what the client answers a server is judged by what holds then, and the server is told that it does not pass',
   ),
   done(

@@ -57,3 +57,8 @@ export class Soon<T> {
     return new Promise((resolve, reject) => this.when(resolve, reject))
   }
 }
+
+/** The same for who cannot wait for the end of this turn alone. */
+export function promised<T>(one: T | Promise<T> | Soon<T | Promise<T>>): T | Promise<T> {
+  return one instanceof Soon ? one.promise().then((value) => value) : one
+}

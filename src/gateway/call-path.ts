@@ -1,6 +1,6 @@
 import { asFault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
-import { Soon } from '../core/soon.ts'
+import { promised, Soon } from '../core/soon.ts'
 import { monotonicMs } from '../core/time.ts'
 import { isOurs, toldTo } from '../core/told.ts'
 import { traceIdIn } from '../mcp/wire/index.ts'
@@ -92,7 +92,7 @@ export class CallPath {
       const known = this.#options.inspection.known(caller)
       if (known instanceof Promise)
         return known.then(
-          (one) => judgedNow(this.#judge(what, caller, paid, one)),
+          (one) => promised(this.#judge(what, caller, paid, one)),
           (error: unknown) => this.#unjudged(error, caller),
         )
       return this.#judge(what, caller, paid, known)
@@ -130,7 +130,7 @@ export class CallPath {
 
   /** As `judge`, for who cannot wait for the end of this turn alone. */
   judgeNow(what: Judgeable, caller: Caller, paid: Paid | null = null): JudgedNow {
-    return judgedNow(this.judge(what, caller, paid))
+    return promised(this.judge(what, caller, paid))
   }
 
   /** Calls that come from now on may be written down together, by `flush`, and wait for it. */
@@ -146,6 +146,11 @@ export class CallPath {
   inOrder(work: () => void): void {
     if (this.#record === null) work()
     else this.#record.inOrder(work)
+  }
+
+  /** Whether nothing of the caller goes on now, not even what nobody judges. */
+  isFrozen(caller: Caller): boolean | Promise<boolean> {
+    return this.#record?.isFrozen(caller) ?? this.#opened().then((one) => one.isFrozen(caller))
   }
 
   /** Whether a caller may ask for a task now, and hear what is said of it. */
@@ -206,8 +211,7 @@ export class CallPath {
     return taking.map(
       (denial) => {
         if (denial instanceof Promise) return this.#later(underway, denial, at, begun)
-        const judged = this.#taken(underway, denial, at, begun)
-        return judged instanceof Soon ? judged.promise().then((one) => one) : judged
+        return promised(this.#taken(underway, denial, at, begun))
       },
       (error) => this.#failed(error, underway),
     )
@@ -586,12 +590,4 @@ export class CallPath {
       (problem, limit) => log?.warn(problem, { server, rule: limit.pointer }),
     )
   }
-}
-
-function promised(taking: Taken | Soon<Taken>): Taken {
-  return taking instanceof Soon ? taking.promise().then((one) => one) : taking
-}
-
-function judgedNow(judging: Judging): JudgedNow {
-  return judging instanceof Soon ? judging.promise().then((one) => one) : judging
 }

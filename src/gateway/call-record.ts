@@ -23,9 +23,9 @@ import { type Tx, takeSteps } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
-import { Soon } from '../core/soon.ts'
+import { promised, Soon } from '../core/soon.ts'
 import { type Clock, type EpochMs, systemClock } from '../core/time.ts'
-import { frozenFault, frozenNow, knownFrozen } from './call-standing.ts'
+import { frozenFault, frozenNow, isFrozenIn, knownFrozen } from './call-standing.ts'
 import { type AuditedCall, callText, changeText, recordOf, ruleText } from './call-texts.ts'
 import { dropEnded, refund, reserve, settle } from './counters-repository.ts'
 import type { LimitCharge } from './limit-charge.ts'
@@ -131,6 +131,7 @@ export class CallRecord {
   readonly #lifted: Lane<Refused, null>
   readonly #settling: Lane<Settling, null>
   readonly #tidying: Lane<null, null>
+  readonly #looking: Lane<Caller, boolean>
 
   constructor({ ledger, standing, approvals, counters, journal, clock }: CallRecordParts) {
     this.#ledger = ledger
@@ -152,6 +153,10 @@ export class CallRecord {
     this.#tidying = changeLane('gateway.tidy', async (tx, _member: null, at) => {
       await takeSteps(tx, dropEnded(at))
       return { value: null, record: null }
+    })
+    this.#looking = changeLane('gateway.standing', async (tx, caller: Caller, at) => {
+      const frozen = await frozenNow(standing, tx, caller, at)
+      return { value: isFrozenIn(frozen, caller), record: null }
     })
     this.#refused = changeLane(
       'gateway.refusal',
@@ -200,6 +205,23 @@ export class CallRecord {
   async tidy(): Promise<void> {
     if (this.#counters === null) await this.#ledger.commit(this.#tidying, null)
     else await this.#counters.tidy(this.#clock())
+  }
+
+  /**
+   * Whether nothing of the caller goes on now. At once where that is known.
+   *
+   * @throws {Fault} `UNAUTHENTICATED` when the caller no longer counts
+   */
+  isFrozen(caller: Caller): boolean | Promise<boolean> {
+    const journal = this.#journal
+    if (journal === null)
+      return this.#ledger.commit(this.#looking, caller).then(({ value }) => value)
+    const known = knownFrozen(this.#standing.atRevision(journal.rights()), caller, this.#clock())
+    return known === null
+      ? journal
+          .read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
+          .then((frozen) => isFrozenIn(frozen, caller))
+      : isFrozenIn(known, caller)
   }
 
   /**
@@ -454,10 +476,6 @@ export class CallRecord {
     if (this.#counters === null) await takeSteps(tx, refund(taken))
     return { value: { isAsked: true }, record: askedRecord(passing.call, rule) }
   }
-}
-
-function promised(passed: PassedSoon): Passed | Promise<Passed> {
-  return passed instanceof Soon ? passed.promise().then((one) => one) : passed
 }
 
 function passedOf(value: Counted, ref: number | null): Passed {

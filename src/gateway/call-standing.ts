@@ -39,9 +39,12 @@ export function knownFrozen(
   return frozen instanceof Promise ? null : frozen
 }
 
-export function frozenFault(frozen: ReadonlySet<string>, { principal }: Caller): Fault | null {
-  if (frozen.size === 0) return null
-  if (!frozen.has('all') && !frozen.has(principalName(principal))) return null
+export function isFrozenIn(frozen: ReadonlySet<string>, { principal }: Caller): boolean {
+  return frozen.size > 0 && (frozen.has('all') || frozen.has(principalName(principal)))
+}
+
+export function frozenFault(frozen: ReadonlySet<string>, caller: Caller): Fault | null {
+  if (!isFrozenIn(frozen, caller)) return null
   return new Fault('ACCESS_DENIED', 'Everything this agent does is frozen.', {
     details: { remedy: 'have the person run sallyport unfreeze' },
   })

@@ -11,6 +11,8 @@ export interface RelayOptions {
   readonly inspection: MessageInspection
   readonly policiesNow: () => PoliciesNow
   readonly log: Log
+  /** Whether it is asked here of each message if its caller is frozen; else whoever let it in has asked. */
+  readonly asksStanding?: true
   /**
    * Carries one message, JSON without a newline, to the client.
    *

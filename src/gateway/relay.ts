@@ -24,7 +24,7 @@ import {
   takeBatch,
   unbatched,
 } from './batch.ts'
-import { denialAnswer, deniedByTime } from './denial.ts'
+import { type Denial, denialAnswer, deniedByTime } from './denial.ts'
 import { InTurn, whenThere } from './in-turn.ts'
 import {
   type CallAllowed,
@@ -39,7 +39,7 @@ import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
 import { OpenQuestions } from './open-questions.ts'
 import { OpenRequests } from './open-requests.ts'
 import { Patience } from './patience.ts'
-import { searchedFor } from './plain-messages.ts'
+import { plainDenial } from './plain-messages.ts'
 import { ProgressWords } from './progress-words.ts'
 import {
   type Asked,
@@ -287,20 +287,19 @@ export class Relay {
 
   /** A request that says what the protocol has it say. */
   #unjudged(request: Request): void {
-    const { idKey, idText, method } = request
+    const { idKey, method } = request
     const { startMs, callMs } = this.#options.path.health
     const asked = this.#asked.begin(request, method)
-    const { inspection } = this.#options
-    const searched = searchedFor(inspection, this.#caller, request)
-    const passing = this.#turns.take(searched, (refusal) => {
+    const judging = plainDenial(this.#options, this.#caller, request)
+    const passing = this.#turns.take(judging, (denial) => {
       if (this.#asked.get(idKey) !== asked) return
-      if (refusal !== null || asked.isCancelled) this.#asked.delete(idKey)
+      if (denial !== null || asked.isCancelled) this.#asked.delete(idKey)
       if (asked.isCancelled) return
-      if (refusal === null) {
+      if (denial === null) {
         asked.isWritten = true
         this.#patience.begin(idKey, GREETINGS.has(method) ? startMs : callMs, undefined)
         this.#inOrder(request)
-      } else this.#toClient(errorAnswer(idText, RPC_ERRORS.params, refusal), idKey)
+      } else this.#toClient(methodDenial(request, denial), idKey)
     })
     asked.judged = this.#follow(passing)
   }
@@ -428,15 +427,15 @@ export class Relay {
       (PLAIN_NOTIFICATIONS.has(method) && !hasMethodRules(this.#options.policiesNow()))
     ) {
       const asked = isCancel ? this.#asked.meantBy(cancelledBy(notification) ?? '') : undefined
-      const go = (refusal: string | null): void => {
-        if (refusal !== null) drop(refusal)
+      const go = (denial: Denial | null): void => {
+        if (denial !== null) drop(denial.text)
         if (asked !== undefined && this.#asked.get(asked.request.idKey) === asked)
-          this.#cancelled(notification, asked, refusal === null)
-        else if (refusal === null) this.#inOrder(notification)
+          this.#cancelled(notification, asked, denial === null)
+        else if (denial === null) this.#inOrder(notification)
       }
-      const searched = searchedFor(this.#options.inspection, this.#caller, notification)
+      const judging = plainDenial(this.#options, this.#caller, notification)
       // What is cancelled may be waiting for its turn. What is not open may be at the server all the same.
-      void this.#follow(asked ? whenThere(searched, go) : this.#turns.take(searched, go))
+      void this.#follow(asked ? whenThere(judging, go) : this.#turns.take(judging, go))
       return
     }
     const go = (judged: CallJudged): void | Promise<void> => {

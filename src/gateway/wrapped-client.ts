@@ -41,6 +41,7 @@ export class WrappedClient {
     const notices = new ListNotices(policiesNow)
     const relay = new Relay({
       ...options,
+      asksStanding: true,
       toClient: (said, about) => {
         const isAnswer = about !== null && !relay.isOpen(about)
         const { text } = notices.shown(said, about, isAnswer)

@@ -48,7 +48,7 @@ export function startWrapped(
   options: {
     readonly flags?: readonly string[]
     readonly manner?: string
-    readonly env?: Record<string, string>
+    readonly env?: NodeJS.ProcessEnv
     readonly cwd?: string
     /** A server that was added, in place of a name. */
     readonly server?: string
