@@ -21,6 +21,7 @@ import {
   type Open,
 } from './all-opens.ts'
 import { answerAll, introducedBy } from './all-requests.ts'
+import { LIST_MS } from './all-servers.ts'
 import { BATCHES_OF, type Batch, NO_BATCH, takeBatch } from './batch.ts'
 import { EventStream } from './event-stream.ts'
 import {
@@ -325,9 +326,11 @@ export class AllDoor {
     const kinds = Object.keys(WANTED).filter((kind) => asked[kind] === true)
     const methods = new Set(kinds.map((kind) => WANTED[kind]))
     const uris = new Set<string>()
+    // Those of servers that are still starting then are not among what it is told of.
+    const signal = AbortSignal.timeout(LIST_MS)
     for (const uri of listOf(asked['resourceSubscriptions']))
       if (typeof uri === 'string' && !uris.has(uri)) {
-        const isHeard = await all.subscribe(uri, admitted.caller).then(
+        const isHeard = await all.subscribe(uri, admitted.caller, signal).then(
           () => true,
           () => false,
         )

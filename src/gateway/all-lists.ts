@@ -16,16 +16,26 @@ interface Kind {
   readonly key: string
   /** Without which a server has none. */
   readonly capability: string
+  /** What is told when there are others. */
+  readonly changed: string
 }
 
 export const KINDS: Readonly<Record<AllKind, Kind>> = {
-  tools: { one: 'tool', method: 'tools/list', member: 'tools', key: 'name', capability: 'tools' },
+  tools: {
+    one: 'tool',
+    method: 'tools/list',
+    member: 'tools',
+    key: 'name',
+    capability: 'tools',
+    changed: 'notifications/tools/list_changed',
+  },
   prompts: {
     one: 'prompt',
     method: 'prompts/list',
     member: 'prompts',
     key: 'name',
     capability: 'prompts',
+    changed: 'notifications/prompts/list_changed',
   },
   resources: {
     one: 'resource',
@@ -33,6 +43,7 @@ export const KINDS: Readonly<Record<AllKind, Kind>> = {
     member: 'resources',
     key: 'uri',
     capability: 'resources',
+    changed: 'notifications/resources/list_changed',
   },
   templates: {
     one: 'template',
@@ -40,6 +51,7 @@ export const KINDS: Readonly<Record<AllKind, Kind>> = {
     member: 'resourceTemplates',
     key: 'uriTemplate',
     capability: 'resources',
+    changed: 'notifications/resources/list_changed',
   },
 }
 

@@ -35,6 +35,12 @@ export interface AllMember {
   /** Whether nobody waits for an answer. */
   readonly isIdle: boolean
   /**
+   * Resolves once the server has introduced itself, for which it has its time to start.
+   *
+   * @throws {Fault} when it did not
+   */
+  started(): Promise<void>
+  /**
    * Asks as the caller.
    *
    * @param text the request as it goes to the server; its id and token are ours on the way
@@ -81,6 +87,19 @@ export function resultIn(text: string, method: string): unknown {
 export function givenUp({ reason }: AbortSignal): string {
   const isLate = reason instanceof DOMException && reason.name === 'TimeoutError'
   return isLate ? 'The server did not answer in time.' : 'The request was cancelled.'
+}
+
+/** What comes of it, unless it is given up before. @throws {Fault} `NET_FAILED` then */
+export async function unlessGivenUp<T>(coming: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: over, reject } = Promise.withResolvers<never>()
+  const giveUp = (): void => reject(new Fault('NET_FAILED', givenUp(signal)))
+  signal.addEventListener('abort', giveUp, { once: true })
+  if (signal.aborted) giveUp()
+  try {
+    return await Promise.race([coming, over])
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
 }
 
 /** Why a request was given up that its client took back: it has no answer. */

@@ -187,7 +187,7 @@ async function completed(one: AllRequest): Promise<string> {
 }
 
 async function subscribed(one: AllRequest): Promise<string> {
-  const { request, all, caller, listened } = one
+  const { request, all, caller, listened, signal } = one
   const uri = memberIn(request.params?.value, 'uri')
   if (typeof uri !== 'string')
     return errorAnswer(request.idText, RPC_ERRORS.params, "'uri' must be a text.")
@@ -195,7 +195,7 @@ async function subscribed(one: AllRequest): Promise<string> {
     if (listened.delete(uri)) all.unsubscribe(uri)
   } else if (!listened.has(uri)) {
     try {
-      await all.subscribe(uri, caller)
+      await all.subscribe(uri, caller, signal)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       const { code } = error.details

@@ -5,7 +5,13 @@ import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import { type Notification, type Request, RPC_ERRORS, ToolHeaders } from '../mcp/wire/index.ts'
 import { type AllKind, KINDS, type Listed, MAX_NAME, nameIn, whole } from './all-lists.ts'
-import type { AllMember, MemberOptions, Way } from './all-member.ts'
+import {
+  type AllMember,
+  givenUp,
+  type MemberOptions,
+  unlessGivenUp,
+  type Way,
+} from './all-member.ts'
 import { answerOfAll, uriAtServer, uriOfAll } from './all-names.ts'
 import { isObject } from './tool-call.ts'
 
@@ -57,8 +63,11 @@ export interface Asking {
   readonly signal: AbortSignal
 }
 
-/** A server that does not list what it has in that time is passed over. */
-const LIST_MS = 20_000
+/**
+ * A server that does not list what it has in that time is passed over. One that is still starting goes on, and those who
+ * were answered without it are told once it is there.
+ */
+export const LIST_MS = 20_000
 /** A server that failed is not asked again before. */
 const REST_MS = 5_000
 const MAX_SUBSCRIPTIONS = 1_000
@@ -67,6 +76,8 @@ interface Held {
   readonly member: AllMember
   readonly key: string
   lastUsed: number
+  /** Lists that were answered without it while it was starting. */
+  readonly missedIn: Set<AllKind>
 }
 
 /**
@@ -133,7 +144,7 @@ export class AllServers {
   /** @throws {Fault} `CONFLICT` when two would have one name */
   async list(kind: AllKind, caller: Caller): Promise<AllOfKind> {
     const names = [...this.#reaches.keys()].toSorted()
-    const lists = await Promise.all(names.map((name) => this.#listOf(kind, name, caller)))
+    const lists = await Promise.all(names.map((name) => this.#listOf(kind, name, caller, null)))
     const items: Listed[] = []
     const passedOver: PassedOver[] = []
     const owners = new Map<string, string>()
@@ -180,11 +191,10 @@ export class AllServers {
   ): Promise<string | null> {
     // What no list holds is not there.
     if (name.length > MAX_NAME[kind]) return null
-    const { caller } = asking
     const meant = [...this.#reaches.keys()].filter((server) => name.startsWith(`${server}.`))
     const [only] = meant
     if (only === undefined) return null
-    const having = meant.length === 1 ? meant : await this.#having(kind, name, meant, caller)
+    const having = meant.length === 1 ? meant : await this.#having(kind, name, meant, asking)
     if (having.length > 1)
       throw new Fault(
         'CONFLICT',
@@ -210,21 +220,24 @@ export class AllServers {
   }
 
   /**
-   * From now on it is told when a resource changes.
+   * From now on it is told when a resource changes. A server that is starting is waited for.
    *
    * @throws {Fault} `NOT_FOUND` for an address that no server has; what the server said when it refused
    */
-  async subscribe(uri: unknown, caller: Caller): Promise<void> {
+  async subscribe(uri: unknown, caller: Caller, signal: AbortSignal): Promise<void> {
     const place = this.#placeOf(uri)
     if (place === null) throw new Fault('NOT_FOUND', 'No server has this resource.')
     const { server } = place
-    const counts = this.#subscribed.get(server) ?? new Map<string, number>()
-    const before = counts.get(place.uri) ?? 0
-    if (before === 0) {
-      if (counts.size >= MAX_SUBSCRIPTIONS)
+    const listened = this.#subscribed.get(server)
+    if (listened?.has(place.uri) !== true) {
+      if (listened !== undefined && listened.size >= MAX_SUBSCRIPTIONS)
         throw new Fault('THROTTLED', 'Too many resources are listened to.')
-      await this.#memberOf(server, caller).subscribe(place.uri, AbortSignal.timeout(LIST_MS))
+      const { member } = this.#heldAt(server, caller)
+      await unlessGivenUp(member.started(), signal)
+      await member.subscribe(place.uri, AbortSignal.timeout(LIST_MS))
     }
+    // Others may have come meanwhile.
+    const counts = this.#subscribed.get(server) ?? new Map<string, number>()
     this.#subscribed.set(server, counts)
     counts.set(place.uri, (counts.get(place.uri) ?? 0) + 1)
   }
@@ -258,7 +271,8 @@ export class AllServers {
     text: string,
     { request, caller, way, signal }: Asking,
   ): Promise<string> {
-    const answer = await this.#memberOf(server, caller).ask(request, text, caller, way, signal)
+    const { member } = this.#heldAt(server, caller)
+    const answer = await member.ask(request, text, caller, way, signal)
     return answerOfAll(answer, server)
   }
 
@@ -275,9 +289,12 @@ export class AllServers {
     kind: AllKind,
     name: string,
     servers: readonly string[],
-    caller: Caller,
+    { caller, signal }: Asking,
   ): Promise<readonly string[]> {
-    const lists = await Promise.all(servers.map((server) => this.#listOf(kind, server, caller)))
+    const lists = await Promise.all(
+      servers.map((server) => this.#listOf(kind, server, caller, signal)),
+    )
+    if (signal.aborted) throw new Fault('NET_FAILED', givenUp(signal))
     return servers.filter((server, index) => {
       const listed = lists[index]
       return (
@@ -288,19 +305,23 @@ export class AllServers {
     })
   }
 
+  /** @param call who makes one waits for the server as long as it may take to start; null: who lists does not */
   async #listOf(
     kind: AllKind,
     name: string,
     caller: Caller,
+    call: AbortSignal | null,
   ): Promise<{ readonly items: readonly Listed[] } | { readonly reason: string }> {
     const failed = this.#failed.get(name)
     if (failed !== undefined && monotonicMs() - failed.at < REST_MS)
       return { reason: failed.reason }
     try {
-      const member = this.#memberOf(name, caller)
+      const held = this.#heldAt(name, caller)
+      const { member } = held
+      if (!(await this.#isThere(kind, held, call)))
+        return { reason: 'The server is still starting.' }
       const signal = AbortSignal.timeout(LIST_MS)
-      const isThere = kind === 'tools' || (await member.has(KINDS[kind].capability))
-      const items = isThere
+      const items = (await hasAny(kind, member))
         ? await whole(kind, (params) => member.result(KINDS[kind].method, params, signal))
         : []
       this.#failed.delete(name)
@@ -315,15 +336,50 @@ export class AllServers {
     }
   }
 
+  /** @throws {Fault} when it did not start */
+  async #isThere(kind: AllKind, held: Held, call: AbortSignal | null): Promise<boolean> {
+    const { member, missedIn } = held
+    // No list waits for it once more.
+    const listing = () => (missedIn.size > 0 ? AbortSignal.abort() : AbortSignal.timeout(LIST_MS))
+    const signal = call ?? listing()
+    try {
+      await unlessGivenUp(member.started(), signal)
+      return true
+    } catch (error) {
+      if (!signal.aborted) throw error
+      if (call !== null) return false
+      missedIn.add(kind)
+      if (missedIn.size === 1) void this.#tellOnceThere(held)
+      return false
+    }
+  }
+
+  /** Whoever was answered without it asks again. */
+  async #tellOnceThere({ member, missedIn }: Held): Promise<void> {
+    const { log, onNotice } = this.#options
+    const failed = await member.started().then(() => null, asFault)
+    const missed = [...missedIn]
+    // Who asks from now on is answered with it, or waits for it anew.
+    missedIn.clear()
+    if (failed !== null) {
+      log.warn('a server that was passed over did not start', { reason: failed.message })
+      return
+    }
+    const changed = new Set<string>()
+    for (const kind of missed)
+      if (await hasAny(kind, member).catch(() => false)) changed.add(KINDS[kind].changed)
+    for (const method of changed) onNotice({ method, uri: null })
+  }
+
   /** @throws {Fault} `NOT_FOUND` */
-  #memberOf(name: string, caller: Caller): AllMember {
+  #heldAt(name: string, caller: Caller): Held {
     const { partsOf, memberFor, log, onNotice } = this.#options
     const reach = this.#reaches.get(name)
     if (reach === undefined) throw new Fault('NOT_FOUND', `There is no server '${name}'.`)
     const known = this.#held.get(name)
     if (known !== undefined) {
       known.lastUsed = monotonicMs()
-      return known.member
+      return known
     }
     const member: AllMember = memberFor({
       ...partsOf(() => this.#reaches.get(name) ?? { ...reach, policies: ['(gone)'] }),
@@ -334,22 +390,39 @@ export class AllServers {
         if (this.#held.get(name)?.member === member) this.#held.delete(name)
       },
     })
-    this.#held.set(name, { member, key: keyOf(reach), lastUsed: monotonicMs() })
-    // One that was started anew knows nothing of what is listened to.
-    for (const uri of this.#subscribed.get(name)?.keys() ?? [])
-      member.subscribe(uri, AbortSignal.timeout(LIST_MS)).catch((error: unknown) => {
+    const held = {
+      member,
+      key: keyOf(reach),
+      lastUsed: monotonicMs(),
+      missedIn: new Set<AllKind>(),
+    }
+    this.#held.set(name, held)
+    if (this.#subscribed.has(name))
+      this.#listenAgain(name, member).catch((error: unknown) => {
         const reason = asFault(error).message
-        log.warn('a resource is no longer listened to', { server: name, reason })
+        log.warn('resources are no longer listened to', { server: name, reason })
       })
     if (this.#isHeeded) member.heed()
     if (this.#level !== null) void member.setLevel(this.#level)
-    return member
+    return held
+  }
+
+  /** One that was started anew knows nothing of what is listened to. */
+  async #listenAgain(name: string, member: AllMember): Promise<void> {
+    await member.started()
+    const uris = [...(this.#subscribed.get(name)?.keys() ?? [])]
+    await Promise.all(uris.map((uri) => member.subscribe(uri, AbortSignal.timeout(LIST_MS))))
   }
 }
 
 function noticeOfAll({ method, params }: Notification, server: string): AllNotice {
   const uri = isObject(params?.value) ? params.value['uri'] : undefined
   return { method, uri: typeof uri === 'string' ? uriOfAll(server, uri) : null }
+}
+
+/** Whether a server may have any; each is asked for its tools. */
+async function hasAny(kind: AllKind, member: AllMember): Promise<boolean> {
+  return kind === 'tools' || member.has(KINDS[kind].capability)
 }
 
 function keyOf({ server, grant }: Reach): string {

@@ -331,7 +331,9 @@ export class HttpDoor {
     this.#sessions.set(id, session)
     this.#here.add(session)
     try {
-      await session.open(reviving(this.#options.upstreamOf(server, admitted.caller), log))
+      const { upstreamOf, servers } = this.#options
+      const { startMs } = servers.of(server.name).health
+      await session.open(reviving(upstreamOf(server, admitted.caller), startMs, log))
     } catch (error) {
       log.error('a server could not be opened', { server: server.name, error: codeOf(error) })
       await session.close()

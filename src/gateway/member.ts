@@ -18,6 +18,7 @@ import {
   givenUp,
   type MemberOptions,
   resultIn,
+  unlessGivenUp,
   type Way,
 } from './all-member.ts'
 import { wordOfAll } from './all-names.ts'
@@ -47,8 +48,6 @@ const WORDS: ReadonlySet<string> = new Set([
   'notifications/message',
   'notifications/elicitation/complete',
 ])
-/** A server that does not introduce itself in that time is passed over. */
-const HELLO_MS = 20_000
 const SOON_MS = 5_000
 const REVISION = '2025-11-25'
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -70,7 +69,8 @@ export class Member implements AllMember {
   readonly #words: AllWords | null
   readonly #relay: Relay
   readonly #asked = new Few<Asked>()
-  readonly #ready: Promise<void>
+  /** Until it has introduced itself. */
+  #starting: Promise<void> | null
   #upstream: Upstream | null = null
   readonly #slow = new SlowReaders()
   /** On which the client was told something last. */
@@ -91,13 +91,22 @@ export class Member implements AllMember {
       toClient: (text, about) => this.#toClient(text, about),
       toServer: (text, message) => this.#upstream?.send(text, message),
     })
-    this.#ready = this.#introduced()
-    // Whoever asks hears why.
-    this.#ready.catch(() => this.close())
+    this.#starting = this.#introduced()
+    this.#starting.then(
+      () => {
+        this.#starting = null
+      },
+      // Whoever asks hears why.
+      () => this.close(),
+    )
   }
 
   get isIdle(): boolean {
     return this.#asked.size === 0
+  }
+
+  async started(): Promise<void> {
+    await this.#starting
   }
 
   async ask(
@@ -107,19 +116,20 @@ export class Member implements AllMember {
     way: Way | null,
     signal: AbortSignal,
   ): Promise<string> {
-    await this.#ready
+    // What is given up meanwhile is never sent.
+    if (this.#starting !== null) await unlessGivenUp(this.#starting, signal)
     if (this.#isOver) throw gone()
     this.#relay.calledBy(caller)
     return this.#sent(request.idText, text, way, signal)
   }
 
   async has(capability: string): Promise<boolean> {
-    await this.#ready
+    await this.#starting
     return isObject(this.#capabilities[capability])
   }
 
   async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
-    await this.#ready
+    if (this.#starting !== null) await unlessGivenUp(this.#starting, signal)
     return this.#resultOf(method, params, signal)
   }
 
@@ -136,7 +146,7 @@ export class Member implements AllMember {
   }
 
   told(text: string): void {
-    void this.#ready.then(
+    void this.started().then(
       () => this.#relay.fromClient(Buffer.from(text)),
       () => {},
     )
@@ -161,7 +171,7 @@ export class Member implements AllMember {
   }
 
   async #introduced(): Promise<void> {
-    const { upstream: open, version } = this.#options
+    const { upstream: open, version, path } = this.#options
     const introduction = this.#words?.introduction
     const upstream = await open({
       hear: (message, about) => this.#hear(message, about),
@@ -181,7 +191,7 @@ export class Member implements AllMember {
         capabilities: introduction?.capabilities ?? {},
         clientInfo: introduction?.clientInfo ?? { name: 'sallyport', version },
       },
-      AbortSignal.timeout(HELLO_MS),
+      AbortSignal.timeout(path.health.startMs),
     )
     const capabilities = isObject(promised) ? promised['capabilities'] : undefined
     if (isObject(capabilities)) this.#capabilities = capabilities

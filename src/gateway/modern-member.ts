@@ -7,6 +7,7 @@ import {
   givenUp,
   type MemberOptions,
   resultIn,
+  unlessGivenUp,
   type Way,
 } from './all-member.ts'
 import { MODERN } from './modern-problem.ts'
@@ -15,7 +16,6 @@ import { SharedUpstream, type SharerEars } from './shared-upstream.ts'
 import type { Reader } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 
-const HELLO_MS = 20_000
 /** A server that ended a stream of changes is asked for another one then. */
 const AGAIN_MS = 5_000
 const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
@@ -40,6 +40,7 @@ export class ModernMember implements AllMember {
   readonly #ready: Promise<unknown>
   readonly #uris = new Set<string>()
   #caller: Caller
+  #starting: Promise<unknown> | null = null
   #capabilities: Promise<unknown> | null = null
   #listening: Listening | null = null
   #isHeeded = false
@@ -72,6 +73,20 @@ export class ModernMember implements AllMember {
     return this.#open === 0
   }
 
+  async started(): Promise<void> {
+    const { startMs } = this.#options.path.health
+    // Whatever it answers. Asked what it can do, one of an older era may say nothing, and would not be asked otherwise.
+    const asking = (this.#starting ??= this.result('tools/list', {}, AbortSignal.timeout(startMs)))
+    try {
+      await asking
+    } catch (error) {
+      const { code } = asFault(error).details
+      if (typeof code === 'number' && code !== RPC_ERRORS.internal) return
+      if (this.#starting === asking) this.#starting = null
+      throw error
+    }
+  }
+
   async ask(
     request: Request,
     text: string,
@@ -91,7 +106,8 @@ export class ModernMember implements AllMember {
   }
 
   async has(capability: string): Promise<boolean> {
-    this.#capabilities ??= this.result('server/discover', {}, AbortSignal.timeout(HELLO_MS)).then(
+    const { startMs } = this.#options.path.health
+    this.#capabilities ??= this.result('server/discover', {}, AbortSignal.timeout(startMs)).then(
       (found) => (isObject(found) ? found['capabilities'] : undefined),
     )
     const asking = this.#capabilities
@@ -114,18 +130,13 @@ export class ModernMember implements AllMember {
 
   async subscribe(uri: string, signal: AbortSignal): Promise<void> {
     this.#uris.add(uri)
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const giveUp = (): void => reject(new Fault('NET_FAILED', givenUp(signal)))
-    signal.addEventListener('abort', giveUp, { once: true })
     try {
-      const uris = await Promise.race([this.#listen().acknowledged, late])
+      const uris = await unlessGivenUp(this.#listen().acknowledged, signal)
       if (!uris.includes(uri))
         throw new Fault('NET_FAILED', 'The server does not tell when this resource changes.')
     } catch (error) {
       this.#uris.delete(uri)
       throw error
-    } finally {
-      signal.removeEventListener('abort', giveUp)
     }
   }
 

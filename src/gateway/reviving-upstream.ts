@@ -16,8 +16,6 @@ import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream, UpstreamEars } from './upstream.ts'
 
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
-/** A server that does not introduce itself anew in that time is gone for good. */
-const HELLO_MS = 20_000
 /** So many ends within so long: it would end again. */
 const MAX_ENDS = 3
 const ENDS_WITHIN_MS = 60_000
@@ -26,10 +24,12 @@ const ENDS_WITHIN_MS = 60_000
  * A server that is started anew behind its client's back when it ended by itself: with the words that its client began
  * the session with, and only while it promises the same as before. Whatever was under way is answered as lost, and is
  * never sent again. The new one is started by the client's next message, so that nothing ends and begins on its own.
+ *
+ * @param startMs one that does not introduce itself anew in that time is gone for good
  */
-export function reviving(open: OpenUpstream, log: Log): OpenUpstream {
+export function reviving(open: OpenUpstream, startMs: number, log: Log): OpenUpstream {
   return async (ears) => {
-    const one = new RevivingUpstream(open, ears, log)
+    const one = new RevivingUpstream(open, ears, startMs, log)
     await one.start()
     return one
   }
@@ -39,6 +39,7 @@ class RevivingUpstream implements Upstream {
   readonly ended: Promise<string>
   readonly #open: OpenUpstream
   readonly #ears: UpstreamEars
+  readonly #startMs: number
   readonly #log: Log
   readonly #end: (how: string) => void
   #server: Upstream | null = null
@@ -57,9 +58,10 @@ class RevivingUpstream implements Upstream {
   #count = 0
   #isOver = false
 
-  constructor(open: OpenUpstream, ears: UpstreamEars, log: Log) {
+  constructor(open: OpenUpstream, ears: UpstreamEars, startMs: number, log: Log) {
     this.#open = open
     this.#ears = ears
+    this.#startMs = startMs
     this.#log = log
     const { promise, resolve } = Promise.withResolvers<string>()
     this.ended = promise
@@ -194,7 +196,7 @@ class RevivingUpstream implements Upstream {
     this.#count += 1
     const id = `sallyport-again-${this.#count}`
     const { promise, resolve } = Promise.withResolvers<Response | null>()
-    const timer = setTimeout(() => resolve(null), HELLO_MS).unref()
+    const timer = setTimeout(() => resolve(null), this.#startMs).unref()
     this.#own.set(`s${id}`, resolve)
     const text = withMembers(request.text, { id: JSON.stringify(id) })
     const message = readMessage(text)

@@ -1,0 +1,204 @@
+// Servers that take longer to start than a list waits for them.
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { readEvents } from '../support/event-reader.ts'
+import { ERAS, type Era, HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
+import { PERSON } from '../support/vault.ts'
+
+const SLOW_SERVER = fileURLToPath(new URL('../support/slow-server.mjs', import.meta.url))
+const ALL = '/mcp/all'
+const { vault, door, servers, policies } = await openDoor()
+const { agents, grants } = vault.identity
+await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+
+/** How long a list waits for a server, and one that is asked for its era may say nothing; and how long that is here. */
+const LONG_MS: ReadonlySet<unknown> = new Set([20_000, 30_000])
+const SHORT_MS = 500
+/** What servers take, where it is more than that. */
+const START_MS = 1_000
+const STARTING = 'The server is still starting.'
+
+function shorten({ mock }: TestContext): void {
+  const { timeout } = AbortSignal
+  const short = (ms: number | undefined): number => (LONG_MS.has(ms) ? SHORT_MS : (ms ?? 0))
+  mock.method(AbortSignal, 'timeout', (ms: number) => timeout.call(AbortSignal, short(ms)))
+  const { setTimeout } = globalThis
+  mock.method(globalThis, 'setTimeout', (work: () => void, ms?: number) =>
+    setTimeout(work, short(ms)),
+  )
+}
+
+interface Server {
+  readonly name: string
+  readonly ms?: number
+  readonly tool?: string
+}
+
+let count = 0
+
+/** New servers, and an agent that may use them. */
+async function slow(...some: readonly Server[]) {
+  count += 1
+  const { agent, key } = await agents.create(PERSON, { name: `agent-${count}` })
+  const log = join(vault.home, `slow-${count}.log`)
+  writeFileSync(log, '')
+  for (const { name, ms = START_MS, tool = 't' } of some) {
+    await servers.add(PERSON, name, nodeServer(SLOW_SERVER, log, String(ms), tool))
+    await grants.create(PERSON, agent.id, { label: name, server: name, policies: ['open'] })
+  }
+  const linesWith = (part: string): number => readFileSync(log, 'utf8').split(part).length - 1
+  return { bearing: { Authorization: `Bearer ${key.reveal()}` }, linesWith }
+}
+
+interface Answer {
+  readonly result?: { readonly [member: string]: unknown; readonly _meta?: object }
+  readonly error?: { readonly message: string }
+}
+type Headers = Readonly<Record<string, string>>
+type Ask = (method: string, params?: object) => Promise<Answer>
+
+const VERSION = '2026-07-28'
+const MODERN = {
+  'io.modelcontextprotocol/protocolVersion': VERSION,
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+
+async function sessionAt(path: string, bearing: Headers): Promise<Headers> {
+  const hello = await door.post(HELLO, bearing, path)
+  await hello.text()
+  return { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+}
+
+const posted = (headers: Headers, id: number, method: string, params: object, path = ALL) =>
+  door.post({ jsonrpc: '2.0', id, method, params }, headers, path)
+
+/** A client that hears of what changes. */
+async function clientOf(era: Era, bearing: Headers) {
+  if (era === 'legacy') {
+    const headers = await sessionAt(ALL, bearing)
+    const stream = await fetch(door.baseUrl + ALL, {
+      headers: { ...headers, Accept: 'text/event-stream' },
+    })
+    const ask: Ask = async (method, params = {}) =>
+      (await (await posted(headers, 2, method, params)).json()) as Answer
+    return { ask, events: readEvents(stream) }
+  }
+  const post = (method: string, params: object): Promise<Response> => {
+    const { name } = params as { readonly name?: string }
+    const headers = {
+      ...bearing,
+      'MCP-Protocol-Version': VERSION,
+      'Mcp-Method': method,
+      ...(name !== undefined && { 'Mcp-Name': name }),
+    }
+    return posted(headers, 2, method, { ...params, _meta: MODERN })
+  }
+  const notifications = {
+    toolsListChanged: true,
+    promptsListChanged: true,
+    resourcesListChanged: true,
+  }
+  const events = readEvents(await post('subscriptions/listen', { notifications }))
+  await events.next()
+  const ask: Ask = async (method, params = {}) =>
+    (await (await post(method, params)).json()) as Answer
+  return { ask, events }
+}
+
+for (const era of ERAS)
+  test(`${era}: a server is in the lists once it is there, and those who listed without it are told`, async (t) => {
+    shorten(t)
+    const name = `slow-${era}`
+    const { bearing, linesWith } = await slow(
+      { name, ms: 2 * START_MS },
+      { name: `quick-${era}`, ms: 0 },
+    )
+    const { ask, events } = await clientOf(era, bearing)
+    const passed = { 'sallyport/passed-over': [{ server: name, reason: STARTING }] }
+    const from = monotonicMs()
+    for (const { result } of await Promise.all([ask('tools/list'), ask('prompts/list')]))
+      assert.deepEqual(result?._meta, passed)
+    const listedAt = monotonicMs()
+    assert.ok(listedAt - from >= SHORT_MS)
+    // Whoever asks then does not wait once more.
+    assert.deepEqual((await ask('tools/list')).result?._meta, passed)
+    assert.ok(monotonicMs() - listedAt < SHORT_MS)
+    const called = ask('tools/call', { name: `${name}.t` })
+    const told = [await events.next(), await events.next()].map(({ method }) => method)
+    assert.deepEqual(told, [
+      'notifications/tools/list_changed',
+      'notifications/prompts/list_changed',
+    ])
+    const [{ result: tools }, { result: prompts }] = await Promise.all([
+      ask('tools/list'),
+      ask('prompts/list'),
+    ])
+    assert.match(JSON.stringify(tools), new RegExp(`"${name}\\.t"`))
+    assert.match(JSON.stringify(prompts), new RegExp(`"${name}\\.p"`))
+    assert.deepEqual([tools?._meta, prompts?._meta], [undefined, undefined])
+    assert.match(JSON.stringify(await called), /"text":"t"/)
+    assert.equal(linesWith('started '), 2)
+    await events.close()
+  })
+
+test('legacy: a call that is cancelled while its server starts is over at once and never made', async () => {
+  const { bearing, linesWith } = await slow({ name: 'cancelled' })
+  const headers = await sessionAt(ALL, bearing)
+  const call = posted(headers, 7, 'tools/call', { name: 'cancelled.t' })
+  while (linesWith('"initialize"') === 0) await sleep(10)
+  const cancel = { method: 'notifications/cancelled', params: { requestId: 7 } }
+  await (await door.post({ jsonrpc: '2.0', ...cancel }, headers, ALL)).text()
+  assert.equal((await call).status, 202)
+  assert.equal(linesWith('"notifications/initialized"'), 0)
+  const next = await posted(headers, 8, 'tools/call', { name: 'cancelled.t' })
+  assert.match(await next.text(), /"text":"t"/)
+  assert.equal(linesWith('"tools/call"'), 1)
+  assert.equal(linesWith('"notifications/cancelled"'), 0)
+})
+
+test('legacy: what is listened to is listened to once its server is there, and when it was started anew', async (t) => {
+  shorten(t)
+  const { bearing, linesWith } = await slow({ name: 'listened' })
+  const headers = await sessionAt(ALL, bearing)
+  const ask = async (id: number, method: string, params: object): Promise<string> =>
+    (await posted(headers, id, method, params)).text()
+  const uri = 'mcp://listened/test://one'
+  assert.match(await ask(2, 'resources/subscribe', { uri }), /"result":\{\}/)
+  assert.match(
+    await ask(3, 'tools/call', { name: 'listened.t', arguments: { die: true } }),
+    /"error"/,
+  )
+  assert.match(await ask(4, 'tools/call', { name: 'listened.t' }), /"text":"t"/)
+  for (let waited = 0; linesWith('"resources/subscribe"') < 2; waited += 20) {
+    assert.ok(waited < 2_000, 'it is not listened to any more')
+    await sleep(20)
+  }
+})
+
+test('legacy: which server a name means shows when all that it could mean are there', async (t) => {
+  shorten(t)
+  const both = [
+    { name: 'one', tool: 'two.t' },
+    { name: 'one.two', ms: 0, tool: 'other' },
+  ] as const
+  const { bearing } = await slow(...both)
+  const headers = await sessionAt(ALL, bearing)
+  const called = await posted(headers, 2, 'tools/call', { name: 'one.two.t' })
+  assert.match(await called.text(), /"text":"two\.t"/)
+})
+
+test('a session outlives the end of its server, however long the next one takes within its time', async (t) => {
+  shorten(t)
+  const { bearing, linesWith } = await slow({ name: 'revived' })
+  const path = '/s/revived/mcp'
+  const headers = await sessionAt(path, bearing)
+  const call = async (id: number, args: object): Promise<string> =>
+    (await posted(headers, id, 'tools/call', { name: 't', arguments: args }, path)).text()
+  assert.match(await call(2, { die: true }), /"error"/)
+  assert.match(await call(3, {}), /"text":"t"/)
+  assert.equal(linesWith('started '), 2)
+})
