@@ -11,15 +11,10 @@ import {
   ToolHeaders,
   versionNamedBy,
 } from '../mcp/wire/index.ts'
+import { KINDS } from './all-lists.ts'
 import { TakenBack, type Way } from './all-member.ts'
 import { ChangeNotices } from './all-notices.ts'
-import {
-  type AdmittedToAll,
-  AllOpens,
-  type AllOpensOptions,
-  LIST_CHANGED,
-  type Open,
-} from './all-opens.ts'
+import { type AdmittedToAll, AllOpens, type AllOpensOptions, type Open } from './all-opens.ts'
 import { answerAll, introducedBy } from './all-requests.ts'
 import { LIST_MS } from './all-servers.ts'
 import { BATCHES_OF, type Batch, NO_BATCH, takeBatch } from './batch.ts'
@@ -68,9 +63,9 @@ export interface AllDoorOptions extends AllOpensOptions {
 const NO_HEADERS = new ToolHeaders()
 /** What a listener may ask to be told of. */
 const WANTED: Readonly<Record<string, string>> = {
-  toolsListChanged: LIST_CHANGED,
-  promptsListChanged: 'notifications/prompts/list_changed',
-  resourcesListChanged: 'notifications/resources/list_changed',
+  toolsListChanged: KINDS.tools.changed,
+  promptsListChanged: KINDS.prompts.changed,
+  resourcesListChanged: KINDS.resources.changed,
 }
 
 /**

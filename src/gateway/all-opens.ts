@@ -4,6 +4,7 @@ import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
+import { KINDS } from './all-lists.ts'
 import type { AllMember, MemberOptions, Way } from './all-member.ts'
 import {
   type AllNotice,
@@ -58,7 +59,8 @@ export interface Open {
   readonly listened: Set<string>
   /** What servers say to the client of a session; null where there is none. */
   readonly words: AllWords | null
-  /** What its calls were judged by when it was last looked at. */
+  /** Which servers there were, and what calls of them were judged by, when it was last looked at. */
+  reached: string
   judgedBy: string
   /** Monotonic milliseconds. */
   lastUsed: number
@@ -73,7 +75,8 @@ const MAX_OPEN = 256
 /** Of one caller; beyond that its own idle ones give way, never somebody else's. */
 const MAX_OF_OWNER = 32
 const MAX_LISTENING = 32
-export const LIST_CHANGED = 'notifications/tools/list_changed'
+/** What is told when there are other servers. */
+const LISTS_CHANGED = new Set(Object.values(KINDS).map(({ changed }) => changed))
 
 /** What is open at the endpoint of all servers. */
 export class AllOpens {
@@ -185,6 +188,7 @@ export class AllOpens {
       asked: new Map(),
       listened: new Set(),
       words,
+      reached: reachedOf(reaches),
       judgedBy: this.#judgedBy(reaches),
       lastUsed: monotonicMs(),
     }
@@ -231,10 +235,15 @@ export class AllOpens {
           continue
         }
         open.all.reach(reaches)
+        const reached = reachedOf(reaches)
         const judgedBy = this.#judgedBy(reaches)
-        if (judgedBy === open.judgedBy) continue
+        const hasOthers = reached !== open.reached
+        if (!hasOthers && judgedBy === open.judgedBy) continue
+        open.reached = reached
         open.judgedBy = judgedBy
-        for (const one of open.listening) one.tell({ method: LIST_CHANGED, uri: null })
+        // Policies take out tools and nothing else.
+        for (const method of hasOthers ? LISTS_CHANGED : [KINDS.tools.changed])
+          for (const one of open.listening) one.tell({ method, uri: null })
       } catch (error) {
         this.#options.log.warn('a caller could not be judged anew', { error: asFault(error).code })
       }
@@ -243,14 +252,11 @@ export class AllOpens {
 
   #judgedBy(reaches: readonly Reach[]): string {
     return JSON.stringify(
-      reaches.map(({ server, grant, policies }) => [
-        server.name,
-        server.createdAt,
-        grant,
+      reaches.map(({ server, policies }) =>
         this.#options.view
           .policiesAt(server.name, policies)
           .map(({ name, revision }) => `${name} ${revision}`),
-      ]),
+      ),
     )
   }
 
@@ -262,6 +268,10 @@ export class AllOpens {
     open.all.close()
     return true
   }
+}
+
+function reachedOf(reaches: readonly Reach[]): string {
+  return JSON.stringify(reaches.map(({ server, grant }) => [server.name, server.createdAt, grant]))
 }
 
 function noSession({ owner }: AdmittedToAll): string {

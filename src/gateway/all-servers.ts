@@ -80,6 +80,13 @@ interface Held {
   readonly missedIn: Set<AllKind>
 }
 
+interface Failed {
+  /** Of the one that did: another may have its name since. */
+  readonly key: string
+  readonly reason: string
+  readonly at: number
+}
+
 /**
  * Every server that one caller may reach, as one: its tools and prompts are called by `SERVER.NAME`, its resources by
  * `mcp://SERVER/URI`. Each server is started when it is first needed, and one that is dead takes nothing from the others.
@@ -88,7 +95,7 @@ export class AllServers {
   readonly #options: AllServersOptions
   readonly #held = new Map<string, Held>()
   readonly #reaches = new Map<string, Reach>()
-  readonly #failed = new Map<string, { readonly reason: string; readonly at: number }>()
+  readonly #failed = new Map<string, Failed>()
   /** By server and the address there: how many listen. */
   readonly #subscribed = new Map<string, Map<string, number>>()
 
@@ -312,9 +319,10 @@ export class AllServers {
     caller: Caller,
     call: AbortSignal | null,
   ): Promise<{ readonly items: readonly Listed[] } | { readonly reason: string }> {
+    const reach = this.#reaches.get(name)
+    const key = reach === undefined ? '' : keyOf(reach)
     const failed = this.#failed.get(name)
-    if (failed !== undefined && monotonicMs() - failed.at < REST_MS)
-      return { reason: failed.reason }
+    if (failed?.key === key && monotonicMs() - failed.at < REST_MS) return { reason: failed.reason }
     try {
       const held = this.#heldAt(name, caller)
       const { member } = held
@@ -330,7 +338,7 @@ export class AllServers {
       const { message, details } = asFault(error)
       // It has no such thing, whatever it says of itself.
       if (details['code'] === RPC_ERRORS.method && kind !== 'tools') return { items: [] }
-      this.#failed.set(name, { reason: message, at: monotonicMs() })
+      this.#failed.set(name, { key, reason: message, at: monotonicMs() })
       this.#options.log.warn('a server is passed over', { server: name, reason: message })
       return { reason: message }
     }

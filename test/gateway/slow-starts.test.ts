@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { ServerTarget } from '../../src/core/gateway-port.ts'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { readEvents } from '../support/event-reader.ts'
 import { ERAS, type Era, HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
@@ -46,12 +47,14 @@ async function slow(...some: readonly Server[]) {
   const { agent, key } = await agents.create(PERSON, { name: `agent-${count}` })
   const log = join(vault.home, `slow-${count}.log`)
   writeFileSync(log, '')
-  for (const { name, ms = START_MS, tool = 't' } of some) {
-    await servers.add(PERSON, name, nodeServer(SLOW_SERVER, log, String(ms), tool))
+  const add = async (name: string, target: ServerTarget): Promise<void> => {
+    await servers.add(PERSON, name, target)
     await grants.create(PERSON, agent.id, { label: name, server: name, policies: ['open'] })
   }
+  for (const { name, ms = START_MS, tool = 't' } of some)
+    await add(name, nodeServer(SLOW_SERVER, log, String(ms), tool))
   const linesWith = (part: string): number => readFileSync(log, 'utf8').split(part).length - 1
-  return { bearing: { Authorization: `Bearer ${key.reveal()}` }, linesWith }
+  return { bearing: { Authorization: `Bearer ${key.reveal()}` }, linesWith, add, log }
 }
 
 interface Answer {
@@ -142,6 +145,26 @@ for (const era of ERAS)
     assert.deepEqual([tools?._meta, prompts?._meta], [undefined, undefined])
     assert.match(JSON.stringify(await called), /"text":"t"/)
     assert.equal(linesWith('started '), 2)
+    await events.close()
+  })
+
+for (const era of ERAS)
+  test(`${era}: a server that takes the place of one that failed is told of and there at once`, async () => {
+    const { bearing, add, log } = await slow()
+    const name = `replaced-${era}`
+    await add(name, { kind: 'stdio', command: ['/no/program'], variables: [] })
+    const { ask, events } = await clientOf(era, bearing)
+    const list = async (): Promise<string> => JSON.stringify(await ask('tools/list'))
+    const told = async (): Promise<void> => {
+      for (const kind of ['tools', 'prompts', 'resources'])
+        assert.equal((await events.next()).method, `notifications/${kind}/list_changed`)
+    }
+    assert.match(await list(), /cannot be started/)
+    await servers.remove(PERSON, name)
+    await told()
+    await add(name, nodeServer(SLOW_SERVER, log, '0'))
+    await told()
+    assert.match(await list(), new RegExp(`"${name}\\.t"`))
     await events.close()
   })
 
