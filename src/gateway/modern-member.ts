@@ -59,11 +59,14 @@ export class ModernMember implements AllMember {
       [META.client]: { name: 'sallyport', version: options.version },
     }
     this.#shared = new SharedUpstream(options.upstream, options.log)
-    // Somebody has to hear that it ended.
+    // Somebody has to hear that it ended, and the others how it did before it is closed.
     this.#ready = this.#shared.join({
       hear() {},
       failed() {},
-      ended: () => this.close(),
+      ended: () => {
+        this.#over()
+        queueMicrotask(() => void this.#shared.close())
+      },
       reader: null,
     })
     this.#ready.catch(() => this.close())
@@ -160,11 +163,15 @@ export class ModernMember implements AllMember {
 
   close(): void {
     if (this.#isOver) return
+    this.#over()
+    void this.#shared.close()
+  }
+
+  #over(): void {
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#listening?.stop.abort()
     this.#options.onOver()
-    void this.#shared.close()
   }
 
   #own(method: string, params: object): Request {

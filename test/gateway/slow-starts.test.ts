@@ -168,6 +168,27 @@ for (const era of ERAS)
     await events.close()
   })
 
+for (const era of ERAS)
+  test(`${era}: who waits for a server that dies is told how it did, before it was there and afterwards`, async () => {
+    const name = `dying-${era}`
+    const { bearing, add } = await slow({ name, ms: 0 })
+    const early = `${name}-early`
+    await add(early, nodeServer('-e', 'setTimeout(() => process.exit(7), 300)'))
+    const { ask, events } = await clientOf(era, bearing)
+    const called = async (server: string): Promise<string> => {
+      const { error } = await ask('tools/call', { name: `${server}.t`, arguments: { die: true } })
+      return error?.message ?? ''
+    }
+    const [listed, ...answers] = await Promise.all([
+      ask('tools/list'),
+      called(early),
+      ask('tools/list').then(() => called(name)),
+    ])
+    for (const said of [JSON.stringify(listed.result?._meta), ...answers])
+      assert.match(said, /The server ended before it answered \(exit code 7\)/)
+    await events.close()
+  })
+
 test('legacy: a call that is cancelled while its server starts is over at once and never made', async () => {
   const { bearing, linesWith } = await slow({ name: 'cancelled' })
   const headers = await sessionAt(ALL, bearing)
