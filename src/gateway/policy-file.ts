@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { unwatchFile, watchFile } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { unreadFile } from '../core/unread-file.ts'
@@ -16,23 +15,28 @@ export class PolicyFile {
   readonly #file: string
   readonly #log: Log
   #now: AppliedPolicy
-  #reading: Promise<void> = Promise.resolve()
+  /** As the file stood before it was last read: what is saved from then on is found, also while it is being read. */
+  #state: string | null
+  #timer: NodeJS.Timeout | null = null
+  #isClosed = false
   /** Whether what stands in the file is not what holds. */
   #isBroken = false
   readonly #listeners = new Set<() => void>()
 
-  private constructor(file: string, now: AppliedPolicy, log: Log) {
+  private constructor(file: string, state: string | null, now: AppliedPolicy, log: Log) {
     this.#file = file
+    this.#state = state
     this.#now = now
     this.#log = log
-    watchFile(file, { interval: LOOK_MS, persistent: false }, this.#onChange)
+    this.#lookLater()
   }
 
   /** @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy */
   static async open(file: string, log: Log): Promise<PolicyFile> {
+    const state = await stateOf(file)
     const { applied, warnings } = await read(file)
     warnOf(log, { file }, warnings)
-    return new PolicyFile(file, applied, log)
+    return new PolicyFile(file, state, applied, log)
   }
 
   now(): AppliedPolicy {
@@ -48,12 +52,22 @@ export class PolicyFile {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#listeners.clear()
-    unwatchFile(this.#file, this.#onChange)
+    if (this.#timer !== null) clearTimeout(this.#timer)
   }
 
-  readonly #onChange = (): void => {
-    this.#reading = this.#reading.then(() => this.#readAgain())
+  #lookLater(): void {
+    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#look(), LOOK_MS).unref()
+  }
+
+  async #look(): Promise<void> {
+    const state = await stateOf(this.#file)
+    if (state !== this.#state) {
+      this.#state = state
+      await this.#readAgain()
+    }
+    this.#lookLater()
   }
 
   async #readAgain(): Promise<void> {
@@ -76,6 +90,18 @@ export class PolicyFile {
         reason,
       })
     }
+  }
+}
+
+/** Other than before when the file may hold another text; null when it is not there. */
+async function stateOf(file: string): Promise<string | null> {
+  try {
+    const found = await stat(file, { bigint: true })
+    const { dev, ino, size, mtimeNs, ctimeNs } = found
+    // What was read from a pipe is not there a second time, and its times change as it is read.
+    return found.isFile() ? `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}` : `${dev} ${ino}`
+  } catch {
+    return null
   }
 }
 

@@ -1,10 +1,10 @@
 // `sallyport wrap` between real clients and real servers: processes, pipes, one vault.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { constants, readFileSync } from 'node:fs'
+import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +13,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { sleep } from '../../src/core/time.ts'
 import { approvedProject } from '../support/approved-project.ts'
 import { projectAgent } from '../support/project-agent.ts'
+import { programMissing } from '../support/require.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { openTestVault } from '../support/vault.ts'
 import { saidBy, startWrapped, type Wrapped } from '../support/wrapped.ts'
@@ -280,6 +281,41 @@ test('a policy that is replaced holds within a second or two; one that is broken
   for (let waited = 0; waited < 5_000 && !wrapped.stderr().includes('again'); waited += 50)
     await sleep(50)
   assert.match(wrapped.stderr(), /the policy is the one in force again/)
+  await wrapped.end()
+})
+
+test('a policy that is saved while the one before it is still being read holds too', {
+  skip: programMissing('mkfifo', 'apt-get install coreutils'),
+}, async () => {
+  const file = join(home, 'begun.json')
+  execFileSync('mkfifo', [file])
+  const wrapped = startWrapped(home, { flags: ['--policy', file] })
+  // Opened for writing once somebody reads, who is thus at the old text when the new one is saved.
+  const old = await open(file, 'w')
+  await rename(await policyFile({ default: 'deny' }), file)
+  await old.writeFile('{"version":"1","default":"allow"}')
+  await old.close()
+  let said = ''
+  for (let id = 1; id <= 100 && !said.startsWith('[POLICY DENIED]'); id += 1) {
+    said = saidBy(await wrapped.call(id, 'echo', { text: 'a' }))
+    await sleep(50)
+  }
+  assert.match(said, /^\[POLICY DENIED\]/)
+  await wrapped.end()
+})
+
+test('a policy that came through a pipe is read once', {
+  skip: programMissing('mkfifo', 'apt-get install coreutils'),
+}, async () => {
+  const file = join(home, 'pipe.json')
+  execFileSync('mkfifo', [file])
+  const wrapped = startWrapped(home, { flags: ['--policy', file] })
+  await writeFile(file, '{"version":"1","default":"deny"}')
+  assert.match(saidBy(await wrapped.call(1, 'echo', { text: 'a' })), /^\[POLICY DENIED\]/)
+  await sleep(1_200)
+  // Nobody waits for a second text.
+  await assert.rejects(open(file, constants.O_WRONLY | constants.O_NONBLOCK), { code: 'ENXIO' })
+  assert.doesNotMatch(wrapped.stderr(), /the policy was/)
   await wrapped.end()
 })
 
