@@ -453,6 +453,39 @@ test('answers are judged by what was read of them, and by nothing else', async (
   assert.equal(replayed(await policiesOf(reading(noSecrets)), unread.entries).undecidable, 2)
 })
 
+test('an answer that was never asked for may have been any', async () => {
+  const kindIs = (path: string) => [{ conditions: [is(path, 'eq', 'secret')] }]
+  const every = { deny_if: [{ conditions: [] }] }
+  const [any, rule] = ['allowed', '/tools/t/on_result/deny_if/0']
+  const drafts: readonly [what: string, draft: object, to: string, by: unknown][] = [
+    ['none is judged', {}, any, null],
+    ['all are withheld', { on_result: every }, 'withheld', rule],
+    ['one or another is', noSecrets, 'undecidable', ['result.kind']],
+    ['one or another passes', { on_result: { require: kindIs('text') } }, 'undecidable', ['text']],
+    ['arguments decide', { on_result: { deny_if: kindIs('args.kind') } }, 'withheld', rule],
+    ['a rule in shadow', { on_result: every, action: 'shadow' }, any, null],
+  ]
+  // As it was judged: denied, hidden, out of its limit, or for a person to decide.
+  const judging: readonly [verdict: string, document: object][] = [
+    ['denied', { tools: {} }],
+    ['hidden', { tools: {}, hide: ['t'] }],
+    ['limited', { tools: { t: { limits: [{ counter: 'n', window: 'day', max: 0 }] } } }],
+    ['approval', { tools: { t: { ...noSecrets, action: 'require_approval' } } }],
+  ]
+  for (const [verdict, document] of judging) {
+    const policies = await policiesOf({ ...reading({}), ...document })
+    const { entries } = await recordedBy(policies, [made('t', { kind: 'secret' })])
+    for (const [what, draft, to, by] of drafts) {
+      const { changes, undecided } = replayed(await policiesOf(reading(draft)), entries)
+      const told = [
+        ...changes.map((one) => [one.from, one.to, one.rule]),
+        ...undecided.map(({ paths }) => [verdict, 'undecidable', paths]),
+      ]
+      assert.deepEqual(told, [[verdict, to, by]], `${verdict}, ${what}`)
+    }
+  }
+})
+
 test('costs of answers are settled, and an amount that was not kept leaves the limit open', async () => {
   const costly = (max: number) => ({
     limits: [{ counter: 'rows', window: 'day', max, cost: { path: 'result.n', estimate: 1 } }],

@@ -240,9 +240,10 @@ export class Replay {
 
   /** What would have become of the answer. */
   #answered({ call, recorded, judged }: Open, end: RecordedEnd | null): Judged {
-    if (judged.outcome !== 'allowed' || call.verdict !== 'allowed') return judged
-    // Where it was read, there was none without an end that says what was read.
-    if (end === null ? call.readsAnswer : end.parts === null) return judged
+    if (judged.outcome !== 'allowed') return judged
+    // Where it was read, there was none without an end that says what was read. A call that did not pass had none yet.
+    const wasAsked = call.verdict === 'allowed'
+    if (wasAsked && (end === null ? call.readsAnswer : end.parts === null)) return judged
     const kept = { ...recorded, parts: partsOf(end?.parts ?? []) }
     const { ways, asked } = this.#ways(
       call,
