@@ -23,6 +23,7 @@ import {
   formattedPolicy,
   type ListedTool,
   type Outcome,
+  outcomeOfCall,
   policyBeside,
   policyFault,
   readPolicyCases,
@@ -141,7 +142,7 @@ function checkSent({ name, isMethod, args }: PolicyQuestion): void {
 }
 
 function answerOf(explained: CallExplanation): PolicyAnswer {
-  const { decision, result, rules, charges, recordSeconds, asUnnamed } = explained
+  const { decision, rules, charges, recordSeconds, asUnnamed } = explained
   const seen = {
     recordSeconds,
     clauses: rules.flatMap((rule) =>
@@ -163,26 +164,15 @@ function answerOf(explained: CallExplanation): PolicyAnswer {
       pointer: limit.pointer,
     })),
   }
-  const nothing = { shadow: null, isDurable: false, judgesResult: false }
-  if (!decision.allowed) {
-    const { rule, name, reason, isHidden } = decision
-    const verdict = isHidden ? 'hidden' : 'denied'
+  const { allowed } = decision
+  return {
+    ...seen,
+    ...outcomeOfCall(explained, 0),
+    isDurable: allowed && decision.isDurable,
+    judgesResult: allowed && decision.judgesResult,
     // Only as what it is would it be recorded.
-    const unnamed = asUnnamed && { ...answerOf(asUnnamed), recordSeconds: null }
-    return { ...seen, ...nothing, verdict, rule, name, reason, unnamed }
+    unnamed: asUnnamed && { ...answerOf(asUnnamed), recordSeconds: null },
   }
-  const { needsApproval, isDurable, judgesResult } = decision
-  const shadow = decision.shadow ?? (result?.allowed === true ? result.shadow : null)
-  const more = { ...seen, shadow, isDurable, judgesResult, unnamed: null }
-  if (needsApproval !== null) {
-    const { rule, name, reason } = needsApproval
-    return { ...more, verdict: 'approval', rule, name, reason }
-  }
-  if (result !== null && !result.allowed) {
-    const { rule, name, reason } = result
-    return { ...more, verdict: 'withheld', rule, name, reason }
-  }
-  return { ...more, verdict: 'allowed', rule: decision.rule, name: null, reason: null }
 }
 
 function metOf(outcome: Outcome): boolean | null {

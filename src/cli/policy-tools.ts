@@ -38,16 +38,16 @@ export interface SeenCondition {
 }
 
 export interface PolicyAnswer {
-  readonly verdict: 'allowed' | 'denied' | 'hidden' | 'approval' | 'withheld'
+  readonly verdict: 'allowed' | 'denied' | 'hidden' | 'limited' | 'approval' | 'withheld'
   /** Of what decided: JSON Pointer or a word in brackets. */
   readonly rule: string
   readonly name: string | null
   readonly reason: string | null
   /** What a rule in shadow would have done. */
   readonly shadow: {
-    readonly wouldBe: string
+    readonly wouldBe: 'denied' | 'limited' | 'approval'
     readonly rule: string
-    readonly reason: string
+    readonly reason: string | null
   } | null
   readonly isDurable: boolean
   readonly judgesResult: boolean

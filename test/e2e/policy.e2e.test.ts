@@ -158,6 +158,74 @@ counted as
   assert.equal(lines.status, 0)
 })
 
+test('explain says of a call that no count lets pass what test says of it', async () => {
+  const file = join(home, 'narrow.json')
+  const limits = (max: number) => [
+    { counter: 'spend', window: 'day', max, cost: 'args.amount', on_deny: 'Over budget.' },
+  ]
+  await writeFile(
+    file,
+    JSON.stringify({
+      version: '1',
+      default: 'deny',
+      tools: {
+        costly: { limits: limits(10), action: 'require_approval' },
+        never: { rate_limit: { max: 0, window: 60 } },
+        watched: { limits: limits(10), action: 'shadow' },
+      },
+    }),
+  )
+  const cases: readonly [
+    tool: string,
+    amount: number,
+    expect: string,
+    rule: string | null,
+    reason: string | null,
+  ][] = [
+    ['costly', 11, 'limited', '/tools/costly/limits/0', 'Over budget.'],
+    ['costly', 10, 'approval', '/tools/costly/action', 'A person has to allow this.'],
+    ['never', 1, 'limited', '/tools/never/rate_limit', null],
+    ['watched', 11, 'shadow', '/tools/watched/limits/0', 'Over budget.'],
+    ['watched', 10, 'allowed', '/tools/watched', null],
+  ]
+  for (const [tool, amount, expect, rule, reason] of cases) {
+    const args = JSON.stringify({ amount })
+    const { status, stdout } = policy('explain', file, tool, '--args', args, '--json')
+    const { verdict, shadow, ...by } = JSON.parse(stdout) as {
+      verdict: string
+      rule: string
+      reason: string | null
+      shadow: { rule: string; reason: string; would_be: string } | null
+    }
+    const isShadow = expect === 'shadow'
+    assert.equal(verdict, isShadow ? 'allowed' : expect, `${tool} ${amount}`)
+    assert.equal(status, verdict === 'allowed' ? 0 : 1)
+    assert.equal(shadow?.would_be, isShadow ? 'limited' : undefined)
+    const told = shadow ?? by
+    assert.deepEqual([told.rule, told.reason], [rule, reason])
+  }
+  await writeFile(
+    join(home, 'narrow.test.json'),
+    JSON.stringify({
+      cases: cases.map(([call, amount, expect, rule]) => ({
+        call,
+        args: { amount },
+        expect,
+        rule,
+      })),
+    }),
+  )
+  assert.equal(policy('test', join(home, 'narrow.test.json')).status, 0)
+  assert.match(
+    policy('explain', file, 'never').stdout,
+    /^never does not fit in its limit, whatever was counted\.\n {2}by {6}\/tools\/never\/rate_limit\n/,
+  )
+  assert.match(
+    policy('explain', file, 'watched', '--args', '{"amount":11}').stdout,
+    /\n {2}shadow {2}without it out of its limit, by \/tools\/watched\/limits\/0: Over budget\.\n/,
+  )
+})
+
 test('cases beside a policy are run, and what came otherwise is shown', async () => {
   const cases = join(home, 'pay.test.yaml')
   await writeFile(

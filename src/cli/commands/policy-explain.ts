@@ -13,7 +13,7 @@ export const policyExplain = command({
   summary: 'Say what a policy makes of a call, and why.',
   about: [
     'The verdict and the rule that gives it, what each clause saw, and what the call would be counted as. Counts that were ' +
-      'made are not looked at. Exit code 1 when the call is not allowed as it is. Opens no vault.',
+      'made are not looked at: a call is limited where no count lets it pass. Exit code 1 when the call is not allowed as it is. Opens no vault.',
   ],
   arguments: [
     { name: 'file', summary: 'the policy, JSON or YAML' },
@@ -97,9 +97,16 @@ const SAYS: Readonly<Record<PolicyAnswer['verdict'], string>> = {
   allowed: 'is allowed',
   denied: 'is denied',
   hidden: 'is hidden: answered as a tool that is not there',
+  limited: 'does not fit in its limit, whatever was counted',
   approval: 'waits for a person',
   withheld: 'is allowed, and its answer is withheld',
 }
+
+const WOULD_BE = {
+  denied: 'denied',
+  limited: 'out of its limit',
+  approval: 'waiting for a person',
+} as const
 
 function textOf(what: string, answer: PolicyAnswer): readonly string[] {
   const { verdict, rule, name, reason, shadow, charges, unnamed } = answer
@@ -108,7 +115,7 @@ function textOf(what: string, answer: PolicyAnswer): readonly string[] {
   if (reason !== null) lines.push(`  reason  ${reason}`)
   if (shadow !== null)
     lines.push(
-      `  shadow  without it ${shadow.wouldBe === 'denied' ? 'denied' : 'waiting for a person'}, by ${shadow.rule}: ${shadow.reason}`,
+      `  shadow  without it ${WOULD_BE[shadow.wouldBe]}, by ${shadow.rule}${shadow.reason === null ? '' : `: ${shadow.reason}`}`,
     )
   if (answer.isDurable) lines.push('  audit   durable before it is sent')
   const recorded = answer.recordSeconds ?? 0

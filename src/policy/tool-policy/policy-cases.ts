@@ -1,13 +1,11 @@
-import { strictestOf } from '../../core/counter-port.ts'
 import { epochMs, parseInstant } from '../../core/time.ts'
-import type { Charge } from './cost.ts'
+import { outcomeOfCall } from './call-outcome.ts'
 import type { DocumentReader, Fields, PolicyProblem } from './document-reader.ts'
 import { exactValue } from './exact-value.ts'
 import { explainCall } from './explain-call.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 import type { Asker, CallSubject, MethodSubject, ToolPolicy } from './model.ts'
 import { formatOf, readDocument } from './read-tool-policy.ts'
-import { windowOf } from './windows.ts'
 
 const FILE_KEYS = ['policy', 'cases'] as const
 const CASE_KEYS = [
@@ -196,34 +194,11 @@ export function runPolicyCases(
 }
 
 function outcomeOf(policy: ToolPolicy, { subject, result, after }: PolicyCase): CaseRun['got'] {
-  const { decision, result: answer, charges } = explainCall(policy, subject, result)
-  if (!decision.allowed) {
-    const { rule, reason, isHidden } = decision
-    return { outcome: isHidden ? 'hidden' : 'denied', rule, reason }
-  }
-  const { needsApproval, shadow, rule } = decision
-  const full = strictestOf(charges.map(counted)).filter(
-    ({ max, amount }) => amount > 0 && amount * (after + 1) > max,
+  const { verdict, rule, reason, shadow } = outcomeOfCall(
+    explainCall(policy, subject, result),
+    after,
   )
-  const [reached, told] = [false, true].map((isShadow) => {
-    const limit = full.find((one) => one.isShadow === isShadow)?.limit
-    return limit && { rule: limit.pointer, reason: limit.onDeny }
-  })
-  if (reached !== undefined) return { outcome: 'limited', ...reached }
-  // Nobody is asked about a call that would not fit.
-  if (needsApproval !== null)
-    return { outcome: 'approval', rule: needsApproval.rule, reason: needsApproval.reason }
-  if (answer !== null && !answer.allowed)
-    return { outcome: 'withheld', rule: answer.rule, reason: answer.reason }
-  const lifted = shadow ?? told ?? (answer?.allowed === true ? answer.shadow : null)
-  return lifted === null
-    ? { outcome: 'allowed', rule, reason: null }
-    : { outcome: 'shadow', rule: lifted.rule, reason: lifted.reason }
-}
-
-/** All calls of a case are one caller's. */
-function counted(charge: Charge) {
-  const { counter, window, scope, algorithm, max } = charge.limit
-  const key = JSON.stringify([counter, window, scope, algorithm])
-  return { ...charge, counter: key, window: windowOf(charge.limit), max }
+  return verdict === 'allowed' && shadow !== null
+    ? { outcome: 'shadow', rule: shadow.rule, reason: shadow.reason }
+    : { outcome: verdict, rule, reason }
 }

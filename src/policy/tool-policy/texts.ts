@@ -1,5 +1,6 @@
 // What people do with policies as texts. A door of its own: whoever judges calls loads none of it.
 
+export { outcomeOfCall } from './call-outcome.ts'
 export { convertedPolicy } from './convert-policy.ts'
 export { amountText } from './cost.ts'
 export { type CallExplanation, explainCall, type SeenTest } from './explain-call.ts'
