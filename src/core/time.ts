@@ -22,7 +22,12 @@ const ISO_WITH_ZONE =
 export function parseInstant(text: string): EpochMs | null {
   if (!ISO_WITH_ZONE.test(text)) return null
   const ms = Date.parse(text)
-  return Number.isNaN(ms) ? null : (ms as EpochMs)
+  return Number.isNaN(ms) || !isOfCalendar(text.slice(0, 10)) ? null : (ms as EpochMs)
+}
+
+/** `Date.parse` takes 30 February for 2 March. */
+function isOfCalendar(date: string): boolean {
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date)
 }
 
 /** Monotonic milliseconds, for time-outs and measuring; unrelated to the calendar. */
