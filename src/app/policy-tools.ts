@@ -64,6 +64,7 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
       const policy = await toolPolicyOf(file, bytes)
       const { name, isMethod, principal, labels, client, at } = question
       const asker = { principal, labels, client, at: at ?? systemClock() }
+      if (isMethod) await checkMethod(name)
       const args = objectOf('--args', question.args)
       checkSent(question)
       const result = question.result === null ? undefined : objectOf('--result', question.result)
@@ -122,6 +123,26 @@ function objectOf(field: string, text: string): Readonly<Record<string, unknown>
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Fault('BAD_INPUT', `${field} must be an object.`, { details: { field } })
   return value as Readonly<Record<string, unknown>>
+}
+
+/**
+ * Rules of methods have no say about calls of tools, nor about what is refused for its name.
+ *
+ * @throws {Fault} `BAD_INPUT`
+ */
+async function checkMethod(name: string): Promise<void> {
+  const details = { field: 'TOOL' }
+  if (name === 'tools/call')
+    throw new Fault('BAD_INPUT', "A call of a tool is judged by 'tools', as what it calls.", {
+      details: { ...details, remedy: 'name the tool, and leave --method out' },
+    })
+  const { isMistakable } = await import('../gateway/index.ts')
+  if (isMistakable(name.startsWith('notifications/') ? 'notification' : 'request', name))
+    throw new Fault(
+      'BAD_INPUT',
+      'The gateway refuses this method before any policy sees it: a server could take it for another.',
+      { details: { ...details, remedy: 'write it as the protocol does' } },
+    )
 }
 
 /**

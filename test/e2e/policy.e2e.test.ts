@@ -158,6 +158,27 @@ counted as
   assert.equal(lines.status, 0)
 })
 
+test('explain says nothing of what no policy judges as such, and takes no day that is none', () => {
+  const cases: readonly [args: readonly string[], said: RegExp | null][] = [
+    [['resources/read', '--method'], null],
+    [['sampling/createMessage', '--method'], null],
+    [['notifications/progress', '--method'], null],
+    [['vendor/run', '--method'], null],
+    [['Resources/read', '--method'], /refuses this method before any policy sees it/],
+    [['resources//read', '--method'], /refuses this method/],
+    [['Tools/call', '--method'], /refuses this method/],
+    [['Notifications/initialized', '--method'], /refuses this method/],
+    [['tools/call', '--method'], /judged by 'tools'.*\n.*leave --method out/],
+    [['pay', '--at', '2026-02-28T10:00:00Z'], null],
+    [['pay', '--at', '2026-02-30T10:00:00Z'], /--at must be an instant/],
+  ]
+  for (const [args, said] of cases) {
+    const { status, stderr } = policy('explain', pay, ...args)
+    assert.equal(status === 2, said !== null, args.join(' '))
+    assert.match(stderr, said ?? /^$/)
+  }
+})
+
 test('explain says of a call that no count lets pass what test says of it', async () => {
   const file = join(home, 'narrow.json')
   const limits = (max: number) => [
