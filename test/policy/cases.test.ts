@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { explainCall } from '../../src/policy/tool-policy/explain-call.ts'
+import { formattedPolicy } from '../../src/policy/tool-policy/format-policy.ts'
 import {
   decideTool,
   isListed,
@@ -233,13 +234,13 @@ tools:
   "write_file":
     action: require_approval
 
-# These say that they only read. To allow one, move its line under 'tools' without the sign before it:
+  # These say that they only read. To allow one, take the sign before its name away.
 
-#   # arguments: none
-#   "odd: \\"name\\"\\n# default: allow": {}
+  # arguments: none
+  #"odd: \\"name\\"\\n# default: allow": {}
 
-#   # arguments: none
-#   "read_file": {}
+  # arguments: none
+  #"read_file": {}
 `,
   )
   const policy = await toolPolicyOf('p.yaml', bytes(text))
@@ -254,6 +255,36 @@ tools:
     ['write_file', 'drop', 'read_file'].map((name) => isListed(policy, name)),
     [true, false, false],
   )
+})
+
+test('the readers of a first policy are allowed as it says', async () => {
+  const reader = tool('read: "it"', { readOnlyHint: true }, { description: 'Reads.' })
+  const other = tool('list', { readOnlyHint: true })
+  const servers = [[reader, other], [reader, other, tool('drop')], [reader]]
+  for (const listed of servers) {
+    const text = suggestedPolicy('x', listed)
+    assert.equal(await formattedPolicy('p.yaml', bytes(text)), text)
+    const needsTools = listed.every(({ annotations }) => annotations['readOnlyHint'] === true)
+    assert.equal(text.includes(", and that before 'tools'.\n#tools:\n"), needsTools)
+    const tools = text.replace('\n#tools:\n', '\ntools:\n')
+    const one = tools.replace(/^( *)#( *)(?="read)/m, '$1$2')
+    const all = tools.replaceAll(/^( *)#( *)(?=")/gm, '$1$2')
+    for (const [changed, names] of [
+      [one, [reader.name]],
+      [all, listed.map(({ name }) => name).filter((name) => name !== 'drop')],
+    ] as const) {
+      const read = await readToolPolicy(bytes(changed), 'yaml')
+      assert.ok('policy' in read, JSON.stringify(read))
+      const allowed = listed.filter(({ name }) => {
+        const decision = decideTool(read.policy, toolCall(name, {}, { annotations: {} }))
+        return decision.allowed && decision.needsApproval === null
+      })
+      assert.deepEqual(
+        allowed.map(({ name }) => name),
+        names,
+      )
+    }
+  }
 })
 
 test('what a server lists twice is in its first policy once, and what no rule can name is not', async () => {

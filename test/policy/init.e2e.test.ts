@@ -55,7 +55,7 @@ test('a server with sessions is asked for all pages of its tools, and for nothin
   assert.match(stdout, /^description: "Policy for hub"$/m)
   assert.match(stdout, /^ {2}# arguments: a, b\?\n {2}"wipe":\n {4}action: deny$/m)
   assert.match(stdout, /^ {2}"write":\n {4}action: require_approval$/m)
-  assert.match(stdout, /^# {3}"look": \{\}$/m)
+  assert.match(stdout, /^ {2}#"look": \{\}$/m)
   assert.ok('policy' in (await readToolPolicy(Buffer.from(stdout), 'yaml')))
   assert.equal(
     server.got.some(({ body }) => body.includes('tools/call')),

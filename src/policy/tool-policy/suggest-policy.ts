@@ -44,23 +44,31 @@ export function suggestedPolicy(server: string, listed: readonly ListedTool[]): 
     rules.items.push(new Pair(name, rule))
   }
   const readers = sorted(tools.filter(isReader))
-  if (rules.items.length === 0) rules.flow = true
-  map.items.push(new Pair(new Scalar('tools'), rules))
+  const isOfReaders = asked.length === 0 && readers.length > 0
+  rules.flow = asked.length === 0
+  if (!isOfReaders) map.items.push(new Pair(new Scalar('tools'), rules))
   document.contents = map
-  if (readers.length > 0)
-    document.comment = commented(
-      [
-        "These say that they only read. To allow one, move its line under 'tools' without the sign before it:",
-        ...readers.flatMap((tool) => [
-          '',
-          ...described(tool)
-            .split('\n')
-            .map((line) => `  # ${line}`),
-          `  ${JSON.stringify(tool.name)}: {}`,
-        ]),
-      ].join('\n'),
-    )
-  return document.toString({ lineWidth: 0 })
+  return `${document.toString({ lineWidth: 0 })}${commentedReaders(readers, isOfReaders)}`
+}
+
+/** As they stand under `tools` once the sign is taken away: no blank follows it that would be left over. */
+function commentedReaders(readers: readonly ListedTool[], isWithTools: boolean): string {
+  if (readers.length === 0) return ''
+  const intro = 'These say that they only read. To allow one, take the sign before its name away'
+  // Comments that nothing follows or surrounds are put to the margin by whatever formats the file.
+  const [said, rule] = isWithTools ? ['# ', '#  '] : ['  # ', '  #']
+  return [
+    '',
+    ...(isWithTools ? [`# ${intro}, and that before 'tools'.`, '#tools:'] : [`${said}${intro}.`]),
+    ...readers.flatMap((tool) => [
+      '',
+      ...described(tool)
+        .split('\n')
+        .map((line) => `${said}${line}`),
+      `${rule}${JSON.stringify(tool.name)}: {}`,
+    ]),
+    '',
+  ].join('\n')
 }
 
 /**
