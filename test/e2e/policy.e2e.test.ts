@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -304,6 +305,24 @@ test('convert writes the other form, or says why there is none', () => {
   const hosted = policy('convert', pay, '--to', 'hosted')
   assert.deepEqual([hosted.status, hosted.stdout], [1, ''])
   assert.match(hosted.stderr, /pay\.yaml:\d+:\d+: 'cost' is not known there/)
+  // What would be in it no tool could read again by its name.
+  for (const [name, file, ...to] of [
+    ['x.json', pay, '--to', 'yaml'],
+    ['x.JSON', good],
+  ] as const) {
+    const out = join(home, name)
+    const refused = policy('convert', file, ...to, '-o', out)
+    assert.deepEqual([refused.status, existsSync(out)], [2, false])
+    assert.match(refused.stderr, /written in YAML: '.*' would be read as JSON/)
+  }
+  for (const [file, to, name] of [
+    [pay, 'json', 'kept.json'],
+    [good, 'yaml', 'kept.yaml'],
+    [pay, 'yaml', 'kept'],
+  ] as const) {
+    assert.equal(policy('convert', file, '--to', to, '-o', join(home, name)).status, 0)
+    assert.equal(validate(join(home, name)).status, 0)
+  }
 })
 
 test('warnings are told beside what is valid, and wrong with --strict', async () => {

@@ -1,7 +1,7 @@
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { POLICY_FORMS } from '../policy-tools.ts'
-import { findingLine } from '../policy-view.ts'
+import { findingLine, refuseJsonName } from '../policy-view.ts'
 import { visible } from '../text.ts'
 import { keepText, readBytes } from '../text-files.ts'
 
@@ -36,8 +36,9 @@ export const policyConvert = command({
     ],
   ],
   async run(args, io, deps: Deps) {
-    const bytes = await readBytes('FILE', args.file)
     const to = args.to ?? (/\.ya?ml$/i.test(args.file) ? 'json' : 'yaml')
+    if (to === 'yaml') refuseJsonName(args.out, 'The policy is written in YAML')
+    const bytes = await readBytes('FILE', args.file)
     const { text, notes, problems } = await (await deps.policyTools()).converted(
       args.file,
       bytes,

@@ -2,8 +2,8 @@ import { processEnvironment } from '../../core/config.ts'
 import { Fault } from '../../core/faults.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
+import { refuseJsonName } from '../policy-view.ts'
 import { headerOf } from '../server-view.ts'
-import { visible } from '../text.ts'
 import { keepText } from '../text-files.ts'
 
 type Deps = Pick<CliDeps, 'policyTools'>
@@ -75,12 +75,7 @@ export const policyInit = command({
         'A server that was added has its name, its variables and its headers from there: --name, --env and --header go without --server.',
         { details: { field: '--server' } },
       )
-    if (args.out !== undefined && /\.json$/i.test(args.out))
-      throw new Fault(
-        'BAD_USAGE',
-        `A first policy has comments and is written in YAML: '${visible(args.out)}' would be read as JSON.`,
-        { details: { field: '--out', remedy: 'give it the ending .yaml' } },
-      )
+    refuseJsonName(args.out, 'A first policy has comments and is written in YAML')
     const text = await (await deps.policyTools()).suggested(
       {
         server,
