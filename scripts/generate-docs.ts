@@ -58,7 +58,11 @@ const PAGES: readonly Page[] = [
   { file: 'docs/policy.md', render: policyPage },
   {
     file: 'schemas/tool-policy.json',
-    render: () => `${JSON.stringify(toolPolicySchema(), null, 2)}\n`,
+    render: () => `${JSON.stringify(toolPolicySchema('json'), null, 2)}\n`,
+  },
+  {
+    file: 'schemas/tool-policy-yaml.json',
+    render: () => `${JSON.stringify(toolPolicySchema('yaml'), null, 2)}\n`,
   },
   {
     file: 'docs/status.md',

@@ -1,4 +1,4 @@
-// The schema for editors and the reader speak of one format.
+// The schemas for editors and the reader speak of one format, in each of its forms.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -7,26 +7,88 @@ import fc from 'fast-check'
 import { readToolPolicy } from '../../src/policy/tool-policy/index.ts'
 import { policyDocument } from '../support/random-policies.ts'
 
-const file = new URL('../../schemas/tool-policy.json', import.meta.url)
-const isPolicy = new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
-  JSON.parse(await readFile(file, 'utf8')) as object,
-)
+const ajv = new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true })
+const schemaOf = async (name: string) =>
+  ajv.compile(
+    JSON.parse(await readFile(new URL(`../../schemas/${name}`, import.meta.url), 'utf8')) as object,
+  )
+const isPolicy = await schemaOf('tool-policy.json')
+const isYamlPolicy = await schemaOf('tool-policy-yaml.json')
 const isRead = async (document: unknown): Promise<boolean> =>
   'policy' in (await readToolPolicy(Buffer.from(JSON.stringify(document))))
+/** Every text in JSON is one in YAML. */
+const isReadAsYaml = async (document: unknown): Promise<boolean> =>
+  'policy' in (await readToolPolicy(Buffer.from(JSON.stringify(document)), 'yaml'))
 
 test('what the reader takes, the schema takes', async () => {
   await fc.assert(
     fc.asyncProperty(policyDocument, async (document) => {
       assert.equal(await isRead(document), true)
       assert.ok(isPolicy(document), JSON.stringify(isPolicy.errors))
+      const { default: _, ...open } = document
+      for (const written of [document, open]) {
+        assert.equal(await isReadAsYaml(written), true)
+        assert.ok(isYamlPolicy(written), JSON.stringify(isYamlPolicy.errors))
+      }
     }),
     { numRuns: 200 },
   )
 })
 
+const condition = (one: object) => rule({ require: [{ conditions: [one] }] })
+const cap = { path: 'state.t.c', op: 'lte', value: 1 }
+const met = { path: 'args.a', op: 'eq', value: 1 }
+const state = { counter: 'c', window: 'day' }
+/** Rules that are right, and what may stand beside or in place of their words. */
+const RIGHT: readonly object[] = [
+  { action: 'deny' },
+  { action: 'require_approval', conditions: [met] },
+  { conditions: [{ any: [met] }] },
+  { conditions: [met, cap], state },
+  { rate_limit: '5/hour' },
+]
+const OTHERS: readonly object[] = [
+  {},
+  { action: 'evaluate' },
+  { action: 'deny' },
+  { action: 'require_approval' },
+  { conditions: [] },
+  { conditions: [met] },
+  { conditions: [met, cap] },
+  { on_deny: 'No.' },
+  { rate_limit: '1/day' },
+  { rate_limit: '5/week' },
+  { state },
+  { state: { ...state, increment: 2 } },
+  { state: { ...state, increment_from: 'args.n' } },
+  { state: { ...state, increment: 2, increment_from: 'args.n' } },
+  { approval_timeout: '30m' },
+  { approval_timeout: '30' },
+]
+const interceptRule = fc
+  .tuple(fc.constantFrom(...RIGHT), fc.constantFrom(...OTHERS), fc.constantFrom(...OTHERS))
+  .map((some) => Object.assign({ name: 'r' }, ...some) as object)
+
+test('of rules of Intercept the schema for YAML takes what the reader takes, and no more', async () => {
+  let taken = 0
+  await fc.assert(
+    fc.asyncProperty(interceptRule, fc.constantFrom('t', '*'), async (one, tool) => {
+      const text = JSON.stringify({ version: '1', tools: { [tool]: { rules: [one] } } })
+      const document: unknown = JSON.parse(
+        text.replaceAll('state.t.', `state.${tool === '*' ? '_global' : tool}.`),
+      )
+      const isValid = await isReadAsYaml(document)
+      taken += Number(isValid)
+      assert.equal(isYamlPolicy(document), isValid, JSON.stringify(isYamlPolicy.errors))
+      assert.deepEqual([await isRead(document), isPolicy(document)], [false, false])
+    }),
+    { numRuns: 400 },
+  )
+  assert.ok(taken > 10, `${taken}`)
+})
+
 const base = { version: '1', default: 'deny' }
 const rule = (one: object) => ({ ...base, tools: { t: one } })
-const condition = (one: object) => rule({ require: [{ conditions: [one] }] })
 const limit = (one: object) => rule({ limits: [{ counter: 'c', window: 'day', max: 1, ...one }] })
 const cost = { path: 'result.n', estimate: 1 }
 
@@ -114,4 +176,33 @@ const both: readonly [document: object, isValid: boolean][] = [
 for (const [document, isValid] of both)
   test(`reader and schema alike: ${JSON.stringify(document)} is ${isValid ? 'a' : 'no'} policy`, async () => {
     assert.deepEqual([await isRead(document), isPolicy(document)], [isValid, isValid])
+  })
+
+const rules = (...some: readonly object[]) => ({ rules: some })
+const deny = { name: 'r', action: 'deny' }
+const inYaml: readonly [document: object, isValid: boolean][] = [
+  // What is wrong in JSON only: no default, and rules of Intercept.
+  ...both.map(([one, isValid]): [object, boolean] => [
+    one,
+    isValid || !('default' in one) || JSON.stringify(one).includes('"rules"'),
+  ]),
+  [{ default: 'deny' }, false],
+  [{ version: '1', tools: { t: rules() } }, true],
+  [{ version: '1', tools: { '*': rules(deny), t: rules(deny), u: { action: 'deny' } } }, true],
+  [{ version: '1', tools: { '*': {} } }, false],
+  [{ version: '1', tools: { '*': { action: 'deny' } } }, false],
+  [{ version: '1', all_tools: {}, tools: { '*': rules(deny) } }, false],
+  [{ version: '1', all_tools: {}, tools: { t: rules(deny) } }, true],
+  [{ version: '1', tools: { t: { ...rules(deny), action: 'deny' } } }, false],
+  [rule(rules({ action: 'deny' })), false],
+  [rule(rules({ ...deny, action: 'shadow' })), false],
+  [rule(rules({ ...deny, reason: 'x' })), false],
+  [rule(rules({ name: 'r', conditions: [{ ...cap, op: 'eq' }], state })), false],
+  [rule(rules({ name: 'r', conditions: [cap], state: { ...state, window: 'week' } })), false],
+  [rule(rules({ name: 'r', conditions: [cap], state: { ...state, counter: 'a b' } })), false],
+  [rule(rules({ name: 'r', conditions: [cap], state: { window: 'day' } })), false],
+]
+for (const [document, isValid] of inYaml)
+  test(`reader and schema alike of YAML: ${JSON.stringify(document)} is ${isValid ? 'a' : 'no'} policy`, async () => {
+    assert.deepEqual([await isReadAsYaml(document), isYamlPolicy(document)], [isValid, isValid])
   })

@@ -1,28 +1,22 @@
 import { compareDecimals, type Decimal, parseDecimal } from '../../core/decimal.ts'
 import { MAX_APPROVAL, MIN_APPROVAL } from './document-keys.ts'
 import type { DocumentReader, Fields } from './document-reader.ts'
+import {
+  MAX_COUNT,
+  RATE,
+  RULE_ACTIONS,
+  RULE_KEYS,
+  RULE_WINDOWS,
+  STATE_KEYS,
+  TIMEOUT,
+} from './intercept-keys.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
 import { pointerStep } from './pointer-step.ts'
 
-const RULE_KEYS = [
-  'name',
-  'action',
-  'conditions',
-  'on_deny',
-  'rate_limit',
-  'state',
-  'approval_timeout',
-] as const
-const RULE_ACTIONS = ['evaluate', 'deny', 'require_approval'] as const
-const STATE_KEYS = ['counter', 'window', 'increment', 'increment_from'] as const
-const RULE_WINDOWS = ['minute', 'hour', 'day'] as const
-const RATE = /^([1-9]\d{0,14})\/(minute|hour|day)$/
-const TIMEOUT = /^([1-9]\d{0,5})(s|m|h)$/
 const SECONDS = { s: 1, m: 60, h: 3600 } as const
 /** Amounts of arguments are counted to so many digits behind the point, where the cap leaves room for them. */
 const AMOUNT_SCALE = 6
 const COUNTED_DIGITS = 15
-const MAX_COUNT = 1_000_000_000
 
 /**
  * Rewrites what a document says in the rules of Intercept, `tools: {NAME: {rules: […]}}` and `"*"`, into the keys that

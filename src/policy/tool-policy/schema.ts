@@ -21,39 +21,22 @@ import {
   RULE_KEYS,
   TIME_KEYS,
 } from './document-keys.ts'
+import { INTERCEPT_DEFINITIONS } from './intercept-schema.ts'
 import { FAMILIES, METHODS, SUBJECTS } from './method-names.ts'
 import { ACTIONS, ALGORITHMS, OPERATORS, type Operator, SCOPES, WINDOWS } from './model.ts'
-
-type Schema = Readonly<Record<string, unknown>>
-
-/** A member of an object: its schema, and what is said of it while somebody writes. */
-type Members<K extends string> = Readonly<Record<K, Schema>>
-
-const text = { type: 'string', minLength: 1 }
-const scalar = { type: ['string', 'number', 'boolean', 'null'] }
-const oneOf = (choices: readonly string[]): Schema => ({ enum: choices })
-const whole = (minimum: number, maximum = Number.MAX_SAFE_INTEGER): Schema => ({
-  type: 'integer',
-  minimum,
-  maximum,
-})
-const listOf = (items: Schema, more: Schema = {}): Schema => ({ type: 'array', items, ...more })
-const ref = (name: string): Schema => ({ $ref: `#/definitions/${name}` })
-const said = (schema: Schema, description: string): Schema => ({ ...schema, description })
-
-/** Exactly the keys that the reader knows: a key that is missing here does not compile. */
-function object<const K extends readonly string[]>(
-  _keys: K,
-  properties: Members<K[number]>,
-  required: readonly K[number][] = [],
-): Schema {
-  return {
-    type: 'object',
-    additionalProperties: false,
-    properties,
-    ...(required.length > 0 && { required }),
-  }
-}
+import type { PolicyFormat } from './read-tool-policy.ts'
+import {
+  listOf,
+  type Members,
+  object,
+  oneOf,
+  ref,
+  type Schema,
+  said,
+  scalar,
+  text,
+  whole,
+} from './schema-parts.ts'
 
 const namedRules = (names: Schema): Schema => ({
   type: 'object',
@@ -121,18 +104,37 @@ const RULE_BODY: Members<(typeof ALL_TOOLS_KEYS)[number]> = {
   ),
 }
 
-/** The JSON Schema (draft 7) of policies in JSON, for editors. What only a reader can tell is not in it. */
-export function toolPolicySchema(): Schema {
+const TOOLS = 'Rules by name of the tool.'
+
+/** What stands in YAML beside what stands in JSON: the rules of Intercept, those for all tools among them. */
+const YAML_TOOLS: Schema = {
+  type: 'object',
+  propertyNames: { minLength: 1 },
+  properties: { '*': ref('intercept_tool') },
+  additionalProperties: {
+    if: { type: 'object', required: ['rules'] },
+    // oxlint-disable-next-line no-thenable -- the word of JSON Schema
+    then: ref('intercept_tool'),
+    else: ref('rule'),
+  },
+}
+
+/** The JSON Schema (draft 7) of policies in one form, for editors. What only a reader can tell is not in it. */
+export function toolPolicySchema(format: PolicyFormat): Schema {
+  const isYaml = format === 'yaml'
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
-    title: 'Sallyport policy on the tools of an MCP server',
+    title: `Sallyport policy on the tools of an MCP server${isYaml ? ', in YAML' : ''}`,
     ...object(
       POLICY_KEYS,
       {
         $schema: text,
         version: { const: '1' },
         description: text,
-        default: said(oneOf(['allow', 'deny']), 'For tools and methods that are not named.'),
+        default: said(
+          oneOf(['allow', 'deny']),
+          `For tools and methods that are not named${isYaml ? '; allow if it is left out' : ''}.`,
+        ),
         hide: said(
           listOf(text, { uniqueItems: true }),
           'Tools that are answered as if they were not there; "*" is all.',
@@ -143,10 +145,12 @@ export function toolPolicySchema(): Schema {
         ),
         list_denied: said({ type: 'boolean' }, 'Tools that are named and denied stay in the list.'),
         all_tools: said(object(ALL_TOOLS_KEYS, RULE_BODY), 'Holds for every call of a tool.'),
-        tools: said(
-          namedRules({ minLength: 1, not: { const: '*' } }),
-          'Rules by name of the tool.',
-        ),
+        tools: isYaml
+          ? said(
+              YAML_TOOLS,
+              `${TOOLS} Those of Intercept are in 'rules', and "*" is for all tools.`,
+            )
+          : said(namedRules({ minLength: 1, not: { const: '*' } }), TOOLS),
         classes: said(
           {
             type: 'object',
@@ -164,9 +168,17 @@ export function toolPolicySchema(): Schema {
           'Rules for resources/read, prompts/get, sampling/createMessage and other methods.',
         ),
       },
-      ['version', 'default'],
+      isYaml ? ['version'] : ['version', 'default'],
     ),
+    // Both would be for all tools.
+    ...(isYaml && {
+      not: {
+        required: ['all_tools', 'tools'],
+        properties: { tools: { type: 'object', required: ['*'] } },
+      },
+    }),
     definitions: {
+      ...(isYaml && INTERCEPT_DEFINITIONS),
       rule: object(RULE_KEYS, {
         action: said(
           oneOf(ACTIONS),
