@@ -63,6 +63,40 @@ test('a call that a person has to allow waits for one, and passes once', async (
   assert.equal(one.toServer.length, 1)
 })
 
+test('the reason of a rule is what its limits say, before what remains', async () => {
+  const reason = 'Ten a minute is plenty.'
+  const own = { counter: 'own', window: 'day', max: 1, on_deny: 'Enough of it.' }
+  const silent = { counter: 'silent', window: 'day', max: 1 }
+  const cost = { path: 'args.n' }
+  const one = await between({
+    default: 'deny',
+    tools: {
+      short: { rate_limit: { max: 1, window: 60 }, reason },
+      long: { limits: [silent], reason },
+      own: { limits: [own], reason },
+      costly: { limits: [{ ...silent, counter: 'costly', cost }], reason },
+    },
+    methods: { 'prompts/get': { rate_limit: { max: 0, window: 60 }, reason } },
+  })
+  const remains = '\\nNothing remains until \\d{4}-.*Z\\.$'
+  for (const [first, tool, said] of [
+    [1, 'short', `Ten a minute is plenty\\.\\nRule: /tools/short/rate_limit${remains}`],
+    [3, 'long', `Ten a minute is plenty\\.\\nRule: /tools/long/limits/0${remains}`],
+    [5, 'own', `Enough of it\\.\\nRule: /tools/own/limits/0${remains}`],
+  ] as const) {
+    for (const id of [first, first + 1]) await one.call(id, tool)
+    assert.match(textOf(one), new RegExp(`^\\[POLICY DENIED\\] ${said}`))
+  }
+  assert.equal(one.toServer.length, 3)
+  await one.call(7, 'costly', { n: 2 })
+  assert.match(textOf(one), /^\[POLICY DENIED\] Ten a minute is plenty\.\n.*\n1 remains\.$/)
+  // What cannot be counted is wrong with the call, whatever the rule is for.
+  await one.call(8, 'costly', { n: -1 })
+  assert.match(textOf(one), /^\[POLICY DENIED\] .*'args\.n' is negative\.\n/)
+  await one.client({ id: 9, method: 'prompts/get', params: { name: 'x' } })
+  assert.match(JSON.stringify(last(one)), /Ten a minute is plenty\./)
+})
+
 test('a yes is kept for a call that the server provably did not run, and for no other', async () => {
   const one = await between({ default: 'deny', tools: { pay: { action: 'require_approval' } } })
   const args = { amount: 7, to: 'y' }

@@ -460,6 +460,10 @@ test('for a hosted gateway, what it says in other words is said in them', async 
           pay: {
             reason: 'Small ones.',
             require: [{ conditions: [{ path: 'args.to.id', op: 'eq', value: 1 }] }],
+            limits: [
+              { counter: 'few', window: 'hour', max: 9 },
+              { counter: 'own', window: 'day', max: 9, on_deny: 'Enough.' },
+            ],
           },
         },
       }),
@@ -478,6 +482,10 @@ test('for a hosted gateway, what it says in other words is said in them', async 
       pay: {
         require: [
           { conditions: [{ path: 'args.to.id', op: 'eq', value: 1 }], on_deny: 'Small ones.' },
+        ],
+        limits: [
+          { counter: 'few', window: 'hour', max: 9, scope: 'grant', on_deny: 'Small ones.' },
+          { counter: 'own', window: 'day', max: 9, on_deny: 'Enough.', scope: 'grant' },
         ],
       },
     },

@@ -224,7 +224,9 @@ function decideBy(rules: readonly Rule[], by: string, judged: Judged): ToolDecis
     const charged = chargesOf(rule, judged)
     if ('problem' in charged) {
       const { pointer, name, onDeny } = charged.limit
-      const says = saying(`${pointer}/cost`, onDeny ?? charged.problem, name)
+      // What a rule says of itself does not tell what is wrong with an amount.
+      const own = onDeny === rule.reason ? null : onDeny
+      const says = saying(`${pointer}/cost`, own ?? charged.problem, name)
       if (!isShadow) return { allowed: false, ...says, isHidden: false }
       shadow ??= { ...says, wouldBe: 'denied' }
     } else charges.push(...charged)

@@ -102,21 +102,19 @@ class HostedForm {
         ...member,
         value:
           member.key === 'limits'
-            ? this.#limits(member.value)
-            : this.#items(member.value, (clause) => this.#clause(clause, reason)),
+            ? this.#items(member.value, (limit) => saying(this.#limit(limit), reason))
+            : this.#items(member.value, (clause) => saying(this.#clause(clause), reason)),
       }))
     return { ...rule, members }
   }
 
-  #clause(node: ObjectNode, reason: JsonMember | undefined): JsonNode {
+  #clause(node: ObjectNode): ObjectNode {
     const members = this.#known(node, CLAUSE_KEYS).map((member) =>
       member.key === 'conditions'
         ? { ...member, value: this.#items(member.value, (one) => this.#condition(one)) }
         : member,
     )
-    // There it is said by the clause only.
-    const isSilent = reason !== undefined && !members.some(({ key }) => key === 'on_deny')
-    return { ...node, members: isSilent ? [...members, { ...reason, key: 'on_deny' }] : members }
+    return { ...node, members }
   }
 
   #condition(node: ObjectNode): JsonNode {
@@ -128,7 +126,7 @@ class HostedForm {
 
   readonly #limits = (node: JsonNode): JsonNode => this.#items(node, (one) => this.#limit(one))
 
-  #limit(node: ObjectNode): JsonNode {
+  #limit(node: ObjectNode): ObjectNode {
     const members = this.#known(
       { ...node, members: node.members.filter(({ key }) => key !== 'algorithm') },
       LIMIT_KEYS,
@@ -163,6 +161,12 @@ class HostedForm {
     if (node.kind !== 'list') return node
     return { ...node, items: node.items.map((one) => (one.kind === 'object' ? each(one) : one)) }
   }
+}
+
+/** There a rule says nothing, only its clauses and limits do. */
+function saying(node: ObjectNode, reason: JsonMember | undefined): JsonNode {
+  if (reason === undefined || node.members.some(({ key }) => key === 'on_deny')) return node
+  return { ...node, members: [...node.members, { ...reason, key: 'on_deny' }] }
 }
 
 function isSameText(one: JsonNode, other: JsonNode): boolean {

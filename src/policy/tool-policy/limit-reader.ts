@@ -14,6 +14,16 @@ import { ALGORITHMS, type Cost, SCOPES, type ToolLimit, WINDOWS } from './model.
 import { type PathPlace, parseSubjectPath } from './subject-path.ts'
 import { defaultAlgorithm, lengthOf } from './windows.ts'
 
+/** The rule that limits stand in. */
+interface LimitedRule {
+  readonly pointer: string
+  /** What a limit without a counter of its own is counted as. */
+  readonly owner: string
+  readonly place: PathPlace
+  /** What a limit without a text of its own says. */
+  readonly reason: string | null
+}
+
 /** A limit as it was read, until all that count together are known. */
 interface Drafted {
   readonly limit: { -readonly [Key in keyof ToolLimit]: ToolLimit[Key] }
@@ -30,17 +40,16 @@ export class LimitReader {
     this.#reader = reader
   }
 
-  /** @param owner - what a limit without a counter of its own is counted as */
-  limits(fields: Fields, pointer: string, owner: string, place: PathPlace): readonly ToolLimit[] {
+  limits(fields: Fields, rule: LimitedRule): readonly ToolLimit[] {
     const limits = this.#reader
       .list(fields.get('limits'))
-      .flatMap((node, index) => this.#limit(node, `${pointer}/limits/${index}`, place) ?? [])
+      .flatMap((node, index) => this.#limit(node, `${rule.pointer}/limits/${index}`, rule) ?? [])
     const rate = fields.get('rate_limit')
-    const rateLimit = rate && this.#rateLimit(rate.value, `${pointer}/rate_limit`, owner)
+    const rateLimit = rate && this.#rateLimit(rate.value, rule)
     return rateLimit === undefined ? limits : [...limits, rateLimit]
   }
 
-  #limit(node: JsonNode, computed: string, place: PathPlace): ToolLimit | undefined {
+  #limit(node: JsonNode, computed: string, { place, reason }: LimitedRule): ToolLimit | undefined {
     const reader = this.#reader
     const what = 'a limit'
     const fields = reader.fields(node, what, LIMIT_KEYS)
@@ -64,7 +73,7 @@ export class LimitReader {
     const scope = reader.oneOf(fields.get('scope'), SCOPES) ?? 'grant'
     const algorithmAt = fields.get('algorithm')
     const given = reader.oneOf(algorithmAt, ALGORITHMS)
-    const onDeny = reader.text(fields.get('on_deny')) ?? null
+    const onDeny = reader.text(fields.get('on_deny')) ?? reason
     const name = reader.text(fields.get('name')) ?? null
     if (counter === undefined || window === undefined || max === undefined || !costs)
       return undefined
@@ -177,8 +186,9 @@ export class LimitReader {
   }
 
   /** The short form: seconds, by session. */
-  #rateLimit(node: JsonNode, pointer: string, owner: string): ToolLimit | undefined {
+  #rateLimit(node: JsonNode, { owner, reason, ...rule }: LimitedRule): ToolLimit | undefined {
     const reader = this.#reader
+    const pointer = `${rule.pointer}/rate_limit`
     const what = "'rate_limit'"
     const fields = reader.fields(node, what, RATE_LIMIT_KEYS)
     if (fields === undefined) return undefined
@@ -198,7 +208,7 @@ export class LimitReader {
       cost: { kind: 'fixed', units: 1 },
       scope: 'session',
       algorithm: 'sliding',
-      onDeny: null,
+      onDeny: reason,
       name: null,
       pointer,
     }

@@ -187,6 +187,7 @@ export interface ToolLimit {
   readonly cost: Cost
   readonly scope: LimitScope
   readonly algorithm: LimitAlgorithm
+  /** What is said when it is reached: its own text, or that of its rule. */
   readonly onDeny: string | null
   readonly name: string | null
   readonly pointer: string

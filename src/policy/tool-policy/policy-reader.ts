@@ -161,7 +161,7 @@ export class PolicyReader {
     const fields = member && this.#reader.fields(member.value, "'all_tools'", ALL_TOOLS_KEYS)
     if (member === undefined || fields === undefined) return { ...EMPTY_RULE, pointer }
     this.#reader.mark(pointer, member.keyStart)
-    return this.#body(fields, pointer, 'all_tools', 'call')
+    return this.#body(fields, pointer, 'all_tools', 'call', null)
   }
 
   #rules(member: JsonMember | undefined, place: 'call' | 'method'): ReadonlyMap<string, Rule> {
@@ -227,10 +227,17 @@ export class PolicyReader {
     if (timeout !== undefined && action !== 'require_approval' && !fields.has('approve_if'))
       reader.refuse(timeout.keyStart, "'approval_timeout' is for rules that ask for an approval")
     const recordSeconds = this.#recordSeconds(fields.get('record'), 'rule')
-    return { ...this.#body(fields, pointer, owner, place), action, reason, recordSeconds }
+    const body = this.#body(fields, pointer, owner, place, reason)
+    return { ...body, action, reason, recordSeconds }
   }
 
-  #body(fields: Fields, pointer: string, owner: string, place: 'call' | 'method'): Rule {
+  #body(
+    fields: Fields,
+    pointer: string,
+    owner: string,
+    place: 'call' | 'method',
+    reason: string | null,
+  ): Rule {
     const reader = this.#reader
     return {
       ...EMPTY_RULE,
@@ -239,7 +246,7 @@ export class PolicyReader {
       require: this.#clauses(fields.get('require'), pointer, place),
       approveIf: this.#clauses(fields.get('approve_if'), pointer, place),
       onResult: this.#onResult(fields.get('on_result'), `${pointer}/on_result`, place),
-      limits: this.#limits.limits(fields, pointer, owner, place),
+      limits: this.#limits.limits(fields, { pointer, owner, place, reason }),
       isDurable: reader.oneOf(fields.get('audit'), AUDITS) !== undefined,
       approvalSeconds:
         reader.wholeNumber(fields.get('approval_timeout'), MIN_APPROVAL, MAX_APPROVAL) ?? null,

@@ -184,7 +184,7 @@ export function toolPolicySchema(format: PolicyFormat): Schema {
           oneOf(ACTIONS),
           'allow if it is left out; shadow lets pass what it would deny, and says so.',
         ),
-        reason: said(text, 'Said where a clause has no text of its own.'),
+        reason: said(text, 'Said where a clause or a limit has no text of its own.'),
         record: said(
           { type: 'string', pattern: `${RECORD_FOR.source}|^${NO_RECORD}$` },
           'As above, for these calls; none where they are not recorded.',
