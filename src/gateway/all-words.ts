@@ -1,5 +1,6 @@
 import {
   errorAnswer,
+  MAX_ID_LENGTH,
   memberOf,
   type Notification,
   type Request,
@@ -8,7 +9,7 @@ import {
   withMembers,
 } from '../mcp/wire/index.ts'
 import type { Way } from './all-member.ts'
-import { cancelledBy } from './relay-messages.ts'
+import { BAD_TOKEN, cancelledBy, unanswered } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 
 /** What a client with a session said of itself. */
@@ -93,12 +94,23 @@ export class AllWords {
     this.#count += 1
     const id = `sallyport-${this.#count}`
     const { shown, tokenText } = asOurs(text, JSON.stringify(id))
+    if (tokenText !== null && tokenText.length > MAX_ID_LENGTH) {
+      reply(errorAnswer(idText, RPC_ERRORS.params, BAD_TOKEN))
+      return null
+    }
     const open = this.#openWay(way)
     if (open === null) {
       reply(unanswered(idText))
       return null
     }
-    this.#questions.set(`s${id}`, { idText, idKey, tokenText, way: open, server, reply })
+    this.#questions.set(`s${id}`, {
+      idText: apart(idText),
+      idKey,
+      tokenText: tokenText && apart(tokenText),
+      way: open,
+      server,
+      reply,
+    })
     open.event(shown)
     return open
   }
@@ -161,8 +173,9 @@ export class AllWords {
   }
 }
 
-function unanswered(idText: string): string {
-  return errorAnswer(idText, RPC_ERRORS.internal, 'The client is not there any more.')
+/** A piece of a text holds on to all of it. */
+function apart(piece: string): string {
+  return Buffer.from(piece).toString()
 }
 
 /** @param id our own, which is the token too */

@@ -26,6 +26,7 @@ interface Kept {
  */
 export class EventStream {
   readonly name: string | null
+  readonly #onUntold: ((text: string) => void) | null
   /** While its client is waited for. */
   #catchingUp: Promise<void> | null = null
   #response: DoorResponse | null = null
@@ -40,9 +41,13 @@ export class EventStream {
   /** Characters of those. */
   #waitingBehind = 0
 
-  /** @param name part of the ids of its events; null: nobody comes back to it */
-  constructor(name: string | null) {
+  /**
+   * @param name part of the ids of its events; null: nobody comes back to it
+   * @param onUntold told of what never went over a connection, and is not kept any longer
+   */
+  constructor(name: string | null, onUntold: ((text: string) => void) | null = null) {
     this.name = name
+    this.#onUntold = onUntold
   }
 
   get isAttached(): boolean {
@@ -83,9 +88,9 @@ export class EventStream {
   event(text: string): void {
     if (this.#isDone) return
     this.#count += 1
+    if (this.#response !== null) this.#said = this.#count
     if (this.name !== null) this.#keep({ number: this.#count, text })
     if (this.#response === null) return
-    this.#said = this.#count
     this.#write(this.#response, text, this.#count)
   }
 
@@ -94,6 +99,11 @@ export class EventStream {
     this.#isDone = true
     if (this.#response !== null) this.#finish(this.#response)
     this.#response = null
+  }
+
+  /** Its client cannot come back to it any more. */
+  forget(): void {
+    while (this.#kept.length > 0) this.#drop()
   }
 
   /** A comment, so that nobody on the way takes the connection for dead. */
@@ -156,11 +166,14 @@ export class EventStream {
   #keep(one: Kept): void {
     this.#kept.push(one)
     this.#keptBytes += one.text.length
-    while (this.#kept.length > MAX_KEPT || this.#keptBytes > MAX_KEPT_BYTES) {
-      const dropped = this.#kept.shift()
-      if (dropped === undefined) break
-      this.#keptBytes -= dropped.text.length
-    }
+    while (this.#kept.length > MAX_KEPT || this.#keptBytes > MAX_KEPT_BYTES) this.#drop()
+  }
+
+  #drop(): void {
+    const dropped = this.#kept.shift()
+    if (dropped === undefined) return
+    this.#keptBytes -= dropped.text.length
+    if (dropped.number > this.#said) this.#onUntold?.(dropped.text)
   }
 }
 

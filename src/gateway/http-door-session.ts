@@ -61,7 +61,8 @@ export class DoorSession {
   readonly #pending = new Few<PendingAnswer>()
   /** Requests whose progress is told under a token. */
   readonly #tokens = new Map<string, string>()
-  readonly #own = new EventStream('g')
+  readonly #onUntold = (text: string): void => this.#relay.untold(text)
+  readonly #own = new EventStream('g', this.#onUntold)
   /** Streams of requests that were answered. */
   readonly #left = new Map<string, EventStream>()
   #streams = 0
@@ -128,6 +129,7 @@ export class DoorSession {
       // With the letter, no number is the name of the stream that is kept open.
       name: `r${this.#streams.toString(36)}`,
       headers: { 'Mcp-Session-Id': this.id },
+      onUntold: this.#onUntold,
     })
     if (this.#pending.has(idKey) || this.#relay.isOpen(idKey)) {
       pending.answer(errorAnswer(idText, RPC_ERRORS.request, OPEN_ID))
@@ -276,8 +278,10 @@ export class DoorSession {
   #keep(stream: EventStream): void {
     if (stream.name === null) return
     this.#left.set(stream.name, stream)
-    const oldest = this.#left.keys().next()
-    if (this.#left.size > MAX_LEFT && oldest.done !== true) this.#left.delete(oldest.value)
+    const [oldest] = this.#left.values()
+    if (this.#left.size <= MAX_LEFT || oldest?.name == null) return
+    this.#left.delete(oldest.name)
+    oldest.forget()
   }
 }
 

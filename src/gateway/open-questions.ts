@@ -5,6 +5,8 @@ import { isObject } from './tool-call.ts'
 
 /** Of the texts of all of one server's, in characters: each is held until it is answered. */
 const MAX_LENGTH = 67_108_864
+/** Whoever answers nothing is asked no more. */
+const MAX_QUESTIONS = 1_000
 
 /** What a server asked its client, as it was judged. */
 export interface Question {
@@ -23,7 +25,7 @@ export class OpenQuestions {
 
   /** Whether one more may be held. */
   hasRoomFor({ text }: Request): boolean {
-    return this.#length + text.length <= MAX_LENGTH
+    return this.#asked.size < MAX_QUESTIONS && this.#length + text.length <= MAX_LENGTH
   }
 
   add(idKey: string, question: Question): void {

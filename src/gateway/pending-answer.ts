@@ -13,6 +13,8 @@ export interface PendingOptions {
   /** Of the stream, if it becomes one that the client may come back to. */
   readonly name: string | null
   readonly headers: Readonly<Record<string, string>>
+  /** Told of what comes before the answer and never reaches the client. */
+  readonly onUntold?: (text: string) => void
 }
 
 /** A connection is not taken for dead sooner. */
@@ -46,7 +48,7 @@ export class PendingAnswer {
   }
 
   get stream(): EventStream {
-    this.#stream ??= new EventStream(this.#options.name)
+    this.#stream ??= new EventStream(this.#options.name, this.#options.onUntold)
     return this.#stream
   }
 
@@ -74,7 +76,10 @@ export class PendingAnswer {
 
   /** What comes before the answer. A client that reads no streams is not told. */
   event(text: string): void {
-    if (this.#isOver || !this.#options.takesStream) return
+    if (this.#isOver || !this.#options.takesStream) {
+      this.#options.onUntold?.(text)
+      return
+    }
     this.begin()
     this.stream.event(text)
   }

@@ -6,6 +6,7 @@ import {
   errorAnswer,
   type JudgedParams,
   judgedParams,
+  MAX_ID_LENGTH,
   type Message,
   type Notification,
   type Part,
@@ -99,15 +100,18 @@ export function progressTokenOf({ params }: Request): unknown {
   return isObject(meta) ? meta['progressToken'] : undefined
 }
 
+export const BAD_TOKEN = `'progressToken' must be a text or a number, of ${MAX_ID_LENGTH} characters at most.`
+
 /** What a request says that an agent wrote something into. */
 export function readRequest(request: Request): { readonly call: ToolCall } | JudgedParams {
   const token = progressTokenOf(request)
-  if (typeof token === 'object' && token !== null)
+  const isTooLong = typeof token === 'string' && token.length > MAX_ID_LENGTH
+  if (isTooLong || (typeof token === 'object' && token !== null))
     return {
       refused: {
         kind: 'refused',
         code: RPC_ERRORS.params,
-        message: "'progressToken' must be a text or a number.",
+        message: BAD_TOKEN,
         idText: request.idText,
       },
     }
@@ -138,7 +142,7 @@ export function introductionIn(params: Part | null): {
 /** `idKey` of the request that nobody waits for any more; null where what stands there is no id. */
 export function cancelledBy({ params }: Notification): string | null {
   const id = isObject(params?.value) ? params.value['requestId'] : undefined
-  if (typeof id === 'string') return `s${id}`
+  if (typeof id === 'string') return id.length <= MAX_ID_LENGTH ? `s${id}` : null
   return typeof id === 'number' ? `n${id}` : null
 }
 
@@ -152,6 +156,11 @@ export function cancelling(
     `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${idText},"reason":"${reason}"}}`,
   )
   return message.kind === 'notification' ? message : null
+}
+
+/** What a server is told that asked something. */
+export function unanswered(idText: string): string {
+  return errorAnswer(idText, RPC_ERRORS.internal, 'The client is not there any more.')
 }
 
 /** What is shown in place of a message of the server tells as much of whether the request ran. */

@@ -12,6 +12,7 @@ import {
   type Response,
   RPC_ERRORS,
   readFrames,
+  readMessage,
   refusalAnswer,
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
@@ -53,6 +54,7 @@ import {
   readNotification,
   readRequest,
   said,
+  unanswered,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
 import { answerGoesOn, answersRefused, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
@@ -173,6 +175,13 @@ export class Relay {
       case 'response':
         this.#clientAnswer(message)
     }
+  }
+
+  /** What was to be carried to the client will never come there: nobody answers it, if it asks something. */
+  untold(text: string): void {
+    const message = readMessage(text)
+    if (message.kind === 'request' && this.#askedByServer.delete(message.idKey))
+      this.#options.toServer(unanswered(message.idText), null)
   }
 
   /** A message of the client was too large, or was none. */

@@ -42,6 +42,9 @@ export interface Upstream {
 /** Starts or connects to a server, for one who hears it. */
 export type OpenUpstream = (ears: UpstreamEars) => Promise<Upstream>
 
+/** More than waits for any server that reads, large messages included. */
+const MAX_UNREAD_BYTES = 67_108_864
+
 /** A server that is our child. */
 export function stdioUpstream(
   server: StdioServer,
@@ -69,6 +72,9 @@ export function stdioUpstream(
         hello = null
         hasBatches = read.outcome === 'result' && agreesOnBatches(read.body)
       }
+      // Whoever takes no answers is asked for none: they would be kept for it.
+      if (read.kind === 'request' && server.stdin.writableLength > MAX_UNREAD_BYTES)
+        return undefined
       return ears.hear(read, null)
     },
     onTooLong: unusable,

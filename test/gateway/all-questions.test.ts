@@ -383,6 +383,13 @@ test('modern: a round goes on at the server that asked, with its state, and nowh
   }
 })
 
+test('legacy: a server that asks under a token which is too long is told so', async () => {
+  const { call } = await session(await keyFor())
+  const asking = { _meta: { progressToken: 'x'.repeat(1_001) } }
+  const answer = await (await call('a', 'one.ask_and_wait', asking)).text()
+  assert.match(answer, /'progressToken' must be a text or a number, of 1000/)
+})
+
 for (const era of ERAS)
   test(`${era}: progress and what a server logs come on the stream of the call`, async () => {
     const key = await keyFor()

@@ -254,6 +254,35 @@ test('legacy: what the server says of its own accord goes to the stream that is 
   await again.close()
 })
 
+test('legacy: what the server asks while nobody listens is kept for a while, and then answered', async () => {
+  const { call, listen, post } = await session()
+  const ids = Array.from({ length: 260 }, (_, index) => `q${index + 1}`)
+  const answered = (): readonly string[] =>
+    [...readFileSync(log, 'utf8').matchAll(/"id":"(q\d+)","error".*not there any more/g)].map(
+      ([, id = '']) => id,
+    )
+  await call(1, 'ask_later', { arguments: { ids } })
+  for (let waited = 0; waited < 5_000 && answered().length < 4; waited += 20) await sleep(20)
+  assert.deepEqual(answered(), ['q1', 'q2', 'q3', 'q4'])
+  const events = readEvents(await listen())
+  assert.equal((await events.next()).id, 'q5')
+  // What was heard once stays open, also when it is not kept any more.
+  for (let n = 0; n < 255; n += 1) await events.next()
+  await call(2, 'ask_later', { arguments: { ids: ids.map((id) => `later-${id}`) } })
+  for (let n = 0; n < 260; n += 1) await events.next()
+  await post({ id: 'q5', result: { roots: [] } })
+  await call(3, 'echo')
+  assert.match(readFileSync(log, 'utf8'), /"id":"q5","result"/)
+  assert.equal(answered().length, 4)
+  await events.close()
+})
+
+test('legacy: what a server asks in a call whose client reads no streams is answered at once', async () => {
+  const { call } = await session({ Accept: 'application/json' })
+  const answer = await call(1, 'ask_and_wait')
+  assert.match(await answer.text(), /The client is not there any more/)
+})
+
 test('legacy: a changed policy is told, and the server need not tell of changes itself', async () => {
   const { capabilities, listen, grant } = await session()
   assert.deepEqual(capabilities, { tools: { listChanged: true } })

@@ -203,3 +203,15 @@ test('what a server asks at once has its bounds', async () => {
   await ask(46)
   assert.equal(one.toClient.length, 45)
 })
+
+test('a server that asks more than is answered is told so, and asks again when it was', async () => {
+  const one = await between({ default: 'allow' })
+  for (let n = 1; n <= 1_001; n += 1) await one.server({ id: `q${n}`, ...ASK })
+  assert.equal(one.toClient.length, 1_000)
+  assert.deepEqual(one.toServer, [
+    '{"jsonrpc":"2.0","id":"q1001","error":{"code":-32603,"message":"Too many questions are not answered yet."}}',
+  ])
+  await one.client({ id: 'q1', result: { action: 'cancel' } })
+  await one.server({ id: 'q1001', ...ASK })
+  assert.equal(one.toClient.length, 1_001)
+})

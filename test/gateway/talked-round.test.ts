@@ -121,6 +121,21 @@ describe('an answer that comes late is that to its own request', () => {
     assert.deepEqual(paid, [])
   })
 
+  test('of many calls with long ids: no more are asked than are kept', async () => {
+    const one = await enforced({ default: 'allow' })
+    for (let n = 0; n < 4_100; n += 1) {
+      const id = String(n).padEnd(1_000)
+      await one.client({ id, method: 'ping' })
+      await one.client({ method: 'notifications/cancelled', params: { requestId: id } })
+    }
+    const asked = one.toServer.filter((said) => said.includes('"ping"'))
+    assert.equal(asked.length, 3_997)
+    assert.match(last(one).error?.message ?? '', /^Too many requests are not answered yet/)
+    await one.server({ id: '0'.padEnd(1_000), result: {} })
+    await one.client({ id: 'free', method: 'ping' })
+    assert.match(one.toServer.at(-1) ?? '', /"free"/)
+  })
+
   for (const [what, id, named] of [
     ['a number as a text', 7, '7'],
     ['a text as a number', '8', 8],
@@ -140,7 +155,8 @@ describe('an answer that comes late is that to its own request', () => {
   test('cancelled by what is no id: nothing goes on', async () => {
     const one = await enforced(REPORTS)
     await one.call(1, 'slow')
-    for (const named of [true, null, [1], { id: 1 }]) await one.client(cancel(named))
+    for (const named of [true, null, [1], { id: 1 }, 'i'.repeat(1_001)])
+      await one.client(cancel(named))
     await one.client({ method: 'notifications/cancelled', params: {} })
     assert.equal(one.toServer.length, 1)
   })
@@ -190,8 +206,8 @@ describe('progress says no more than the answer may', () => {
     assert.ok(!one.toClient.at(-1)?.includes('fine'))
   })
 
-  for (const token of [['x'], { a: 1 }])
-    test(`${JSON.stringify(token)} is no token`, async () => {
+  for (const token of [['x'], { a: 1 }, 'x'.repeat(1_001)])
+    test(`${JSON.stringify(token).slice(0, 20)} is no token`, async () => {
       const one = await enforced(REPORTS)
       await one.client(calling(1, 'report', token))
       assert.deepEqual(one.toServer, [])

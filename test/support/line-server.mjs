@@ -141,10 +141,10 @@ function call({ id, params }, answer) {
     case 'ask_later':
       // When nobody waits for anything.
       answer(text('later'))
-      return setTimeout(
-        () => write('{"jsonrpc":"2.0","id":"from-server","method":"roots/list"}'),
-        50,
-      )
+      return setTimeout(() => {
+        for (const id of args.ids ?? ['from-server'])
+          write(JSON.stringify({ jsonrpc: '2.0', id, method: 'roots/list' }))
+      }, 50)
     case 'change':
       answer(text('changed'))
       return write('{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}')

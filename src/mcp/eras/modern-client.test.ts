@@ -552,6 +552,23 @@ test('modern client: a held call that nobody comes back for is given up', () => 
   assert.equal(one.held, 0)
 })
 
+test('modern client: no more is kept of what a server asks in one call than it is asked', () => {
+  const ask = (id: number, message: string): readonly string[] =>
+    say(one, [
+      's',
+      rpc(`"id":${id},"method":"elicitation/create","params":{"message":"${message}"}`),
+    ])
+  const tooMany = (id: number): string =>
+    `server {"jsonrpc":"2.0","id":${id},"error":{"code":-32603,"message":"Too many questions are not answered yet."}}`
+  const one = fresh()
+  run(one, GREETED, [])
+  say(one, ['c', rpc(`"id":"a","method":"tools/call","params":{"name":"x",${ALL}}`)])
+  for (let id = 0; id < 99; id += 1) ask(id, '?')
+  assert.deepEqual(ask(99, 'x'.repeat(16_777_216)), [tooMany(99)])
+  assert.deepEqual(ask(100, '?'), [])
+  assert.deepEqual(ask(101, '?'), [tooMany(101)])
+})
+
 test('modern client: a server that does not say whether it tells of a resource is not waited for', () => {
   const one = fresh()
   run(one, GREETED, [])

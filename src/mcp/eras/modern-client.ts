@@ -87,6 +87,9 @@ type Ended = (waiting: Waiting) => Crossing
 
 const HOLD_MS = 600_000
 const MAX_HELD = 1_000
+/** Of one call: more than any server asks before it is answered, and their characters. */
+const MAX_QUESTIONS = 100
+const MAX_QUESTIONS_LENGTH = 16_777_216
 const METHOD_MESSAGE = 'Method not found'
 
 /** Of older revisions; in this one they are methods nobody knows. */
@@ -417,6 +420,10 @@ export class ModernClient implements Translator {
     const call = Object.hasOwn(QUESTIONS, method) ? this.#callFor(question, about) : null
     if (call === null)
       return [{ to: 'server', text: error(idText, RPC_ERRORS.method, METHOD_MESSAGE) }]
+    if (!hasRoom(call, question)) {
+      const why = 'Too many questions are not answered yet.'
+      return [{ to: 'server', text: error(idText, RPC_ERRORS.internal, why) }]
+    }
     this.#note(call, question)
     return call.waiting === null ? [] : this.#hold(call)
   }
@@ -555,6 +562,12 @@ function missingIn(message: Request): string | null {
   if (versionNamedBy(message) === null) return META.version
   const capabilities = metaOf(message)[META.capabilities]
   return fieldsOf(capabilities) === capabilities ? null : META.capabilities
+}
+
+function hasRoom({ questions }: Call, { text }: Request): boolean {
+  let length = text.length
+  for (const one of questions.values()) length += one.text.length
+  return questions.size < MAX_QUESTIONS && length <= MAX_QUESTIONS_LENGTH
 }
 
 function waitingFor(message: Request): Waiting {

@@ -57,6 +57,9 @@ const refused: readonly [what: string, text: string, code: number, id?: string][
   ['a request with id null', '{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600],
   ['an id that is a list', '{"jsonrpc":"2.0","id":[1],"method":"ping"}', -32600],
   ['an id no double keeps', '{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', -32600],
+  ['an id too long', `{"jsonrpc":"2.0","id":"${'i'.repeat(1001)}","method":"ping"}`, -32600],
+  ['a number too long', `{"jsonrpc":"2.0","id":1.${'0'.repeat(999)},"method":"ping"}`, -32600],
+  ['an answer to it', `{"jsonrpc":"2.0","id":"${'i'.repeat(1001)}","result":{}}`, -32600],
   ['an infinite id', '{"jsonrpc":"2.0","id":1e400,"method":"ping"}', -32600],
   ['a result for id null', '{"jsonrpc":"2.0","id":null,"result":{}}', -32600],
   ['a carriage return inside', `{"a":\r{${head},"method":"tools/call"}\r}`, -32600],
@@ -67,6 +70,15 @@ for (const [what, text, code, id = 'null'] of refused)
     assert.ok(read.kind === 'refused', 'it was read')
     assert.deepEqual([read.code, read.idText], [code, id])
   })
+
+test('ids of 1000 characters pass, however they are escaped', () => {
+  for (const id of [
+    `"${'\u00e9'.repeat(1000)}"`,
+    `"${'\\u00e9'.repeat(1000)}"`,
+    `1.${'0'.repeat(998)}`,
+  ])
+    assert.equal(frame(`{"jsonrpc":"2.0","id":${id},"method":"ping"}`).kind, 'request')
+})
 
 test('bytes that are not UTF-8 are refused', () => {
   const read = readFrame(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))

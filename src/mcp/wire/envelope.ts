@@ -82,6 +82,9 @@ export interface Refused {
   readonly answers?: readonly string[]
 }
 
+/** More than any id or progress token has: whoever waits for something keeps them. */
+export const MAX_ID_LENGTH = 1_000
+
 const FIXED: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
 
 /**
@@ -159,6 +162,7 @@ export function readMessage(text: string): Message | Refused {
 }
 
 const NO_BATCH = 'Batches are not served: send one message at a time.'
+const BAD_ID = `'id' must be a text or a number that every reader keeps, of ${MAX_ID_LENGTH} characters at most.`
 const BROKEN = 'The message holds a carriage return between its tokens.'
 
 /** Whose answer the message would have been, where that can be read in one way only. */
@@ -254,7 +258,7 @@ function messageOf(
     if (params !== null && (typeof params.value !== 'object' || params.value === null))
       return bad("'params' must be an object.")
     if (id === null) return { kind: 'notification', text, hasExtras, method, params }
-    if (idKey === null) return bad("'id' must be a text or a number that every reader keeps.")
+    if (idKey === null) return bad(BAD_ID)
     return { kind: 'request', text, hasExtras, idText, idAt, idKey, method, params }
   }
   if (params !== null) return bad("There is 'params' without 'method'.")
@@ -290,9 +294,11 @@ function isError(value: unknown): boolean {
   return Number.isSafeInteger(code) && typeof message === 'string'
 }
 
-/** @returns null for what is no id: equal keys would not mean equal ids at the other end */
+/** @returns null for what is no id: it is too long, or equal keys would not mean equal ids at the other end */
 function keyOfId(value: unknown, text: string): string | null {
-  if (typeof value === 'string') return value.isWellFormed() ? `s${value}` : null
+  // However a text is escaped, it has the same length. Numbers of that length are none that every reader keeps.
+  if (typeof value === 'string')
+    return value.length <= MAX_ID_LENGTH && value.isWellFormed() ? `s${value}` : null
   if (typeof value !== 'number' || kindOfNumber(text) !== 'exact') return null
   return `n${value}`
 }

@@ -9,6 +9,7 @@ export {
   type JudgedPart,
   judgedParams,
   judgedPart,
+  MAX_ID_LENGTH,
   type Message,
   type Notification,
   type Part,
