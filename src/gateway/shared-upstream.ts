@@ -3,6 +3,8 @@ import { Crowd, type InCrowd } from '../core/crowd.ts'
 import { Few } from '../core/few.ts'
 import type { Log } from '../core/log.ts'
 import {
+  askedLevel,
+  LOG_LEVELS,
   META,
   type Message,
   memberOf,
@@ -40,6 +42,9 @@ interface Joined extends InCrowd {
   open: number
 }
 
+const LOGGED = 'notifications/message'
+const NOBODY: ReadonlySet<Joined> = new Set()
+
 /** A request on its way, known to the server by an id of ours. */
 interface Shared {
   readonly by: Joined
@@ -48,6 +53,8 @@ interface Shared {
   readonly method: string
   /** Under which the client is told of progress, as it was written; null when it asked for none. */
   readonly tokenText: string | null
+  /** From which on the client wants to hear what the server logs. */
+  readonly level: number
 }
 
 /**
@@ -158,9 +165,11 @@ export class SharedUpstream {
       this.#count += 1
       by.open += 1
       const id = `g${this.#count}`
-      const tokenText = hasToken(message) ? progressToken(text) : null
+      const meta = metaOf(message)
+      const tokenText =
+        meta !== null && Object.hasOwn(meta, 'progressToken') ? progressToken(text) : null
       const { idKey, idText, method } = message
-      this.#shared.set(`s${id}`, { by, idKey, idText, method, tokenText })
+      this.#shared.set(`s${id}`, { by, idKey, idText, method, tokenText, level: askedLevel(meta) })
       this.#slow.othersCame()
       if (tokenText === null && message.text === text) {
         const sent = renamed(message, JSON.stringify(id), `s${id}`)
@@ -236,14 +245,12 @@ export class SharedUpstream {
   async #notified(message: Notification, about: string | null): Promise<void> {
     const { value } = message.params ?? {}
     const token = isObject(value) ? value['progressToken'] : undefined
-    const meta = isObject(value) ? value['_meta'] : undefined
-    const subscription = isObject(meta) ? meta[META.subscription] : undefined
+    const subscription = metaOf(message)?.[META.subscription]
     const named = message.method === 'notifications/progress' ? token : subscription
     const one = this.#shared.get(typeof named === 'string' ? `s${named}` : (about ?? ''))
     if (one === undefined) {
-      // Nothing says whose it is: it goes to everybody who waits for something.
-      const waiting = new Set(this.#shared.values().map(({ by }) => by))
-      if (named === undefined) for (const by of waiting) await this.#tell(by, message, null)
+      if (named === undefined)
+        for (const by of this.#waitingFor(message)) await this.#tell(by, message, null)
       return
     }
     const restored =
@@ -256,6 +263,16 @@ export class SharedUpstream {
           : withSubscription(message.text, one)
     const shown = restored === message.text ? message : readMessage(restored)
     await this.#tell(one.by, shown, one.idKey)
+  }
+
+  /** Who is told what does not say whose it is. */
+  #waitingFor({ method, params }: Notification): ReadonlySet<Joined> {
+    const said = isObject(params?.value) ? params.value['level'] : undefined
+    const level = method === LOGGED ? LOG_LEVELS.indexOf(String(said)) : Number.POSITIVE_INFINITY
+    const waiting = new Set<Joined>()
+    for (const one of this.#shared.values()) if (one.level <= level) waiting.add(one.by)
+    // What changed, everybody may know. All else is about what one of them asked, and others do not hear of it.
+    return waiting.size > 1 && !method.endsWith('/list_changed') ? NOBODY : waiting
   }
 
   /** Servers of revisions with requests of their own are not shared, except where the request names whom it is for. */
@@ -272,10 +289,9 @@ function withParams(text: string, change: (params: string) => string): string {
   return params === null ? text : withMembers(text, { params: change(params) })
 }
 
-/** Whether the client wants to be told of progress. */
-function hasToken({ params }: Request): boolean {
+function metaOf({ params }: Request | Notification): Readonly<Record<string, unknown>> | null {
   const meta = isObject(params?.value) ? params.value['_meta'] : undefined
-  return isObject(meta) && Object.hasOwn(meta, 'progressToken')
+  return isObject(meta) ? meta : null
 }
 
 /** The token as it was written, so that the client gets the same back. */

@@ -343,7 +343,13 @@ const META = {
 }
 
 /** A call that stands alone, by hand. */
-const alone = (key: string, name: string, more: object = {}, meta: object = {}) =>
+const alone = (
+  key: string,
+  name: string,
+  more: object = {},
+  meta: object = {},
+  path = '/mcp/all',
+) =>
   door.post(
     {
       jsonrpc: '2.0',
@@ -357,7 +363,7 @@ const alone = (key: string, name: string, more: object = {}, meta: object = {}) 
       'Mcp-Method': 'tools/call',
       'Mcp-Name': name,
     },
-    '/mcp/all',
+    path,
   )
 
 test('modern: a round goes on at the server that asked, with its state, and nowhere else', async () => {
@@ -414,4 +420,22 @@ for (const era of ERAS)
     assert.equal(logged.method, 'notifications/message')
     assert.equal(logged.params?.['data'], 'half way')
     assert.equal(answer.id, 'mine')
+  })
+
+for (const [path, name] of [
+  ['/s/new/mcp', 'work'],
+  ['/mcp/all', 'new.work'],
+] as const)
+  test(`modern: at ${path} what the server logs comes to the client that asked for it, and to no other`, async () => {
+    const key = await keyFor()
+    const { agent } = await agents.create(PERSON, { name: `asking-${path}` })
+    const asked = { label: 'new', server: 'new', policies: ['open'] }
+    const { bearer } = await grants.create(PERSON, agent.id, asked)
+    const shown = path === '/mcp/all' ? key : bearer.reveal()
+    const log = { 'io.modelcontextprotocol/logLevel': 'info' }
+    assert.match(await (await alone(shown, name, {}, {}, path)).text(), /done/)
+    const quiet = alone(shown, name, { arguments: { ms: 1_000 } }, {}, path)
+    await sleep(300)
+    assert.match(await (await alone(shown, name, {}, log, path)).text(), /half way/)
+    assert.doesNotMatch(await (await quiet).text(), /half way/)
   })

@@ -55,7 +55,8 @@ function messageOf({ tool, args, session }: Called) {
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': {},
-    'io.modelcontextprotocol/logLevel': 'debug',
+    // What a server logs is told to nobody while several wait: it is not said whose it is.
+    progressToken: 1,
   }
   const params = {
     name: tool,

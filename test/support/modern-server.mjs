@@ -63,7 +63,7 @@ function build() {
       })
     return text(`${roots.roots[0].uri} ${said.content.text}`)
   })
-  tool('work', {}, async (_args, ctx) => {
+  tool('work', { ms: z.number().optional() }, async ({ ms = 50 }, ctx) => {
     const { progressToken } = ctx.mcpReq._meta ?? {}
     if (progressToken !== undefined)
       await ctx.mcpReq.notify({
@@ -72,7 +72,7 @@ function build() {
       })
     await ctx.mcpReq.log('warning', 'half way')
     // The SDK's client drops what comes in the same moment as the answer.
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, ms))
     return text('done')
   })
   tool('change', {}, () => {

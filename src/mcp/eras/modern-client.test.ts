@@ -154,6 +154,13 @@ const withoutSessions: readonly Row[] = [
           'client {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1.0}}',
         ],
       ],
+      // It may be about another call, which asked for none.
+      [
+        'c',
+        rpc(`"id":"b","method":"tools/call","params":{"name":"y",${ALL}}`),
+        ['server {"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"y"}}'],
+      ],
+      ['s', rpc('"method":"notifications/message","params":{"level":"error","data":1}'), []],
     ],
   },
   {

@@ -1,6 +1,7 @@
 import { asFault } from '../../core/faults.ts'
 import {
   askedDigest,
+  askedLevel,
   ERA_ERRORS,
   LOG_LEVELS,
   META,
@@ -456,9 +457,11 @@ export class ModernClient implements Translator {
       case 'notifications/message': {
         const level = LOG_LEVELS.indexOf(String(fields['level']))
         const all = [...this.#calls.values()].flatMap(({ waiting }) => waiting ?? [])
-        const own = about === null ? null : this.#calls.get(about)?.waiting
-        const heard = (own == null ? all : [own]).find((waiting) => level >= waiting.level)
-        return heard === undefined ? [] : [{ to: 'client', text: message.text, about: heard.idKey }]
+        const own = (about === null ? null : this.#calls.get(about)?.waiting) ?? null
+        // Where it is not said whose it is, it is for nobody's ears who did not ask for it.
+        const whose = own === null ? all : [own]
+        const isHeard = whose.length > 0 && whose.every((waiting) => level >= waiting.level)
+        return isHeard ? [{ to: 'client', text: message.text, about: own?.idKey ?? null }] : []
       }
       case 'notifications/cancelled':
         return this.#withdrawn(keyOf(fields['requestId']))
@@ -572,12 +575,11 @@ function hasRoom({ questions }: Call, { text }: Request): boolean {
 
 function waitingFor(message: Request): Waiting {
   const meta = memberText(message, message.params, '_meta') ?? '{}'
-  const level = LOG_LEVELS.indexOf(String(metaOf(message)[META.logLevel]))
   return {
     idText: message.idText,
     idKey: message.idKey,
     progressText: memberOf(meta, 'progressToken'),
-    level: level === -1 ? Number.POSITIVE_INFINITY : level,
+    level: askedLevel(metaOf(message)),
   }
 }
 

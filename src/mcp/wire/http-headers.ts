@@ -28,6 +28,13 @@ export const LOG_LEVELS: readonly string[] = [
   'emergency',
 ]
 
+/** From which of them on a request is told what the server logs; above all of them where it asks for none. */
+export function askedLevel(meta: Readonly<Record<string, unknown>> | null): number {
+  const level = meta?.[META.logLevel]
+  const at = typeof level === 'string' ? LOG_LEVELS.indexOf(level) : -1
+  return at === -1 ? Number.POSITIVE_INFINITY : at
+}
+
 /** An argument of a tool that is told in a header too. */
 export interface ParamHeader {
   /** Names from the arguments inwards. */

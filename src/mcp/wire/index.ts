@@ -24,6 +24,7 @@ export {
   searchable,
 } from './envelope.ts'
 export {
+  askedLevel,
   ERA_ERRORS,
   headerMismatch,
   headerValue,
