@@ -37,14 +37,16 @@ export interface ShownCall {
 type Members = Readonly<Record<string, unknown>>
 
 const MAX_REVISION = 128
+/** Of a server and what is called there, as approvals name it. */
+const MAX_TARGET = 1_024
 
 /** Exactly this call, under this grant and exactly these policies. */
 export function actOf(asked: AskedCall): ApprovalAct {
   const { server, grant, what, revision } = asked
-  const { name, isMethod, message } = what
+  const { name, message } = what
   return {
     action: 'gateway.call',
-    target: { type: isMethod ? 'method' : 'tool', id: `${server}/${name}` },
+    target: targetOf(asked),
     argumentsDigest: digestOf({
       grant,
       server,
@@ -59,6 +61,10 @@ export function actOf(asked: AskedCall): ApprovalAct {
       path: name,
     },
   }
+}
+
+function targetOf({ server, what }: AskedCall): ApprovalAct['target'] {
+  return { type: what.isMethod ? 'method' : 'tool', id: `${server}/${what.name}` }
 }
 
 /** What a client of the protocol says of itself in each request. */
@@ -81,10 +87,22 @@ function metaOf(meta: unknown, keeps: (name: string, value: unknown) => boolean)
 /**
  * What is to be shown of it, before what nobody is to read is taken out.
  *
- * @throws {Fault} `TOO_LARGE`
+ * @throws {Fault} `BAD_INPUT`, `TOO_LARGE`
  */
 export function toShow(asked: AskedCall, { client = '' }: Pick<Caller, 'client'>): ShownCall {
   const { what, rule } = asked
+  const { type, id } = targetOf(asked)
+  const problem =
+    id.length > MAX_TARGET
+      ? 'is too long'
+      : id.search(UNSEEN) === -1
+        ? null
+        : 'holds characters that do not show'
+  if (problem !== null)
+    throw new Fault(
+      'BAD_INPUT',
+      `Nobody can be asked about it: the name of the ${type} ${problem}.`,
+    )
   const { _meta: meta, ...params } = boundParams(asked)
   const extras = extrasOf(what.message).map(({ name, text }) => [name, searchable(text)] as const)
   const said = metaOf(meta, (name) => !name.startsWith(OF_PROTOCOL))
@@ -157,12 +175,13 @@ export function approvalDenial(error: unknown, rule: RuleSays): Denial {
       isRecorded: true,
       approval: pendingOf(error.details),
     }
-  if (isFault(error, 'ACCESS_DENIED') || isFault(error, 'TOO_LARGE'))
+  const isDenied = isFault(error, 'ACCESS_DENIED')
+  if (isDenied || isFault(error, 'BAD_INPUT') || isFault(error, 'TOO_LARGE'))
     return {
       rule: rule.rule,
       kind: 'denied',
       text: `[POLICY DENIED] ${error.message}\nRule: ${rule.rule}`,
-      isRecorded: error.code !== 'TOO_LARGE',
+      isRecorded: isDenied,
     }
   throw error
 }

@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { jsonDigest } from '../../src/core/canonical-json.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
-import { between, textOf, vault } from '../support/between.ts'
+import { between, recorded, textOf, vault } from '../support/between.ts'
 import { serveMcpDoor } from '../support/mcp-door.ts'
 import { AGENT, PERSON } from '../support/vault.ts'
 
@@ -221,3 +221,22 @@ test('secrets split over arguments, beside them or in the names of tools and cli
     assert.ok(!seen.includes(hidden), seen)
   assert.equal(client, 'me [REDACTED:shown/key]')
 })
+
+const UNASKABLE: readonly (readonly [what: string, name: string, problem: string])[] = [
+  ['a control character', 'pay\u0007', 'holds characters that do not show'],
+  ['a mark that turns the text around', 'pay\u202eyap', 'holds characters that do not show'],
+  ['more characters than are shown', `pay${'y'.repeat(1_024)}`, 'is too long'],
+]
+for (const [what, name, problem] of UNASKABLE)
+  test(`a tool whose name has ${what} is denied, with what is wrong`, async () => {
+    const one = await between({
+      default: 'deny',
+      tools: { [name]: { action: 'require_approval' } },
+    })
+    await one.call(1, name, { n: fresh() })
+    const [said, rule] = textOf(one).split('\n')
+    const why = `Nobody can be asked about it: the name of the tool ${problem}.`
+    assert.deepEqual([said, rule], [`[POLICY DENIED] ${why}`, `Rule: /tools/${name}/action`])
+    assert.deepEqual(one.toServer, [])
+    assert.equal((await recorded('tool.call', 'refusal')).by, `/tools/${name}/action`)
+  })
