@@ -1,7 +1,6 @@
 import { asFault } from '../../core/faults.ts'
 import {
   askedDigest,
-  askedLevel,
   ERA_ERRORS,
   LOG_LEVELS,
   META,
@@ -16,6 +15,7 @@ import {
   withMembers,
 } from '../wire/index.ts'
 import { Listeners } from './listeners.ts'
+import { type Call, type Ended, hasRoom, metaOf, waitingFor } from './modern-call.ts'
 import {
   type Crossing,
   codeOf,
@@ -52,45 +52,8 @@ export interface ModernClientOptions {
   readonly holdMs?: number
 }
 
-/** A request of the client, under way at the server. */
-interface Call {
-  readonly idText: string
-  readonly method: string
-  /** As it came; not needed any more once it was held. */
-  request: Request | null
-  /** What it asks for, so that a retry can be told from another call; null until it is held. */
-  asks: string | null
-  readonly capabilities: unknown
-  readonly progressKey: string | null
-  /** Who waits for it now; null while it is held. */
-  waiting: Waiting | null
-  /** What the server asked and was not answered, by the key the client knows it by. */
-  readonly questions: Map<string, Request>
-  /** Of those, what the client was not asked yet. */
-  readonly unasked: Set<string>
-  handle: string | null
-  /** Since when it is held, by the clock of `tidy`; null until that looked. */
-  heldSince: number | null
-  /** The end that came while nobody waited. */
-  ended: Ended | null
-  /** The server refused it until the person was somewhere: then it is made again. */
-  isOver: boolean
-}
-
-interface Waiting {
-  readonly idText: string
-  readonly idKey: string
-  readonly progressText: string | null
-  readonly level: number
-}
-
-type Ended = (waiting: Waiting) => Crossing
-
 const HOLD_MS = 600_000
 const MAX_HELD = 1_000
-/** Of one call: more than any server asks before it is answered, and their characters. */
-const MAX_QUESTIONS = 100
-const MAX_QUESTIONS_LENGTH = 16_777_216
 const METHOD_MESSAGE = 'Method not found'
 
 /** Of older revisions; in this one they are methods nobody knows. */
@@ -556,31 +519,11 @@ function keyOfId(idText: string): string {
   return idText.startsWith('"') ? `s${idText.slice(1, -1)}` : `n${idText}`
 }
 
-function metaOf(message: Request): Readonly<Record<string, unknown>> {
-  return fieldsOf(fieldsOf(message.params?.value)['_meta'])
-}
-
 /** What every request says of itself, and this one does not. */
 function missingIn(message: Request): string | null {
   if (versionNamedBy(message) === null) return META.version
   const capabilities = metaOf(message)[META.capabilities]
   return fieldsOf(capabilities) === capabilities ? null : META.capabilities
-}
-
-function hasRoom({ questions }: Call, { text }: Request): boolean {
-  let length = text.length
-  for (const one of questions.values()) length += one.text.length
-  return questions.size < MAX_QUESTIONS && length <= MAX_QUESTIONS_LENGTH
-}
-
-function waitingFor(message: Request): Waiting {
-  const meta = memberText(message, message.params, '_meta') ?? '{}'
-  return {
-    idText: message.idText,
-    idKey: message.idKey,
-    progressText: memberOf(meta, 'progressToken'),
-    level: askedLevel(metaOf(message)),
-  }
 }
 
 function withoutRound(message: Request): Request {
