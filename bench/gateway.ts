@@ -60,8 +60,8 @@ const WARM_URL = 20_000
 const BLOCK_URL = 5_000
 const CALLS_URL = 15_000
 const CALLERS = 32
-const BLOCK_C32 = 5_000
-const CALLS_C32 = 30_000
+const BLOCK_C32 = 20_000
+const CALLS_C32 = 100_000
 /** Memory after the first of these, when the heap has grown to what it needs, and after all of them. */
 const SETTLED_CALLS = 100_000
 const MANY_CALLS = 100_000
