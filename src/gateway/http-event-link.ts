@@ -144,6 +144,7 @@ export class EventLink {
       readonly signal: AbortSignal
     },
   ): Promise<Response> {
+    if (signal.aborted) throw new Unanswered('never-sent', 'The request was cancelled.')
     const { promise, resolve, reject } = Promise.withResolvers<Response>()
     promise.catch(() => {})
     const timer = setTimeout(

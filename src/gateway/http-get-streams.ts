@@ -105,7 +105,7 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
   const { session, signal, isCurrent, hear, onLost, log } = of
   let lastEventId: string | null = null
   let failures = 0
-  let hasOpened = false
+  let mayOpen = false
   while (!signal.aborted && isCurrent()) {
     failures += 1
     let waitMs = backOffMs(failures)
@@ -124,14 +124,15 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
         signal,
       })
       if (answer.status === 200 && isEventStream(answer)) {
-        hasOpened = true
+        mayOpen = true
         failures = 0
         const followed = await way.follow(answer, hear)
         lastEventId = followed.lastEventId ?? lastEventId
         waitMs = pollWaitMs(followed.retryMs)
       } else {
         answer.cancel()
-        if (hasNoStream(answer.status, hasOpened)) return
+        if (hasNoStream(answer.status, mayOpen)) return
+        mayOpen = true
         if (answer.status === 404 && session.id !== null) await onLost()
         // It may know the place to go on from no more: what is said from now on is better than nothing.
         if (answer.status === 400) lastEventId = null
@@ -139,6 +140,7 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
       }
     } catch (error) {
       if (signal.aborted) return
+      mayOpen = true
       log.debug('the stream of the server could not be opened', {
         reason: unansweredBy(error).message,
       })
@@ -150,10 +152,10 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
 /**
  * Whether a status says that there is nothing to listen to, now or later.
  *
- * @param hasOpened whether there was a stream before: then most refusals pass, as that of a server which did not notice
- * yet that the stream before broke off
+ * @param mayOpen whether there was a stream before, or the server could not be asked: then most refusals pass, as that of
+ * a server which did not notice yet that the stream before broke off
  */
-function hasNoStream(status: number, hasOpened: boolean): boolean {
+function hasNoStream(status: number, mayOpen: boolean): boolean {
   if (status === 401 || status === 403 || status === 405) return true
-  return !hasOpened && status < 500 && status !== 429
+  return !mayOpen && status < 500 && status !== 429
 }

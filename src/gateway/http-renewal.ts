@@ -1,6 +1,8 @@
+import type { Log } from '../core/log.ts'
 import { type Request, readMessage, withMembers } from '../mcp/wire/index.ts'
 import type { OutgoingStream } from '../net/index.ts'
 import type { EventLink } from './http-event-link.ts'
+import { unansweredBy, unansweredFor } from './http-exchange.ts'
 import type { HttpPosts } from './http-posts.ts'
 import { type Session, sessionOf } from './http-session.ts'
 
@@ -32,19 +34,36 @@ export async function begunAgain(
   return sessionOf(response, headers, link)
 }
 
-/** That the client is ready, and what it asked of the session that was lost. */
+/** Until it knows that the client is ready, a server takes nothing else. @throws {Unanswered} when it does not hear it */
+export async function tellReady(session: Session, renewal: Renewal): Promise<void> {
+  await tell(INITIALIZED, session, renewal)
+}
+
+/** What the client asked of the session that was lost. What the server does not take now stays untold. */
 export async function tellAgain(
   session: Session,
   standing: Iterable<Request>,
-  { posts, link, signal }: Renewal,
+  renewal: Renewal,
+  log: Log,
 ): Promise<void> {
-  const tell = async (text: string): Promise<void> => {
-    const message = readMessage(text)
-    if (message.kind === 'refused') return
-    if (link !== null) await link.tell(message)
-    else (await posts.send(message, session, signal)).cancel()
+  for (const { text, method } of standing) {
+    const id = JSON.stringify(renewal.posts.ownId())
+    await tell(withMembers(text, { id }), session, renewal).catch((error: unknown) => {
+      const reason = unansweredBy(error).message
+      log.warn('what a client asked of a lost session could not be asked again', { method, reason })
+    })
   }
-  await tell(INITIALIZED)
-  for (const request of standing)
-    await tell(withMembers(request.text, { id: JSON.stringify(posts.ownId()) }))
+}
+
+async function tell(text: string, session: Session, renewal: Renewal): Promise<void> {
+  const { posts, link, signal } = renewal
+  const message = readMessage(text)
+  if (message.kind === 'refused') return
+  if (link !== null) {
+    await link.tell(message)
+    return
+  }
+  const answer = await posts.send(message, session, signal)
+  answer.cancel()
+  if (answer.status > 299) throw unansweredFor(answer.status)
 }

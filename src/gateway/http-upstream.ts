@@ -28,7 +28,7 @@ import {
 import { listenTo, resume } from './http-get-streams.ts'
 import { HttpPosts } from './http-posts.ts'
 import { isMismatch, isSessionGone } from './http-refusals.ts'
-import { begunAgain, tellAgain } from './http-renewal.ts'
+import { begunAgain, tellAgain, tellReady } from './http-renewal.ts'
 import { headersOfSession, keepsPromise, type Session, sessionOf } from './http-session.ts'
 import { backOffMs } from './http-waits.ts'
 import { whyLost } from './large-lines.ts'
@@ -264,9 +264,11 @@ export class HttpUpstream {
     exchange: Exchange,
     first: { readonly answer: OutgoingStream; readonly session: Session | null } | null,
   ): Promise<void> {
-    const { request, isModern } = exchange
-    const { signal } = exchange.leaving
+    const { request, isModern, leaving } = exchange
+    const { signal } = leaving
     for (let renewals = 0; ; renewals += 1) {
+      if (renewals > 0 && (exchange.isCancelled || leaving.isLeft))
+        throw new Unanswered('never-sent', 'The request was cancelled.')
       const asked = renewals === 0 ? first : null
       const session = asked !== null ? asked.session : isModern ? null : this.#session
       if (session?.link != null) {
@@ -581,9 +583,13 @@ export class HttpUpstream {
         setImmediate(() => this.#options.over?.(UNLIKE))
         return false
       }
-      this.#begun(session)
-      await tellAgain(session, this.#standing.all(), again)
-      if (link === null) void this.#listen(session)
+      await tellReady(session, again)
+      if (this.#session !== lost) return this.#session !== null
+      // The client counts on what it was told, however much more there is now.
+      const renewed = { ...session, promise: lost.promise }
+      this.#begun(renewed)
+      if (link === null) void this.#listen(renewed)
+      await tellAgain(renewed, this.#standing.all(), again, this.#options.log)
     } finally {
       if (this.#session?.link !== link) link?.close()
     }

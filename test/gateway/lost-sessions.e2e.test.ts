@@ -1,6 +1,7 @@
 // Servers over HTTP that do not know a session any more: what is begun again, and what is told.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sleep } from '../../src/core/time.ts'
 import { INITIALIZED, json, scripted, upstreamAt, withSession } from '../support/http-upstream.ts'
 import { ERAS, type Era, openDoor } from '../support/mcp-door.ts'
 import { temporaryHome } from '../support/serving.ts'
@@ -128,6 +129,64 @@ test('a server that refuses a call for another reason, or every session, is aske
   assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 2)
 })
 
+/** A server that lost its sessions, and begins new ones as slowly as it is told. */
+async function slowToBegin(ms: { readonly hello: number; readonly ready: number }) {
+  let session = 1
+  let isReady = true
+  const calls: string[] = []
+  const server = await scripted(async ({ method, rpc, headers }, response) => {
+    const own = `session-${session}`
+    if (method !== 'POST') response.writeHead(method === 'GET' ? 405 : 200).end()
+    else if (rpc.method === 'initialize') {
+      if (session > 1) await sleep(ms.hello)
+      response.setHeader('mcp-session-id', own)
+      json(response, { id: rpc.id, result: INITIALIZED })
+    } else if (headers['mcp-session-id'] !== own) response.writeHead(404).end()
+    else if (rpc.method === 'notifications/initialized') {
+      await sleep(session > 1 ? ms.ready : 0)
+      isReady = true
+      response.writeHead(202).end()
+    } else if (!isReady)
+      json(response, { id: rpc.id, error: { code: -32_602, message: 'Too soon.' } })
+    else if (rpc.id === undefined) response.writeHead(202).end()
+    else {
+      calls.push(String(rpc.id))
+      json(response, { id: rpc.id, result: {} })
+    }
+  })
+  const end = upstreamAt(server.url)
+  await end.begin()
+  await end.ask('first', 'tools/call', { name: 'a' })
+  calls.length = 0
+  session = 2
+  isReady = false
+  return { end, calls, ...server }
+}
+
+test('nothing overtakes the notice that the client is ready in a session that is begun again', async () => {
+  const { end } = await slowToBegin({ hello: 0, ready: 80 })
+  const ask = (id: number) => end.ask(id, 'tools/call', { name: 'a' })
+  const asked = [ask(1), ask(2)]
+  for (let id = 3; id < 8; id += 1) {
+    await sleep(20)
+    asked.push(ask(id))
+  }
+  for (const { result } of await Promise.all(asked)) assert.deepEqual(result, {})
+})
+
+test('a call that is cancelled while its session is begun again is not made', async () => {
+  const { end, calls, reached } = await slowToBegin({ hello: 120, ready: 0 })
+  end.send({ id: 1, method: 'tools/call', params: { name: 'a' } })
+  await reached(
+    ({ rpc, headers }) => rpc.method === 'initialize' && headers['mcp-session-id'] === undefined,
+  )
+  await sleep(30)
+  end.send({ method: 'notifications/cancelled', params: { requestId: 1 } })
+  await end.fails('1 never-sent')
+  await end.ask(2, 'tools/call', { name: 'a' })
+  assert.deepEqual(calls, ['2'])
+})
+
 /** A server that can be made to forget its sessions, and to promise something else from then on. */
 async function forgetful() {
   let session = 1
@@ -185,6 +244,8 @@ for (const era of ERAS)
     assert.equal(await call(), 'session-1')
     far.becomes({ tools: {}, resources: { subscribe: true, listChanged: true }, prompts: {} })
     assert.equal(await call(), 'session-2')
+    far.becomes({ tools: {}, resources: { subscribe: true } })
+    assert.equal(await call(), 'session-3')
     far.becomes({ tools: {} })
     await assert.rejects(call(), /a new one is not like it: connect again/)
     if (era === 'legacy') {
@@ -192,7 +253,7 @@ for (const era of ERAS)
       await assert.rejects(call(), /no such session/)
       client = await connect()
     }
-    assert.equal(await call(), 'session-3')
+    assert.equal(await call(), 'session-4')
     await client.close()
   })
 
