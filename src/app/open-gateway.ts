@@ -32,18 +32,23 @@ export async function openRegistryView(
 
 /** Where calls of tools are counted and recorded. */
 export async function openCallRecord({
+  db,
   ledger,
   identity,
   approvals,
   counters,
   journal,
-}: Pick<Stack, 'ledger' | 'identity' | 'approvals' | 'counters' | 'journal'>): Promise<CallRecord> {
+}: Pick<
+  Stack,
+  'db' | 'ledger' | 'identity' | 'approvals' | 'counters' | 'journal'
+>): Promise<CallRecord> {
   const { keepYoung } = await import('./young-memory.ts')
   keepYoung()
   const opened = await journal.opened()
   return new CallRecord({
     ...(opened !== null && { journal: opened }),
     ...(counters !== null && { counters: (await counters()).counters }),
+    db,
     ledger,
     standing: identity.standing,
     approvals: approvals.approvals,

@@ -19,7 +19,7 @@ import {
   strictestOf,
   type Taken,
 } from '../core/counter-port.ts'
-import { type Tx, takeSteps } from '../core/db-port.ts'
+import { type Db, type Tx, takeSteps } from '../core/db-port.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { StandingPort } from '../core/identity-port.ts'
 import type { Caller } from '../core/principals.ts'
@@ -106,6 +106,7 @@ const FROZEN = '"frozen"'
 type CountersApart = Pick<Counters, 'take' | 'refund' | 'settle' | 'tidy'>
 
 export interface CallRecordParts {
+  readonly db: Pick<Db, 'read'>
   readonly ledger: Ledger
   readonly standing: StandingPort
   /** Without: nobody can be asked, and what needs a person does not pass. */
@@ -118,6 +119,7 @@ export interface CallRecordParts {
 
 /** Counts calls and records what was decided, both before the call goes on. */
 export class CallRecord {
+  readonly #db: Pick<Db, 'read'>
   readonly #ledger: Ledger
   readonly #approvals: CallApprovals | null
   readonly #standing: StandingPort
@@ -131,9 +133,9 @@ export class CallRecord {
   readonly #lifted: Lane<Refused, null>
   readonly #settling: Lane<Settling, null>
   readonly #tidying: Lane<null, null>
-  readonly #looking: Lane<Caller, boolean>
 
-  constructor({ ledger, standing, approvals, counters, journal, clock }: CallRecordParts) {
+  constructor({ db, ledger, standing, approvals, counters, journal, clock }: CallRecordParts) {
+    this.#db = db
     this.#ledger = ledger
     this.#standing = standing
     this.#approvals = approvals ?? null
@@ -153,10 +155,6 @@ export class CallRecord {
     this.#tidying = changeLane('gateway.tidy', async (tx, _member: null, at) => {
       await takeSteps(tx, dropEnded(at))
       return { value: null, record: null }
-    })
-    this.#looking = changeLane('gateway.standing', async (tx, caller: Caller, at) => {
-      const frozen = await frozenNow(standing, tx, caller, at)
-      return { value: isFrozenIn(frozen, caller), record: null }
     })
     this.#refused = changeLane(
       'gateway.refusal',
@@ -214,14 +212,14 @@ export class CallRecord {
    */
   isFrozen(caller: Caller): boolean | Promise<boolean> {
     const journal = this.#journal
-    if (journal === null)
-      return this.#ledger.commit(this.#looking, caller).then(({ value }) => value)
-    const known = knownFrozen(this.#standing.atRevision(journal.rights()), caller, this.#clock())
-    return known === null
-      ? journal
-          .read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
-          .then((frozen) => isFrozenIn(frozen, caller))
-      : isFrozenIn(known, caller)
+    const known =
+      journal === null
+        ? null
+        : knownFrozen(this.#standing.atRevision(journal.rights()), caller, this.#clock())
+    if (known !== null) return isFrozenIn(known, caller)
+    return this.#db
+      .read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
+      .then((frozen) => isFrozenIn(frozen, caller))
   }
 
   /**
@@ -281,7 +279,7 @@ export class CallRecord {
     if (!this.#ledger.mayWriteDown(rights)) return null
     const { call, reserved, charges } = passing
     const frozen = knownFrozen(this.#standing.atRevision(rights), call.caller, this.#clock())
-    if (frozen === null) return isKnown ? null : this.#knownFirst(journal, passing)
+    if (frozen === null) return isKnown ? null : this.#knownFirst(passing)
     const text = callText(call)
     const problem = frozenFault(frozen, call.caller)
     if (problem !== null) {
@@ -312,9 +310,9 @@ export class CallRecord {
     throw error
   }
 
-  async #knownFirst(journal: CallJournal, passing: Counting): Promise<Passed> {
+  async #knownFirst(passing: Counting): Promise<Passed> {
     const { caller } = passing.call
-    await journal.read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
+    await this.#db.read((reader) => frozenNow(this.#standing, reader, caller, this.#clock()))
     return promised(this.#recorded(passing, true))
   }
 

@@ -81,8 +81,8 @@ for (const [what, policies, message, by] of rows)
 test('it does so where calls are recorded in transactions, and of tasks by the call that made them', async () => {
   const apart = await openTestVault()
   try {
-    const { ledger, identity } = apart
-    const opened = new CallRecord({ ledger, standing: identity.standing })
+    const { db, ledger, identity } = apart
+    const opened = new CallRecord({ db, ledger, standing: identity.standing })
     const one = await between(NAMED, { record: async () => opened })
     await one.client({ id: 1, ...call('echo') })
     await one.server({ id: 1, result: { task: { taskId: 't1', status: 'working' } } })
@@ -99,8 +99,8 @@ for (const how of ['written down', 'in transactions'])
   test(`an answer that is kept back is of the method that was asked, and of the tool that was called, ${how}`, async () => {
     const of = how === 'in transactions' ? await openTestVault() : vault
     try {
-      const { ledger, identity } = of
-      const opened = new CallRecord({ ledger, standing: identity.standing })
+      const { db, ledger, identity } = of
+      const opened = new CallRecord({ db, ledger, standing: identity.standing })
       const answers = { deny_if: [{ conditions: [] }] }
       const policy = { default: 'deny', tools: { echo: { on_result: answers } } }
       const one = await between(policy, of === vault ? {} : { record: async () => opened })

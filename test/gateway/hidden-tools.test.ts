@@ -180,8 +180,9 @@ async function told(row: Row, name: string, of: CallRecord): Promise<readonly st
 
 const IDS = /[0-9a-f]{8}-[0-9a-f-]{27}/g
 
-const { ledger, identity, approvals } = vault
+const { db, ledger, identity, approvals } = vault
 const inTransactions = new CallRecord({
+  db,
   ledger,
   standing: identity.standing,
   approvals: approvals.approvals,

@@ -1,5 +1,5 @@
 import type { CounterCharge, Reserved, Taken } from '../../core/counter-port.ts'
-import type { Glance, Reader } from '../../core/db-port.ts'
+import type { Glance } from '../../core/db-port.ts'
 import { asFault, Fault, isFault } from '../../core/faults.ts'
 import { Soon } from '../../core/soon.ts'
 import { type EpochMs, monotonicMs } from '../../core/time.ts'
@@ -458,11 +458,6 @@ export class CallJournal {
     const place = placeOf(stored.generation, stored.offset)
     replay.ingestedTo(place)
     return place
-  }
-
-  /** Reads who may call, when it is not known. */
-  read<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
-    return this.#parts.db.read(work)
   }
 
   /** Begins the next file. Of several that try, the one whose seal stands first has. */
