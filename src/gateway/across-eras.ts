@@ -25,13 +25,18 @@ export function acrossEras(
         void upstream.close()
       },
     })
+    /** Nobody closes what ended by itself. What was never written is told before all that waits counts as lost. */
+    const over = (how: string): void => {
+      bridge.serverEnded(`The server ended before it answered (${how}).`)
+      end(how)
+    }
     const start = async (): Promise<Upstream> => {
       const started = await open({
         hear: (message, about) => bridge.heard(message, about),
         failed: (idKey, end, why, status) => bridge.failed(idKey, end, why, status),
       })
       void started.ended.then((how) => {
-        if (isClosed || !bridge.mayBeOlder()) end(how)
+        if (isClosed || !bridge.mayBeOlder()) over(how)
         else starting = startAgain(how)
       })
       return started
@@ -42,7 +47,7 @@ export function acrossEras(
         if (isClosed) await upstream.close()
         else bridge.startedAgain()
       } catch {
-        end(how)
+        over(how)
       }
     }
     let starting: Promise<void> | null = null

@@ -82,8 +82,8 @@ export class EraBridge {
   #start: NodeJS.Timeout | undefined
   /** Requests for a soon answer that went by untouched to a server that said nothing yet; null once it did. */
   #unheard: Set<string> | null = new Set()
-  /** What waits in the translator for a server that said nothing. */
-  #unbegun: ((why: string) => readonly Crossing[]) | null = null
+  /** Whether what waits in the translator waits for a server that said nothing. */
+  #isUnbegun = false
   /** What the client is to hear, in order. */
   #speaking: Promise<void> = Promise.resolve()
   readonly #known: KnownEra
@@ -136,10 +136,13 @@ export class EraBridge {
     if (this.#asking !== null) this.#say(this.#asking)
   }
 
-  /** The server is gone: what waited for its era was never written. */
+  /** The server is gone, or says nothing: what waited for its first word was never written. */
   serverEnded(why: string): void {
+    const failing = this.#translator?.giveUp?.(why) ?? []
     if (this.#asking !== null) this.#giveUp(this.#asking, why)
     this.close()
+    for (const one of failing)
+      if (one.to === 'nobody') this.#options.failed(one.about, one.end, one.why)
   }
 
   /** Resolves when all that the client said so far is on its way, whatever era the server shows. */
@@ -244,18 +247,15 @@ export class EraBridge {
   #stopClock(): void {
     clearTimeout(this.#start)
     this.#start = undefined
-    this.#unbegun = null
+    this.#isUnbegun = false
   }
 
   /** It was given its time. Whoever waits was never heard by anybody, and the next asks again. */
   #late(): void {
     const asking = this.#asking
-    const failing = this.#unbegun?.(LATE) ?? []
     const unheard = [...(this.#unheard ?? [])]
-    if (asking !== null) this.#giveUp(asking, LATE)
     if (asking?.isOurs === false) unheard.push(asking.first.idKey)
-    this.close()
-    void this.#carry(failing)
+    this.serverEnded(LATE)
     for (const idKey of unheard) this.#options.failed(idKey, 'timed-out', LATE)
     if (this.#unheard === null) return
     this.#known.isOld = false
@@ -275,12 +275,12 @@ export class EraBridge {
     // What ended once may be another program by now.
     const isRefused =
       this.#known.isOld &&
-      this.#unbegun !== null &&
+      this.#isUnbegun &&
       message.kind === 'response' &&
       message.outcome === 'error'
     if ((this.#unheard !== null || this.#start !== undefined) && message.kind !== 'refused') {
       // Of a server that is asked for its era, no other word helps those who wait.
-      const isAsked = asking !== null || this.#unbegun !== null
+      const isAsked = asking !== null || this.#isUnbegun
       if (!isAsked || message.kind === 'response') {
         this.#unheard = null
         this.#stopClock()
@@ -373,7 +373,7 @@ export class EraBridge {
     if (first.method !== 'initialize') {
       this.#options.log.debug('the server is of an older era than its client')
       const translator = new ModernClient({ newHandle })
-      if (this.#start !== undefined) this.#unbegun = (why) => translator.giveUp(why)
+      this.#isUnbegun = this.#start !== undefined
       this.#goOn(asking, translator, isOurs ? [] : translator.fromClient(first))
       return
     }

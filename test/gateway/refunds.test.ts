@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
-import { ERAS, openDoor } from '../support/mcp-door.ts'
+import { ERAS, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
 const { vault, door, servers, policies } = await openDoor()
@@ -111,3 +111,39 @@ for (const era of ERAS)
     assert.match(hidden[1] ?? '', /limit 'all' of 1/)
     assert.deepEqual(hidden, await told('absent'))
   })
+
+/** Refuses what it does not know, and ends when a session is begun. */
+const ENDS = `
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method } = JSON.parse(line)
+    if (method === 'initialize') process.exit(7)
+    const error = { code: -32601, message: 'Method not found' }
+    console.log(JSON.stringify({ jsonrpc: '2.0', id, error }))
+  })`
+
+test('modern: a call that waits for a session which its server never begins is given back', async () => {
+  await servers.add(PERSON, 'ends', nodeServer('-e', ENDS))
+  const { agent } = await agents.create(PERSON, { name: 'who-waits' })
+  const asked = { label: 'laptop', server: 'ends', policies: ['once'] }
+  const { bearer } = await grants.create(PERSON, agent.id, asked)
+  const headers = {
+    Authorization: `Bearer ${bearer.reveal()}`,
+    'MCP-Protocol-Version': '2026-07-28',
+    'Mcp-Method': 'tools/call',
+    'Mcp-Name': 't-200',
+  }
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const call = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 't-200', arguments: {}, _meta },
+  }
+  for (let times = 0; times < 2; times += 1) {
+    const answer = await door.post(call, headers, '/s/ends/mcp')
+    assert.match(await answer.text(), /The server ended before it answered \(exit code 7\)/)
+  }
+})

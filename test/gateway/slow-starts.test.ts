@@ -235,6 +235,35 @@ test('legacy: which server a name means shows when all that it could mean are th
   assert.match(await called.text(), /"text":"two\.t"/)
 })
 
+test('of a translated server that ends by itself nothing goes on running', async (t) => {
+  const { bearing } = await slow({ name: 'translated', ms: 0 })
+  const running = new Set<unknown>()
+  const { setInterval, clearInterval } = globalThis
+  t.mock.method(globalThis, 'setInterval', (work: () => void, ms?: number) => {
+    const timer = setInterval(work, ms)
+    running.add(timer)
+    return timer
+  })
+  t.mock.method(globalThis, 'clearInterval', (timer: NodeJS.Timeout | undefined) => {
+    running.delete(timer)
+    clearInterval(timer)
+  })
+  const call = async (args: object): Promise<string> => {
+    const params = { name: 't', arguments: args, _meta: MODERN }
+    const headers = { 'MCP-Protocol-Version': VERSION, 'Mcp-Method': 'tools/call', 'Mcp-Name': 't' }
+    const path = '/s/translated/mcp'
+    return (await posted({ ...bearing, ...headers }, 2, 'tools/call', params, path)).text()
+  }
+  assert.match(await call({}), /"text":"t"/)
+  const before = running.size
+  for (let times = 0; times < 3; times += 1) {
+    assert.match(await call({ die: true }), /"error"/)
+    assert.match(await call({}), /"text":"t"/)
+  }
+  // The one that looks at all who wait comes and goes.
+  assert.ok(running.size <= before + 1, `${running.size} instead of ${before}`)
+})
+
 test('a session outlives the end of its server, however long the next one takes within its time', async (t) => {
   shorten(t)
   const { bearing, linesWith } = await slow({ name: 'revived' })

@@ -53,6 +53,8 @@ export interface Translator {
   ): readonly Crossing[]
   /** Lets go of what nobody came back for. @param now milliseconds of any clock that only moves forward */
   tidy(now: number): readonly Crossing[]
+  /** The server will not say its first word: whoever waits in here for that is told why. */
+  giveUp?(why: string): readonly Crossing[]
   /** Whether something that the client said waits for the first word of the server. */
   readonly isHolding: boolean
 }
