@@ -48,8 +48,10 @@ class RevivingUpstream implements Upstream {
   /** What the first one promised; null until it did. */
   #promise: ServerPromise | null = null
   #capabilities: unknown
-  /** Requests of the client that are not answered. */
+  /** Requests of the client that were written and are not answered. */
   readonly #asked = new Few<true>()
+  /** Those that wait for a server to be started anew. */
+  readonly #unwritten = new Set<string>()
   /** What a new one is told again. */
   readonly #standing = new StandingRequests()
   /** Requests of our own, and who waits for their answers. */
@@ -88,19 +90,27 @@ class RevivingUpstream implements Upstream {
     if (one.kind === 'request') this.#keep(one)
     const server = this.#server
     if (server !== null && this.#reviving === null) {
+      if (one.kind === 'request') this.#asked.set(one.idKey, true)
       server.send(text, message)
       return
     }
     if (this.#isOver) return
+    if (one.kind === 'request') this.#unwritten.add(one.idKey)
     this.#reviving ??= this.#revive().finally(() => {
       this.#reviving = null
     })
     void this.#reviving.then(
-      () => this.#server?.send(text, message),
-      (error: unknown) => {
-        if (one.kind === 'request' && this.#asked.delete(one.idKey))
-          this.#ears.failed(one.idKey, 'never-sent', asFault(error).message)
+      () => {
+        // It may have ended once more.
+        const again = this.#server
+        if (again === null) this.#failUnwritten('The server ended before it answered.')
+        if (one.kind === 'request') {
+          if (!this.#unwritten.delete(one.idKey)) return
+          this.#asked.set(one.idKey, true)
+        }
+        again?.send(text, message)
       },
+      (error: unknown) => this.#failUnwritten(asFault(error).message),
     )
   }
 
@@ -112,8 +122,7 @@ class RevivingUpstream implements Upstream {
   }
 
   #keep(request: Request): void {
-    const { method, idKey } = request
-    this.#asked.set(idKey, true)
+    const { method } = request
     if (method === 'initialize') {
       this.#hello = request
       this.#promise = null
@@ -144,6 +153,8 @@ class RevivingUpstream implements Upstream {
     this.#server = null
     for (const own of this.#own.values()) own(null)
     if (this.#isOver) return
+    const why = `The server ended before it answered (${how}).`
+    this.#failUnwritten(why)
     const now = monotonicMs()
     this.#ends.push(now)
     const recent = this.#ends.filter((at) => now - at < ENDS_WITHIN_MS)
@@ -151,14 +162,20 @@ class RevivingUpstream implements Upstream {
       this.#giveUp(how)
       return
     }
-    for (const idKey of this.#asked.keys())
-      this.#ears.failed(idKey, 'lost', `The server ended before it answered (${how}).`)
+    for (const idKey of this.#asked.keys()) this.#ears.failed(idKey, 'lost', why)
     this.#asked.clear()
   }
 
   #giveUp(how: string): void {
     this.#isOver = true
+    // Before all that waits counts as lost.
+    this.#failUnwritten(how)
     this.#end(how)
+  }
+
+  #failUnwritten(why: string): void {
+    for (const idKey of this.#unwritten) this.#ears.failed(idKey, 'never-sent', why)
+    this.#unwritten.clear()
   }
 
   /** @throws {Fault} when it cannot be, and never will */

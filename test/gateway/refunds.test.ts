@@ -1,9 +1,11 @@
 // What calls of servers over HTTP cost that were answered with an error: what provably did not run is given back.
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { ERAS, nodeServer, openDoor } from '../support/mcp-door.ts'
+import { ERAS, HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
 const { vault, door, servers, policies } = await openDoor()
@@ -147,3 +149,61 @@ test('modern: a call that waits for a session which its server never begins is g
     assert.match(await answer.text(), /The server ended before it answered \(exit code 7\)/)
   }
 })
+
+await policies.set(
+  PERSON,
+  'one-tool',
+  Buffer.from(JSON.stringify({ version: '1', default: 'allow', tools: { 't-200': tool } })),
+)
+
+/** Its second process begins in another way than the others; each ends on a call of `t-500`. */
+const ONCE = `
+  const fs = require('node:fs')
+  const [log, second] = process.argv.slice(1)
+  const isSecond = fs.readFileSync(log, 'utf8').split('started').length === 2
+  fs.appendFileSync(log, 'started')
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method, params } = JSON.parse(line)
+    if (id === undefined) return
+    if (method === 'tools/call') fs.appendFileSync(log, params.name)
+    if (isSecond && second === 'dead') process.exit(8)
+    if (params.name === 't-500') process.exit(7)
+    const capabilities = isSecond ? {} : { tools: {}, prompts: {} }
+    const serverInfo = { name: 'once', version: '1' }
+    const { protocolVersion } = params
+    const result = method === 'initialize' ? { protocolVersion, capabilities, serverInfo } : { content: [] }
+    console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
+  })`
+const seconds: readonly [second: string, why: RegExp][] = [
+  ['unlike', /a new one is not like it/],
+  ['dead', /The server ended before it answered \(exit code 8\)/],
+]
+
+for (const [second, why] of seconds)
+  test(`legacy: a call that waited for a server to be started again is given back when the new one is ${second}`, async () => {
+    const log = join(vault.home, `${second}.log`)
+    writeFileSync(log, '')
+    await servers.add(PERSON, second, nodeServer('-e', ONCE, log, second))
+    const { agent } = await agents.create(PERSON, { name: second })
+    const asked = { label: 'laptop', server: second, policies: ['one-tool'] }
+    const { bearer } = await grants.create(PERSON, agent.id, asked)
+    const path = `/s/${second}/mcp`
+    const bearing = { Authorization: `Bearer ${bearer.reveal()}` }
+    const session = async () => {
+      const hello = await door.post(HELLO, bearing, path)
+      await hello.text()
+      return { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+    }
+    const call = async (headers: Readonly<Record<string, string>>, name: string) => {
+      const params = { name, arguments: {} }
+      const body = { jsonrpc: '2.0', id: 2, method: 'tools/call', params }
+      return (await door.post(body, headers, path)).text()
+    }
+    const first = await session()
+    assert.match(await call(first, 't-500'), /exit code 7/)
+    assert.match(await call(first, 't-200'), why)
+    assert.equal(readFileSync(log, 'utf8'), 'startedt-500started')
+    const next = await session()
+    assert.match(await call(next, 't-200'), /"content":\[\]/)
+    assert.match(await call(next, 't-200'), /limit 'runs' of 1/)
+  })
