@@ -78,6 +78,22 @@ export function digestWithHeld(text: string): string {
   return hash.digest('base64url')
 }
 
+/**
+ * What is made of a message now because its large values may be forgotten when it is needed. Null where it can be made
+ * then as well, and where they are forgotten already.
+ */
+export function beforeForgotten<M extends { readonly text: string }, T>(
+  message: M,
+  make: (message: M) => T,
+): T | null {
+  if (!mayHold() || !mentionsHeld(message.text)) return null
+  try {
+    return make(message)
+  } catch {
+    return null
+  }
+}
+
 export interface HeldPlace {
   readonly reference: string
   /** From the quote before it to behind the quote after it, UTF-16 units. */

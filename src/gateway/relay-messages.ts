@@ -19,6 +19,7 @@ import {
 } from '../mcp/wire/index.ts'
 import type { Denial } from './denial.ts'
 import type { CallAllowed, Judgeable } from './judging.ts'
+import type { Digests } from './rounds.ts'
 import { isObject, readToolCall, type ToolCall } from './tool-call.ts'
 
 /** A request of the client that is not answered yet. */
@@ -33,6 +34,8 @@ export interface Asked {
   isCancelled: boolean
   /** What was said of it, when anything was. */
   allowed: CallAllowed | null
+  /** Where they could not be taken any more when its server asks something. */
+  digests: Digests | null
   /** As it goes to the server. */
   readonly request: Request
 }
@@ -48,6 +51,7 @@ export function newlyAsked(request: Request, name: string): Asked {
     isWritten: false,
     isCancelled: false,
     allowed: null,
+    digests: null,
   }
 }
 

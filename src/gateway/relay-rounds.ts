@@ -1,5 +1,5 @@
 import { Fault } from '../core/faults.ts'
-import { isHeld } from '../core/held-values.ts'
+import { beforeForgotten, isHeld, mayHold } from '../core/held-values.ts'
 import type { Caller } from '../core/principals.ts'
 import {
   errorAnswer,
@@ -16,9 +16,9 @@ import type { CallPath } from './call-path.ts'
 import type { CallJudged } from './judging.ts'
 import type { MessageInspection } from './message-inspection.ts'
 import { judgeableAnswer, type Question } from './open-questions.ts'
-import { methodDenial, said, saidTo } from './relay-messages.ts'
+import { type Asked, methodDenial, said, saidTo } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
-import type { Paid, Resumed } from './rounds.ts'
+import { type Digests, digestsOf, type Resumed } from './rounds.ts'
 import { isObject } from './tool-call.ts'
 
 /** In the middle of these a server may ask something (2026-07-28). */
@@ -73,18 +73,24 @@ export function holderElsewhere(path: CallPath, caller: Caller, message: Message
   return path.rounds.holderElsewhere(message, path.roundOf(caller))
 }
 
+/** Of a request that is sent: its large values may be forgotten when its server asks something. */
+export function digestsWhenSent(request: Request): Digests | null {
+  const mayPause = mayHold() && MAY_PAUSE.has(request.method) && versionNamedBy(request) !== null
+  return mayPause ? beforeForgotten(request, digestsOf) : null
+}
+
 /** The answer in which a server asks something names a state of ours: only with that does the call go on. */
 export function pausedText(
   path: CallPath,
   caller: Caller,
-  request: Request,
-  answer: { readonly shown: unknown; readonly text: string; readonly paid: Paid | null },
+  { request, allowed, digests }: Asked,
+  shown: unknown,
+  text: string,
 ): string {
-  const { shown, text, paid } = answer
   const isPause =
     isObject(shown) && shown['resultType'] === 'input_required' && MAY_PAUSE.has(request.method)
   if (!isPause || versionNamedBy(request) === null) return text
-  return path.rounds.paused(text, request, path.roundOf(caller), paid)
+  return path.rounds.paused(text, request, path.roundOf(caller), allowed?.paid ?? null, digests)
 }
 
 /** What the person or the model answered in the middle of a call. @returns why it does not go on, or null */

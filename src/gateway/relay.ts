@@ -57,7 +57,13 @@ import {
   unanswered,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
-import { answerGoesOn, answersRefused, MAY_PAUSE, resumedBy } from './relay-rounds.ts'
+import {
+  answerGoesOn,
+  answersRefused,
+  digestsWhenSent,
+  MAY_PAUSE,
+  resumedBy,
+} from './relay-rounds.ts'
 import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
 import { StandIns } from './stand-ins.ts'
@@ -356,6 +362,7 @@ export class Relay {
       this.#isCold = false
       const allowed = call !== null && judged.isHidden ? this.#standingIn(call, judged) : judged
       asked.allowed = allowed
+      asked.digests = digestsWhenSent(request)
       asked.isWritten = true
       const token = progressTokenOf(request)
       // Whoever listens waits for what may never come.

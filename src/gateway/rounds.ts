@@ -42,6 +42,19 @@ export function whoOf({ principal }: Caller, grant: string | undefined): string 
   return grant === undefined ? principalName(principal) : `grant:${grant}`
 }
 
+/** By what the next round of a call is known. */
+export interface Digests {
+  /** SHA-256 of method and parameters, without what belongs to one try. */
+  readonly asks: string
+  /** SHA-256 of what goes with them to the server. */
+  readonly beside: string
+}
+
+/** @throws {Fault} `NOT_FOUND` when a large value of the request is forgotten */
+export function digestsOf(request: Request): Digests {
+  return { asks: askedDigest(request), beside: besideOf(request) }
+}
+
 export type Resumed =
   /** A call like any other. */
   | { readonly kind: 'new'; readonly request: Request }
@@ -62,14 +75,10 @@ export interface RoundsOptions {
 }
 
 /** Our state around that of the server. */
-interface State {
+interface State extends Digests {
   readonly server: string
   readonly who: string
   readonly revision: string | null
-  /** SHA-256 of method and parameters, without what belongs to one try. */
-  readonly asks: string
-  /** SHA-256 of what goes with them to the server. */
-  readonly beside: string
   readonly until: EpochMs
   readonly nonce: string
   /** That of the server, as it was written; null when it gave none. */
@@ -124,16 +133,22 @@ export class Rounds {
    *
    * @param text of the answer, whose result is `input_required`
    * @param paid null when nothing was taken
+   * @param digests of the request, where they were taken when it was sent
    * @throws {Fault} `BAD_INPUT` when the state of the server is larger than what is taken back, `NOT_FOUND` when a large
    *   value of the request is forgotten
    */
-  paused(text: string, request: Request, of: RoundOf, paid: Paid | null): string {
+  paused(
+    text: string,
+    request: Request,
+    of: RoundOf,
+    paid: Paid | null,
+    digests: Digests | null = null,
+  ): string {
     const result = memberOf(text, 'result') ?? '{}'
     const now = this.#clock()
     const state: State = {
       ...of,
-      asks: askedDigest(request),
-      beside: besideOf(request),
+      ...(digests ?? digestsOf(request)),
       until: epochMs(now + this.#lifeMs),
       nonce: randomBytes(16).toString('base64url'),
       inner: memberOf(result, 'requestState'),

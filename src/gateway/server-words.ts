@@ -151,11 +151,7 @@ export class ServerWords {
       const shown = seen === listed ? seen : keptShortly(seen)
       const text = hasTwins ? withPart(response, body, shown) : textOf(response, body, value, shown)
       this.#options.tell(
-        pausedText(this.#options.path, this.#caller, to.asked.request, {
-          shown,
-          text,
-          paid: to.asked.allowed?.paid ?? null,
-        }),
+        pausedText(this.#options.path, this.#caller, to.asked, shown, text),
         idKey,
         true,
       )

@@ -180,13 +180,17 @@ test('a state of a megabyte comes back, and with one that would not the client i
   assert.match(error?.message ?? '', /^The server's requestState is too large/)
 })
 
-test('a call whose large values are forgotten is not gone on with, and the client is told', async () => {
+test('a call whose large values are forgotten while its server takes its time goes on', async () => {
   const one = await between()
-  const outline = outlineOf({ name: 'pay', arguments: { n: 'x'.repeat(100_000) }, _meta: META })
+  const params = { name: 'pay', arguments: { n: 'x'.repeat(100_000) }, _meta: META }
+  const outline = outlineOf(params)
   assert.equal(await one.say(outline), null)
   release(outline)
-  const { error } = await one.answer(ASK)
-  assert.match(error?.message ?? '', /^A large value of the message is not there any more\./)
+  const { requestState } = (await one.answer({ ...ASK, requestState: 's' })).result ?? {}
+  const next = outlineOf({ ...params, inputResponses: YES, requestState })
+  assert.equal(await one.say(next), null)
+  assert.equal(paramsAt(one)['requestState'], 's')
+  release(next)
 })
 
 test('a server without state hears of none', async () => {

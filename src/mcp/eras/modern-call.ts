@@ -7,7 +7,7 @@ export interface Call {
   readonly method: string
   /** As it came; not needed any more once it was held. */
   request: Request | null
-  /** What it asks for, so that a retry can be told from another call; null until it is held. */
+  /** What it asks for, so that a retry can be told from another call; null until that is needed, or may be too late. */
   asks: string | null
   readonly capabilities: unknown
   readonly progressKey: string | null

@@ -1,4 +1,5 @@
 import { asFault } from '../../core/faults.ts'
+import { beforeForgotten } from '../../core/held-values.ts'
 import {
   askedDigest,
   ERA_ERRORS,
@@ -167,7 +168,7 @@ export class ModernClient implements Translator {
       idText: serverId,
       method: message.method,
       request: message,
-      asks: null,
+      asks: ROUNDS.has(message.method) ? beforeForgotten(message, askedDigest) : null,
       capabilities: metaOf(message)[META.capabilities],
       progressKey: keyOf(metaOf(message)['progressToken']),
       waiting: waitingFor(message),
@@ -201,8 +202,8 @@ export class ModernClient implements Translator {
           'The call that this answers is not held here any more: make it again without requestState.',
         ),
       ]
-    if (call.asks !== askedDigest(message))
-      return [this.#refusal(message, RPC_ERRORS.params, 'requestState belongs to another call.')]
+    const why = whyNoRetryOf(call, message)
+    if (why !== null) return [this.#refusal(message, RPC_ERRORS.params, why)]
     this.#release(call)
     call.waiting = waitingFor(message)
     const out: Crossing[] = []
@@ -260,7 +261,7 @@ export class ModernClient implements Translator {
   #whyNotHeld(call: Call): string | null {
     if (this.#held.size >= MAX_HELD) return 'Too many calls wait for the client.'
     try {
-      if (call.request !== null) call.asks = askedDigest(call.request)
+      if (call.request !== null) call.asks ??= askedDigest(call.request)
     } catch (error) {
       return asFault(error).message
     }
@@ -524,6 +525,15 @@ function missingIn(message: Request): string | null {
   if (versionNamedBy(message) === null) return META.version
   const capabilities = metaOf(message)[META.capabilities]
   return fieldsOf(capabilities) === capabilities ? null : META.capabilities
+}
+
+/** @returns null for a retry of the call */
+function whyNoRetryOf({ asks }: Call, message: Request): string | null {
+  try {
+    return asks === askedDigest(message) ? null : 'requestState belongs to another call.'
+  } catch (error) {
+    return asFault(error).message
+  }
 }
 
 function withoutRound(message: Request): Request {
