@@ -10,6 +10,7 @@ import {
   unlessGivenUp,
   type Way,
 } from './all-member.ts'
+import type { PoliciesNow } from './applied-policies.ts'
 import { MODERN } from './modern-problem.ts'
 import { Relay } from './relay.ts'
 import { SharedUpstream, type SharerEars } from './shared-upstream.ts'
@@ -40,7 +41,8 @@ export class ModernMember implements AllMember {
   readonly #ready: Promise<unknown>
   readonly #uris = new Set<string>()
   #caller: Caller
-  #starting: Promise<unknown> | null = null
+  /** Whether it answered anything: what fails on the way to it is no answer, whatever its code. */
+  #hasAnswered = false
   #capabilities: Promise<unknown> | null = null
   #listening: Listening | null = null
   #isHeeded = false
@@ -77,16 +79,12 @@ export class ModernMember implements AllMember {
   }
 
   async started(): Promise<void> {
-    const { startMs } = this.#options.path.health
-    // Whatever it answers. Asked what it can do, one of an older era may say nothing, and would not be asked otherwise.
-    const asking = (this.#starting ??= this.result('tools/list', {}, AbortSignal.timeout(startMs)))
+    if (this.#hasAnswered) return
     try {
-      await asking
+      await this.#discovered()
     } catch (error) {
-      const { code } = asFault(error).details
-      if (typeof code === 'number' && code !== RPC_ERRORS.internal) return
-      if (this.#starting === asking) this.#starting = null
-      throw error
+      // One that refuses to say what it can do is there, too.
+      if (!this.#hasAnswered) throw error
     }
   }
 
@@ -109,26 +107,12 @@ export class ModernMember implements AllMember {
   }
 
   async has(capability: string): Promise<boolean> {
-    const { startMs } = this.#options.path.health
-    this.#capabilities ??= this.result('server/discover', {}, AbortSignal.timeout(startMs)).then(
-      (found) => (isObject(found) ? found['capabilities'] : undefined),
-    )
-    const asking = this.#capabilities
-    asking.catch(() => {
-      if (this.#capabilities === asking) this.#capabilities = null
-    })
-    const capabilities = await asking
+    const capabilities = await this.#discovered()
     return isObject(capabilities) && isObject(capabilities[capability])
   }
 
   async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
-    const request = this.#own(method, params)
-    this.#open += 1
-    try {
-      return resultIn(await this.#asked(request, this.#caller, null, null, signal), method)
-    } finally {
-      this.#open -= 1
-    }
+    return this.#resultOf(method, params, signal, this.#options.policiesNow)
   }
 
   async subscribe(uri: string, signal: AbortSignal): Promise<void> {
@@ -174,6 +158,36 @@ export class ModernMember implements AllMember {
     this.#options.onOver()
   }
 
+  /** What the server can do, asked once. It is our greeting and not judged: nothing of the client's limits goes for it. */
+  #discovered(): Promise<unknown> {
+    if (this.#capabilities !== null) return this.#capabilities
+    const signal = AbortSignal.timeout(this.#options.path.health.startMs)
+    const asking = this.#resultOf('server/discover', {}, signal, () => []).then((found) =>
+      isObject(found) ? found['capabilities'] : undefined,
+    )
+    asking.catch(() => {
+      if (this.#capabilities === asking) this.#capabilities = null
+    })
+    this.#capabilities = asking
+    return asking
+  }
+
+  async #resultOf(
+    method: string,
+    params: object,
+    signal: AbortSignal,
+    policiesNow: () => PoliciesNow,
+  ): Promise<unknown> {
+    const request = this.#own(method, params)
+    this.#open += 1
+    try {
+      const answer = await this.#asked(request, this.#caller, null, null, signal, policiesNow)
+      return resultIn(answer, method)
+    } finally {
+      this.#open -= 1
+    }
+  }
+
   #own(method: string, params: object): Request {
     this.#count += 1
     const id = `own-${this.#count}`
@@ -195,19 +209,23 @@ export class ModernMember implements AllMember {
     way: Pick<Way, 'event'> | null,
     reader: Reader | null,
     signal: AbortSignal,
+    policiesNow = this.#options.policiesNow,
   ): Promise<string> {
     const { idKey, idText } = request
     await this.#ready
     if (this.#isOver) throw new Fault('NET_FAILED', 'The server ended.')
     const { promise, resolve } = Promise.withResolvers<string>()
     const ears: SharerEars = {
-      hear: (message, about) => relay.hear(message, about),
+      hear: (message, about) => {
+        if (message.kind === 'response') this.#hasAnswered = true
+        return relay.hear(message, about)
+      },
       failed: (failed, end, why) => relay.serverFailed(failed, end, why),
       ended: (how) => void relay.serverEnded(how),
       reader,
     }
     const sharer = await this.#shared.join(ears)
-    const { path, inspection, policiesNow, log } = this.#options
+    const { path, inspection, log } = this.#options
     const relay = new Relay({
       caller,
       path,

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { readEvents } from '../support/event-reader.ts'
 import { EVERYTHING } from '../support/everything.ts'
+import { json, scripted } from '../support/http-upstream.ts'
 import { ERAS, type Era, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
@@ -106,6 +107,47 @@ test('what a policy denies of a server is denied here as it is there', async () 
   await assert.rejects(client.readResource({ uri: FEATURES }), /\(default deny\)/)
   await client.close()
   await grants.revoke(PERSON, strict.grant.id)
+})
+
+for (const era of ERAS)
+  test(`${era}: one list of a server's tools is one of those that its policy limits`, async () => {
+    const limits = [{ counter: 'lists', window: 'month', max: 1 }]
+    const limited = { default: 'allow', methods: { 'tools/list': { limits } } }
+    await policies.set(PERSON, `listed-once-${era}`, text(limited))
+    const listing = await grantAt('old', `listed-once-${era}`)
+    const client = await connect(era, listing.bearer.reveal())
+    const { prompts } = await client.listPrompts()
+    assert.ok(prompts.some(({ name }) => name === 'old.simple-prompt'))
+    const { tools } = await client.listTools()
+    assert.ok(tools.some(({ name }) => name === 'old.echo'))
+    const passed = JSON.stringify((await client.listTools({}, { cacheMode: 'refresh' }))._meta)
+    assert.match(passed, /"server":"old","reason":"[^"]*limit 'lists' of 1/)
+    await client.close()
+    await grants.revoke(PERSON, listing.grant.id)
+  })
+
+test('modern: of a server that cannot list its tools, all else is there', async () => {
+  const results: Readonly<Record<string, object>> = {
+    'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { prompts: {} } },
+    'prompts/list': { prompts: [{ name: 'p' }] },
+  }
+  const failing = await scripted(({ rpc: { id, method = '' } }, response) => {
+    const result = results[method]
+    const error = { code: -32_603, message: 'no tools today' }
+    json(response, { id, ...(result === undefined ? { error } : { result }) })
+  })
+  await servers.add(PERSON, 'failing', { kind: 'http', url: failing.url, headers: [] })
+  const granted = await grantAt('failing')
+  const client = await connect('modern', granted.bearer.reveal())
+  const { prompts } = await client.listPrompts()
+  assert.deepEqual(
+    prompts.map(({ name }) => name),
+    ['failing.p'],
+  )
+  assert.match(JSON.stringify((await client.listTools())._meta), /no tools today/)
+  assert.equal(failing.got.filter(({ rpc }) => rpc.method === 'server/discover').length, 1)
+  await client.close()
+  await grants.revoke(PERSON, granted.grant.id)
 })
 
 test('the bearer of a grant reaches its one server, and is dead within a second', async () => {
