@@ -329,7 +329,7 @@ export class AllServers {
       if (!(await this.#isThere(kind, held, call)))
         return { reason: 'The server is still starting.' }
       const signal = AbortSignal.timeout(LIST_MS)
-      const items = (await hasAny(kind, member))
+      const items = (await unlessGivenUp(hasAny(kind, member), signal))
         ? await whole(kind, (params) => member.result(KINDS[kind].method, params, signal))
         : []
       this.#failed.delete(name)

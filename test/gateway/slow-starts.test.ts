@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { ServerTarget } from '../../src/core/gateway-port.ts'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { readEvents } from '../support/event-reader.ts'
+import { json, scripted } from '../support/http-upstream.ts'
 import { ERAS, type Era, HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
@@ -188,6 +189,34 @@ for (const era of ERAS)
       assert.match(said, /The server ended before it answered \(exit code 7\)/)
     await events.close()
   })
+
+test('modern: no list waits longer for one that does not say once more what it can do', async (t) => {
+  shorten(t)
+  const results: Readonly<Record<string, object>> = {
+    'server/discover': { supportedVersions: [VERSION], capabilities: { prompts: {} } },
+    'tools/call': { content: [{ type: 'text', text: 'called' }] },
+  }
+  const asked: string[] = []
+  const once = await scripted(({ rpc: { id, method = '' } }, response) => {
+    const result = { resultType: 'complete', ...results[method] }
+    // The first time it is asked for its era.
+    if (method !== 'server/discover' || !asked.includes(method)) json(response, { id, result })
+    asked.push(method)
+  })
+  const { bearing, add } = await slow({ name: 'beside', ms: 0 })
+  const startMs = 10 * SHORT_MS
+  await add('once', { kind: 'http', url: once.url, headers: [], limits: { startMs } })
+  const { ask, events } = await clientOf('modern', bearing)
+  assert.match(JSON.stringify(await ask('tools/call', { name: 'once.t' })), /called/)
+  const from = monotonicMs()
+  const { result } = await ask('prompts/list')
+  assert.ok(monotonicMs() - from < startMs)
+  assert.match(JSON.stringify(result), /"beside\.p"/)
+  const reason = 'The server did not answer in time.'
+  assert.deepEqual(result?._meta, { 'sallyport/passed-over': [{ server: 'once', reason }] })
+  assert.ok(asked.indexOf('server/discover') < asked.lastIndexOf('server/discover'))
+  await events.close()
+})
 
 test('legacy: a call that is cancelled while its server starts is over at once and never made', async () => {
   const { bearing, linesWith } = await slow({ name: 'cancelled' })
