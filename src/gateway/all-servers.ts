@@ -326,7 +326,7 @@ export class AllServers {
     try {
       const held = this.#heldAt(name, caller)
       const { member } = held
-      if (!(await this.#isThere(kind, held, call)))
+      if (!(await this.#isThere(kind, name, held, call)))
         return { reason: 'The server is still starting.' }
       const signal = AbortSignal.timeout(LIST_MS)
       const items = (await unlessGivenUp(hasAny(kind, member), signal))
@@ -345,7 +345,12 @@ export class AllServers {
   }
 
   /** @throws {Fault} when it did not start */
-  async #isThere(kind: AllKind, held: Held, call: AbortSignal | null): Promise<boolean> {
+  async #isThere(
+    kind: AllKind,
+    name: string,
+    held: Held,
+    call: AbortSignal | null,
+  ): Promise<boolean> {
     const { member, missedIn } = held
     // No list waits for it once more.
     const listing = () => (missedIn.size > 0 ? AbortSignal.abort() : AbortSignal.timeout(LIST_MS))
@@ -356,21 +361,24 @@ export class AllServers {
     } catch (error) {
       if (!signal.aborted) throw error
       if (call !== null) return false
+      // Whoever came first waits for all.
+      if (missedIn.size === 0) void this.#tellOnceThere(name, held)
       missedIn.add(kind)
-      if (missedIn.size === 1) void this.#tellOnceThere(held)
       return false
     }
   }
 
   /** Whoever was answered without it asks again. */
-  async #tellOnceThere({ member, missedIn }: Held): Promise<void> {
+  async #tellOnceThere(name: string, { member, key, missedIn }: Held): Promise<void> {
     const { log, onNotice } = this.#options
     const failed = await member.started().then(() => null, asFault)
     const missed = [...missedIn]
     // Who asks from now on is answered with it, or waits for it anew.
     missedIn.clear()
     if (failed !== null) {
-      log.warn('a server that was passed over did not start', { reason: failed.message })
+      const reason = failed.message
+      this.#failed.set(name, { key, reason, at: monotonicMs() })
+      log.warn('a server that was passed over did not start', { server: name, reason })
       return
     }
     const changed = new Set<string>()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { ServerTarget } from '../../src/core/gateway-port.ts'
+import { type LogFields, silentLog } from '../../src/core/log.ts'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { readEvents } from '../support/event-reader.ts'
 import { json, scripted } from '../support/http-upstream.ts'
@@ -187,6 +188,33 @@ for (const era of ERAS)
     ])
     for (const said of [JSON.stringify(listed.result?._meta), ...answers])
       assert.match(said, /The server ended before it answered \(exit code 7\)/)
+    await events.close()
+  })
+
+for (const era of ERAS)
+  test(`${era}: one that fails after lists were answered without it rests, and is named in the log once`, async (t) => {
+    shorten(t)
+    const name = `failing-${era}`
+    const logged: unknown[] = []
+    t.mock.method(silentLog, 'warn', (message: string, fields?: LogFields) => {
+      if (message.includes('passed over')) logged.push([message, fields?.['server']])
+    })
+    const { bearing, add, linesWith, log } = await slow()
+    const late = `require('node:fs').appendFileSync(${JSON.stringify(log)}, 'started '); setTimeout(() => process.exit(7), ${START_MS})`
+    await add(name, nodeServer('-e', late))
+    const { ask, events } = await clientOf(era, bearing)
+    const list = async (): Promise<string> =>
+      JSON.stringify((await ask('tools/list')).result?._meta)
+    for (const listed of await Promise.all([list(), list()])) assert.match(listed, /still starting/)
+    let listed = await list()
+    for (const from = monotonicMs(); listed.includes(STARTING); listed = await list()) {
+      assert.ok(monotonicMs() - from < 4 * START_MS, 'nobody hears why')
+      await sleep(50)
+    }
+    assert.match(listed, /exit code 7/)
+    assert.deepEqual(logged, [['a server that was passed over did not start', name]])
+    // One that ends on the first word of the newer era is begun once more in the older way.
+    assert.equal(linesWith('started '), era === 'modern' ? 2 : 1)
     await events.close()
   })
 
