@@ -1,4 +1,6 @@
-import type { Request, Response } from '../mcp/wire/index.ts'
+import { errorAnswer, type Request, type Response, RPC_ERRORS } from '../mcp/wire/index.ts'
+import { OPEN_ID } from './batch.ts'
+import { GivenUpIds } from './given-up-ids.ts'
 import type { ClientAnswer, Judgeable } from './judging.ts'
 import type { Paid } from './rounds.ts'
 import { isObject } from './tool-call.ts'
@@ -18,33 +20,51 @@ export interface Question {
 export class OpenQuestions {
   readonly #asked = new Map<string, Question>()
   #length = 0
+  /** The server took them back, and the client may answer them all the same. */
+  readonly #withdrawn = new GivenUpIds()
 
   get size(): number {
     return this.#asked.size
   }
 
-  /** Whether one more may be held. */
-  hasRoomFor({ text }: Request): boolean {
-    return this.#asked.size < MAX_QUESTIONS && this.#length + text.length <= MAX_LENGTH
+  /**
+   * An answer is judged as the question that has its id: no other one may take that place.
+   *
+   * @returns null when it may be asked, else what the server is told
+   */
+  refusalOf({ idKey, idText, text }: Request): string | null {
+    if (this.#asked.has(idKey) || this.#withdrawn.has(idKey))
+      return errorAnswer(idText, RPC_ERRORS.request, OPEN_ID)
+    const hasRoom =
+      this.#asked.size < MAX_QUESTIONS &&
+      this.#length + text.length <= MAX_LENGTH &&
+      !this.#withdrawn.isFull
+    const why = 'Too many questions are not answered yet.'
+    return hasRoom ? null : errorAnswer(idText, RPC_ERRORS.internal, why)
   }
 
   add(idKey: string, question: Question): void {
-    this.take(idKey)
     this.#asked.set(idKey, question)
     this.#length += question.what.message.text.length
   }
 
-  /** @returns the one that is no longer open now; null when there was none */
+  /** Its answer came, or never will. @returns null when nobody waited for one */
   take(idKey: string): Question | null {
     const question = this.#asked.get(idKey)
-    if (question === undefined) return null
+    if (question === undefined) {
+      this.#withdrawn.delete(idKey)
+      return null
+    }
     this.#asked.delete(idKey)
     this.#length -= question.what.message.text.length
     return question
   }
 
-  delete(idKey: string): boolean {
-    return this.take(idKey) !== null
+  /** The server waits for its answer no longer. */
+  withdraw(idKey: string): void {
+    if (!this.#asked.has(idKey)) return
+    this.take(idKey)
+    this.#withdrawn.add(idKey)
   }
 }
 

@@ -1,14 +1,11 @@
 import { Few } from '../core/few.ts'
 import { errorAnswer, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { OPEN_ID } from './batch.ts'
+import { GivenUpIds } from './given-up-ids.ts'
 import { type Asked, newlyAsked } from './relay-messages.ts'
 
 /** More open requests than any client has; each is held until it is answered. */
 const MAX_OPEN = 10_000
-/** Beside them, those that nobody waits for any more and whose answers may still come. */
-const MAX_GIVEN_UP = 100_000
-/** Of their ids together: as many as that, of the length that they have. */
-const MAX_GIVEN_UP_LENGTH = 4_000_000
 
 /** Why a request does not go on, as its answer. */
 export interface RefusedRequest {
@@ -20,9 +17,7 @@ export interface RefusedRequest {
 /** The requests of one client that its server has not answered, by `idKey`. */
 export class OpenRequests {
   readonly #asked = new Few<Asked>()
-  /** An answer that comes late is not that to another request: the ids of these are not free before. */
-  #givenUp: Set<string> | null = null
-  #givenUpLength = 0
+  readonly #givenUp = new GivenUpIds()
 
   get size(): number {
     return this.#asked.size
@@ -57,11 +52,8 @@ export class OpenRequests {
       isTwin,
     })
     if (this.#asked.has(idKey)) return refused(RPC_ERRORS.request, OPEN_ID, true)
-    if (this.#givenUp === null && this.#asked.size < MAX_OPEN) return null
-    if (this.#givenUp?.has(idKey) === true) return refused(RPC_ERRORS.request, OPEN_ID)
-    const isFull =
-      (this.#givenUp?.size ?? 0) >= MAX_GIVEN_UP || this.#givenUpLength >= MAX_GIVEN_UP_LENGTH
-    return isFull || this.#asked.size >= MAX_OPEN
+    if (this.#givenUp.has(idKey)) return refused(RPC_ERRORS.request, OPEN_ID)
+    return this.#givenUp.isFull || this.#asked.size >= MAX_OPEN
       ? refused(RPC_ERRORS.internal, 'Too many requests are not answered yet.')
       : null
   }
@@ -74,15 +66,11 @@ export class OpenRequests {
 
   /** Nobody waits for it any more, and its answer may still come. */
   giveUp(idKey: string): void {
-    this.#givenUp ??= new Set()
-    if (!this.#givenUp.has(idKey)) this.#givenUpLength += idKey.length
     this.#givenUp.add(idKey)
   }
 
   /** Its answer came, or never will. @returns whether nobody waited for it */
   wasGivenUp(idKey: string): boolean {
-    if (this.#givenUp?.delete(idKey) !== true) return false
-    this.#givenUpLength -= idKey.length
-    return true
+    return this.#givenUp.delete(idKey)
   }
 }

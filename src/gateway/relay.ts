@@ -114,9 +114,9 @@ export class Relay {
       ...options,
       callerNow: () => this.#caller,
       tell: (text, about, isAnswer) => this.#toClient(text, about, isAnswer),
-      mayAsk: (request) => this.#askedByServer.hasRoomFor(request),
+      refusalOf: (request) => this.#askedByServer.refusalOf(request),
       onAsked: (idKey, question) => this.#askedByServer.add(idKey, question),
-      onWithdrawn: (idKey) => this.#askedByServer.delete(idKey),
+      onWithdrawn: (idKey) => this.#askedByServer.withdraw(idKey),
       onProgress: (token) => this.#patience.progress(token),
       progress: this.#progress,
     })
@@ -186,7 +186,7 @@ export class Relay {
   /** What was to be carried to the client will never come there: nobody answers it, if it asks something. */
   untold(text: string): void {
     const message = readMessage(text)
-    if (message.kind === 'request' && this.#askedByServer.delete(message.idKey))
+    if (message.kind === 'request' && this.#askedByServer.take(message.idKey) !== null)
       this.#options.toServer(unanswered(message.idText), null)
   }
 

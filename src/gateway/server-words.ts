@@ -46,8 +46,8 @@ export interface ServerWordsOptions extends Carried {
    * @param isAnswer false for what comes with the request `about` and is not its answer
    */
   readonly tell: (text: string, about: string | null, isAnswer: boolean) => void
-  /** Whether the server may ask something more. */
-  readonly mayAsk: (request: Request) => boolean
+  /** @returns null when the server may ask this, else what it is told */
+  readonly refusalOf: (request: Request) => string | null
   /** The server asks the client something, under this `idKey`. */
   readonly onAsked: (idKey: string, question: Question) => void
   /** It does not want to know any more. */
@@ -187,11 +187,7 @@ export class ServerWords {
           null,
         )
     }
-    if (message.kind === 'request' && !this.#options.mayAsk(message)) {
-      const why = 'Too many questions are not answered yet.'
-      this.#options.toServer(errorAnswer(message.idText, RPC_ERRORS.internal, why), null)
-      return undefined
-    }
+    if (this.#isRefused(message)) return undefined
     try {
       const { params } = message
       const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
@@ -216,6 +212,8 @@ export class ServerWords {
             ? value
             : this.#options.inspection.output(this.#caller, message.method, told)
         const tell = (seen: unknown): void | Promise<void> => {
+          // Another stream may have brought one with the same id meanwhile.
+          if (this.#isRefused(message)) return one.settle('never-sent')
           if (message.kind === 'request')
             this.#options.onAsked(message.idKey, { what, paid: one.paid })
           else if (message.method === CANCELLED)
@@ -237,5 +235,11 @@ export class ServerWords {
       failed(error)
     }
     return undefined
+  }
+
+  #isRefused(message: Request | Notification): boolean {
+    const refusal = message.kind === 'request' ? this.#options.refusalOf(message) : null
+    if (refusal !== null) this.#options.toServer(refusal, null)
+    return refusal !== null
   }
 }

@@ -199,7 +199,8 @@ test('legacy: the stream that is kept open goes on as itself, however many reque
   const streams = new Set<string | null>()
   // Numbers count up to here in one sign, letters included.
   for (let id = 0; id < 40; id += 1) {
-    const events = readEvents(await call(id, 'ask'))
+    const asking = { arguments: { id: `from-server-${id}` } }
+    const events = readEvents(await call(id, 'ask', asking))
     assert.equal((await events.next()).method, 'sampling/createMessage')
     assert.equal((await events.next()).id, id)
     streams.add(events.lastEventId?.split('-')[0] ?? null)

@@ -171,6 +171,52 @@ test('what a client answers is judged by the rule of the question as it is then,
   assert.equal(refused.by, 'INSPECTION_REFUSED')
 })
 
+test('a question under the id of one that is open, or was taken back, takes not its place', async () => {
+  const secret = { path: 'params.message', op: 'contains', value: 'password' }
+  const counter = { counter: 'placed', window: 'month', max: 9 }
+  const rule = { deny_if: [{ conditions: [secret] }], limits: [counter] }
+  const one = await between({ default: 'allow', methods: { 'elicitation/create': rule } })
+  const answer = async (id: string): Promise<string> => {
+    await one.client({ id, result: { action: 'accept', content: { name: 'me' } } })
+    return one.toServer.at(-1) ?? ''
+  }
+  const inUse = (id: string): RegExp =>
+    new RegExp(`"id":"${id}","error":\\{"code":-32600,"message":"A request with this id is not`)
+  await one.server({ id: 'a', ...ASK })
+  one.policies = await policiesOf({
+    default: 'allow',
+    methods: { 'elicitation/create': { action: 'deny' } },
+  })
+  await one.server({ id: 'a', method: 'roots/list' })
+  assert.match(one.toServer.at(-1) ?? '', inUse('a'))
+  assert.equal(one.toClient.length, 1)
+  // By the rule of the first one.
+  assert.match(await answer('a'), /"id":"a","error":\{"code":403,/)
+  await one.server({ id: 'a', method: 'roots/list' })
+  assert.match(await answer('a'), /"id":"a","result"/)
+
+  one.policies = await policiesOf({ default: 'allow' })
+  await one.server({ id: 'b', ...ASK })
+  for (let times = 0; times < 2; times += 1)
+    await one.server({ method: 'notifications/cancelled', params: { requestId: 'b' } })
+  await one.server({ id: 'b', method: 'roots/list' })
+  assert.match(one.toServer.at(-1) ?? '', inUse('b'))
+  const before = one.toServer.length
+  await answer('b')
+  assert.equal(one.toServer.length, before)
+  await one.server({ id: 'b', method: 'roots/list' })
+  assert.match(await answer('b'), /"id":"b","result"/)
+
+  // Two streams bring them at once.
+  one.policies = await policiesOf({ default: 'allow', methods: { 'elicitation/create': rule } })
+  const asked = one.toClient.length
+  const twin = JSON.stringify({ jsonrpc: '2.0', id: 'c', ...ASK })
+  await Promise.all([one.relay.fromServer(twin), one.relay.fromServer(twin)])
+  await one.relay.idle()
+  assert.equal(one.toClient.length, asked + 1)
+  assert.match(one.toServer.at(-1) ?? '', inUse('c'))
+})
+
 test('a person who allowed a question is not asked about its answer; where none was asked, one is', async () => {
   const methods = { 'elicitation/create': { action: 'require_approval' } }
   const one = await between({ default: 'allow', methods })

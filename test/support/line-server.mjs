@@ -116,7 +116,7 @@ function call({ id, params }, answer) {
       return process.exit(7)
     case 'ask':
       write(
-        '{"jsonrpc":"2.0","id":"from-server","method":"sampling/createMessage","params":{"messages":[]}}',
+        `{"jsonrpc":"2.0","id":${JSON.stringify(args.id ?? 'from-server')},"method":"sampling/createMessage","params":{"messages":[]}}`,
       )
       return answer(text('asked'))
     case 'ask_and_wait': {
