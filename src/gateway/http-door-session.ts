@@ -104,6 +104,7 @@ export class DoorSession {
     const upstream = await openUpstream({
       hear: (message, about) => this.#hear(message, about),
       failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
+      questionsLost: () => this.#relay.questionsLost(),
     })
     this.#upstream = upstream
     void upstream.ended.then((how) => this.#ended(how))

@@ -314,6 +314,7 @@ export class Member implements AllMember {
 
   async #ended(how: string): Promise<void> {
     if (this.#isOver) return
+    this.#relay.questionsLost()
     this.#over()
     await this.#relay.serverEnded(how)
   }

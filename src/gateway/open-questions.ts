@@ -16,9 +16,14 @@ export interface Question {
   readonly paid: Paid
 }
 
+interface Open {
+  readonly request: Request
+  readonly question: Question
+}
+
 /** The requests of one server that its client has not answered, by `idKey`. */
 export class OpenQuestions {
-  readonly #asked = new Map<string, Question>()
+  readonly #asked = new Map<string, Open>()
   #length = 0
   /** The server took them back, and the client may answer them all the same. */
   readonly #withdrawn = new GivenUpIds()
@@ -43,21 +48,21 @@ export class OpenQuestions {
     return hasRoom ? null : errorAnswer(idText, RPC_ERRORS.internal, why)
   }
 
-  add(idKey: string, question: Question): void {
-    this.#asked.set(idKey, question)
-    this.#length += question.what.message.text.length
+  add(request: Request, question: Question): void {
+    this.#asked.set(request.idKey, { request, question })
+    this.#length += request.text.length
   }
 
   /** Its answer came, or never will. @returns null when nobody waited for one */
   take(idKey: string): Question | null {
-    const question = this.#asked.get(idKey)
-    if (question === undefined) {
+    const open = this.#asked.get(idKey)
+    if (open === undefined) {
       this.#withdrawn.delete(idKey)
       return null
     }
     this.#asked.delete(idKey)
-    this.#length -= question.what.message.text.length
-    return question
+    this.#length -= open.request.text.length
+    return open.question
   }
 
   /** The server waits for its answer no longer. */
@@ -65,6 +70,15 @@ export class OpenQuestions {
     if (!this.#asked.has(idKey)) return
     this.take(idKey)
     this.#withdrawn.add(idKey)
+  }
+
+  /** The server is gone, and another may use the same ids. @returns what it was not answered */
+  clear(): readonly Request[] {
+    const requests = [...this.#asked.values()].map(({ request }) => request)
+    this.#asked.clear()
+    this.#length = 0
+    this.#withdrawn.clear()
+    return requests
   }
 }
 

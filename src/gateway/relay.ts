@@ -115,7 +115,7 @@ export class Relay {
       callerNow: () => this.#caller,
       tell: (text, about, isAnswer) => this.#toClient(text, about, isAnswer),
       refusalOf: (request) => this.#askedByServer.refusalOf(request),
-      onAsked: (idKey, question) => this.#askedByServer.add(idKey, question),
+      onAsked: (request, question) => this.#askedByServer.add(request, question),
       onWithdrawn: (idKey) => this.#askedByServer.withdraw(idKey),
       onProgress: (token) => this.#patience.progress(token),
       progress: this.#progress,
@@ -188,6 +188,14 @@ export class Relay {
     const message = readMessage(text)
     if (message.kind === 'request' && this.#askedByServer.take(message.idKey) !== null)
       this.#options.toServer(unanswered(message.idText), null)
+  }
+
+  /** Whoever asked is gone: the client is told that nobody waits for its answers. */
+  questionsLost(): void {
+    for (const request of this.#askedByServer.clear()) {
+      const cancel = cancelling(request, 'The server ended.')
+      if (cancel !== null) this.#options.toClient(cancel.text, null)
+    }
   }
 
   /** A message of the client was too large, or was none. */

@@ -162,6 +162,7 @@ class RevivingUpstream implements Upstream {
       this.#giveUp(how)
       return
     }
+    this.#ears.questionsLost?.()
     for (const idKey of this.#asked.keys()) this.#ears.failed(idKey, 'lost', why)
     this.#asked.clear()
   }

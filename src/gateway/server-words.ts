@@ -48,8 +48,8 @@ export interface ServerWordsOptions extends Carried {
   readonly tell: (text: string, about: string | null, isAnswer: boolean) => void
   /** @returns null when the server may ask this, else what it is told */
   readonly refusalOf: (request: Request) => string | null
-  /** The server asks the client something, under this `idKey`. */
-  readonly onAsked: (idKey: string, question: Question) => void
+  /** The server asks the client something. */
+  readonly onAsked: (request: Request, question: Question) => void
   /** It does not want to know any more. */
   readonly onWithdrawn: (idKey: string) => void
   readonly onProgress: (token: unknown) => void
@@ -214,8 +214,7 @@ export class ServerWords {
         const tell = (seen: unknown): void | Promise<void> => {
           // Another stream may have brought one with the same id meanwhile.
           if (this.#isRefused(message)) return one.settle('never-sent')
-          if (message.kind === 'request')
-            this.#options.onAsked(message.idKey, { what, paid: one.paid })
+          if (message.kind === 'request') this.#options.onAsked(message, { what, paid: one.paid })
           else if (message.method === CANCELLED)
             this.#options.onWithdrawn(cancelledBy(message) ?? '')
           this.#options.tell(

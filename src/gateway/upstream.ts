@@ -28,6 +28,8 @@ export interface UpstreamEars {
    * @param status of HTTP, when the server refused it with one
    */
   failed(idKey: string, end: CallOutcome, why: string, status?: number | null): void
+  /** The server is another one now: it waits for no answer, and its ids are free again. */
+  questionsLost?(): void
 }
 
 /** A server as a relay speaks to it, whatever carries the messages. */

@@ -314,6 +314,18 @@ test('legacy: whoever leaves in the middle leaves no server without an answer, a
   assert.equal(refusals(), before + 1)
 })
 
+test('legacy: what a server asked that died is taken back', async () => {
+  const { call, listen } = await session(await keyFor())
+  const own = readEvents(await listen())
+  const events = readEvents(await call('a', 'one.ask_and_die'))
+  const { id, method } = await events.next()
+  assert.equal(method, 'elicitation/create')
+  const taken = await events.next()
+  assert.deepEqual([taken.method, taken.params?.['requestId']], ['notifications/cancelled', id])
+  assert.match(JSON.stringify(await events.next()), /ended before it answered/)
+  await own.close()
+})
+
 test('legacy: the idlest of many sessions gives way, and is served as one that declared nothing', async () => {
   const key = await keyFor()
   const first = await session(key)

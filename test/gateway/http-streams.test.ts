@@ -235,6 +235,25 @@ test('legacy: what the server asks while one request is open comes on its stream
   await events.ended
 })
 
+test('legacy: what a server asked that died is taken back, and the next one may ask under the same id', async () => {
+  const { call, post, listen } = await session()
+  const events = readEvents(await call(1, 'ask_and_die'))
+  const first = await events.next()
+  assert.deepEqual([first.method, first.id], ['elicitation/create', 'from-server'])
+  const taken = await events.next()
+  assert.equal(taken.method, 'notifications/cancelled')
+  assert.equal(taken.params?.['requestId'], 'from-server')
+  assert.match(JSON.stringify(await events.next()), /ended before it answered/)
+  const own = readEvents(await listen())
+  // What comes too late is nobody's answer.
+  await post({ id: 'from-server', result: { action: 'accept', content: { name: 'late' } } })
+  const asked = readEvents(await call(2, 'ask_and_wait'))
+  assert.equal((await method(asked, 'elicitation/create')).id, 'from-server')
+  await post({ id: 'from-server', result: { action: 'accept', content: { name: 'new' } } })
+  assert.match(JSON.stringify(await asked.next()), /"id":2,"result".*new/)
+  await own.close()
+})
+
 test('legacy: what the server says of its own accord goes to the stream that is kept open, once', async () => {
   const { call, listen } = await session()
   const CHANGED = 'notifications/resources/list_changed'

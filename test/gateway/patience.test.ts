@@ -62,6 +62,25 @@ test('a server that takes its question back waits for nobody', async () => {
   assert.equal(one.toServer.length, before)
 })
 
+test('a server whose questions are lost waits for nobody, and may ask under the same ids', async () => {
+  const one = await between({ default: 'allow' }, { health: { callMs: 60 } })
+  await one.call(1, 't')
+  const ask = { method: 'elicitation/create', params: { message: 'Sure?' } }
+  for (const id of ['s', 'w']) await one.server({ id, ...ask })
+  await one.server({ method: 'notifications/cancelled', params: { requestId: 'w' } })
+  one.relay.questionsLost()
+  assert.equal(
+    one.toClient.at(-1),
+    '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"s","reason":"The server ended."}}',
+  )
+  await until(() => last(one).error?.message === 'The server did not answer in time.')
+  const before = one.toServer.length
+  await one.client({ id: 's', result: { action: 'accept' } })
+  assert.equal(one.toServer.length, before)
+  for (const id of ['s', 'w']) await one.server({ id, ...ask })
+  assert.equal(one.toServer.length, before)
+})
+
 test('a server that answers nothing is left alone for a while, and its callers are told at once', async () => {
   const one = await between({ default: 'allow' }, { health: slow })
   for (const id of [1, 2]) {

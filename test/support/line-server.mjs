@@ -114,6 +114,11 @@ function call({ id, params }, answer) {
       return answer(text('deaf'))
     case 'die':
       return process.exit(7)
+    case 'ask_and_die': {
+      const question = { method: 'elicitation/create', params: { message: 'Who?' } }
+      write(JSON.stringify({ jsonrpc: '2.0', id: 'from-server', ...question }))
+      return setTimeout(() => process.exit(7), 50)
+    }
     case 'ask':
       write(
         `{"jsonrpc":"2.0","id":${JSON.stringify(args.id ?? 'from-server')},"method":"sampling/createMessage","params":{"messages":[]}}`,
