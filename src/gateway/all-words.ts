@@ -21,6 +21,14 @@ export interface AllIntroduction {
   readonly version: string
 }
 
+/** A server that asks. */
+export interface Asker {
+  /** Takes what the client says to it, with the id that the server gave. */
+  heard(text: string): void
+  /** Takes what it is told in the client's place. */
+  answered(idKey: string, text: string): void
+}
+
 /** What a server asks the client of a session. */
 interface Question {
   /** As the server wrote it. */
@@ -30,8 +38,7 @@ interface Question {
   readonly tokenText: string | null
   /** On which it went: that of a request, or the one that is kept open. */
   readonly way: Way
-  readonly server: object
-  readonly reply: (text: string) => void
+  readonly server: Asker
 }
 
 /** What a client has to declare before it is asked. */
@@ -77,11 +84,11 @@ export class AllWords {
    *
    * @param server who asks
    * @param way of the request that it belongs to, when that is known
-   * @param reply takes the answer, with the id that the server gave
    * @returns on which it went
    */
-  ask(server: object, question: Request, way: Way | null, reply: Question['reply']): Way | null {
+  ask(server: Asker, question: Request, way: Way | null): Way | null {
     const { idText, idKey, method, text } = question
+    const reply = (answer: string): void => server.answered(idKey, answer)
     const declared = DECLARED[method]
     if (declared === undefined || !isObject(this.introduction.capabilities[declared])) {
       reply(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
@@ -109,7 +116,6 @@ export class AllWords {
       tokenText: tokenText && apart(tokenText),
       way: open,
       server,
-      reply,
     })
     open.event(shown)
     return open
@@ -123,7 +129,7 @@ export class AllWords {
   }
 
   /** A server does not want to know any more. */
-  withdrawn(server: object, notification: Notification): void {
+  withdrawn(server: Asker, notification: Notification): void {
     const asked = cancelledBy(notification)
     if (asked === null) return
     for (const [key, one] of this.#questions)
@@ -135,7 +141,7 @@ export class AllWords {
   }
 
   /** Nothing that a server asked is answered any more. */
-  gone(server: object): void {
+  gone(server: Asker): void {
     for (const [key, one] of this.#questions) if (one.server === server) this.#unanswered(key, one)
   }
 
@@ -144,7 +150,7 @@ export class AllWords {
     const one = idKey === null ? undefined : this.#questions.get(idKey)
     if (idKey === null || one === undefined) return
     this.#questions.delete(idKey)
-    one.reply(withMembers(text, { id: one.idText }))
+    one.server.heard(withMembers(text, { id: one.idText }))
   }
 
   /** The folders of the client are others now. */
@@ -158,12 +164,12 @@ export class AllWords {
     const token = isObject(params?.value) ? params.value['progressToken'] : undefined
     const one = typeof token === 'string' ? this.#questions.get(`s${token}`) : undefined
     if (one?.tokenText == null) return
-    one.reply(withParams(text, { progressToken: one.tokenText }))
+    one.server.heard(withParams(text, { progressToken: one.tokenText }))
   }
 
-  #unanswered(key: string, { idText, reply }: Question): void {
+  #unanswered(key: string, { idText, idKey, server }: Question): void {
     this.#questions.delete(key)
-    reply(unanswered(idText))
+    server.answered(idKey, unanswered(idText))
   }
 
   /** What belongs to no request, or to none that is open, goes on the stream that is kept open, if there is one. */

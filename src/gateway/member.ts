@@ -22,7 +22,7 @@ import {
   type Way,
 } from './all-member.ts'
 import { wordOfAll } from './all-names.ts'
-import type { AllWords } from './all-words.ts'
+import type { AllWords, Asker } from './all-words.ts'
 import { Relay } from './relay.ts'
 import { SlowReaders } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
@@ -64,7 +64,7 @@ const STANDING = {
  * One of the servers behind one endpoint, for a client of the revisions with sessions. We are the server's client, with
  * its policies and inspection between us, so that what holds at its own address holds here.
  */
-export class Member implements AllMember {
+export class Member implements AllMember, Asker {
   readonly #options: MemberOptions
   readonly #words: AllWords | null
   readonly #relay: Relay
@@ -150,6 +150,14 @@ export class Member implements AllMember {
       () => this.#relay.fromClient(Buffer.from(text)),
       () => {},
     )
+  }
+
+  heard(text: string): void {
+    this.#relay.fromClient(Buffer.from(text))
+  }
+
+  answered(idKey: string, text: string): void {
+    this.#relay.answeredForClient(idKey, text)
   }
 
   async setLevel(level: string): Promise<void> {
@@ -287,12 +295,11 @@ export class Member implements AllMember {
 
   /** @param way of the request that it belongs to, when that is known */
   #said(message: Message | Refused, way: Way | null): void {
-    const reply = (text: string): void => this.#relay.fromClient(Buffer.from(text))
     if (message.kind === 'request') {
-      const { idText } = message
-      if (message.method === 'ping') reply(resultAnswer(idText, {}))
-      else if (this.#words !== null) this.#told = this.#words.ask(this, message, way, reply)
-      else reply(errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
+      const { idText, idKey } = message
+      if (message.method === 'ping') this.answered(idKey, resultAnswer(idText, {}))
+      else if (this.#words !== null) this.#told = this.#words.ask(this, message, way)
+      else this.answered(idKey, errorAnswer(idText, RPC_ERRORS.method, 'Method not found'))
     }
     if (message.kind !== 'notification') return
     const { method } = message

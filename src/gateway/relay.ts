@@ -186,8 +186,13 @@ export class Relay {
   /** What was to be carried to the client will never come there: nobody answers it, if it asks something. */
   untold(text: string): void {
     const message = readMessage(text)
-    if (message.kind === 'request' && this.#askedByServer.take(message.idKey) !== null)
-      this.#options.toServer(unanswered(message.idText), null)
+    if (message.kind === 'request')
+      this.answeredForClient(message.idKey, unanswered(message.idText))
+  }
+
+  /** What the server asked is answered in the client's place: these are words of ours, which no rule judges. */
+  answeredForClient(idKey: string, text: string): void {
+    if (this.#askedByServer.take(idKey) !== null) this.#options.toServer(text, null)
   }
 
   /** Whoever asked is gone: the client is told that nobody waits for its answers. */

@@ -197,6 +197,13 @@ async function reached(name: string, pattern: RegExp): Promise<RegExpExecArray> 
   return assert.fail(`${pattern.source} did not reach the server: ${logOf(name)}`)
 }
 
+/** How many answers of clients the audit holds. */
+async function answersRecorded(): Promise<number> {
+  await vault.ledger.flush()
+  const calls = await vault.audit.query({ limit: 1_000, action: 'method.call' })
+  return calls.filter(({ body }) => body.includes('"answer":true')).length
+}
+
 const answerOf = async (events: EventReader): Promise<string> =>
   JSON.stringify((await events.next()).result)
 
@@ -282,14 +289,18 @@ test('legacy: one session neither hears nor answers what another is asked', asyn
 
 test('legacy: what belongs to no call goes on the stream that is kept open, and without one is refused', async () => {
   const { post, call, listen } = await session(await keyFor())
+  const recorded = await answersRecorded()
   await (await call(1, 'one.ask_later')).text()
   await reached('one', /"id":"from-server","error":\{"code":-32603,"message":"The client is not/)
+  // These words are ours, and no answer of the client.
+  assert.equal(await answersRecorded(), recorded)
   const events = readEvents(await listen())
   await (await call(2, 'one.ask_later')).text()
   const { id, method } = await events.next()
   assert.equal(method, 'roots/list')
   await post({ id, result: { roots: [{ uri: 'file:///later' }] } })
   await reached('one', /"id":"from-server","result":\{"roots":\[\{"uri":"file:\/\/\/later"/)
+  assert.equal(await answersRecorded(), recorded + 1)
   await post({ method: 'notifications/roots/list_changed' })
   await reached('one', /"method":"notifications\/roots\/list_changed"/)
   await events.close()
