@@ -1,15 +1,15 @@
 import {
   errorAnswer,
-  MAX_ID_LENGTH,
   memberOf,
   type Notification,
   type Request,
   type Response,
   RPC_ERRORS,
+  refusalAnswer,
   withMembers,
 } from '../mcp/wire/index.ts'
 import type { Way } from './all-member.ts'
-import { BAD_TOKEN, cancelledBy, unanswered } from './relay-messages.ts'
+import { cancelledBy, tokenRefused, unanswered } from './relay-messages.ts'
 import { isObject } from './tool-call.ts'
 
 /** What a client with a session said of itself. */
@@ -98,13 +98,14 @@ export class AllWords {
       reply(errorAnswer(idText, RPC_ERRORS.internal, 'Too many questions are not answered yet.'))
       return null
     }
+    const refused = tokenRefused(question)
+    if (refused !== null) {
+      reply(refusalAnswer(refused))
+      return null
+    }
     this.#count += 1
     const id = `sallyport-${this.#count}`
     const { shown, tokenText } = asOurs(text, JSON.stringify(id))
-    if (tokenText !== null && tokenText.length > MAX_ID_LENGTH) {
-      reply(errorAnswer(idText, RPC_ERRORS.params, BAD_TOKEN))
-      return null
-    }
     const open = this.#openWay(way)
     if (open === null) {
       reply(unanswered(idText))

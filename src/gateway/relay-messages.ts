@@ -104,21 +104,21 @@ export function progressTokenOf({ params }: Request): unknown {
   return isObject(meta) ? meta['progressToken'] : undefined
 }
 
-export const BAD_TOKEN = `'progressToken' must be a text or a number, of ${MAX_ID_LENGTH} characters at most.`
+const BAD_TOKEN = `'progressToken' must be a text or a number, of ${MAX_ID_LENGTH} characters at most.`
+
+/** A token is kept for as long as somebody waits. @returns null for one that may be */
+export function tokenRefused(request: Request): Refused | null {
+  const token = progressTokenOf(request)
+  const isTooLong = typeof token === 'string' && token.length > MAX_ID_LENGTH
+  if (!isTooLong && (typeof token !== 'object' || token === null)) return null
+  const { idText } = request
+  return { kind: 'refused', code: RPC_ERRORS.params, message: BAD_TOKEN, idText }
+}
 
 /** What a request says that an agent wrote something into. */
 export function readRequest(request: Request): { readonly call: ToolCall } | JudgedParams {
-  const token = progressTokenOf(request)
-  const isTooLong = typeof token === 'string' && token.length > MAX_ID_LENGTH
-  if (isTooLong || (typeof token === 'object' && token !== null))
-    return {
-      refused: {
-        kind: 'refused',
-        code: RPC_ERRORS.params,
-        message: BAD_TOKEN,
-        idText: request.idText,
-      },
-    }
+  const refused = tokenRefused(request)
+  if (refused !== null) return { refused }
   return request.method === 'tools/call' ? readToolCall(request) : judgedParams(request)
 }
 

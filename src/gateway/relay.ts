@@ -53,7 +53,7 @@ import {
   progressTokenOf,
   readNotification,
   readRequest,
-  said,
+  tokenRefused,
   unanswered,
 } from './relay-messages.ts'
 import type { RelayOptions } from './relay-options.ts'
@@ -68,6 +68,7 @@ import type { Paid } from './rounds.ts'
 import { ServerWords } from './server-words.ts'
 import { StandIns } from './stand-ins.ts'
 import type { ToolCall } from './tool-call.ts'
+import { UnfinishedWork } from './unfinished-work.ts'
 
 /**
  * Both directions between one client and one server, message by message, whatever carries the messages: lines of two
@@ -86,7 +87,7 @@ export class Relay {
   readonly #asked = new OpenRequests()
   /** Requests of the server. */
   readonly #askedByServer = new OpenQuestions()
-  readonly #underway = new Set<Promise<void>>()
+  readonly #unfinished: UnfinishedWork
   readonly #patience: Patience
   readonly #words: ServerWords
   readonly #progress = new ProgressWords()
@@ -104,6 +105,7 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
+    this.#unfinished = new UnfinishedWork(options.log)
     this.#caller = options.caller
     this.#cameAs = options.caller
     this.#patience = new Patience(
@@ -124,7 +126,7 @@ export class Relay {
 
   /** Messages of the client that are being judged. */
   get underway(): number {
-    return this.#underway.size
+    return this.#unfinished.size
   }
 
   /** Requests that the server has not answered. */
@@ -150,7 +152,7 @@ export class Relay {
   /** Resolves when everything the client sent so far was judged and settled. */
   async idle(): Promise<void> {
     this.#options.path.flush()
-    while (this.#underway.size > 0) await Promise.allSettled(this.#underway)
+    await this.#unfinished.done()
   }
 
   fromClient(frame: Buffer | string): void {
@@ -269,7 +271,7 @@ export class Relay {
     }
     this.#asked.delete(idKey)
     this.#patience.end(idKey)
-    if (asked.allowed !== null) void this.#follow(asked.allowed.settle(end))
+    if (asked.allowed !== null) void this.#unfinished.follow(asked.allowed.settle(end))
     if (!asked.isCancelled)
       this.#toClient(errorAnswer(asked.idText, RPC_ERRORS.internal, why), idKey)
   }
@@ -316,6 +318,11 @@ export class Relay {
   /** A request that says what the protocol has it say. */
   #unjudged(request: Request): void {
     const { idKey, method } = request
+    const refused = tokenRefused(request)
+    if (refused !== null) {
+      this.#toClient(refusalAnswer(refused), idKey)
+      return
+    }
     const { startMs, callMs } = this.#options.path.health
     const asked = this.#asked.begin(request, method)
     const judging = plainDenial(this.#options, this.#caller, request)
@@ -329,7 +336,7 @@ export class Relay {
         this.#inOrder(request)
       } else this.#toClient(methodDenial(request, denial), idKey)
     })
-    asked.judged = this.#follow(passing)
+    asked.judged = this.#unfinished.follow(passing)
   }
 
   /** A request that an agent wrote something into. */
@@ -394,7 +401,7 @@ export class Relay {
         go,
       )
     const answers = what.params['inputResponses']
-    asked.judged = this.#follow(
+    asked.judged = this.#unfinished.follow(
       answers === undefined
         ? judge()
         : answersRefused(this.#options.inspection, this.#caller, answers).then((refusal) => {
@@ -464,7 +471,7 @@ export class Relay {
       }
       const judging = plainDenial(this.#options, this.#caller, notification)
       // What is cancelled may be waiting for its turn. What is not open may be at the server all the same.
-      void this.#follow(asked ? whenThere(judging, go) : this.#turns.take(judging, go))
+      void this.#unfinished.follow(asked ? whenThere(judging, go) : this.#turns.take(judging, go))
       return
     }
     const go = (judged: CallJudged): void | Promise<void> => {
@@ -476,7 +483,7 @@ export class Relay {
       return undefined
     }
     const what = judgeableMethod(notification, read.params, false)
-    void this.#follow(this.#whenJudged(this.#options.path.judge(what, this.#caller), go))
+    void this.#unfinished.follow(this.#whenJudged(this.#options.path.judge(what, this.#caller), go))
   }
 
   /** @returns a promise where something is waited for beyond this turn of the event loop */
@@ -489,8 +496,9 @@ export class Relay {
     if (judging instanceof Promise) return judging.then(go)
     if (!(judging instanceof Soon)) return go(judging)
     judging.when(
-      (judged) => void this.#follow(judged instanceof Promise ? judged.then(go) : go(judged)),
-      (error) => this.#unfinished(error),
+      (judged) =>
+        void this.#unfinished.follow(judged instanceof Promise ? judged.then(go) : go(judged)),
+      (error) => this.#unfinished.failed(error),
     )
     return undefined
   }
@@ -526,7 +534,7 @@ export class Relay {
       this.#asked.giveUp(idKey)
       return asked.allowed?.settle('cancelled')
     }
-    void this.#follow(asked.judged === null ? cancel() : asked.judged.then(cancel))
+    void this.#unfinished.follow(asked.judged === null ? cancel() : asked.judged.then(cancel))
   }
 
   /** What the person or the model behind the client answers a server. */
@@ -535,7 +543,7 @@ export class Relay {
     if (this.#waits?.answered(response) === true) return
     const question = idKey === null ? null : this.#askedByServer.take(idKey)
     if (question !== null)
-      void this.#follow(answerGoesOn(this.#options, this.#caller, response, question))
+      void this.#unfinished.follow(answerGoesOn(this.#options, this.#caller, response, question))
   }
 
   #serverAnswer(response: Response): void | Promise<void> {
@@ -550,7 +558,7 @@ export class Relay {
     this.#patience.end(idKey)
     const { allowed, method, idText, name } = asked
     const isResult = outcome === 'result'
-    if (allowed !== null) void this.#follow(allowed.settle(endOf(response), body.value))
+    if (allowed !== null) void this.#unfinished.follow(allowed.settle(endOf(response), body.value))
     if (asked.isCancelled) return undefined
     if (method === 'initialize' && isResult) this.#hasBatches = agreesOnBatches(body)
     return this.#words.answer(response, {
@@ -575,25 +583,5 @@ export class Relay {
     const { capabilities, name } = introductionIn(params)
     this.#capabilities = capabilities
     if (name !== null) this.#caller = { ...this.#caller, client: name }
-  }
-
-  /** Keeps hold of what is not finished yet. */
-  #follow(work: void | Promise<void>): Promise<void> | null {
-    if (!(work instanceof Promise)) return null
-    const guarded: Promise<void> = work.then(
-      () => {
-        this.#underway.delete(guarded)
-      },
-      (error: unknown) => {
-        this.#underway.delete(guarded)
-        this.#unfinished(error)
-      },
-    )
-    this.#underway.add(guarded)
-    return guarded
-  }
-
-  #unfinished(error: unknown): void {
-    this.#options.log.error('a message could not be finished', { reason: said(error) })
   }
 }

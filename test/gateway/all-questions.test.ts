@@ -412,8 +412,12 @@ test('modern: a round goes on at the server that asked, with its state, and nowh
   }
 })
 
-test('legacy: a server that asks under a token which is too long is told so', async () => {
+test('legacy: a server that asks under a token which is too long is told so, however it is written', async () => {
   const { call } = await session(await keyFor())
+  const escaped = { _meta: { progressToken: '"'.repeat(1_000) } }
+  const asked = readEvents(await call('e', 'two.ask_and_wait', escaped))
+  assert.equal((await asked.next()).method, 'elicitation/create')
+  await asked.close()
   const asking = { _meta: { progressToken: 'x'.repeat(1_001) } }
   const answer = await (await call('a', 'one.ask_and_wait', asking)).text()
   assert.match(answer, /'progressToken' must be a text or a number, of 1000/)

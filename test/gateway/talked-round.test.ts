@@ -212,6 +212,12 @@ describe('progress says no more than the answer may', () => {
       await one.client(calling(1, 'report', token))
       assert.deepEqual(one.toServer, [])
       assert.equal(last(one).error?.code, -32602)
+      const params = { _meta: { progressToken: token } }
+      for (const method of ['tools/list', 'ping', 'initialize']) {
+        await one.client({ id: method, method, params })
+        assert.deepEqual([last(one).id, last(one).error?.code], [method, -32602])
+      }
+      assert.deepEqual(one.toServer, [])
     })
 })
 
