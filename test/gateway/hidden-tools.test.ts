@@ -1,7 +1,9 @@
 // A tool that is hidden and one that is not there: whatever is asked, and in whatever order, both are told the same.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { openCallRecord } from '../../src/app/open-gateway.ts'
 import { CallRecord } from '../../src/gateway/index.ts'
+import { atEnd } from '../support/at-end.ts'
 import {
   type Between,
   between,
@@ -10,11 +12,10 @@ import {
   record,
   recorded,
   until,
-  vault,
 } from '../support/between.ts'
 import { json, scripted } from '../support/http-upstream.ts'
 import { openDoor } from '../support/mcp-door.ts'
-import { PERSON } from '../support/vault.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
 
 const HIDDEN = 'drop_one'
 const ABSENT = 'none_one'
@@ -180,7 +181,10 @@ async function told(row: Row, name: string, of: CallRecord): Promise<readonly st
 
 const IDS = /[0-9a-f]{8}-[0-9a-f-]{27}/g
 
-const { db, ledger, identity, approvals } = vault
+// Of its own: few requests of one agent may wait for a person, and here many do.
+const apart = await openTestVault()
+atEnd(() => apart.dispose())
+const { db, ledger, identity, approvals } = apart
 const inTransactions = new CallRecord({
   db,
   ledger,
@@ -189,7 +193,7 @@ const inTransactions = new CallRecord({
 })
 
 for (const [how, of] of [
-  ['written down', record],
+  ['written down', await openCallRecord(apart)],
   ['in transactions', inTransactions],
 ] as const)
   describe(`a hidden tool is told what one is told that is not there, ${how}`, () => {
