@@ -1,3 +1,4 @@
+import { Few } from '../core/few.ts'
 import { errorAnswer, type Request, type Response, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { OPEN_ID } from './batch.ts'
 import { GivenUpIds } from './given-up-ids.ts'
@@ -23,7 +24,7 @@ interface Open {
 
 /** The requests of one server that its client has not answered, by `idKey`. */
 export class OpenQuestions {
-  readonly #asked = new Map<string, Open>()
+  readonly #asked = new Few<Open>()
   #length = 0
   /** The server took them back, and the client may answer them all the same. */
   readonly #withdrawn = new GivenUpIds()
@@ -74,7 +75,7 @@ export class OpenQuestions {
 
   /** The server is gone, and another may use the same ids. @returns what it was not answered */
   clear(): readonly Request[] {
-    const requests = [...this.#asked.values()].map(({ request }) => request)
+    const requests = this.#asked.values().map(({ request }) => request)
     this.#asked.clear()
     this.#length = 0
     this.#withdrawn.clear()

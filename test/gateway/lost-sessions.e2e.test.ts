@@ -102,32 +102,22 @@ for (const [code, message] of GONE)
     )
   })
 
-test('a server that refuses a call for another reason, or every session, is asked once', async () => {
-  for (const error of [
-    { code: -32_602, message: 'The session argument is missing.' },
-    { code: -32_000, message: 'Too much.' },
-  ]) {
+for (const [times, code, message] of [
+  [1, -32_602, 'The session argument is missing.'],
+  [1, -32_000, 'Too much.'],
+  // Of every session, also of one that was just begun.
+  [2, -32_000, 'No valid session'],
+] as const)
+  test(`a server that refuses calls with HTTP 400, ${message}, is asked ${times === 1 ? 'once' : 'twice'}`, async () => {
+    const error = { code, message }
     const server = await scripted(
-      withSession(({ rpc }, response) => {
-        json(response, { id: rpc.id, error }, 400)
-      }),
+      withSession(({ rpc }, response) => json(response, { id: rpc.id, error }, 400)),
     )
     const end = upstreamAt(server.url)
     await end.begin()
     assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).error, error)
-    assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 1)
-  }
-  const error = { code: -32_000, message: 'No valid session' }
-  const server = await scripted(
-    withSession(({ rpc }, response) => {
-      json(response, { id: rpc.id, error }, 400)
-    }),
-  )
-  const end = upstreamAt(server.url)
-  await end.begin()
-  assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).error, error)
-  assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 2)
-})
+    assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, times)
+  })
 
 /** A server that lost its sessions, and begins new ones as slowly as it is told. */
 async function slowToBegin(ms: { readonly hello: number; readonly ready: number }) {

@@ -32,7 +32,7 @@ export const LOG_LEVELS: readonly string[] = [
 export function askedLevel(meta: Readonly<Record<string, unknown>> | null): number {
   const level = meta?.[META.logLevel]
   const at = typeof level === 'string' ? LOG_LEVELS.indexOf(level) : -1
-  return at === -1 ? Number.POSITIVE_INFINITY : at
+  return at === -1 ? LOG_LEVELS.length : at
 }
 
 /** An argument of a tool that is told in a header too. */
