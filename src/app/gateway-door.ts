@@ -193,6 +193,7 @@ function allDoor(
   const version = packageVersion()
   return new AllDoor({
     view,
+    servers,
     log,
     version,
     rounds: taking.rounds,

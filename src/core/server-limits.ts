@@ -55,7 +55,7 @@ export const LIMITS = {
     key: 'idleMs',
     isTime: true,
     // As often as it is looked at.
-    least: 15 * SECOND,
+    least: SECOND,
     most: 7 * DAY,
     usual: 1_800_000,
     summary: 'how long nobody may use it before sallyport up ends it',

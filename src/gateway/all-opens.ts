@@ -14,6 +14,7 @@ import {
   type Reach,
 } from './all-servers.ts'
 import { type AllIntroduction, AllWords } from './all-words.ts'
+import type { KnownServers } from './known-servers.ts'
 import { Member } from './member.ts'
 import { ModernMember } from './modern-member.ts'
 import type { RegistryView } from './registry-view.ts'
@@ -32,6 +33,7 @@ export interface AdmittedToAll {
 
 export interface AllOpensOptions {
   readonly view: RegistryView
+  readonly servers: KnownServers
   readonly log: Log
   readonly partsOf: (admitted: AdmittedToAll, reach: () => Reach) => MemberParts
   /** What somebody may reach as of now; null when he no longer counts. */
@@ -67,7 +69,10 @@ export interface Open {
 }
 
 const TOUCH_MS = 15_000
-const IDLE_MS = 5 * 60_000
+/** How exactly the idle time of a server is kept. */
+const LOOK_MS = 1_000
+/** For how long resources are listened to while nobody is there who could be told. */
+const UNHEARD_MS = 5 * 60_000
 /** A session is remembered longer than its servers run. */
 const SESSION_MS = 60 * 60_000
 /** Of all callers together: each may be a process for each of its servers. */
@@ -82,18 +87,20 @@ const LISTS_CHANGED = new Set(Object.values(KINDS).map(({ changed }) => changed)
 export class AllOpens {
   readonly #options: AllOpensOptions
   readonly #open = new Map<string, Open>()
-  readonly #timer: NodeJS.Timeout
+  readonly #timers: readonly NodeJS.Timeout[]
   readonly #endView: () => void
 
   constructor(options: AllOpensOptions) {
     this.#options = options
-    this.#timer = setInterval(() => this.#sweep(), TOUCH_MS)
-    this.#timer.unref()
+    this.#timers = [
+      setInterval(() => this.#touch(), TOUCH_MS).unref(),
+      setInterval(() => this.#endIdle(), LOOK_MS).unref(),
+    ]
     this.#endView = options.view.onChange(() => void this.#changed())
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearInterval(timer)
     this.#endView()
     for (const key of this.#open.keys()) this.#end(key)
   }
@@ -211,17 +218,20 @@ export class AllOpens {
     this.#end(idlest[0])
   }
 
-  #sweep(): void {
+  #touch(): void {
+    for (const { listening } of this.#open.values()) for (const one of listening) one.tell(null)
+  }
+
+  #endIdle(): void {
     const now = monotonicMs()
+    const { servers } = this.#options
     for (const [key, { all, listening, listened, words, lastUsed }] of this.#open) {
-      // Nobody is there who could be told.
-      if (listening.size === 0 && lastUsed < now - IDLE_MS) {
+      if (listening.size === 0 && lastUsed < now - UNHEARD_MS) {
         for (const uri of listened) all.unsubscribe(uri)
         listened.clear()
       }
-      all.endIdle(now - IDLE_MS)
-      for (const one of listening) one.tell(null)
-      const keptMs = words === null ? 0 : SESSION_MS
+      all.endIdle((server) => now - servers.idleMs(server))
+      const keptMs = words === null ? TOUCH_MS : SESSION_MS
       if (all.size + listening.size === 0 && lastUsed <= now - keptMs) this.#open.delete(key)
     }
   }

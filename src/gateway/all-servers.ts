@@ -263,10 +263,15 @@ export class AllServers {
     this.#held.get(place.server)?.member.unsubscribe(place.uri)
   }
 
-  /** Ends those that nobody used since, and of which nobody wants to be told. @param before monotonic milliseconds */
-  endIdle(before: number): void {
-    for (const [name, { member, lastUsed }] of this.#held)
-      if (member.isIdle && lastUsed < before && !this.#subscribed.has(name)) member.close()
+  /**
+   * Ends those that nobody used since, and of which nobody wants to be told.
+   *
+   * @param before by server, monotonic milliseconds
+   */
+  endIdle(before: (server: string) => number): void {
+    for (const [name, held] of this.#held)
+      if (!held.member.isIdle || this.#subscribed.has(name)) held.lastUsed = monotonicMs()
+      else if (held.lastUsed < before(name)) held.member.close()
   }
 
   close(): void {

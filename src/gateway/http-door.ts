@@ -84,8 +84,6 @@ export interface HttpDoorOptions {
   readonly servers: KnownServers
   /** Requests that callers have open, here and at the other doors. */
   readonly open: OpenOfOwners
-  /** Test: how long nobody may use a server before it is ended, in milliseconds. */
-  readonly idleMs?: number
 }
 
 /** One request at the address of a server. */
@@ -95,6 +93,8 @@ export interface Knock extends KnockOf<Admitted> {
 }
 
 const TOUCH_MS = 15_000
+/** How exactly the idle time of a server is kept. */
+const LOOK_MS = 1_000
 /** Of all callers together: each may be a process. */
 const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
@@ -114,19 +114,19 @@ export class HttpDoor {
   readonly #ending = new Set<Promise<void>>()
   readonly #shared: SharedUpstreams
   readonly #standings: Standings
-  readonly #timer: NodeJS.Timeout
+  readonly #timers: readonly NodeJS.Timeout[]
   readonly #endView: () => void
-  readonly #idleMs: number | null
   #isClosed = false
 
   constructor(options: HttpDoorOptions) {
     this.#options = options
     this.#porter = { hostnames: new Set(options.hostnames), log: options.log }
     this.#standings = new Standings(options)
-    this.#idleMs = options.idleMs ?? null
     this.#shared = new SharedUpstreams(options.upstreamOf, options.log)
-    this.#timer = setInterval(() => this.#sweep(), Math.min(TOUCH_MS, this.#idleMs ?? TOUCH_MS))
-    this.#timer.unref()
+    this.#timers = [
+      setInterval(() => this.#touch(), TOUCH_MS).unref(),
+      setInterval(() => this.#endIdle(), LOOK_MS).unref(),
+    ]
     this.#endView = options.view.onChange(() => void this.#changed())
   }
 
@@ -147,7 +147,7 @@ export class HttpDoor {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearInterval(timer)
     this.#endView()
     for (const one of this.#here.all()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
@@ -443,7 +443,7 @@ export class HttpDoor {
 
   /** Since when nobody may have used it. Monotonic milliseconds. */
   #idleBefore(server: string): number {
-    return monotonicMs() - (this.#idleMs ?? this.#options.servers.idleMs(server))
+    return monotonicMs() - this.#options.servers.idleMs(server)
   }
 
   #cameBackTo(session: DoorSession, admitted: Admitted): void {
@@ -467,12 +467,15 @@ export class HttpDoor {
     await idlest.close()
   }
 
-  #sweep(): void {
-    for (const session of this.#sessions.values()) {
-      session.touch()
-      if (session.isIdle && session.lastUsed < this.#idleBefore(session.server)) this.#end(session)
-    }
+  #touch(): void {
+    for (const session of this.#sessions.values()) session.touch()
     for (const one of this.#here.all()) if (one instanceof ModernRequest) one.touch()
+  }
+
+  #endIdle(): void {
+    for (const session of this.#sessions.values())
+      if (!session.isIdle) session.lastUsed = monotonicMs()
+      else if (session.lastUsed < this.#idleBefore(session.server)) this.#end(session)
     this.#shared.endIdle((server) => this.#idleBefore(server))
   }
 

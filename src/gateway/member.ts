@@ -102,7 +102,7 @@ export class Member implements AllMember, Asker {
   }
 
   get isIdle(): boolean {
-    return this.#asked.size === 0
+    return this.#starting === null && this.#asked.size === 0
   }
 
   async started(): Promise<void> {

@@ -99,9 +99,11 @@ export class SharedUpstreams {
 
   /** Ends those that nobody used since. @param before by server, monotonic milliseconds */
   endIdle(before: (server: string) => number): void {
-    for (const [key, { upstream, server, lastUsed }] of this.#held)
-      if (upstream.isOver || (upstream.isIdle && lastUsed < before(server)))
-        this.#end(key, upstream)
+    for (const [key, held] of this.#held) {
+      const { upstream, server } = held
+      if (!upstream.isIdle) held.lastUsed = monotonicMs()
+      if (upstream.isOver || held.lastUsed < before(server)) this.#end(key, upstream)
+    }
   }
 
   /** Ends those of servers that are not there any more. */

@@ -40,7 +40,12 @@ export interface McpDoor {
     path?: string,
   ): Promise<McpClient>
   /** One request as it is. */
-  post(body: unknown, headers: Readonly<Record<string, string>>, path?: string): Promise<Response>
+  post(
+    body: unknown,
+    headers: Readonly<Record<string, string>>,
+    path?: string,
+    signal?: AbortSignal,
+  ): Promise<Response>
   stop(): Promise<void>
 }
 
@@ -116,9 +121,10 @@ export async function serveMcpDoor(
       clients.push(client)
       return Object.assign(client, { sessionId: transport.sessionId })
     },
-    post: (body, headers, path = '/mcp') =>
+    post: (body, headers, path = '/mcp', signal) =>
       fetch(serving.baseUrl + path, {
         method: 'POST',
+        signal: signal ?? null,
         headers: {
           'Content-Type': 'application/json',
           Accept: 'application/json, text/event-stream',
