@@ -114,7 +114,8 @@ test('a case that is mistyped is refused where it stands', async () => {
   const read = await readPolicyCases(
     'p.test.json',
     bytes(
-      '{"cases":[\n{"call":"a","expected":"allowed"},\n{"expect":"denied"},\n{"call":"a","expect":"deny"}]}',
+      '{"cases":[\n{"call":"a","expected":"allowed"},\n{"expect":"denied"},\n{"call":"a","expect":"deny"},' +
+        '\n{"method":"resource/read","expect":"allowed"},\n{"method":"tools/call","expect":"allowed"},\n{"method":"resources/*","expect":"allowed"}]}',
     ),
   )
   assert.ok('problems' in read)
@@ -125,6 +126,9 @@ test('a case that is mistyped is refused where it stands', async () => {
       "2:1 a case needs 'expect'",
       "3:1 a case needs 'call' or 'method'",
       "4:22 'expect' must be one of allowed, denied, hidden, approval, shadow, limited, withheld",
+      "5:11 there is no method 'resource/read'; did you mean 'resources/read'?",
+      "6:11 a call of a tool is a case of 'call'",
+      '7:11 a case is of one method',
     ],
   )
 })

@@ -4,6 +4,7 @@ import type { DocumentReader, Fields, PolicyProblem } from './document-reader.ts
 import { exactValue } from './exact-value.ts'
 import { explainCall } from './explain-call.ts'
 import type { JsonMember, JsonNode } from './json-tree.ts'
+import { methodProblem } from './method-names.ts'
 import type { Asker, CallSubject, MethodSubject, ToolPolicy } from './model.ts'
 import { formatOf, readDocument } from './read-tool-policy.ts'
 
@@ -97,6 +98,12 @@ export async function readPolicyCases(
   return reader.problems.length > 0 ? { problems: reader.problems } : { policy, cases }
 }
 
+/** A case of what nobody sends holds whatever the policy says. */
+function caseMethodProblem(name: string): string | null {
+  if (name === 'tools/call') return "a call of a tool is a case of 'call'"
+  return name.endsWith('/*') ? 'a case is of one method' : methodProblem(name)
+}
+
 function readCase(node: JsonNode, reader: DocumentReader): PolicyCase | undefined {
   const what = 'a case'
   const fields = reader.fields(node, what, CASE_KEYS)
@@ -109,6 +116,8 @@ function readCase(node: JsonNode, reader: DocumentReader): PolicyCase | undefine
   const expect = reader.oneOf(reader.needed(fields, 'expect', node, what), EXPECTED)
   const name = reader.text(of)
   if (expect === undefined || name === undefined) return undefined
+  const unknown = of.key === 'method' ? caseMethodProblem(name) : null
+  if (unknown !== null) return reader.refuse(of.value.start, unknown)
   const after = reader.wholeNumber(fields.get('after'), 0, MAX_BEFORE) ?? 0
   if (expect === 'withheld' && !fields.has('result'))
     reader.refuse(node.start, "'withheld' is of an answer: give 'result'")
