@@ -34,6 +34,7 @@ export function acrossEras(
       const started = await open({
         hear: (message, about) => bridge.heard(message, about),
         failed: (idKey, end, why, status) => bridge.failed(idKey, end, why, status),
+        questionsLost: () => ears.questionsLost?.(),
       })
       void started.ended.then((how) => {
         if (isClosed || !bridge.mayBeOlder()) over(how)

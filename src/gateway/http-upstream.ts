@@ -17,7 +17,6 @@ import {
   type Followed,
   type Heard,
   HttpWay,
-  type HttpWayOptions,
   isEventStream,
   isJson,
   isNotUnderstood,
@@ -30,34 +29,10 @@ import { HttpPosts } from './http-posts.ts'
 import { isMismatch, isSessionGone } from './http-refusals.ts'
 import { begunAgain, tellAgain, tellReady } from './http-renewal.ts'
 import { headersOfSession, keepsPromise, type Session, sessionOf } from './http-session.ts'
+import type { HttpUpstreamOptions } from './http-upstream-options.ts'
 import { backOffMs } from './http-waits.ts'
 import { whyLost } from './large-lines.ts'
 import { StandingRequests } from './standing-requests.ts'
-
-export interface HttpUpstreamOptions extends HttpWayOptions {
-  /** The longest silence before an answer, and within its stream, in milliseconds. */
-  readonly answerMs: number
-  /**
-   * One message of the server. The messages of one stream come one after another: the next is not read before this
-   * resolves; at once, where there is no promise. Those of different streams come as they come.
-   *
-   * @param about `idKey` of the request on whose stream it came; null for what the server says of its own accord
-   */
-  readonly hear: (message: Heard, about: string | null) => void | Promise<void>
-  /**
-   * A request that nobody will answer. What its end means for a reservation is `end`.
-   *
-   * @param status with which the server refused it, when it did
-   */
-  readonly failed: (
-    request: Request,
-    end: Unanswered['end'],
-    why: string,
-    status: number | null,
-  ) => void
-  /** The session is lost and the server gives none in its place that would do: only the client can begin again. */
-  readonly over?: (why: string) => void
-}
 
 /** A request that is not answered yet. */
 interface Exchange {
@@ -583,6 +558,7 @@ export class HttpUpstream {
         setImmediate(() => this.#options.over?.(UNLIKE))
         return false
       }
+      this.#options.renewed?.()
       await tellReady(session, again)
       if (this.#session !== lost) return this.#session !== null
       // The client counts on what it was told, however much more there is now.

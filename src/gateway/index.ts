@@ -28,7 +28,8 @@ export {
   type WholeRequest,
 } from './http-request.ts'
 export type { Admitted } from './http-standings.ts'
-export { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+export { HttpUpstream } from './http-upstream.ts'
+export type { HttpUpstreamOptions } from './http-upstream-options.ts'
 export { KnownServers } from './known-servers.ts'
 export { MadeTasks } from './made-tasks.ts'
 export { type CallInspection, type KnownValues, MessageInspection } from './message-inspection.ts'

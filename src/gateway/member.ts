@@ -184,6 +184,7 @@ export class Member implements AllMember, Asker {
     const upstream = await open({
       hear: (message, about) => this.#hear(message, about),
       failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
+      questionsLost: () => this.#relay.questionsLost(),
     })
     this.#upstream = upstream
     if (this.#isOver) {

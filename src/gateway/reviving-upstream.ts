@@ -79,6 +79,7 @@ class RevivingUpstream implements Upstream {
         if (own !== undefined) own(null)
         else if (this.#asked.delete(idKey)) this.#ears.failed(idKey, end, why, status)
       },
+      questionsLost: () => this.#ears.questionsLost?.(),
     })
     this.#server = server
     void server.ended.then((how) => this.#died(server, how))

@@ -9,7 +9,8 @@ import {
   refusedBatch,
 } from '../mcp/wire/index.ts'
 import { agreesOnBatches } from './batch.ts'
-import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+import { HttpUpstream } from './http-upstream.ts'
+import type { HttpUpstreamOptions } from './http-upstream-options.ts'
 import { leftUnanswered } from './large-lines.ts'
 import { LineWriter, readLines } from './line-streams.ts'
 import type { StdioServer } from './stdio-server.ts'
@@ -101,7 +102,7 @@ export function stdioUpstream(
 
 /** A server over HTTP. */
 export function httpUpstream(
-  options: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'over'>,
+  options: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'over' | 'renewed'>,
   ears: UpstreamEars,
 ): Upstream {
   const { promise: ended, resolve } = Promise.withResolvers<string>()
@@ -109,6 +110,7 @@ export function httpUpstream(
     ...options,
     hear: (message, about) => ears.hear(message, about),
     failed: ({ idKey }: Request, end, why, status) => ears.failed(idKey, end, why, status),
+    renewed: () => ears.questionsLost?.(),
     over(why) {
       resolve(why)
       void upstream.close()

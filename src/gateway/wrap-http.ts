@@ -1,10 +1,14 @@
 import { Fault } from '../core/faults.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
-import { HttpUpstream, type HttpUpstreamOptions } from './http-upstream.ts'
+import { HttpUpstream } from './http-upstream.ts'
+import type { HttpUpstreamOptions } from './http-upstream-options.ts'
 import { WrappedClient, type WrappedClientOptions } from './wrapped-client.ts'
 
 export interface WrapHttpOptions extends WrappedClientOptions {
-  readonly server: Omit<HttpUpstreamOptions, 'hear' | 'failed' | 'over' | 'log' | 'maxMessageBytes'>
+  readonly server: Omit<
+    HttpUpstreamOptions,
+    'hear' | 'failed' | 'over' | 'renewed' | 'log' | 'maxMessageBytes'
+  >
   /** Aborts when this process is asked to end. */
   readonly signal: AbortSignal
 }
@@ -37,6 +41,7 @@ export async function wrapHttp(options: WrapHttpOptions): Promise<void> {
       await client.drained()
     },
     failed: ({ idKey }, end, why, status) => bridge.failed(idKey, end, why, status),
+    renewed: () => client.relay.questionsLost(),
     over(why) {
       lost = why
       gone.abort()

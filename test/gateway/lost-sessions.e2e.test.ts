@@ -2,8 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
-import { INITIALIZED, json, scripted, upstreamAt, withSession } from '../support/http-upstream.ts'
-import { ERAS, type Era, openDoor } from '../support/mcp-door.ts'
+import {
+  events,
+  eventually,
+  INITIALIZED,
+  json,
+  scripted,
+  upstreamAt,
+  withSession,
+} from '../support/http-upstream.ts'
+import { ERAS, type Era, HELLO, openDoor } from '../support/mcp-door.ts'
 import { temporaryHome } from '../support/serving.ts'
 import { PERSON } from '../support/vault.ts'
 import { saidBy, startWrapped } from '../support/wrapped.ts'
@@ -196,7 +204,12 @@ async function forgetful() {
         id: rpc.id,
         result: { tools: [{ name: 'a', inputSchema: { type: 'object' } }] },
       })
-    else json(response, { id: rpc.id, result: { content: [{ type: 'text', text: own }] } })
+    else if (rpc.params?.['name'] === 'ask') {
+      const question = { id: 'mine', method: 'elicitation/create', params: { message: own } }
+      const answer = { id: rpc.id, result: { content: [] } }
+      const lines = [question, answer].map((one) => JSON.stringify({ jsonrpc: '2.0', ...one }))
+      events(response, lines.map((line) => `data: ${line}\n\n`).join('')).end()
+    } else json(response, { id: rpc.id, result: { content: [{ type: 'text', text: own }] } })
   })
   return {
     ...server,
@@ -209,15 +222,18 @@ async function forgetful() {
 
 const { vault, door, servers, policies } = await openDoor()
 await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
-let names = 0
 
-async function reaching(server: string, era: Era, path: string) {
-  names += 1
+async function grantFor(server: string): Promise<string> {
   const { agents, grants } = vault.identity
-  const { agent } = await agents.create(PERSON, { name: `agent-${names}` })
+  const { agent } = await agents.create(PERSON, { name: `agent-${Math.random()}` })
   const asked = { label: 'laptop', server, policies: ['open'] }
   const { bearer } = await grants.create(PERSON, agent.id, asked)
-  return () => door.connect(era, bearer.reveal(), undefined, undefined, path)
+  return bearer.reveal()
+}
+
+async function reaching(server: string, era: Era, path: string) {
+  const bearer = await grantFor(server)
+  return () => door.connect(era, bearer, undefined, undefined, path)
 }
 
 for (const era of ERAS)
@@ -278,3 +294,51 @@ test('wrap --url ends when only its client can begin again', async () => {
   assert.match(wrapped.stderr(), /a new one is not like it/)
   await remove()
 })
+
+const ASK = { jsonrpc: '2.0', method: 'tools/call', params: { name: 'ask', arguments: {} } }
+const ANSWER = { jsonrpc: '2.0', id: 'mine', result: { action: 'decline' } }
+
+test('what a server asked in a session that it lost is taken back, and it may ask anew under the same id', async () => {
+  const far = await forgetful()
+  await servers.add(PERSON, 'asking', { kind: 'http', url: far.url, headers: [] })
+  const bearing = { Authorization: `Bearer ${await grantFor('asking')}` }
+  const path = '/s/asking/mcp'
+  const hello = await door.post(HELLO, bearing, path)
+  const headers = { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+  const asked = async (id: number): Promise<string> =>
+    (await door.post({ ...ASK, id }, headers, path)).text()
+  assert.match(await asked(2), /"id":"mine".*session-1/)
+  far.becomes({ tools: {}, resources: { subscribe: true } })
+  assert.match(await asked(3), /"id":"mine".*session-2/)
+  await door.post(ANSWER, headers, path)
+  await answeredBy(far)
+})
+
+test('wrap --url: what a server asked in a session that it lost is taken back', async () => {
+  const far = await forgetful()
+  const { home, remove } = await temporaryHome()
+  const wrapped = startWrapped(home, { url: far.url })
+  await wrapped.ask(0, 'initialize', HELLO.params)
+  wrapped.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+  await wrapped.call(1, 'ask')
+  far.becomes({ tools: {}, resources: { subscribe: true } })
+  await wrapped.call(2, 'ask')
+  const said = wrapped.lines.filter((line) => !line.includes('"result"'))
+  assert.equal(said.length, 3)
+  assert.match(said[1] ?? '', /notifications\/cancelled.*"mine"/)
+  assert.match(said[2] ?? '', /"id":"mine".*session-2/)
+  wrapped.send(JSON.stringify(ANSWER))
+  await answeredBy(far)
+  await wrapped.end()
+  await remove()
+})
+
+/** Resolves when the question of the second session is answered in it. */
+async function answeredBy({ got }: Awaited<ReturnType<typeof forgetful>>): Promise<void> {
+  const one = await eventually(
+    () => got.find(({ rpc }) => rpc.id === 'mine'),
+    () => JSON.stringify(got.map(({ rpc }) => rpc)),
+  )
+  assert.equal(one.headers['mcp-session-id'], 'session-2')
+  assert.deepEqual(one.rpc.result, ANSWER.result)
+}
