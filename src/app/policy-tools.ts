@@ -17,6 +17,7 @@ import { judgedParams, parseExactly, readMessage } from '../mcp/wire/index.ts'
 import {
   amountText,
   type CallExplanation,
+  casesFault,
   convertedPolicy,
   explainCall,
   formatOf,
@@ -89,7 +90,7 @@ export function policyTools(parts: PolicyToolsParts): PolicyTools {
     },
     async tried(file, bytes, read) {
       const cases = await readPolicyCases(file, bytes)
-      if ('problems' in cases) throw policyFault(file, cases.problems)
+      if ('problems' in cases) throw casesFault(file, cases.problems)
       const about = cases.policy === null ? policyBeside(file) : join(dirname(file), cases.policy)
       if (about === file)
         throw new Fault('BAD_INPUT', `The file '${file}' does not say which policy it is about.`, {

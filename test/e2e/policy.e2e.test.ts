@@ -272,6 +272,15 @@ test('cases beside a policy are run, and what came otherwise is shown', async ()
   await writeFile(cases, 'cases: [{call: pay, args: {amount: 50}, expect: allowed}]')
   const passed = policy('test', cases)
   assert.deepEqual([passed.status, passed.stdout], [0, '1 case passed.\n'])
+  await writeFile(
+    cases,
+    'cases:\n  - {call: pay, expected: allowed}\n  - {call: pay, expect: deny}\n',
+  )
+  assert.ok(
+    policy('test', cases).stderr.includes(
+      `${cases}:2:17: there is no 'expected'; did you mean 'expect'? 2:5: a case needs 'expect'. 3:25: 'expect' must be one of`,
+    ),
+  )
   await writeFile(cases, 'cases: []')
   const none = policy('test', cases)
   assert.deepEqual([none.status, none.stdout], [2, ''])

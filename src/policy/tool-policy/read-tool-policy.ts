@@ -123,14 +123,36 @@ export async function warnedPolicyOf(
 
 /** What is wrong with a policy, for whoever wanted to use it. */
 export function policyFault(file: string, problems: readonly PolicyProblem[]): Fault {
-  const [first, ...more] = problems
-  const { line, column, problem } = first ?? { line: 1, column: 1, problem: 'it is no policy' }
-  const others = more.length === 0 ? '' : ` ${more.length} more: sallyport policy validate.`
-  return new Fault(
-    'BAD_INPUT',
-    `${file}:${line}:${column}: ${problem}${problem.endsWith('?') ? '' : '.'}${others}`,
-    { details: { file, line, column } },
-  )
+  return faultAt(file, problems, (more) => `${more.length} more: sallyport policy validate.`)
+}
+
+/** What is wrong with a file of cases: no command but the one that met it says more. */
+export function casesFault(file: string, problems: readonly PolicyProblem[]): Fault {
+  return faultAt(file, problems, (more) => {
+    const told = more.slice(0, MAX_TOLD).map((one) => placed(one))
+    const untold = more.length - told.length
+    return [...told, ...(untold > 0 ? [`${untold} more.`] : [])].join(' ')
+  })
+}
+
+const MAX_TOLD = 10
+const NO_POLICY: PolicyProblem = { line: 1, column: 1, problem: 'it is no policy' }
+
+function faultAt(
+  file: string,
+  [first = NO_POLICY, ...more]: readonly PolicyProblem[],
+  others: (more: readonly PolicyProblem[]) => string,
+): Fault {
+  const { line, column } = first
+  const rest = more.length === 0 ? '' : ` ${others(more)}`
+  return new Fault('BAD_INPUT', `${file}:${placed(first)}${rest}`, {
+    details: { file, line, column },
+  })
+}
+
+/** `2:13: there is no 'expected'; did you mean 'expect'?` */
+function placed({ line, column, problem }: PolicyProblem): string {
+  return `${line}:${column}: ${problem}${problem.endsWith('?') ? '' : '.'}`
 }
 
 function inOrder(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {

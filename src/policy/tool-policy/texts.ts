@@ -7,7 +7,13 @@ export { type CallExplanation, explainCall, type SeenTest } from './explain-call
 export { formattedPolicy } from './format-policy.ts'
 export type { Outcome } from './model.ts'
 export { policyBeside, readPolicyCases, runPolicyCases } from './policy-cases.ts'
-export { formatOf, policyFault, readToolPolicy, toolPolicyOf } from './read-tool-policy.ts'
+export {
+  casesFault,
+  formatOf,
+  policyFault,
+  readToolPolicy,
+  toolPolicyOf,
+} from './read-tool-policy.ts'
 export {
   type Choose,
   everyWay,
