@@ -28,8 +28,9 @@ export function resultPathsOf(policy: ToolPolicy, subject: Subject): readonly Su
 /** What stands at one of these places in an answer. */
 export function foundInResult(result: unknown, subject: Subject, path: SubjectPath): Found {
   const { principal, labels, client, at } = subject
-  const nothing = { args: {}, annotations: null, toolClass: null, tool: null, method: null }
-  return findInSubject({ principal, labels, client, at, ...nothing, result }, path)
+  const nothing = { args: {}, annotations: null, toolClass: null, tool: null }
+  const method = 'method' in subject ? subject.method : null
+  return findInSubject({ principal, labels, client, at, ...nothing, method, result }, path)
 }
 
 /** Every place that tests look at, those within groups too. */

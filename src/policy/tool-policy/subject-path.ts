@@ -1,5 +1,6 @@
 import { foldedName } from '../../core/folded-name.ts'
 import { holdsHeld, isHeld, mayHold } from '../../core/held-values.ts'
+import { textOfAnswer } from './answer-text.ts'
 import { type Asker, type CallSubject, type PathRoot, ROOTS, type SubjectPath } from './model.ts'
 import { pointerStep } from './pointer-step.ts'
 
@@ -95,7 +96,7 @@ export function findInSubject(judged: Judged, { root, steps, isPointer }: Subjec
     case 'text':
       return judged.result === undefined || holdsHeld(judged.result)
         ? 'doubt'
-        : { value: textOf(judged.result) }
+        : { value: textOfAnswer(judged.result, judged.method) }
     case 'annotations':
       return judged.annotations === null
         ? 'doubt'
@@ -130,32 +131,6 @@ function withDefaults(annotations: Readonly<Record<string, unknown>>): Record<st
     openWorldHint: true,
     ...annotations,
   }
-}
-
-/** Every text in an answer, one a line: whoever reads the answer may read all of them. Not what pictures are made of. */
-function textOf(result: unknown): string {
-  const texts: string[] = []
-  // No recursion: servers choose how deep their answers are.
-  const rest: unknown[] = [result]
-  while (rest.length > 0) {
-    const value = rest.pop()
-    if (typeof value === 'string') texts.push(value)
-    else if (typeof value === 'object' && value !== null) {
-      const isMedia = 'mimeType' in value
-      const parts = Object.entries(value).flatMap(([key, part]): readonly unknown[] =>
-        (isMedia && (key === 'data' || key === 'blob')) || isKind(key, part) ? [] : [part],
-      )
-      for (const part of parts.toReversed()) rest.push(part)
-    }
-  }
-  return texts.join('\n')
-}
-
-const KINDS: ReadonlySet<unknown> = new Set(['text', 'image', 'audio', 'resource', 'resource_link'])
-
-/** What the protocol calls a part of an answer is nothing that the answer says. */
-function isKind(key: string, value: unknown): boolean {
-  return (key === 'type' && KINDS.has(value)) || (key === 'resultType' && value === 'complete')
 }
 
 /** `doubt`: a reader that is careless with names may find another value there, or it is too large to be looked at. */
