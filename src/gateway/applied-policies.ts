@@ -1,4 +1,5 @@
 import {
+  bothAsk,
   type CallSubject,
   type Charge,
   type Denied,
@@ -8,6 +9,7 @@ import {
   hidesSubject,
   isListed,
   type MethodSubject,
+  type NeedsApproval,
   type RuleSays,
   type ToolDecision,
   type ToolLimit,
@@ -81,7 +83,10 @@ export function decideByAll(
       rule: all === ALLOWED ? rule : `${all.rule} ${rule}`,
       charges:
         policies.length === 1 ? charges : [...all.charges, ...namedCharges(policies, one, charges)],
-      needsApproval: all.needsApproval ?? (needsApproval && named(policies, one, needsApproval)),
+      needsApproval:
+        needsApproval === null
+          ? all.needsApproval
+          : bothAsk(all.needsApproval, namedAsking(policies, one, needsApproval)),
       shadow: all.shadow ?? (shadow && ruleOf(policies, one, shadow.rule)),
       isDurable: all.isDurable || decision.isDurable,
       judgesResult: all.judgesResult || decision.judgesResult,
@@ -148,6 +153,17 @@ export function hasMethodRules(policies: PoliciesNow): boolean {
 
 function named<S extends RuleSays>(policies: PoliciesNow, by: AppliedPolicy, says: S): S {
   return policies.length === 1 ? says : { ...says, rule: ruleOf(policies, by, says.rule) }
+}
+
+function namedAsking(
+  policies: PoliciesNow,
+  by: AppliedPolicy,
+  asking: NeedsApproval,
+): NeedsApproval {
+  return {
+    ...named(policies, by, asking),
+    others: asking.others.map((other) => named(policies, by, other)),
+  }
 }
 
 /** Where there are several, a rule is known by its policy too. */

@@ -5,7 +5,7 @@ import { Fault, isFault } from '../core/faults.ts'
 import { holdsHeld, mayHold } from '../core/held-values.ts'
 import type { Caller } from '../core/principals.ts'
 import { extrasOf, searchable } from '../mcp/wire/index.ts'
-import type { RuleSays } from '../policy/tool-policy/index.ts'
+import type { NeedsApproval, RuleSays } from '../policy/tool-policy/index.ts'
 import type { PendingApproval } from './approval-waits.ts'
 import type { Denial } from './denial.ts'
 import type { Judgeable } from './judging.ts'
@@ -20,13 +20,14 @@ export interface AskedCall {
   /** As they go on: of the tool, or all parameters of the method. */
   readonly args: Members
   readonly revision: string
-  readonly rule: RuleSays & { readonly seconds: number | null }
+  readonly rule: NeedsApproval
 }
 
 /** What people may read of it. */
 export interface ShownCall {
   readonly name: string
-  readonly reason: string
+  /** Of each rule that asks. */
+  readonly reasons: readonly string[]
   readonly args: Members
   /** What reaches the server with them, by what it is called. */
   readonly beside: Members
@@ -115,9 +116,21 @@ export function toShow(asked: AskedCall, { client = '' }: Pick<Caller, 'client'>
   const own = what.isMethod ? params : asked.args
   if (mayHold() && (holdsHeld(own) || holdsHeld(beside)))
     throw new Fault('TOO_LARGE', 'These arguments are too large to be put before a person.')
-  return { name: what.name, reason: rule.reason, args: own, beside, client }
+  return {
+    name: what.name,
+    reasons: askedBy(rule).map(({ reason }) => reason),
+    args: own,
+    beside,
+    client,
+  }
 }
 
+/** The rules that ask, in their order. */
+function askedBy(rule: NeedsApproval): readonly RuleSays[] {
+  return [rule, ...rule.others]
+}
+
+const MAX_REASONS = 8
 const MAX_ARGUMENTS = 20
 const MAX_BESIDE = 8
 const MAX_SHOWN = 200
@@ -140,7 +153,12 @@ export function approvalOf(asked: AskedCall, call: ShownCall): ApprovalRequest {
     label: `${what} ${shown(name)}`.slice(0, 100).toWellFormed(),
     value: shown(value),
   })
+  const rules = askedBy(rule)
+  const reasons = call.reasons.map((reason, at) =>
+    rules.length === 1 ? shown(reason) : `${shown(reason)} (${shown(rules[at]?.rule)})`,
+  )
   const hidden = [
+    ...more(reasons.length - MAX_REASONS, 'reasons'),
     ...more(args.length - MAX_ARGUMENTS, 'arguments'),
     ...more(beside.length - MAX_BESIDE, 'parameters'),
   ]
@@ -148,7 +166,7 @@ export function approvalOf(asked: AskedCall, call: ShownCall): ApprovalRequest {
     ...actOf(asked),
     preview: {
       title: `Call ${shown(shownName(call.name))} of ${server}`,
-      body: shown(call.reason),
+      body: reasons.slice(0, MAX_REASONS).join('\n'),
       fields: [
         ...args.slice(0, MAX_ARGUMENTS).map(([name, value]) => field('Argument', name, value)),
         ...beside.slice(0, MAX_BESIDE).map(([name, value]) => field('Parameter', name, value)),
@@ -166,15 +184,22 @@ function more(count: number, what: string): readonly string[] {
 }
 
 /** What the agent reads of a call that waits for a person, or that one said no to. */
-export function approvalDenial(error: unknown, rule: RuleSays): Denial {
-  if (isFault(error, 'APPROVAL_REQUIRED'))
+export function approvalDenial(error: unknown, rule: NeedsApproval): Denial {
+  if (isFault(error, 'APPROVAL_REQUIRED')) {
+    const rules = askedBy(rule)
     return {
       rule: rule.rule,
       kind: 'denied',
-      text: `[APPROVAL REQUIRED] ${String(error.details['approval'])}\n${rule.reason}\n${error.message}\nRule: ${rule.rule}`,
+      text: [
+        `[APPROVAL REQUIRED] ${String(error.details['approval'])}`,
+        ...rules.map(({ reason }) => reason),
+        error.message,
+        ...rules.map((one) => `Rule: ${one.rule}`),
+      ].join('\n'),
       isRecorded: true,
       approval: pendingOf(error.details),
     }
+  }
   const isDenied = isFault(error, 'ACCESS_DENIED')
   if (isDenied || isFault(error, 'BAD_INPUT') || isFault(error, 'TOO_LARGE'))
     return {

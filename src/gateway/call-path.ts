@@ -7,8 +7,8 @@ import { traceIdIn } from '../mcp/wire/index.ts'
 import {
   type LimitScope,
   type MethodSubject,
+  type NeedsApproval,
   OPEN_METHODS,
-  type RuleSays,
 } from '../policy/tool-policy/index.ts'
 import {
   ALLOWED,
@@ -448,10 +448,7 @@ export class CallPath {
     }
   }
 
-  #asked(
-    { what, args, policies }: Underway,
-    rule: RuleSays & { readonly seconds: number | null },
-  ): AskedCall {
+  #asked({ what, args, policies }: Underway, rule: NeedsApproval): AskedCall {
     const { server, grant = null } = this.#options
     return { server, grant, what, args, revision: revisionOf(policies) ?? '', rule }
   }

@@ -114,7 +114,7 @@ function approvalPage(
     html`<dl>${of.map(([label, value]) => html`<dt>${label}</dt><dd>${value}</dd>`)}</dl>`
   const ours = isOwn
     ? ''
-    : html`<p class="say">${preview.title}</p>${preview.body === undefined ? '' : html`<p class="say">${preview.body}</p>`}`
+    : html`<p class="say">${preview.title}</p>${preview.body?.split('\n').map((line) => html`<p class="say">${line}</p>`) ?? ''}`
   const said = isOwn ? [preview.title, preview.body, approval.reason] : [approval.reason]
   // Its lines are kept, and no page full of empty ones.
   const words = said.flatMap((text) => text?.replaceAll(/\n{3,}/g, '\n\n') ?? [])

@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { jsonDigest } from '../../src/core/canonical-json.ts'
 import { SecretText } from '../../src/core/secret-text.ts'
-import { between, recorded, textOf, vault } from '../support/between.ts'
+import { between, policiesOf, recorded, textOf, vault } from '../support/between.ts'
 import { serveMcpDoor } from '../support/mcp-door.ts'
 import { AGENT, PERSON } from '../support/vault.ts'
 
@@ -164,6 +164,94 @@ test('what reaches the server beside the arguments is shown', async () => {
     { label: 'Parameter _meta', value: '{"tenant":"a"}' },
     { label: 'Parameter more', value: '1' },
   ])
+})
+
+const ask = (seconds?: number, reason?: string): object => ({
+  action: 'require_approval',
+  ...(reason !== undefined && { reason }),
+  ...(seconds !== undefined && { approval_timeout: seconds }),
+})
+const always = (seconds: number, reason: string): object => ({
+  approve_if: [{ conditions: [], reason }],
+  approval_timeout: seconds,
+})
+const ANY = 'A person has to allow this.'
+const asking: readonly [
+  what: string,
+  policies: readonly object[],
+  seconds: number,
+  rules: readonly (readonly [reason: string, rule: string])[],
+][] = [
+  ['one rule', [{ tools: { pay: ask(60, 'Why.') } }], 60, [['Why.', '/tools/pay/action']]],
+  [
+    'a tool and all tools',
+    [{ tools: { pay: ask() }, all_tools: always(30, 'Always.') }],
+    30,
+    [
+      [ANY, '/tools/pay/action'],
+      ['Always.', '/all_tools/approve_if/0'],
+    ],
+  ],
+  [
+    'neither gives a time',
+    [{ tools: { pay: ask() } }, { tools: { pay: ask() } }],
+    900,
+    [
+      [ANY, 'p1#/tools/pay/action'],
+      [ANY, 'p2#/tools/pay/action'],
+    ],
+  ],
+  [
+    'the last policy has the shortest time',
+    [{ tools: { pay: ask(604_800, 'One.') } }, { tools: { pay: ask(30, 'Two.') } }],
+    30,
+    [
+      ['One.', 'p1#/tools/pay/action'],
+      ['Two.', 'p2#/tools/pay/action'],
+    ],
+  ],
+  [
+    'the first does, and one between does not ask',
+    [
+      { tools: { pay: ask(60, 'One.') } },
+      { tools: { pay: {} } },
+      { tools: { pay: ask(undefined, 'Two.') }, all_tools: always(3_600, 'Three.') },
+    ],
+    60,
+    [
+      ['One.', 'p1#/tools/pay/action'],
+      ['Two.', 'p3#/tools/pay/action'],
+      ['Three.', 'p3#/all_tools/approve_if/0'],
+    ],
+  ],
+]
+for (const [what, policies, seconds, rules] of asking)
+  test(`whoever asks a person is shown, and the shortest time holds: ${what}`, async () => {
+    const one = await between(null)
+    one.policies = await policiesOf(...policies.map((each) => ({ default: 'deny', ...each })))
+    await one.call(1, 'pay', { amount: fresh() })
+    const text = textOf(one)
+    const { preview, createdAt, expiresAt } = await approvals.status(PERSON, idIn(text))
+    assert.equal(expiresAt - createdAt, seconds * 1000)
+    assert.deepEqual(
+      preview.body?.split('\n'),
+      rules.length === 1 ? ['Why.'] : rules.map(([reason, rule]) => `${reason} (${rule})`),
+    )
+    const lines = text.split('\n')
+    assert.deepEqual(
+      [lines.slice(1, rules.length + 1), lines.slice(-rules.length)],
+      [rules.map(([reason]) => reason), rules.map(([, rule]) => `Rule: ${rule}`)],
+    )
+  })
+
+test('no more reasons are shown than a person reads, and that there are more is said', async () => {
+  const one = await between(null)
+  const asks = { default: 'deny', tools: { pay: ask(undefined, 'x'.repeat(500)) } }
+  one.policies = await policiesOf(...Array.from({ length: 10 }, () => asks))
+  await one.call(1, 'pay', { amount: fresh() })
+  const { preview } = await approvals.status(PERSON, idIn(textOf(one)))
+  assert.equal(preview.body?.split('\n').length, 8)
+  assert.deepEqual(preview.fields?.at(-1), { label: 'Not shown', value: '2 more reasons' })
 })
 
 test('arguments that can be guessed are not found by what is kept and shown of them', async () => {

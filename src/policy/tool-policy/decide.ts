@@ -22,6 +22,14 @@ export interface LiftedVerdict extends RuleSays {
   readonly wouldBe: 'denied' | 'approval'
 }
 
+/** The first rule that asks for a person. */
+export interface NeedsApproval extends RuleSays {
+  /** How long one is waited for: the shortest time that a rule gives; null: as long as approvals are. */
+  readonly seconds: number | null
+  /** The other rules that ask, in their order. */
+  readonly others: readonly RuleSays[]
+}
+
 export type ToolDecision =
   | {
       readonly allowed: true
@@ -30,7 +38,7 @@ export type ToolDecision =
       /** What the call has to be counted against, those of its own rule first. */
       readonly charges: readonly Charge[]
       /** Null: it goes on by itself. */
-      readonly needsApproval: (RuleSays & { readonly seconds: number | null }) | null
+      readonly needsApproval: NeedsApproval | null
       /** Null: no rule in shadow would have stopped it. */
       readonly shadow: LiftedVerdict | null
       /** It has to be in the audit for good before it is sent. */
@@ -209,7 +217,7 @@ export function judgedOf(policy: ToolPolicy, subject: CallSubject | MethodSubjec
  */
 function decideBy(rules: readonly Rule[], by: string, judged: Judged): ToolDecision {
   const charges: Charge[] = []
-  let needsApproval: (RuleSays & { readonly seconds: number | null }) | null = null
+  let needsApproval: NeedsApproval | null = null
   let shadow: LiftedVerdict | null = null
   for (const rule of rules) {
     const isShadow = rule.action === 'shadow'
@@ -233,7 +241,12 @@ function decideBy(rules: readonly Rule[], by: string, judged: Judged): ToolDecis
     const approval = approvalBy(rule, judged)
     if (approval === null) continue
     if (isShadow) shadow ??= { ...approval, wouldBe: 'approval' }
-    else needsApproval ??= { ...approval, seconds: rule.approvalSeconds }
+    else
+      needsApproval = bothAsk(needsApproval, {
+        ...approval,
+        seconds: rule.approvalSeconds,
+        others: [],
+      })
   }
   return {
     allowed: true,
@@ -257,6 +270,20 @@ function refusalBy(
   for (const clause of denyIf) if (clauseOutcome(clause, judged) !== false) return by(clause)
   for (const clause of require) if (clauseOutcome(clause, judged) !== true) return by(clause)
   return null
+}
+
+/** A call has to pass all that ask: whoever waits for the one no longer does not wait for the other. */
+export function bothAsk(first: NeedsApproval | null, next: NeedsApproval): NeedsApproval {
+  if (first === null) return next
+  const { seconds, others, ...says } = next
+  return {
+    ...first,
+    seconds:
+      first.seconds === null || seconds === null
+        ? (first.seconds ?? seconds)
+        : Math.min(first.seconds, seconds),
+    others: [...first.others, says, ...others],
+  }
 }
 
 function approvalBy(rule: Rule, judged: Judged): RuleSays | null {

@@ -1,5 +1,6 @@
 export { amountText, type Charge, settlementOf } from './cost.ts'
 export {
+  bothAsk,
   type Denied,
   decideMethod,
   decideResult,
@@ -7,6 +8,7 @@ export {
   hidesSubject,
   isListed,
   type LiftedVerdict,
+  type NeedsApproval,
   type ResultDecision,
   type RuleSays,
   type ToolDecision,

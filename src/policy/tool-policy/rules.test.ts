@@ -138,12 +138,14 @@ test('an approval is asked for by the action, by a clause, and in doubt', async 
     name: null,
     reason: 'Money.',
     seconds: 1800,
+    others: [],
   })
   assert.deepEqual(needed('large', { amount: 101 }), {
     rule: '/tools/large/approve_if/0',
     name: 'big',
     reason: 'That is much.',
     seconds: null,
+    others: [],
   })
   assert.equal(needed('large', { amount: '1' })?.rule, '/tools/large/approve_if/0')
   assert.equal(needed('large', { amount: 100 }), null)
