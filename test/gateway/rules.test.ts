@@ -420,6 +420,32 @@ test('a rule in shadow passes what it would stop, and says so', async () => {
   assert.equal(one.toServer.length, 2)
 })
 
+test('a rule in shadow counts what can be counted, beside a cost that cannot be known', async () => {
+  const cost = { path: 'args.amount' }
+  const limit = (counter: string) => ({ counter, window: 'month', max: 1 })
+  const limits = [limit('before'), { ...limit('costly'), cost }, limit('behind')]
+  const one = await between({
+    default: 'deny',
+    tools: {
+      lifted: { action: 'shadow', limits },
+      held: { limits },
+      before: { limits: [limit('before')] },
+      behind: { limits: [limit('behind')] },
+    },
+  })
+  await one.call(1, 'held')
+  assert.match(textOf(one), /'args\.amount' is missing\.\nRule: \/tools\/held\/limits\/1\/cost$/)
+  await one.call(2, 'lifted')
+  assert.equal(one.toServer.length, 1)
+  const sent = await recorded('tool.call', 'intent', 'lifted')
+  assert.equal(sent.detail?.['shadow'], '/tools/lifted/limits/1/cost')
+  for (const tool of ['before', 'behind']) {
+    await one.call(3, tool)
+    assert.ok(textOf(one).includes(`The limit '${tool}' of 1 in a month is reached.`), textOf(one))
+  }
+  assert.equal(one.toServer.length, 1)
+})
+
 test('what a rule in shadow says of an answer is told, and the answer goes out', async () => {
   const on_result = {
     deny_if: [{ conditions: [{ path: 'text', op: 'contains', value: 'salary' }] }],

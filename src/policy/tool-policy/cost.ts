@@ -40,18 +40,27 @@ export function reservedBy(limit: ToolLimit, judged: Judged): number | string {
     : `What the call costs cannot be counted: '${shownPath(from)}' ${units}.`
 }
 
+/** A cost that cannot be known. */
+interface Uncounted {
+  readonly limit: ToolLimit
+  readonly problem: string
+  /** Of the other limits of the rule, as far as they can be known. */
+  readonly charges: readonly Charge[]
+}
+
 /** The charges of a rule, or the first that cannot be known. */
 export function chargesOf(
   { limits, action }: Pick<Rule, 'limits' | 'action'>,
   judged: Judged,
-): readonly Charge[] | { readonly limit: ToolLimit; readonly problem: string } {
+): readonly Charge[] | Uncounted {
   const charges: Charge[] = []
+  let uncounted: Uncounted | null = null
   for (const limit of limits) {
     const amount = reservedBy(limit, judged)
-    if (typeof amount === 'string') return { limit, problem: amount }
-    charges.push({ limit, amount, isShadow: action === 'shadow' })
+    if (typeof amount === 'string') uncounted ??= { limit, problem: amount, charges }
+    else charges.push({ limit, amount, isShadow: action === 'shadow' })
   }
-  return charges
+  return uncounted ?? charges
 }
 
 /** An amount as people write it: 1050 of scale 2 is `10.5`. */

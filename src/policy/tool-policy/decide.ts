@@ -237,6 +237,7 @@ function decideBy(rules: readonly Rule[], by: string, judged: Judged): ToolDecis
       const says = saying(`${pointer}/cost`, own ?? charged.problem, name)
       if (!isShadow) return { allowed: false, ...says, isHidden: false }
       shadow ??= { ...says, wouldBe: 'denied' }
+      charges.push(...charged.charges)
     } else charges.push(...charged)
     const approval = approvalBy(rule, judged)
     if (approval === null) continue
