@@ -326,6 +326,50 @@ test('a task is named by a text', async () => {
   assert.deepEqual(one.toServer, [])
 })
 
+const named = (path: string, op: string, value: string | readonly string[]) => ({
+  conditions: [{ path, op, value }],
+})
+const OF_NAMES: readonly [what: string, all: object, passes: readonly string[]][] = [
+  ['in', { deny_if: [named('tool', 'in', ['a', 'delete_file'])] }, ['other']],
+  ['eq', { deny_if: [named('tool', 'eq', 'a')] }, ['delete_file', 'Delete_File', 'other']],
+  ['not_in', { require: [named('tool', 'not_in', ['a', 'delete_file'])] }, ['other']],
+  ['neq', { require: [named('tool', 'neq', 'a')] }, ['delete_file', 'Delete_File', 'other']],
+  ['in, required', { require: [named('tool', 'in', ['a', 'other'])] }, ['a', 'other']],
+  ['neq, denied', { deny_if: [named('tool', 'neq', 'a')] }, ['a']],
+  ['both spellings', { require: [named('tool', 'in', ['a', 'A'])] }, ['a', 'A']],
+  [
+    'eq within not',
+    { require: [{ conditions: [{ not: named('tool', 'eq', 'a').conditions[0] }] }] },
+    ['delete_file', 'Delete_File', 'other'],
+  ],
+]
+for (const [what, all_tools, passes] of OF_NAMES)
+  test(`a condition on the tool is not passed by another spelling of its name: ${what}`, async () => {
+    const one = await enforced({ default: 'allow', all_tools })
+    const names = ['a', 'A', 'a\u200b', '\uff41', 'delete_file', 'Delete_File', 'other']
+    for (const [id, name] of names.entries()) await one.call(id, name)
+    assert.deepEqual(
+      one.toServer.map((text) => (JSON.parse(text) as { params: { name: string } }).params.name),
+      passes,
+    )
+  })
+
+test('a condition on the method is not passed by another spelling of its name', async () => {
+  const methods = { 'vendor/*': { deny_if: [named('method', 'in', ['vendor/drop'])] } }
+  const one = await enforced({ default: 'allow', methods })
+  for (const [id, method] of [
+    'vendor/drop',
+    'vendor/Drop',
+    'vendor/drop\0',
+    'vendor/run',
+  ].entries())
+    await one.client({ id, method, params: {} })
+  assert.deepEqual(
+    one.toServer.map((text) => (JSON.parse(text) as Asking).method),
+    ['vendor/run'],
+  )
+})
+
 test('an estimate of nothing lets nothing pass where nothing remains', async () => {
   const limits = [
     {

@@ -156,6 +156,30 @@ test('the policy beside a file of cases', () => {
   ])
 })
 
+test('a condition on the tool is in doubt of another spelling of its name, and that is said', async () => {
+  const denied = { conditions: [{ path: 'tool', op: 'in', value: ['delete_file'] }] }
+  const policy = await toolPolicyOf(
+    'p.json',
+    bytes(JSON.stringify({ version: '1', default: 'allow', all_tools: { deny_if: [denied] } })),
+  )
+  const read = await readPolicyCases(
+    'p.test.yaml',
+    bytes(`cases:
+  - {call: Delete_File, expect: denied, rule: /all_tools/deny_if/0}
+  - {call: delete_files, expect: allowed}
+`),
+  )
+  assert.ok('cases' in read, JSON.stringify(read))
+  assert.deepEqual(
+    runPolicyCases(policy, read.cases).map(({ passed }) => passed),
+    [true, true],
+  )
+  const { rules } = explainCall(policy, toolCall('Delete_File'))
+  assert.deepEqual(rules[0]?.clauses[0]?.tests, [
+    { shown: 'tool in ["delete_file"]', outcome: 'doubt', saw: '"Delete_File"', within: [] },
+  ])
+})
+
 test('an explanation says what each clause saw', () => {
   const { rules, decision, charges } = explainCall(PAY, toolCall('pay', { amount: 51, to: 'x' }))
   assert.equal(decision.allowed, false)

@@ -5,6 +5,7 @@ import {
   ExactNumber,
   parseDecimal,
 } from '../../core/decimal.ts'
+import { foldedName } from '../../core/folded-name.ts'
 import type { JsonNode } from './json-tree.ts'
 import type { Condition, Operator, Outcome } from './model.ts'
 
@@ -116,6 +117,19 @@ function judges(meets: (given: unknown, reading: Reading) => Outcome): Judges {
       return !holdsChanged(given) || meets(given, 'as doubles') === outcome ? outcome : 'doubt'
     },
     whenMissing: false,
+  }
+}
+
+/** Judges names: another spelling of one that is wanted could be taken for it, and is in doubt. */
+export function withLookAlikes({ meets, whenMissing }: Judges, wanted: readonly unknown[]): Judges {
+  const names = new Set(wanted.filter((one) => typeof one === 'string'))
+  const folded = new Set([...names].map(foldedName))
+  return {
+    meets: (given) =>
+      typeof given === 'string' && !names.has(given) && folded.has(foldedName(given))
+        ? 'doubt'
+        : meets(given),
+    whenMissing,
   }
 }
 

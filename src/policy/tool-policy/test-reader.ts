@@ -8,16 +8,21 @@ import {
   type Condition,
   OPERATORS,
   type Operator,
+  type PathRoot,
   type Test,
   type TestGroup,
   type TimeTest,
 } from './model.ts'
-import { type CompilePattern, judgesOf } from './operators.ts'
+import { type CompilePattern, judgesOf, withLookAlikes } from './operators.ts'
 import { type PathPlace, parseSubjectPath } from './subject-path.ts'
 
 const CLOCK = /^(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$/
 /** What can be asked of what is a list always. */
 const OF_LISTS: ReadonlySet<Operator> = new Set(['contains', 'exists'])
+/** Names that a caller writes, and a server may read another way. */
+const OF_CALLERS: ReadonlySet<PathRoot> = new Set(['tool', 'method'])
+/** What compares whole names. */
+const OF_NAMES: ReadonlySet<Operator> = new Set(['eq', 'neq', 'in', 'not_in'])
 const MINUTES_OF_DAY = 24 * 60
 
 /** Reads what is so or not of a call: conditions, groups of them, hours. */
@@ -72,8 +77,11 @@ export class TestReader {
     const value = fields.get('value')?.value ?? null
     const judges = judgesOf(op, value, this.#compilePattern)
     if (typeof judges === 'string') return reader.refuse(value?.start ?? node.start, judges)
+    const wanted = wantedOf(value)
     const shown = `${text} ${op} ${value === null ? '' : reader.source(value)}`
-    return { kind: 'condition', path, op, shown, wanted: wantedOf(value), ...judges }
+    const isOfName = OF_CALLERS.has(path.root) && OF_NAMES.has(op)
+    const careful = isOfName ? withLookAlikes(judges, wanted) : judges
+    return { kind: 'condition', path, op, shown, wanted, ...careful }
   }
 
   /** Hours of days in a zone. A day is the one on which it opened: 22:00 to 06:00 of Friday holds on Saturday at 3. */
