@@ -133,6 +133,18 @@ test('a case that is mistyped is refused where it stands', async () => {
   )
 })
 
+test('a comment in cases hides no line that another reader would see', async () => {
+  for (const char of ['\r', '\u0085', '\u2028', '\u2029']) {
+    const text = `cases:\n  # The first.${char}  - {call: b, expect: denied}\n  - {call: a, expect: denied}\n`
+    const read = await readPolicyCases('p.test.yaml', bytes(text))
+    assert.ok('problems' in read)
+    assert.deepEqual(
+      read.problems.map(({ line, column }) => [line, column]),
+      [[2, 15]],
+    )
+  }
+})
+
 test('a case that says a name twice, or too large a number, is none: such a call is refused before any policy sees it', async () => {
   const text =
     '{"cases":[{"call":"a","expect":"allowed",\n"args":{"n":[{"m":9,"m":1}]}},\n{"call":"a","expect":"allowed","result":{"n":1,"n":2}},\n{"call":"a","expect":"allowed","args":{"n":[1e400]}}]}'
@@ -333,6 +345,18 @@ test('what a server lists twice is in its first policy once, and what no rule ca
     ],
   )
   assert.doesNotMatch(text, /only read\. /)
+})
+
+test('names of tools in a first policy end no line for any reader', async () => {
+  const char = '\u0085\u009b\u2028\u2029'
+  const text = suggestedPolicy('x', [
+    tool(`w${char}default: allow`),
+    tool(`r${char}default: allow`, { readOnlyHint: true }),
+  ])
+  assert.doesNotMatch(text, /(?!\n)[\p{Cc}\p{Zl}\p{Zp}]/u)
+  assert.equal(await formattedPolicy('p.yaml', bytes(text)), text)
+  const policy = await toolPolicyOf('p.yaml', bytes(text.replace('#"r', '"r')))
+  assert.deepEqual([...policy.tools.keys()], [`w${char}default: allow`, `r${char}default: allow`])
 })
 
 test('a server without tools, or with readers only, gets a policy as well', async () => {

@@ -48,7 +48,8 @@ test('texts hold every sign that JSON allows in them as it is', async () => {
   }
   const json = bytes(JSON.stringify(document))
   const formatted = await formattedPolicy('p.json', json)
-  const { text } = await convertedPolicy('p.yaml', bytes(stringify(document)), 'json')
+  const yaml = stringify(document).replace(/[\u0085\u2028]/g, (char) => escapes(char).slice(1, -1))
+  const { text } = await convertedPolicy('p.yaml', bytes(yaml), 'json')
   for (const one of [json, bytes(formatted), bytes(text ?? '')])
     assert.deepEqual(JSON.parse(String(one)), document)
   for (const one of [json, bytes(formatted), bytes(text ?? '')]) {
@@ -60,6 +61,37 @@ test('texts hold every sign that JSON allows in them as it is', async () => {
 /** Without the functions inside. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
+}
+
+test('what ends a line for some readers, or steers a terminal, is written as an escape in YAML', async () => {
+  const odd = ['\t', '\r', '\u007f', '\u0085', '\u009b', '\u2028', '\u2029']
+  const rules = odd.map((char): [string, object] => [
+    `a${char}b`,
+    { action: 'deny', reason: `${char}No ${char.repeat(3)}.\n` },
+  ])
+  const document = { version: '1', default: 'deny', tools: Object.fromEntries(rules) }
+  const converted = await convertedPolicy('p.json', bytes(JSON.stringify(document)), 'yaml')
+  const yaml = converted.text ?? assert.fail()
+  // As escapes they come from an author as well.
+  const authored = `version: "1"\n# \u009b\ndefault: deny\ntools:\n${rules
+    .map(([name, rule]) => `  ${escapes(name)}: ${escapes(rule)}\n`)
+    .join('')}`
+  const formatted = await formattedPolicy('p.yaml', bytes(authored))
+  assert.ok(formatted.includes('# \u009b\n'))
+  for (const text of [yaml, formatted.replace('# \u009b', '#')])
+    assert.doesNotMatch(text, /(?!\n)[\p{Cc}\p{Zl}\p{Zp}]/u)
+  for (const text of [yaml, formatted]) {
+    const { text: back } = await convertedPolicy('p.yaml', bytes(text), 'json')
+    assert.deepEqual(JSON.parse(back ?? ''), document)
+    assert.equal(await formattedPolicy('p.yaml', bytes(text)), text)
+  }
+})
+
+function escapes(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 test('names that YAML has other readings for are put in quotes', async () => {

@@ -1,4 +1,5 @@
 import { Document, Pair, Scalar, YAMLMap } from 'yaml'
+import { asWritten, withEscapes } from './yaml-scalars.ts'
 
 /** A tool as a server lists it. */
 export interface ListedTool {
@@ -23,7 +24,7 @@ What a tool is like is what the server says of itself: read it as a suggestion.
  */
 export function suggestedPolicy(server: string, listed: readonly ListedTool[]): string {
   const tools = nameable(listed)
-  const document = new Document(null, { schema: 'core' })
+  const document = new Document(null, { schema: 'core', customTags: asWritten })
   document.commentBefore = commented(HEADER)
   const map = new YAMLMap()
   map.items.push(
@@ -65,7 +66,7 @@ function commentedReaders(readers: readonly ListedTool[], isWithTools: boolean):
       ...described(tool)
         .split('\n')
         .map((line) => `${said}${line}`),
-      `${rule}${JSON.stringify(tool.name)}: {}`,
+      `${rule}${withEscapes(JSON.stringify(tool.name))}: {}`,
     ]),
     '',
   ].join('\n')

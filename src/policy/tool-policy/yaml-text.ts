@@ -1,7 +1,7 @@
 import { Document, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { tidyYaml } from './document-text.ts'
 import type { JsonNode } from './json-tree.ts'
-import { asWritten } from './yaml-numbers.ts'
+import { asWritten, needsEscapes } from './yaml-scalars.ts'
 import { isReadTwoWays, MERGE_KEY } from './yaml-tree.ts'
 
 /** A document as YAML. */
@@ -48,7 +48,7 @@ function yamlNode(node: JsonNode): YAMLMap | YAMLSeq | Scalar {
 
 function nameOf(key: string): Scalar {
   const scalar = new Scalar(key)
-  if (isReadTwoWays(key) || key === MERGE_KEY) scalar.type = 'QUOTE_DOUBLE'
+  if (isReadTwoWays(key) || key === MERGE_KEY || needsEscapes(key)) scalar.type = 'QUOTE_DOUBLE'
   return scalar
 }
 

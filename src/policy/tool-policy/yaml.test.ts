@@ -20,7 +20,7 @@ const decide = (policy: ToolPolicy, tool: string, args: object = {}) =>
 
 const HEAD = 'version: "1"\ndefault: deny\n'
 
-const doubtful: readonly [what: string, text: string, problem: string][] = [
+const doubtful: [what: string, text: string, problem: string][] = [
   ['an anchor', `${HEAD}hide: &a [x]`, '3:10 anchors are not allowed'],
   ['an alias', `${HEAD}hide: [*a]`, '3:8 aliases are not allowed; write it out'],
   ['an alias of an anchor', 'a: &a 1\nb: *a', '1:7 anchors are not allowed'],
@@ -71,10 +71,33 @@ const doubtful: readonly [what: string, text: string, problem: string][] = [
     '3:14 not all readers take this for a text; put it in quotes',
   ],
 ]
+for (const [char, code] of [
+  ['\r', '000d'],
+  ['\u0085', '0085'],
+  ['\u2028', '2028'],
+  ['\u2029', '2029'],
+] as const) {
+  const said = `a raw U+${code.toUpperCase()} ends a line for some readers only; take it out, or write \\u${code} in double quotes`
+  doubtful.push(
+    [
+      `U+${code} in a comment`,
+      `version: "1"\n# Denied.${char}default: deny\ntools: {}\n`,
+      `2:10 ${said}`,
+    ],
+    [`U+${code} in a plain text`, `${HEAD}description: a${char}b\n`, `3:15 ${said}`],
+    [`U+${code} in quotes`, `${HEAD}tools:\n  "a${char}b": {}\n`, `4:5 ${said}`],
+    [`U+${code} at the end`, `${HEAD}tools: {}${char}`, `3:10 ${said}`],
+  )
+}
 for (const [what, text, problem] of doubtful)
   test(`YAML that says two things is refused: ${what}`, async () => {
     assert.deepEqual(await problemsOf(text), [problem])
   })
+
+test('what ends a line for some readers is read where it is written as an escape', async () => {
+  const policy = await policyOf(`${HEAD}tools:\r\n  "a\\r\\u0085\\u2028\\u2029": {}\r\n`)
+  assert.deepEqual([...policy.tools.keys()], ['a\r\u0085\u2028\u2029'])
+})
 
 test('a name that stands there twice is refused, at the second', async () => {
   assert.deepEqual(await problemsOf(`${HEAD}tools:\n  a: {}\n  a: {}`), [
