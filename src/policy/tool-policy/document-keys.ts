@@ -51,8 +51,6 @@ export const RATE_LIMIT_KEYS = ['max', 'window'] as const
 
 export const COUNTER = /^[\w.:-]{1,100}$/
 export const CLASS_NAME = /^[a-z][a-z0-9_-]{0,63}$/
-/** Classes that catalogues know. */
-export const KNOWN_CLASSES = ['read', 'write', 'execute', 'destructive', 'financial'] as const
 /** Of a limit's window, in seconds: a year. */
 export const MAX_WINDOW = 31_536_000
 /** Digits behind the point of a cost. */

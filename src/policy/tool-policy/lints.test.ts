@@ -84,7 +84,31 @@ const policies: readonly [what: string, policy: object, warnings: readonly strin
     ["the tool is hidden by 'hide': its rule never counts"],
   ],
   ['a class nobody is in', { class: { odd: {} } }, ["'classes' has no tool of the class 'odd'"]],
-  ['a class catalogues know', { class: { read: {} } }, []],
+  [
+    'a class others know, and nobody is in',
+    { class: { destructive: { action: 'deny' } } },
+    ["'classes' has no tool of the class 'destructive'"],
+  ],
+  ['a class somebody is in', { classes: { read: ['t'] }, class: { read: {} } }, []],
+  [
+    'classes that conditions name and nobody is in',
+    {
+      classes: { read: ['t'] },
+      all_tools: {
+        deny_if: [
+          { conditions: [is('class', 'eq', 'Destructve')] },
+          { conditions: [{ any: [{ not: is('class', 'in', ['read', 'odd', 'odd']) }] }] },
+        ],
+        require: [{ conditions: [is('class', 'neq', 'write')] }],
+        approve_if: [{ conditions: [is('class', 'eq', 'read'), is('tool', 'eq', 'odd')] }],
+      },
+    },
+    [
+      "'classes' has no tool of the class 'Destructve'",
+      "'classes' has no tool of the class 'odd'",
+      "'classes' has no tool of the class 'write'",
+    ],
+  ],
   [
     'a shadow of nothing',
     { tools: { t: { action: 'shadow' } } },

@@ -1,7 +1,14 @@
 import { compareDecimals, decimalOf } from '../../core/decimal.ts'
 import { quoted } from '../quoted.ts'
-import { KNOWN_CLASSES } from './document-keys.ts'
-import type { Condition, Rule, SubjectPath, Test, ToolLimit, ToolPolicy } from './model.ts'
+import type {
+  Condition,
+  Operator,
+  Rule,
+  SubjectPath,
+  Test,
+  ToolLimit,
+  ToolPolicy,
+} from './model.ts'
 import { pointerStep } from './pointer-step.ts'
 
 /** Something that is allowed and perhaps not meant. */
@@ -20,25 +27,31 @@ export function lintsOf(policy: ToolPolicy): readonly Lint[] {
     ...policy.byClass.values(),
     ...policy.methods.values(),
   ]
+  const filled = new Set(policy.classes.values())
   return [
-    ...unreachableTools(policy),
+    ...unreachableTools(policy, filled),
     ...recordLints(policy),
-    ...rules.flatMap(rulesLints),
+    ...rules.flatMap((rule) => rulesLints(rule, filled)),
     ...counterLints(rules.flatMap(({ limits }) => limits)),
   ]
 }
 
-function unreachableTools({ hide, tools, byClass, classes }: ToolPolicy): readonly Lint[] {
+/** @param filled - classes that have a tool: nothing but the policy itself classifies tools */
+function unreachableTools(
+  { hide, tools, byClass }: ToolPolicy,
+  filled: ReadonlySet<string>,
+): readonly Lint[] {
   const lints: Lint[] = []
   for (const [name, { pointer, action }] of tools)
     if (action !== 'hide' && (hide.has(name) || hide.has('*')))
       lints.push({ pointer, problem: "the tool is hidden by 'hide': its rule never counts" })
-  const filled = new Set(classes.values())
-  const known: readonly string[] = KNOWN_CLASSES
   for (const [name, { pointer }] of byClass)
-    if (!filled.has(name) && !known.includes(name))
-      lints.push({ pointer, problem: `'classes' has no tool of the class ${quoted(name)}` })
+    if (!filled.has(name)) lints.push({ pointer, problem: emptyClass(name) })
   return lints
+}
+
+function emptyClass(name: string): string {
+  return `'classes' has no tool of the class ${quoted(name)}`
 }
 
 function recordLints({ recordSeconds, tools, byClass, methods }: ToolPolicy): readonly Lint[] {
@@ -51,7 +64,7 @@ function recordLints({ recordSeconds, tools, byClass, methods }: ToolPolicy): re
     }))
 }
 
-function rulesLints(rule: Rule): readonly Lint[] {
+function rulesLints(rule: Rule, filled: ReadonlySet<string>): readonly Lint[] {
   const { pointer, action, denyIf, require, approveIf, onResult, limits } = rule
   const lints: Lint[] = []
   const says = (at: string, problem: string): void => {
@@ -80,6 +93,8 @@ function rulesLints(rule: Rule): readonly Lint[] {
     if (isContradiction(clause.tests)) says(clause.pointer, 'its conditions are never met together')
     for (const problem of new Set(pathsOf(clause.tests).map(notFound)))
       if (problem !== null) says(clause.pointer, problem)
+    for (const name of new Set(classesIn(clause.tests)))
+      if (!filled.has(name)) says(clause.pointer, emptyClass(name))
     for (const root of rootsOf(clause.tests)) {
       if (root === 'client')
         says(clause.pointer, "clients name themselves: whoever wants to has another 'client'")
@@ -122,9 +137,22 @@ function rootsOf(tests: readonly Test[]): ReadonlySet<string> {
 }
 
 function pathsOf(tests: readonly Test[]): readonly SubjectPath[] {
+  return conditionsOf(tests).map(({ path }) => path)
+}
+
+function conditionsOf(tests: readonly Test[]): readonly Condition[] {
   return tests.flatMap((test) =>
-    test.kind === 'condition' ? [test.path] : test.kind === 'time' ? [] : pathsOf(test.tests),
+    test.kind === 'condition' ? [test] : test.kind === 'time' ? [] : conditionsOf(test.tests),
   )
+}
+
+const NAMING: ReadonlySet<Operator> = new Set(['eq', 'neq', 'in', 'not_in'])
+
+/** Classes that conditions name. */
+function classesIn(tests: readonly Test[]): readonly string[] {
+  return conditionsOf(tests)
+    .filter(({ path, op }) => path.root === 'class' && NAMING.has(op))
+    .flatMap(({ wanted }) => wanted.filter((one) => typeof one === 'string'))
 }
 
 /** What looks like a way into lists and is none. */
