@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, readFile, stat } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { unreadFile } from '../core/unread-file.ts'
@@ -31,10 +32,14 @@ export class PolicyFile {
     this.#lookLater()
   }
 
-  /** @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy */
+  /**
+   * Whatever is there is read to its end, a pipe as well; from then on regular files only.
+   *
+   * @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy
+   */
   static async open(file: string, log: Log): Promise<PolicyFile> {
     const state = await stateOf(file)
-    const { applied, warnings } = await read(file)
+    const { applied, warnings } = await read(file, (path) => readFile(path))
     warnOf(log, { file }, warnings)
     return new PolicyFile(file, state, applied, log)
   }
@@ -72,7 +77,7 @@ export class PolicyFile {
 
   async #readAgain(): Promise<void> {
     try {
-      const { applied: now, warnings } = await read(this.#file)
+      const { applied: now, warnings } = await read(this.#file, regularFile)
       const isMended = this.#isBroken
       this.#isBroken = false
       if (now.revision === this.#now.revision) {
@@ -105,18 +110,38 @@ async function stateOf(file: string): Promise<string | null> {
   }
 }
 
+/**
+ * What stands in a file that has an end: a pipe that took its place may have no writer, and would be waited for without
+ * one. It is looked at when it is open, so that nothing takes its place in between.
+ *
+ * @returns null for whatever is no regular file
+ */
+async function regularFile(file: string): Promise<Buffer | null> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    return (await handle.stat()).isFile() ? await handle.readFile() : null
+  } finally {
+    await handle.close()
+  }
+}
+
 async function read(
   file: string,
+  bytesOf: (file: string) => Promise<Buffer | null>,
 ): Promise<{ readonly applied: AppliedPolicy; readonly warnings: readonly PolicyProblem[] }> {
-  let bytes: Buffer
+  let bytes: Buffer | null
   try {
-    bytes = await readFile(file)
+    bytes = await bytesOf(file)
   } catch (cause) {
     throw new Fault('BAD_INPUT', unreadFile(file, cause), {
       cause,
       details: { field: '--policy' },
     })
   }
+  if (bytes === null)
+    throw new Fault('BAD_INPUT', `The file '${file}' cannot be read: it is no regular file.`, {
+      details: { field: '--policy' },
+    })
   const { policy, warnings } = await warnedPolicyOf(file, bytes)
   const revision = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
   return { applied: { name: file, policy, revision }, warnings }

@@ -1,0 +1,84 @@
+// What takes the place of the file of a policy while `sallyport wrap` judges by it.
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { sleep } from '../../src/core/time.ts'
+import { programMissing } from '../support/require.ts'
+import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
+import { LINE_SERVER, saidBy, startWrapped } from '../support/wrapped.ts'
+
+const { home, remove } = await temporaryHome()
+after(remove)
+
+const ALLOWS = '{"version":"1","default":"allow"}'
+const DENIES = '{"version":"1","default":"deny"}'
+
+test('what is no file in the place of a policy leaves the last one in force, and holds nothing up', {
+  skip: programMissing('mkfifo', 'apt-get install coreutils'),
+}, async () => {
+  const file = join(home, 'policy.json')
+  await writeFile(file, DENIES)
+  const wrapped = startWrapped(home, { flags: ['--policy', file] })
+  let calls = 0
+  const said = async (): Promise<string> => {
+    calls += 1
+    return saidBy(await wrapped.call(calls, 'echo', { text: 'a' }))
+  }
+  const told = (): number => wrapped.stderr().split('cannot be read: it is no regular file').length
+  assert.match(await said(), /^\[POLICY DENIED\]/)
+  for (const [what, put] of [
+    ['a pipe', () => execFileSync('mkfifo', [`${file}.new`])],
+    ['a folder', () => mkdir(`${file}.new`)],
+    ['a link to a device', () => symlink('/dev/zero', `${file}.new`)],
+  ] as const) {
+    const before = told()
+    await put()
+    await rm(file, { recursive: true })
+    await rename(`${file}.new`, file)
+    for (let waited = 0; waited < 5_000 && told() === before; waited += 50) await sleep(50)
+    assert.equal(told(), before + 1, what)
+    assert.match(await said(), /^\[POLICY DENIED\]/, what)
+  }
+  // It is looked at after all of them as before.
+  await writeFile(`${file}.new`, ALLOWS)
+  await rename(`${file}.new`, file)
+  let answer = ''
+  for (let waited = 0; waited < 5_000 && answer !== 'a'; waited += 100) {
+    answer = await said()
+    await sleep(100)
+  }
+  assert.equal(answer, 'a')
+  await rm(file)
+  execFileSync('mkfifo', [file])
+  const before = told()
+  for (let waited = 0; waited < 5_000 && told() === before; waited += 50) await sleep(50)
+  assert.equal(await Promise.race([wrapped.end(), sleep(5_000).then(() => 'still there')]), 0)
+})
+
+test('a policy may be what another process writes as this one starts', {
+  skip: programMissing('bash', 'apt-get install bash'),
+}, () => {
+  const call = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'echo', arguments: { text: 'a' } },
+  }
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    [
+      '-c',
+      'exec "$1" "$2" wrap --policy <(printf %s "$3") -- "$1" "$4"',
+      'bash',
+      process.execPath,
+      LAUNCHER,
+      DENIES,
+      LINE_SERVER,
+    ],
+    { env: homeEnvironment(home), input: `${JSON.stringify(call)}\n`, encoding: 'utf8' },
+  )
+  assert.match(stdout, /\[POLICY DENIED\]/, stderr)
+  assert.doesNotMatch(stderr, /last one stays/)
+})
