@@ -33,6 +33,7 @@ import { keptShortly, shownList } from './tool-list.ts'
 
 const PROGRESS = 'notifications/progress'
 const CANCELLED = 'notifications/cancelled'
+const TOOLS_CHANGED = 'notifications/tools/list_changed'
 const NOT_PASSED_ON = 'The message was not passed on.'
 const NO_PARAMS = { value: undefined, hasTwins: false, problem: null }
 
@@ -119,7 +120,7 @@ export class ServerWords {
               : this.#told(response, to, value, told.value, hasTwins),
           )
           .catch(failed)
-      const listed = isList ? this.#listed(to.asked.method, value) : value
+      const listed = isList ? this.#listed(to.asked.request, value) : value
       const telling = this.#told(response, to, value, listed, hasTwins)
       if (telling instanceof Promise) return telling.catch(failed)
     } catch (error) {
@@ -128,10 +129,11 @@ export class ServerWords {
     return undefined
   }
 
-  #listed(method: string, value: unknown): unknown {
+  #listed({ method, params }: Request, value: unknown): unknown {
     const { path, policiesNow } = this.#options
     const listed = shownList(method, value, path.isClosed ? null : policiesNow())
-    if (method === 'tools/list') path.tools.saw(value)
+    if (method === 'tools/list')
+      path.tools.saw(value, isObject(params?.value) ? params.value['cursor'] : undefined)
     return listed
   }
 
@@ -188,6 +190,7 @@ export class ServerWords {
         )
     }
     if (this.#isRefused(message)) return undefined
+    if (message.method === TOOLS_CHANGED) this.#options.path.tools.changed()
     try {
       const { params } = message
       const { value, hasTwins, problem } = params === null ? NO_PARAMS : judgedPart(message, params)
