@@ -10,6 +10,8 @@ import { warnOf } from './policy-warnings.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
 const LOOK_MS = 500
+/** So long nobody may have written to it before it is read: what is half written may be valid, and allow more. */
+const SETTLED_MS = 250
 
 /** A policy as it stands in a file. One that becomes invalid, or goes away, leaves the last valid one in place. */
 export class PolicyFile {
@@ -18,6 +20,8 @@ export class PolicyFile {
   #now: AppliedPolicy
   /** As the file stood before it was last read: what is saved from then on is found, also while it is being read. */
   #state: string | null
+  /** As it was seen last. */
+  #seen: string | null
   #timer: NodeJS.Timeout | null = null
   #isClosed = false
   /** Whether what stands in the file is not what holds. */
@@ -27,6 +31,7 @@ export class PolicyFile {
   private constructor(file: string, state: string | null, now: AppliedPolicy, log: Log) {
     this.#file = file
     this.#state = state
+    this.#seen = state
     this.#now = now
     this.#log = log
     this.#lookLater()
@@ -63,38 +68,44 @@ export class PolicyFile {
   }
 
   #lookLater(): void {
-    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#look(), LOOK_MS).unref()
+    if (this.#isClosed) return
+    const inMs = this.#seen === this.#state ? LOOK_MS : SETTLED_MS
+    this.#timer = setTimeout(() => void this.#look(), inMs).unref()
   }
 
   async #look(): Promise<void> {
     const state = await stateOf(this.#file)
-    if (state !== this.#state) {
-      this.#state = state
-      await this.#readAgain()
-    }
+    const isSettled = state === this.#seen
+    this.#seen = state
+    if (isSettled && state !== this.#state) await this.#readAgain(state)
     this.#lookLater()
   }
 
-  async #readAgain(): Promise<void> {
-    try {
-      const { applied: now, warnings } = await read(this.#file, regularFile)
-      const isMended = this.#isBroken
-      this.#isBroken = false
-      if (now.revision === this.#now.revision) {
-        if (isMended) this.#log.info('the policy is the one in force again', { file: this.#file })
-        return
-      }
-      this.#now = now
-      for (const listener of this.#listeners) listener()
-      this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
-      warnOf(this.#log, { file: this.#file }, warnings)
-    } catch (error) {
+  /** @param state as it stood before it is read: one that is written to meanwhile is read another time */
+  async #readAgain(state: string | null): Promise<void> {
+    const found = await read(this.#file, regularFile).catch((error: unknown) => ({ error }))
+    this.#seen = await stateOf(this.#file)
+    if (this.#seen !== state) return
+    this.#state = state
+    if ('error' in found) {
       this.#isBroken = true
-      const reason = error instanceof Fault ? error.message : 'it cannot be read'
+      const reason = found.error instanceof Fault ? found.error.message : 'it cannot be read'
       this.#log.error('the policy was changed and is not valid: the last one stays in force', {
         reason,
       })
+      return
     }
+    const { applied: now, warnings } = found
+    const isMended = this.#isBroken
+    this.#isBroken = false
+    if (now.revision === this.#now.revision) {
+      if (isMended) this.#log.info('the policy is the one in force again', { file: this.#file })
+      return
+    }
+    this.#now = now
+    for (const listener of this.#listeners) listener()
+    this.#log.info('the policy was read anew', { file: this.#file, revision: now.revision })
+    warnOf(this.#log, { file: this.#file }, warnings)
   }
 }
 

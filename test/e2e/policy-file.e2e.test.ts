@@ -1,7 +1,7 @@
 // What takes the place of the file of a policy while `sallyport wrap` judges by it.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
@@ -55,6 +55,33 @@ test('what is no file in the place of a policy leaves the last one in force, and
   const before = told()
   for (let waited = 0; waited < 5_000 && told() === before; waited += 50) await sleep(50)
   assert.equal(await Promise.race([wrapped.end(), sleep(5_000).then(() => 'still there')]), 0)
+})
+
+test('a policy that is written in pieces holds as a whole, though its beginning is a policy too', async () => {
+  const file = join(home, 'policy.yaml')
+  const head = 'version: "1"\ndefault: allow\n'
+  const rest = 'tools:\n  echo: {action: deny, reason: As a whole.}\n'
+  await writeFile(file, head + rest)
+  const wrapped = startWrapped(home, { flags: ['--policy', file] })
+  const said = async (id: number | string): Promise<string> =>
+    saidBy(await wrapped.call(id, 'echo', { text: 'a' }))
+  assert.match(await said(1), /As a whole/)
+  // As many programs write: what was there is cut off, and the new comes bit by bit.
+  const written = await open(file, 'w')
+  for (const [id, piece] of [...`${head}# More of it.\n`, rest].entries()) {
+    await written.write(piece)
+    await sleep(60)
+    if (id % 5 === 0) assert.match(await said(id + 2), /As a whole/)
+  }
+  await written.close()
+  for (let waited = 0; !wrapped.stderr().includes('read anew'); waited += 50) {
+    assert.ok(waited < 5_000, 'it was not read anew')
+    await sleep(50)
+  }
+  assert.match(await said('last'), /As a whole/)
+  assert.equal(wrapped.stderr().split('read anew').length, 2)
+  assert.doesNotMatch(wrapped.stderr(), /not valid/)
+  await wrapped.end()
 })
 
 test('a policy may be what another process writes as this one starts', {
