@@ -3,10 +3,11 @@ import type { LocalToken, TokenPort } from '../core/admin-port.ts'
 import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { GrantInfo } from '../core/grant-port.ts'
-import { EVERY_SERVER, type Origin } from '../core/identity-port.ts'
+import { type CallerStanding, EVERY_SERVER, type Origin } from '../core/identity-port.ts'
 import { type Caller, localAgent, principalName } from '../core/principals.ts'
-import { monotonicMs, systemClock } from '../core/time.ts'
+import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
 import type { Admitted, AdmittedToAll, Reach } from '../gateway/index.ts'
+import { earliest } from '../identity/index.ts'
 import type { ShownBearer } from '../mcp/index.ts'
 import { isLoopback } from './arrival.ts'
 import { proofOf } from './mcp-peer.ts'
@@ -15,6 +16,13 @@ import type { Stack } from './open-stack.ts'
 export interface GatewayPeerParts {
   readonly stack: Pick<Stack, 'db' | 'identity'>
   readonly tokens: Pick<TokenPort, 'verify' | 'list'>
+}
+
+/** Who came, as rules on tools know him. */
+interface Labelled {
+  readonly caller: Caller
+  /** When he counts no longer, even if nothing changes. */
+  readonly endsAt: EpochMs | null
 }
 
 type Shown = Omit<ShownBearer, 'vault'>
@@ -34,9 +42,9 @@ interface Came {
 
 /** @param now changes made in this process */
 function counts({ at, changes, admitted }: Came, now: number): boolean {
-  const endsAt = admitted.caller.access?.expiresAt ?? null
+  const { until } = admitted
   return (
-    changes === now && monotonicMs() - at < KEPT_MS && (endsAt === null || endsAt > systemClock())
+    changes === now && monotonicMs() - at < KEPT_MS && (until === null || until > systemClock())
   )
 }
 
@@ -50,7 +58,7 @@ export class GatewayPeers {
 
   readonly #came = new WeakMap<object, Came>()
 
-  readonly #labels = new WeakMap<Caller, { readonly at: number; readonly caller: Caller }>()
+  readonly #labels = new WeakMap<Caller, Labelled & { readonly at: number }>()
 
   constructor(parts: GatewayPeerParts) {
     this.#parts = parts
@@ -90,10 +98,12 @@ export class GatewayPeers {
         owner: `token:${token.id}`,
         grant: null,
         policies: [],
+        until: null,
       }
-    const caller = await this.#labelled(await this.#registered(shown, { server }))
-    const { id, policies } = await this.#grantOf(caller, server)
-    return { caller, owner: `grant:${id}`, grant: id, policies }
+    const { caller, endsAt } = await this.#labelled(await this.#registered(shown, { server }))
+    const { id, policies, expiresAt } = await this.#grantOf(caller, server)
+    const until = earliest(endsAt, expiresAt)
+    return { caller, owner: `grant:${id}`, grant: id, policies, until }
   }
 
   /** A bearer of this machine counts on it alone. */
@@ -114,32 +124,36 @@ export class GatewayPeers {
   }
 
   /** The same object while nothing of it changed: what is remembered of a caller is remembered by it. */
-  async #labelled(caller: Caller): Promise<Caller> {
+  async #labelled(caller: Caller): Promise<Labelled> {
     const known = this.#labels.get(caller)
     const now = monotonicMs()
-    if (known !== undefined && now - known.at < KEPT_MS) return known.caller
-    const { db, identity } = this.#parts.stack
-    const { labels = [] } = await db.read(async (reader) =>
-      identity.standing.standingOf(reader, caller, systemClock()),
-    )
+    if (known !== undefined && now - known.at < KEPT_MS) return known
+    const { labels = [], endsAt } = await this.#standing(caller)
     const isSame = known !== undefined && isDeepStrictEqual(known.caller.labels, labels)
-    const labelled = isSame ? known.caller : { ...caller, labels }
-    this.#labels.set(caller, { at: now, caller: labelled })
+    const labelled = { at: now, caller: isSame ? known.caller : { ...caller, labels }, endsAt }
+    this.#labels.set(caller, labelled)
     return labelled
+  }
+
+  /** @throws {Fault} `UNAUTHENTICATED` */
+  #standing(caller: Caller): Promise<CallerStanding> {
+    const { db, identity } = this.#parts.stack
+    return db.read(async (reader) => identity.standing.standingOf(reader, caller, systemClock()))
   }
 
   /** What the calls of somebody who was admitted are judged by now; null when he would not be any more. */
   async policiesOf(
     { caller, owner, grant }: Admitted,
     server: string,
-  ): Promise<readonly string[] | null> {
+  ): Promise<Pick<Admitted, 'policies' | 'until'> | null> {
     if (grant === null) {
       const tokens = await this.#parts.tokens.list()
-      return tokens.some(({ id }) => `token:${id}` === owner) ? [] : null
+      return tokens.some(({ id }) => `token:${id}` === owner) ? { policies: [], until: null } : null
     }
     try {
-      const now = await this.#read(caller, server)
-      return now.id === grant ? now.policies : null
+      const { id, policies, expiresAt } = await this.#read(caller, server)
+      if (id !== grant) return null
+      return { policies, until: earliest((await this.#standing(caller)).endsAt, expiresAt) }
     } catch (error) {
       if (error instanceof Fault && LOST.has(error.code)) return null
       throw error
@@ -159,14 +173,17 @@ export class GatewayPeers {
         owner: `token:${token.id}`,
         reaches: judgedServers(servers),
         passedOver: [],
+        until: null,
       }
-    const caller = await this.#labelled(await this.#registered(shown, { server: EVERY_SERVER }))
+    const { caller, endsAt } = await this.#labelled(
+      await this.#registered(shown, { server: EVERY_SERVER }),
+    )
     const { credential } = caller.access ?? {}
     return {
       caller,
       owner:
         credential?.kind === 'grant' ? `grant:${credential.id}` : principalName(caller.principal),
-      ...(await this.#reaches(caller, servers)),
+      ...(await this.#reaches(caller, servers, endsAt)),
     }
   }
 
@@ -175,22 +192,24 @@ export class GatewayPeers {
     admitted: AdmittedToAll,
     servers: readonly ServerInfo[],
   ): Promise<AdmittedToAll> {
-    const reaches = await this.reachesOf(admitted, servers)
-    if (reaches === null) throw new Fault('UNAUTHENTICATED', 'This caller no longer counts.')
-    return { ...admitted, reaches }
+    const now = await this.reachesOf(admitted, servers)
+    if (now === null) throw new Fault('UNAUTHENTICATED', 'This caller no longer counts.')
+    return { ...admitted, ...now }
   }
 
   /** What somebody who was admitted may reach now; null when he would not be any more. */
   async reachesOf(
     { caller, owner }: AdmittedToAll,
     servers: readonly ServerInfo[],
-  ): Promise<readonly Reach[] | null> {
+  ): Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'> | null> {
     if (owner.startsWith('token:')) {
       const tokens = await this.#parts.tokens.list()
-      return tokens.some(({ id }) => `token:${id}` === owner) ? judgedServers(servers) : null
+      return tokens.some(({ id }) => `token:${id}` === owner)
+        ? { reaches: judgedServers(servers), passedOver: [], until: null }
+        : null
     }
     try {
-      return (await this.#reaches(caller, servers)).reaches
+      return await this.#reaches(caller, servers, (await this.#standing(caller)).endsAt)
     } catch (error) {
       if (error instanceof Fault && LOST.has(error.code)) return null
       throw error
@@ -200,7 +219,8 @@ export class GatewayPeers {
   async #reaches(
     caller: Caller,
     servers: readonly ServerInfo[],
-  ): Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver'>> {
+    endsAt: EpochMs | null,
+  ): Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'>> {
     const isOne = caller.access?.credential.kind === 'grant'
     const grants = isOne
       ? [await this.#parts.stack.identity.grants.held(caller)]
@@ -218,7 +238,8 @@ export class GatewayPeers {
         })
       else reaches.push({ server, grant: grant.id, policies: grant.policies })
     }
-    return { reaches, passedOver }
+    const until = earliest(endsAt, ...grants.map(({ expiresAt }) => expiresAt))
+    return { reaches, passedOver, until }
   }
 
   #grantOf(caller: Caller, server: string): Promise<GrantInfo> {

@@ -22,6 +22,8 @@ export interface CallerStanding {
   readonly environment: string | null
   /** Of agents, for rules on tools. */
   readonly labels?: readonly string[]
+  /** When it counts no longer, even if nothing changes: the end of who it is, or of what was shown. */
+  readonly endsAt: EpochMs | null
 }
 
 /** What the vault asks of identity inside its own transactions, so that a revocation that committed first wins. */

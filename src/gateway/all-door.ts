@@ -349,6 +349,7 @@ export class AllDoor {
     pending.event(told('notifications/subscriptions/acknowledged', { notifications }))
     const changes = new ChangeNotices(pending)
     this.#opens.listen(open, (left) => response.once('close', left), {
+      admitted,
       way: null,
       tell: (notice) => {
         if (notice === null) pending.touch()
@@ -366,6 +367,7 @@ export class AllDoor {
     stream.attach(response, {}, null)
     const changes = new ChangeNotices(stream)
     this.#opens.listen(open, (left) => response.once('close', left), {
+      admitted: open.words === null ? open.admitted : null,
       way: stream,
       tell: (notice) => {
         if (notice === null) stream.touch()

@@ -3,7 +3,7 @@ import { jsonDigest } from '../core/canonical-json.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { monotonicMs } from '../core/time.ts'
+import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
 import { KINDS } from './all-lists.ts'
 import type { AllMember, MemberOptions, Way } from './all-member.ts'
 import {
@@ -27,6 +27,8 @@ export interface AdmittedToAll {
   readonly reaches: readonly Reach[]
   /** Servers that he may reach in more ways than one, and so in none here. */
   readonly passedOver: readonly PassedOver[]
+  /** When some of that counts no longer, even if nothing changes, as far as is known. */
+  readonly until: EpochMs | null
   /** Digest of the one message that another process let him in for. */
   readonly sentOn?: string
 }
@@ -36,12 +38,16 @@ export interface AllOpensOptions {
   readonly servers: KnownServers
   readonly log: Log
   readonly partsOf: (admitted: AdmittedToAll, reach: () => Reach) => MemberParts
-  /** What somebody may reach as of now; null when he no longer counts. */
-  readonly reachesOf: (admitted: AdmittedToAll) => Promise<readonly Reach[] | null>
+  /** What somebody may reach as of now, and until when; null when he no longer counts. */
+  readonly reachesOf: (
+    admitted: AdmittedToAll,
+  ) => Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'> | null>
 }
 
 /** A connection on which somebody waits to be told. */
 export interface Listening {
+  /** With what he came; null in a session, whose client may come with something else later. */
+  admitted: AdmittedToAll | null
   /** @param notice null: that the connection is not dead */
   readonly tell: (notice: AllNotice | null) => void
   /** For what servers ask and say of a session; null where there is none. */
@@ -66,11 +72,15 @@ export interface Open {
   judgedBy: string
   /** Monotonic milliseconds. */
   lastUsed: number
+  /** Nobody finds it any more. */
+  isOver: boolean
 }
 
 const TOUCH_MS = 15_000
 /** How exactly the idle time of a server is kept. */
 const LOOK_MS = 1_000
+/** How exactly it is kept when rights end by themselves: that is no change of the store, which would tell of it. */
+const ENDS_MS = 500
 /** For how long resources are listened to while nobody is there who could be told. */
 const UNHEARD_MS = 5 * 60_000
 /** A session is remembered longer than its servers run. */
@@ -95,8 +105,9 @@ export class AllOpens {
     this.#timers = [
       setInterval(() => this.#touch(), TOUCH_MS).unref(),
       setInterval(() => this.#endIdle(), LOOK_MS).unref(),
+      setInterval(() => void this.#judgedAnew(hasEnded), ENDS_MS).unref(),
     ]
-    this.#endView = options.view.onChange(() => void this.#changed())
+    this.#endView = options.view.onChange(() => void this.#judgedAnew(() => true))
   }
 
   close(): void {
@@ -149,7 +160,12 @@ export class AllOpens {
   }
 
   /** @param onClose told when nobody is there any more */
-  listen({ listening }: Open, onClose: (left: () => void) => void, one: Listening): void {
+  listen(open: Open, onClose: (left: () => void) => void, one: Listening): void {
+    const { listening } = open
+    if (open.isOver) {
+      one.end()
+      return
+    }
     listening.add(one)
     onClose(() => listening.delete(one))
     if (listening.size <= MAX_LISTENING) return
@@ -198,6 +214,7 @@ export class AllOpens {
       reached: reachedOf(reaches),
       judgedBy: this.#judgedBy(reaches),
       lastUsed: monotonicMs(),
+      isOver: false,
     }
     this.#open.set(key, open)
     return open
@@ -225,39 +242,69 @@ export class AllOpens {
   #endIdle(): void {
     const now = monotonicMs()
     const { servers } = this.#options
-    for (const [key, { all, listening, listened, words, lastUsed }] of this.#open) {
+    for (const [key, open] of this.#open) {
+      const { all, listening, listened, words, lastUsed } = open
       if (listening.size === 0 && lastUsed < now - UNHEARD_MS) {
         for (const uri of listened) all.unsubscribe(uri)
         listened.clear()
       }
       all.endIdle((server) => now - servers.idleMs(server))
       const keptMs = words === null ? TOUCH_MS : SESSION_MS
-      if (all.size + listening.size === 0 && lastUsed <= now - keptMs) this.#open.delete(key)
+      if (all.size + listening.size === 0 && lastUsed <= now - keptMs) this.#forget(key, open)
     }
   }
 
-  async #changed(): Promise<void> {
-    for (const [key, open] of this.#open) {
+  /** Rights changed, or ended by themselves. @param isDue of whom it is looked at what he may reach now */
+  async #judgedAnew(isDue: (admitted: AdmittedToAll) => boolean): Promise<void> {
+    for (const [key, open] of this.#open)
       try {
-        const reaches = await this.#options.reachesOf(open.admitted)
-        if (reaches === null) {
-          this.#end(key)
-          continue
-        }
-        open.all.reach(reaches)
-        const reached = reachedOf(reaches)
-        const judgedBy = this.#judgedBy(reaches)
-        const hasOthers = reached !== open.reached
-        if (!hasOthers && judgedBy === open.judgedBy) continue
-        open.reached = reached
-        open.judgedBy = judgedBy
-        // Policies take out tools and nothing else.
-        for (const method of hasOthers ? LISTS_CHANGED : [KINDS.tools.changed])
-          for (const one of open.listening) one.tell({ method, uri: null })
+        for (const one of open.listening) await this.#listenerJudged(one, open, isDue)
+        if (isDue(open.admitted)) await this.#openJudged(key, open)
       } catch (error) {
         this.#options.log.warn('a caller could not be judged anew', { error: asFault(error).code })
       }
+  }
+
+  /** Whoever shares what is open with others ends when what he came with does, not when theirs does. */
+  async #listenerJudged(
+    one: Listening,
+    { admitted: last, listening }: Open,
+    isDue: (admitted: AdmittedToAll) => boolean,
+  ): Promise<void> {
+    const { admitted } = one
+    if (admitted === null || admitted.caller === last.caller || !isDue(admitted)) return
+    const now = await this.#options.reachesOf(admitted)
+    one.admitted = { ...admitted, ...now }
+    if (now === null && listening.delete(one)) one.end()
+  }
+
+  async #openJudged(key: string, open: Open): Promise<void> {
+    const { admitted } = open
+    const now = await this.#options.reachesOf(admitted)
+    // With what he came meanwhile is something else.
+    if (open.admitted.caller !== admitted.caller) return this.#openJudged(key, open)
+    if (open.isOver) return undefined
+    if (now === null) {
+      const other = dropLast(open)
+      if (other === null) {
+        this.#end(key)
+        return undefined
+      }
+      open.admitted = other
+      return this.#openJudged(key, open)
     }
+    open.admitted = { ...admitted, ...now }
+    const { reaches } = now
+    open.all.reach(reaches)
+    const reached = reachedOf(reaches)
+    const judgedBy = this.#judgedBy(reaches)
+    const hasOthers = reached !== open.reached
+    if (!hasOthers && judgedBy === open.judgedBy) return undefined
+    open.reached = reached
+    open.judgedBy = judgedBy
+    // Policies take out tools and nothing else.
+    for (const method of hasOthers ? LISTS_CHANGED : [KINDS.tools.changed])
+      for (const one of open.listening) one.tell({ method, uri: null })
   }
 
   #judgedBy(reaches: readonly Reach[]): string {
@@ -273,11 +320,29 @@ export class AllOpens {
   #end(key: string): boolean {
     const open = this.#open.get(key)
     if (open === undefined) return false
-    this.#open.delete(key)
+    this.#forget(key, open)
     for (const one of open.listening) one.end()
     open.all.close()
     return true
   }
+
+  #forget(key: string, open: Open): void {
+    open.isOver = true
+    this.#open.delete(key)
+  }
+}
+
+function hasEnded({ until }: AdmittedToAll): boolean {
+  return until !== null && until <= systemClock()
+}
+
+/** Ends who listens with what was shown last. @returns what one of the others came with, or null when there is none */
+function dropLast({ admitted: last, listening }: Open): AdmittedToAll | null {
+  let other: AdmittedToAll | null = null
+  for (const one of listening)
+    if (one.admitted !== null && one.admitted.caller !== last.caller) other = one.admitted
+    else if (listening.delete(one)) one.end()
+  return other
 }
 
 function reachedOf(reaches: readonly Reach[]): string {

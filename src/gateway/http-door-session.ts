@@ -12,7 +12,7 @@ import {
 import { OPEN_ID } from './batch.ts'
 import { EventStream, eventPlace } from './event-stream.ts'
 import type { DoorResponse, Taken } from './http-request.ts'
-import type { Held } from './http-standings.ts'
+import type { Admitted, Held } from './http-standings.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
@@ -88,6 +88,15 @@ export class DoorSession {
       toServer: (text, message) => this.#upstream?.send(text, message),
       onCancelled: (idKey) => this.#withdrawn(idKey),
     })
+  }
+
+  /** With what its client came last. */
+  get admitted(): Admitted {
+    return this.held.admitted
+  }
+
+  set admitted(admitted: Admitted) {
+    this.held.admitted = admitted
   }
 
   get isOver(): boolean {

@@ -4,7 +4,7 @@ import { Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { monotonicMs } from '../core/time.ts'
+import { monotonicMs, systemClock } from '../core/time.ts'
 import {
   errorAnswer,
   type Frames,
@@ -76,8 +76,11 @@ export interface HttpDoorOptions {
   readonly tasks?: MadeTasks
   /** How the server is reached. */
   readonly upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream
-  /** Policies of a grant as of now; null when it no longer counts. */
-  readonly policiesOf: (admitted: Admitted, server: string) => Promise<readonly string[] | null>
+  /** Policies of a grant as of now, and until when; null when it, or who came with it, no longer counts. */
+  readonly policiesOf: (
+    admitted: Admitted,
+    server: string,
+  ) => Promise<Pick<Admitted, 'policies' | 'until'> | null>
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
@@ -95,6 +98,8 @@ export interface Knock extends KnockOf<Admitted> {
 const TOUCH_MS = 15_000
 /** How exactly the idle time of a server is kept. */
 const LOOK_MS = 1_000
+/** How exactly it is kept when rights end by themselves: that is no change of the store, which would tell of it. */
+const ENDS_MS = 500
 /** Of all callers together: each may be a process. */
 const MAX_SESSIONS = 256
 /** Of one grant; beyond that its own idle ones give way, never somebody else's. */
@@ -126,6 +131,7 @@ export class HttpDoor {
     this.#timers = [
       setInterval(() => this.#touch(), TOUCH_MS).unref(),
       setInterval(() => this.#endIdle(), LOOK_MS).unref(),
+      setInterval(() => void this.#endExpired(), ENDS_MS).unref(),
     ]
     this.#endView = options.view.onChange(() => void this.#changed())
   }
@@ -413,11 +419,12 @@ export class HttpDoor {
   #alone(
     request: DoorRequest,
     posted: Posted,
-    { caller }: Admitted,
+    admitted: Admitted,
     { held, policiesNow, inspection, path }: Standing,
     shared: SharedUpstream,
   ): void | Promise<void> {
     const { message, response, frame, takesStream, prefersStream } = posted
+    const { caller } = admitted
     const refusal = modernProblem(request, message, shared.tools, policiesNow)
     if (refusal !== null) {
       sendJson(response, 400, refusal)
@@ -430,6 +437,7 @@ export class HttpDoor {
       takesStream,
       prefersStream,
       caller,
+      admitted,
       policiesNow,
       inspection,
       path,
@@ -447,7 +455,7 @@ export class HttpDoor {
   }
 
   #cameBackTo(session: DoorSession, admitted: Admitted): void {
-    session.held.admitted = admitted
+    session.admitted = admitted
     session.held.named = admitted.policies
   }
 
@@ -479,6 +487,15 @@ export class HttpDoor {
     this.#shared.endIdle((server) => this.#idleBefore(server))
   }
 
+  /** Rights that end by themselves are over for what was opened with them, too. */
+  async #endExpired(): Promise<void> {
+    const now = systemClock()
+    for (const one of this.#here.all()) {
+      const { until } = one.admitted
+      if (until !== null && until <= now && this.#here.has(one)) await this.#judgedAnew(one)
+    }
+  }
+
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
   async #changed(): Promise<void> {
     const seen = new Set<object>()
@@ -495,12 +512,15 @@ export class HttpDoor {
 
   async #judgedAnew(one: DoorSession | ModernRequest): Promise<void> {
     const { policiesOf, log } = this.#options
-    const { held } = one
-    const { server, admitted } = held
+    const { held, admitted } = one
+    const { server } = held
     try {
-      const named = await policiesOf(admitted, server.name)
-      if (named !== null && this.#isThere(server.name, server.createdAt)) {
-        held.named = named
+      const now = await policiesOf(admitted, server.name)
+      // With what it came meanwhile is something else.
+      if (one.admitted.caller !== admitted.caller) return await this.#judgedAnew(one)
+      if (now !== null && this.#isThere(server.name, server.createdAt)) {
+        one.admitted = { ...admitted, ...now }
+        held.named = now.policies
         one.policiesChanged()
       } else if (one instanceof ModernRequest) one.drop()
       else this.#end(one)

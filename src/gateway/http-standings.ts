@@ -1,5 +1,6 @@
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Caller } from '../core/principals.ts'
+import type { EpochMs } from '../core/time.ts'
 import type { PoliciesNow } from './applied-policies.ts'
 import type { CallPath } from './call-path.ts'
 import type { HttpDoorOptions } from './http-door.ts'
@@ -17,6 +18,8 @@ export interface Admitted {
   /** Id of the grant, or null for the local agent. */
   readonly grant: string | null
   readonly policies: readonly string[]
+  /** When he counts no longer, even if nothing changes, as far as is known. */
+  readonly until: EpochMs | null
   /** SHA-256 of the body, in Base64url, where another process let it in and sent it here: then it is this one's to answer. */
   readonly sentOn?: string
 }

@@ -2,7 +2,7 @@ import { asFault } from '../core/faults.ts'
 import { toldTo } from '../core/told.ts'
 import { errorAnswer, RPC_ERRORS } from '../mcp/wire/index.ts'
 import { type Posted, unopened } from './http-door-session.ts'
-import type { Held } from './http-standings.ts'
+import type { Admitted, Held } from './http-standings.ts'
 import { ListNotices } from './list-notices.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
@@ -11,6 +11,7 @@ import type { SharedUpstream, Sharer, SharerEars } from './shared-upstream.ts'
 
 export interface ModernRequestOptions extends Posted, Omit<RelayOptions, 'toClient' | 'toServer'> {
   readonly held: Held
+  readonly admitted: Admitted
   /** Called once, when it is answered or given up. */
   readonly onOver: () => void
 }
@@ -20,6 +21,8 @@ const NO_HEADERS: Readonly<Record<string, string>> = {}
 /** One request of the revisions without sessions: its connection is its stream, and closing it cancels. */
 export class ModernRequest {
   readonly held: Held
+  /** With what it came, whatever else its owner comes with. */
+  admitted: Admitted
   /** Among all that are open. */
   place = -1
   readonly #options: ModernRequestOptions
@@ -33,6 +36,7 @@ export class ModernRequest {
   constructor(options: ModernRequestOptions) {
     this.#options = options
     this.held = options.held
+    this.admitted = options.admitted
     const { message, response, takesStream, prefersStream } = options
     const { caller, path, inspection, policiesNow, log } = options
     this.#notices = ListNotices.areFor(message) ? new ListNotices(policiesNow) : null

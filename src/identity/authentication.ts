@@ -190,7 +190,7 @@ export class Authentication implements AuthenticationPort {
     const askedAt = monotonicMs()
     const judged = await this.#parts.db.read((reader) => this.#judge(reader, caller))
     if ('by' in judged) return judged.by
-    if (hasEnded(judged.endsAt, this.#parts.clock())) return 'expired'
+    if (hasEnded(judged.standing.endsAt, this.#parts.clock())) return 'expired'
     verified.confirmedAt = askedAt
     verified.confirmedChanges = changes
     return null

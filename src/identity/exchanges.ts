@@ -127,7 +127,8 @@ export class Exchanges {
     const standings = this.#parts.standing.atRevision(await rightsRevision(tx))
     const judged = await standings.judge(tx, caller)
     if ('by' in judged) return { value: { by: judged.by, caller }, record: null }
-    if (hasEnded(judged.endsAt, at)) return { value: { by: 'expired', caller }, record: null }
+    if (hasEnded(judged.standing.endsAt, at))
+      return { value: { by: 'expired', caller }, record: null }
     const { key, rows } = await this.#parts.signingKeys.signing(tx, at)
     const own = epochMs(at + row.token_ttl * 1000)
     const claims: TokenClaims = {
@@ -139,7 +140,7 @@ export class Exchanges {
       keyId,
       boundTo,
       issuedAt: at,
-      expiresAt: earliest(own, judged.endsAt) ?? own,
+      expiresAt: earliest(own, judged.standing.endsAt) ?? own,
     }
     return {
       value: { row, claims, key },

@@ -21,4 +21,4 @@ export {
 } from './identity-rows.ts'
 export { AUDIENCE, issuerOf } from './issuer.ts'
 export type { People } from './people.ts'
-export { Standing } from './standing.ts'
+export { earliest, Standing } from './standing.ts'

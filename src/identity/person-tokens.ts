@@ -102,7 +102,7 @@ export class PersonTokens {
       },
     }
     const judged = await standing.atRevision(await rightsRevision(tx)).judge(tx, caller)
-    if (user === null || 'by' in judged || hasEnded(judged.endsAt, at))
+    if (user === null || 'by' in judged || hasEnded(judged.standing.endsAt, at))
       return { value: { refused: unauthenticated() }, record: null }
     const { key, rows } = await signingKeys.signing(tx, at)
     const own = epochMs(at + LIFE_MS)
@@ -115,7 +115,7 @@ export class PersonTokens {
       keyId: heldId,
       boundTo: null,
       issuedAt: at,
-      expiresAt: earliest(own, judged.endsAt) ?? own,
+      expiresAt: earliest(own, judged.standing.endsAt) ?? own,
     }
     return {
       value: { user, claims, key },

@@ -154,7 +154,7 @@ export class Sessions {
     if (user === null) return null
     const caller = callerOfSession(row, browser.address)
     const judged = await standing.atRevision(await rightsRevision(reader)).judge(reader, caller)
-    return 'by' in judged || hasEnded(judged.endsAt, at) ? null : { row, user, caller }
+    return 'by' in judged || hasEnded(judged.standing.endsAt, at) ? null : { row, user, caller }
   }
 
   async #noteSeen(tx: Tx, caller: Caller, id: string, at: EpochMs): Promise<Settled<null>> {

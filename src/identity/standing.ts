@@ -18,9 +18,7 @@ import { sessionEnd } from './people-rows.ts'
 import type { RefusedBy } from './refused.ts'
 
 /** Whether a credential counts as of one revision of the rights; time alone is judged anew each time. */
-export type Judged =
-  | { readonly standing: CallerStanding; readonly endsAt: EpochMs | null }
-  | { readonly by: RefusedBy }
+export type Judged = { readonly standing: CallerStanding } | { readonly by: RefusedBy }
 
 const USER_CREDENTIALS: ReadonlySet<Access['credential']['kind']> = new Set([
   'user-key',
@@ -95,8 +93,10 @@ export class StandingOfRevision implements StandingAt {
   /** As `standingOf`, with the reason of a refusal for the audit. */
   async judge(reader: Reader, { principal, access }: Caller): Promise<Judged> {
     if (access === undefined || !isRegistered(principal)) return { by: 'unknown' }
-    const { kind, id, keyId } = access.credential
-    const name = `${principal.kind} ${principal.id} ${kind} ${id} ${keyId}`
+    const { expiresAt, credential } = access
+    const { kind, id, keyId } = credential
+    // A token is judged before it is made, when its end is not known yet.
+    const name = `${principal.kind} ${principal.id} ${kind} ${id} ${keyId} ${expiresAt}`
     let judged = this.#byCredential.get(name)
     if (judged === undefined) {
       judged = await this.#judge(reader, principal, access)
@@ -113,7 +113,7 @@ export class StandingOfRevision implements StandingAt {
     at: EpochMs,
   ): Promise<CallerStanding | null> {
     const judged = await this.#judge(reader, principal, null)
-    return 'by' in judged || hasEnded(judged.endsAt, at) ? null : judged.standing
+    return 'by' in judged || hasEnded(judged.standing.endsAt, at) ? null : judged.standing
   }
 
   frozen(reader: Reader): ReadonlySet<string> | Promise<ReadonlySet<string>> {
@@ -152,11 +152,6 @@ export class StandingOfRevision implements StandingAt {
     const by = await this.#agentProblem(reader, row, access, frozen)
     if (by !== null) return { by }
     return {
-      endsAt: earliest(
-        access?.expiresAt ?? null,
-        row.expires_at,
-        isOfKey(row, access) ? row.key_expires_at : null,
-      ),
       standing: {
         type: 'agent',
         orgId,
@@ -165,6 +160,11 @@ export class StandingOfRevision implements StandingAt {
         role: null,
         environment: row.environment,
         labels: listOf(row.labels) ?? [],
+        endsAt: earliest(
+          access?.expiresAt ?? null,
+          row.expires_at,
+          isOfKey(row, access) ? row.key_expires_at : null,
+        ),
       },
     }
   }
@@ -205,7 +205,7 @@ export class StandingOfRevision implements StandingAt {
     const user = await this.#tables.users.get(reader, 'id = ?', [id])
     if (user === null) return { by: 'deleted' }
     if (user.state !== 'active') return { by: 'disabled' }
-    if (access === null) return { endsAt: null, standing: userStanding(orgId, user.role) }
+    if (access === null) return { standing: userStanding(orgId, user.role, null) }
     const { kind, id: shownId, keyId } = access.credential
     if (kind === 'token' && (await this.#isEnded(reader, shownId))) return { by: 'revoked' }
     // A token lives with what it was changed for: a key, or the session of the password.
@@ -216,8 +216,11 @@ export class StandingOfRevision implements StandingAt {
     if (session !== null)
       return session.user_id === user.id && (session.via === 'token') === (kind === 'token')
         ? {
-            endsAt: earliest(access.expiresAt, sessionEnd(session)),
-            standing: userStanding(orgId, user.role),
+            standing: userStanding(
+              orgId,
+              user.role,
+              earliest(access.expiresAt, sessionEnd(session)),
+            ),
           }
         : { by: 'unknown' }
     if (kind === 'session') return { by: 'revoked' }
@@ -225,9 +228,8 @@ export class StandingOfRevision implements StandingAt {
     if (key === null || key.user_id !== user.id) return { by: 'deleted' }
     if (key.revoked_at !== null) return { by: 'revoked' }
     return {
-      endsAt: earliest(access.expiresAt, key.expires_at),
       standing: {
-        ...userStanding(orgId, user.role),
+        ...userStanding(orgId, user.role, earliest(access.expiresAt, key.expires_at)),
         vaultIds: access.vaultIds,
         scopes: scopesOf(listOf(key.scopes), access.scopes),
       },
@@ -248,7 +250,7 @@ function isOfKey(row: AgentRow, access: Access | null): boolean {
 
 /** @throws {Fault} `UNAUTHENTICATED` */
 function counted(judged: Judged, at: EpochMs): CallerStanding {
-  if ('by' in judged || hasEnded(judged.endsAt, at)) throw unauthenticated()
+  if ('by' in judged || hasEnded(judged.standing.endsAt, at)) throw unauthenticated()
   return judged.standing
 }
 
@@ -271,8 +273,12 @@ function bothOf(
   return own.filter((id) => other.includes(id))
 }
 
-function userStanding(orgId: OrgId, role: CallerStanding['role']): CallerStanding {
-  return { type: 'user', orgId, vaultIds: null, scopes: [], role, environment: null }
+function userStanding(
+  orgId: OrgId,
+  role: CallerStanding['role'],
+  endsAt: EpochMs | null,
+): CallerStanding {
+  return { type: 'user', orgId, vaultIds: null, scopes: [], role, environment: null, endsAt }
 }
 
 /** Every list that narrows, once. */

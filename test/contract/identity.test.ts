@@ -110,6 +110,7 @@ for (const store of [SQLITE, POSTGRES]) {
         role: null,
         environment: 'production',
         labels: ['build', 'ci'],
+        endsAt: T0 + 900_000,
       })
       assert.equal(standing, await standingOf(vault, caller, clock()), 'the same object')
       assert.deepEqual((await agents.get(caller, made.agent.id)).name, 'builder')

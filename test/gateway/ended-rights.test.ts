@@ -1,0 +1,178 @@
+// Rights that end by themselves, with nothing changed in the store: what was opened with them ends within a second.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type EpochMs, epochMs, sleep, systemClock } from '../../src/core/time.ts'
+import { type EventReader, readEvents } from '../support/event-reader.ts'
+import { ORIGIN } from '../support/identity.ts'
+import { HELLO, nodeServer, openDoor } from '../support/mcp-door.ts'
+import { openTestVault, PERSON } from '../support/vault.ts'
+import { LINE_SERVER } from '../support/wrapped.ts'
+
+/** How far the clock of the vault is behind, so that what it makes ends sooner. */
+let behindMs = 0
+const clock = (): EpochMs => epochMs(systemClock() - behindMs)
+const { vault, door, servers, policies } = await openDoor(await openTestVault({ clock }))
+const { agents, authentication, grants } = vault.identity
+await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+const SERVERS = ['grant', 'agent', 'key', 'token', 'reached', 'shared', 'moved'] as const
+type Name = (typeof SERVERS)[number]
+const logOf = (server: Name): string => join(vault.home, `${server}.log`)
+for (const name of SERVERS) await servers.add(PERSON, name, nodeServer(LINE_SERVER, logOf(name)))
+
+interface Ends {
+  readonly grant?: EpochMs
+  readonly agent?: EpochMs
+  readonly key?: EpochMs
+}
+
+async function granted(server: Name, ends: Ends = {}) {
+  const { agent, key } = await agents.create(PERSON, {
+    name: `of-${server}`,
+    tokenTtlSeconds: 60,
+    expiresAt: ends.agent ?? null,
+    keyExpiresAt: ends.key ?? null,
+  })
+  const { bearer } = await grants.create(PERSON, agent.id, {
+    label: 'laptop',
+    server,
+    policies: ['open'],
+    expiresAt: ends.grant ?? null,
+  })
+  const token = async (end: EpochMs): Promise<string> => {
+    behindMs = systemClock() + 60_000 - end
+    const { token: made } = await authentication.exchange(key.reveal(), null, ORIGIN)
+    behindMs = 0
+    return made.reveal()
+  }
+  return { agent, key: key.reveal(), bearer: bearer.reveal(), token }
+}
+
+const bearing = (bearer: string) => ({ Authorization: `Bearer ${bearer}` })
+
+/** The stream of a session, whose server was started. */
+async function session(path: string, bearer: string): Promise<EventReader> {
+  const hello = await door.post(HELLO, bearing(bearer), path)
+  await hello.text()
+  const id = hello.headers.get('mcp-session-id') ?? assert.fail()
+  const headers = { ...bearing(bearer), 'Mcp-Session-Id': id }
+  await (await door.post({ jsonrpc: '2.0', id: 2, method: 'tools/list' }, headers, path)).text()
+  const stream = { headers: { ...headers, Accept: 'text/event-stream' } }
+  return readEvents(await fetch(door.baseUrl + path, stream))
+}
+
+/** The stream of a request that is told of changes. */
+async function listener(path: string, bearer: string): Promise<EventReader> {
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const params = { notifications: { toolsListChanged: true }, _meta }
+  const method = 'subscriptions/listen'
+  const headers = {
+    ...bearing(bearer),
+    'MCP-Protocol-Version': '2026-07-28',
+    'Mcp-Method': method,
+  }
+  const events = readEvents(
+    await door.post({ jsonrpc: '2.0', id: 1, method, params }, headers, path),
+  )
+  await events.next()
+  return events
+}
+
+/** A token ends with a whole second. */
+const soon = (): EpochMs => epochMs(Math.ceil(systemClock() / 1_000) * 1_000 + 2_000)
+
+/** When a stream ended, in milliseconds after this. */
+const endOf = ({ ended }: EventReader, after: EpochMs): Promise<number> =>
+  ended.then(() => systemClock() - after)
+
+const LATE = 'it goes on'
+const late = (after: EpochMs, ms: number): Promise<string> =>
+  sleep(after + ms - systemClock()).then(() => LATE)
+
+async function gone(pid: number): Promise<void> {
+  for (let waited = 0; waited < 8_000; waited += 25) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      return
+    }
+    await sleep(25)
+  }
+  assert.fail('the server still runs')
+}
+
+const firstOf = (server: Name): number =>
+  Number(/started (\d+)/.exec(readFileSync(logOf(server), 'utf8'))?.[1])
+
+const ROWS: readonly [
+  what: Name,
+  ends: (at: EpochMs) => Ends,
+  shown: (of: Awaited<ReturnType<typeof granted>>, end: EpochMs) => string | Promise<string>,
+][] = [
+  ['grant', (grant) => ({ grant }), ({ bearer }) => bearer],
+  ['agent', (agent) => ({ agent }), ({ bearer }) => bearer],
+  ['key', (key) => ({ key }), ({ key }) => key],
+  ['token', () => ({}), ({ token }, end) => token(end)],
+]
+
+for (const [what, ends, shown] of ROWS)
+  test(`streams and the session of who came with a ${what} end when it does`, async () => {
+    const end = soon()
+    const bearer = await shown(await granted(what, ends(end)), end)
+    const streams = [
+      await session(`/s/${what}/mcp`, bearer),
+      await listener(`/s/${what}/mcp`, bearer),
+      await session('/mcp/all', bearer),
+      await listener('/mcp/all', bearer),
+    ]
+    assert.ok(systemClock() < end, 'they were opened before')
+    for (const stream of streams) {
+      const ended = await Promise.race([endOf(stream, end), late(end, 1_000)])
+      assert.ok(ended !== LATE && Number(ended) >= 0, `it ended after ${ended}`)
+    }
+    await gone(firstOf(what))
+  })
+
+test('at the endpoint of all servers a grant that ends takes its server away, and nothing else', async () => {
+  const end = epochMs(systemClock() + 1_500)
+  const { key } = await granted('reached', { grant: end })
+  const streams = [await session('/mcp/all', key), await listener('/mcp/all', key)]
+  for (const stream of streams)
+    assert.equal((await stream.next()).method, 'notifications/tools/list_changed')
+  assert.ok(systemClock() >= end && systemClock() < end + 1_000)
+  await gone(firstOf('reached'))
+  for (const stream of streams) await stream.close()
+})
+
+test('what was opened with a bearer that ends does so though its owner shows another one since', async () => {
+  const end = soon()
+  const { key, token } = await granted('shared')
+  const ending = await token(end)
+  const paths = ['/s/shared/mcp', '/mcp/all']
+  const before = await Promise.all(paths.map((path) => listener(path, ending)))
+  const since = await Promise.all(paths.map((path) => listener(path, key)))
+  const last = await listener('/mcp/all', ending)
+  for (const stream of [...before, last])
+    assert.notEqual(await Promise.race([endOf(stream, end), late(end, 1_000)]), LATE)
+  for (const stream of since) {
+    assert.equal(await Promise.race([endOf(stream, end), late(end, 1_500)]), LATE)
+    await stream.close()
+  }
+})
+
+test('an end that is moved counts as it is now', async () => {
+  const end = epochMs(systemClock() + 1_500)
+  const { agent, key } = await granted('moved', { agent: end })
+  const streams = [await session('/s/moved/mcp', key), await listener('/mcp/all', key)]
+  await agents.update(PERSON, agent.id, { expiresAt: epochMs(end + 1_500) })
+  for (const stream of streams)
+    assert.equal(await Promise.race([endOf(stream, end), late(end, 1_000)]), LATE)
+  for (const stream of streams) {
+    const ended = await Promise.race([endOf(stream, end), late(end, 2_500)])
+    assert.ok(ended !== LATE && Number(ended) >= 1_500, `it ended after ${ended}`)
+  }
+})
