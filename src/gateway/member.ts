@@ -23,7 +23,9 @@ import {
 } from './all-member.ts'
 import { wordOfAll } from './all-names.ts'
 import type { AllWords, Asker } from './all-words.ts'
+import { askAlone, unopenedServer } from './lone-request.ts'
 import { Relay } from './relay.ts'
+import type { SharerEars } from './shared-upstream.ts'
 import { SlowReaders } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 import type { Upstream } from './upstream.ts'
@@ -116,9 +118,13 @@ export class Member implements AllMember, Asker {
     way: Way | null,
     signal: AbortSignal,
   ): Promise<string> {
-    // What is given up meanwhile is never sent.
-    if (this.#starting !== null) await unlessGivenUp(this.#starting, signal)
-    if (this.#isOver) throw gone()
+    try {
+      // What is given up meanwhile is never sent.
+      if (this.#starting !== null) await unlessGivenUp(this.#starting, signal)
+      if (this.#isOver) throw gone()
+    } catch (error) {
+      return this.#asksInVain(text, caller, way, signal, error)
+    }
     this.#relay.calledBy(caller)
     return this.#sent(request.idText, text, way, signal)
   }
@@ -170,6 +176,22 @@ export class Member implements AllMember, Asker {
     if (this.#isOver) return
     this.#over()
     void this.#left()
+  }
+
+  /** Its server is not there, which takes nothing away from what is judged and recorded. */
+  async #asksInVain(
+    text: string,
+    caller: Caller,
+    way: Way | null,
+    signal: AbortSignal,
+    error: unknown,
+  ): Promise<string> {
+    const request = readMessage(text)
+    if (signal.aborted || request.kind !== 'request') throw error
+    const { path, inspection, policiesNow, log } = this.#options
+    const join = (ears: SharerEars) => unopenedServer(ears, error)
+    const of = { caller, path, inspection, policiesNow, log, way, reader: way, signal, join }
+    return askAlone({ request, ...of })
   }
 
   async #left(): Promise<void> {

@@ -1,19 +1,17 @@
 import { asFault, Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
-import { errorAnswer, META, type Request, RPC_ERRORS, readMessage } from '../mcp/wire/index.ts'
+import { META, type Request, readMessage } from '../mcp/wire/index.ts'
 import {
   type AllMember,
-  cancelAt,
-  givenUp,
   type MemberOptions,
   resultIn,
   unlessGivenUp,
   type Way,
 } from './all-member.ts'
 import type { PoliciesNow } from './applied-policies.ts'
+import { askAlone, unopenedServer } from './lone-request.ts'
 import { MODERN } from './modern-problem.ts'
-import { Relay } from './relay.ts'
-import { SharedUpstream, type SharerEars } from './shared-upstream.ts'
+import { SharedUpstream, type Sharer, type SharerEars } from './shared-upstream.ts'
 import type { Reader } from './slow-readers.ts'
 import { isObject } from './tool-call.ts'
 
@@ -100,7 +98,8 @@ export class ModernMember implements AllMember {
     if (asked.kind !== 'request') throw new Fault('BAD_INPUT', 'The request cannot be passed on.')
     this.#open += 1
     try {
-      return await this.#asked(asked, caller, way, way, signal)
+      const { policiesNow } = this.#options
+      return await this.#asked(asked, caller, way, way, signal, policiesNow, false)
     } finally {
       this.#open -= 1
     }
@@ -202,55 +201,47 @@ export class ModernMember implements AllMember {
    *
    * @param way for what comes before the answer; null where nobody hears it
    * @param reader who takes that; null where it is not kept for anybody
+   * @param isOurs else a client asks it, and it is judged and recorded whether or not the server is there
    */
-  async #asked(
+  #asked(
     request: Request,
     caller: Caller,
     way: Pick<Way, 'event'> | null,
     reader: Reader | null,
     signal: AbortSignal,
     policiesNow = this.#options.policiesNow,
+    isOurs = true,
   ): Promise<string> {
-    const { idKey, idText } = request
-    await this.#ready
-    if (this.#isOver) throw new Fault('NET_FAILED', 'The server ended.')
-    const { promise, resolve } = Promise.withResolvers<string>()
-    const ears: SharerEars = {
-      hear: (message, about) => {
-        if (message.kind === 'response') this.#hasAnswered = true
-        return relay.hear(message, about)
-      },
-      failed: (failed, end, why) => relay.serverFailed(failed, end, why),
-      ended: (how) => void relay.serverEnded(how),
-      reader,
-    }
-    const sharer = await this.#shared.join(ears)
     const { path, inspection, log } = this.#options
-    const relay = new Relay({
+    return askAlone({
+      request,
       caller,
       path,
       inspection,
       policiesNow,
       log,
-      toClient: (text) => {
-        if (relay.isOpen(idKey)) way?.event(text)
-        else resolve(text)
-      },
-      toServer: (text, sent) => sharer.send(text, sent),
-      onCancelled: () => resolve(errorAnswer(idText, RPC_ERRORS.internal, givenUp(signal))),
+      way,
+      reader,
+      signal,
+      join: (ears) => this.#joined(ears, isOurs),
     })
-    const cancel = (): void => {
-      if (relay.isOpen(idKey)) relay.fromClient(Buffer.from(cancelAt(idText, signal)))
-    }
-    signal.addEventListener('abort', cancel, { once: true })
-    relay.take(request)
-    if (signal.aborted) cancel()
+  }
+
+  /** @throws {Fault} when the server is not there for what we ask */
+  async #joined(ears: SharerEars, isOurs: boolean): Promise<Sharer> {
     try {
-      return await promise
-    } finally {
-      signal.removeEventListener('abort', cancel)
-      // What the relay still has to write down is written down without us.
-      void relay.idle().then(() => sharer.leave())
+      await this.#ready
+      if (this.#isOver) throw new Fault('NET_FAILED', 'The server ended.')
+      return await this.#shared.join({
+        ...ears,
+        hear: (message, about) => {
+          if (message.kind === 'response') this.#hasAnswered = true
+          return ears.hear(message, about)
+        },
+      })
+    } catch (error) {
+      if (isOurs) throw error
+      return unopenedServer(ears, error)
     }
   }
 

@@ -1,9 +1,10 @@
 import { asFault } from '../core/faults.ts'
 import { toldTo } from '../core/told.ts'
 import { errorAnswer, RPC_ERRORS } from '../mcp/wire/index.ts'
-import { type Posted, unopened } from './http-door-session.ts'
+import type { Posted } from './http-door-session.ts'
 import type { Admitted, Held } from './http-standings.ts'
 import { ListNotices } from './list-notices.ts'
+import { unopenedServer } from './lone-request.ts'
 import { PendingAnswer, sendJson } from './pending-answer.ts'
 import { Relay } from './relay.ts'
 import type { RelayOptions } from './relay-options.ts'
@@ -74,20 +75,17 @@ export class ModernRequest {
 
   async #join(shared: SharedUpstream, ears: SharerEars): Promise<void> {
     const { message, response, log } = this.#options
-    const isRequest = message.kind === 'request'
     try {
       this.#sharer = await shared.join(ears)
     } catch (error) {
       log.error('a server could not be opened', { error: asFault(error).code })
-      if (isRequest) this.#toClient(unopened(message.idText, error))
-      else
-        sendJson(
-          response,
-          503,
-          errorAnswer('null', RPC_ERRORS.internal, toldTo(error, null).message),
-        )
-      this.#end()
-      return
+      if (message.kind !== 'request') {
+        const { message: said } = toldTo(error, null)
+        sendJson(response, 503, errorAnswer('null', RPC_ERRORS.internal, said))
+        this.#end()
+        return
+      }
+      this.#sharer = unopenedServer(ears, error)
     }
     await this.#joined()
   }
