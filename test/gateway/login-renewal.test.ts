@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { epochMs, systemClock } from '../../src/core/time.ts'
+import type { LoginWish } from '../../src/core/upstream-login-port.ts'
 import { NO_CREDENTIALS } from '../../src/gateway/index.ts'
 import { loginCredentials } from '../../src/gateway/oauth/index.ts'
 import { browse, type GuardOptions, guardedServer } from '../support/authorization-server.ts'
@@ -41,8 +42,8 @@ async function guarded(options: Partial<GuardOptions> = {}) {
   return { name, guard, authorization: guard.authorization, login: () => loggedIn(name) }
 }
 
-async function loggedIn(name: string): Promise<void> {
-  const { url } = await logins.begin(PERSON, name, REDIRECT, {})
+async function loggedIn(name: string, wish: LoginWish = {}): Promise<void> {
+  const { url } = await logins.begin(PERSON, name, REDIRECT, wish)
   await logins.finish(PERSON, await browse(url, REDIRECT))
 }
 
@@ -166,6 +167,30 @@ test('a renewal that is refused ends the login, and calls say so until somebody 
   await eventuallyLets(end)
   assert.equal((await logins.get(PERSON, name))?.state, 'active')
 })
+
+const clientRefusals: readonly [error: string, wish: LoginWish, next: string][] = [
+  ['invalid_client', {}, 'client-2'],
+  ['unauthorized_client', {}, 'client-2'],
+  ['invalid_grant', {}, 'client-1'],
+  ['invalid_client', { clientId: 'by-hand' }, 'by-hand'],
+]
+for (const [error, wish, next] of clientRefusals)
+  test(`after a renewal that is refused with ${error}, ${wish.clientId ?? 'client-1'} is followed by ${next}`, async () => {
+    const { name, guard, authorization } = await guarded({
+      clients: { 'by-hand': { secret: null } },
+    })
+    await loggedIn(name, wish)
+    const end = await upstreamOf(name, guard.url)
+    authorization.endTokens()
+    authorization.trouble = { status: 400, body: { error } }
+    end.send({ id: 'a', method: 'tools/call', params: { name: 'echo' } })
+    await end.fails('"a"')
+    authorization.trouble = null
+    await loggedIn(name)
+    const login = await logins.get(PERSON, name)
+    assert.deepEqual([login?.clientId, login?.state], [next, 'active'])
+    await eventuallyLets(end)
+  })
 
 test('without a refresh token the login ends with its token', async () => {
   const { name, guard, authorization, login } = await guarded({ givesRefresh: false })

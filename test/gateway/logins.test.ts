@@ -295,6 +295,35 @@ test('who we are, in the order of MCP: by hand, by a document, by registering', 
   )
 })
 
+test('a client that registered itself is used while it is known, and not when it may be known no more', async () => {
+  const { name, authorization } = await guarded()
+  const ids: string[] = []
+  const again = async () => ids.push((await loggedIn(name)).clientId)
+  await again()
+  await again()
+  // The authorization server says to the person alone that it does not know it.
+  authorization.forgetClients()
+  const { url } = await logins.begin(PERSON, name, REDIRECT, {})
+  assert.equal((await fetch(url, { redirect: 'manual' })).status, 400)
+  await again()
+  // Or it forgets while the person is there.
+  const back = await browse((await logins.begin(PERSON, name, REDIRECT, {})).url, REDIRECT)
+  authorization.forgetClients()
+  await refused(logins.finish(PERSON, back), 'ACCESS_DENIED', /refused: invalid_client/)
+  await again()
+  await again()
+  assert.deepEqual(ids, ['client-1', 'client-1', 'client-2', 'client-3', 'client-3'])
+  const endsAt = Math.floor((systemClock() + aheadMs) / 1_000) + 3_600
+  const ending = await guarded({
+    metadata: { token_endpoint_auth_methods_supported: ['client_secret_basic'] },
+    registration: { client_secret_expires_at: endsAt },
+  })
+  await loggedIn(ending.name)
+  assert.equal((await loggedIn(ending.name)).clientId, 'client-1')
+  aheadMs += 3_600_000
+  assert.equal((await loggedIn(ending.name)).clientId, 'client-2')
+})
+
 const wrongWishes: readonly [what: string, wish: LoginWish, said: RegExp][] = [
   ['a secret without a client', { clientSecret: 'secret://a/b' }, /client_secret goes with/],
   ['a secret in the clear', { clientId: 'a', clientSecret: 'hunter2' }, /must be secret:\/\/PATH/],

@@ -17,6 +17,8 @@ export interface AuthorizationOptions {
   /** Clients that were registered by hand: id and secret, and where they may come back to. */
   readonly clients?: Readonly<Record<string, { readonly secret: string | null }>>
   readonly givesRefresh?: boolean
+  /** Members of the answer to a registration that are other than usual. */
+  readonly registration?: Readonly<Record<string, unknown>>
   /** Members of the answer of the browser that are other than usual. */
   readonly comesBack?: Readonly<Record<string, string | undefined>>
 }
@@ -59,6 +61,8 @@ export interface AuthorizationServer {
   endTokens(): void
   /** From now on no refresh token of before counts. */
   endRefreshes(): void
+  /** From now on no client that registered itself is known. */
+  forgetClients(): void
   /** What the token endpoint answers in place of tokens, or null. */
   trouble: { readonly status: number; readonly body: object } | null
 }
@@ -71,6 +75,7 @@ export async function authorizationServer(
   const clients = new Map<string, Client>()
   for (const [id, { secret }] of Object.entries(options.clients ?? {}))
     clients.set(id, { id, secret, method: secret === null ? 'none' : 'any', redirects: null })
+  const registered: string[] = []
   const codes = new Map<string, URLSearchParams>()
   const families: Family[] = []
   const opaque = new Map<
@@ -152,17 +157,21 @@ export async function authorizationServer(
     }
     const method = wanted.token_endpoint_auth_method
     const client: Client = {
-      id: `client-${clients.size + 1}`,
+      id: `client-${registered.length + 1}`,
       secret: method === 'none' ? null : randomBytes(16).toString('hex'),
       method,
       redirects: wanted.redirect_uris,
     }
     clients.set(client.id, client)
+    registered.push(client.id)
     return {
       client_id: client.id,
-      ...(client.secret === null ? {} : { client_secret: client.secret }),
+      ...(client.secret === null
+        ? {}
+        : { client_secret: client.secret, client_secret_expires_at: 0 }),
       token_endpoint_auth_method: method,
       redirect_uris: wanted.redirect_uris,
+      ...options.registration,
     }
   }
 
@@ -289,6 +298,9 @@ export async function authorizationServer(
     },
     endRefreshes: () => {
       for (const family of families) family.isDead = true
+    },
+    forgetClients: () => {
+      for (const id of registered) clients.delete(id)
     },
     get trouble() {
       return state.trouble

@@ -1,4 +1,5 @@
 import { Fault } from '../../core/faults.ts'
+import { type EpochMs, epochMs } from '../../core/time.ts'
 import type { LoginClientKind } from '../../core/upstream-login-port.ts'
 import { type AuthorizationServer, shown } from './discovery.ts'
 import { isLoopback, type LoginNet } from './login-net.ts'
@@ -19,6 +20,7 @@ export interface ClientChoices {
   readonly before: Identified | null
   readonly redirect: string
   readonly scopes: readonly string[]
+  readonly now: EpochMs
 }
 
 /** As proofs that we can give: a client without a secret needs none. */
@@ -35,7 +37,7 @@ export async function identified(
   server: AuthorizationServer,
   choices: ClientChoices,
 ): Promise<Identified> {
-  const { before, document, redirect } = choices
+  const { before, document } = choices
   const given =
     choices.given ??
     (before?.kind === 'given' ? { id: before.client.id, reference: before.client.reference } : null)
@@ -51,7 +53,7 @@ export async function identified(
       kind: 'document',
       client: { id: document, secret: null, reference: null, method: 'none', redirect: null },
     }
-  if (before?.kind === 'registered' && before.client.redirect === redirect) return before
+  if (before !== null && isFit(before, choices)) return before
   if (server.registrationEndpoint === null)
     throw new Fault(
       'UNSUPPORTED',
@@ -68,6 +70,12 @@ export async function identified(
     kind: 'registered',
     client: await registered(net, server, server.registrationEndpoint, choices),
   }
+}
+
+/** Whether a login can begin with the client that was registered for an earlier one. */
+function isFit({ kind, client }: Identified, { redirect, now }: ClientChoices): boolean {
+  const isCurrent = client.fitUntil === undefined || now < client.fitUntil
+  return kind === 'registered' && client.redirect === redirect && isCurrent
 }
 
 function methodWithSecret({ authMethods, issuer }: AuthorizationServer): LoginClient['method'] {
@@ -115,16 +123,21 @@ async function registered(
   if (typeof id !== 'string' || id === '' || id.length > MAX_TEXT)
     throw refused('registered us without a client_id')
   const known = METHODS.find((one) => one === method)
-  const isFit = known === 'none' || (typeof secret === 'string' && secret.length <= MAX_TEXT)
-  if (known === undefined || !isFit)
+  const hasProof = known === 'none' || (typeof secret === 'string' && secret.length <= MAX_TEXT)
+  if (known === undefined || !hasProof)
     throw refused(`registered us with the proof '${shown(method)}', which cannot be given`)
+  const common = { id, reference: null, method: known, redirect }
+  if (known === 'none' || typeof secret !== 'string') return { ...common, secret: null }
+  const ends = answer.body['client_secret_expires_at']
+  // RFC 7591 section 3.2.1: in seconds, and 0 for never.
+  const isEnding = typeof ends === 'number' && ends > 0 && ends < MAX_SECONDS
   return {
-    id,
-    secret: known === 'none' || typeof secret !== 'string' ? null : secret,
-    reference: null,
-    method: known,
-    redirect,
+    ...common,
+    secret,
+    ...(isEnding && { fitUntil: epochMs(Math.floor(ends * 1_000)) }),
   }
 }
 
 const MAX_TEXT = 2_048
+/** The last one of the year 9999: later is never. */
+const MAX_SECONDS = 253_402_300_799

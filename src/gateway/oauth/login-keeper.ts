@@ -12,7 +12,7 @@ import type { Outgoing } from '../../net/index.ts'
 import { LoginNet } from './login-net.ts'
 import { giveLeaseBack, takeLease } from './login-repository.ts'
 import { type LoginRow, scopesOf } from './login-rows.ts'
-import { LOGIN_KEY, type LoginSecrets, openLogin, sealLogin } from './sealed-login.ts'
+import { type LoginSecrets, openLogin, resealed, withUnfitClient } from './sealed-login.ts'
 import type { Tokens } from './token-endpoint.ts'
 import { tokenParts } from './token-parts.ts'
 
@@ -62,6 +62,8 @@ const LEASE_MS = 30_000
 const PAUSE_MS = 5_000
 const MAX_AHEAD_MS = 60_000
 const SAVES = 3
+/** Refusals of who asks, and not of the token (RFC 6749 section 5.2). */
+const CLIENT_REFUSED: ReadonlySet<string> = new Set(['invalid_client', 'unauthorized_client'])
 
 interface Cached {
   login: HeldLogin | null
@@ -81,7 +83,9 @@ export class LoginKeeper {
   readonly #renew = changeLane('server.login-renew', (tx, member: Renewal, at) =>
     this.#renewed(tx, member, at),
   )
-  readonly #lose = changeLane('server.login-lost', (tx, member: Loss) => this.#lost(tx, member))
+  readonly #lose = changeLane('server.login-lost', (tx, member: Loss, at) =>
+    this.#lost(tx, member, at),
+  )
   readonly #lack = changeLane('server.login-lacks', (tx, member: Lack) => this.#lacks(tx, member))
 
   constructor(parts: LoginKeeperParts) {
@@ -266,33 +270,34 @@ export class LoginKeeper {
     at: EpochMs,
   ): Promise<Settled<boolean>> {
     const { keys, table } = this.#parts
-    const row = await this.#unchanged(tx, { server, url }, secrets)
-    if (row === null) return { value: false, record: null }
-    const { changed, ...key } = await keys.activeOrNew(tx, LOGIN_KEY)
+    const found = await this.#unchanged(tx, { server, url }, secrets)
+    if (found === null) return { value: false, record: null }
+    const { row, changed } = await resealed(keys, tx, found.row, {
+      ...found.secrets,
+      access: tokens.access,
+      refresh: tokens.refresh ?? secrets.refresh,
+    })
     const next: LoginRow = {
       ...row,
       state: 'active',
       scopes: tokens.scopes === null ? row.scopes : JSON.stringify(tokens.scopes),
-      key_id: key.id,
-      sealed: sealLogin(keys, key, row, {
-        ...secrets,
-        access: tokens.access,
-        refresh: tokens.refresh ?? secrets.refresh,
-      }),
       expires_at: tokens.expiresAt,
       renewed_at: at,
-      revision: row.revision + 1,
     }
     await table.save(tx, [next])
     return { value: true, record: loginRecord('server.login-renew', next, {}, changed) }
   }
 
-  async #lost(tx: Tx, { server, url, secrets, reason }: Loss): Promise<Settled<null>> {
-    const row = await this.#unchanged(tx, { server, url }, secrets)
-    if (row === null || row.state === 'needed') return { value: null, record: null }
-    const next: LoginRow = { ...row, state: 'needed', revision: row.revision + 1 }
-    await this.#parts.table.save(tx, [next])
-    return { value: null, record: loginRecord('server.login-lost', next, { reason }) }
+  async #lost(tx: Tx, { server, url, secrets, reason }: Loss, at: EpochMs): Promise<Settled<null>> {
+    const { keys, table } = this.#parts
+    const found = await this.#unchanged(tx, { server, url }, secrets)
+    if (found === null || found.row.state === 'needed') return { value: null, record: null }
+    const isKnown = found.row.client !== 'registered' || !CLIENT_REFUSED.has(reason)
+    const left = isKnown ? found.secrets : withUnfitClient(found.secrets, at)
+    const { row, changed } = await resealed(keys, tx, found.row, left)
+    const next: LoginRow = { ...row, state: 'needed' }
+    await table.save(tx, [next])
+    return { value: null, record: loginRecord('server.login-lost', next, { reason }, changed) }
   }
 
   async #lacks(tx: Tx, { server, url, scopes }: Lack): Promise<Settled<null>> {
@@ -306,12 +311,12 @@ export class LoginKeeper {
     return { value: null, record: loginRecord('server.login-lacks', next, { scopes: all }) }
   }
 
-  /** The row, while it holds the tokens that were read of it. */
-  async #unchanged(tx: Tx, place: LoginPlace, secrets: LoginSecrets): Promise<LoginRow | null> {
+  /** The login as it is, while it holds the tokens that were read of it. */
+  async #unchanged(tx: Tx, place: LoginPlace, { access, refresh }: LoginSecrets) {
     const row = await this.#locked(tx, place)
     if (row === null) return null
-    const now = await openLogin(this.#parts.keys, tx, row)
-    return now.access === secrets.access && now.refresh === secrets.refresh ? row : null
+    const secrets = await openLogin(this.#parts.keys, tx, row)
+    return secrets.access === access && secrets.refresh === refresh ? { row, secrets } : null
   }
 
   #locked(tx: Tx, { server, url }: LoginPlace): Promise<LoginRow | null> {

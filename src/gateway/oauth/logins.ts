@@ -28,8 +28,10 @@ import {
   type LoginSecrets,
   openJson,
   openLogin,
+  resealed,
   sealJson,
   sealLogin,
+  withUnfitClient,
 } from './sealed-login.ts'
 import type { Tokens } from './token-endpoint.ts'
 import { tokenParts } from './token-parts.ts'
@@ -94,8 +96,8 @@ export class Logins implements LoginPort {
   readonly #parts: LoginsParts
   readonly #ask
   readonly #drop
-  readonly #remember = changeLane('server.login-begin', (tx, member: Beginning) =>
-    this.#remembered(tx, member),
+  readonly #remember = changeLane('server.login-begin', (tx, member: Beginning, at) =>
+    this.#remembered(tx, member, at),
   )
   readonly #keep = changeLane('server.login', (tx, member: Arrival, at) =>
     this.#arrived(tx, member, at),
@@ -138,6 +140,7 @@ export class Logins implements LoginPort {
       before: known === null ? null : { kind: known.row.client, client: known.secrets.client },
       redirect,
       scopes,
+      now: clock(),
     })
     const { authorizationUrl, newVerifier } = await import('./token-endpoint.ts')
     const attempt: Attempt = {
@@ -256,7 +259,11 @@ export class Logins implements LoginPort {
     return row === null ? null : { row, secrets: await openLogin(keys, tx, row) }
   }
 
-  async #remembered(tx: Tx, { caller, attempt, endsAt }: Beginning): Promise<Settled<null>> {
+  async #remembered(
+    tx: Tx,
+    { caller, attempt, endsAt }: Beginning,
+    at: EpochMs,
+  ): Promise<Settled<null>> {
     const { keys, clock } = this.#parts
     const { changed, ...key } = await keys.activeOrNew(tx, LOGIN_KEY)
     await deleteEndedAttempts(tx, clock())
@@ -270,10 +277,23 @@ export class Logins implements LoginPort {
         kind: 'change',
         action: 'server.login-begin',
         caller,
-        rows: changed === null ? [] : [changed],
+        rows: [...(await this.#doubted(tx, attempt, at)), ...(changed === null ? [] : [changed])],
         detail: { server, issuer: secrets.server.issuer, client: who.kind },
       },
     }
+  }
+
+  /**
+   * Where an authorization server does not know a client any more, it says so to the person in the browser and to
+   * nobody else: until the login comes back, the client of the one before is one that the next does not take.
+   */
+  async #doubted(tx: Tx, { server, who }: Attempt, at: EpochMs) {
+    const { tables, keys } = this.#parts
+    const before = who.kind === 'registered' ? await this.#found(tx, server) : null
+    if (before === null || before.row.client_id !== who.client.id) return []
+    const { row } = await resealed(keys, tx, before.row, withUnfitClient(before.secrets, at))
+    await tables.logins.save(tx, [row])
+    return [['gateway_logins', row.server, row.revision] as const]
   }
 
   async #recalled(state: string): Promise<Attempt | null> {

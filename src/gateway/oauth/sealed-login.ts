@@ -1,5 +1,6 @@
-import type { Reader } from '../../core/db-port.ts'
+import type { Reader, Tx } from '../../core/db-port.ts'
 import type { KeyId } from '../../core/ids.ts'
+import type { EpochMs } from '../../core/time.ts'
 import { open, type SealContext, seal } from '../../crypto/index.ts'
 import type { StoreKeys } from '../../keys/index.ts'
 import type { AuthorizationServer } from './discovery.ts'
@@ -15,6 +16,11 @@ export interface LoginClient {
   readonly method: 'none' | 'client_secret_basic' | 'client_secret_post'
   /** Where the registration lets browsers come back to; null: where it says itself. */
   readonly redirect: string | null
+  /**
+   * Of one that registered itself: from then on a login begins with another. Its secret ends, it was refused as one
+   * that is not known, or a login with it did not come back. Absent: never.
+   */
+  readonly fitUntil?: EpochMs
 }
 
 /** What nobody is shown. */
@@ -38,6 +44,19 @@ export function sealLogin(
   secrets: LoginSecrets,
 ): Uint8Array {
   return sealJson(keys, key, placeText(place), secrets)
+}
+
+/** The next revision of a row, with other secrets; `changed` is of the key where one had to be made. */
+export async function resealed(keys: StoreKeys, tx: Tx, row: LoginRow, secrets: LoginSecrets) {
+  const { changed, ...key } = await keys.activeOrNew(tx, LOGIN_KEY)
+  const sealed = sealLogin(keys, key, row, secrets)
+  const next: LoginRow = { ...row, key_id: key.id, sealed, revision: row.revision + 1 }
+  return { row: next, changed }
+}
+
+/** The same login with a client that the next one does not take. */
+export function withUnfitClient(secrets: LoginSecrets, at: EpochMs): LoginSecrets {
+  return { ...secrets, client: { ...secrets.client, fitUntil: at } }
 }
 
 /** @throws {Fault} `STORE_TAMPERED` */
