@@ -48,6 +48,8 @@ function loginText(login: LoginInfo | null, name: string): string {
   if (login === null) return `none; if it wants one: sallyport server login ${name}`
   const again = `log in again: sallyport server login ${name}`
   if (login.state === 'needed') return `ended at ${login.issuer}; ${again}`
+  if (login.state === 'refused')
+    return `at ${login.issuer}, but the server does not take its token of ${instant(login.renewedAt)}; ${again}`
   const scopes = login.scopes.length === 0 ? '' : `, scopes ${login.scopes.join(' ')}`
   const lacks = login.missing.length === 0 ? '' : `; it wants ${login.missing.join(' ')}: ${again}`
   return `at ${login.issuer} since ${instant(login.loggedInAt)}${scopes}${lacks}`

@@ -7,8 +7,11 @@ export type LoginClientKind = 'given' | 'document' | 'registered'
 /** That the gateway is logged in at a server. The tokens are in no view of it. */
 export interface LoginInfo {
   readonly server: string
-  /** `needed`: the server or its authorization server takes what we have no more; a person logs in again. */
-  readonly state: 'active' | 'needed'
+  /**
+   * `refused`: the server did not take the token of `renewedAt` although it was new; after a pause the next is asked
+   * for. `needed`: there is none to be had any more; a person logs in again.
+   */
+  readonly state: 'active' | 'refused' | 'needed'
   /** The authorization server. */
   readonly issuer: string
   readonly client: LoginClientKind

@@ -223,6 +223,62 @@ test('an authorization server in trouble ends no login', async () => {
   assert.ok((await call(other)).result)
 })
 
+test('a server that takes no token is asked again at each call, its authorization server less and less often', async () => {
+  const { name, guard, authorization, login } = await guarded()
+  await login()
+  const end = await upstreamOf(name, guard.url)
+  const other = await upstreamOf(name, guard.url, beside[2])
+  await call(end)
+  guard.takesNone = true
+  guard.refused = 0
+  let id = 10
+  const failsBy = async (by: typeof end) => {
+    id += 1
+    by.send({ id, method: 'tools/call', params: { name: 'echo' } })
+    assert.match(await by.fails(`${id} `), /does not take its login; a person has to log in again/)
+  }
+  const renewed = () => refreshes(authorization.at('/token'))
+  try {
+    for (const one of [end, end, end, other]) await failsBy(one)
+    assert.deepEqual([renewed(), guard.refused], [1, 5])
+    assert.equal((await logins.get(PERSON, name))?.state, 'refused')
+    for (const [laterMs, count] of [
+      [4_000, 1],
+      [1_000, 2],
+      [9_000, 2],
+      [1_000, 3],
+      [19_000, 3],
+    ] as const) {
+      aheadMs += laterMs
+      await failsBy(end)
+      await failsBy(other)
+      assert.equal(renewed(), count)
+    }
+    // What was refused is taken at once when the server takes it, and is called refused until the next.
+    guard.takesNone = false
+    await eventuallyLets(end)
+    assert.equal(renewed(), 3)
+    aheadMs += 1_000
+    await eventuallyLets(end)
+    await eventually(
+      () => (renewed() === 4 ? true : undefined),
+      () => 'not renewed',
+    )
+    await eventuallyLets(other)
+    assert.equal((await logins.get(PERSON, name))?.state, 'active')
+    // A token that was taken for longer than that begins anew.
+    aheadMs += 20_000
+    guard.takesNone = true
+    await failsBy(end)
+    assert.equal(renewed(), 5)
+    aheadMs += 5_000
+    await failsBy(end)
+    assert.equal(renewed(), 6)
+  } finally {
+    aheadMs = 0
+  }
+})
+
 test('a server that wants more scopes is told of, and they are asked for the next time', async () => {
   const { name, guard, authorization, login } = await guarded()
   await login()

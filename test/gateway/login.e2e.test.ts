@@ -180,6 +180,15 @@ test('a person logs in, and clients of both eras use it until the person logs ou
       ],
     ],
   )
+  guard.takesNone = true
+  const refused = startWrapped(home, { server: 'hub', ownCommand: true })
+  const { error } = await refused.call(1, 'echo')
+  assert.match(error?.message ?? '', /does not take its login/)
+  await refused.end()
+  assert.match(
+    (await piped(['server', 'show', 'hub'])).stdout,
+    /login +at .*, but the server does not take its token of .*; log in again: sallyport server login hub/,
+  )
   const gone = JSON.parse(await proven(['server', 'logout', 'hub', '--json'])) as object
   assert.deepEqual(gone, { server: 'hub', issuer: authorization.issuer, revoked: true })
   await beside(async (vault) => {

@@ -336,6 +336,8 @@ export interface GuardedServer {
   readonly let: string[]
   /** Requests that it refused. */
   refused: number
+  /** Whether it refuses every token, whatever its authorization server gives. */
+  takesNone: boolean
   /** Scopes without which a call of a tool is refused. */
   callScopes: readonly string[]
 }
@@ -357,6 +359,7 @@ export async function guardedServer(options: GuardOptions): Promise<GuardedServe
   const guarded: Omit<GuardedServer, 'url' | 'authorization'> = {
     let: [],
     refused: 0,
+    takesNone: false,
     callScopes: [],
   }
   const place = '/.well-known/oauth-protected-resource/mcp'
@@ -381,7 +384,8 @@ export async function guardedServer(options: GuardOptions): Promise<GuardedServe
       return
     }
     const [scheme, token = ''] = (request.headers.authorization ?? '').split(' ')
-    const scopes = scheme === 'Bearer' ? await authorization.scopesOf(token, resource()) : null
+    const isTaken = scheme === 'Bearer' && !guarded.takesNone
+    const scopes = isTaken ? await authorization.scopesOf(token, resource()) : null
     const named =
       options.named === null
         ? []

@@ -136,8 +136,10 @@ export const gatewayLoginSchema = z
   .object({
     server: z.string(),
     state: z
-      .enum(['active', 'needed'])
-      .describe('needed: the tokens are taken no more, and somebody has to log in again.'),
+      .enum(['active', 'refused', 'needed'])
+      .describe(
+        'refused: the server did not take the token of renewed_at although it was new; the next is asked for after a pause. needed: the tokens are taken no more. Either way somebody has to log in again.',
+      ),
     issuer: z.string(),
     client: loginClient,
     client_id: z.string(),

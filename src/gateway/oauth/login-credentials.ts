@@ -58,10 +58,11 @@ export function loginCredentials(
         const which = scopes.length === 0 ? '' : ` (scope ${scopes.join(' ')})`
         return `The server '${place.server}' wants more than its login allows${which}; a person has to log in again: ${cure}.`
       }
-      if (status !== 401 || (shown === null && refused['authorization'] !== undefined)) return null
-      return shown === null
-        ? `The server '${place.server}' wants somebody to log in: ${cure}.`
-        : `The server '${place.server}' does not take its login; a person has to log in again: ${cure}.`
+      const authorization = refused['authorization']
+      if (status !== 401 || (shown === null && authorization !== undefined)) return null
+      if (shown === null) return `The server '${place.server}' wants somebody to log in: ${cure}.`
+      if (authorization === bearer(shown)) await keeper.refused(place, shown)
+      return `The server '${place.server}' does not take its login; a person has to log in again: ${cure}.`
     },
     redacted(frame) {
       return told.redacted(base.redacted?.(frame) ?? frame)

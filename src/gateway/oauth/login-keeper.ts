@@ -5,7 +5,7 @@ import { asFault, type Fault, isFault } from '../../core/faults.ts'
 import type { Log } from '../../core/log.ts'
 import type { Channel } from '../../core/principals.ts'
 import { SecretText } from '../../core/secret-text.ts'
-import { type Clock, type EpochMs, monotonicMs, sleep } from '../../core/time.ts'
+import { type Clock, type EpochMs, epochMs, monotonicMs, sleep } from '../../core/time.ts'
 import { sha256 } from '../../crypto/index.ts'
 import type { MacTable, StoreKeys } from '../../keys/index.ts'
 import type { Outgoing } from '../../net/index.ts'
@@ -33,7 +33,7 @@ export interface LoginKeeperParts {
 
 /** A login as requests to its server are made with it. */
 export interface HeldLogin {
-  readonly state: 'active' | 'needed'
+  readonly state: LoginRow['state']
   readonly access: SecretText
   /** Tells one token from another. */
   readonly mark: string
@@ -60,6 +60,10 @@ const LOOK_MS = 500
 const LEASE_MS = 30_000
 /** After a renewal that failed, the next is not tried before. */
 const PAUSE_MS = 5_000
+/** A token that the server refuses so soon after it was given is one that it never took. */
+const NEW_MS = 30_000
+/** The longest time without another token after one that was never taken. */
+const MAX_REST_MS = 300_000
 const MAX_AHEAD_MS = 60_000
 const SAVES = 3
 /** Refusals of who asks, and not of the token (RFC 6749 section 5.2). */
@@ -86,6 +90,9 @@ export class LoginKeeper {
   readonly #lose = changeLane('server.login-lost', (tx, member: Loss, at) =>
     this.#lost(tx, member, at),
   )
+  readonly #refuse = changeLane('server.login-refused', (tx, member: Refused, at) =>
+    this.#refused(tx, member, at),
+  )
   readonly #lack = changeLane('server.login-lacks', (tx, member: Lack) => this.#lacks(tx, member))
 
   constructor(parts: LoginKeeperParts) {
@@ -99,7 +106,7 @@ export class LoginKeeper {
     const { login } = cached
     const isDue =
       login !== null &&
-      login.state === 'active' &&
+      login.state !== 'needed' &&
       login.renewAt !== null &&
       this.#parts.clock() >= login.renewAt
     return isDue ? undefined : login
@@ -161,6 +168,16 @@ export class LoginKeeper {
     return renewing
   }
 
+  /**
+   * Keeps in mind that the server does not take a token that was given just now, so that others are asked for less and
+   * less often.
+   */
+  async refused(place: LoginPlace, { state, mark }: HeldLogin): Promise<void> {
+    if (state !== 'active') return
+    await this.#parts.ledger.commit(this.#refuse, { ...place, mark })
+    await this.#lookAnew(place)
+  }
+
   /** Keeps in mind that the server wants scopes which the login lacks, for the next time that a person logs in. */
   async lacks(place: LoginPlace, scopes: readonly string[]): Promise<void> {
     const said = scopes.join(' ')
@@ -205,7 +222,7 @@ export class LoginKeeper {
     const from = monotonicMs()
     for (;;) {
       const login = await this.#lookAnew(place)
-      if (login === null || login.state === 'needed' || !isSame(login, stale)) return login
+      if (login === null || !this.#isRenewable(login, stale)) return login
       if (await db.write((tx) => takeLease(tx, lease, clock(), LEASE_MS))) break
       if (!mustWait) return login
       if (monotonicMs() - from > 2 * LEASE_MS) return login
@@ -218,6 +235,12 @@ export class LoginKeeper {
     }
   }
 
+  #isRenewable(login: HeldLogin, stale: HeldLogin): boolean {
+    return (
+      login.state !== 'needed' && isSame(login, stale) && !isResting(login, this.#parts.clock())
+    )
+  }
+
   async #renewLeased(place: LoginUse, stale: HeldLogin): Promise<HeldLogin | null> {
     const { db, keys, clock, net, valueOf } = this.#parts
     const found = await db.read(async (reader) => {
@@ -227,8 +250,7 @@ export class LoginKeeper {
     if (found === null) return this.#lookAnew(place)
     const { row, secrets } = found
     // Whoever had the lease before may have got one.
-    if (row.state === 'needed' || !isSame(heldLogin(row, secrets), stale))
-      return this.#lookAnew(place)
+    if (!this.#isRenewable(heldLogin(row, secrets), stale)) return this.#lookAnew(place)
     if (secrets.refresh === null) {
       await this.#parts.ledger.commit(this.#lose, { ...place, secrets, reason: 'no refresh token' })
       return this.#lookAnew(place)
@@ -272,8 +294,13 @@ export class LoginKeeper {
     const { keys, table } = this.#parts
     const found = await this.#unchanged(tx, { server, url }, secrets)
     if (found === null) return { value: false, record: null }
+    const { refusals, ...others } = found.secrets
+    const { state, renewed_at: before } = found.row
+    // A token that lasted longer than such a rest was taken: what is refused after it is refused for the first time.
+    const goesOn = refusals !== undefined && (state === 'refused' || at - before < restMs(refusals))
     const { row, changed } = await resealed(keys, tx, found.row, {
-      ...found.secrets,
+      ...others,
+      ...(goesOn && { refusals }),
       access: tokens.access,
       refresh: tokens.refresh ?? secrets.refresh,
     })
@@ -298,6 +325,21 @@ export class LoginKeeper {
     const next: LoginRow = { ...row, state: 'needed' }
     await table.save(tx, [next])
     return { value: null, record: loginRecord('server.login-lost', next, { reason }, changed) }
+  }
+
+  async #refused(tx: Tx, { server, url, mark }: Refused, at: EpochMs): Promise<Settled<null>> {
+    const { keys, table } = this.#parts
+    const row = await this.#locked(tx, { server, url })
+    const secrets = row === null ? null : await openLogin(keys, tx, row)
+    if (row?.state !== 'active' || secrets === null || secrets.refresh === null)
+      return { value: null, record: null }
+    if (at - row.renewed_at >= NEW_MS || heldLogin(row, secrets).mark !== mark)
+      return { value: null, record: null }
+    const refusals = { times: (secrets.refusals?.times ?? 0) + 1, lastAt: at }
+    const { row: sealed, changed } = await resealed(keys, tx, row, { ...secrets, refusals })
+    const next: LoginRow = { ...sealed, state: 'refused' }
+    await table.save(tx, [next])
+    return { value: null, record: loginRecord('server.login-refused', next, {}, changed) }
   }
 
   async #lacks(tx: Tx, { server, url, scopes }: Lack): Promise<Settled<null>> {
@@ -335,6 +377,10 @@ interface Loss extends LoginPlace {
   readonly reason: string
 }
 
+interface Refused extends LoginPlace {
+  readonly mark: string
+}
+
 interface Lack extends LoginPlace {
   readonly scopes: readonly string[]
 }
@@ -347,14 +393,30 @@ function heldLogin(row: LoginRow, secrets: LoginSecrets): HeldLogin {
   const { expires_at: endsAt, renewed_at: renewedAt, state, revision } = row
   // A token that lives for a minute is not renewed all the time.
   const ahead = endsAt === null ? 0 : Math.min(MAX_AHEAD_MS, (endsAt - renewedAt) / 10)
+  const dueAt = endsAt === null ? null : epochMs(endsAt - ahead)
+  const { refusals } = secrets
+  const nextAt =
+    state === 'refused' && refusals !== undefined
+      ? epochMs(refusals.lastAt + restMs(refusals))
+      : dueAt
   return {
     state,
     access: SecretText.fromText(secrets.access),
     mark: sha256(Buffer.from(secrets.access)).toString('base64url'),
-    renewAt: endsAt === null || secrets.refresh === null ? null : ((endsAt - ahead) as EpochMs),
+    renewAt: secrets.refresh === null ? null : nextAt,
     endsAt,
     revision,
   }
+}
+
+/** The first rest is as long as the pause after a renewal that failed, each later one twice as long. */
+function restMs({ times }: NonNullable<LoginSecrets['refusals']>): number {
+  return Math.min(PAUSE_MS * 2 ** (times - 1), MAX_REST_MS)
+}
+
+/** A rest that would be longer than any is one of a clock that was put back since. */
+function isResting({ state, renewAt }: HeldLogin, now: EpochMs): boolean {
+  return state === 'refused' && renewAt !== null && now < renewAt && renewAt - now <= MAX_REST_MS
 }
 
 function isSame({ mark }: HeldLogin, other: HeldLogin): boolean {

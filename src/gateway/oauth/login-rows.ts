@@ -15,7 +15,7 @@ export interface LoginRow {
   /** JSON arrays. */
   readonly scopes: string
   readonly missing: string
-  readonly state: 'active' | 'needed'
+  readonly state: LoginInfo['state']
   readonly key_id: KeyId
   readonly sealed: Uint8Array
   readonly expires_at: EpochMs | null

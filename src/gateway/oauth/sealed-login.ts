@@ -31,6 +31,8 @@ export interface LoginSecrets {
   readonly access: string
   /** Null where none was given. */
   readonly refresh: string | null
+  /** Of tokens that the server did not take although each was new, one after the other. Absent: it took the last. */
+  readonly refusals?: { readonly times: number; readonly lastAt: EpochMs }
 }
 
 /** What the key is for that seals logins. */
