@@ -12,7 +12,7 @@ import {
   type GuardOptions,
   guardedServer,
 } from '../support/authorization-server.ts'
-import { json, scripted } from '../support/http-upstream.ts'
+import { events, json, scripted } from '../support/http-upstream.ts'
 import { callerOf, firstOwner } from '../support/people.ts'
 import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
 
@@ -76,6 +76,34 @@ const metadataPlaces: readonly [what: string, options: Partial<GuardOptions>][] 
     { path: '/a', metadataAt: '/a/.well-known/openid-configuration' },
   ],
   ['of a server that names no place', { named: null }],
+  [
+    'of a server that lets the first word pass, with a stream that goes on',
+    {
+      lets(body, response) {
+        if (!body.includes('"initialize"')) return false
+        events(response, '{"jsonrpc":"2.0","id":1,"result":{}}')
+        return true
+      },
+    },
+  ],
+  [
+    'of a server that breaks the first word off',
+    {
+      lets(body, response) {
+        if (body.includes('"initialize"')) response.destroy()
+        return response.destroyed
+      },
+    },
+  ],
+  [
+    'of a server that refuses nobody so early, with streams that go on',
+    {
+      lets(_body, response) {
+        events(response)
+        return true
+      },
+    },
+  ],
   ['of a server that stands in its resource', { resource: (url) => new URL('/', url).href }],
 ]
 for (const [what, options] of metadataPlaces)

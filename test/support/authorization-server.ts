@@ -349,6 +349,8 @@ export interface GuardOptions extends AuthorizationOptions {
   readonly document?: Readonly<Record<string, unknown>>
   /** Scopes that a refusal asks for. */
   readonly challengeScope?: string | null
+  /** Answers a request without a token. @returns false where it is refused */
+  readonly lets?: (body: string, response: ServerResponse) => boolean
   /** A request that was let in. */
   readonly answer: (body: string, request: IncomingMessage, response: ServerResponse) => unknown
 }
@@ -396,6 +398,7 @@ export async function guardedServer(options: GuardOptions): Promise<GuardedServe
         .writeHead(status, { 'www-authenticate': `Bearer ${[...more, ...named].join(', ')}` })
         .end()
     }
+    if (scheme === '' && options.lets?.(body, response)) return
     if (scopes === null) {
       const wanted = options.challengeScope === undefined ? 'echo' : options.challengeScope
       refuse(401, ['error="invalid_token"', ...(wanted === null ? [] : [`scope="${wanted}"`])])

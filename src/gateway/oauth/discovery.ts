@@ -1,4 +1,4 @@
-import { Fault } from '../../core/faults.ts'
+import { Fault, isFault } from '../../core/faults.ts'
 import { bearerChallenge, scopesIn } from './challenge.ts'
 import { type Document, isLoopback, type LoginNet } from './login-net.ts'
 
@@ -46,7 +46,7 @@ export async function protectedResource(
   headers: Readonly<Record<string, string>>,
 ): Promise<ProtectedResource> {
   const { home } = net
-  const { challenge, isRefused } = await challenged(net, headers)
+  const { challenge, isRefused, failure } = await challenged(net, headers)
   const scope = challenge?.get('scope')
   const challengeScopes = scope === undefined ? null : scopesIn(scope)
   const named = challenge?.get('resource_metadata')
@@ -55,7 +55,7 @@ export async function protectedResource(
       ? await firstOf(net, resourcePlaces(home), 'resource')
       : await namedDocument(net, named)
   if (document === null) {
-    if (!isRefused) throw asksForNone(home)
+    if (!isRefused) throw failure ?? asksForNone(home)
     // Up to 2025-03-26 a server is its own authorization server.
     return { resource: home.href, issuer: home.origin, challengeScopes, supportedScopes: [] }
   }
@@ -87,22 +87,28 @@ function asksForNone(home: URL): Fault {
 
 /**
  * The server's word to somebody without a token. Servers let some requests pass and refuse others, in one era or the
- * other, so several are tried.
+ * other, so several are tried; one that gets no answer says nothing of the others.
+ *
+ * @throws {Fault} `NET_…` when none of them is answered
  */
 async function challenged(net: LoginNet, shownHeaders: Readonly<Record<string, string>>) {
-  const { home } = net
   const headers = { ...shownHeaders, accept: 'application/json, text/event-stream' }
+  const failures: Fault[] = []
+  let isAnswered = false
   let isRefused = false
   const asked = async (method: string, more: Readonly<Record<string, string>>, params: object) => {
-    const answer = await net.post(
-      home,
-      { jsonrpc: '2.0', id: 1, method, params },
-      { ...headers, ...more },
-    )
-    if (answer.status === 401) isRefused = true
-    const challenge =
-      answer.status === 401 ? bearerChallenge(answer.headers.get('www-authenticate')) : null
-    return { answer, challenge }
+    try {
+      const body = { jsonrpc: '2.0', id: 1, method, params }
+      const answer = await net.head('POST', { ...headers, ...more }, body, failures.length > 0)
+      isAnswered = true
+      if (answer.status !== 401) return { challenge: null, answer }
+      isRefused = true
+      return { challenge: bearerChallenge(answer.headers.get('www-authenticate')), answer }
+    } catch (error) {
+      if (!isFault(error, 'NET_FAILED') && !isFault(error, 'NET_TIMED_OUT')) throw error
+      failures.push(error)
+      return { challenge: null, answer: null }
+    }
   }
   const hello = await asked(
     'initialize',
@@ -113,18 +119,19 @@ async function challenged(net: LoginNet, shownHeaders: Readonly<Record<string, s
       clientInfo: { name: 'sallyport', version: '1' },
     },
   )
-  if (hello.challenge !== null) return { challenge: hello.challenge, isRefused }
-  const session = hello.answer.headers.get('mcp-session-id')
+  if (hello.challenge !== null) return { challenge: hello.challenge, isRefused, failure: null }
+  const session = hello.answer?.headers.get('mcp-session-id') ?? null
   const legacy = {
     'mcp-protocol-version': '2025-11-25',
     ...(session === null ? {} : { 'mcp-session-id': session }),
   }
   const modern = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }
   let found = await asked('tools/list', legacy, {})
-  if (session !== null)
-    await net.ask(home, 'DELETE', { ...headers, ...legacy }, null).catch(() => {})
+  if (session !== null) await net.head('DELETE', { ...headers, ...legacy }, null).catch(() => {})
   if (found.challenge === null) found = await asked('tools/list', modern, { _meta: META })
-  return { challenge: found.challenge, isRefused }
+  const [failure = null] = failures
+  if (!isAnswered && failure !== null) throw failure
+  return { challenge: found.challenge, isRefused, failure }
 }
 
 /** RFC 9728 section 3.1: between host and path, then as if there were no path. */

@@ -1,7 +1,9 @@
 import { Fault } from '../../core/faults.ts'
-import type { Audience, Fetch, Outgoing } from '../../net/index.ts'
+import type { Audience, Fetch, Outgoing, OutgoingStream } from '../../net/index.ts'
 
 const DEADLINE_MS = 15_000
+/** For a server that left a question unanswered already. */
+const SHORT_MS = 5_000
 const MAX_BYTES = 262_144
 const MAX_HOPS = 3
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
@@ -19,10 +21,10 @@ export interface Document {
  * may be anywhere; whatever it names beside that has to be public, or on this machine where it is there itself.
  */
 export class LoginNet {
-  readonly #out: Pick<Outgoing, 'request'>
+  readonly #out: Pick<Outgoing, 'request' | 'open'>
   readonly #home: URL
 
-  constructor(out: Pick<Outgoing, 'request'>, home: URL) {
+  constructor(out: Pick<Outgoing, 'request' | 'open'>, home: URL) {
     this.#out = out
     this.#home = home
   }
@@ -82,6 +84,30 @@ export class LoginNet {
       headers: answer.headers,
       body: status === 200 || status === 201 ? objectIn(answer.body) : null,
     }
+  }
+
+  /**
+   * Status and headers of what the server itself answers. The body is left: servers answer with streams, too, which
+   * may have no end.
+   */
+  async head(
+    method: string,
+    headers: Readonly<Record<string, string>>,
+    body: object | null,
+    isShort = false,
+  ): Promise<Pick<OutgoingStream, 'status' | 'headers'>> {
+    const answer = await this.#out.open({
+      url: this.#home,
+      method,
+      headers: body === null ? headers : { 'content-type': 'application/json', ...headers },
+      body: body === null ? null : JSON.stringify(body),
+      audience: 'configured',
+      deadlineMs: isShort ? SHORT_MS : DEADLINE_MS,
+      idleMs: null,
+      maxResponseBytes: null,
+    })
+    answer.cancel()
+    return answer
   }
 
   /** In the form that the library takes in place of `fetch`. */
