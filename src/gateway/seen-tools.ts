@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { writeExactly } from '../mcp/wire/index.ts'
 import { isObject } from './tool-call.ts'
 
 type Annotations = Readonly<Record<string, unknown>>
@@ -83,7 +84,7 @@ function isCursor(value: unknown): value is string {
 /** A server may say what a text is, and not that nobody looks at it. */
 function withoutExemptions(schema: unknown): unknown {
   if (!isObject(schema)) return undefined
-  const text = JSON.stringify(schema)
+  const text = writeExactly(schema)
   if (text.length > MAX_SCHEMA) return undefined
   return JSON.parse(text, (name, value: unknown) =>
     (name === 'writeOnly' && value === true) || (name === 'format' && value === 'password')

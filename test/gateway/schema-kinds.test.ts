@@ -26,6 +26,20 @@ test('what reads as a command in a text is none in code', async () => {
   assert.equal(code.passed(), 1)
 })
 
+for (const number of ['18446744073709551615', '-9223372036854775808', '0.12345678901234567890123'])
+  test(`a list is passed on, and learnt, with ${number} in a schema`, async () => {
+    const one = await between(ALL)
+    await one.client({ id: 1, method: 'tools/list' })
+    const v = `{"type":"string","contentMediaType":"text/javascript","default":${number}}`
+    const schema = `{"type":"object","maxProperties":${number},"properties":{"v":${v}}}`
+    const list = `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"run","inputSchema":${schema}}]}}`
+    await one.server(list)
+    assert.equal(one.toClient.at(-1), list)
+    const listed = one.toServer.length
+    await one.call(2, 'run', SNIPPET)
+    assert.equal(one.toServer.length - listed, 1)
+  })
+
 const exempting: readonly object[] = [
   { type: 'string', writeOnly: true },
   { type: 'string', format: 'password' },
