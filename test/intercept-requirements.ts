@@ -392,7 +392,7 @@ export const INTERCEPT_REQUIREMENTS: readonly Requirement[] = [
     'PD-41',
     'a session that the server does not know any more is begun anew',
     'test/gateway/lost-sessions.e2e.test.ts#a session that the server lost is begun again, and what never ran is sent again',
-    'test/gateway/http-reopened.test.ts#a lost session that cannot be begun again at once is begun again later, unasked',
+    'test/gateway/http-reopened.test.ts#a lost session that cannot be begun again at once is begun again later, unasked: ${what}',
   ),
   done(
     'PD-42',

@@ -147,12 +147,21 @@ export interface HttpAsk {
   readonly leaving?: Leaving
 }
 
+/** What a server answered in place of what was asked. */
+export interface Refusal {
+  /** Null where it does not say that it is JSON. */
+  readonly message: Heard | Frames | null
+  /** How its body begins, whatever it is. */
+  readonly words: string
+}
+
 export interface Followed {
   readonly lastEventId: string | null
   readonly retryMs: number | null
 }
 
 const MAX_REFUSAL_BYTES = 1_048_576
+const MAX_WORDS_BYTES = 4_096
 const SMALL_BYTES = 262_144
 /** A server ends the stream of an answer; one that does not is left after this. */
 const LINGER_MS = 2_000
@@ -309,6 +318,27 @@ export class HttpWay {
   messageNow(answer: OutgoingStream): Heard | Frames | null {
     const body = isSmall(answer) ? answer.wholeNow(this.#options.maxMessageBytes) : null
     return body === null || body.length === 0 ? null : this.#said(body)
+  }
+
+  /** Reads a refusal for whoever looks at its words as well. @throws {Fault} `NET_TOO_LARGE` */
+  async refusal(answer: OutgoingStream): Promise<Refusal> {
+    const isMessage = isJson(answer)
+    const most = isMessage ? MAX_REFUSAL_BYTES : MAX_WORDS_BYTES
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of answer.body) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > most) break
+    }
+    answer.cancel()
+    if (isMessage && size > most)
+      throw new Fault('NET_TOO_LARGE', `The server answered with more than ${most} bytes.`)
+    const body = Buffer.concat(chunks)
+    return {
+      message: isMessage && size > 0 ? this.#said(body) : null,
+      words: body.toString('utf8', 0, MAX_WORDS_BYTES),
+    }
   }
 
   /** Takes up a message of the server that is too large for memory. */

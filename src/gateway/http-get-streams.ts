@@ -9,6 +9,7 @@ import {
   Unanswered,
   unansweredBy,
 } from './http-exchange.ts'
+import { hasLostSession } from './http-refusals.ts'
 import { headersOfSession, isHeaderText, type Session } from './http-session.ts'
 import { backOffMs, pollWaitMs, retryAfterMs } from './http-waits.ts'
 
@@ -53,8 +54,9 @@ export async function resume(way: HttpWay, from: Followed, of: Resuming): Promis
       if (followed.retryMs !== null) pollMs = pollWaitMs(followed.retryMs)
       waitMs = pollMs
     } else {
+      const isLost = answer !== null && (await hasLostSession(way, answer))
       answer?.cancel()
-      if (answer?.status === 404) throw new Unanswered('lost', 'The server lost the session.')
+      if (isLost) throw new Unanswered('lost', 'The server lost the session.')
       failures += 1
       waitMs = backOffMs(failures, pollMs)
       if (answer !== null) waitMs = Math.max(waitMs, retryAfterMs(answer))
@@ -130,10 +132,12 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
         lastEventId = followed.lastEventId ?? lastEventId
         waitMs = pollWaitMs(followed.retryMs)
       } else {
+        const isOver = hasNoStream(answer.status, mayOpen)
+        const isLost = !isOver && session.id !== null && (await hasLostSession(way, answer))
         answer.cancel()
-        if (hasNoStream(answer.status, mayOpen)) return
+        if (isOver) return
         mayOpen = true
-        if (answer.status === 404 && session.id !== null) await onLost()
+        if (isLost) await onLost()
         // It may know the place to go on from no more: what is said from now on is better than nothing.
         if (answer.status === 400) lastEventId = null
         waitMs = Math.max(waitMs, retryAfterMs(answer))

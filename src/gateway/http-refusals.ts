@@ -1,15 +1,28 @@
 // What a server over HTTP means by a refusal.
-import { ERA_ERRORS, type Frames } from '../mcp/wire/index.ts'
-import type { Heard } from './http-exchange.ts'
+import { ERA_ERRORS, type Frames, RPC_ERRORS } from '../mcp/wire/index.ts'
+import type { OutgoingStream } from '../net/index.ts'
+import type { Heard, HttpWay, Refusal } from './http-exchange.ts'
 
 /** With a session id: words of servers that do not know it, where they do not answer 404 as the protocol has it. */
 const NO_SESSION = /\bsession\b|\bnot initialized\b/i
 
-/** Whether a refusal says that the session is gone: then the request never ran. @param refusal the body */
-export function isSessionGone(status: number, refusal: Heard | Frames | null): boolean {
-  if (status !== 400 || refusal?.kind !== 'response' || refusal.outcome !== 'error') return false
-  const { code, message } = refusal.body.value as Readonly<Record<string, unknown>>
-  return (code === -32_000 || code === -32_001) && NO_SESSION.test(String(message))
+/** The same where nothing but the words says so: they must be about the session itself. */
+const UNKNOWN_SESSION =
+  /\b(?:no(?: valid)?|invalid|unknown|expired|missing)\s(?:mcp[- ])?session\b|\bsession\b[^.\n]{0,60}\b(?:not found|not valid|invalid|unknown|expired|not exist|closed|terminated)\b|\bnot initialized\b/i
+
+/** Whether a refusal with HTTP 400 says that the session is gone: then the request never ran. */
+export function isSessionGone({ message, words }: Refusal): boolean {
+  if (message?.kind !== 'response') return UNKNOWN_SESSION.test(words)
+  if (message.outcome !== 'error') return false
+  const error = message.body.value as { readonly code: number; readonly message: string }
+  if (error.code === -32_000 || error.code === -32_001) return NO_SESSION.test(error.message)
+  return error.code === RPC_ERRORS.request && UNKNOWN_SESSION.test(error.message)
+}
+
+/** Whether the server does not know the session that it was asked in. What cannot be read says nothing. */
+export async function hasLostSession(way: HttpWay, answer: OutgoingStream): Promise<boolean> {
+  if (answer.status !== 400) return answer.status === 404
+  return way.refusal(answer).then(isSessionGone, () => false)
 }
 
 /** Whether the headers of a call did not say what its body says. */

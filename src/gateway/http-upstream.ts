@@ -26,7 +26,7 @@ import {
 } from './http-exchange.ts'
 import { listenTo, resume } from './http-get-streams.ts'
 import { HttpPosts } from './http-posts.ts'
-import { isMismatch, isSessionGone } from './http-refusals.ts'
+import { hasLostSession, isMismatch, isSessionGone } from './http-refusals.ts'
 import { begunAgain, tellAgain, tellReady } from './http-renewal.ts'
 import { headersOfSession, keepsPromise, type Session, sessionOf } from './http-session.ts'
 import type { HttpUpstreamOptions } from './http-upstream-options.ts'
@@ -259,15 +259,15 @@ export class HttpUpstream {
       }
       const mayLearn = isModern && request.method === 'tools/call'
       if (answer.status === 400 && (held !== null || mayLearn) && renewals === 0) {
-        const refusal = isJson(answer) ? await this.#way.message(answer) : null
-        answer.cancel()
-        if (held !== null && isSessionGone(answer.status, refusal)) {
+        const refusal = await this.#way.refusal(answer)
+        if (held !== null && isSessionGone(refusal)) {
           await this.#mustRenew(held)
           continue
         }
-        if (mayLearn && isMismatch(refusal) && (await this.#posts.learnTools(request, signal)))
+        const { message } = refusal
+        if (mayLearn && isMismatch(message) && (await this.#posts.learnTools(request, signal)))
           continue
-        await this.#hearRefusal(answer.status, refusal, exchange)
+        await this.#hearRefusal(answer.status, message, exchange)
         return
       }
       await this.#read(answer, exchange, session)
@@ -458,11 +458,10 @@ export class HttpUpstream {
         return
       }
       const answer = await this.#posts.send(message, session, this.#closing.signal)
-      const refusal =
-        answer.status === 400 && isJson(answer) ? await this.#way.message(answer) : null
+      const held = session !== null && session.id !== null ? session : null
+      const isGone = held !== null && (await hasLostSession(this.#way, answer))
       answer.cancel()
-      const isGone = answer.status === 404 || isSessionGone(answer.status, refusal)
-      if (isGone && session !== null && session.id !== null) await this.#renewed(session)
+      if (isGone) await this.#renewed(held)
       else if (answer.status > 299) throw unansweredFor(answer.status)
     } catch (error) {
       if (this.#closing.signal.aborted) return

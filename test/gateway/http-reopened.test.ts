@@ -116,28 +116,37 @@ test('a server that wants its stream opened anew at once is not asked in a loop'
   assert.ok(opened.length > 2 && opened.length < 14, String(opened.length))
 })
 
-test('a lost session that cannot be begun again at once is begun again later, unasked', async () => {
-  let begun = 0
-  let opened = 0
-  const server = await scripted((got, response) => {
-    if (got.method === 'GET') {
-      opened += 1
-      if (got.headers['mcp-session-id'] === 'session-3') return events(response, changed(3))
-      if (opened === 1) return events(response, 'retry: 5\n\n').end()
-      return response.writeHead(404).end()
-    }
-    if (got.rpc.method === 'initialize') begun += 1
-    if (got.rpc.method === 'initialize' && begun === 2) return response.writeHead(503).end()
-    return withSession(
-      () => {},
-      () => `session-${begun}`,
-    )(got, response)
+const LOST: readonly [what: string, refuse: (response: ServerResponse) => unknown][] = [
+  ['404', (response) => response.writeHead(404).end()],
+  ['400 in words', (response) => response.writeHead(400).end('No valid session ID provided')],
+  [
+    '400 with an error without an id',
+    (response) => json(response, { error: { code: -32_000, message: 'No valid session' } }, 400),
+  ],
+]
+for (const [what, refuse] of LOST)
+  test(`a lost session that cannot be begun again at once is begun again later, unasked: ${what}`, async () => {
+    let begun = 0
+    let opened = 0
+    const server = await scripted((got, response) => {
+      if (got.method === 'GET') {
+        opened += 1
+        if (got.headers['mcp-session-id'] === 'session-3') return events(response, changed(3))
+        if (opened === 1) return events(response, 'retry: 5\n\n').end()
+        return refuse(response)
+      }
+      if (got.rpc.method === 'initialize') begun += 1
+      if (got.rpc.method === 'initialize' && begun === 2) return response.writeHead(503).end()
+      return withSession(
+        () => {},
+        () => `session-${begun}`,
+      )(got, response)
+    })
+    const end = upstreamAt(server.url)
+    await end.begin()
+    await end.hears('"n":3')
+    assert.equal(begun, 3)
   })
-  const end = upstreamAt(server.url)
-  await end.begin()
-  await end.hears('"n":3')
-  assert.equal(begun, 3)
-})
 
 test('a lost session in place of which there is another one is not begun again and again', async () => {
   let begun = 0
@@ -217,6 +226,14 @@ test('a call is lost when its stream is not given five times in a row', async ()
   assert.match(await refusing.end.fails('5 '), /^5 lost .*ended before the answer/)
   assert.equal(refusing.polls.length, 9)
 })
+
+for (const [what, refuse] of LOST)
+  test(`a call is lost with the session that it is asked after in: ${what}`, async () => {
+    const { end, polls } = await polled((_n, response) => refuse(response))
+    end.send({ id: 5, method: 'tools/call', params: { name: 'a' } })
+    assert.equal(await end.fails('5 '), '5 lost The server lost the session.')
+    assert.equal(polls.length, 1)
+  })
 
 test('a server that says when to come again for an answer is asked then', async () => {
   const { polls, ask } = await polled((n, response) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
+import { restartable } from '../support/everything.ts'
 import {
   events,
   eventually,
@@ -81,20 +82,32 @@ test('a new session that is not like the lost one is no session', async () => {
   assert.match(await end.fails('1 '), /^1 refused-by-server .*connect again/)
 })
 
-const GONE = [
-  [-32_000, 'Bad Request: No valid session ID provided'],
-  [-32_001, 'Session not found'],
-  [-32_000, 'Bad Request: Server not initialized'],
-] as const
-for (const [code, message] of GONE)
-  test(`a server that forgot a session and says HTTP 400, ${message}, is asked for another`, async () => {
+const error = (code: number, message: string, id?: null | string): string =>
+  JSON.stringify({ jsonrpc: '2.0', ...(id !== undefined && { id }), error: { code, message } })
+const NO_SESSION = 'Bad Request: No valid session ID provided'
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** How servers say with HTTP 400 that they do not know a session. */
+const GONE: readonly [what: string, headers: Record<string, string>, body: string][] = [
+  ['no valid session', JSON_TYPE, error(-32_000, NO_SESSION, null)],
+  ['not found', JSON_TYPE, error(-32_001, 'Session not found', null)],
+  ['not initialized', JSON_TYPE, error(-32_000, 'Bad Request: Server not initialized', null)],
+  ['without an id', JSON_TYPE, error(-32_000, NO_SESSION)],
+  ['under an id of its own', JSON_TYPE, error(-32_600, 'Session not found', 'server-error')],
+  ['in JSON of its own', JSON_TYPE, '{"detail":"Unknown session ID"}'],
+  ['as text', { 'content-type': 'text/plain; charset=utf-8' }, NO_SESSION],
+  ['as text without a type', {}, NO_SESSION],
+  ['as a page', { 'content-type': 'text/html' }, `<pre>${NO_SESSION}</pre>${' '.repeat(9_000)}`],
+]
+for (const [what, headers, body] of GONE)
+  test(`a server that forgot a session and says HTTP 400 is asked for another: ${what}`, async () => {
     let known = 'first'
     const server = await scripted(
       withSession(
-        ({ rpc, headers }, response) => {
-          const isKnown = headers['mcp-session-id'] === known
-          if (isKnown) json(response, { id: rpc.id, result: {} })
-          else json(response, { id: null, error: { code, message } }, 400)
+        ({ rpc, headers: sent }, response) => {
+          if (sent['mcp-session-id'] !== known) response.writeHead(400, headers).end(body)
+          else if (rpc.id === undefined) response.writeHead(202).end()
+          else json(response, { id: rpc.id, result: {} })
         },
         () => known,
       ),
@@ -103,27 +116,47 @@ for (const [code, message] of GONE)
     await end.begin()
     known = 'second'
     assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).result, {})
+    known = 'third'
+    end.send({ method: 'notifications/roots/list_changed' })
+    await server.reached(
+      ({ rpc, headers: sent }) =>
+        rpc.method === 'notifications/initialized' && sent['mcp-session-id'] === 'third',
+    )
     const sent = server.got.filter(({ rpc }) => rpc.method === 'tools/call')
     assert.deepEqual(
-      sent.map(({ headers }) => headers['mcp-session-id']),
+      sent.map(({ headers: one }) => one['mcp-session-id']),
       ['first', 'second'],
     )
   })
 
-for (const [times, code, message] of [
-  [1, -32_602, 'The session argument is missing.'],
-  [1, -32_000, 'Too much.'],
+/** Refusals with HTTP 400 that are about something else, or that a new session does not cure. */
+const REFUSED: readonly [times: number, headers: Record<string, string>, body: string][] = [
+  [1, JSON_TYPE, error(-32_602, 'The session argument is missing.', null)],
+  [1, JSON_TYPE, error(-32_602, 'Unknown session.', null)],
+  [1, JSON_TYPE, error(-32_000, 'Too much.', null)],
+  [1, JSON_TYPE, error(-32_600, 'One session is enough.', null)],
+  [1, { 'content-type': 'text/plain' }, 'The session argument is missing.'],
+  [1, {}, `${' '.repeat(9_000)}${NO_SESSION}`],
   // Of every session, also of one that was just begun.
-  [2, -32_000, 'No valid session'],
-] as const)
-  test(`a server that refuses calls with HTTP 400, ${message}, is asked ${times === 1 ? 'once' : 'twice'}`, async () => {
-    const error = { code, message }
+  [2, JSON_TYPE, error(-32_000, NO_SESSION, null)],
+  [2, { 'content-type': 'text/plain' }, NO_SESSION],
+]
+for (const [times, headers, body] of REFUSED)
+  test(`a server that refuses calls with HTTP 400 is asked ${times === 1 ? 'once' : 'twice'}: ${body.trim()}, ${JSON.stringify(headers)}`, async () => {
     const server = await scripted(
-      withSession(({ rpc }, response) => json(response, { id: rpc.id, error }, 400)),
+      withSession((_got, response) => response.writeHead(400, headers).end(body)),
     )
     const end = upstreamAt(server.url)
     await end.begin()
-    assert.deepEqual((await end.ask(1, 'tools/call', { name: 'a' })).error, error)
+    if (headers === JSON_TYPE)
+      assert.deepEqual(
+        (await end.ask(1, 'tools/call', { name: 'a' })).error,
+        (JSON.parse(body) as { error: unknown }).error,
+      )
+    else {
+      end.send({ id: 1, method: 'tools/call', params: { name: 'a' } })
+      assert.equal(await end.fails('1 '), '1 lost The server answered with HTTP 400.')
+    }
     assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, times)
   })
 
@@ -278,6 +311,24 @@ for (const era of ERAS)
     far.becomes({ tools: {} })
     await assert.rejects(call(), /a new one is not like it/)
     assert.equal(await call(), 'session-2')
+    await client.close()
+  })
+
+for (const era of ERAS)
+  test(`${era}: server-everything that was killed and started anew answers again`, async () => {
+    const far = await restartable('streamableHttp')
+    const name = `everything-${era}`
+    await servers.add(PERSON, name, { kind: 'http', url: far.url.href, headers: [] })
+    const client = await (await reaching(name, era, `/s/${name}/mcp`))()
+    const echo = async (message: string): Promise<void> => {
+      const { content } = await client.callTool({ name: 'echo', arguments: { message } })
+      assert.deepEqual(content, [{ type: 'text', text: `Echo: ${message}` }])
+    }
+    await echo('a')
+    for (const message of ['b', 'c']) {
+      await far.restart()
+      await echo(message)
+    }
     await client.close()
   })
 

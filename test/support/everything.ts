@@ -21,18 +21,37 @@ async function freePort(): Promise<number> {
   return port
 }
 
+type Transport = 'sse' | 'streamableHttp'
+
 /** Runs until the tests of the file are over. */
-export async function everythingOverHttp(transport: 'sse' | 'streamableHttp'): Promise<URL> {
+export async function everythingOverHttp(transport: Transport): Promise<URL> {
+  return (await restartable(transport)).url
+}
+
+/** As `everythingOverHttp`, and can be killed and started anew at its address. */
+export async function restartable(transport: Transport) {
   const port = await freePort()
+  let child = await started(transport, port)
+  after(() => child.kill('SIGKILL'))
+  return {
+    url: new URL(`http://127.0.0.1:${port}/${transport === 'sse' ? 'sse' : 'mcp'}`),
+    async restart(): Promise<void> {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      child = await started(transport, port)
+    },
+  }
+}
+
+async function started(transport: Transport, port: number) {
   const child = spawn(process.execPath, [EVERYTHING, transport], {
     env: { ...processEnvironment(), PORT: String(port) },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  after(() => child.kill('SIGKILL'))
   await new Promise<void>((resolve) => {
     child.stderr.on('data', (chunk) => {
       if (String(chunk).includes(String(port))) resolve()
     })
   })
-  return new URL(`http://127.0.0.1:${port}/${transport === 'sse' ? 'sse' : 'mcp'}`)
+  return child
 }
