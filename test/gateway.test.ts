@@ -192,6 +192,12 @@ test('an answer that nobody asked for reaches nobody', async () => {
   await one.server({ id: 2, result: {} })
   await one.server({ id: 2, result: {} })
   await one.client({ id: 'never', result: {} })
+  // On lines, nothing tells whose an error without an id is.
+  for (const whose of [{ id: null }, {}]) {
+    const error = { ...whose, error: { code: -32600, message: 'What was that?' } }
+    await one.server(error)
+    await one.client(error)
+  }
   assert.equal(one.toClient.length, 1)
   assert.equal(one.toServer.length, 1)
 })

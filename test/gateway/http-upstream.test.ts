@@ -278,16 +278,24 @@ test('a server that breaks off, or is silent, may have run it', async () => {
 })
 
 test('an error of the protocol is an answer, whatever its status', async () => {
-  const ids = [null, 'server-error', 9, 3]
-  const statuses = [400, 400, 500, 404]
+  const ids = [null, 'server-error', 9, 3, undefined, undefined, undefined]
+  const statuses = [400, 400, 500, 404, 400, 500, 200]
   const server = await scripted(({ rpc }, response) => {
     const error = { code: -32601, message: `no ${rpc.id}` }
     json(response, { id: ids[Number(rpc.id)], error }, statuses[Number(rpc.id)])
   })
   const end = upstreamAt(server.url)
   for (const id of ids.keys())
-    assert.equal((await end.ask(id, 'vendor/x')).error?.message, `no ${id}`)
+    assert.deepEqual((await end.ask(id, 'vendor/x')).error, { code: -32601, message: `no ${id}` })
   assert.deepEqual(end.failed, [])
+})
+
+test('an error without an id on the stream of a call is its answer', async () => {
+  const server = await scripted((_got, response) => {
+    events(response, 'data: {"jsonrpc":"2.0","error":{"code":-32602,"message":"bad"}}\n\n').end()
+  })
+  const end = upstreamAt(server.url)
+  assert.deepEqual((await end.ask('a', 'vendor/x')).error, { code: -32602, message: 'bad' })
 })
 
 test('what a server asks on the stream of a call is answered by a POST of its own', async () => {

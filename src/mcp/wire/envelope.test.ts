@@ -20,9 +20,15 @@ test('a request, a notification and both kinds of answers are read, ids as they 
   const result = frame('{"result":{"a":[1]},"id":"x","jsonrpc":"2.0"}')
   assert.ok(result.kind === 'response')
   assert.deepEqual([result.outcome, result.idKey, result.body.value], ['result', 'sx', { a: [1] }])
-  const error = frame('{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"m"}}')
-  assert.ok(error.kind === 'response')
-  assert.deepEqual([error.outcome, error.idKey], ['error', null])
+  for (const [id, at] of [
+    ['"id":null,', 22],
+    ['', -1],
+  ] as const) {
+    const error = frame(`{"jsonrpc":"2.0",${id}"error":{"code":-1,"message":"m"}}`)
+    assert.ok(error.kind === 'response')
+    assert.deepEqual([error.outcome, error.idKey, error.idText], ['error', null, 'null'])
+    assert.equal(error.idAt, at)
+  }
 })
 
 const refused: readonly [what: string, text: string, code: number, id?: string][] = [
@@ -62,6 +68,33 @@ const refused: readonly [what: string, text: string, code: number, id?: string][
   ['an answer to it', `{"jsonrpc":"2.0","id":"${'i'.repeat(1001)}","result":{}}`, -32600],
   ['an infinite id', '{"jsonrpc":"2.0","id":1e400,"method":"ping"}', -32600],
   ['a result for id null', '{"jsonrpc":"2.0","id":null,"result":{}}', -32600],
+  ['a result without an id', '{"jsonrpc":"2.0","result":{}}', -32600],
+  ['an error that is none, without an id', '{"jsonrpc":"2.0","error":{"code":"1"}}', -32600],
+  [
+    'an error without an id, and a result',
+    '{"jsonrpc":"2.0","result":{},"error":{"code":1,"message":"m"}}',
+    -32600,
+  ],
+  [
+    'an error without an id, and a method',
+    '{"jsonrpc":"2.0","method":"a","error":{"code":1,"message":"m"}}',
+    -32600,
+  ],
+  [
+    'an error without an id, and params',
+    '{"jsonrpc":"2.0","params":{},"error":{"code":1,"message":"m"}}',
+    -32600,
+  ],
+  [
+    'an error for an id that is none',
+    '{"jsonrpc":"2.0","id":[],"error":{"code":1,"message":"m"}}',
+    -32600,
+  ],
+  [
+    'an error without an id, and Id',
+    '{"jsonrpc":"2.0","Id":1,"error":{"code":1,"message":"m"}}',
+    -32600,
+  ],
   ['a carriage return inside', `{"a":\r{${head},"method":"tools/call"}\r}`, -32600],
 ]
 for (const [what, text, code, id = 'null'] of refused)

@@ -51,7 +51,7 @@ export interface Response extends Envelope {
   readonly idText: string
   /** Where that begins in `text`; −1 for an error without an id. */
   readonly idAt: number
-  /** Null for an error that belongs to no request. */
+  /** Null for an error whose id is null or missing: only the way it came on may tell whose it is. */
   readonly idKey: string | null
   /** `result` or `error`. */
   readonly outcome: 'result' | 'error'
@@ -273,11 +273,8 @@ function messageOf(
       outcome: 'result',
       body: result,
     }
-  if (
-    error !== null &&
-    result === null &&
-    (idKey !== null || (id !== null && value['id'] === null))
-  )
+  // Servers that refuse what they did not read leave its id out, or make it null.
+  if (error !== null && result === null && (idKey !== null || id === null || value['id'] === null))
     return isError(error.value)
       ? { kind: 'response', text, hasExtras, idText, idAt, idKey, outcome: 'error', body: error }
       : bad("'error' must have a code and a message.")
