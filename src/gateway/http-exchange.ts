@@ -12,6 +12,7 @@ import {
   readFrame,
   readFrames,
   SseReader,
+  withoutMark,
 } from '../mcp/wire/index.ts'
 import type {
   Leaving,
@@ -286,10 +287,7 @@ export class HttpWay {
     const isGood = answer.status >= 200 && answer.status < 300
     const { maxMessageBytes } = this.#options
     const most = isGood ? maxMessageBytes : Math.min(maxMessageBytes, MAX_REFUSAL_BYTES)
-    if (isSmall(answer)) {
-      const body = await answer.whole(most)
-      return body.length === 0 ? null : this.#said(body)
-    }
+    if (isSmall(answer)) return this.#saidIn(await answer.whole(most))
     let chunks: Buffer[] = []
     let size = 0
     let large: LargeLine | null = null
@@ -300,24 +298,23 @@ export class HttpWay {
         answer.cancel()
         throw new Fault('NET_TOO_LARGE', `The server answered with more than ${most} bytes.`)
       }
-      if (large === null && size > LARGE_BYTES) {
-        large = this.large()
-        if (large !== null) for (const held of chunks) large.push(held)
-        if (large !== null) chunks = []
-      }
       if (large === null) chunks.push(chunk)
       else large.push(chunk)
+      if (large === null && size > LARGE_BYTES) {
+        large = this.large()
+        large?.push(withoutMark(Buffer.concat(chunks)))
+        if (large !== null) chunks = []
+      }
     }
     if (large !== null) return this.read(large.end())
     const [first] = chunks
-    if (first === undefined) return null
-    return this.#said(chunks.length === 1 ? first : Buffer.concat(chunks))
+    return this.#saidIn(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks))
   }
 
   /** As `message`, of an answer in which it came whole and small; else null. @throws {Fault} `NET_TOO_LARGE` */
   messageNow(answer: OutgoingStream): Heard | Frames | null {
     const body = isSmall(answer) ? answer.wholeNow(this.#options.maxMessageBytes) : null
-    return body === null || body.length === 0 ? null : this.#said(body)
+    return body === null ? null : this.#saidIn(body)
   }
 
   /** Reads a refusal for whoever looks at its words as well. @throws {Fault} `NET_TOO_LARGE` */
@@ -336,7 +333,7 @@ export class HttpWay {
       throw new Fault('NET_TOO_LARGE', `The server answered with more than ${most} bytes.`)
     const body = Buffer.concat(chunks)
     return {
-      message: isMessage && size > 0 ? this.#said(body) : null,
+      message: isMessage ? this.#saidIn(body) : null,
       words: body.toString('utf8', 0, MAX_WORDS_BYTES),
     }
   }
@@ -352,6 +349,12 @@ export class HttpWay {
   read(frame: Buffer | Refused): Heard {
     if (!Buffer.isBuffer(frame)) return frame
     return readFrame(this.#shown(frame))
+  }
+
+  /** What a whole body says; null when there is nothing. */
+  #saidIn(body: Buffer): Heard | Frames | null {
+    const bare = withoutMark(body)
+    return bare.length === 0 ? null : this.#said(bare)
   }
 
   /** As `read`, where it may be a batch. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { sleep } from '../../src/core/time.ts'
 import { META } from '../../src/mcp/wire/index.ts'
 import {
   events,
@@ -296,6 +298,54 @@ test('an error without an id on the stream of a call is its answer', async () =>
   })
   const end = upstreamAt(server.url)
   assert.deepEqual((await end.ask('a', 'vendor/x')).error, { code: -32602, message: 'bad' })
+})
+
+const MARK = Buffer.from([0xef, 0xbb, 0xbf])
+const JSON_TYPE = { 'content-type': 'application/json' }
+const MARKED: readonly [what: string, send: (response: ServerResponse, body: Buffer) => void][] = [
+  [
+    'of a known length',
+    (response, body) =>
+      response.writeHead(200, { ...JSON_TYPE, 'content-length': body.length }).end(body),
+  ],
+  ['of no length', (response, body) => response.writeHead(200, JSON_TYPE).end(body)],
+  [
+    'compressed',
+    (response, body) =>
+      response.writeHead(200, { ...JSON_TYPE, 'content-encoding': 'gzip' }).end(gzipSync(body)),
+  ],
+  [
+    'cut within the mark',
+    async (response, body) => {
+      response.writeHead(200, JSON_TYPE).write(body.subarray(0, 1))
+      await sleep(20)
+      response.end(body.subarray(1))
+    },
+  ],
+]
+for (const [what, send] of MARKED)
+  test(`one byte order mark before an answer counts for nothing: ${what}`, async () => {
+    const server = await scripted(({ rpc }, response) => {
+      const pad = rpc.method === 'large' ? 'x'.repeat(3_000_000) : ''
+      const answer = Buffer.from(`{"jsonrpc":"2.0","id":${rpc.id},"result":{"pad":"${pad}"}}`)
+      send(response, Buffer.concat([...(rpc.method === 'two' ? [MARK] : []), MARK, answer]))
+    })
+    const end = upstreamAt(server.url)
+    await end.ask(1, 'one')
+    assert.equal(end.heard[0], 'n1 {"jsonrpc":"2.0","id":1,"result":{"pad":""}}')
+    // The second is taken up as what is too large for memory.
+    for (const id of [2, 3]) await end.ask(id, 'large')
+    end.send({ id: 4, method: 'two' })
+    await end.fails('4 lost')
+  })
+
+test('an error behind a byte order mark has its words, whatever its status', async () => {
+  const server = await scripted((_got, response) => {
+    const error = '{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"bad"}}'
+    response.writeHead(400, JSON_TYPE).end(Buffer.concat([MARK, Buffer.from(error)]))
+  })
+  const end = upstreamAt(server.url)
+  assert.equal((await end.ask(1, 'vendor/x')).error?.message, 'bad')
 })
 
 test('what a server asks on the stream of a call is answered by a POST of its own', async () => {

@@ -44,7 +44,7 @@ export {
   type LineReaderOptions,
   tooLarge,
 } from './line-reader.ts'
-export { memberOf, onOneLine, sortedMembers, withMembers } from './members.ts'
+export { memberOf, onOneLine, sortedMembers, withMembers, withoutMark } from './members.ts'
 export { renamed } from './renamed.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'
 export { type Trace, traceFrom, traceIdIn, traceOf, withTrace } from './trace.ts'

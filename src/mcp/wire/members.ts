@@ -44,3 +44,12 @@ export function onOneLine(frame: Buffer): Buffer {
     for (let at = line.indexOf(unit); at !== -1; at = line.indexOf(unit, at + 1)) line[at] = 0x20
   return line
 }
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** What comes behind the byte order mark with which some writers begin, if there is one. */
+export function withoutMark(bytes: Buffer): Buffer {
+  return bytes[0] === 0xef && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)
+    ? bytes.subarray(3)
+    : bytes
+}

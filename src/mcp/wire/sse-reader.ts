@@ -1,5 +1,6 @@
 import type { Refused } from './envelope.ts'
 import { LARGE_BYTES, type LargeLine, tooLarge } from './line-reader.ts'
+import { withoutMark } from './members.ts'
 
 const NEWLINE = 0x0a
 const RETURN = 0x0d
@@ -33,7 +34,6 @@ const LONGEST_FIELD = 6
 const MAX_BESIDE_BYTES = 4_096
 
 const DATA = Buffer.from('data:')
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * Cuts a stream of server-sent events into events, whatever pieces it comes in (WHATWG HTML section 9.2.6). Lines end at
@@ -242,7 +242,7 @@ export class SseReader {
   #withoutMark(line: Buffer): Buffer {
     if (!this.#isAtStart) return line
     this.#isAtStart = false
-    return line.subarray(0, 3).equals(BYTE_ORDER_MARK) ? line.subarray(3) : line
+    return withoutMark(line)
   }
 
   #field(line: Buffer): void {
