@@ -79,9 +79,12 @@ export class HttpPosts {
     const wanted = this.tools.of(name) ?? NO_HEADERS
     const version = versionNamedBy(message)
     const trace = traceHeaders(message)
-    const said = version === null ? '' : `${version} ${String(name)}`
+    const isNamed = typeof name === 'string'
+    // Its length keeps the revision apart from the name, whatever characters they hold.
+    const said = version === null || !isNamed ? '' : `${version.length} ${version}${name}`
     // What is said of a call without headers of its own is in its name.
-    const isKnown = (isCall || version === null) && wanted.length === 0 && !('traceparent' in trace)
+    const isKnown =
+      (version === null || (isCall && isNamed)) && wanted.length === 0 && !('traceparent' in trace)
     const known = isKnown && this.#said.session === session ? this.#said.headers.get(said) : null
     if (known != null) return known
     const headers = Object.freeze({
@@ -91,7 +94,7 @@ export class HttpPosts {
       ...mirroredHeaders(message, wanted),
       ...trace,
     })
-    if (isKnown && typeof name === 'string' && said.length <= MAX_SAID_CHARACTERS) {
+    if (isKnown && said.length <= MAX_SAID_CHARACTERS) {
       if (this.#said.session !== session || this.#said.headers.size >= MAX_SAID)
         this.#said = { session, headers: new Map() }
       this.#said.headers.set(said, headers)
