@@ -94,6 +94,19 @@ function escapes(value: unknown): string {
   )
 }
 
+test('spaces around the lines of a long text stay', async () => {
+  const reason = `${'word '.repeat(30)}\n \n  and ${'more '.repeat(30)}\n`
+  const document = { version: '1', default: 'deny', tools: { t: { action: 'deny', reason } } }
+  const converted = await convertedPolicy('p.json', bytes(JSON.stringify(document)), 'yaml')
+  const authored = `version: "1"\ndefault: deny\ntools:\n  t:\n    action: deny\n    reason: ${escapes(reason)}\n`
+  const formatted = await formattedPolicy('p.yaml', bytes(authored))
+  for (const text of [converted.text ?? '', formatted]) {
+    const { text: back } = await convertedPolicy('p.yaml', bytes(text), 'json')
+    assert.deepEqual(JSON.parse(back ?? ''), document)
+    assert.equal(await formattedPolicy('p.yaml', bytes(text)), text)
+  }
+})
+
 test('names that YAML has other readings for are put in quotes', async () => {
   const tools = Object.fromEntries(
     ['yes', 'n', '1_000', '0b1', '2026-01-01', '09:00', '<<', '~', 'null', '1.0', 'a b'].map(

@@ -33,6 +33,8 @@ const NAMED: ReadonlySet<string> = new Set(['tools', 'class', 'classes', 'method
 const MAX_WIDTH = 100
 const YAML_STYLE: ToStringOptions = {
   lineWidth: MAX_WIDTH,
+  // Where a text in quotes goes on in another line, the library loses the spaces around the end of the one before.
+  doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER,
   indent: 2,
   indentSeq: true,
   flowCollectionPadding: false,
