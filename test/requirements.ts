@@ -314,7 +314,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   done(
     'BY-10',
     'no input makes a check slower than linear',
-    'test/inspection-linear.test.ts#inspect_content: four times as much takes about four times as long: ${what}',
+    'test/inspection-linear.test.ts#${by}: four times as much takes about four times as long: ${what}',
     'src/inspect/detectors.test.ts#detector ${detector.id}: time on hostile text',
     'src/inspect/written.test.ts#what hangs a backtracking pattern does not hang a written one',
   ),

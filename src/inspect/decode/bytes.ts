@@ -28,9 +28,11 @@ function isOdd(unit: number): boolean {
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function utf8(bytes: Uint8Array): string | null {
-  const shape = shapeOf(bytes)
-  if (shape === 'none') return null
-  if (shape === 'ascii') return textOfUnits(bytes, bytes.length)
+  let ascii = 0
+  while (ascii < bytes.length && (bytes[ascii] as number) < 0x80) ascii += 1
+  if (ascii === bytes.length) return textOfUnits(bytes, bytes.length)
+  // A look at all bytes costs less than the decoder's refusal.
+  if (utf8Until(bytes, ascii) < bytes.length) return null
   try {
     return strictUtf8.decode(bytes)
   } catch {
@@ -38,28 +40,35 @@ function utf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** A look at all bytes that costs less than the decoder's refusal. */
-function shapeOf(bytes: Uint8Array): 'ascii' | 'utf-8' | 'none' {
+/** Where the first character begins that is none in UTF-8, also one that is cut off; the length where all are some. */
+export function utf8Until(bytes: Uint8Array, from = 0): number {
+  let first = from
   let pending = 0
-  let isAscii = true
-  for (const byte of bytes) {
+  for (let at = from; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number
     if (pending > 0) {
-      if ((byte & 0xc0) !== 0x80) return 'none'
+      if ((byte & 0xc0) !== 0x80) return first
       pending -= 1
-    } else if (byte >= 0x80) {
-      if (byte < 0xc2 || byte > 0xf4) return 'none'
-      isAscii = false
+    } else {
+      first = at
+      if (byte < 0x80) continue
+      if (byte < 0xc2 || byte > 0xf4) return first
       pending = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3
     }
   }
-  return pending > 0 ? 'none' : isAscii ? 'ascii' : 'utf-8'
+  return pending > 0 ? first : bytes.length
+}
+
+/** Whether bytes may be UTF-16 that is mostly ASCII, as they begin. */
+export function mayBeWide(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 || bytes[1] === 0 || bytes[2] === 0 || bytes[3] === 0
 }
 
 /** UTF-16 that is mostly ASCII: every second byte of it is zero. */
 function wideText(bytes: Uint8Array): string | null {
   const pairs = bytes.length >> 1
   if (pairs < 4) return null
-  if (bytes[0] !== 0 && bytes[1] !== 0 && bytes[2] !== 0 && bytes[3] !== 0) return null
+  if (!mayBeWide(bytes)) return null
   let even = 0
   let odd = 0
   for (let at = 0; at < pairs; at += 1) {
