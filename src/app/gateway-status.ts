@@ -2,7 +2,7 @@ import type { AuditEntry } from '../core/admin-port.ts'
 import type { StandingCount } from '../core/counter-port.ts'
 import type { GatewayStatus, ServerStatus } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
-import { type Caller, LOCAL_PERSON } from '../core/principals.ts'
+import { type Caller, type Channel, LOCAL_PERSON } from '../core/principals.ts'
 import { type EpochMs, systemClock } from '../core/time.ts'
 import { toldTo } from '../core/told.ts'
 import { standingCounts, standingLimits } from '../gateway/index.ts'
@@ -29,6 +29,7 @@ export async function gatewayStatus(
     counts.set(server, one)
     one.calls += 1
     one.lastAt ??= entry.at
+    one.isWrapped ||= entry.channel === WRAPPED
     if (entry.kind === 'refusal') one.denied += 1
     else if (entry.outcome !== null && FAILED.has(entry.outcome)) one.failed += 1
   })
@@ -45,7 +46,7 @@ export async function gatewayStatus(
         const known = registered.find((server) => server.name === name)
         return {
           name,
-          kind: known?.target.kind ?? null,
+          kind: known?.target.kind ?? (one.isWrapped ? 'wrapped' : null),
           policies: known?.policies ?? [],
           calls: one.calls,
           denied: one.denied,
@@ -82,17 +83,22 @@ interface Counts {
   denied: number
   failed: number
   lastAt: EpochMs | null
+  /** Whether some came from a client that started it itself. */
+  isWrapped: boolean
 }
+
+const WRAPPED: Channel = 'mcp-stdio'
 
 const FAILED: ReadonlySet<string> = new Set([
   'tool-error',
+  'never-sent',
   'refused-by-server',
   'lost',
   'timed-out',
 ])
 
 function newCounts(): Counts {
-  return { calls: 0, denied: 0, failed: 0, lastAt: null }
+  return { calls: 0, denied: 0, failed: 0, lastAt: null, isWrapped: false }
 }
 
 /** The newest first. @returns how many there were */

@@ -45,7 +45,7 @@ export function statusText(
         ['SERVER', 'KIND', 'CALLS', 'DENIED', 'FAILED', 'LAST CALL', 'POLICIES'],
         servers.map((one) => [
           one.name,
-          one.kind ?? 'wrapped',
+          one.kind ?? '-',
           String(one.calls),
           String(one.denied),
           String(one.failed),

@@ -121,12 +121,12 @@ export interface ToolPolicyPort {
 /** What went through one server since a moment. */
 export interface ServerStatus {
   readonly name: string
-  /** Null for one that is wrapped and was not added. */
-  readonly kind: ServerTarget['kind'] | null
+  /** `wrapped` for one that is and was not added; null for one that was removed. */
+  readonly kind: ServerTarget['kind'] | 'wrapped' | null
   readonly policies: readonly string[]
   readonly calls: number
   readonly denied: number
-  /** Of those that went on: the tool failed, the server refused or was lost. */
+  /** Of those that went on: the tool failed, the server was not reached, refused or was lost. */
   readonly failed: number
   readonly lastAt: EpochMs | null
 }

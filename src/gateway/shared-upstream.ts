@@ -90,6 +90,11 @@ export class SharedUpstream {
     return this.#isOver
   }
 
+  /** Whether the server is there. */
+  get isOpen(): boolean {
+    return this.#started !== null
+  }
+
   /** @throws {Fault} when the server cannot be started */
   async join(ears: SharerEars): Promise<Sharer> {
     this.#upstream ??= this.#start()

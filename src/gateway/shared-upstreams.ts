@@ -61,7 +61,9 @@ export class SharedUpstreams {
 
   /** Names of the servers, one for each that is open. */
   servers(): readonly string[] {
-    return [...this.#held.values()].map(({ server }) => server)
+    return [...this.#held.values()].flatMap(({ upstream, server }) =>
+      upstream.isOpen ? [server] : [],
+    )
   }
 
   /** As `of`, of one that is there; else null. */

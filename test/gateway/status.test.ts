@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { gatewayStatus } from '../../src/app/gateway-status.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { epochMs, sleep, systemClock } from '../../src/core/time.ts'
+import { serveMcpDoor } from '../support/mcp-door.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER, startWrapped } from '../support/wrapped.ts'
@@ -166,4 +167,55 @@ test('a window that is over is not shown as used', async () => {
   await sleep(2_500)
   assert.ok(((await usedOf()) ?? 0) === 0)
   await wrapped.end()
+})
+
+test('calls that came to no server have failed, and one that is gone is not taken for one that was wrapped', async () => {
+  const door = await serveMcpDoor(vault)
+  const since = epochMs(systemClock())
+  await servers.add(PERSON, 'gone', { kind: 'stdio', command: ['/no/program'], variables: [] })
+  await servers.add(PERSON, 'down', { kind: 'http', url: 'http://127.0.0.1:9/mcp', headers: [] })
+  await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
+  const { agents, grants } = vault.identity
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const params = { name: 'echo', arguments: {}, _meta }
+  for (const server of ['gone', 'down']) {
+    const { agent } = await agents.create(PERSON, { name: `of-${server}` })
+    const asked = { label: 'laptop', server, policies: ['open'] }
+    const { bearer } = await grants.create(PERSON, agent.id, asked)
+    const headers = {
+      Authorization: `Bearer ${bearer.reveal()}`,
+      'MCP-Protocol-Version': '2026-07-28',
+      'Mcp-Method': 'tools/call',
+      'Mcp-Name': 'echo',
+    }
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+    const answer = await door.post(call, headers, `/s/${server}/mcp`)
+    assert.match(await answer.text(), /"code":-32603/)
+  }
+  const figures = await (await fetch(`${door.baseUrl}/metrics`)).text()
+  // Over HTTP there is nothing to start.
+  assert.match(figures, /shared_servers\{server="down"\} 1/)
+  assert.doesNotMatch(figures, /shared_servers\{server="gone"\}/)
+  const wrapped = startWrapped(home)
+  await wrapped.call(1, 'echo', { text: 'x' })
+  await wrapped.end()
+  await door.stop()
+  for (const server of ['gone', 'lines']) await servers.remove(PERSON, server)
+
+  const { servers: all } = await gatewayStatus(vault, silentLog, AGENT, since)
+  const shown = all
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, kind, calls, failed }) => [name, kind, calls, failed])
+  assert.deepEqual(shown, [
+    ['down', 'http', 1, 1],
+    ['gone', null, 1, 1],
+    ['lines', 'wrapped', 1, 0],
+    ['quiet', 'http', 0, 0],
+  ])
+  const { out } = await run(['status'], () => false)
+  assert.match(out, /\ngone +- +1 +0 +1 /)
+  assert.match(out, /\nlines +wrapped +/)
 })
