@@ -1,5 +1,5 @@
 import { Few } from '../core/few.ts'
-import { errorAnswer, type Request, RPC_ERRORS } from '../mcp/wire/index.ts'
+import { errorAnswer, type Request, RPC_ERRORS, unlikeKey } from '../mcp/wire/index.ts'
 import { OPEN_ID } from './batch.ts'
 import { GivenUpIds } from './given-up-ids.ts'
 import { type Asked, newlyAsked } from './relay-messages.ts'
@@ -58,10 +58,9 @@ export class OpenRequests {
       : null
   }
 
-  /** The one that is cancelled under this id: a server may not care whether it is written as a text or a number. */
+  /** The one that is meant by this id: a server may not care whether it is written as a text or a number. */
   meantBy(idKey: string): Asked | undefined {
-    const other = idKey.startsWith('s') ? 'n' : 's'
-    return this.#asked.get(idKey) ?? this.#asked.get(`${other}${idKey.slice(1)}`)
+    return this.#asked.get(idKey) ?? this.#asked.get(unlikeKey(idKey))
   }
 
   /** Nobody waits for it any more, and its answer may still come. */

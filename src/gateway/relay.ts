@@ -14,6 +14,7 @@ import {
   readFrames,
   readMessage,
   refusalAnswer,
+  UNLIKE_ID,
 } from '../mcp/wire/index.ts'
 import { hasMethodRules } from './applied-policies.ts'
 import type { ApprovalWaits, PendingApproval, Waited } from './approval-waits.ts'
@@ -550,8 +551,10 @@ export class Relay {
     const { idKey, outcome, body } = response
     const asked = idKey === null ? undefined : this.#asked.get(idKey)
     if (idKey === null || asked === undefined) {
-      if (idKey === null || !this.#asked.wasGivenUp(idKey))
-        this.#options.log.warn('the server answered what nobody asked', {})
+      if (idKey !== null && this.#asked.wasGivenUp(idKey)) return undefined
+      this.#options.log.warn('the server answered what nobody asked', {})
+      const meant = idKey === null ? undefined : this.#asked.meantBy(idKey)
+      if (meant !== undefined) this.serverFailed(meant.request.idKey, 'lost', UNLIKE_ID)
       return undefined
     }
     this.#asked.delete(idKey)

@@ -12,6 +12,8 @@ import {
   type Response,
   RPC_ERRORS,
   readMessage,
+  UNLIKE_ID,
+  unlikeKey,
   versionNamedBy,
   withMembers,
 } from '../wire/index.ts'
@@ -342,7 +344,8 @@ export class ModernClient implements Translator {
       return ours(response)
     }
     const call = idKey === null ? undefined : this.#calls.get(idKey)
-    if (call === undefined) return []
+    if (call === undefined)
+      return idKey === null ? [] : this.failed(unlikeKey(idKey), 'lost', UNLIKE_ID)
     const bodyText = partText(response, response.body)
     if (response.outcome === 'result') {
       const text = toModernResult(call.method, bodyText)

@@ -10,6 +10,15 @@ export function refusalAnswer({ idText, code, message }: Refused): string {
   return errorAnswer(idText, code, message)
 }
 
+/** Told to whoever asked under an id that an answer gives as a text in place of a number, or the other way round. */
+export const UNLIKE_ID =
+  "The server's answer is not valid. Its id is that of the request, but not of the same type."
+
+/** `idKey` of the id that reads the same and is of the other type. */
+export function unlikeKey(idKey: string): string {
+  return `${idKey.startsWith('s') ? 'n' : 's'}${idKey.slice(1)}`
+}
+
 export function resultAnswer(idText: string, result: unknown): string {
   return `{"jsonrpc":"2.0","id":${idText},"result":${writeExactly(result)}}`
 }

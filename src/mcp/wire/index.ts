@@ -1,5 +1,13 @@
 // A door of its own: whoever only reads and writes frames does not load the SDK.
-export { errorAnswer, refusalAnswer, resultAnswer, withId, withPart } from './answers.ts'
+export {
+  errorAnswer,
+  refusalAnswer,
+  resultAnswer,
+  UNLIKE_ID,
+  unlikeKey,
+  withId,
+  withPart,
+} from './answers.ts'
 export { askedDigest } from './asked-digest.ts'
 export {
   type Extra,
