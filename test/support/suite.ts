@@ -143,6 +143,10 @@ function watchForLeftovers(
 if (import.meta.main) {
   // The request is what our own run.ts wrote. A plain pipe, written at once: a test that ends the process loses no event.
   await runSuite(JSON.parse(process.argv[2] ?? '') as SuiteRequest, (event) => {
-    writeSync(EVENTS_FD, `${JSON.stringify(event)}\n`)
+    // Whoever reads lines ends them there too.
+    const line = JSON.stringify(event).replaceAll(/[\u2028\u2029]/g, (end) =>
+      end === '\u2028' ? '\\u2028' : '\\u2029',
+    )
+    writeSync(EVENTS_FD, `${line}\n`)
   })
 }
