@@ -72,15 +72,24 @@ export function modernProblem(
       if (call !== null && Object.isFrozen(request.headers))
         agreeing.set(request.headers, { version, call })
     }
-    if (version !== MODERN)
-      return rpcError(idText, ERA_ERRORS.version, 'The protocol version is not supported.', {
-        supported: [MODERN],
-        requested: version,
-      })
+    if (version !== MODERN) return notSupported(idText, version)
     if (capabilitiesOf(message) === null)
       return rpcError(idText, RPC_ERRORS.params, `params._meta must name ${META.capabilities}.`)
   }
   return null
+}
+
+function notSupported(idText: string, requested: string): string {
+  const data = { supported: [MODERN], requested }
+  return rpcError(idText, ERA_ERRORS.version, 'The protocol version is not supported.', data)
+}
+
+/** The answer to a request that names a revision of which nothing is known; null to any other. */
+export function unknownRevision(request: Request): string | null {
+  const version = versionNamedBy(request)
+  return version === null || version === MODERN || LEGACY.has(version)
+    ? null
+    : notSupported(request.idText, version)
 }
 
 const TASKS = 'io.modelcontextprotocol/tasks'

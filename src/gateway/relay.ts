@@ -38,6 +38,7 @@ import {
 import { leftUnanswered } from './large-lines.ts'
 import { LISTEN, listeningJudged } from './listened-resources.ts'
 import { GREETINGS, PLAIN_NOTIFICATIONS, PLAIN_REQUESTS } from './methods.ts'
+import { unknownRevision } from './modern-problem.ts'
 import { OpenQuestions } from './open-questions.ts'
 import { OpenRequests } from './open-requests.ts'
 import { Patience } from './patience.ts'
@@ -303,6 +304,11 @@ export class Relay {
     if (refusal?.isTwin === true) this.#options.toClient(refusal.text, null)
     else if (refusal !== null) this.#toClient(refusal.text, idKey)
     if (refusal !== null) return
+    const unknown = unknownRevision(request)
+    if (unknown !== null) {
+      this.#toClient(unknown, idKey)
+      return
+    }
     if (MAY_PAUSE.has(method)) {
       const resumed = resumedBy(this.#options.path, this.#caller, request, policiesNow())
       if (resumed?.kind === 'refused') this.#toClient(refusalAnswer(resumed.refused), idKey)
