@@ -177,6 +177,12 @@ function reload(
   }
 }
 
+function remedyOf({ code }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'end what listens there, or choose another port with --port'
+  if (code === 'EACCES') return 'choose a port with --port that this user may open'
+  return 'name an address of this machine with --host'
+}
+
 function listen(server: Server, { port, host }: Binding): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -184,9 +190,9 @@ function listen(server: Server, { port, host }: Binding): Promise<number> {
         new Fault(
           'STORE_UNAVAILABLE',
           cause.code === 'EADDRINUSE'
-            ? `Port ${port} is taken: another sallyport may be running; choose one with --port.`
-            : `Port ${port} cannot be opened on ${host}.`,
-          { cause, details: { port } },
+            ? `Port ${port} is taken: another sallyport may be running.`
+            : `Port ${port} cannot be opened on ${host} (${cause.code ?? 'unknown'}).`,
+          { cause, details: { port, remedy: remedyOf(cause) } },
         ),
       )
     })

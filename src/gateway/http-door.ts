@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Crowd } from '../core/crowd.ts'
-import { Fault, isFault } from '../core/faults.ts'
+import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -338,10 +338,13 @@ export class HttpDoor {
     this.#here.add(session)
     try {
       const { upstreamOf, servers } = this.#options
-      const { startMs } = servers.of(server.name).health
-      await session.open(reviving(upstreamOf(server, admitted.caller), startMs, log))
+      const { name } = server
+      const { startMs } = servers.of(name).health
+      const of = { server: name, startMs, log }
+      await session.open(reviving(upstreamOf(server, admitted.caller), of))
     } catch (error) {
-      log.error('a server could not be opened', { server: server.name, error: codeOf(error) })
+      const { code, message: reason } = asFault(error)
+      log.error('a server could not be opened', { server: server.name, error: code, reason })
       await session.close()
       sendJson(posted.response, 200, unopened(hello.idText, error))
       return

@@ -78,7 +78,9 @@ export class ModernRequest {
     try {
       this.#sharer = await shared.join(ears)
     } catch (error) {
-      log.error('a server could not be opened', { error: asFault(error).code })
+      const { code, message: reason } = asFault(error)
+      const { name } = this.held.server
+      log.error('a server could not be opened', { server: name, error: code, reason })
       if (message.kind !== 'request') {
         const { message: said } = toldTo(error, null)
         sendJson(response, 503, errorAnswer('null', RPC_ERRORS.internal, said))

@@ -188,6 +188,6 @@ export function said(error: unknown): string {
 
 /** What is told to a caller; null for whoever it is. */
 export function saidTo(error: unknown, principal: Principal | null): string {
-  const fault = asFault(error)
-  return `${toldTo(fault, principal).message} ${fault.help}`
+  const { message, cure } = toldTo(error, principal)
+  return `${message} ${cure}`
 }

@@ -16,6 +16,15 @@ import { isObject } from './tool-call.ts'
 import type { OpenUpstream, Upstream, UpstreamEars } from './upstream.ts'
 
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}'
+
+export interface Revived {
+  /** Name of the server. */
+  readonly server: string
+  /** One that does not introduce itself anew in that time is gone for good. */
+  readonly startMs: number
+  readonly log: Log
+}
+
 /** So many ends within so long: it would end again. */
 const MAX_ENDS = 3
 const ENDS_WITHIN_MS = 60_000
@@ -25,11 +34,10 @@ const ENDS_WITHIN_MS = 60_000
  * the session with, and only while it promises the same as before. Whatever was under way is answered as lost, and is
  * never sent again. The new one is started by the client's next message, so that nothing ends and begins on its own.
  *
- * @param startMs one that does not introduce itself anew in that time is gone for good
  */
-export function reviving(open: OpenUpstream, startMs: number, log: Log): OpenUpstream {
+export function reviving(open: OpenUpstream, of: Revived): OpenUpstream {
   return async (ears) => {
-    const one = new RevivingUpstream(open, ears, startMs, log)
+    const one = new RevivingUpstream(open, ears, of)
     await one.start()
     return one
   }
@@ -39,8 +47,7 @@ class RevivingUpstream implements Upstream {
   readonly ended: Promise<string>
   readonly #open: OpenUpstream
   readonly #ears: UpstreamEars
-  readonly #startMs: number
-  readonly #log: Log
+  readonly #of: Revived
   readonly #end: (how: string) => void
   #server: Upstream | null = null
   #reviving: Promise<void> | null = null
@@ -60,11 +67,10 @@ class RevivingUpstream implements Upstream {
   #count = 0
   #isOver = false
 
-  constructor(open: OpenUpstream, ears: UpstreamEars, startMs: number, log: Log) {
+  constructor(open: OpenUpstream, ears: UpstreamEars, of: Revived) {
     this.#open = open
     this.#ears = ears
-    this.#startMs = startMs
-    this.#log = log
+    this.#of = of
     const { promise, resolve } = Promise.withResolvers<string>()
     this.ended = promise
     this.#end = resolve
@@ -199,7 +205,8 @@ class RevivingUpstream implements Upstream {
     }
     this.#server?.send(INITIALIZED, null)
     for (const request of this.#standing.all()) void this.#ask(request)
-    this.#log.info('a server that ended was started again')
+    const { server, log } = this.#of
+    log.info('a server that ended was started again', { server })
     for (const list of ['tools', 'prompts', 'resources'] as const) {
       const capability = isObject(this.#capabilities) ? this.#capabilities[list] : undefined
       // That the list of tools changes is promised for every server: policies do.
@@ -215,7 +222,7 @@ class RevivingUpstream implements Upstream {
     this.#count += 1
     const id = `sallyport-again-${this.#count}`
     const { promise, resolve } = Promise.withResolvers<Response | null>()
-    const timer = setTimeout(() => resolve(null), this.#startMs).unref()
+    const timer = setTimeout(() => resolve(null), this.#of.startMs).unref()
     this.#own.set(`s${id}`, resolve)
     const text = withMembers(request.text, { id: JSON.stringify(id) })
     const message = readMessage(text)

@@ -102,13 +102,20 @@ export class StdioServer {
     if (held !== null) child.stdin.write(held.release)
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
-      child.once('error', (cause) => {
+      child.once('error', (cause: NodeJS.ErrnoException) => {
         guard.dismiss()
         reject(
-          new Fault('BAD_INPUT', `The server's command '${program}' cannot be started.`, {
-            cause,
-            details: { field: 'command' },
-          }),
+          new Fault(
+            'BAD_INPUT',
+            `The server's command '${program}' cannot be started: ${whyNotStarted(cause)}.`,
+            {
+              cause,
+              details: {
+                field: 'command',
+                remedy: 'name a program that is there and that this user may run',
+              },
+            },
+          ),
         )
       })
     })
@@ -184,6 +191,17 @@ export class StdioServer {
     } catch {
       // Nothing of the group is left.
     }
+  }
+}
+
+function whyNotStarted({ code = 'unknown' }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'it, or what its first line names, is not there (ENOENT)'
+    case 'EACCES':
+      return 'this user may not run it (EACCES)'
+    default:
+      return `the system refuses it (${code})`
   }
 }
 

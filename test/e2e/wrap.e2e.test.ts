@@ -518,16 +518,20 @@ test('what cannot be started is told at once, whatever is amiss with it', async 
   await writeFile(file('no-interpreter'), '#!/no/such/interpreter\n', { mode: 0o755 })
   await writeFile(file('not-executable'), '#!/bin/sh\n', { mode: 0o644 })
   await mkdir(file('a-folder'))
-  for (const command of [
-    'no-such-program',
-    ...['no-interpreter', 'not-executable', 'a-folder'].map(file),
-  ]) {
+  for (const [command, why] of [
+    ['no-such-program', 'ENOENT'],
+    [file('no-interpreter'), 'ENOENT'],
+    [file('not-executable'), 'EACCES'],
+    [file('a-folder'), 'EACCES'],
+  ] as const) {
     const { status, stderr } = spawnSync(process.execPath, [LAUNCHER, 'wrap', '--', command], {
       env: homeEnvironment(home),
       encoding: 'utf8',
     })
     assert.equal(status, 2, stderr)
-    assert.match(stderr, /cannot be started/)
+    assert.ok(stderr.includes(`'${command}' cannot be started: `), stderr)
+    assert.ok(stderr.includes(`(${why})`), stderr)
+    assert.match(stderr, /name a program that is there and that this user may run/)
   }
 })
 

@@ -1,11 +1,12 @@
 // Two real `sallyport up` over one store, and a person at a third process.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
-import { startServing, temporaryHome } from '../support/serving.ts'
+import { homeEnvironment, LAUNCHER, startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
 
@@ -34,9 +35,10 @@ async function connected(
   base: URL,
   token: string,
   mode: 'legacy' | 'auto' = 'legacy',
+  server = 'lines',
 ): Promise<Client> {
   const client = new Client({ name: 'two', version: '1' }, { versionNegotiation: { mode } })
-  const transport = new StreamableHTTPClientTransport(new URL('/s/lines/mcp', base), {
+  const transport = new StreamableHTTPClientTransport(new URL(`/s/${server}/mcp`, base), {
     requestInit: { headers: { Authorization: `Bearer ${token}` } },
   })
   await client.connect(transport)
@@ -123,3 +125,59 @@ function isThere(pid: number): boolean {
     return false
   }
 }
+
+test('what is amiss is said with the name of the server, the reason and what helps', async () => {
+  await servers.add(PERSON, 'broken', { kind: 'stdio', command: ['/no/program'], variables: [] })
+  const { bearer: broken } = await vault.identity.grants.create(PERSON, agent.id, {
+    label: 'broken',
+    server: 'broken',
+    policies: ['open'],
+  })
+  const up = await startServing(home)
+  const hello = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'x', version: '1' },
+  }
+  const answer = await fetch(new URL('/s/broken/mcp', up.url), {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${broken.reveal()}`,
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: hello }),
+  })
+  assert.match(
+    await answer.text(),
+    /'\/no\/program' cannot be started: .* \(ENOENT\)\. name a program that is there/,
+  )
+  await assert.rejects(connected(up.url, broken.reveal(), 'auto', 'broken'))
+  const { bearer: own } = await vault.identity.grants.create(PERSON, agent.id, {
+    label: 'own',
+    server: 'lines',
+    policies: ['open'],
+  })
+  const client = await connected(up.url, own.reveal())
+  await assert.rejects(client.callTool({ name: 'die', arguments: {} }))
+  await says(client, 'again')
+  await client.close()
+  const logged = up.log().split('\n')
+  const unopened = logged.filter((line) => line.includes('a server could not be opened'))
+  assert.ok(unopened.length >= 2, up.log())
+  for (const line of unopened)
+    assert.match(line, /"server":"broken","error":"BAD_INPUT","reason":".*ENOENT/)
+  assert.match(up.log(), /started again","server":"lines"/)
+
+  const port = up.url.port
+  const second = spawnSync(process.execPath, [LAUNCHER, 'up', '--port', port], {
+    cwd: home,
+    env: homeEnvironment(home),
+    encoding: 'utf8',
+  })
+  assert.equal(second.status, 7)
+  assert.match(second.stderr, /Port \d+ is taken: another sallyport may be running\./)
+  assert.match(second.stderr, /choose another port with --port/)
+  assert.doesNotMatch(second.stderr, /store reachable/)
+  await up.stop()
+})
