@@ -262,6 +262,8 @@ export class AllOpens {
         if (isDue(open.admitted)) await this.#openJudged(key, open)
       } catch (error) {
         this.#options.log.warn('a caller could not be judged anew', { error: asFault(error).code })
+        // Nobody can say that it counts longer than was known.
+        if (hasEnded(open.admitted)) this.#end(key)
       }
   }
 

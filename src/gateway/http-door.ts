@@ -4,7 +4,7 @@ import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
-import { monotonicMs, systemClock } from '../core/time.ts'
+import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
 import {
   errorAnswer,
   type Frames,
@@ -493,10 +493,8 @@ export class HttpDoor {
   /** Rights that end by themselves are over for what was opened with them, too. */
   async #endExpired(): Promise<void> {
     const now = systemClock()
-    for (const one of this.#here.all()) {
-      const { until } = one.admitted
-      if (until !== null && until <= now && this.#here.has(one)) await this.#judgedAnew(one)
-    }
+    for (const one of this.#here.all())
+      if (hasEnded(one.admitted, now) && this.#here.has(one)) await this.#judgedAnew(one)
   }
 
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
@@ -525,11 +523,17 @@ export class HttpDoor {
         one.admitted = { ...admitted, ...now }
         held.named = now.policies
         one.policiesChanged()
-      } else if (one instanceof ModernRequest) one.drop()
-      else this.#end(one)
+      } else this.#drop(one)
     } catch (error) {
       log.warn('a session could not be judged anew', { error: codeOf(error) })
+      // Nobody can say that it counts longer than was known.
+      if (hasEnded(one.admitted, systemClock())) this.#drop(one)
     }
+  }
+
+  #drop(one: DoorSession | ModernRequest): void {
+    if (one instanceof ModernRequest) one.drop()
+    else this.#end(one)
   }
 
   /** It is over at once. Its server may take seconds to end, and nobody else waits for that. */
@@ -552,6 +556,10 @@ export class HttpDoor {
       return true
     }
   }
+}
+
+function hasEnded({ until }: Admitted, at: EpochMs): boolean {
+  return until !== null && until <= at
 }
 
 function counted(names: readonly string[]): ReadonlyMap<string, number> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Fault } from '../../src/core/faults.ts'
 import { type EpochMs, epochMs, sleep, systemClock } from '../../src/core/time.ts'
 import { type EventReader, readEvents } from '../support/event-reader.ts'
 import { ORIGIN } from '../support/identity.ts'
@@ -16,7 +17,7 @@ const clock = (): EpochMs => epochMs(systemClock() - behindMs)
 const { vault, door, servers, policies } = await openDoor(await openTestVault({ clock }))
 const { agents, authentication, grants } = vault.identity
 await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
-const SERVERS = ['grant', 'agent', 'key', 'token', 'reached', 'shared', 'moved'] as const
+const SERVERS = ['grant', 'agent', 'key', 'token', 'reached', 'shared', 'moved', 'away'] as const
 type Name = (typeof SERVERS)[number]
 const logOf = (server: Name): string => join(vault.home, `${server}.log`)
 for (const name of SERVERS) await servers.add(PERSON, name, nodeServer(LINE_SERVER, logOf(name)))
@@ -175,4 +176,20 @@ test('an end that is moved counts as it is now', async () => {
     const ended = await Promise.race([endOf(stream, end), late(end, 2_500)])
     assert.ok(ended !== LATE && Number(ended) >= 1_500, `it ended after ${ended}`)
   }
+})
+
+test('while the store is away nobody counts longer than was known', async (t) => {
+  const end = soon()
+  const { bearer } = await granted('away', { grant: end })
+  const streams = [
+    await session('/s/away/mcp', bearer),
+    await listener('/s/away/mcp', bearer),
+    await session('/mcp/all', bearer),
+    await listener('/mcp/all', bearer),
+  ]
+  t.mock.method(vault.db, 'read', async () => {
+    throw new Fault('STORE_UNAVAILABLE', 'It is away.')
+  })
+  for (const stream of streams)
+    assert.notEqual(await Promise.race([endOf(stream, end), late(end, 1_000)]), LATE)
 })
