@@ -43,6 +43,7 @@ const hostile: readonly [what: string, unit: string][] = [
   ['keywords of secrets', 'password=token:secret_key '],
   ['keywords of orders', 'ignore all previous instructions and '],
   ['addresses', 'http://[::ffff:169.254.169.254]/'],
+  ['compressions of nothing', 'H4sIAAAAAAAAAwAAAAAAAAAA '],
   ['private keys', '-----BEGIN PRIVATE KEY-----'],
 ]
 
@@ -60,6 +61,8 @@ const lines: readonly [what: string, line: (at: number) => string][] = [
     'lines that each begin like text',
     () => base64('words that begin it all. ').slice(0, 32) + randomBytes(33).toString('base64'),
   ],
+  ['lines that begin like zlib', () => `eNoB${'A'.repeat(40)}`],
+  ['lines that begin like gzip', () => `H4sI${'A'.repeat(40)}`],
   ['lines that are text but for signs', () => base64(`echo 1; echo 2; hello ${'\x01'.repeat(20)}`)],
   ['lines of UTF-16 but for some', () => base64(`a\0b\0c\0d\0e\0f\0g\0h\0i\0${'x'.repeat(24)}`)],
 ]

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { ExactNumber } from '../src/core/decimal.ts'
 import { AcrossHeldTexts, type KnownTexts, knownIn, redactedIn } from '../src/core/known-texts.ts'
-import { fingerprintKey, fingerprintsOf, KnownValues } from '../src/inspect/index.ts'
+import { fingerprintKey, fingerprintsOf, inspect, KnownValues } from '../src/inspect/index.ts'
 
 const secretKey = randomBytes(32)
 const KEY = fingerprintKey((bytes) => createHmac('sha256', secretKey).update(bytes).digest())
@@ -230,4 +231,38 @@ for (const [what, known, one] of [
     }
     const [small, large] = [timeOf(4_000), timeOf(16_000)]
     assert.ok(large <= Math.max(MIN_US, small) * MAX_RATIO, `${small} µs, then ${large} µs`)
+  })
+
+const WHOLE_MESSAGES: KnownTexts = {
+  ...KNOWN,
+  ofMessage() {
+    const { scan, redact } = values.ofMessage('me')
+    return { ...KNOWN, find: scan, redact: (text) => redact(text).text }
+  },
+}
+
+for (const [what, text, few, many] of [
+  ['small ones', gzipSync('').toString('base64').padEnd(28, 'A'), 100, 3_000],
+  ['large ones', gzipSync(Buffer.alloc(250_000, 'words ')).toString('base64'), 10, 100],
+] as const)
+  test(`known values: what a message holds compressed is expanded up to one limit: ${what}`, () => {
+    const last = gzipSync(VALUE).toString('base64')
+    const holding = (count: number): readonly string[] => [
+      ...Array.from({ length: count }, (_, at) => `${at} ${text}`),
+      last,
+    ]
+    const isLimited = (count: number): boolean =>
+      inspect(holding(count)).some(({ detector }) => detector === 'inspection-limit')
+    const redacted = (count: number): unknown =>
+      (redactedIn(holding(count), WHOLE_MESSAGES) as readonly unknown[]).at(-1)
+    assert.equal(knownIn(holding(few), WHOLE_MESSAGES).length, 1)
+    assert.equal(redacted(few), MARKER)
+    assert.equal(isLimited(few), false)
+    const start = process.cpuUsage()
+    assert.equal(knownIn(holding(many), WHOLE_MESSAGES).length, 0)
+    assert.equal(isLimited(many), true)
+    const { user, system } = process.cpuUsage(start)
+    assert.ok(user + system < 3_000_000, `${user + system} µs`)
+    // The next message has its own.
+    assert.equal(redacted(few), MARKER)
   })

@@ -19,6 +19,10 @@ export function withKnownValues(
         find: (text) => own.scan(text),
         redact: (text) => own.redact(text).text,
         reach: () => own.reach(),
+        ofMessage() {
+          const { scan, redact } = own.ofMessage()
+          return { find: scan, redact: (text) => redact(text).text, reach: () => own.reach() }
+        },
       }
       known.set(own, values)
     }

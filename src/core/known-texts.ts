@@ -16,6 +16,8 @@ export interface KnownTexts {
   reach(): number
   /** What stands for a text that is not in memory beside others, or null; none of it can be taken out of there. */
   edgesOf?(text: string): string | null
+  /** The same for one message: what is limited is limited for all its texts together. */
+  ofMessage?(): KnownTexts
 }
 
 /** A known value in a value: the text is below a member of the value, or the whole. */
@@ -56,9 +58,10 @@ type Look = (text: string, place: Pick<KnownPlace, 'top' | 'isTopText' | 'isName
  */
 export function knownIn(
   value: unknown,
-  known: KnownTexts,
+  values: KnownTexts,
   { searched, judged }: Beside = NOTHING_BESIDE,
 ): readonly KnownPlace[] {
+  const known = values.ofMessage?.() ?? values
   const found: KnownPlace[] = []
   const look: Look = (text, place) => {
     for (const { start, end } of known.find(text))
@@ -113,7 +116,8 @@ function piecesOf(value: unknown, look: Look, name = ''): readonly Piece[] {
  */
 export function redactedIn(value: Members, known: KnownTexts): Members
 export function redactedIn(value: unknown, known: KnownTexts): unknown
-export function redactedIn(value: unknown, known: KnownTexts): unknown {
+export function redactedIn(value: unknown, values: KnownTexts): unknown {
+  const known = values.ofMessage?.() ?? values
   const pieces: Piece[] = []
   const redact = (text: string, name: string, isNumber: boolean): string => {
     const shown = isNumber ? withoutNumber(text, known.find(text)) : known.redact(text)

@@ -53,12 +53,15 @@ export async function meansForLarge(
   schema: unknown,
   settings: InspectSettings,
 ): Promise<Means> {
-  const { parts, engine, known } = means
+  const { parts, engine } = means
+  const known = means.known?.ofMessage?.() ?? means.known
+  const expansions = new parts.Expansions()
   const now = systemClock()
   const bySight: InspectSettings =
     settings.mode === 'surgical' ? { ...settings, mode: 'block' } : settings
   const bare = withoutHeld(value, () => '')
-  const judge = (one: unknown): Judgement => parts.judge(engine, one, { schema }, bySight, now)
+  const judge = (one: unknown): Judgement =>
+    parts.judge(engine, one, { schema, expansions }, bySight, now)
   const judgements = [judge(bare)]
   const looks = new Map<string, Look>()
   for (const held of heldIn(value)) {

@@ -22,8 +22,19 @@ const COMPRESSIONS: readonly [what: string, compress: (bytes: Buffer) => Buffer]
   ['zlib', (bytes) => deflateSync(bytes)],
   ['zlib, fast', (bytes) => deflateSync(bytes, { level: 1 })],
   ['zlib, best', (bytes) => deflateSync(bytes, { level: 9 })],
+  ['zlib, a small window', (bytes) => deflateSync(bytes, { windowBits: 9 })],
+  ['zlib, fast, a small window', (bytes) => deflateSync(bytes, { level: 1, windowBits: 12 })],
+  ['zlib, another sum', (bytes) => changed(deflateSync(bytes), -1)],
   ['zstd', (bytes) => zstdCompressSync(bytes)],
+  ['gzip, something behind', (bytes) => Buffer.concat([gzipSync(bytes), Buffer.from('junk')])],
+  ['gzip, another sum', (bytes) => changed(gzipSync(bytes), -5)],
 ]
+/** With one bit of a byte changed. @param at from the end */
+function changed(bytes: Buffer, at: number): Buffer {
+  bytes[bytes.length + at] = (bytes.at(at) ?? 0) ^ 1
+  return bytes
+}
+
 const DIGITS: readonly [what: string, write: (bytes: Buffer) => string][] = [
   ['base64', (bytes) => bytes.toString('base64')],
   ['base64url', (bytes) => bytes.toString('base64url')],
@@ -76,6 +87,15 @@ test('what would be too much is not expanded: text of it counts as not looked at
   assert.equal(redacted(bomb), bomb)
   const binary = gzipSync(randomBytes(400_000)).toString('base64')
   assert.ok(inspect({ note: binary }).every(({ detector }) => detector !== 'inspection-limit'))
+})
+
+test('what comes before an error is read, and what stands in the lines behind it', () => {
+  const bytes = gzipSync(Buffer.from(`${value} ${randomBytes(9_000).toString('hex')}`))
+  const broken = Buffer.concat([bytes.subarray(0, 6_000), Buffer.alloc(3_000, 0xff)])
+  assert.equal(redacted(`x: ${broken.toString('base64')}`), 'x: [REDACTED:api/key]')
+  const before = changed(gzipSync(randomBytes(60)), -5).toString('base64url')
+  const behind = gzipSync(Buffer.from(value)).toString('base64')
+  assert.match(redacted(`${before}\n${behind}`), /\[REDACTED:api\/key\]$/)
 })
 
 test('what only begins like something compressed is left alone', () => {

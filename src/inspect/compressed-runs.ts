@@ -1,5 +1,6 @@
-import { BEGINNINGS, beginsCompressed, decompressed } from './decode/compressed.ts'
+import { BEGINNINGS, beginsCompressed, decompressed, HEAD_DIGITS } from './decode/compressed.ts'
 import { isRunDigit, nextLine } from './digit-runs.ts'
+import type { Expansions } from './expansions.ts'
 
 /** Compressed bytes that stand in a text as digits, expanded. */
 export interface CompressedRun {
@@ -10,47 +11,44 @@ export interface CompressedRun {
   readonly text: string
 }
 
-/** So much is looked at behind one compression, and behind all of one text. */
+/** So much is looked at behind one compression. */
 const MAX_BYTES = 4_194_304
-const MAX_ALL_BYTES = 16_777_216
 
 /**
  * What stands compressed in a text: gzip, zlib and zstd in base64 or hex, also where it is broken into lines.
  *
  * @param units of the text
  * @param runs of base64 digits in it
+ * @param expansions of the message that the text is part of
  */
 export function compressedRuns(
   text: string,
   units: Uint16Array,
   runs: readonly number[],
+  expansions: Expansions,
 ): readonly CompressedRun[] {
   const found: CompressedRun[] = []
-  let left = MAX_ALL_BYTES
   let done = 0
-  for (let i = 0; i < runs.length && left > 0; i += 2) {
+  for (let i = 0; i < runs.length && expansions.left > 0; i += 2) {
     const start = runs[i] ?? 0
     if (start < done || !beginsCompressed(text, start)) continue
     const { digits, end } = joinedFrom(text, units, start, runs[i + 1] ?? 0)
-    const { bytes = null, sample = null } = decompressed(digits, Math.min(MAX_BYTES, left)) ?? {}
-    const expanded = bytes ?? sample
-    if (expanded === null) continue
-    left -= expanded.length
-    done = end
+    const compressed = decompressed(digits, MAX_BYTES, expansions)
+    const expanded = compressed?.bytes ?? compressed?.sample ?? null
+    if (compressed === null || expanded === null) continue
+    // In the lines behind an error something else may begin.
+    done = compressed.isBroken ? start + 1 : end
     found.push({ start, end, text: Buffer.from(expanded).toString('utf8') })
   }
   return found
 }
-
-/** The longest beginning of compressed bytes. */
-const MAX_MAGIC = 8
 
 /** Whether compressed bytes may begin with one of the runs. */
 export function holdsCompressed(units: Uint16Array, runs: readonly number[]): boolean {
   for (let i = 0; i < runs.length; i += 2) {
     const from = runs[i] ?? 0
     if (!BEGINNINGS.has(units[from] ?? 0)) continue
-    if (beginsCompressed(String.fromCharCode(...units.subarray(from, from + MAX_MAGIC)), 0))
+    if (beginsCompressed(String.fromCharCode(...units.subarray(from, from + HEAD_DIGITS)), 0))
       return true
   }
   return false

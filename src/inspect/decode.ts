@@ -3,6 +3,7 @@ import { escapeRuns } from './decode/escapes.ts'
 import { foldedRuns, smuggledRuns } from './decode/fold.ts'
 import { numberRuns, rotatedRuns, wideRuns } from './decode/lists.ts'
 import type { EncodedRun, FindEncoded } from './decoder.ts'
+import { Expansions } from './expansions.ts'
 import { marksOf } from './marks.ts'
 
 /**
@@ -11,10 +12,10 @@ import { marksOf } from './marks.ts'
  * characters, variation selectors, and look-alike letters (`fold`). Only what decodes to text is a run, so that hashes,
  * keys and certificates are none.
  */
-export const findEncoded: FindEncoded = (text, scene) => {
+export const findEncoded: FindEncoded = (text, scene, expansions = new Expansions()) => {
   const runs: EncodedRun[] = []
   const marks = scene.marks ?? marksOf(text)
-  baseRuns(text, runs)
+  baseRuns(text, expansions, runs)
   escapeRuns(text, marks, runs)
   numberRuns(text, marks, runs)
   wideRuns(text, marks, runs)

@@ -1,4 +1,5 @@
 import type { Scene } from './detector.ts'
+import type { Expansions } from './expansions.ts'
 
 /** A stretch of a text that stands for another text: an encoding that was undone, or look-alikes that were folded. */
 export interface EncodedRun {
@@ -17,8 +18,14 @@ export interface EncodedRun {
 /**
  * The encoded runs of a text, one layer deep: the engine looks into what was decoded, asks
  * again, and keeps depth and budget. A run is a shape, never a finding. Linear time.
+ *
+ * @param expansions of the message that the text is part of
  */
-export type FindEncoded = (text: string, scene: Scene) => readonly EncodedRun[]
+export type FindEncoded = (
+  text: string,
+  scene: Scene,
+  expansions?: Expansions,
+) => readonly EncodedRun[]
 
 /** The `encoding` of a run that hides nothing: letters that look like others, read as those. */
 export const FOLD = 'fold'

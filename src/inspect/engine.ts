@@ -2,6 +2,7 @@ import { bundlesOf, type Span } from './bundle.ts'
 import { DECODE_LIMITS, type FindEncoded, FOLD } from './decoder.ts'
 import type { Detector, Hit, Scene } from './detector.ts'
 import { ENCODED_PAYLOAD, INSPECTION_LIMIT } from './engine-findings.ts'
+import { Expansions } from './expansions.ts'
 import { type Category, type Finding, gravityOf, type Kind } from './finding.ts'
 import { joinLeaves, partsOf } from './joined.ts'
 import { mayBeJsonText, readJsonText, sourceOffsetOf } from './json-text.ts'
@@ -12,7 +13,10 @@ import { COUNTS_FROM } from './verdict.ts'
 import { type KindSources, type Leaf, walk } from './walk.ts'
 
 /** What is known of a value: which kinds its leaves are. */
-export type InspectContext = KindSources
+export interface InspectContext extends KindSources {
+  /** Of the message that the value is a part of; without them the value is all of it. */
+  readonly expansions?: Expansions
+}
 
 /** A finding and the leaf of the given value it is in; offsets are of that leaf's text. */
 export interface Located {
@@ -159,6 +163,7 @@ export function createEngine(
     const worstOf = new Map<string, number>()
     const nearNames = new Map<string, ReadonlySet<number>>()
     const { leaves, isWhole } = walk(value, context)
+    const expansions = context.expansions ?? new Expansions()
 
     function add(leaf: Leaf, finding: Finding): void {
       const gravity = gravityOf(finding)
@@ -207,7 +212,7 @@ export function createEngine(
       visible: readonly Finding[],
       budget: Budget,
     ): void {
-      for (const bundle of bundlesOf(findEncoded(text, scene))) {
+      for (const bundle of bundlesOf(findEncoded(text, scene, expansions))) {
         const { decoded } = bundle
         const [from, to] = spanOf(...bundle.spanOf(0, decoded.length))
         const inner = [...scene.via, bundle.encoding]
@@ -253,7 +258,9 @@ export function createEngine(
         if (inner.length < DECODE_LIMITS.maxDepth) {
           const known = seen.length === 0 ? visible : [...visible, ...seen]
           decode(view, decoded, scanned.scene, innerSpan, known, budget)
-        } else if (findEncoded(decoded, scanned.scene).some((run) => run.encoding !== FOLD))
+        } else if (
+          findEncoded(decoded, scanned.scene, expansions).some((run) => run.encoding !== FOLD)
+        )
           addOwn(view, INSPECTION_LIMIT, { start: from, end: to, via: inner })
       }
     }
@@ -271,6 +278,7 @@ export function createEngine(
       }
       if (kind === 'secret') return
       inspectNamed(view)
+      expansions.add(text.length)
       const budget: Budget = {
         seen: null,
         units: Math.max(DECODE_LIMITS.minUnits, DECODE_LIMITS.maxGrowth * text.length),

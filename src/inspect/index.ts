@@ -10,6 +10,7 @@ export {
 export { detectors } from './detectors/index.ts'
 export { createEngine, type Engine, type InspectContext, type Located } from './engine.ts'
 export { ENGINE_FINDINGS, type EngineFinding } from './engine-findings.ts'
+export { Expansions } from './expansions.ts'
 export {
   CATEGORIES,
   type Category,

@@ -1,6 +1,7 @@
 import { compressedRuns, holdsCompressed } from './compressed-runs.ts'
 import { decodedViews, partsToDecode, viewOfParts } from './decoded-view.ts'
 import { isRunDigit } from './digit-runs.ts'
+import { Expansions } from './expansions.ts'
 import { type Fingerprint, type FingerprintKey, PROOF_BYTES } from './fingerprint.ts'
 import { type KnownMatch, markerOf, type Redacted } from './known-match.ts'
 import { RedactStream } from './redact-stream.ts'
@@ -41,14 +42,24 @@ export class KnownValues {
     return this.#books.get(principal)?.size ?? 0
   }
 
-  /** The known values that stand in a text, by place; of those that overlap, the first one with the end of the last. */
-  scan(principal: string, text: string): readonly KnownMatch[] {
+  /**
+   * The known values that stand in a text, by place; of those that overlap, the first one with the end of the last.
+   *
+   * @param expansions of the message that the text is part of
+   */
+  scan(
+    principal: string,
+    text: string,
+    expansions: Expansions = new Expansions(),
+  ): readonly KnownMatch[] {
     const book = this.#books.get(principal)
-    return book === undefined || book.size === 0 ? [] : scanText(this.#key, book, text).matches
+    if (book === undefined || book.size === 0) return []
+    expansions.add(text.length)
+    return scanText(this.#key, book, text, expansions).matches
   }
 
-  redact(principal: string, text: string): Redacted {
-    const matches = this.scan(principal, text)
+  redact(principal: string, text: string, expansions?: Expansions): Redacted {
+    const matches = this.scan(principal, text, expansions)
     if (matches.length === 0) return { text, matches }
     let out = ''
     let done = 0
@@ -57,6 +68,18 @@ export class KnownValues {
       done = end
     }
     return { text: out + text.slice(done), matches }
+  }
+
+  /** `scan` and `redact` for the texts of one message, which expand no more together than one of them may. */
+  ofMessage(principal: string): {
+    scan(text: string): readonly KnownMatch[]
+    redact(text: string): Redacted
+  } {
+    const expansions = new Expansions()
+    return {
+      scan: (text) => this.scan(principal, text, expansions),
+      redact: (text) => this.redact(principal, text, expansions),
+    }
   }
 
   /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
@@ -71,7 +94,9 @@ export class KnownValues {
       const book = this.#books.get(principal)
       if (book === undefined || book.size === 0)
         return { matches: [], views: [], longest: 0, longestSpanning: 0 }
-      const { matches, views } = scanText(this.#key, book, text)
+      const expansions = new Expansions()
+      expansions.add(text.length)
+      const { matches, views } = scanText(this.#key, book, text, expansions)
       return {
         matches,
         views: views(),
@@ -104,6 +129,7 @@ function scanText(
   key: FingerprintKey,
   book: ValueIndex,
   text: string,
+  expansions: Expansions,
   layers = MAX_LAYERS,
 ): Scanned {
   let all: readonly View[] | null = null
@@ -120,8 +146,8 @@ function scanText(
     place: Place,
   ) => {
     let isCutOff = false
-    for (const { start, end, text: expanded } of compressedRuns(own, units, runs)) {
-      const [first] = scanText(key, book, expanded, layers - 1).matches
+    for (const { start, end, text: expanded } of compressedRuns(own, units, runs, expansions)) {
+      const [first] = scanText(key, book, expanded, expansions, layers - 1).matches
       if (first !== undefined)
         found.push({ ...first, start: place.startOf(start), end: place.endOf(end - 1) })
       isCutOff ||= ESCAPES.has(units[end] ?? 0)

@@ -40,6 +40,7 @@ export class KnownInMemory {
       scan: (text) => this.#values.scan('', text),
       redact: (text) => this.#values.redact('', text),
       stream: () => this.#values.stream(''),
+      ofMessage: () => this.#values.ofMessage(''),
       reach: () => this.#values.reach(''),
     }
   }

@@ -21,6 +21,8 @@ export interface PrincipalValues {
   scan(text: string): readonly KnownMatch[]
   redact(text: string): Redacted
   stream(): RedactStream
+  /** The same for one message: what is limited is limited for all its texts together. */
+  ofMessage(): Pick<PrincipalValues, 'scan' | 'redact'>
   /** How far from where a value begins to show what belongs to it may stand, in any encoding. UTF-16 units. */
   reach(): number
 }
@@ -84,6 +86,7 @@ export class KnownTo {
       scan: (text) => this.#values.scan(principal, text),
       redact: (text) => this.#values.redact(principal, text),
       stream: () => this.#values.stream(principal),
+      ofMessage: () => this.#values.ofMessage(principal),
       reach: () => this.#values.reach(principal),
     }
   }

@@ -1,17 +1,20 @@
 import process from 'node:process'
+import type { Expansions } from '../expansions.ts'
 import { textOfBytes } from './bytes.ts'
 
 /** How compressed bytes begin, in base64 and hex: nothing else is tried, so that other runs cost a look at a letter. */
-const MAGIC = /(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])|KLUv)|(1f8b08|78(?:01|5e|9c|da)|28b52ffd)/iy
-/** Units with which it may begin. */
+const MAGIC = /(?:H4sI|KLUv|1f8b08|28b52ffd)/iy
+const EXACT = /^(?:H4sI|KLUv)/
+/** Digits by which zlib is told: its header and how a block that is stored begins, in hex. */
+export const HEAD_DIGITS = 14
+/** Units with which any of them may begin. */
 export const BEGINNINGS: ReadonlySet<number> = new Set(
-  [...'He1Kk27'].map((one) => one.charCodeAt(0)),
+  [...'HKkCGKOSWae01234567'].map((one) => one.charCodeAt(0)),
 )
-const EXACT = /^(?:H4sI|e(?:A[E-H]|F[4-7]|J[w-z]|N[o-r])|KLUv)/
 /** The shortest that holds anything worth hiding. */
 const MIN_DIGITS = 24
 const GZIP = 0x1f
-const ZSTD = 0x28
+const ZSTD = 0xb5
 /** Of what would be too much, so much is looked at to tell whether it is text at all. */
 const SAMPLE_BYTES = 1_024
 const MAX_SAMPLE_BYTES = 1_114_112
@@ -23,30 +26,73 @@ export interface Compressed {
   readonly bytes: Uint8Array | null
   /** Of what would be too much: how it begins. */
   readonly sample: Uint8Array | null
+  /** Nothing of the kind is expanded any more in the message. */
+  readonly isUnread: boolean
+  /** Something that is no part of it follows, or it is not as it was written. */
+  readonly isBroken: boolean
 }
 
 /**
  * Undoes the compression of what a run of base64 or hex digits holds, where it begins like compressed bytes.
  *
  * @param digits from where the run begins, without line breaks
+ * @param expansions of the message: nothing more is tried when they are spent
  * @returns null for what is not compressed
  */
-export function decompressed(digits: string, maxBytes: number): Compressed | null {
+export function decompressed(
+  digits: string,
+  maxBytes: number,
+  expansions: Expansions,
+): Compressed | null {
   if (digits.length < MIN_DIGITS || !beginsCompressed(digits, 0)) return null
-  const bytes = Buffer.from(digits, EXACT.test(digits) ? 'base64' : 'hex')
-  const encoding = bytes[0] === GZIP ? 'gzip' : bytes[0] === ZSTD ? 'zstd' : 'zlib'
-  const all = expanded(bytes, maxBytes)
-  if (all !== 'too much') return all === null ? null : { encoding, bytes: all, sample: null }
-  const sample = expanded(bytes.subarray(0, SAMPLE_BYTES), MAX_SAMPLE_BYTES)
-  return { encoding, bytes: null, sample: sample === 'too much' ? null : sample }
+  const head = bytesOf(digits.slice(0, MIN_DIGITS))
+  const encoding = head[0] === GZIP ? 'gzip' : head[1] === ZSTD ? 'zstd' : 'zlib'
+  if (expansions.left === 0)
+    return { encoding, bytes: null, sample: null, isUnread: true, isBroken: false }
+  const bytes = bytesOf(digits)
+  const room = Math.min(maxBytes, expansions.left)
+  const all = expanded(encoding, bytes, room, expansions)
+  if (all !== 'too much')
+    return all === null ? null : { encoding, ...all, sample: null, isUnread: false }
+  const sample = expanded(encoding, bytes.subarray(0, SAMPLE_BYTES), MAX_SAMPLE_BYTES, expansions)
+  return {
+    encoding,
+    bytes: null,
+    sample: sample === 'too much' ? null : (sample?.bytes ?? null),
+    isUnread: room < maxBytes,
+    isBroken: false,
+  }
 }
 
 /** Whether compressed bytes may begin at a unit of a text. */
 export function beginsCompressed(text: string, at: number): boolean {
   if (!BEGINNINGS.has(text.charCodeAt(at))) return false
   MAGIC.lastIndex = at
-  const found = MAGIC.exec(text)
-  return found !== null && (found[1] !== undefined || EXACT.test(found[0]))
+  const [magic] = MAGIC.exec(text) ?? []
+  if (magic !== undefined && (isHex(magic) || EXACT.test(magic))) return true
+  const head = bytesOf(text.slice(at, at + HEAD_DIGITS))
+  const [method = 0, flags = 0] = head
+  // Deflate, a window that there is, no dictionary, and a sum that is right.
+  const isZlib = (method & 0x8f) === 8 && (flags & 0x20) === 0 && (method * 256 + flags) % 31 === 0
+  return isZlib && beginsBlock(head)
+}
+
+/** What begins with a decimal digit is hex: in base64 none of these begins so. */
+function isHex(digits: string): boolean {
+  return digits.charCodeAt(0) <= 0x39
+}
+
+function bytesOf(digits: string): Buffer {
+  return Buffer.from(digits, isHex(digits) ? 'hex' : 'base64')
+}
+
+/** Whether the first block behind a header of zlib may be one. */
+function beginsBlock(bytes: Buffer): boolean {
+  if (bytes.length < 7) return false
+  const kind = ((bytes[2] ?? 0) >> 1) & 3
+  if (kind !== 0) return kind !== 3
+  // Stored: its length, and the same inverted.
+  return bytes.readUInt16LE(3) + bytes.readUInt16LE(5) === 0xffff
 }
 
 /** As text; null when it is none. One that was cut off may end within a character. */
@@ -59,19 +105,67 @@ export function textOfExpanded(bytes: Uint8Array): string | null {
   return null
 }
 
-function expanded(bytes: Buffer, maxOutputLength: number): Uint8Array | 'too much' | null {
+type Encoding = Compressed['encoding']
+
+/** Of a run that breaks off, or that something else follows, so much is tried first, and then twice as much. */
+const FIRST_TRY = 64
+
+/** All that can be expanded: what comes before an error, too. Null where that is nothing. */
+function expanded(
+  encoding: Encoding,
+  bytes: Buffer,
+  maxBytes: number,
+  expansions: Expansions,
+): { readonly bytes: Uint8Array; readonly isBroken: boolean } | 'too much' | null {
+  const all = tried(encoding, bytes, maxBytes, expansions)
+  if (all === 'too much') return all
+  if (all !== null) return { bytes: all, isBroken: false }
+  let best: Uint8Array | null = null
+  let good = 0
+  let bad = bytes.length
+  while (bad - good > 1 && expansions.left > 0) {
+    const size = Math.min((good + bad) >> 1, Math.max(FIRST_TRY, good * 2))
+    const some = tried(encoding, bytes.subarray(0, size), maxBytes, expansions)
+    if (some === 'too much') return some
+    if (some === null) {
+      bad = size
+      expansions.spend(best?.length ?? 0)
+    } else {
+      good = size
+      best = some
+    }
+  }
+  return best === null || best.length === 0 ? null : { bytes: best, isBroken: true }
+}
+
+/** One try. Null: there is an error in it. */
+function tried(
+  encoding: Encoding,
+  bytes: Buffer,
+  maxOutputLength: number,
+  expansions: Expansions,
+): Uint8Array | 'too much' | null {
   // Loaded with the first that needs it.
   const { constants, gunzipSync, inflateSync, zstdDecompressSync } =
     process.getBuiltinModule('node:zlib')
   // What is cut off is read as far as it goes.
   const options = { maxOutputLength, finishFlush: constants.Z_SYNC_FLUSH }
+  let written = 0
   try {
-    if (bytes[0] === GZIP) return gunzipSync(bytes, options)
-    return bytes[0] === ZSTD
-      ? zstdDecompressSync(bytes, { maxOutputLength, finishFlush: constants.ZSTD_e_flush })
-      : inflateSync(bytes, options)
+    const all =
+      encoding === 'gzip'
+        ? gunzipSync(bytes, options)
+        : encoding === 'zlib'
+          ? inflateSync(bytes, options)
+          : zstdDecompressSync(bytes, { maxOutputLength, finishFlush: constants.ZSTD_e_flush })
+    written = all.length
+    return all
   } catch (error) {
     const { code } = error as { readonly code?: unknown }
-    return code === 'ERR_BUFFER_TOO_LARGE' ? 'too much' : null
+    if (code !== 'ERR_BUFFER_TOO_LARGE') return null
+    written = maxOutputLength
+    return 'too much'
+  } finally {
+    expansions.spend(bytes.length + written)
   }
 }
