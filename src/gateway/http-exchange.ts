@@ -163,6 +163,8 @@ export interface Followed {
 
 const MAX_REFUSAL_BYTES = 1_048_576
 const MAX_WORDS_BYTES = 4_096
+/** A refusal is a few words; who does not say them by then has said what he says. */
+const REFUSAL_MS = 2_000
 const SMALL_BYTES = 262_144
 /** A server ends the stream of an answer; one that does not is left after this. */
 const LINGER_MS = 2_000
@@ -317,16 +319,27 @@ export class HttpWay {
     return body === null ? null : this.#saidIn(body)
   }
 
-  /** Reads a refusal for whoever looks at its words as well. @throws {Fault} `NET_TOO_LARGE` */
+  /** Reads a refusal for whoever looks at its words as well: as far as it comes soon. @throws {Fault} `NET_TOO_LARGE` */
   async refusal(answer: OutgoingStream): Promise<Refusal> {
     const isMessage = isJson(answer)
-    const most = isMessage ? MAX_REFUSAL_BYTES : MAX_WORDS_BYTES
+    const most = isMessage ? MAX_REFUSAL_BYTES : isEventStream(answer) ? 0 : MAX_WORDS_BYTES
     const chunks: Buffer[] = []
     let size = 0
-    for await (const chunk of answer.body) {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size > most) break
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      answer.cancel()
+    }, REFUSAL_MS)
+    try {
+      for await (const chunk of most === 0 ? [] : answer.body) {
+        chunks.push(chunk)
+        size += chunk.length
+        if (size > most) break
+      }
+    } catch (error) {
+      if (!isLate) throw error
+    } finally {
+      clearTimeout(timer)
     }
     answer.cancel()
     if (isMessage && size > most)

@@ -6,9 +6,12 @@ import type { Heard, HttpWay, Refusal } from './http-exchange.ts'
 /** With a session id: words of servers that do not know it, where they do not answer 404 as the protocol has it. */
 const NO_SESSION = /\bsession\b|\bnot initialized\b/i
 
-/** The same where nothing but the words says so: they must be about the session itself. */
+/**
+ * The same where nothing but the words says so: they are all that a text, a line or an element says, so that whoever
+ * speaks of another session (of a browser, a login) or of an argument is not taken for it.
+ */
 const UNKNOWN_SESSION =
-  /\b(?:no(?: valid)?|invalid|unknown|expired|missing)\s(?:mcp[- ])?session\b|\bsession\b[^.\n]{0,60}\b(?:not found|not valid|invalid|unknown|expired|not exist|closed|terminated)\b|\bnot initialized\b/i
+  /(?:^|["'>])\s{0,8}(?:bad request:\s{0,4})?(?:(?:no valid|invalid|unknown|missing|expired) (?:mcp[- ])?session(?:[- ]?id)?(?: header)?(?: provided)?|(?:mcp[- ])?session(?:[- ]?id)?(?: [\w-]{8,64})? (?:is |was |has )?(?:not found|not valid|invalid|unknown|expired|closed|terminated|does not exist)(?: or expired)?|server not initialized)[.!]?\s{0,8}(?:["'<]|$)/im
 
 /** Whether a refusal with HTTP 400 says that the session is gone: then the request never ran. */
 export function isSessionGone({ message, words }: Refusal): boolean {

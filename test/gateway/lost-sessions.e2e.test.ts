@@ -1,7 +1,7 @@
 // Servers over HTTP that do not know a session any more: what is begun again, and what is told.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sleep } from '../../src/core/time.ts'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { restartable } from '../support/everything.ts'
 import {
   events,
@@ -137,6 +137,12 @@ const REFUSED: readonly [times: number, headers: Record<string, string>, body: s
   [1, JSON_TYPE, error(-32_600, 'One session is enough.', null)],
   [1, { 'content-type': 'text/plain' }, 'The session argument is missing.'],
   [1, {}, `${' '.repeat(9_000)}${NO_SESSION}`],
+  // Of other sessions, and of other things that are not there yet.
+  [1, { 'content-type': 'application/json; x=1' }, '{"error":"Database not initialized"}'],
+  [1, JSON_TYPE, error(-32_600, 'git repository not initialized', null)],
+  [1, { 'content-type': 'text/html' }, '<p>Your login session has expired</p>'],
+  [1, {}, '{"detail":"Browser session abc is closed: call browser_open first"}'],
+  [1, {}, "Invalid session parameter 'recording'"],
   // Of every session, also of one that was just begun.
   [2, JSON_TYPE, error(-32_000, NO_SESSION, null)],
   [2, { 'content-type': 'text/plain' }, NO_SESSION],
@@ -159,6 +165,20 @@ for (const [times, headers, body] of REFUSED)
     }
     assert.equal(server.got.filter(({ rpc }) => rpc.method === 'tools/call').length, times)
   })
+
+test('a refusal that does not end is one all the same', async () => {
+  const server = await scripted(
+    withSession((_got, response) => {
+      response.writeHead(400, { 'content-type': 'text/html' }).write('<p>No')
+    }),
+  )
+  const end = upstreamAt(server.url)
+  await end.begin()
+  end.send({ id: 1, method: 'tools/call', params: { name: 'a' } })
+  const from = monotonicMs()
+  assert.equal(await end.fails('1 '), '1 lost The server answered with HTTP 400.')
+  assert.ok(monotonicMs() - from < 3_500)
+})
 
 /** A server that lost its sessions, and begins new ones as slowly as it is told. */
 async function slowToBegin(ms: { readonly hello: number; readonly ready: number }) {
