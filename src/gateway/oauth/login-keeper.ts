@@ -296,8 +296,8 @@ export class LoginKeeper {
     if (found === null) return { value: false, record: null }
     const { refusals, ...others } = found.secrets
     const { state, renewed_at: before } = found.row
-    // A token that lasted longer than such a rest was taken: what is refused after it is refused for the first time.
-    const goesOn = refusals !== undefined && (state === 'refused' || at - before < restMs(refusals))
+    // A token that was taken for a while was good: what is refused after it is refused for the first time.
+    const goesOn = refusals !== undefined && (state === 'refused' || at - before < NEW_MS)
     const { row, changed } = await resealed(keys, tx, found.row, {
       ...others,
       ...(goesOn && { refusals }),
@@ -395,9 +395,10 @@ function heldLogin(row: LoginRow, secrets: LoginSecrets): HeldLogin {
   const ahead = endsAt === null ? 0 : Math.min(MAX_AHEAD_MS, (endsAt - renewedAt) / 10)
   const dueAt = endsAt === null ? null : epochMs(endsAt - ahead)
   const { refusals } = secrets
+  // What has ended is not worth a rest.
   const nextAt =
     state === 'refused' && refusals !== undefined
-      ? epochMs(refusals.lastAt + restMs(refusals))
+      ? epochMs(Math.min(refusals.lastAt + restMs(refusals), dueAt ?? Number.POSITIVE_INFINITY))
       : dueAt
   return {
     state,
