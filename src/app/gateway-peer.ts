@@ -6,7 +6,7 @@ import type { GrantInfo } from '../core/grant-port.ts'
 import { type CallerStanding, EVERY_SERVER, type Origin } from '../core/identity-port.ts'
 import { type Caller, localAgent, principalName } from '../core/principals.ts'
 import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
-import type { Admitted, AdmittedToAll, Reach } from '../gateway/index.ts'
+import type { Admitted, AdmittedToAll, MayComeBack, Reach } from '../gateway/index.ts'
 import { earliest } from '../identity/index.ts'
 import type { ShownBearer } from '../mcp/index.ts'
 import { isLoopback } from './arrival.ts'
@@ -16,6 +16,18 @@ import type { Stack } from './open-stack.ts'
 export interface GatewayPeerParts {
   readonly stack: Pick<Stack, 'db' | 'identity'>
   readonly tokens: Pick<TokenPort, 'verify' | 'list'>
+}
+
+/** Who came, as if his token had no end. */
+function holderOf(caller: Caller): { readonly holder: Caller; readonly isOut: boolean } {
+  const { access } = caller
+  const isOut =
+    access?.credential.kind === 'token' &&
+    access.expiresAt !== null &&
+    access.expiresAt <= systemClock()
+  return isOut
+    ? { holder: { ...caller, access: { ...access, expiresAt: null } }, isOut }
+    : { holder: caller, isOut }
 }
 
 /** Who came, as rules on tools know him. */
@@ -145,15 +157,19 @@ export class GatewayPeers {
   async policiesOf(
     { caller, owner, grant }: Admitted,
     server: string,
-  ): Promise<Pick<Admitted, 'policies' | 'until'> | null> {
+  ): Promise<(Pick<Admitted, 'policies' | 'until'> & MayComeBack) | null> {
     if (grant === null) {
       const tokens = await this.#parts.tokens.list()
-      return tokens.some(({ id }) => `token:${id}` === owner) ? { policies: [], until: null } : null
+      return tokens.some(({ id }) => `token:${id}` === owner)
+        ? { policies: [], until: null, isOut: false }
+        : null
     }
+    const { holder, isOut } = holderOf(caller)
     try {
-      const { id, policies, expiresAt } = await this.#read(caller, server)
+      const { id, policies, expiresAt } = await this.#read(holder, server)
       if (id !== grant) return null
-      return { policies, until: earliest((await this.#standing(caller)).endsAt, expiresAt) }
+      const until = earliest((await this.#standing(holder)).endsAt, expiresAt)
+      return { policies, until, isOut }
     } catch (error) {
       if (error instanceof Fault && LOST.has(error.code)) return null
       throw error
@@ -193,7 +209,8 @@ export class GatewayPeers {
     servers: readonly ServerInfo[],
   ): Promise<AdmittedToAll> {
     const now = await this.reachesOf(admitted, servers)
-    if (now === null) throw new Fault('UNAUTHENTICATED', 'This caller no longer counts.')
+    if (now === null || now.isOut)
+      throw new Fault('UNAUTHENTICATED', 'This caller no longer counts.')
     return { ...admitted, ...now }
   }
 
@@ -201,15 +218,17 @@ export class GatewayPeers {
   async reachesOf(
     { caller, owner }: AdmittedToAll,
     servers: readonly ServerInfo[],
-  ): Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'> | null> {
+  ): Promise<(Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'> & MayComeBack) | null> {
     if (owner.startsWith('token:')) {
       const tokens = await this.#parts.tokens.list()
       return tokens.some(({ id }) => `token:${id}` === owner)
-        ? { reaches: judgedServers(servers), passedOver: [], until: null }
+        ? { reaches: judgedServers(servers), passedOver: [], until: null, isOut: false }
         : null
     }
+    const { holder, isOut } = holderOf(caller)
     try {
-      return await this.#reaches(caller, servers, (await this.#standing(caller)).endsAt)
+      const { endsAt } = await this.#standing(holder)
+      return { ...(await this.#reaches(holder, servers, endsAt)), isOut }
     } catch (error) {
       if (error instanceof Fault && LOST.has(error.code)) return null
       throw error

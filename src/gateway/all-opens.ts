@@ -14,6 +14,7 @@ import {
   type Reach,
 } from './all-servers.ts'
 import { type AllIntroduction, AllWords } from './all-words.ts'
+import type { MayComeBack } from './http-standings.ts'
 import type { KnownServers } from './known-servers.ts'
 import { Member } from './member.ts'
 import { ModernMember } from './modern-member.ts'
@@ -41,7 +42,7 @@ export interface AllOpensOptions {
   /** What somebody may reach as of now, and until when; null when he no longer counts. */
   readonly reachesOf: (
     admitted: AdmittedToAll,
-  ) => Promise<Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'> | null>
+  ) => Promise<(Pick<AdmittedToAll, 'reaches' | 'passedOver' | 'until'> & MayComeBack) | null>
 }
 
 /** A connection on which somebody waits to be told. */
@@ -277,7 +278,7 @@ export class AllOpens {
     if (admitted === null || admitted.caller === last.caller || !isDue(admitted)) return
     const now = await this.#options.reachesOf(admitted)
     one.admitted = { ...admitted, ...now }
-    if (now === null && listening.delete(one)) one.end()
+    if ((now === null || now.isOut) && listening.delete(one)) one.end()
   }
 
   async #openJudged(key: string, open: Open): Promise<void> {
@@ -295,8 +296,9 @@ export class AllOpens {
       open.admitted = other
       return this.#openJudged(key, open)
     }
-    open.admitted = { ...admitted, ...now }
-    const { reaches } = now
+    if (now.isOut) dropLast(open)
+    const { reaches, passedOver, until } = now
+    open.admitted = { ...admitted, reaches, passedOver, until }
     open.all.reach(reaches)
     const reached = reachedOf(reaches)
     const judgedBy = this.#judgedBy(reaches)

@@ -94,6 +94,12 @@ export class EventStream {
     this.#write(this.#response, text, this.#count)
   }
 
+  /** Its client has to come back to hear more. */
+  hangUp(): void {
+    this.#response?.end()
+    this.#response = null
+  }
+
   /** Its last event was said. */
   end(): void {
     this.#isDone = true

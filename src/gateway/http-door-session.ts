@@ -179,6 +179,11 @@ export class DoorSession {
     return true
   }
 
+  /** Nobody listens on any more who does not come anew; what was asked is answered. */
+  hangUp(): void {
+    for (const stream of [this.#own, ...this.#left.values()]) stream.hangUp()
+  }
+
   /** The policies of the session may have changed, and with them the list of tools. */
   policiesChanged(): void {
     for (const text of this.#notices.changed()) this.#own.event(text)

@@ -31,7 +31,7 @@ import {
   type SendOn,
   takenBy,
 } from './http-request.ts'
-import { type Admitted, type Standing, Standings } from './http-standings.ts'
+import { type Admitted, type MayComeBack, type Standing, Standings } from './http-standings.ts'
 import { traced } from './http-trace.ts'
 import type { KnownServers } from './known-servers.ts'
 import type { MadeTasks } from './made-tasks.ts'
@@ -80,7 +80,7 @@ export interface HttpDoorOptions {
   readonly policiesOf: (
     admitted: Admitted,
     server: string,
-  ) => Promise<Pick<Admitted, 'policies' | 'until'> | null>
+  ) => Promise<(Pick<Admitted, 'policies' | 'until'> & MayComeBack) | null>
   /** Host names beside those of loopback under which this server is reached. */
   readonly hostnames: readonly string[]
   readonly maxMessageBytes: number
@@ -519,10 +519,13 @@ export class HttpDoor {
       const now = await policiesOf(admitted, server.name)
       // With what it came meanwhile is something else.
       if (one.admitted.caller !== admitted.caller) return await this.#judgedAnew(one)
-      if (now !== null && this.#isThere(server.name, server.createdAt)) {
-        one.admitted = { ...admitted, ...now }
-        held.named = now.policies
-        one.policiesChanged()
+      const isOver = now === null || (now.isOut && one instanceof ModernRequest)
+      if (!isOver && this.#isThere(server.name, server.createdAt)) {
+        const { policies, until, isOut } = now
+        one.admitted = { ...admitted, policies, until }
+        held.named = policies
+        if (isOut && one instanceof DoorSession) one.hangUp()
+        else one.policiesChanged()
       } else this.#drop(one)
     } catch (error) {
       log.warn('a session could not be judged anew', { error: codeOf(error) })

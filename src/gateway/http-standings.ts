@@ -24,6 +24,12 @@ export interface Admitted {
   readonly sentOn?: string
 }
 
+/** What is said of somebody who was admitted earlier. */
+export interface MayComeBack {
+  /** The token that he came with has ended, and nothing else: he may go on once he shows another. */
+  readonly isOut: boolean
+}
+
 /** What the requests of one client at one server are judged by. */
 export interface Standing {
   readonly held: Held

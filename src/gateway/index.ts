@@ -27,7 +27,7 @@ export {
   type SendOn,
   type WholeRequest,
 } from './http-request.ts'
-export type { Admitted } from './http-standings.ts'
+export type { Admitted, MayComeBack } from './http-standings.ts'
 export { HttpUpstream } from './http-upstream.ts'
 export type { HttpUpstreamOptions } from './http-upstream-options.ts'
 export { KnownServers } from './known-servers.ts'

@@ -17,7 +17,17 @@ const clock = (): EpochMs => epochMs(systemClock() - behindMs)
 const { vault, door, servers, policies } = await openDoor(await openTestVault({ clock }))
 const { agents, authentication, grants } = vault.identity
 await policies.set(PERSON, 'open', Buffer.from('{"version":"1","default":"allow"}'))
-const SERVERS = ['grant', 'agent', 'key', 'token', 'reached', 'shared', 'moved', 'away'] as const
+const SERVERS = [
+  'grant',
+  'agent',
+  'key',
+  'token',
+  'reached',
+  'shared',
+  'moved',
+  'away',
+  'renewed',
+] as const
 type Name = (typeof SERVERS)[number]
 const logOf = (server: Name): string => join(vault.home, `${server}.log`)
 for (const name of SERVERS) await servers.add(PERSON, name, nodeServer(LINE_SERVER, logOf(name)))
@@ -30,7 +40,7 @@ interface Ends {
 
 async function granted(server: Name, ends: Ends = {}) {
   const { agent, key } = await agents.create(PERSON, {
-    name: `of-${server}`,
+    name: `of-${server}-${Math.random()}`,
     tokenTtlSeconds: 60,
     expiresAt: ends.agent ?? null,
     keyExpiresAt: ends.key ?? null,
@@ -106,6 +116,8 @@ async function gone(pid: number): Promise<void> {
   assert.fail('the server still runs')
 }
 
+const startsOf = (server: Name): number =>
+  readFileSync(logOf(server), 'utf8').split('started ').length
 const firstOf = (server: Name): number =>
   Number(/started (\d+)/.exec(readFileSync(logOf(server), 'utf8'))?.[1])
 
@@ -135,7 +147,48 @@ for (const [what, ends, shown] of ROWS)
       const ended = await Promise.race([endOf(stream, end), late(end, 1_000)])
       assert.ok(ended !== LATE && Number(ended) >= 0, `it ended after ${ended}`)
     }
-    await gone(firstOf(what))
+    // Whose token ended may come back with another.
+    if (what !== 'token') await gone(firstOf(what))
+  })
+
+for (const path of ['/s/renewed/mcp', '/mcp/all'])
+  test(`a session goes on with the next token of its agent, and with no other: ${path}`, async () => {
+    const end = soon()
+    const { key, token } = await granted('renewed')
+    const stranger = await granted('renewed')
+    const first = await token(end)
+    const hello = await door.post(HELLO, bearing(first), path)
+    await hello.text()
+    const id = { 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? assert.fail() }
+    const name = path === '/mcp/all' ? 'renewed.echo' : 'echo'
+    const call = async (bearer: string): Promise<Response> =>
+      door.post(
+        { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name, arguments: { text: 'a' } } },
+        { ...bearing(bearer), ...id },
+        path,
+      )
+    assert.equal((await call(first)).status, 200)
+    const started = startsOf('renewed')
+    const stream = readEvents(
+      await fetch(door.baseUrl + path, {
+        headers: { ...bearing(first), ...id, Accept: 'text/event-stream' },
+      }),
+    )
+    assert.notEqual(await Promise.race([endOf(stream, end), late(end, 1_000)]), LATE)
+    assert.equal((await call(first)).status, 401)
+    // What a change of the store has looked at anew is the same.
+    await policies.set(
+      PERSON,
+      'open',
+      Buffer.from('{"version":"1","default":"allow","hide":["x"]}'),
+    )
+    await sleep(700)
+    const next = await (await call(await token(epochMs(systemClock() + 60_000)))).text()
+    assert.match(next, /"text":"a"/)
+    assert.match(await (await call(key)).text(), /"text":"a"/)
+    assert.equal(startsOf('renewed'), started)
+    const others = await call(stranger.key)
+    if (path !== '/mcp/all') assert.equal(others.status, 404)
   })
 
 test('at the endpoint of all servers a grant that ends takes its server away, and nothing else', async () => {
