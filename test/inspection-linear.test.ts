@@ -20,6 +20,8 @@ const MAX_RATIO = 9
 const MIN_US = 10_000
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
+/** It begins like UTF-16 and goes on with signs. */
+const WIDE_DECOY = `a\0b\0c\0d\0e\0f\0g\0h\0i\0${'\x01'.repeat(15)}`
 const percent = (text: string): string =>
   [...text].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('')
 
@@ -64,6 +66,12 @@ const lines: readonly [what: string, line: (at: number) => string][] = [
   ['lines that begin like zlib', () => `eNoB${'A'.repeat(40)}`],
   ['lines that begin like gzip', () => `H4sI${'A'.repeat(40)}`],
   ['lines that are text but for signs', () => base64(`echo 1; echo 2; hello ${'\x01'.repeat(20)}`)],
+  ['lines that begin like UTF-16 and go on with signs', () => base64(WIDE_DECOY)],
+  ['such lines in another alignment each', (at) => base64(WIDE_DECOY) + 'A'.repeat(at % 4)],
+  [
+    'lines of hex that begin like UTF-16 and go on with signs',
+    () => Buffer.from(WIDE_DECOY).toString('hex'),
+  ],
   ['lines of UTF-16 but for some', () => base64(`a\0b\0c\0d\0e\0f\0g\0h\0i\0${'x'.repeat(24)}`)],
 ]
 

@@ -3,7 +3,7 @@ import { type MappedText, textOfUnits } from './mapped-text.ts'
 /** Share of the units of a decoded text that may be neither text nor white space. */
 const MAX_ODD = 0.02
 /** Shorter texts say nothing. */
-const MIN_TEXT = 5
+export const MIN_TEXT = 5
 
 /**
  * Bytes as text: UTF-8, or UTF-16 in either order where every second byte is zero. Null when they are no text, as is
@@ -14,13 +14,19 @@ export function textOfBytes(bytes: Uint8Array): string | null {
   const text = wideText(bytes) ?? utf8(bytes)
   if (text === null) return null
   let odd = 0
-  const limit = Math.floor(text.length * MAX_ODD)
+  const limit = maxOdd(text.length)
   for (let at = 0; at < text.length; at += 1)
     if (isOdd(text.charCodeAt(at)) && ++odd > limit) return null
   return text
 }
 
-function isOdd(unit: number): boolean {
+/** How many units of a decoded text may be odd. @param length of the text */
+export function maxOdd(length: number): number {
+  return Math.floor(length * MAX_ODD)
+}
+
+/** Whether a unit is neither text nor white space. */
+export function isOdd(unit: number): boolean {
   if (unit < 0x20) return unit !== 0x0a && unit !== 0x0d && unit !== 0x09 && unit !== 0x1b
   return (unit >= 0x7f && unit < 0xa0) || unit === 0xfffd
 }
@@ -41,7 +47,7 @@ function utf8(bytes: Uint8Array): string | null {
 }
 
 /** Where the first character begins that is none in UTF-8, also one that is cut off; the length where all are some. */
-export function utf8Until(bytes: Uint8Array, from = 0): number {
+function utf8Until(bytes: Uint8Array, from: number): number {
   let first = from
   let pending = 0
   for (let at = from; at < bytes.length; at += 1) {
@@ -60,23 +66,32 @@ export function utf8Until(bytes: Uint8Array, from = 0): number {
 }
 
 /** Whether bytes may be UTF-16 that is mostly ASCII, as they begin. */
-export function mayBeWide(bytes: Uint8Array): boolean {
-  return bytes[0] === 0 || bytes[1] === 0 || bytes[2] === 0 || bytes[3] === 0
+export function mayBeWide(bytes: Uint8Array, from = 0): boolean {
+  const until = Math.min(bytes.length, from + 4)
+  for (let at = from; at < until; at += 1) if (bytes[at] === 0) return true
+  return false
+}
+
+/** The order of UTF-16 that is mostly ASCII; null for other bytes. @param even, @param odd places that are zero */
+export function wideOrder(pairs: number, even: number, odd: number): 'le' | 'be' | null {
+  if (pairs < 4) return null
+  if (Math.max(even, odd) < pairs * 0.7 || Math.min(even, odd) > pairs * 0.1) return null
+  return odd > even ? 'le' : 'be'
 }
 
 /** UTF-16 that is mostly ASCII: every second byte of it is zero. */
 function wideText(bytes: Uint8Array): string | null {
-  const pairs = bytes.length >> 1
-  if (pairs < 4) return null
   if (!mayBeWide(bytes)) return null
+  const pairs = bytes.length >> 1
   let even = 0
   let odd = 0
   for (let at = 0; at < pairs; at += 1) {
     if (bytes[2 * at] === 0) even += 1
     if (bytes[2 * at + 1] === 0) odd += 1
   }
-  if (Math.max(even, odd) < pairs * 0.7 || Math.min(even, odd) > pairs * 0.1) return null
-  return new TextDecoder(odd > even ? 'utf-16le' : 'utf-16be').decode(bytes.subarray(0, pairs * 2))
+  const order = wideOrder(pairs, even, odd)
+  if (order === null) return null
+  return new TextDecoder(`utf-16${order}`).decode(bytes.subarray(0, pairs * 2))
 }
 
 /**

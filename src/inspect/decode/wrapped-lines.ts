@@ -1,4 +1,4 @@
-import { mayBeWide, textOfBytes, utf8Until } from './bytes.ts'
+import { textOfBytes } from './bytes.ts'
 import {
   beginsLikeText,
   bytesOf,
@@ -8,21 +8,24 @@ import {
   isInRun,
   SIX_BITS,
 } from './digits.ts'
+import { textStarts } from './text-starts.ts'
 
 /** Lines of wrapped base64 are at least this long, but the last. */
 export const MIN_LINE = 40
 
 const BREAK = /(?:\r?\n|\\r\\n|\\n)[ \t]{0,8}/y
 
-/** Digits looked at first to tell whether all are text, and by how much more each time. */
-const FIRST_LOOK = 256
-const MORE = 8
-/** What is decoded to its end and is no text after all, at most, as often the length of all lines. */
-const MAX_VAIN = 8
+/** What stands from one line to the end. */
+interface Rest {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  /** Where text begins in the bytes that goes on to the end; null until a later line is asked for. */
+  starts: ReadonlySet<number> | null
+}
 
 /**
- * Lines of digits that follow one another. Encoded text may begin with each of them and goes on to the last: what one
- * look has told of the others is kept, so that they are not all decoded again for each line.
+ * Lines of digits that follow one another. Encoded text may begin with each of them and goes on to the last. They are
+ * decoded once for each alignment of bytes to digits, and one walk tells of all lines where text begins.
  */
 export class WrappedLines {
   /** Without the line breaks. */
@@ -33,11 +36,10 @@ export class WrappedLines {
   readonly #starts: number[] = []
   readonly #offsets: number[] = []
   #line = 0
-  /** By alignment of bytes to digits: what begins before it is no UTF-8. */
-  readonly #broken = { [SIX_BITS.bits]: [0, 0, 0, 0], [FOUR_BITS.bits]: [0, 0] }
+  /** By alignment of bytes to digits, from the first line that was asked for. */
+  readonly #rests: Record<number, Rest[]> = { [SIX_BITS.bits]: [], [FOUR_BITS.bits]: [] }
   /** The last unit that is no hex digit; -1 where all are, null where nobody asked. */
   #lastNotHex: number | null = null
-  #vain: number
 
   /** @param start of the first line, @param end where it ends */
   constructor(text: string, start: number, end: number) {
@@ -62,7 +64,6 @@ export class WrappedLines {
     }
     this.joined = lines.join('')
     this.end = last
-    this.#vain = offset * MAX_VAIN
   }
 
   /**
@@ -77,32 +78,34 @@ export class WrappedLines {
     return isOne ? (this.#offsets[this.#line] as number) : -1
   }
 
-  /** What stands from one line to the end, as text; null when it is none. */
+  /**
+   * What stands from one line to the end, as text; null when it is none.
+   *
+   * @param offset of a line; only grows
+   */
   textFrom(offset: number, digits: Digits): string | null {
     const { joined } = this
-    if (this.#vain <= 0 || !beginsLikeText(digits, joined, offset, joined.length)) return null
+    if (!beginsLikeText(digits, joined, offset, joined.length)) return null
     if (digits === FOUR_BITS && this.#lastOther() >= offset) return null
-    const aligned = this.#broken[digits.bits] ?? []
+    const rests = this.#rests[digits.bits] as Rest[]
     const alignment = offset % digits.group
-    for (let size = FIRST_LOOK; ; size *= MORE) {
-      const end = Math.min(joined.length, offset + size)
-      const isAll = end === joined.length
-      const bytes = bytesOf(digits, joined, offset, end)
+    const rest = rests[alignment]
+    if (rest === undefined) {
+      const bytes = bytesOf(digits, joined, offset, joined.length)
       if (bytes === null) return null
-      if (!mayBeWide(bytes)) {
-        if (offset < (aligned[alignment] ?? 0)) return null
-        const until = utf8Until(bytes)
-        // The last character of a part may go on behind it.
-        if (until < bytes.length - (isAll ? 0 : 3)) {
-          aligned[alignment] = offset + Math.floor((until * 8) / digits.bits)
-          return null
-        }
-      }
-      if (!isAll) continue
-      const text = textOfBytes(bytes)
-      if (text === null) this.#vain -= bytes.length
-      return text
+      rests[alignment] = { offset, bytes, starts: null }
+      return textOfBytes(bytes)
     }
+    rest.starts ??= textStarts(rest.bytes, this.#placesIn(rest, digits))
+    const place = ((offset - rest.offset) * digits.bits) / 8
+    return rest.starts.has(place) ? textOfBytes(rest.bytes.subarray(place)) : null
+  }
+
+  /** Where the lines begin in decoded bytes that are aligned to them. */
+  #placesIn({ offset }: Rest, { bits, group }: Digits): number[] {
+    return this.#offsets
+      .filter((one) => one >= offset && (one - offset) % group === 0)
+      .map((one) => ((one - offset) * bits) / 8)
   }
 
   #lastOther(): number {
