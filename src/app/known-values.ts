@@ -15,15 +15,18 @@ export function withKnownValues(
   const valuesOf = (own: PrincipalValues): KnownValues => {
     let values = known.get(own)
     if (values === undefined) {
-      values = {
+      const ofAll: KnownValues = {
         find: (text) => own.scan(text),
         redact: (text) => own.redact(text).text,
         reach: () => own.reach(),
         ofMessage() {
+          // Most who call know no value: nothing is kept for them.
+          if (own.reach() === 0) return ofAll
           const { scan, redact } = own.ofMessage()
           return { find: scan, redact: (text) => redact(text).text, reach: () => own.reach() }
         },
       }
+      values = ofAll
       known.set(own, values)
     }
     return values

@@ -47,15 +47,12 @@ export class KnownValues {
    *
    * @param expansions of the message that the text is part of
    */
-  scan(
-    principal: string,
-    text: string,
-    expansions: Expansions = new Expansions(),
-  ): readonly KnownMatch[] {
+  scan(principal: string, text: string, expansions?: Expansions): readonly KnownMatch[] {
     const book = this.#books.get(principal)
     if (book === undefined || book.size === 0) return []
-    expansions.add(text.length)
-    return scanText(this.#key, book, text, expansions).matches
+    const own = expansions ?? new Expansions()
+    own.add(text.length)
+    return scanText(this.#key, book, text, own).matches
   }
 
   redact(principal: string, text: string, expansions?: Expansions): Redacted {
