@@ -67,6 +67,8 @@ const bad: readonly [what: string, text: string, line: number, column: number, s
   ['deny', 'deny: [a]\n', 1, 1, "the key 'deny' is not known"],
   ['__proto__', '__proto__: {allow: [a]}\n', 1, 1, "the key '__proto__' is not known"],
   ['a merge', '<<: {allow: [a]}\n', 1, 1, "the key '<<' is not known"],
+  ['a carriage return alone', 'allow: [] # as\rrun: [DEPLOY]\n', 1, 15, 'a raw U+000D ends a line'],
+  ['an older line end', 'allow:\n  - a # b\u2028  - c\n', 2, 10, 'a raw U+2028 ends a line'],
   ['an anchor', 'allow: &x [a]\n', 1, 11, 'anchors are not allowed'],
   ['an alias', 'allow: [a]\nrun: *x\n', 2, 6, 'aliases are not allowed'],
   ['an alias that exists', 'allow: &x [a]\nrun: *x\n', 1, 11, 'anchors are not allowed'],

@@ -1,6 +1,7 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import { Fault } from '../core/faults.ts'
 import { canMatchAnyPath, compileGlob } from './glob.ts'
+import { oddLineEnd } from './line-ends.ts'
 import { MAX_PROJECT_FILE_BYTES, type ProjectFileName, type ProjectList } from './project-list.ts'
 import { problemText, quoted } from './quoted.ts'
 
@@ -59,6 +60,11 @@ class ProjectFileReader {
       text = new TextDecoder('utf-8', { fatal: true }).decode(this.#bytes)
     } catch {
       return this.#refuseAt(1, 1, 'the file is not UTF-8 text')
+    }
+    const odd = oddLineEnd(text)
+    if (odd !== null) {
+      const before = text.slice(0, odd.at).split('\n')
+      this.#refuseAt(before.length, (before.at(-1) as string).length + 1, odd.problem)
     }
     let document: Document
     try {

@@ -1,4 +1,5 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
+import { oddLineEnd } from '../line-ends.ts'
 import { type JsonMember, type JsonNode, JsonProblem, MAX_DEPTH } from './json-tree.ts'
 import { asWritten } from './yaml-scalars.ts'
 
@@ -19,24 +20,14 @@ export function isReadTwoWays(plain: string): boolean {
 /** What maps are merged by in older revisions. */
 export const MERGE_KEY = '<<'
 
-/** Ends a line to readers of older revisions, or a carriage return to every other reader. */
-const LINE_END = /\r(?!\n)|[\u0085\u2028\u2029]/
-
 /**
  * Reads a document of YAML 1.2, with the comments of its author kept.
  *
  * @param keepsTokens - whether its nodes know the tokens that they were read from
  */
 export function parseYaml(text: string, keepsTokens = false): Document {
-  const end = text.search(LINE_END)
-  // What stands behind it would be a comment, or part of a text, to one reader and a line to another.
-  if (end !== -1) {
-    const code = text.charCodeAt(end).toString(16).padStart(4, '0')
-    throw new JsonProblem(
-      end,
-      `a raw U+${code.toUpperCase()} ends a line for some readers only; take it out, or write \\u${code} in double quotes`,
-    )
-  }
+  const odd = oddLineEnd(text)
+  if (odd !== null) throw new JsonProblem(odd.at, odd.problem)
   let document: Document
   try {
     document = parseDocument(text, {
