@@ -394,7 +394,7 @@ export class HttpDoor {
     const shared =
       node !== null && admitted.sentOn === undefined
         ? null
-        : this.#shared.now(server, admitted.owner, capabilitiesOf(posted.message))
+        : this.#shared.now(server, admitted, capabilitiesOf(posted.message))
     return shared === null
       ? this.#modernLater(request, posted, admitted, server, standing, node)
       : this.#alone(request, posted, admitted, standing, shared)
@@ -495,6 +495,10 @@ export class HttpDoor {
     const now = systemClock()
     for (const one of this.#here.all())
       if (hasEnded(one.admitted, now) && this.#here.has(one)) await this.#judgedAnew(one)
+    await this.#shared.keepOf(
+      async (admitted, server) =>
+        !hasEnded(admitted, now) || (await this.#hasRights(admitted, server)),
+    )
   }
 
   /** Rights changed: who no longer counts is let go, and who sees other tools now is told. */
@@ -509,6 +513,16 @@ export class HttpDoor {
         if (this.#here.has(one)) await this.#judgedAnew(one)
       }
     this.#shared.keep((name, createdAt) => this.#isThere(name, createdAt))
+    await this.#shared.keepOf((admitted, server) => this.#hasRights(admitted, server))
+  }
+
+  /** Who cannot be asked about now may have some: his next request is denied until he can be. */
+  async #hasRights(admitted: Admitted, server: string): Promise<boolean> {
+    try {
+      return (await this.#options.policiesOf(admitted, server)) !== null
+    } catch {
+      return true
+    }
   }
 
   async #judgedAnew(one: DoorSession | ModernRequest): Promise<void> {

@@ -12,7 +12,8 @@ interface Held {
   readonly upstream: SharedUpstream
   readonly server: string
   readonly createdAt: number
-  readonly owner: string
+  /** Who used it last. */
+  admitted: Admitted
   lastUsed: number
 }
 
@@ -69,11 +70,12 @@ export class SharedUpstreams {
   /** As `of`, of one that is there; else null. */
   now(
     { name, createdAt }: ServerInfo,
-    owner: string,
+    admitted: Admitted,
     capabilities: object | null,
   ): SharedUpstream | null {
-    const known = this.#held.get(keyOf(name, createdAt, owner, capabilities))
+    const known = this.#held.get(keyOf(name, createdAt, admitted.owner, capabilities))
     if (known === undefined || known.upstream.isOver) return null
+    known.admitted = admitted
     known.lastUsed = monotonicMs()
     return known.upstream
   }
@@ -81,12 +83,13 @@ export class SharedUpstreams {
   /** @throws {Fault} `THROTTLED` when there are too many and all are in use */
   async of(
     server: ServerInfo,
-    { owner, caller }: Pick<Admitted, 'owner' | 'caller'>,
+    admitted: Admitted,
     capabilities: object | null,
   ): Promise<SharedUpstream> {
-    const known = this.now(server, owner, capabilities)
+    const known = this.now(server, admitted, capabilities)
     if (known !== null) return known
     const { name, createdAt } = server
+    const { owner, caller } = admitted
     const key = keyOf(name, createdAt, owner, capabilities)
     this.#held.delete(key)
     await this.#makeRoom(owner)
@@ -95,7 +98,7 @@ export class SharedUpstreams {
     if (other !== undefined) return other.upstream
     const open = this.#upstreamOf(server, caller)
     const upstream = new SharedUpstream(open, this.#log)
-    this.#held.set(key, { upstream, server: name, createdAt, owner, lastUsed: monotonicMs() })
+    this.#held.set(key, { upstream, server: name, createdAt, admitted, lastUsed: monotonicMs() })
     return upstream
   }
 
@@ -114,6 +117,17 @@ export class SharedUpstreams {
       if (!isThere(server, createdAt)) this.#end(key, upstream)
   }
 
+  /** Ends those whose callers have no rights any more, where none of their requests is open. */
+  async keepOf(hasRights: (admitted: Admitted, server: string) => Promise<boolean>): Promise<void> {
+    for (const [key, held] of this.#held) {
+      const { admitted, server, upstream } = held
+      if (!upstream.isIdle || (await hasRights(admitted, server))) continue
+      // Somebody may have come meanwhile, with another token.
+      const isLeft = this.#held.get(key) === held && held.admitted === admitted
+      if (isLeft && upstream.isIdle) this.#end(key, upstream)
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#held.values()].map(({ upstream }) => upstream.close()))
     this.#held.clear()
@@ -126,7 +140,7 @@ export class SharedUpstreams {
 
   async #makeRoom(owner: string): Promise<void> {
     const all = [...this.#held]
-    const own = all.filter(([, held]) => held.owner === owner)
+    const own = all.filter(([, held]) => held.admitted.owner === owner)
     const full = own.length >= MAX_OF_OWNER ? own : all.length >= MAX_SHARED ? all : null
     if (full === null) return
     const [idlest] = full

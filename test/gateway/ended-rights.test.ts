@@ -27,6 +27,7 @@ const SERVERS = [
   'moved',
   'away',
   'renewed',
+  'held',
 ] as const
 type Name = (typeof SERVERS)[number]
 const logOf = (server: Name): string => join(vault.home, `${server}.log`)
@@ -45,7 +46,7 @@ async function granted(server: Name, ends: Ends = {}) {
     expiresAt: ends.agent ?? null,
     keyExpiresAt: ends.key ?? null,
   })
-  const { bearer } = await grants.create(PERSON, agent.id, {
+  const { grant, bearer } = await grants.create(PERSON, agent.id, {
     label: 'laptop',
     server,
     policies: ['open'],
@@ -57,7 +58,7 @@ async function granted(server: Name, ends: Ends = {}) {
     behindMs = 0
     return made.reveal()
   }
-  return { agent, key: key.reveal(), bearer: bearer.reveal(), token }
+  return { agent, grant, key: key.reveal(), bearer: bearer.reveal(), token }
 }
 
 const bearing = (bearer: string) => ({ Authorization: `Bearer ${bearer}` })
@@ -73,13 +74,14 @@ async function session(path: string, bearer: string): Promise<EventReader> {
   return readEvents(await fetch(door.baseUrl + path, stream))
 }
 
+const MODERN_META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+
 /** The stream of a request that is told of changes. */
 async function listener(path: string, bearer: string): Promise<EventReader> {
-  const _meta = {
-    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-    'io.modelcontextprotocol/clientCapabilities': {},
-  }
-  const params = { notifications: { toolsListChanged: true }, _meta }
+  const params = { notifications: { toolsListChanged: true }, _meta: MODERN_META }
   const method = 'subscriptions/listen'
   const headers = {
     ...bearing(bearer),
@@ -245,4 +247,36 @@ test('while the store is away nobody counts longer than was known', async (t) =>
   })
   for (const stream of streams)
     assert.notEqual(await Promise.race([endOf(stream, end), late(end, 1_000)]), LATE)
+})
+
+test('a server that clients without sessions share ends with the grant, and that of another grant does not', async () => {
+  const end = soon()
+  const [revoked, expiring, left] = [
+    await granted('held'),
+    await granted('held', { grant: end }),
+    await granted('held'),
+  ]
+  const method = 'tools/list'
+  const list = async ({ bearer }: typeof left): Promise<void> => {
+    const headers = { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': method }
+    const params = { _meta: MODERN_META }
+    const answer = await door.post(
+      { jsonrpc: '2.0', id: 1, method, params },
+      { ...bearing(bearer), ...headers },
+      '/s/held/mcp',
+    )
+    assert.equal(answer.status, 200)
+    await answer.text()
+  }
+  for (const one of [revoked, expiring, left]) await list(one)
+  const pids = [...readFileSync(logOf('held'), 'utf8').matchAll(/started (\d+)/g)].map(([, pid]) =>
+    Number(pid),
+  )
+  const [first, second, third] = pids.slice(-3) as [number, number, number]
+  await grants.revoke(PERSON, revoked.grant.id)
+  await gone(first)
+  process.kill(second, 0)
+  await gone(second)
+  assert.ok(systemClock() >= end)
+  process.kill(third, 0)
 })
