@@ -64,7 +64,7 @@ function plain(value: unknown): unknown {
 }
 
 test('what ends a line for some readers, or steers a terminal, is written as an escape in YAML', async () => {
-  const odd = ['\t', '\r', '\u007f', '\u0085', '\u009b', '\u2028', '\u2029']
+  const odd = ['\t', '\r', '\u007f', '\u0085', '\u009b', '\u2028', '\u2029', '\ufffe', '\uffff']
   const rules = odd.map((char): [string, object] => [
     `a${char}b`,
     { action: 'deny', reason: `${char}No ${char.repeat(3)}.\n` },

@@ -233,6 +233,27 @@ test('an empty deny_if denies, is not listed, and says so to everybody who is ha
   assert.equal(decide(all, 'get').allowed, false)
 })
 
+test('what denies whatever the arguments are does not speak of them', async () => {
+  const never = { conditions: [] }
+  const policy = await policyOf({
+    default: 'allow',
+    tools: {
+      action: { action: 'deny' },
+      empty: { deny_if: [] },
+      clause: { deny_if: [never] },
+      arguments: { deny_if: [{ conditions: [{ path: 'args.a', op: 'exists', value: false }] }] },
+      needed: { require: [{ conditions: [{ path: 'args.a', op: 'exists', value: true }] }] },
+    },
+  })
+  const said = ['action', 'empty', 'clause', 'arguments', 'needed'].map((name) => {
+    const decision = decide(policy, name)
+    return decision.allowed ? null : decision.reason
+  })
+  const always = 'The policy denies this.'
+  const these = 'The policy does not allow these arguments.'
+  assert.deepEqual(said, [always, always, always, these, these])
+})
+
 test('another spelling of a tool with rules is not a tool without', async () => {
   const policy = await policyOf({
     default: 'allow',

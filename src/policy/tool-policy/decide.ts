@@ -210,6 +210,9 @@ export function judgedOf(policy: ToolPolicy, subject: CallSubject | MethodSubjec
       }
 }
 
+/** Of what denies whatever the arguments are. */
+const ALWAYS = 'The policy denies this.'
+
 /**
  * All rules together: the first that denies decides; what a rule in shadow says is only told.
  *
@@ -223,7 +226,7 @@ function decideBy(rules: readonly Rule[], by: string, judged: Judged): ToolDecis
     const isShadow = rule.action === 'shadow'
     const refusal =
       rule.action === 'deny'
-        ? saying(`${rule.pointer}/action`, rule.reason ?? 'The policy denies this.')
+        ? saying(`${rule.pointer}/action`, rule.reason ?? ALWAYS)
         : refusalBy(rule, rule, judged, 'The policy does not allow these arguments.')
     if (refusal !== null) {
       if (!isShadow) return { allowed: false, ...refusal, isHidden: false }
@@ -266,10 +269,13 @@ function refusalBy(
   judged: Judged,
   otherwise: string,
 ): RuleSays | null {
-  const by = (clause: Clause): RuleSays =>
-    saying(clause.pointer, clause.says ?? rule.reason ?? otherwise, clause.name)
-  for (const clause of denyIf) if (clauseOutcome(clause, judged) !== false) return by(clause)
-  for (const clause of require) if (clauseOutcome(clause, judged) !== true) return by(clause)
+  const by = (clause: Clause, byItself: string): RuleSays =>
+    saying(clause.pointer, clause.says ?? rule.reason ?? byItself, clause.name)
+  for (const clause of denyIf)
+    if (clauseOutcome(clause, judged) !== false)
+      return by(clause, clause.tests.length === 0 ? ALWAYS : otherwise)
+  for (const clause of require)
+    if (clauseOutcome(clause, judged) !== true) return by(clause, otherwise)
   return null
 }
 

@@ -1,7 +1,7 @@
 import type { ScalarTag, Tags } from 'yaml'
 
-/** Written as an escape: some readers end a line there, and terminals do what it says. */
-const UNSEEN = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}]/gu
+/** Written as an escape: some readers end a line there, terminals do what it says, or YAML has no such character. */
+const UNSEEN = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\ufffe\uffff]/gu
 
 /** Numbers stay as they were written: the library would write the nearest double. Nothing unseen is left in quotes. */
 export function asWritten(tags: Tags): Tags {
