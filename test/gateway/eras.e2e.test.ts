@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { META } from '../../src/mcp/wire/index.ts'
 import { EVERYTHING, everythingOverHttp } from '../support/everything.ts'
 import { eventually } from '../support/http-upstream.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
@@ -223,10 +224,7 @@ function wrappedEnding(word: string) {
   }
 }
 
-const _meta = {
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {},
-}
+const _meta = { [META.version]: '2026-07-28', [META.capabilities]: {} }
 
 test('a client of 2026-07-28 reaches a server that ends on a first word other than initialize', async () => {
   const { wrapped, heard } = wrappedEnding('initialize')
@@ -253,4 +251,20 @@ test('one that ends on whatever it is asked has ended, with its exit code', asyn
   assert.match(error?.message ?? '', /The server ended before it answered \(exit code 3\)/)
   assert.equal(await wrapped.exited, 3)
   assert.deepEqual(await heard(), ['started', 'server/discover', 'started', 'initialize'])
+})
+
+const OTHER_ERA = fileURLToPath(new URL('../support/other-era-server.mjs', import.meta.url))
+
+test('a client of 2026-07-28 that takes nobody to an address is not asked to by a legacy server', async () => {
+  const wrapped = startWrapped(home, { command: [process.execPath, OTHER_ERA, 'legacy'] })
+  const { error } = await wrapped.ask(1, 'tools/call', { name: 'x', _meta })
+  assert.deepEqual(error, {
+    code: -32021,
+    message: 'The person has to go to an address.',
+    data: { requiredCapabilities: { elicitation: { url: {} } } },
+  })
+  const takesThere = { ..._meta, [META.capabilities]: { elicitation: { url: {} } } }
+  const { result } = await wrapped.ask(2, 'tools/call', { name: 'x', _meta: takesThere })
+  assert.equal(result?.['resultType'], 'input_required')
+  await wrapped.end()
 })

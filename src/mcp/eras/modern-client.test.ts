@@ -328,37 +328,6 @@ const withoutSessions: readonly Row[] = [
     ],
   },
   {
-    row: '−32042 → input_required, and the call is made again',
-    steps: [
-      [
-        'c',
-        rpc(`"id":"a","method":"tools/call","params":{"name":"x",${ALL}}`),
-        ['server {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}'],
-      ],
-      [
-        's',
-        rpc(
-          '"id":2,"error":{"code":-32042,"message":"go","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://a.example/","message":"Go."}]}}',
-        ),
-        [
-          'client {"jsonrpc":"2.0","id":"a","result":{"resultType":"input_required","inputRequests":{"q1":{"method":"elicitation/create","params":{"mode":"url","url":"https://a.example/","message":"Go."}}},"requestState":"handle-1"}}',
-        ],
-      ],
-      [
-        'c',
-        rpc(
-          `"id":"b","method":"tools/call","params":{"name":"x",${ALL},"inputResponses":{"q1":{"action":"accept"}},"requestState":"handle-1"}`,
-        ),
-        ['server {"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"x"}}'],
-      ],
-      [
-        's',
-        rpc('"id":3,"result":{"content":[]}'),
-        ['client {"jsonrpc":"2.0","id":"b","result":{"content":[],"resultType":"complete"}}'],
-      ],
-    ],
-  },
-  {
     row: 'subscriptions/listen → what the session hears, and resources/subscribe',
     steps: [
       [

@@ -365,8 +365,22 @@ export class ModernClient implements Translator {
     }))
   }
 
-  /** Row: −32042 with places to go → `input_required`, and the call made again. */
+  /** Row: −32042 with places to go → `input_required`, and the call made again; −32021 for who takes nobody there. */
   #sendAway(call: Call, places: readonly Request[]): readonly Crossing[] {
+    const mayGo = places.every(({ method, params }) =>
+      mayBeAsked(call.capabilities, method, params?.value),
+    )
+    if (!mayGo)
+      return this.#end(call, (waiting) =>
+        this.#refusal(
+          waiting,
+          ERA_ERRORS.missingCapability,
+          'The person has to go to an address.',
+          {
+            requiredCapabilities: { elicitation: { url: {} } },
+          },
+        ),
+      )
     call.questions.clear()
     call.unasked.clear()
     for (const place of places) this.#note(call, place)
@@ -512,7 +526,12 @@ export class ModernClient implements Translator {
     return ids === undefined ? String(this.#lastId) : JSON.stringify(ids + this.#lastId)
   }
 
-  #refusal({ idText, idKey }: Request, code: number, message: string, data?: object): Crossing {
+  #refusal(
+    { idText, idKey }: Pick<Request, 'idText' | 'idKey'>,
+    code: number,
+    message: string,
+    data?: object,
+  ): Crossing {
     const dataText = data === undefined ? undefined : JSON.stringify(data)
     return { to: 'client', text: error(idText, code, message, dataText), about: idKey }
   }
@@ -555,7 +574,9 @@ function placesOf(response: Response): readonly Request[] {
   const { elicitations } = fieldsOf(fieldsOf(response.body.value)['data'])
   if (!Array.isArray(elicitations)) return []
   return elicitations.flatMap((place: unknown) => {
-    const read = readMessage(request('0', 'elicitation/create', JSON.stringify(fieldsOf(place))))
+    const fields = fieldsOf(place)
+    if (fields['mode'] !== 'url') return []
+    const read = readMessage(request('0', 'elicitation/create', JSON.stringify(fields)))
     return read.kind === 'request' ? [read] : []
   })
 }

@@ -8,6 +8,7 @@ import {
   type Part,
   type Request,
   type Response,
+  RPC_ERRORS,
   withMembers,
 } from '../wire/index.ts'
 
@@ -202,11 +203,12 @@ export function codeOf(response: Response): unknown {
   return response.outcome === 'error' ? fieldsOf(response.body.value)['code'] : undefined
 }
 
-/** Row: −32002 → −32602. */
+/** Row: −32002 → −32602, and −32042 that asks nothing → −32603: this revision has neither. */
 export function toModernError(errorText: string): string {
-  const code = memberOf(errorText, 'code')
-  return code !== null && Number(code) === NOT_FOUND
-    ? withMembers(errorText, { code: String(PARAMS) })
+  const code = Number(memberOf(errorText, 'code'))
+  if (code === NOT_FOUND) return withMembers(errorText, { code: String(PARAMS) })
+  return code === URL_REQUIRED
+    ? withMembers(errorText, { code: String(RPC_ERRORS.internal) })
     : errorText
 }
 
