@@ -254,9 +254,11 @@ test('one that ends on whatever it is asked has ended, with its exit code', asyn
 })
 
 const OTHER_ERA = fileURLToPath(new URL('../support/other-era-server.mjs', import.meta.url))
+const ofOtherEra = (era: string) =>
+  startWrapped(home, { command: [process.execPath, OTHER_ERA, era] })
 
 test('a client of 2026-07-28 that takes nobody to an address is not asked to by a legacy server', async () => {
-  const wrapped = startWrapped(home, { command: [process.execPath, OTHER_ERA, 'legacy'] })
+  const wrapped = ofOtherEra('legacy')
   const { error } = await wrapped.ask(1, 'tools/call', { name: 'x', _meta })
   assert.deepEqual(error, {
     code: -32021,
@@ -266,5 +268,14 @@ test('a client of 2026-07-28 that takes nobody to an address is not asked to by 
   const takesThere = { ..._meta, [META.capabilities]: { elicitation: { url: {} } } }
   const { result } = await wrapped.ask(2, 'tools/call', { name: 'x', _meta: takesThere })
   assert.equal(result?.['resultType'], 'input_required')
+  await wrapped.end()
+})
+
+test('a legacy client waits where a server of 2026-07-28 says to come back', async () => {
+  const wrapped = ofOtherEra('modern')
+  await wrapped.ask('i', 'initialize', { protocolVersion: '2025-11-25', capabilities: {} })
+  const begun = performance.now()
+  assert.equal(saidBy(await wrapped.call(1, 'x')), 'try 2 3')
+  assert.ok(performance.now() - begun >= 900)
   await wrapped.end()
 })

@@ -1,5 +1,6 @@
 // A server that answers as clients of the other era have no word for. Plain JavaScript, so that it starts at once.
 //   other-era-server.mjs legacy   refuses every call until the person was at an address
+//   other-era-server.mjs modern   asks its client to come back twice, whatever it calls
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
@@ -19,7 +20,21 @@ const legacy = {
   }),
 }
 
-const eras = { legacy }
+let tries = 0
+const modern = {
+  'server/discover': () => ({
+    result: { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: {} },
+  }),
+  'tools/call': ({ requestState = 'begun' }) => {
+    tries += 1
+    const content = [{ type: 'text', text: `${requestState} ${tries}` }]
+    return tries < 3
+      ? { result: { resultType: 'input_required', requestState: `try ${tries}` } }
+      : { result: { resultType: 'complete', content } }
+  },
+}
+
+const eras = { legacy, modern }
 const methods = eras[process.argv[2]]
 
 createInterface({ input: process.stdin }).on('line', (line) => {

@@ -426,3 +426,49 @@ test('legacy client: a request without an answer is told as such', () => {
   say(one, ['c', rpc('"id":7,"method":"tools/call","params":{"name":"a"}')])
   assert.deepEqual(one.failed('n2', 'never-sent', 'away').map(shown), ['failed n7 never-sent'])
 })
+
+/** Says `later` to what it is asked as `id`. @returns what follows at once */
+const later = (one: LegacyClient, id: number): readonly string[] =>
+  say(one, [
+    's',
+    rpc(`"id":${id},"result":{"resultType":"input_required","requestState":"s${id}"}`),
+  ])
+const again = (id: number): string =>
+  `server {"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"a",${META},"requestState":"s${id - 1}"}}`
+
+test('legacy client: who is told to come back does so at once, and then less and less often', () => {
+  const one = new LegacyClient()
+  run(one, HELLO, [])
+  say(one, ['c', rpc('"id":7,"method":"tools/call","params":{"name":"a"}')])
+  assert.deepEqual(later(one, 2), [again(3)])
+  let now = 0
+  for (const [round, ms] of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].entries()) {
+    assert.deepEqual(later(one, 3 + round), [])
+    assert.deepEqual([...one.tidy(now), ...one.tidy(now + ms - 1)], [])
+    now += ms
+    assert.deepEqual(one.tidy(now).map(shown), [again(4 + round)])
+  }
+  // For as long as its client waits: no number of them is too many.
+  for (let id = 10; id < 80; id += 1) {
+    assert.deepEqual(later(one, id), [])
+    one.tidy(now)
+    now += 30_000
+    assert.equal(one.tidy(now).length, 1)
+  }
+  assert.deepEqual(say(one, ['s', rpc('"id":80,"result":{"resultType":"complete","n":1.0}')]), [
+    'client {"jsonrpc":"2.0","id":7,"result":{"n":1.0}}',
+  ])
+})
+
+test('legacy client: a call that is cancelled before it comes back is not made again', () => {
+  const one = new LegacyClient()
+  run(one, HELLO, [])
+  say(one, ['c', rpc('"id":7,"method":"tools/call","params":{"name":"a"}')])
+  later(one, 2)
+  later(one, 3)
+  assert.deepEqual(
+    say(one, ['c', rpc('"method":"notifications/cancelled","params":{"requestId":7}')]),
+    [],
+  )
+  assert.deepEqual([...one.tidy(0), ...one.tidy(99_000)], [])
+})

@@ -37,7 +37,12 @@ interface Call {
   readonly message: Request
   /** Of the try that is at the server now; null while the client is asked. */
   serverKey: string | null
+  /** In which the client was asked something. */
   rounds: number
+  /** How often in a row the server said to come back and asked nothing. */
+  returns: number
+  /** When it is made again, by the clock of `tidy`; null until that looked. */
+  dueAt: number | null
   /** What the client is asked, by the id of the question. */
   readonly open: Map<string, string>
   readonly answers: Map<string, string>
@@ -56,6 +61,9 @@ interface Listening {
 
 const MAX_ROUNDS = 32
 const RELISTEN_MS = 1_000
+/** A server that says to come back is asked again at once, then after so long, and each time after twice as long. */
+const RETURN_MS = 1_000
+const MAX_RETURN_MS = 30_000
 const NOTHING: ReadonlySet<string> = new Set()
 
 /**
@@ -71,6 +79,8 @@ export class LegacyClient implements Translator {
   readonly #calls = new Map<string, Call>()
   /** By the id of a question to the client. */
   readonly #questions = new Map<string, Call>()
+  /** To be made again in a while. */
+  readonly #paused = new Set<Call>()
   readonly #ours = new Map<string, (response: Response | null) => readonly Crossing[]>()
   readonly #listening = new Map<string, Listening>()
   /** The one that is wanted; others are on their way out. */
@@ -112,6 +122,8 @@ export class LegacyClient implements Translator {
           message,
           serverKey: null,
           rounds: 0,
+          returns: 0,
+          dueAt: null,
           open: new Map(),
           answers: new Map(),
           stateText: null,
@@ -183,7 +195,7 @@ export class LegacyClient implements Translator {
     const text = request(
       id,
       message.method,
-      call.rounds === 0
+      call.rounds + call.returns === 0
         ? params
         : withMembers(params, {
             inputResponses:
@@ -209,7 +221,7 @@ export class LegacyClient implements Translator {
 
   #cancel(message: Notification): readonly Crossing[] {
     const idKey = keyOf(fieldsOf(message.params?.value)['requestId'])
-    const calls = new Set([...this.#calls.values(), ...this.#questions.values()])
+    const calls = new Set([...this.#calls.values(), ...this.#questions.values(), ...this.#paused])
     const call = [...calls].find((one) => one.message.idKey === idKey)
     if (call === undefined) return []
     const { serverKey } = call
@@ -232,6 +244,7 @@ export class LegacyClient implements Translator {
   /** Nothing of the call is left: questions are withdrawn, places are done with. */
   #end(call: Call): readonly Crossing[] {
     if (call.serverKey !== null) this.#calls.delete(call.serverKey)
+    this.#paused.delete(call)
     const about = call.message.idKey
     const out: Crossing[] = []
     for (const key of call.open.keys()) {
@@ -321,14 +334,17 @@ export class LegacyClient implements Translator {
   #round(call: Call, response: Response): readonly Crossing[] {
     if (call.serverKey !== null) this.#calls.delete(call.serverKey)
     call.serverKey = null
-    call.rounds += 1
     call.answers.clear()
     call.stateText = memberText(response, response.body, 'requestState')
     const about = call.message.idKey
-    if (call.rounds > MAX_ROUNDS) return this.#lost(call, 'The server asks again and again.')
     const asked = memberText(response, response.body, 'inputRequests') ?? '{}'
+    const keys = Object.keys(fieldsOf(JSON.parse(asked)))
+    if (keys.length === 0) return this.#comeBack(call)
+    call.returns = 0
+    call.rounds += 1
+    if (call.rounds > MAX_ROUNDS) return this.#lost(call, 'The server asks again and again.')
     const out: Crossing[] = []
-    for (const key of Object.keys(fieldsOf(JSON.parse(asked)))) {
+    for (const key of keys) {
       const question = inputRequestOf(memberOf(asked, key) ?? 'null')
       if (question === null)
         return this.#lost(call, 'The server asks for something that no client knows.')
@@ -341,7 +357,16 @@ export class LegacyClient implements Translator {
         about,
       })
     }
-    return out.length > 0 ? out : this.#send(call)
+    return out
+  }
+
+  /** Row: `input_required` that asks nothing → the next try, which waits for as long as its client does. */
+  #comeBack(call: Call): readonly Crossing[] {
+    call.returns += 1
+    if (call.returns === 1) return this.#send(call)
+    call.dueAt = null
+    this.#paused.add(call)
+    return []
   }
 
   /** Row: `elicitationId` is made. */
@@ -496,9 +521,16 @@ export class LegacyClient implements Translator {
   }
 
   tidy(now: number): readonly Crossing[] {
-    if (!this.#isLost) return []
+    const out: Crossing[] = []
+    for (const call of this.#paused) {
+      call.dueAt ??= now + Math.min(RETURN_MS * 2 ** (call.returns - 2), MAX_RETURN_MS)
+      if (now < call.dueAt) continue
+      this.#paused.delete(call)
+      out.push(...this.#send(call))
+    }
+    if (!this.#isLost) return out
     this.#relistenAt ??= now + RELISTEN_MS
-    return now < this.#relistenAt ? [] : this.#listen()
+    return now < this.#relistenAt ? out : [...out, ...this.#listen()]
   }
 
   #newId(): string {
