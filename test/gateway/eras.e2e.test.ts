@@ -271,11 +271,14 @@ test('a client of 2026-07-28 that takes nobody to an address is not asked to by 
   await wrapped.end()
 })
 
-test('a legacy client waits where a server of 2026-07-28 says to come back', async () => {
+test('a legacy client waits where a server of 2026-07-28 says to come back, and hears what it does not tell', async () => {
   const wrapped = ofOtherEra('modern')
   await wrapped.ask('i', 'initialize', { protocolVersion: '2025-11-25', capabilities: {} })
   const begun = performance.now()
   assert.equal(saidBy(await wrapped.call(1, 'x')), 'try 2 3')
   assert.ok(performance.now() - begun >= 900)
+  // What it does not say that it tells is not subscribed to.
+  const { error } = await wrapped.ask(2, 'resources/subscribe', { uri: 'a://1' })
+  assert.equal(error?.message, 'The server does not tell when this resource changes.')
   await wrapped.end()
 })

@@ -1,6 +1,6 @@
 // A server that answers as clients of the other era have no word for. Plain JavaScript, so that it starts at once.
 //   other-era-server.mjs legacy   refuses every call until the person was at an address
-//   other-era-server.mjs modern   asks its client to come back twice, whatever it calls
+//   other-era-server.mjs modern   asks its client to come back twice, whatever it calls; listens to nothing
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
@@ -25,6 +25,7 @@ const modern = {
   'server/discover': () => ({
     result: { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: {} },
   }),
+  'subscriptions/listen': () => ({ result: { resultType: 'complete' } }),
   'tools/call': ({ requestState = 'begun' }) => {
     tries += 1
     const content = [{ type: 'text', text: `${requestState} ${tries}` }]

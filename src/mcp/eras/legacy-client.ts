@@ -9,6 +9,7 @@ import {
   RPC_ERRORS,
   withMembers,
 } from '../wire/index.ts'
+import { ANSWER_MS } from './listeners.ts'
 import {
   type Crossing,
   error,
@@ -55,6 +56,8 @@ interface Listening {
   readonly serverKey: string
   readonly uris: ReadonlySet<string>
   isAcknowledged: boolean
+  /** Since when it waits for that, by the clock of `tidy`; null until that looked. */
+  since: number | null
   /** Told once when the server listens, or does not; with what of it the server does not tell. */
   readonly onHeard: (problem: Response | null, untold: ReadonlySet<string>) => readonly Crossing[]
 }
@@ -65,6 +68,7 @@ const RELISTEN_MS = 1_000
 const RETURN_MS = 1_000
 const MAX_RETURN_MS = 30_000
 const NOTHING: ReadonlySet<string> = new Set()
+const NOBODY: Listening['onHeard'] = () => []
 
 /**
  * Lets a client of a revision with sessions use a server of 2026-07-28. The session is kept here: what the client
@@ -408,7 +412,7 @@ export class LegacyClient implements Translator {
   }
 
   /** Listens for all that is wanted now; the stream before ends when this one is there. */
-  #listen(onHeard: Listening['onHeard'] = () => []): readonly Crossing[] {
+  #listen(onHeard: Listening['onHeard'] = NOBODY): readonly Crossing[] {
     const { capabilities } = fieldsOf(this.#server?.body.value)
     const lists = LISTS.filter(
       ([, capability]) => fieldsOf(fieldsOf(capabilities)[capability])['listChanged'] === true,
@@ -429,6 +433,7 @@ export class LegacyClient implements Translator {
       serverKey: `n${id}`,
       uris: this.#uris,
       isAcknowledged: false,
+      since: null,
       onHeard,
     }
     this.#current = listening
@@ -440,24 +445,41 @@ export class LegacyClient implements Translator {
   /** @param untold what of it the server does not tell, as it said for the one in place of this */
   #leave(listening: Listening | null, untold: ReadonlySet<string>): readonly Crossing[] {
     if (listening === null || !this.#listening.delete(listening.serverKey)) return []
-    const params = `{"requestId":${listening.serverKey.slice(1)}}`
     return [
-      { to: 'server', text: notification('notifications/cancelled', params) },
+      cancelled(listening),
       ...(listening.isAcknowledged ? [] : listening.onHeard(null, untold)),
     ]
   }
 
   /** The server listens no more, or not at all. */
   #unheard(listening: Listening, response: Response | null): readonly Crossing[] {
-    this.#listening.delete(listening.serverKey)
-    const isRefused = response?.outcome === 'error' && !listening.isAcknowledged
     // A server that refuses is not asked again; one that went away is.
+    if (response !== null && !listening.isAcknowledged)
+      return this.#refusedToListen(listening, response.outcome === 'error' ? response : null)
+    this.#listening.delete(listening.serverKey)
     if (this.#current === listening) {
-      // What was heard before it was asked for is heard still.
-      this.#current = isRefused ? ([...this.#listening.values()].at(-1) ?? null) : null
-      this.#isLost = !isRefused
+      this.#current = null
+      this.#isLost = true
     }
-    return listening.isAcknowledged ? [] : listening.onHeard(isRefused ? response : null, NOTHING)
+    return listening.isAcknowledged ? [] : listening.onHeard(null, NOTHING)
+  }
+
+  /** @param problem as the server says it; null when it says nothing of it */
+  #refusedToListen(listening: Listening, problem: Response | null): readonly Crossing[] {
+    const { serverKey, uris, onHeard } = listening
+    this.#listening.delete(serverKey)
+    // What was heard before it was asked for is heard still.
+    if (this.#current === listening) this.#current = [...this.#listening.values()].at(-1) ?? null
+    const told = onHeard(problem, uris)
+    const next = this.#current
+    const isToFail =
+      next !== null &&
+      !next.isAcknowledged &&
+      [...uris].some((uri) => next.uris.has(uri) && !this.#uris.has(uri))
+    if (!isToFail) return told
+    // What was asked for behind it is asked for without that.
+    this.#listening.delete(next.serverKey)
+    return [...told, cancelled(next), ...this.#listen(next.onHeard)]
   }
 
   #told(message: Notification): readonly Crossing[] {
@@ -528,6 +550,12 @@ export class LegacyClient implements Translator {
       this.#paused.delete(call)
       out.push(...this.#send(call))
     }
+    for (const listening of this.#listening.values()) {
+      if (listening.isAcknowledged || listening.onHeard === NOBODY) continue
+      listening.since ??= now
+      if (now - listening.since < ANSWER_MS) continue
+      out.push(cancelled(listening), ...this.#refusedToListen(listening, null))
+    }
     if (!this.#isLost) return out
     this.#relistenAt ??= now + RELISTEN_MS
     return now < this.#relistenAt ? out : [...out, ...this.#listen()]
@@ -537,6 +565,12 @@ export class LegacyClient implements Translator {
     this.#lastId += 1
     return String(this.#lastId)
   }
+}
+
+/** Nobody listens there any more. */
+function cancelled({ serverKey }: Listening): Crossing {
+  const params = `{"requestId":${serverKey.slice(1)}}`
+  return { to: 'server', text: notification('notifications/cancelled', params) }
 }
 
 /** What a server that acknowledged this does not tell of. @param honored what it says it tells; all of it when it says nothing */

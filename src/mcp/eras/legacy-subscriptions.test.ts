@@ -1,7 +1,17 @@
 // What a client of a revision with sessions is told of, before a server without.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { C, type Row, rpc, run, type Said, SUB, say, V } from '../../../test/support/era-rows.ts'
+import {
+  C,
+  type Row,
+  rpc,
+  run,
+  type Said,
+  SUB,
+  say,
+  shown,
+  V,
+} from '../../../test/support/era-rows.ts'
 import { LegacyClient } from './legacy-client.ts'
 
 const META = `"_meta":{${V},${C}{}}`
@@ -14,6 +24,17 @@ const HELLO: readonly Said[] = [
     ),
   ],
 ]
+
+const subscribing = (id: number, uri: string): string =>
+  rpc(`"id":${id},"method":"resources/subscribe","params":{"uri":"${uri}"}`)
+const listening = (id: number, ...uris: readonly string[]): string =>
+  `server {"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":${JSON.stringify(uris)}},${META}}}`
+const acknowledging = (id: number): string =>
+  rpc(`"method":"notifications/subscriptions/acknowledged","params":{"_meta":{${SUB}${id}}}`)
+const left = (id: number): string =>
+  `server {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`
+const untold = (id: number): string =>
+  `client {"jsonrpc":"2.0","id":${id},"error":{"code":-32602,"message":"The server does not tell when this resource changes."}}`
 
 const subscriptions: readonly Row[] = [
   {
@@ -186,6 +207,31 @@ const subscriptions: readonly Row[] = [
       ],
     ],
   },
+  {
+    row: 'a server that ends before it says what it tells has not heard',
+    steps: [
+      ['c', subscribing(8, 'a://1'), [listening(2, 'a://1')]],
+      ['s', rpc('"id":2,"result":{"resultType":"complete"}'), [untold(8)]],
+      ['c', subscribing(9, 'a://2'), [listening(3, 'a://2')]],
+    ],
+  },
+  {
+    row: 'what is refused is not asked for with what came behind it',
+    steps: [
+      ['c', subscribing(8, 'a://none'), [listening(2, 'a://none')]],
+      ['c', subscribing(9, 'a://1'), [listening(3, 'a://none', 'a://1')]],
+      [
+        's',
+        rpc('"id":2,"error":{"code":-32602,"message":"no"}'),
+        [
+          'client {"jsonrpc":"2.0","id":8,"error":{"code":-32602,"message":"no"}}',
+          left(3),
+          listening(4, 'a://1'),
+        ],
+      ],
+      ['s', acknowledging(4), ['client {"jsonrpc":"2.0","id":9,"result":{}}']],
+    ],
+  },
 ]
 for (const { row, steps } of subscriptions)
   test(`legacy client: ${row}`, () => run(new LegacyClient(), HELLO, steps))
@@ -213,4 +259,44 @@ test('legacy client: a stream of notifications that ended is opened anew, a refu
   assert.equal(one.tidy(1_500).length, 1)
   assert.deepEqual(say(one, ['s', rpc('"id":3,"error":{"code":-32601,"message":"no"}')]), [])
   assert.deepEqual([...one.tidy(9_000), ...one.tidy(99_000)], [])
+})
+
+test('legacy client: a server that does not say whether it tells of a resource is not waited for', () => {
+  const one = new LegacyClient()
+  run(one, HELLO, [
+    ['c', subscribing(8, 'a://silent'), [listening(2, 'a://silent')]],
+    ['c', subscribing(9, 'a://1'), [listening(3, 'a://silent', 'a://1')]],
+  ])
+  assert.deepEqual([...one.tidy(1_000), ...one.tidy(10_999)], [])
+  assert.deepEqual(one.tidy(11_000).map(shown), [
+    left(2),
+    untold(8),
+    left(3),
+    listening(4, 'a://1'),
+  ])
+  assert.deepEqual(say(one, ['s', acknowledging(4)]), [
+    'client {"jsonrpc":"2.0","id":9,"result":{}}',
+  ])
+  // It says so too late.
+  assert.deepEqual(say(one, ['s', acknowledging(2)]), [])
+  assert.deepEqual([...one.tidy(12_000), ...one.tidy(99_000)], [])
+  run(one, [], [['c', subscribing(10, 'a://2'), [listening(5, 'a://1', 'a://2')]]])
+})
+
+test('legacy client: nobody waits for what a server says of its lists', () => {
+  const one = new LegacyClient()
+  run(one, HELLO, [])
+  say(one, ['c', rpc('"method":"notifications/initialized"')])
+  assert.deepEqual([...one.tidy(0), ...one.tidy(99_000)], [])
+  run(
+    one,
+    [],
+    [
+      [
+        's',
+        rpc(`"method":"notifications/tools/list_changed","params":{"_meta":{${SUB}2}}`),
+        ['client {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'],
+      ],
+    ],
+  )
 })

@@ -35,7 +35,7 @@ type AskServer = (
 ) => Crossing
 
 /** A server that does not say for so long whether it tells of a resource is taken not to. */
-const ANSWER_MS = 10_000
+export const ANSWER_MS = 10_000
 
 /** The streams of notifications that a modern client opened, over the one session of a legacy server. */
 export class Listeners {
