@@ -10,7 +10,7 @@ import {
   unansweredBy,
 } from './http-exchange.ts'
 import { hasLostSession } from './http-refusals.ts'
-import { headersOfSession, isHeaderText, type Session } from './http-session.ts'
+import { headersOfSession, type Session } from './http-session.ts'
 import { backOffMs, pollWaitMs, retryAfterMs } from './http-waits.ts'
 
 const OPEN_MS = 30_000
@@ -43,7 +43,7 @@ export async function resume(way: HttpWay, from: Followed, of: Resuming): Promis
   let pollMs = pollWaitMs(from.retryMs)
   let waitMs = pollMs
   let failures = 0
-  while (failures < MAX_FAILURES && lastEventId !== null && isHeaderText(lastEventId)) {
+  while (failures < MAX_FAILURES && lastEventId !== null && lastEventId !== '') {
     await sleep(waitMs, signal)
     const answer = await streamBehind(lastEventId, way, of)
     if (answer?.status === 200 && isEventStream(answer)) {
@@ -117,9 +117,7 @@ export async function listenTo(way: HttpWay, of: Listening): Promise<void> {
         headers: {
           accept: 'text/event-stream',
           ...headersOfSession(session),
-          ...(lastEventId === null || !isHeaderText(lastEventId)
-            ? {}
-            : { 'last-event-id': lastEventId }),
+          ...(lastEventId === null || lastEventId === '' ? {} : { 'last-event-id': lastEventId }),
         },
         deadlineMs: OPEN_MS,
         idleMs: null,

@@ -27,7 +27,7 @@ export function headersOfSession(session: Session | null): Readonly<Record<strin
 }
 
 /** A session id is visible ASCII; anything else is no header. */
-export function isHeaderText(text: string): boolean {
+function isHeaderText(text: string): boolean {
   return /^[\x20-\x7e]{1,2048}$/.test(text)
 }
 

@@ -116,6 +116,45 @@ test('a server that wants its stream opened anew at once is not asked in a loop'
   assert.ok(opened.length > 2 && opened.length < 14, String(opened.length))
 })
 
+test('a stream goes on behind the last id that can stand in a header, in the bytes that it came in', async () => {
+  const bytes = (text: string): Buffer => Buffer.from(text, 'utf8')
+  const shown = (text: string): string => bytes(text).toString('latin1')
+  const cases: readonly [streams: readonly Buffer[], asked: readonly (string | undefined)[]][] = [
+    [
+      [bytes('id: 1\n\nid: é2 😀\n\n'), bytes('id: 3\n\n')],
+      [shown('é2 😀'), '3'],
+    ],
+    [[Buffer.from('id: \xff\xe92\n\n', 'latin1')], ['\xff\xe92']],
+    [
+      [bytes('id: 1\n\nid: a\u0001b\n\nid: a\u007f\n\n'), bytes('id: \u001b\n\n')],
+      ['1', '1'],
+    ],
+    [
+      [bytes('id: 1\n\n'), bytes('id\n\n')],
+      ['1', undefined],
+    ],
+  ]
+  await Promise.all(
+    cases.map(async ([streams, asked]) => {
+      const got: (string | undefined)[] = []
+      const server = await scripted((one, response) => {
+        if (one.method !== 'GET') return withSession(() => {})(one, response)
+        if (got.length <= streams.length) got.push(one.headers['last-event-id'] as string)
+        const stream = events(response, 'retry: 5\n\n')
+        const ending = streams[got.length - 1]
+        if (ending !== undefined) stream.end(ending)
+        return undefined
+      })
+      await upstreamAt(server.url).begin()
+      await eventually(
+        () => (got.length > streams.length ? true : undefined),
+        () => got.join(' '),
+      )
+      assert.deepEqual(got, [undefined, ...asked])
+    }),
+  )
+})
+
 const LOST: readonly [what: string, refuse: (response: ServerResponse) => unknown][] = [
   ['404', (response) => response.writeHead(404).end()],
   ['400 in words', (response) => response.writeHead(400).end('No valid session ID provided')],

@@ -24,8 +24,9 @@ export interface SseReaderOptions {
   onTooLong(refused: Refused): void
 }
 
-/** Ids are sent back as a header: longer ones are not kept. */
+/** Ids are sent back as a header: longer ones are not kept, nor those that cannot stand in one. */
 const MAX_ID_BYTES = 2048
+const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/
 const MAX_RETRY_MS = 3_600_000
 
 /** `data:` and a space behind it. */
@@ -42,7 +43,7 @@ const DATA = Buffer.from('data:')
  */
 export class SseReader {
   readonly #options: SseReaderOptions
-  /** Of the stream, as the last complete event left it; null before one named any. */
+  /** Of the stream, as the last complete event left it: a character for each byte. Null before one named any. */
   lastEventId: string | null = null
   /** How long to wait before the stream is opened anew, in milliseconds, when the server said so. */
   retryMs: number | null = null
@@ -258,7 +259,8 @@ export class SseReader {
     if (name === 'data') this.#data.push(value)
     else if (name === 'event') this.#type = value.toString('utf8')
     else if (name === 'id') {
-      if (value.length <= MAX_ID_BYTES && !value.includes(0)) this.#id = value.toString('utf8')
+      const id = value.length <= MAX_ID_BYTES ? value.toString('latin1') : null
+      if (id !== null && SENDABLE.test(id)) this.#id = id
     } else if (name === 'retry') {
       const text = value.toString('latin1')
       if (/^\d{1,15}$/.test(text)) this.retryMs = Math.min(Number(text), MAX_RETRY_MS)
