@@ -186,6 +186,8 @@ test('modern: what a tool asks for in headers is what the body says, once a list
   const params = { name: 'far.look', arguments: { region: 'eu' }, _meta: MODERN }
   for (const [shown, status, code] of [
     [{ 'Mcp-Param-Region': 'eu' }, 200, undefined],
+    // Mirrors no argument, so that no policy saw it.
+    [{ 'Mcp-Param-Region': 'eu', 'Mcp-Param-Tenant': 'a' }, 200, undefined],
     [{ 'Mcp-Param-Region': 'us' }, 400, -32020],
     [{}, 400, -32020],
   ] as const) {
@@ -194,7 +196,13 @@ test('modern: what a tool asks for in headers is what the body says, once a list
     const { error } = (await answer.json()) as { error?: { code: number } }
     assert.deepEqual([answer.status, error?.code], [status, code], JSON.stringify(shown))
   }
-  assert.equal(far.got.filter(({ rpc }) => rpc.method === 'tools/call').length, 1)
+  const called = far.got.filter(({ rpc }) => rpc.method === 'tools/call')
+  assert.deepEqual(
+    called.map(({ headers }) =>
+      Object.keys(headers).filter((name) => name.startsWith('mcp-param-')),
+    ),
+    [['mcp-param-region'], ['mcp-param-region']],
+  )
 })
 
 test('modern: a server that makes tasks answers here at once, for nobody could ask for its task', async () => {
