@@ -57,8 +57,8 @@ export interface AllMember {
   ): Promise<string>
   /** Whether the server says that it has something: `prompts`, `resources`, `completions`. */
   has(capability: string): Promise<boolean>
-  /** For a question of ours. @returns the result @throws {Fault} when there is none */
-  result(method: string, params: object, signal: AbortSignal): Promise<unknown>
+  /** For a question of ours. @throws {Fault} when there is no result */
+  result(method: string, params: object, signal: AbortSignal): Promise<Result>
   /** From now on it is told when a resource changes. @throws {Fault} when the server does not tell */
   subscribe(uri: string, signal: AbortSignal): Promise<void>
   unsubscribe(uri: string): void
@@ -71,10 +71,19 @@ export interface AllMember {
   close(): void
 }
 
+/** A result, parsed and as its server wrote it. */
+export interface Result {
+  readonly value: unknown
+  readonly text: string
+}
+
 /** The result in an answer. @throws {Fault} `NET_FAILED` with the code of an error, when it is one */
-export function resultIn(text: string, method: string): unknown {
+export function resultIn(text: string, method: string): Result {
   const answer = readMessage(text)
-  if (answer.kind === 'response' && answer.outcome === 'result') return answer.body.value
+  if (answer.kind === 'response' && answer.outcome === 'result') {
+    const { value: result, start, end } = answer.body
+    return { value: result, text: text.slice(start, end) }
+  }
   const { value } = answer.kind === 'response' ? answer.body : { value: null }
   const { message, code } = isObject(value) ? value : {}
   const said = typeof message === 'string' ? message.slice(0, 200) : ''

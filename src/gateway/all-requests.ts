@@ -55,7 +55,7 @@ export async function answerAll(one: AllRequest): Promise<string> {
   const { request, isModern } = one
   const { idText, method } = request
   const kind = LISTS.get(method)
-  if (kind !== undefined) return resultAnswer(idText, await listed(kind, one))
+  if (kind !== undefined) return listed(kind, one)
   switch (method) {
     case 'initialize':
       if (!isModern) return resultAnswer(idText, greeting(one))
@@ -125,14 +125,18 @@ function discovered({ version }: AllRequest): object {
   }
 }
 
-async function listed(kind: AllKind, { all, caller, isModern, ...one }: AllRequest) {
+async function listed(kind: AllKind, { request, all, caller, isModern, ...one }: AllRequest) {
   const { items, passedOver } = await all.list(kind, caller)
   const missing = [...one.passedOver, ...passedOver]
-  return {
+  const { member } = KINDS[kind]
+  const answer = resultAnswer(request.idText, {
     ...(isModern && { resultType: 'complete', ttlMs: TTL_MS, cacheScope: 'private' }),
-    [KINDS[kind].member]: items,
+    [member]: [],
     ...(missing.length > 0 && { _meta: { 'sallyport/passed-over': missing } }),
-  }
+  })
+  const result = memberOf(answer, 'result') ?? '{}'
+  const texts = items.map(({ text }) => text)
+  return withMembers(answer, { result: withMembers(result, { [member]: `[${texts.join(',')}]` }) })
 }
 
 async function called(one: AllRequest): Promise<string> {

@@ -4,7 +4,15 @@ import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
 import { type Notification, type Request, RPC_ERRORS, ToolHeaders } from '../mcp/wire/index.ts'
-import { type AllKind, KINDS, type Listed, MAX_NAME, nameIn, whole } from './all-lists.ts'
+import {
+  type AllKind,
+  KINDS,
+  type Listed,
+  MAX_NAME,
+  nameIn,
+  underName,
+  whole,
+} from './all-lists.ts'
 import {
   type AllMember,
   givenUp,
@@ -175,10 +183,10 @@ export class AllServers {
             `The servers '${other}' and '${server}' both have a ${KINDS[kind].one} '${name}' here.`,
           )
         owners.set(name, server)
-        items.push({ ...item, [KINDS[kind].key]: name })
+        items.push(underName(kind, name, item))
       }
     }
-    if (kind === 'tools') this.tools.learn({ tools: items })
+    if (kind === 'tools') this.tools.learn({ tools: items.map(({ value }) => value) })
     return { items, passedOver }
   }
 

@@ -17,6 +17,7 @@ import {
   cancelAt,
   givenUp,
   type MemberOptions,
+  type Result,
   resultIn,
   unlessGivenUp,
   type Way,
@@ -134,7 +135,7 @@ export class Member implements AllMember, Asker {
     return isObject(this.#capabilities[capability])
   }
 
-  async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
+  async result(method: string, params: object, signal: AbortSignal): Promise<Result> {
     if (this.#starting !== null) await unlessGivenUp(this.#starting, signal)
     return this.#resultOf(method, params, signal)
   }
@@ -214,7 +215,7 @@ export class Member implements AllMember, Asker {
       throw gone()
     }
     void upstream.ended.then((how) => this.#ended(how))
-    const promised = await this.#resultOf(
+    const { value: promised } = await this.#resultOf(
       'initialize',
       {
         protocolVersion: introduction?.version ?? REVISION,
@@ -238,7 +239,7 @@ export class Member implements AllMember, Asker {
     await this.#resultOf('logging/setLevel', { level: this.#level }, signal).catch(() => {})
   }
 
-  async #resultOf(method: string, params: object, signal: AbortSignal): Promise<unknown> {
+  async #resultOf(method: string, params: object, signal: AbortSignal): Promise<Result> {
     const asked = JSON.stringify({ jsonrpc: '2.0', id: 0, method, params })
     return resultIn(await this.#sent('0', asked, null, signal), method)
   }

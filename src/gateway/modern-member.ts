@@ -4,6 +4,7 @@ import { META, type Request, readMessage } from '../mcp/wire/index.ts'
 import {
   type AllMember,
   type MemberOptions,
+  type Result,
   resultIn,
   unlessGivenUp,
   type Way,
@@ -110,7 +111,7 @@ export class ModernMember implements AllMember {
     return isObject(capabilities) && isObject(capabilities[capability])
   }
 
-  async result(method: string, params: object, signal: AbortSignal): Promise<unknown> {
+  async result(method: string, params: object, signal: AbortSignal): Promise<Result> {
     return this.#resultOf(method, params, signal, this.#options.policiesNow)
   }
 
@@ -161,8 +162,8 @@ export class ModernMember implements AllMember {
   #discovered(): Promise<unknown> {
     if (this.#capabilities !== null) return this.#capabilities
     const signal = AbortSignal.timeout(this.#options.path.health.startMs)
-    const asking = this.#resultOf('server/discover', {}, signal, () => []).then((found) =>
-      isObject(found) ? found['capabilities'] : undefined,
+    const asking = this.#resultOf('server/discover', {}, signal, () => []).then(({ value }) =>
+      isObject(value) ? value['capabilities'] : undefined,
     )
     asking.catch(() => {
       if (this.#capabilities === asking) this.#capabilities = null
@@ -176,7 +177,7 @@ export class ModernMember implements AllMember {
     params: object,
     signal: AbortSignal,
     policiesNow: () => PoliciesNow,
-  ): Promise<unknown> {
+  ): Promise<Result> {
     const request = this.#own(method, params)
     this.#open += 1
     try {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { readEvents } from '../support/event-reader.ts'
 import { EVERYTHING } from '../support/everything.ts'
 import { json, scripted } from '../support/http-upstream.ts'
-import { ERAS, type Era, openDoor } from '../support/mcp-door.ts'
+import { ERAS, type Era, HELLO, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
 const MODERN = fileURLToPath(new URL('../support/modern-server.mjs', import.meta.url))
@@ -20,6 +20,11 @@ await policies.set(PERSON, 'open', text({ default: 'allow' }))
 const methods = { 'prompts/get': {}, 'completion/complete': {}, 'resources/subscribe': {} }
 await policies.set(PERSON, 'no-reading', text({ default: 'deny', methods }))
 const { agent, key } = await agents.create(PERSON, { name: 'agent' })
+
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
 
 async function grantAt(server: string, policy = 'open') {
   const asked = { label: `${server} ${policy}`, server, policies: [policy] }
@@ -150,6 +155,60 @@ test('modern: of a server that cannot list its tools, all else is there', async 
   await grants.revoke(PERSON, granted.grant.id)
 })
 
+/** As a server may write it: numbers beyond doubles, a fraction that is whole, an escape that need not be, its own order. */
+const ODD = '"z": 18446744073709551615,"a":1.0,"\\u00e9":"\\u00e9\\/","10":-0'
+/** By method: the member that holds what is listed, that of its name, and its name here. */
+const ODDLY_LISTED: readonly [method: string, member: string, key: string, name: string][] = [
+  ['tools/list', 'tools', 'name', 'odd.t'],
+  ['prompts/list', 'prompts', 'name', 'odd.p'],
+  ['resources/list', 'resources', 'uri', 'mcp://odd/a://r'],
+  ['resources/templates/list', 'resourceTemplates', 'uriTemplate', 'mcp://odd/a://{x}'],
+]
+for (const era of ERAS)
+  test(`${era}: what servers list stays as they wrote it, but for its name`, async () => {
+    const capabilities = { tools: {}, prompts: {}, resources: {} }
+    const serverInfo = { name: 'odd', version: '1' }
+    const greetings: Readonly<Record<string, object>> = {
+      initialize: { protocolVersion: '2025-11-25', capabilities, serverInfo },
+      'server/discover': { supportedVersions: ['2026-07-28'], capabilities },
+    }
+    const listing = (key: string, name: string): string =>
+      `{"inputSchema":{${ODD}},"${key}" : "${name}","size":1.0,"_meta":{${ODD}}}`
+    const odd = await scripted(({ rpc: { id, method = '' } }, response) => {
+      const [, member, key, name] = ODDLY_LISTED.find(([one]) => one === method) ?? []
+      const own = name?.replace(/^odd\.|^mcp:\/\/odd\//, '') ?? ''
+      const result =
+        key === undefined
+          ? JSON.stringify(greetings[method] ?? {})
+          : `{"resultType":"complete","${member}":[${listing(key, own)}]}`
+      if (id === undefined) response.writeHead(202).end()
+      else json(response, `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)
+    })
+    await servers.add(PERSON, 'odd', { kind: 'http', url: odd.url, headers: [] })
+    const granted = await grantAt('odd')
+    const bearer = granted.bearer.reveal()
+    const post = (message: object, headers: object): Promise<Response> =>
+      door.post(
+        { jsonrpc: '2.0', id: 'l', ...message },
+        { Authorization: `Bearer ${bearer}`, ...headers },
+        '/mcp/all',
+      )
+    const hello = era === 'legacy' ? await post(HELLO, {}) : null
+    for (const [method, member, key, name] of ODDLY_LISTED) {
+      const answer =
+        hello === null
+          ? post(
+              { method, params: { _meta: META } },
+              { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': method },
+            )
+          : post({ method }, { 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' })
+      const told = await (await answer).text()
+      assert.ok(told.includes(`"${member}":[${listing(key, name)}]`), told)
+    }
+    await grants.revoke(PERSON, granted.grant.id)
+    await servers.remove(PERSON, 'odd')
+  })
+
 test('the bearer of a grant reaches its one server, and is dead within a second', async () => {
   const client = await connect('modern', atOld.bearer.reveal())
   const { tools } = await client.listTools()
@@ -168,11 +227,6 @@ test('the bearer of a grant reaches its one server, and is dead within a second'
     assert.ok(askedAt - from < 1_000, 'it still counts')
   await (await connect('legacy', bearer.reveal())).listPrompts()
 })
-
-const META = {
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {},
-}
 
 test('modern: a listener is told of the resources and lists that it asked for, by their names here', async () => {
   const uri = 'mcp://new/test://one'

@@ -22,6 +22,13 @@ const cases: readonly [
     '{"\\u0061":2,"\\u00e9":"\\u00e9"}',
   ],
   ['odd numbers', '{"a":12345678901234567890,"z":0}', { z: null }, '{"a":12345678901234567890}'],
+  [
+    'a name that stands there twice',
+    '{"a":1,"b":2,"\\u0061":3}',
+    { a: '0' },
+    '{"a":0,"b":2,"\\u0061":0}',
+  ],
+  ['one taken out twice', '{"a":1,"b":2,"a":3}', { a: null }, '{"b":2}'],
   ['a name of the prototype', '{"__proto__":1,"a":2}', { a: null }, '{"__proto__":1}'],
 ]
 for (const [what, text, edits, now] of cases)

@@ -1,22 +1,24 @@
 import { membersOf } from './json-text.ts'
 
 /**
- * An object with other values for some of its members. The order, and the names and values of all others, stay as they
- * were written.
+ * An object with other values for some of its members, each time that their name stands there. The order, and the names
+ * and values of all others, stay as they were written.
  *
  * @param text JSON of an object, as JSON.parse accepts it
  * @param edits JSON by name; null takes the member out, and a name that is not there is put at the end
  */
 export function withMembers(text: string, edits: Readonly<Record<string, string | null>>): string {
   const parts: string[] = []
-  const left = new Map(Object.entries(edits))
-  for (const { key, from, start, end } of membersOf(text)) {
-    const edit = left.get(key)
-    left.delete(key)
+  const now = new Map(Object.entries(edits))
+  const members = membersOf(text)
+  for (const { key, from, start, end } of members) {
+    const edit = now.get(key)
     if (edit === undefined) parts.push(text.slice(from, end))
     else if (edit !== null) parts.push(`${text.slice(from, start)}${edit}`)
   }
-  for (const [key, value] of left) if (value !== null) parts.push(`${JSON.stringify(key)}:${value}`)
+  for (const [name, value] of now)
+    if (value !== null && !members.some(({ key }) => key === name))
+      parts.push(`${JSON.stringify(name)}:${value}`)
   return `{${parts.join(',')}}`
 }
 
