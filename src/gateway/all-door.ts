@@ -350,12 +350,13 @@ export class AllDoor {
     const changes = new ChangeNotices(pending)
     this.#opens.listen(open, (left) => response.once('close', left), {
       admitted,
+      uris,
       way: null,
       tell: (notice) => {
         if (notice === null) pending.touch()
         else if (notice.uri === null) {
           if (methods.has(notice.method)) changes.tell(told(notice.method, {}))
-        } else if (uris.has(notice.uri)) changes.tell(told(notice.method, { uri: notice.uri }))
+        } else changes.tell(told(notice.method, { uri: notice.uri }))
       },
       end: () => pending.drop(),
     })
@@ -368,11 +369,12 @@ export class AllDoor {
     const changes = new ChangeNotices(stream)
     this.#opens.listen(open, (left) => response.once('close', left), {
       admitted: open.words === null ? open.admitted : null,
+      uris: open.listened,
       way: stream,
       tell: (notice) => {
         if (notice === null) stream.touch()
         else if (notice.uri === null) changes.tell(`{"jsonrpc":"2.0","method":"${notice.method}"}`)
-        else if (open.listened.has(notice.uri)) {
+        else {
           const params = JSON.stringify({ uri: notice.uri })
           changes.tell(`{"jsonrpc":"2.0","method":"${notice.method}","params":${params}}`)
         }

@@ -4,8 +4,10 @@ import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
+import { isWithin } from '../mcp/wire/index.ts'
 import { KINDS } from './all-lists.ts'
 import type { AllMember, MemberOptions, Way } from './all-member.ts'
+import { uriAtServer, uriOfAll } from './all-names.ts'
 import {
   type AllNotice,
   AllServers,
@@ -49,6 +51,8 @@ export interface AllOpensOptions {
 export interface Listening {
   /** With what he came; null in a session, whose client may come with something else later. */
   admitted: AdmittedToAll | null
+  /** Resources of which it is told. */
+  readonly uris: ReadonlySet<string>
   /** @param notice null: that the connection is not dead */
   readonly tell: (notice: AllNotice | null) => void
   /** For what servers ask and say of a session; null where there is none. */
@@ -200,7 +204,7 @@ export class AllOpens {
       memberFor,
       log,
       onNotice: (notice) => {
-        for (const one of listening) one.tell(notice)
+        for (const one of whoHears(notice, [...listening])) one.tell(notice)
       },
     })
     all.reach(reaches)
@@ -308,7 +312,7 @@ export class AllOpens {
     open.judgedBy = judgedBy
     // Policies take out tools and nothing else.
     for (const method of hasOthers ? LISTS_CHANGED : [KINDS.tools.changed])
-      for (const one of open.listening) one.tell({ method, uri: null })
+      for (const one of open.listening) one.tell({ method, uri: null, isListenedTo: false })
   }
 
   #judgedBy(reaches: readonly Reach[]): string {
@@ -334,6 +338,21 @@ export class AllOpens {
     open.isOver = true
     this.#open.delete(key)
   }
+}
+
+/**
+ * Of a resource, whoever listens to it, or to what it is a part of. Some servers name parts otherwise; what is nobody's
+ * by its address is told where only one client listens to that server, for nobody hears of what only others listen to.
+ */
+function whoHears(
+  { uri, isListenedTo }: AllNotice,
+  listening: readonly Listening[],
+): readonly Listening[] {
+  if (uri === null) return listening
+  if (isListenedTo) return listening.filter(({ uris }) => isWithin(uri, uris))
+  const server = uriOfAll(uriAtServer(uri)?.server ?? '', '')
+  const near = listening.filter(({ uris }) => [...uris].some((one) => one.startsWith(server)))
+  return new Set(near.map(({ uris }) => uris)).size === 1 ? near : []
 }
 
 function hasEnded({ until }: AdmittedToAll): boolean {

@@ -3,7 +3,13 @@ import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
-import { type Notification, type Request, RPC_ERRORS, ToolHeaders } from '../mcp/wire/index.ts'
+import {
+  isWithin,
+  type Notification,
+  type Request,
+  RPC_ERRORS,
+  ToolHeaders,
+} from '../mcp/wire/index.ts'
 import {
   type AllKind,
   KINDS,
@@ -42,6 +48,8 @@ export interface PassedOver {
 export interface AllNotice {
   readonly method: string
   readonly uri: string | null
+  /** Whether somebody listens to this resource, or to what it is a part of. */
+  readonly isListenedTo: boolean
 }
 
 /** Things of all servers, by the names that they have here. */
@@ -397,7 +405,7 @@ export class AllServers {
     const changed = new Set<string>()
     for (const kind of missed)
       if (await hasAny(kind, member).catch(() => false)) changed.add(KINDS[kind].changed)
-    for (const method of changed) onNotice({ method, uri: null })
+    for (const method of changed) onNotice({ method, uri: null, isListenedTo: false })
   }
 
   /** @throws {Fault} `NOT_FOUND` */
@@ -414,7 +422,7 @@ export class AllServers {
       ...partsOf(() => this.#reaches.get(name) ?? { ...reach, policies: ['(gone)'] }),
       caller,
       server: name,
-      onNotice: (notice) => onNotice(noticeOfAll(notice, name)),
+      onNotice: (notice) => onNotice(this.#noticeOfAll(notice, name)),
       onOver: () => {
         if (this.#held.get(name)?.member === member) this.#held.delete(name)
       },
@@ -436,17 +444,20 @@ export class AllServers {
     return held
   }
 
+  #noticeOfAll({ method, params }: Notification, server: string): AllNotice {
+    const uri = isObject(params?.value) ? params.value['uri'] : undefined
+    if (typeof uri !== 'string') return { method, uri: null, isListenedTo: false }
+    const listened = this.#subscribed.get(server)
+    const isListenedTo = listened !== undefined && isWithin(uri, listened)
+    return { method, uri: uriOfAll(server, uri), isListenedTo }
+  }
+
   /** One that was started anew knows nothing of what is listened to. */
   async #listenAgain(name: string, member: AllMember): Promise<void> {
     await member.started()
     const uris = [...(this.#subscribed.get(name)?.keys() ?? [])]
     await Promise.all(uris.map((uri) => member.subscribe(uri, AbortSignal.timeout(LIST_MS))))
   }
-}
-
-function noticeOfAll({ method, params }: Notification, server: string): AllNotice {
-  const uri = isObject(params?.value) ? params.value['uri'] : undefined
-  return { method, uri: typeof uri === 'string' ? uriOfAll(server, uri) : null }
 }
 
 /** Whether a server may have any; each is asked for its tools. */

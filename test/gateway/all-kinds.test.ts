@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { readEvents } from '../support/event-reader.ts'
 import { EVERYTHING } from '../support/everything.ts'
-import { json, scripted } from '../support/http-upstream.ts'
+import { events, json, scripted } from '../support/http-upstream.ts'
 import { ERAS, type Era, HELLO, openDoor } from '../support/mcp-door.ts'
 import { PERSON } from '../support/vault.ts'
 
@@ -288,4 +288,113 @@ test('legacy: what is subscribed to is told on the stream that is kept open, and
   await client.unsubscribeResource({ uri: FEATURES })
   await toggle()
   await client.close()
+})
+
+/** A legacy server that says with each call that some resources changed, told as `arguments.uris`. */
+async function changing(name: string): Promise<void> {
+  const capabilities = { tools: {}, resources: { subscribe: true } }
+  const serverInfo = { name, version: '1' }
+  const results: Readonly<Record<string, object>> = {
+    initialize: { protocolVersion: '2025-11-25', capabilities, serverInfo },
+    'resources/subscribe': {},
+    'resources/unsubscribe': {},
+    'tools/list': { tools: [] },
+  }
+  const server = await scripted(({ rpc: { id, method = '', params } }, response) => {
+    const { uris = [] } = (params?.['arguments'] ?? {}) as { uris?: readonly string[] }
+    const result = results[method]
+    const error = { code: -32_601, message: 'Method not found' }
+    if (id === undefined) response.writeHead(202).end()
+    else if (method !== 'tools/call')
+      json(response, { id, ...(result === undefined ? { error } : { result }) })
+    else
+      events(
+        response,
+        [
+          ...uris.map((uri) => ({ method: 'notifications/resources/updated', params: { uri } })),
+          { id, result: { content: [] } },
+        ]
+          .map((one) => `data: ${JSON.stringify({ jsonrpc: '2.0', ...one })}\n\n`)
+          .join(''),
+      ).end()
+  })
+  await servers.add(PERSON, name, { kind: 'http', url: server.url, headers: [] })
+}
+
+for (const path of ['/mcp/all', '/s/deep/mcp'])
+  test(`modern: who listens to a resource is told of its parts, and of nothing that is only another's: ${path}`, async () => {
+    await changing('deep')
+    const granted = await grantAt('deep')
+    const isAll = path === '/mcp/all'
+    const at = (uri: string): string => (isAll ? `mcp://deep/${uri}` : uri)
+    let count = 0
+    const post = (method: string, params: object, name?: string): Promise<Response> => {
+      count += 1
+      return door.post(
+        { jsonrpc: '2.0', id: count, method, params: { ...params, _meta: META } },
+        {
+          Authorization: `Bearer ${granted.bearer.reveal()}`,
+          'MCP-Protocol-Version': '2026-07-28',
+          'Mcp-Method': method,
+          ...(name !== undefined && { 'Mcp-Name': name }),
+        },
+        path,
+      )
+    }
+    const listen = async (...uris: string[]) => {
+      const notifications = { resourceSubscriptions: uris.map(at) }
+      const stream = readEvents(await post('subscriptions/listen', { notifications }))
+      const { notifications: honoured } = (await stream.next()).params ?? {}
+      assert.deepEqual(honoured, notifications)
+      return {
+        ...stream,
+        hears: async (uri: string) => assert.equal((await stream.next()).params?.['uri'], at(uri)),
+      }
+    }
+    const change = async (...uris: string[]): Promise<void> => {
+      const name = isAll ? 'deep.change' : 'change'
+      await (await post('tools/call', { name, arguments: { uris } }, name)).text()
+    }
+    const first = await listen('file:///d/', 'a://1')
+    await change('file:///d/e/a.txt', 'file:///data', 'a://1#part', 'file:///d/')
+    // Where only one listens, it can mean nobody else.
+    for (const uri of ['file:///d/e/a.txt', 'file:///data', 'a://1#part', 'file:///d/'])
+      await first.hears(uri)
+    const second = await listen('file:///d/e', 'b://1')
+    await change('b://1/x', 'c://1', 'file:///d/e/b.txt', 'a://1')
+    await second.hears('b://1/x')
+    await second.hears('file:///d/e/b.txt')
+    await first.hears('file:///d/e/b.txt')
+    await first.hears('a://1')
+    await first.close()
+    await second.close()
+    await grants.revoke(PERSON, granted.grant.id)
+    await servers.remove(PERSON, 'deep')
+  })
+
+test('legacy: a session is told of the parts of a resource that it subscribed to', async () => {
+  await changing('deep')
+  const granted = await grantAt('deep')
+  const heard: string[] = []
+  const [client, other] = [
+    await connect('legacy', granted.bearer.reveal()),
+    await connect('legacy', granted.bearer.reveal()),
+  ]
+  for (const one of [client, other])
+    one.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+      heard.push(`${one === client ? 'one' : 'other'} ${params.uri}`)
+    })
+  await client.subscribeResource({ uri: 'mcp://deep/file:///d/' })
+  const uris = ['file:///d/a.txt', 'z://1', 'file:///d/']
+  for (const one of [client, other])
+    await one.callTool({ name: 'deep.change', arguments: { uris } })
+  const expected = uris.map((uri) => `one mcp://deep/${uri}`)
+  const from = performance.now()
+  while (heard.length < expected.length && performance.now() - from < 5_000)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.deepEqual(heard, expected)
+  await client.close()
+  await other.close()
+  await grants.revoke(PERSON, granted.grant.id)
+  await servers.remove(PERSON, 'deep')
 })

@@ -1,4 +1,11 @@
-import { META, memberOf, type Notification, type Request, withMembers } from '../wire/index.ts'
+import {
+  isWithin,
+  META,
+  memberOf,
+  type Notification,
+  type Request,
+  withMembers,
+} from '../wire/index.ts'
 import {
   type Crossing,
   type Fields,
@@ -165,10 +172,22 @@ export class Listeners {
     const { method, params } = message
     if (method === 'notifications/resources/updated') {
       const { uri } = fieldsOf(params?.value)
-      return this.#publish(message, ({ uris }) => typeof uri === 'string' && uris.has(uri))
+      return typeof uri === 'string' ? this.#publish(message, this.#whoseIs(uri)) : []
     }
     if (!LISTS.some(([, , list]) => list === method)) return null
     return this.#publish(message, ({ lists }) => lists.some(([, , list]) => list === method))
+  }
+
+  /**
+   * Who is told that a resource changed: whoever listens to it, or to what it is a part of. Some servers name parts
+   * otherwise; what is nobody's by its address is told where only one could mean it, for nobody hears of what only
+   * others listen to.
+   */
+  #whoseIs(uri: string): (listener: Listener) => boolean {
+    const all = [...this.#listeners.values()].filter(({ uris }) => uris.size > 0)
+    const named = all.filter(({ uris }) => isWithin(uri, uris))
+    const told = named.length > 0 || all.length > 1 ? named : all
+    return (listener) => told.includes(listener)
   }
 
   /** Row: what a session hears → what listeners asked for, with the id of each. */

@@ -54,5 +54,6 @@ export {
 } from './line-reader.ts'
 export { memberOf, onOneLine, sortedMembers, withMembers, withoutMark } from './members.ts'
 export { renamed } from './renamed.ts'
+export { isWithin } from './resource-addresses.ts'
 export { type SseEvent, SseReader, type SseReaderOptions, sseEvent } from './sse-reader.ts'
 export { type Trace, traceFrom, traceIdIn, traceOf, withTrace } from './trace.ts'
