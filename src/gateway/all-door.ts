@@ -29,6 +29,7 @@ import {
   letIn,
   refuse,
   type SendOn,
+  type Taken,
   takenBy,
 } from './http-request.ts'
 import { traced } from './http-trace.ts'
@@ -61,6 +62,7 @@ export interface AllDoorOptions extends AllOpensOptions {
 }
 
 const NO_HEADERS = new ToolHeaders()
+const NO_FORM = 'Accept must name application/json or text/event-stream.'
 /** What a listener may ask to be told of. */
 const WANTED: Readonly<Record<string, string>> = {
   toolsListChanged: KINDS.tools.changed,
@@ -131,8 +133,10 @@ export class AllDoor {
     if (read.kind === 'batch') {
       // Who shows no revision speaks the one that has batches: the later ones say which they are.
       const hasBatches = version === null || version === BATCHES_OF
-      if (hasBatches) this.#askedAll(read, request, response, admitted)
-      else sendJson(response, 400, errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
+      const form = takenBy(request)
+      if (!hasBatches) sendJson(response, 400, errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
+      else if (form === null) refuse(response, 406, 'BAD_INPUT', NO_FORM)
+      else this.#askedAll(read, form, request, response, admitted)
       return
     }
     const { message: told } = traced(request, { message: read, frame })
@@ -152,7 +156,7 @@ export class AllDoor {
     }
     const taken = takenBy(request)
     if (taken === null) {
-      refuse(response, 406, 'BAD_INPUT', 'Accept must name application/json or text/event-stream.')
+      refuse(response, 406, 'BAD_INPUT', NO_FORM)
       return
     }
     const node = standsAlone ? this.#holderOf(message, admitted) : null
@@ -206,6 +210,7 @@ export class AllDoor {
   /** Each element by itself; their answers come together. */
   #askedAll(
     { messages }: Frames,
+    form: Taken,
     request: DoorRequest,
     response: DoorResponse,
     admitted: AdmittedToAll,
@@ -214,14 +219,22 @@ export class AllDoor {
     const open = this.#opens.ofClient(admitted, client)
     const batches = new Map<string, Batch>()
     const all: AbortController[] = []
+    const pending = new PendingAnswer(response, {
+      isModern: false,
+      ...form,
+      name: null,
+      headers: {},
+    })
     response.once('close', () => {
       for (const one of all) one.abort()
     })
     takeBatch(messages, batches, {
       isOpen: () => false,
       send: (text) => {
-        if (text !== null) sendJson(response, text.startsWith('[') ? 200 : 400, text)
-        else response.writeHead(202, { 'Content-Length': 0 }).end()
+        if (text === null) pending.withdraw()
+        else if (text.startsWith('[')) pending.answer(text)
+        // As a whole it was refused before anything was said.
+        else sendJson(response, 400, text)
       },
       take: (message) => {
         if (message.kind !== 'request') {
@@ -231,7 +244,8 @@ export class AllDoor {
         const { idKey } = message
         const gone = new AbortController()
         all.push(gone)
-        void this.#answered(message, null, gone, open, client).then((answer) => {
+        const way = form.takesStream ? partOf(pending) : null
+        void this.#answered(message, way, gone, open, client).then((answer) => {
           if (gone.signal.reason instanceof TakenBack) batches.get(idKey)?.without(idKey)
           else batches.get(idKey)?.add(idKey, answer)
         })
@@ -381,6 +395,21 @@ export class AllDoor {
       },
       end: () => stream.end(),
     })
+  }
+}
+
+/** The way of one element of a batch: it ends with the element, and what carries it does not. */
+function partOf(whole: Way): Way {
+  return {
+    event: (text) => whole.event(text),
+    get isBehind() {
+      return whole.isBehind
+    },
+    get waiting() {
+      return whole.waiting
+    },
+    caughtUp: () => whole.caughtUp(),
+    cut: () => whole.cut(),
   }
 }
 

@@ -48,10 +48,6 @@ export class Batch {
     this.#done.push(() => open.delete(idKey))
   }
 
-  has(idKey: string): boolean {
-    return this.#waiting.has(idKey)
-  }
-
   add(idKey: string, answer: string): void {
     if (!this.#waiting.delete(idKey)) return
     this.#answers.push(answer)
@@ -104,7 +100,7 @@ export function takeBatch(
   const batch = new Batch(relay.send)
   for (const one of messages)
     if (one.kind === 'refused') batch.refuse(refusalAnswer(one))
-    else if (one.kind === 'request' && (relay.isOpen(one.idKey) || batch.has(one.idKey)))
+    else if (one.kind === 'request' && (relay.isOpen(one.idKey) || open.has(one.idKey)))
       batch.refuse(errorAnswer(one.idText, RPC_ERRORS.request, OPEN_ID))
     else {
       if (one.kind === 'request') batch.waitFor(one.idKey, open)

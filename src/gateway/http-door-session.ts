@@ -6,6 +6,7 @@ import {
   type Frames,
   type Message,
   type Refused,
+  type Request,
   RPC_ERRORS,
   readMessage,
 } from '../mcp/wire/index.ts'
@@ -31,12 +32,19 @@ export interface DoorSessionOptions extends Omit<RelayOptions, 'toClient' | 'toS
   readonly onOver: () => void
 }
 
-/** One message of a client, and the connection that waits for what HTTP answers. */
-export interface Posted extends Taken {
-  readonly message: Message
-  readonly frame: Buffer
+/** The connection that waits for what HTTP answers, and in which form. */
+export interface Answering extends Taken {
   readonly response: DoorResponse
 }
+
+/** One message of a client. */
+export interface Posted extends Answering {
+  readonly message: Message
+  readonly frame: Buffer
+}
+
+/** What keys of batches begin with; those of requests begin with the kind of their ids. */
+const BATCH = 'batch '
 
 /** Streams whose answer was said, and that a client may still come back to. */
 const MAX_LEFT = 16
@@ -58,7 +66,10 @@ export class DoorSession {
   place = -1
   readonly #options: DoorSessionOptions
   readonly #relay: Relay
+  /** By `idKey` of the request, or by the key of a batch. */
   readonly #pending = new Few<PendingAnswer>()
+  /** Keys of the batches that requests came in, by `idKey`, until all of a batch are answered. */
+  readonly #batchOf = new Map<string, string>()
   /** Requests whose progress is told under a token. */
   readonly #tokens = new Map<string, string>()
   readonly #onUntold = (text: string): void => this.#relay.untold(text)
@@ -66,8 +77,6 @@ export class DoorSession {
   /** Streams of requests that were answered. */
   readonly #left = new Map<string, EventStream>()
   #streams = 0
-  /** Batches that are not answered. */
-  #batches = 0
   #upstream: Upstream | null = null
   /** `idKey` of the first request, until it is answered. */
   #hello: string | null = null
@@ -105,7 +114,7 @@ export class DoorSession {
 
   /** Whether nobody waits for anything and nobody listens. */
   get isIdle(): boolean {
-    return this.#pending.size + this.#batches === 0 && !this.#own.isAttached
+    return this.#pending.size === 0 && !this.#own.isAttached
   }
 
   /** @throws {Fault} when the server cannot be started */
@@ -121,18 +130,59 @@ export class DoorSession {
   }
 
   /** One message of the client. */
-  post({ message, response, takesStream, prefersStream }: Posted, caller: Caller): void {
+  post(posted: Posted, caller: Caller): void {
     this.lastUsed = monotonicMs()
     this.#relay.calledBy(caller)
+    const { message } = posted
     if (message.kind !== 'request') {
-      response.writeHead(202, { 'Content-Length': 0 }).end()
+      posted.response.writeHead(202, { 'Content-Length': 0 }).end()
       this.#relay.take(message)
       return
     }
     const { idKey, idText } = message
     this.#notices.asked(message)
+    const pending = this.#pendingAt(posted)
+    if (this.#isOpen(idKey)) {
+      pending.answer(errorAnswer(idText, RPC_ERRORS.request, OPEN_ID))
+      return
+    }
+    this.#pending.set(idKey, pending)
+    if (message.method === 'initialize') this.#hello = idKey
+    this.#learnToken(message)
+    this.#relay.take(message)
+  }
+
+  /** A batch of the client: its answers come together, as one list. */
+  postAll(batch: Frames, answering: Answering, caller: Caller): void {
+    this.lastUsed = monotonicMs()
+    this.#relay.calledBy(caller)
+    const pending = this.#pendingAt(answering)
+    const key = `${BATCH}${this.#streams}`
+    const ids: string[] = []
+    this.#pending.set(key, pending)
+    for (const one of batch.messages)
+      if (one.kind === 'request' && !this.#isOpen(one.idKey)) {
+        ids.push(one.idKey)
+        this.#batchOf.set(one.idKey, key)
+        this.#learnToken(one)
+      }
+    this.#relay.takeAll(batch, (text) => {
+      this.#settled(key)
+      for (const idKey of ids) {
+        this.#batchOf.delete(idKey)
+        this.#settled(idKey)
+      }
+      if (text === null) pending.withdraw()
+      else if (text.startsWith('[')) pending.answer(text)
+      // As a whole it was refused before anything was said.
+      else sendJson(answering.response, 400, text, { 'Mcp-Session-Id': this.id })
+      if (pending.isStreaming) this.#keep(pending.stream)
+    })
+  }
+
+  #pendingAt({ response, takesStream, prefersStream }: Answering): PendingAnswer {
     this.#streams += 1
-    const pending = new PendingAnswer(response, {
+    return new PendingAnswer(response, {
       isModern: false,
       takesStream,
       prefersStream,
@@ -141,29 +191,15 @@ export class DoorSession {
       headers: { 'Mcp-Session-Id': this.id },
       onUntold: this.#onUntold,
     })
-    if (this.#pending.has(idKey) || this.#relay.isOpen(idKey)) {
-      pending.answer(errorAnswer(idText, RPC_ERRORS.request, OPEN_ID))
-      return
-    }
-    this.#pending.set(idKey, pending)
-    if (message.method === 'initialize') this.#hello = idKey
-    const token = progressTokenOf(message)
-    if (token !== undefined) this.#tokens.set(JSON.stringify(token), idKey)
-    this.#relay.take(message)
   }
 
-  /** A batch of the client: its answers come together, as JSON. */
-  postAll(batch: Frames, response: DoorResponse, caller: Caller): void {
-    this.lastUsed = monotonicMs()
-    this.#relay.calledBy(caller)
-    this.#batches += 1
-    this.#relay.takeAll(batch, (text) => {
-      this.#batches -= 1
-      if (text !== null) {
-        const status = text.startsWith('[') ? 200 : 400
-        sendJson(response, status, text, { 'Mcp-Session-Id': this.id })
-      } else if (!response.destroyed) response.writeHead(202, { 'Content-Length': 0 }).end()
-    })
+  #isOpen(idKey: string): boolean {
+    return this.#pending.has(idKey) || this.#batchOf.has(idKey) || this.#relay.isOpen(idKey)
+  }
+
+  #learnToken(request: Request): void {
+    const token = progressTokenOf(request)
+    if (token !== undefined) this.#tokens.set(JSON.stringify(token), request.idKey)
   }
 
   /** The stream for what the server says of its own accord, or one that broke off. @returns false for a second one */
@@ -246,20 +282,22 @@ export class DoorSession {
   }
 
   #toClient(text: string, about: string | null): void {
-    const pending = about === null ? undefined : this.#pending.get(about)
-    if (about === null || pending === undefined) {
+    const key = about === null ? null : (this.#batchOf.get(about) ?? about)
+    const pending = key === null ? undefined : this.#pending.get(key)
+    if (key === null || pending === undefined) {
       if (this.#own.isAttached || this.#pending.size === 0) this.#own.event(text)
       else this.#pending.values().at(-1)?.event(text)
       return
     }
-    if (this.#relay.isOpen(about)) {
+    // The answers of a batch are gathered elsewhere.
+    if (key.startsWith(BATCH) || this.#relay.isOpen(key)) {
       pending.event(text)
       return
     }
-    this.#settled(about)
-    pending.answer(this.#notices.shown(text, about, true).text ?? text)
+    this.#settled(key)
+    pending.answer(this.#notices.shown(text, key, true).text ?? text)
     if (pending.isStreaming) this.#keep(pending.stream)
-    if (about === this.#hello) this.#greeted(text)
+    if (key === this.#hello) this.#greeted(text)
   }
 
   /** A client whose first request is refused has nothing to go on with, and begins another session. */

@@ -18,7 +18,7 @@ import {
 import { NO_BATCH } from './batch.ts'
 import type { CallPathOptions } from './call-path-options.ts'
 import type { CallRecord } from './call-record.ts'
-import { DoorSession, type Posted, unopened } from './http-door-session.ts'
+import { type Answering, DoorSession, type Posted, unopened } from './http-door-session.ts'
 import {
   accepts,
   checkSentOn,
@@ -232,7 +232,7 @@ export class HttpDoor {
     }
     const shown = headerOf(request, 'mcp-protocol-version')
     if (message.kind === 'batch') {
-      this.#batched(message, response, admitted, server, id, shown)
+      this.#batched(message, { response, ...taken }, admitted, server, id, shown)
       return undefined
     }
     const posted: Posted = { ...traced(request, { message, frame }), response, ...taken }
@@ -278,12 +278,13 @@ export class HttpDoor {
   /** Only what agreed on a revision that has them takes batches, and that was a session. */
   #batched(
     batch: Frames,
-    response: DoorResponse,
+    way: Answering,
     admitted: Admitted,
     server: ServerInfo,
     id: string | null,
     version: string | null,
   ): void {
+    const { response } = way
     if (id === null) {
       sendJson(response, 400, errorAnswer('null', RPC_ERRORS.request, NO_BATCH))
       return
@@ -291,7 +292,7 @@ export class HttpDoor {
     const session = this.#sessionAt(response, id, admitted, server, version, 'null')
     if (session === null) return
     this.#cameBackTo(session, admitted)
-    session.postAll(batch, response, admitted.caller)
+    session.postAll(batch, way, admitted.caller)
   }
 
   /** @returns null when there is none that a message can be for: that was answered */

@@ -338,7 +338,7 @@ export class Member implements AllMember, Asker {
     if (asked?.tokenText == null || params === null) return
     const restored = withMembers(params, { progressToken: asked.tokenText })
     const shown = withMembers(message.text, { params: restored })
-    // Before an answer that is no stream, as that to a batch, nothing comes: it goes where the client listens.
+    // Before an answer that is no stream nothing comes: it goes where the client listens.
     if (asked.way === null) this.#told = this.#words?.tell(shown, null) ?? null
     else asked.way.event(shown)
   }

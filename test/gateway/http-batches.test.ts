@@ -125,6 +125,10 @@ for (const [version, wanted] of [
     assert.ok(said.includes(wanted), said)
   })
 
+type Answered = { readonly id: string; readonly result: { readonly content: { text: string }[] } }
+const byId = (answers: unknown): string[] =>
+  (answers as Answered[]).map(({ id, result }) => `${id} ${result.content[0]?.text}`).toSorted()
+
 const far = await scripted(
   withSession(({ rpc }, response) => {
     const { name } = rpc.params ?? {}
@@ -167,6 +171,18 @@ for (const version of ['2025-03-26', '2025-11-25'])
       assert.equal(said.includes('"code":-32603'), !isTaken, said)
       assert.equal(said.includes('"progress":1'), isTaken && name !== 'alone', said)
     }
+    if (version !== '2025-03-26') return
+    const call = (id: string, name: string): object => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name, _meta: { progressToken: 'p' } },
+    })
+    const both = [call('a', 'streamed'), call('b', 'alone')]
+    const events = readEvents(await door.post(both, mine, '/s/far/mcp'))
+    assert.deepEqual((await events.next()).params, { progressToken: 'p', progress: 1 })
+    assert.deepEqual(byId(await events.next()), ['a of a batch', 'b of a batch'])
+    await events.ended
   })
 
 test('legacy: who shows no later revision may post a batch, and each element is judged', async () => {
@@ -216,30 +232,76 @@ test('legacy: who shows no later revision may post a batch, and each element is 
   }
 })
 
-for (const path of ['/s/lines/mcp', '/mcp/all'])
-  test(`legacy: progress of an element of a batch at ${path} goes on the stream that is kept open`, async () => {
-    const { bearer, key } = await granted('any')
-    const isAll = path === '/mcp/all'
-    const owner = bearing(isAll ? key : bearer)
-    const hello = await door.post(HELLO, owner, path)
-    await hello.text()
-    const mine = { ...owner, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
-    const listening = { headers: { ...mine, Accept: 'text/event-stream' } }
-    const events = readEvents(await fetch(`${door.baseUrl}${path}`, listening))
-    const call = (id: string, name: string, more: object = {}): object => ({
+/** A session at an address that can be asked, and what it posts there. */
+async function begun(path: string) {
+  const { bearer, key } = await granted('any')
+  const isAll = path === '/mcp/all'
+  const owner = bearing(isAll ? key : bearer)
+  const params = { ...HELLO.params, capabilities: { elicitation: {} } }
+  const hello = await door.post({ ...HELLO, params }, owner, path)
+  await hello.text()
+  const mine = { ...owner, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
+  return {
+    mine,
+    post: (body: unknown, headers: Record<string, string> = {}) =>
+      door.post(body, { ...mine, ...headers }, path),
+    call: (id: string, name: string, more: object = {}): object => ({
       jsonrpc: '2.0',
       id,
       method: 'tools/call',
       params: { name: isAll ? `lines.${name}` : name, arguments: {}, ...more },
+    }),
+  }
+}
+
+for (const path of ['/s/lines/mcp', '/mcp/all']) {
+  for (const isListening of [false, true])
+    test(`legacy: a batch at ${path} is answered as a stream once something is said before${isListening ? ', also where one is kept open' : ''}`, async () => {
+      const { mine, post, call } = await begun(path)
+      const listening = { headers: { ...mine, Accept: 'text/event-stream' } }
+      const own = isListening ? readEvents(await fetch(`${door.baseUrl}${path}`, listening)) : null
+      const steps = call('steps', 'steps', { _meta: { progressToken: 'mine' } })
+      const answer = await post([steps, call('echo', 'echo')])
+      assert.equal(answer.headers.get('content-type'), 'text/event-stream')
+      const events = readEvents(answer)
+      const told = { jsonrpc: '2.0', method: 'notifications/progress' }
+      const params = { progressToken: 'mine', progress: 1 }
+      assert.deepEqual(await events.next(), { ...told, params })
+      // Until all are answered, so is none.
+      const again = await (await post(call('echo', 'echo'))).text()
+      assert.equal(
+        again.includes('A request with this id is not answered yet.'),
+        path !== '/mcp/all',
+      )
+      await (await post(call('on', 'go_on'))).text()
+      assert.deepEqual(await events.next(), { ...told, params: { ...params, progress: 2 } })
+      assert.deepEqual(byId(await events.next()), ['echo undefined', 'steps done'])
+      await events.ended
+      await own?.close()
     })
-    const steps = call('steps', 'steps', { _meta: { progressToken: 'mine' } })
-    const answer = door.post([steps, call('echo', 'echo')], mine, path)
-    const told = { jsonrpc: '2.0', method: 'notifications/progress' }
-    const params = { progressToken: 'mine', progress: 1 }
-    assert.deepEqual(await events.next(), { ...told, params })
-    await (await door.post(call('on', 'go_on'), mine, path)).text()
-    assert.deepEqual(await events.next(), { ...told, params: { ...params, progress: 2 } })
-    const answers = (await (await answer).json()) as { id: string }[]
-    assert.deepEqual(answers.map(({ id }) => id).toSorted(), ['echo', 'steps'])
-    await events.close()
+
+  test(`legacy: what a server asks in the middle of a batch at ${path} is answered`, async () => {
+    const { post, call } = await begun(path)
+    const events = readEvents(await post([call('a', 'ask_and_wait'), call('b', 'echo')]))
+    const { id, method } = await events.next()
+    assert.equal(method, 'elicitation/create')
+    const said = { jsonrpc: '2.0', id, result: { action: 'decline' } }
+    assert.equal((await post([said])).status, 202)
+    assert.deepEqual(byId(await events.next()), ['a {"action":"decline"}', 'b undefined'])
+    await events.ended
   })
+
+  test(`legacy: a batch at ${path} has the form that Accept asks for`, async () => {
+    const { post, call } = await begun(path)
+    const batch = [call('steps', 'echo', { _meta: { progressToken: 'mine' } }), call('e', 'echo')]
+    const streamed = await post(batch, { Accept: 'text/event-stream' })
+    assert.deepEqual(byId(await readEvents(streamed).next()), ['e undefined', 'steps undefined'])
+    const word = `plain at ${path}`
+    const slow = call('steps', 'steps', { arguments: { text: word }, _meta: { progressToken: 1 } })
+    const plain = post([slow], { Accept: 'application/json' })
+    for (let tries = 0; tries < 200 && !readLog().includes(word); tries += 1) await sleep(10)
+    await (await post(call('on', 'go_on'))).text()
+    assert.deepEqual(byId(await (await plain).json()), ['steps done'])
+    assert.equal((await post(batch, { Accept: 'text/html' })).status, 406)
+  })
+}

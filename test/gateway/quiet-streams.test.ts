@@ -24,19 +24,21 @@ test('a stream on which nothing is said is kept alive by comments', async () => 
     if (ms === KEPT_ALIVE_MS) done.push(work)
     return setInterval(work, ms)
   })
-  const hello = await door.post(HELLO, bearing, path)
+  const params = { ...HELLO.params, protocolVersion: '2025-03-26' }
+  const hello = await door.post({ ...HELLO, params }, bearing, path)
   await hello.text()
   intervals.mock.restore()
   const headers = { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
-  const call = {
+  const call = (id: number) => ({
     jsonrpc: '2.0',
-    id: 7,
+    id,
     method: 'tools/call',
-    params: { name: 'steps', arguments: {}, _meta: { progressToken: 'p' } },
-  }
+    params: { name: 'steps', arguments: {}, _meta: { progressToken: `p${id}` } },
+  })
   const streams = [
     await fetch(door.baseUrl + path, { headers: { ...headers, Accept: 'text/event-stream' } }),
-    await door.post(call, headers, path),
+    await door.post(call(7), headers, path),
+    await door.post([call(8)], headers, path),
   ]
   for (const stream of streams) {
     const reader = stream.body?.getReader()
@@ -46,7 +48,7 @@ test('a stream on which nothing is said is kept alive by comments', async () => 
     const heard = async (): Promise<void> => {
       said += Buffer.from((await reader.read()).value ?? []).toString('utf8')
     }
-    while (said === '' || (stream === streams[1] && !said.includes('progress'))) await heard()
+    while (said === '' || (stream !== streams[0] && !said.includes('progress'))) await heard()
     const before = comments()
     for (const work of done) work()
     while (comments() === before) await heard()
