@@ -1,4 +1,4 @@
-import { Fault } from '../core/faults.ts'
+import { FAULTS, Fault } from '../core/faults.ts'
 import type { Caller } from '../core/principals.ts'
 import {
   judgedParams,
@@ -86,16 +86,21 @@ export function resultIn(text: string, method: string): Result {
   }
   const { value } = answer.kind === 'response' ? answer.body : { value: null }
   const { message, code } = isObject(value) ? value : {}
-  const said = typeof message === 'string' ? message.slice(0, 200) : ''
-  throw new Fault('NET_FAILED', `The server refused ${method}: ${said}`, {
-    details: { ...(typeof code === 'number' && { code }) },
-  })
+  const details = { ...(typeof code === 'number' && { code }) }
+  const said = typeof message === 'string' ? message : ''
+  // Who was not reached refused nothing: the words are ours, and what helps is said with the fault.
+  const own = said.endsWith(HELP) ? said.slice(0, -HELP.length) : said === LATE ? said : null
+  const fault = own ?? `The server refused ${method}: ${said.slice(0, 200)}`
+  throw new Fault('NET_FAILED', fault, { details })
 }
+
+const HELP = ` ${FAULTS.NET_FAILED.help}`
+const LATE = 'The server did not answer in time.'
 
 /** Why a request that was given up has no answer. */
 export function givenUp({ reason }: AbortSignal): string {
   const isLate = reason instanceof DOMException && reason.name === 'TimeoutError'
-  return isLate ? 'The server did not answer in time.' : 'The request was cancelled.'
+  return isLate ? LATE : 'The request was cancelled.'
 }
 
 /** What comes of it, unless it is given up before. @throws {Fault} `NET_FAILED` then */

@@ -7,6 +7,8 @@ import { PERSON } from '../support/vault.ts'
 const { vault, door, servers, policies } = await openDoor()
 const { agents, grants } = vault.identity
 await servers.add(PERSON, 'gone', { kind: 'stdio', command: ['/no/program'], variables: [] })
+// Nothing listens on the port for discarding.
+await servers.add(PERSON, 'far', { kind: 'http', url: 'http://127.0.0.1:9/mcp', headers: [] })
 const limits = [{ counter: 'once', window: 'month', max: 1 }]
 await policies.set(
   PERSON,
@@ -49,13 +51,13 @@ const modernAt =
     return (await door.post(message, headers, path)).text()
   }
 
-async function legacyAtAll(bearing: Record<string, string>): Promise<Caller> {
+async function legacyAtAll(bearing: Record<string, string>, server = 'gone'): Promise<Caller> {
   const path = '/mcp/all'
   const hello = await door.post(HELLO, bearing, path)
   await hello.text()
   const headers = { ...bearing, 'Mcp-Session-Id': hello.headers.get('mcp-session-id') ?? '' }
   return async (tool) => {
-    const params = { name: `gone.${tool}`, arguments: {} }
+    const params = { name: `${server}.${tool}`, arguments: {} }
     const message = { jsonrpc: '2.0', id: 7, method: 'tools/call', params }
     return (await door.post(message, headers, path)).text()
   }
@@ -67,7 +69,7 @@ const ROWS: readonly [
 ][] = [
   ['modern, at its own address', modernAt('/s/gone/mcp', (tool) => tool)],
   ['modern, at the endpoint of all', modernAt('/mcp/all', (tool) => `gone.${tool}`)],
-  ['legacy, at the endpoint of all', legacyAtAll],
+  ['legacy, at the endpoint of all', (bearing) => legacyAtAll(bearing)],
 ]
 
 for (const [what, callerOf] of ROWS)
@@ -117,3 +119,22 @@ test('the figures count them', async () => {
   ])
     assert.ok(lines.includes(line), line)
 })
+
+const FAR: typeof ROWS = [
+  ['modern, at its own address', modernAt('/s/far/mcp', (tool) => tool)],
+  ['modern, at the endpoint of all', modernAt('/mcp/all', (tool) => `far.${tool}`)],
+  ['legacy, at the endpoint of all', (bearing) => legacyAtAll(bearing, 'far')],
+]
+
+for (const [what, callerOf] of FAR)
+  test(`${what}: a server that nobody reached refused nothing, and what helps is said once`, async () => {
+    const { agent } = await agents.create(PERSON, { name: `far agent: ${what}` })
+    const asked = { label: 'laptop', server: 'far', policies: ['few'] }
+    const { bearer } = await grants.create(PERSON, agent.id, asked)
+    const call = await callerOf({ Authorization: `Bearer ${bearer.reveal()}` })
+    const { error } = JSON.parse(await call('once')) as { error?: { message: string } }
+    assert.equal(
+      error?.message,
+      'http://127.0.0.1:9 could not be reached (ECONNREFUSED). make the named server reachable and try again',
+    )
+  })
