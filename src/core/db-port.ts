@@ -81,7 +81,7 @@ export function takeStepsAtOnce<T>(tx: TxAtOnce, steps: Steps<T>): T {
 /**
  * When a commit is on the disk. `now`: before it is answered. `soon`: it survives the end of this process at once, and
  * a power cut after the next `settle` or durable commit; watchers of this handle are not called back. For records and
- * counts that nobody's rights hang on.
+ * counts that nobody's rights hang on. On Postgres, which can end without this process, it is on the disk as well.
  */
 export type Durability = 'now' | 'soon'
 

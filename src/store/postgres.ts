@@ -110,15 +110,9 @@ class PostgresDb implements Db {
     return Promise.resolve(null)
   }
 
-  /** The log is flushed in its order, up to a message that says nothing: a transaction that logs nothing flushes none. */
+  /** Every commit waits for the disk. */
   async settle(): Promise<void> {
-    await this.#onConnection(monotonicMs() + DEADLINE_MS, async (client) => {
-      try {
-        await client.query("select pg_logical_emit_message(true, 'sallyport', '')")
-      } catch (error) {
-        throw postgresFault(error, this.#where)
-      }
-    })
+    this.#requireOpen()
   }
 
   scrub(): Promise<boolean> {
@@ -149,14 +143,11 @@ class PostgresDb implements Db {
   ): Promise<{ readonly result: T } | { readonly error: unknown }> {
     const tx = new PostgresTx(client, this.#where)
     const lockMs = Math.max(1, Math.ceil(deadline - monotonicMs()))
-    const isSoon = durability === 'soon'
-    tx.control(
-      `begin${deadlineMs === undefined ? '' : `; set local lock_timeout = ${lockMs}`}${isSoon ? '; set local synchronous_commit = off' : ''}`,
-    )
+    tx.control(`begin${deadlineMs === undefined ? '' : `; set local lock_timeout = ${lockMs}`}`)
     try {
       const result = await work(tx)
       tx.requireSettled()
-      if (!isSoon) tx.control(`notify ${CHANNEL}, '${this.#id}'`)
+      if (durability !== 'soon') tx.control(`notify ${CHANNEL}, '${this.#id}'`)
       await tx.commit()
       return { result }
     } catch (error) {

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
+import type { CallRecord, PassedCall } from '../../src/gateway/call-record.ts'
 import { callOf, passing } from '../support/journal-calls.ts'
+import { startPostgres } from '../support/postgres.ts'
+import type { TestVault } from '../support/vault.ts'
 import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
 const vaults = new OpenVaults()
@@ -40,3 +43,44 @@ for (const store of [SQLITE, POSTGRES]) {
     assert.ok('exceeded' in (await passing(other, callOf(2))))
   })
 }
+
+async function passed(record: CallRecord): Promise<PassedCall> {
+  const one = await passing(record, callOf(50))
+  return 'taken' in one ? one : assert.fail('the limit is reached')
+}
+
+async function usedOf(vault: TestVault): Promise<unknown> {
+  const [row] = await vault.db.read((reader) => reader.all('select used from gateway_counters'))
+  return row?.['used']
+}
+
+/** How the calls ended that are recorded, the first ones first. */
+async function endsOf(vault: TestVault): Promise<readonly unknown[]> {
+  await vault.ledger.flush()
+  const calls = await vault.audit.query({ action: 'tool.call' })
+  return calls.map(({ outcome }) => outcome).toReversed()
+}
+
+test('postgres: what passed is counted and recorded when the database crashes right after', {
+  skip: POSTGRES.skip,
+}, async () => {
+  const server = await startPostgres()
+  try {
+    const vault = await vaults.fresh({
+      ...POSTGRES,
+      fresh: async () => ({ SALLYPORT_DATABASE_URL: server.url }),
+    })
+    const record = await openCallRecord(vault)
+    const first = await passed(record)
+    const second = await passed(record)
+    await server.crash()
+    assert.equal(await usedOf(vault), 2)
+    await record.settle(callOf(50).call, first, 'refused-by-server')
+    assert.equal(await usedOf(vault), 1)
+    await record.settle(callOf(50).call, second, 'answered')
+    assert.deepEqual(await endsOf(vault), ['refused-by-server', 'answered'])
+    await vaults.close(true)
+  } finally {
+    await server.stop()
+  }
+})

@@ -13,6 +13,8 @@ import { findProgram, programMissing } from './require.ts'
 export interface TestPostgres {
   /** `postgres://…` of a superuser. */
   readonly url: string
+  /** Has it crash at once, as an immediate shutdown does, and come back with what it had written to its log. */
+  crash(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -49,9 +51,10 @@ export async function startPostgres(): Promise<TestPostgres> {
     { ...account, cwd: directory },
   )
   const port = await freePort()
-  // Reading from the pipe ends when this process stops the server or dies.
+  const url = `postgres://sallyport:${password}@127.0.0.1:${port}/postgres`
+  // Each line from the pipe starts it again; reading ends when this process stops the server or dies.
   const script =
-    '"$@" >"$LOG" 2>&1 </dev/null & pid=$!; read -r _; kill -QUIT $pid; wait $pid; rm -rf "$DIRECTORY"'
+    'start() { "$@" >>"$LOG" 2>&1 </dev/null & pid=$!; }; start "$@"; while read -r _; do wait $pid; start "$@"; done; kill -QUIT $pid; wait $pid; rm -rf "$DIRECTORY"'
   const shell = spawn(
     '/bin/sh',
     ['-c', script, 'sh', postgres, '-D', data, '-p', String(port)].concat([
@@ -72,13 +75,19 @@ export async function startPostgres(): Promise<TestPostgres> {
   const pipe = shell.stdin as typeof shell.stdin & { unref(): void }
   shell.unref()
   pipe.unref()
+  async function crash(): Promise<void> {
+    const pid = Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0])
+    process.kill(pid, 'SIGQUIT')
+    pipe.write('\n')
+    while (isThere(pid)) await sleep(5)
+    await untilReady(url)
+  }
   async function stop(): Promise<void> {
     shell.ref()
     pipe.end()
     await ended
     rmSync(directory, { recursive: true, force: true })
   }
-  const url = `postgres://sallyport:${password}@127.0.0.1:${port}/postgres`
   try {
     await untilReady(url)
   } catch (error) {
@@ -86,7 +95,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     await stop()
     throw new Error(`PostgreSQL did not start: ${log}`, { cause: error })
   }
-  return { url, stop }
+  return { url, crash, stop }
 }
 
 let shared: Promise<TestPostgres> | undefined
@@ -142,6 +151,15 @@ async function untilReady(url: string): Promise<void> {
       if (monotonicMs() > deadline) throw error
     }
     await sleep(30)
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
   }
 }
 
