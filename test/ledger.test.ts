@@ -35,10 +35,10 @@ test('whoever comes back some microtasks after an answer is served, not left wai
 })
 
 test('an outcome that comes while a batch is written is recorded soon, without a next call', async () => {
-  const { seq } = await stack.ledger.commit(notes, 'an intent')
+  const { record } = await stack.ledger.commit(notes, 'an intent')
   const busy = stack.ledger.commit(slow, null)
   await sleep(20)
-  stack.ledger.outcome(seq, 'dropped')
+  stack.ledger.outcome(record, 'dropped')
   await busy
   const deadline = monotonicMs() + 3_000
   while (!(await lastRecord()).includes('dropped')) {

@@ -8,6 +8,7 @@ import {
 } from '../core/db-port.ts'
 import type { KeyId } from '../core/ids.ts'
 import type { EpochMs } from '../core/time.ts'
+import type { RecordRef } from './lane.ts'
 
 /** The tree as of the last committed record, and the epoch whose key authenticates new records. */
 export interface TreeRow {
@@ -79,6 +80,16 @@ export async function saveTree(tx: Tx, tree: TreeRow): Promise<void> {
        epoch_key_id = excluded.epoch_key_id, epoch_start = excluded.epoch_start, epoch_from = excluded.epoch_from`,
     [tree.size, tree.frontier, tree.epochKeyId, tree.epochStart, tree.epochFrom],
   )
+}
+
+/** Whether the store still has a record of this process. One in a file loses nothing that the process lives to ask for. */
+export async function isRecorded(reader: Reader, { seq, mac }: RecordRef): Promise<boolean> {
+  if (reader.dialect === 'sqlite') return true
+  const row = await reader.get<Pick<RecordColumns, 'mac'>>(
+    'select mac from audit_records where seq = ?',
+    [seq],
+  )
+  return row !== undefined && Buffer.compare(row.mac, mac) === 0
 }
 
 /** Few statement shapes, so that they stay prepared: a batch is cut into at most one of each but the largest. */

@@ -26,10 +26,16 @@ export interface Lane<M, R> {
   work(tx: Tx, members: readonly M[], at: EpochMs): Promise<readonly Settled<R>[]>
 }
 
+/** A record that was committed. No other one has its MAC, though one may come to stand at its number. */
+export interface RecordRef {
+  readonly seq: number
+  readonly mac: Uint8Array
+}
+
 export interface Committed<R> {
   readonly value: R
-  /** Sequence number of the member's record. */
-  readonly seq: number
+  /** Null when nothing was recorded of the member. */
+  readonly record: RecordRef | null
 }
 
 /** A member with the lane that works for it. */

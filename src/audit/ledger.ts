@@ -3,10 +3,10 @@ import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { type Clock, type EpochMs, monotonicMs } from '../core/time.ts'
 import type { StoreKeys } from '../keys/index.ts'
-import { lockTree, type RecordRow } from './audit-repository.ts'
+import { isRecorded, lockTree, type RecordRow } from './audit-repository.ts'
 import type { HeadKeeper } from './head-keeper.ts'
 import type { JournalDoor } from './journal-door.ts'
-import { type Committed, type Lane, type Settled, settleAll } from './lane.ts'
+import { type Committed, type Lane, type RecordRef, type Settled, settleAll } from './lane.ts'
 import { admittedBy, type LedgerSinks, missingFrom, undelivered } from './ledger-sinks.ts'
 import type { Outcome, RecordDraft } from './record.ts'
 import { TreeWriter } from './tree-writer.ts'
@@ -48,11 +48,16 @@ interface Waiting {
   isAbandoned: boolean
 }
 
-/** A record's number, decided in the transaction and valid once it is committed. */
+/** A member's record among those of its batch, decided in the transaction and valid once it is committed. */
 interface Placed {
   readonly waiting: Waiting
   readonly settled: Settled<unknown>
-  readonly seq: number
+  readonly index: number
+}
+
+/** How an intent ended. */
+interface End extends RecordRef {
+  readonly result: Outcome
 }
 
 const DEADLINE_MS = 5_000
@@ -72,7 +77,7 @@ export class Ledger {
   readonly #writer: TreeWriter
   /** Members whose batch is being committed. */
   #inFlight: readonly Waiting[] = []
-  #ends: (readonly [seq: number, result: Outcome])[] = []
+  #ends: End[] = []
   /** Set for the member that waits longest: a timer each would cost more than its record. */
   #deadlineTimer: NodeJS.Timeout | null = null
   #outcomeTimer: NodeJS.Timeout | null = null
@@ -155,9 +160,11 @@ export class Ledger {
     }
   }
 
-  /** Records, with the next batch or within 50 ms, how an intent ended. */
-  outcome(seq: number, result: Outcome): void {
-    this.#ends.push([seq, result])
+  /** Records, with the next batch or within 50 ms, how an intent ended, if it is still there. */
+  outcome(intent: RecordRef | null, result: Outcome): void {
+    if (intent === null) return
+    const { seq, mac } = intent
+    this.#ends.push({ seq, mac, result })
     if (this.#ends.length >= MAX_BATCH) this.#start()
     else this.#recordSoon()
   }
@@ -282,10 +289,7 @@ export class Ledger {
     } while (this.#queue.length > 0)
   }
 
-  async #commitBatch(
-    batch: readonly Waiting[],
-    ends: readonly (readonly [seq: number, result: Outcome])[],
-  ): Promise<void> {
+  async #commitBatch(batch: readonly Waiting[], ends: readonly End[]): Promise<void> {
     const { db, heads, log, sinks } = this.#options
     const admitted = sinks === undefined ? batch : await admittedBy(sinks, batch)
     if (admitted.length === 0 && ends.length === 0) return
@@ -302,7 +306,11 @@ export class Ledger {
       if (durability === 'soon' && sinks?.isEmpty === false) await this.#settle()
       if (done.after !== null) heads.appended(done.before, done.after, done.size)
       const missing = sinks === undefined ? null : await missingFrom(sinks, done.rows)
-      for (const placed of done.placed) this.#answer(placed, missing)
+      for (const placed of done.placed) this.#answer(placed, refOf(placed, done.rows), missing)
+      if (done.lostEnds > 0)
+        log.warn('the store lost records of this process; their ends are not recorded', {
+          ends: done.lostEnds,
+        })
     } catch (error) {
       this.#isFailing = true
       const fault = asFault(error)
@@ -321,52 +329,77 @@ export class Ledger {
   }
 
   /** @param missing why a sink that must have the record does not */
-  #answer(placed: Placed, missing: Fault | null): void {
-    const { waiting, settled, seq } = placed
+  #answer({ waiting, settled }: Placed, record: RecordRef | null, missing: Fault | null): void {
     const isHeldBack = missing !== null && this.#options.sinks?.admits(waiting.lane.name) === false
     if (isHeldBack) waiting.reject(undelivered(missing))
     if (waiting.isAbandoned || isHeldBack) {
       // Spent and recorded, but the caller was already told that nothing would come.
-      if ('value' in settled && settled.record?.kind === 'intent') this.outcome(seq, 'dropped')
+      if ('value' in settled && settled.record?.kind === 'intent') this.outcome(record, 'dropped')
       return
     }
     if ('fault' in settled) waiting.reject(settled.fault)
-    else waiting.resolve({ value: settled.value, seq })
+    else waiting.resolve({ value: settled.value, record })
   }
 
   async #transact(
     tx: Tx,
     batch: readonly Waiting[],
-    ends: readonly (readonly [seq: number, result: Outcome])[],
+    ends: readonly End[],
   ): Promise<{
     readonly placed: readonly Placed[]
     readonly before: Buffer
     readonly after: Buffer | null
     readonly size: number
     readonly rows: readonly RecordRow[]
+    readonly lostEnds: number
   }> {
     const { clock, sinks } = this.#options
     const at = clock()
-    const stored = await lockTree(tx)
+    // Asked for together, which costs no further wait for the database.
+    const [stored, known] = await Promise.all([lockTree(tx), stillRecorded(tx, ends)])
+    const lostEnds = ends.length - known.length
     if (sinks !== undefined) await sinks.within(tx)
     // Whoever gave up while the lock was waited for was told that nothing changed.
     const live = batch.filter((waiting) => !waiting.isAbandoned)
     const settled = await settleAll(tx, live, at)
     const drafts: RecordDraft[] = []
     const placed: Placed[] = []
-    const first = (stored?.size ?? 0) + 1
     const tree = await this.#writer.epoch(tx, stored, at, drafts)
     for (const [waiting, result] of settled) {
-      placed.push({ waiting, settled: result, seq: first + drafts.length })
+      placed.push({ waiting, settled: result, index: drafts.length })
       if (result.record !== null) drafts.push(result.record)
       if (result.also !== undefined) drafts.push(...result.also)
     }
-    if (ends.length > 0) drafts.push({ kind: 'outcome', action: 'outcome', caller: null, ends })
+    if (known.length > 0)
+      drafts.push({
+        kind: 'outcome',
+        action: 'outcome',
+        caller: null,
+        ends: known.map(({ seq, result }) => [seq, result] as const),
+      })
     const before = Buffer.from(tree.frontier)
-    if (drafts.length === 0) return { placed, before, after: null, size: tree.size, rows: [] }
+    if (drafts.length === 0)
+      return { placed, before, after: null, size: tree.size, rows: [], lostEnds }
     const { after, rows } = await this.#writer.append(tx, tree, at, drafts)
-    return { placed, before, after, size: tree.size + drafts.length, rows }
+    return { placed, before, after, size: tree.size + drafts.length, rows, lostEnds }
   }
+}
+
+/** @returns null for a member of which nothing was recorded */
+function refOf({ settled, index }: Placed, rows: readonly RecordRow[]): RecordRef | null {
+  const row = settled.record === null ? undefined : rows[index]
+  return row === undefined ? null : { seq: row.seq, mac: row.mac }
+}
+
+/** The ends whose intents the store still has: one that fell back to an older copy of itself lost the last of them. */
+async function stillRecorded(tx: Tx, ends: readonly End[]): Promise<readonly End[]> {
+  let last: End | undefined
+  for (const end of ends) if (last === undefined || end.seq > last.seq) last = end
+  // What stands before a record that is there is there too.
+  if (last === undefined || (await isRecorded(tx, last))) return ends
+  const found: End[] = []
+  for (const end of ends) if (await isRecorded(tx, end)) found.push(end)
+  return found
 }
 
 function unrecorded(fault: Fault): Fault {

@@ -2,12 +2,14 @@ import {
   type CallJournal,
   type CallOutcome,
   changeLane,
+  isRecorded,
   type JournalCall,
   type JournaledCall,
   type Lane,
   type Ledger,
   quoted,
   type RecordDraft,
+  type RecordRef,
   type RecordText,
   type Settled,
 } from '../audit/index.ts'
@@ -72,6 +74,8 @@ export interface PassedCall {
   /** Names its record, for its end: its place in the journal, or its number. Null: it was refused, and has none. */
   readonly ref: number | null
   readonly isJournaled: boolean
+  /** Where what was taken stands with its record: both are in the tree, or neither. */
+  readonly record?: RecordRef
   readonly taken: readonly Taken[]
   /** An earlier round of the call took it: that one was sent. */
   readonly isPaid?: boolean
@@ -176,7 +180,9 @@ export class CallRecord {
     this.#settling = changeLane(
       'gateway.settle',
       async (tx, { call, passed, actual }: Settling) => {
-        const { taken, ref } = passed
+        const { taken, ref, record } = passed
+        if (record !== undefined && !(await isRecorded(tx, record)))
+          return { value: null, record: null }
         if (this.#counters === null)
           await takeSteps(tx, actual === null ? refund(taken) : settle(taken, actual))
         const { caller, server, name, isMethod } = call
@@ -266,7 +272,7 @@ export class CallRecord {
     const isDurable = passing.isDurable || passing.act !== null
     return this.#ledger
       .commit(isDurable ? this.#passing : this.#passingSoon, passing)
-      .then(({ value, seq }) => passedOf(value, passing.hiddenBy === null ? seq : null))
+      .then(({ value, record }) => passedOf(value, record, passing.hiddenBy !== null))
   }
 
   /** In the journal, with its charges. @returns null where a person, a sink or somebody unknown has to be asked first */
@@ -406,7 +412,7 @@ export class CallRecord {
     if (passed.isJournaled && ref !== null && this.#journal !== null)
       return this.#endedIn(this.#journal, ref, call, passed, end, changed)
     const ended = (): void => {
-      if (ref !== null) this.#ledger.outcome(ref, end)
+      if (ref !== null) this.#ledger.outcome(passed.record ?? null, end)
     }
     if (changed === null) return ended()
     return this.#resettled(passed, changed.actual)
@@ -476,10 +482,16 @@ export class CallRecord {
   }
 }
 
-function passedOf(value: Counted, ref: number | null): Passed {
+function passedOf(value: Counted, record: RecordRef | null, isHidden: boolean): Passed {
   if (!('taken' in value)) return value
   const { taken, approval } = value
-  return { taken, ref, isJournaled: false, ...(approval !== undefined && { approval }) }
+  return {
+    taken,
+    ref: isHidden || record === null ? null : record.seq,
+    isJournaled: false,
+    ...(record !== null && { record }),
+    ...(approval !== undefined && { approval }),
+  }
 }
 
 /** What becomes of a call that stands in the journal. */

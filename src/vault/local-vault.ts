@@ -422,17 +422,17 @@ export class LocalVault implements VaultPort {
     try {
       value = this.#opener.open(spent.vaultKey, spent.place, spent.sealed)
     } catch (error) {
-      ledger.outcome(committed.seq, 'unopenable')
+      ledger.outcome(committed.record, 'unopenable')
       throw error
     }
     try {
       await this.#remember(request.caller, spent, value)
     } catch (error) {
       value.wipe()
-      ledger.outcome(committed.seq, 'dropped')
+      ledger.outcome(committed.record, 'dropped')
       throw error
     }
-    ledger.outcome(committed.seq, 'released')
+    ledger.outcome(committed.record, 'released')
     return { info: infoOfVersion(spent.row, spent.version), value }
   }
 

@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test'
 import { openCallRecord } from '../../src/app/open-gateway.ts'
 import type { CallRecord, PassedCall } from '../../src/gateway/call-record.ts'
 import { callOf, passing } from '../support/journal-calls.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { query, startPostgres } from '../support/postgres.ts'
 import type { TestVault } from '../support/vault.ts'
 import { OpenVaults, POSTGRES, SQLITE } from '../support/vault-stores.ts'
 
@@ -83,4 +83,37 @@ test('postgres: what passed is counted and recorded when the database crashes ri
   } finally {
     await server.stop()
   }
+})
+
+test('postgres: what a database lost that fell back is neither given back nor ended where others stand', {
+  skip: POSTGRES.skip,
+}, async () => {
+  const vault = await vaults.fresh(POSTGRES)
+  const url = String(vault.settings.databaseUrl)
+  const record = await openCallRecord(vault)
+  const kept = await passed(record)
+  await vault.ledger.flush()
+  for (const table of ['audit_tree', 'gateway_counters'])
+    await query(url, `create table was_${table} as select * from ${table}`)
+  const lost = [await passed(record), await passed(record)]
+  await query(url, 'delete from audit_records where seq > (select size from was_audit_tree)')
+  for (const table of ['audit_tree', 'gateway_counters']) {
+    await query(url, `delete from ${table}`)
+    await query(url, `insert into ${table} select * from was_${table}`)
+  }
+  // What comes now stands at the numbers of what was lost.
+  const others = [await passed(record), await passed(record)]
+  assert.deepEqual(
+    others.map(({ ref }) => ref),
+    lost.map(({ ref }) => ref),
+  )
+  assert.equal(await usedOf(vault), 3)
+  for (const one of lost) await record.settle(callOf(50).call, one, 'refused-by-server')
+  await record.settle(callOf(50).call, kept, 'answered')
+  assert.equal(await usedOf(vault), 3)
+  assert.deepEqual(await endsOf(vault), ['answered', null, null])
+  for (const one of others) await record.settle(callOf(50).call, one, 'refused-by-server')
+  assert.equal(await usedOf(vault), 1)
+  assert.deepEqual(await endsOf(vault), ['answered', 'refused-by-server', 'refused-by-server'])
+  await vaults.close(false)
 })
