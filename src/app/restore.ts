@@ -112,7 +112,7 @@ async function loadBackup(
           revision: 1,
         })
       },
-      { deadlineMs: 60_000 },
+      { deadlineMs: 60_000, mayPause: true },
     )
     return note
   } finally {

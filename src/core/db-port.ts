@@ -89,6 +89,11 @@ export interface WriteOptions {
   readonly deadlineMs?: number
   /** Default `now`. */
   readonly durability?: Durability
+  /**
+   * For work that waits for a person or reads a file between its statements. Without: on Postgres it is undone, and run
+   * again, when nothing came of it for a third of `deadlineMs`, so that nobody waits long for a process that was stopped.
+   */
+  readonly mayPause?: boolean
 }
 
 export interface Db {
@@ -99,7 +104,7 @@ export interface Db {
    * Runs `work` in one transaction and commits it durably (fsync) before it resolves, unless `soon` is enough; rolls
    * back when `work` throws.
    * Waits for other writers asynchronously, up to `deadlineMs` (default 10 000). On Postgres `work` is run again after a
-   * deadlock or a serialisation failure, so it must have no effect outside of the transaction. A write inside the work
+   * deadlock, a serialisation failure or a pause, so it must have no effect outside of the transaction. A write inside the work
    * of another write of the same handle waits for itself until the deadline.
    *
    * @throws {Fault} `STORE_BUSY` after the deadline, `STORE_UNAVAILABLE`, `STORE_CORRUPT`, `CONFLICT`

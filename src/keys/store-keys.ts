@@ -87,8 +87,9 @@ export class StoreKeys {
     if (isMade) return StoreKeys.#opened(options)
     const kind = await options.firstSource()
     // Six processes may start together: whoever comes second finds the first one's root.
-    const created = await options.db.write(async (tx) =>
-      (await lockSeal(tx)) === null ? StoreKeys.#created(options, kind, tx) : null,
+    const created = await options.db.write(
+      async (tx) => ((await lockSeal(tx)) === null ? StoreKeys.#created(options, kind, tx) : null),
+      { mayPause: true },
     )
     return created ?? StoreKeys.#opened(options)
   }

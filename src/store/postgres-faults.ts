@@ -5,6 +5,7 @@ import { busyFault } from './turns.ts'
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
 const LOCK_NOT_AVAILABLE = '55P03'
+const IDLE_IN_TRANSACTION = '25P03'
 const QUERY_CANCELED = '57014'
 const UNIQUE_VIOLATION = '23505'
 const DISK_FULL = '53100'
@@ -17,10 +18,12 @@ function sqlState(error: unknown): string | null {
   return /^[0-9A-Z]{5}$/.test(error.code) && 'severity' in error ? error.code : null
 }
 
-/** True when Postgres ended the transaction only because of its neighbours: the same work may succeed now. */
+/** True when Postgres undid the transaction only because of its neighbours: the same work may succeed now. */
 export function isRetriable(error: unknown): boolean {
   const state = sqlState(error)
-  return state === SERIALIZATION_FAILURE || state === DEADLOCK_DETECTED
+  return (
+    state === SERIALIZATION_FAILURE || state === DEADLOCK_DETECTED || state === IDLE_IN_TRANSACTION
+  )
 }
 
 /**
@@ -41,6 +44,7 @@ export function postgresFault(error: unknown, where: string): unknown {
     case DEADLOCK_DETECTED:
     case LOCK_NOT_AVAILABLE:
     case QUERY_CANCELED:
+    case IDLE_IN_TRANSACTION:
       return busyFault(error)
     case UNIQUE_VIOLATION:
       return new Fault('CONFLICT', 'The store already holds a row with this key.', options)

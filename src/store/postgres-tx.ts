@@ -54,7 +54,7 @@ export class PostgresTx implements Tx {
     this.#where = where
   }
 
-  /** True when a neighbour made it fail: a deadlock or a serialisation failure. */
+  /** True when a neighbour made it fail: a deadlock, a serialisation failure or one that did not wait any longer. */
   get mayRetry(): boolean {
     return this.#mayRetry
   }

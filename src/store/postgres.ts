@@ -3,7 +3,7 @@ import type { Db, Reader, Tx, WriteOptions } from '../core/db-port.ts'
 import { Fault } from '../core/faults.ts'
 import { newId } from '../core/ids.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
-import { postgresFault } from './postgres-faults.ts'
+import { isRetriable, postgresFault } from './postgres-faults.ts'
 import { rowTypes } from './postgres-rows.ts'
 import { PostgresTx } from './postgres-tx.ts'
 import { CHANNEL, PostgresWatch } from './postgres-watch.ts'
@@ -11,6 +11,14 @@ import { Turns } from './turns.ts'
 
 const DEADLINE_MS = 10_000
 const CONNECTIONS = 8
+/** A process that was stopped in the middle of a write is given up while those who wait for its locks still do. */
+const PATIENCE = 1 / 3
+/** Reads, and writes that say that they may pause. */
+const PAUSE_MS = 60_000
+/** Either end of a connection asks whether the other one is still there; by themselves they do after two hours. */
+const KEEP_ALIVE_MS = 5_000
+const KEEP_ALIVE_OF_SERVER =
+  'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 5; set tcp_user_timeout = 10000'
 const RETRY_FIRST_MS = 2
 const RETRY_MOST_MS = 50
 
@@ -23,8 +31,9 @@ export interface PostgresOptions {
  * Opens a store in PostgreSQL 13 or newer. `pg` is loaded only here.
  *
  * A write whose work fails because of a deadlock or a serialisation failure is run again until the deadline, so work
- * must not have effects outside of its transaction. When the connection is lost during the commit the answer is
- * `STORE_UNAVAILABLE`, and the write may or may not have happened.
+ * must not have effects outside of its transaction. So is one that the server ended because it was idle for a third of
+ * its deadline: whoever waits for its locks as long can go on. When the connection is lost during the commit the answer
+ * is `STORE_UNAVAILABLE`, and the write may or may not have happened.
  *
  * @throws {Fault} `STORE_UNAVAILABLE` when it can't be reached or is set up to lose acknowledged writes
  */
@@ -37,8 +46,9 @@ export async function openPostgres(options: PostgresOptions): Promise<Db> {
     application_name: 'sallyport',
     statement_timeout: 30_000,
     lock_timeout: DEADLINE_MS,
-    idle_in_transaction_session_timeout: 60_000,
+    idle_in_transaction_session_timeout: PAUSE_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     pipeline: true,
     types: rowTypes,
   }
@@ -63,7 +73,8 @@ class PostgresDb implements Db {
   readonly #where: string
   readonly #turns = new Turns(CONNECTIONS)
   readonly #durable = new WeakSet<PoolClient>()
-  readonly #dead = new WeakSet<PoolClient>()
+  /** Why a connection ended. */
+  readonly #dead = new WeakMap<PoolClient, unknown>()
   readonly #id = newId<string>()
   #isClosed = false
 
@@ -139,11 +150,14 @@ class PostgresDb implements Db {
     client: PoolClient,
     work: (tx: Tx) => Promise<T>,
     deadline: number,
-    { deadlineMs, durability }: WriteOptions,
+    { deadlineMs = DEADLINE_MS, durability, mayPause = false }: WriteOptions,
   ): Promise<{ readonly result: T } | { readonly error: unknown }> {
     const tx = new PostgresTx(client, this.#where)
     const lockMs = Math.max(1, Math.ceil(deadline - monotonicMs()))
-    tx.control(`begin${deadlineMs === undefined ? '' : `; set local lock_timeout = ${lockMs}`}`)
+    const idleMs = mayPause ? PAUSE_MS : Math.ceil(deadlineMs * PATIENCE)
+    tx.control(
+      `begin; set local lock_timeout = ${lockMs}; set local idle_in_transaction_session_timeout = ${idleMs}`,
+    )
     try {
       const result = await work(tx)
       tx.requireSettled()
@@ -153,7 +167,7 @@ class PostgresDb implements Db {
     } catch (error) {
       tx.end()
       await rollback(client)
-      if (tx.mayRetry) return { error }
+      if (tx.mayRetry || isRetriable(this.#dead.get(client))) return { error }
       throw error
     }
   }
@@ -177,9 +191,11 @@ class PostgresDb implements Db {
       const client = await this.#pool.connect()
       if (this.#durable.has(client)) return client
       // Its statements fail by themselves; the event alone would end the process.
-      client.on('error', () => this.#dead.add(client))
+      client.on('error', (error) => {
+        if (!this.#dead.has(client)) this.#dead.set(client, error)
+      })
       try {
-        await this.#requireDurable(client)
+        await Promise.all([client.query(KEEP_ALIVE_OF_SERVER), this.#requireDurable(client)])
       } catch (error) {
         client.release(true)
         throw error

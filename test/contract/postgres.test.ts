@@ -88,6 +88,33 @@ describe('PostgreSQL', { skip: postgresMissing() }, () => {
     )
   })
 
+  for (const mayPause of [false, true])
+    test(`a write that pauses ${mayPause ? 'and says so is waited for' : 'is undone for those who wait, and run again'}`, async () => {
+      const url = await freshDatabase()
+      const [db, other] = [await open(url), await open(url)]
+      await migrate(db, CONTRACT_SCHEMA)
+      let runs = 0
+      const update = 'update counters set n = n + 1'
+      const paused = db.write(
+        async (tx) => {
+          runs += 1
+          await tx.run(update)
+          if (runs === 1) await sleep(2_200)
+          await tx.run(update)
+        },
+        { deadlineMs: 3_000, mayPause },
+      )
+      await sleep(100)
+      const before = monotonicMs()
+      await other.write((tx) => tx.run(update))
+      const waited = monotonicMs() - before
+      await paused
+      assert.equal(runs, mayPause ? 1 : 2)
+      assert.equal(waited < 1_500, !mayPause, `${waited} ms`)
+      const row = await db.read((reader) => reader.get('select n from counters'))
+      assert.deepEqual({ ...row }, { n: 3 })
+    })
+
   test('idle connections that die are replaced', async () => {
     const url = await freshDatabase()
     const db = await open(url)

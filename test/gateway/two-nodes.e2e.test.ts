@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { EVERYTHING } from '../support/everything.ts'
+import { freshDatabase, postgresMissing, query } from '../support/postgres.ts'
 import { type Serving, startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 
@@ -55,7 +58,7 @@ async function call(
   headers: Readonly<Record<string, string>> = { Authorization: `Bearer ${bearers[server]}` },
   path = `/s/${server}/mcp`,
 ): Promise<Answer> {
-  ids += 1
+  const id = ++ids
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': VERSION,
     'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
@@ -71,10 +74,10 @@ async function call(
       'Mcp-Name': name,
       ...headers,
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: ids, method: 'tools/call', params }),
+    body: JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params }),
   })
   const answer = (await response.json()) as Answer
-  if (response.status === 200) assert.equal(answer.id, ids)
+  if (response.status === 200) assert.equal(answer.id, id)
   return answer
 }
 
@@ -142,4 +145,51 @@ test('when the node that held a call is gone, the other one says so and names it
   )
   const anew = await call(other, 'old', ELICIT)
   assert.equal(anew.result?.resultType, 'input_required')
+})
+
+test('over PostgreSQL, a node that is stopped in the middle of a record keeps the other one waiting for moments', {
+  skip: postgresMissing(),
+}, async (t) => {
+  const url = await freshDatabase()
+  const env = { SALLYPORT_DATABASE_URL: url }
+  const { home, remove } = await temporaryHome()
+  const vault = await openTestVault({ home, env })
+  const { servers, policies } = await vault.registry()
+  const tools = { echo: { limits: [{ counter: 'echoes', window: 'month', max: 9 }] } }
+  const limited = Buffer.from(JSON.stringify({ version: '1', default: 'allow', tools }))
+  await policies.set(PERSON, 'limited', limited)
+  const command = [process.execPath, MODERN, 'stdio']
+  await servers.add(PERSON, 'new', { kind: 'stdio', command, variables: [] })
+  const { agent } = await vault.identity.agents.create(PERSON, { name: 'agent' })
+  const asked = { label: 'new', server: 'new', policies: ['limited'] }
+  const { bearer } = await vault.identity.grants.create(PERSON, agent.id, asked)
+  const headers = { Authorization: `Bearer ${bearer.reveal()}` }
+  const [stopped, going] = await Promise.all([startServing(home, env), startServing(home, env)])
+  const holder = new pg.Client({ connectionString: url })
+  t.after(async () => {
+    await holder.end()
+    await Promise.all([stopped.kill(), going.stop()])
+    await vault.close()
+    await remove()
+  })
+  const echo = (node: Serving): Promise<Answer> =>
+    call(node, 'new', 'echo', { arguments: { text: 'hi' } }, headers)
+  assert.match(said(await echo(stopped)), /hi/)
+  assert.match(said(await echo(going)), /hi/)
+  // The node waits for this with the audit locked, and is stopped before it knows that it need not wait any more.
+  await holder.connect()
+  await holder.query('begin; update gateway_counters set used = used')
+  const held = echo(stopped)
+  const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+  while ((await query(url, waiting)).length === 0) await sleep(10)
+  process.kill(stopped.pid, 'SIGSTOP')
+  await holder.query('rollback')
+  const before = monotonicMs()
+  assert.match(said(await echo(going)), /hi/)
+  assert.ok(monotonicMs() - before < 3_000)
+  process.kill(stopped.pid, 'SIGCONT')
+  assert.match(said(await held), /hi/)
+  assert.match(said(await echo(stopped)), /hi/)
+  const counted = await query(url, 'select used::int from gateway_counters')
+  assert.deepEqual(counted, [{ used: 5 }])
 })
