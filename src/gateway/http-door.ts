@@ -155,9 +155,8 @@ export class HttpDoor {
     this.#isClosed = true
     for (const timer of this.#timers) clearInterval(timer)
     this.#endView()
-    for (const one of this.#here.all()) if (one instanceof ModernRequest) one.drop()
     await Promise.all([
-      ...[...this.#sessions.values()].map((session) => session.close()),
+      ...this.#here.all().map((one) => one.close()),
       ...this.#ending,
       this.#shared.close(),
     ])

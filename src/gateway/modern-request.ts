@@ -109,7 +109,18 @@ export class ModernRequest {
     if (this.#options.message.kind === 'request') this.#pending.touch()
   }
 
-  /** Its caller no longer counts, or the server goes down. */
+  /** The gateway goes down: who waits is told, and what still has to be written down is waited for. */
+  async close(): Promise<void> {
+    const { message } = this.#options
+    if (this.#sharer !== null) await this.#relay.serverEnded('the gateway ends')
+    // Its server is still starting: nothing was judged yet.
+    else if (message.kind === 'request')
+      this.#pending.answer(errorAnswer(message.idText, RPC_ERRORS.internal, 'The gateway ends.'))
+    else this.#pending.drop()
+    this.#end()
+  }
+
+  /** Its caller no longer counts. */
   drop(): void {
     this.#cancel()
     this.#pending.drop()
