@@ -166,9 +166,8 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
       return door.handle({ request, response, server, admit, challenge })
     },
     async close() {
-      const all = await openAll.made()
-      all?.close()
-      await door.close()
+      const all = await openAll.made()?.catch(() => null)
+      await Promise.all([all?.close(), door.close()])
       await recorder.close()
       view.close()
     },

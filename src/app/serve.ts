@@ -7,6 +7,7 @@ import { packageVersion, type Settings } from '../core/config.ts'
 import { Fault } from '../core/faults.ts'
 import type { AuthenticationPort } from '../core/identity-port.ts'
 import type { Log } from '../core/log.ts'
+import { stopping } from '../core/stopping.ts'
 import type { WholeRequest } from '../gateway/index.ts'
 import type { McpEndpoint, ServerDefinition } from '../mcp/index.ts'
 import { isResourceMetadataPath, openMcpEndpoint } from '../mcp/index.ts'
@@ -70,10 +71,12 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     },
     { hostname: '127.0.0.1' },
   )
+  let isStopping = false
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     let target = ''
     let arrival: Arrival
     try {
+      if (isStopping) throw stopping()
       checkFields(incoming)
       target = inOriginForm(incoming)
       incoming.url = target
@@ -102,6 +105,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
   /** As `answer`, for what only the door of a server is asked; its fields were looked at as they were read. */
   const answerWhole = (request: WholeRequest, response: DoorAnswer): void => {
     try {
+      if (isStopping) throw stopping()
       const arrival = arrivalOf(request, binding.behindProxy)
       if (!arrival.isPrivate) throw notPrivate()
       for (const [name, value] of securityOf(arrival, request)) response.setHeader(name, value)
@@ -122,6 +126,10 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     binding.tls === null ? 'connection' : 'secureConnection',
     { keptMs: server.keepAliveTimeout, answer: answerWhole },
   )
+  const closeIdle = (): void => {
+    server.closeIdleConnections()
+    doors.closeIdle()
+  }
   const scheme = binding.tls === null ? 'http' : 'https'
   const baseUrl = `${scheme}://${shownHost(binding.host)}:${listening.port}`
   const desk = options.deskAt(baseUrl)
@@ -133,13 +141,14 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     baseUrl,
     stopped,
     async stop() {
+      isStopping = true
+      listening.close()
+      server.close()
+      closeIdle()
       await desk.close()
       await endpoint.close()
       await (await gateway.made()?.catch(() => null))?.close()
-      listening.close()
-      server.close()
-      server.closeIdleConnections()
-      doors.closeIdle()
+      closeIdle()
       // Streams that clients keep open would hold the server for ever.
       setTimeout(() => {
         server.closeAllConnections()

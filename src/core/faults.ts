@@ -95,6 +95,7 @@ export const FAULTS = {
     exit: 7,
     help: 'put the data of Redis back, or run sallyport counters accept to count from what is there',
   },
+  STOPPING: { http: 503, exit: 7, help: 'try again when the server is up again' },
   AUDIT_BROKEN: { http: 500, exit: 9, help: 'compare with a checkpoint or backup kept elsewhere' },
   INSPECTION_REFUSED: {
     http: 422,

@@ -94,8 +94,9 @@ export class AllDoor {
     )
   }
 
-  close(): void {
-    this.#opens.close()
+  /** Resolves once all servers have ended. */
+  async close(): Promise<void> {
+    await this.#opens.close()
   }
 
   async #admitted(

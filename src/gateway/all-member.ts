@@ -68,7 +68,8 @@ export interface AllMember {
   told(text: string): void
   /** From which level on it tells what it logs, in a revision with sessions. */
   setLevel(level: string): Promise<void>
-  close(): void
+  /** Resolves once its server has ended. */
+  close(): Promise<void>
 }
 
 /** A result, parsed and as its server wrote it. */

@@ -3,6 +3,7 @@ import { jsonDigest } from '../core/canonical-json.ts'
 import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
+import { stopping } from '../core/stopping.ts'
 import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
 import { isWithin } from '../mcp/wire/index.ts'
 import { KINDS } from './all-lists.ts'
@@ -104,6 +105,9 @@ export class AllOpens {
   readonly #open = new Map<string, Open>()
   readonly #timers: readonly NodeJS.Timeout[]
   readonly #endView: () => void
+  /** Servers of what nobody finds any more. */
+  readonly #ending = new Set<Promise<void>>()
+  #isClosed = false
 
   constructor(options: AllOpensOptions) {
     this.#options = options
@@ -115,13 +119,16 @@ export class AllOpens {
     this.#endView = options.view.onChange(() => void this.#judgedAnew(() => true))
   }
 
-  close(): void {
+  /** Resolves once all servers have ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true
     for (const timer of this.#timers) clearInterval(timer)
     this.#endView()
     for (const key of this.#open.keys()) this.#end(key)
+    await Promise.all(this.#ending)
   }
 
-  /** A client begins a session. @returns its id @throws {Fault} `THROTTLED` */
+  /** A client begins a session. @returns its id @throws {Fault} `THROTTLED`, `STOPPING` */
   begin(admitted: AdmittedToAll, introduction: AllIntroduction): string {
     const id = randomUUID()
     const listening = new Set<Listening>()
@@ -136,7 +143,7 @@ export class AllOpens {
     return id
   }
 
-  /** That of a session, or of all who have none, where no session has this id. @throws {Fault} `THROTTLED` */
+  /** That of a session, or of all who have none, where no session has this id. @throws {Fault} `THROTTLED`, `STOPPING` */
   ofClient(admitted: AdmittedToAll, id: string): Open {
     return (
       this.known(admitted, id) ??
@@ -150,7 +157,7 @@ export class AllOpens {
     return session ?? this.#known(noSession(admitted), admitted)
   }
 
-  /** That of requests which stand alone and declare this. @throws {Fault} `THROTTLED` */
+  /** That of requests which stand alone and declare this. @throws {Fault} `THROTTLED`, `STOPPING` */
   ofRequests(admitted: AdmittedToAll, declared: object): Open {
     const key = JSON.stringify([admitted.owner, 'modern', jsonDigest(declared)])
     return (
@@ -197,6 +204,7 @@ export class AllOpens {
     memberFor: (options: MemberOptions) => AllMember,
   ): Open {
     const { owner, reaches } = admitted
+    if (this.#isClosed) throw stopping()
     this.#makeRoom(owner)
     const { partsOf, log } = this.#options
     const all = new AllServers({
@@ -330,7 +338,13 @@ export class AllOpens {
     if (open === undefined) return false
     this.#forget(key, open)
     for (const one of open.listening) one.end()
-    open.all.close()
+    const ending = open.all
+      .close()
+      .catch((error: unknown) => {
+        this.#options.log.warn('servers did not end well', { error: asFault(error).code })
+      })
+      .finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
     return true
   }
 

@@ -117,6 +117,7 @@ export class AllServers {
 
   /** What tools want to be told in headers, by the names that they have here; of those that a list named. */
   readonly tools = new ToolHeaders()
+  #isClosed = false
   /** Whether somebody listens for changes. */
   #isHeeded = false
   /** From which level on servers tell what they log; null: as they like. */
@@ -157,7 +158,7 @@ export class AllServers {
     const now = new Map(reaches.map((one) => [one.server.name, one]))
     for (const [name, { member, key }] of this.#held) {
       const one = now.get(name)
-      if (one === undefined || keyOf(one) !== key) member.close()
+      if (one === undefined || keyOf(one) !== key) void member.close()
     }
     this.#reaches.clear()
     for (const [name, one] of now) this.#reaches.set(name, one)
@@ -287,11 +288,12 @@ export class AllServers {
   endIdle(before: (server: string) => number): void {
     for (const [name, held] of this.#held)
       if (!held.member.isIdle || this.#subscribed.has(name)) held.lastUsed = monotonicMs()
-      else if (held.lastUsed < before(name)) held.member.close()
+      else if (held.lastUsed < before(name)) void held.member.close()
   }
 
-  close(): void {
-    for (const { member } of this.#held.values()) member.close()
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.all([...this.#held.values()].map(({ member }) => member.close()))
   }
 
   async #ask(
@@ -408,8 +410,9 @@ export class AllServers {
     for (const method of changed) onNotice({ method, uri: null, isListenedTo: false })
   }
 
-  /** @throws {Fault} `NOT_FOUND` */
+  /** @throws {Fault} `NOT_FOUND`, `NET_FAILED` once it is closed */
   #heldAt(name: string, caller: Caller): Held {
+    if (this.#isClosed) throw new Fault('NET_FAILED', 'The server ended.')
     const { partsOf, memberFor, log, onNotice } = this.#options
     const reach = this.#reaches.get(name)
     if (reach === undefined) throw new Fault('NOT_FOUND', `There is no server '${name}'.`)

@@ -1,3 +1,4 @@
+import { Fault } from '../core/faults.ts'
 import { Few } from '../core/few.ts'
 import type { Caller } from '../core/principals.ts'
 import { monotonicMs } from '../core/time.ts'
@@ -77,6 +78,7 @@ export class DoorSession {
   /** Streams of requests that were answered. */
   readonly #left = new Map<string, EventStream>()
   #streams = 0
+  #opening: Promise<Upstream> | null = null
   #upstream: Upstream | null = null
   /** `idKey` of the first request, until it is answered. */
   #hello: string | null = null
@@ -117,16 +119,17 @@ export class DoorSession {
     return this.#pending.size === 0 && !this.#own.isAttached
   }
 
-  /** @throws {Fault} when the server cannot be started */
+  /** @throws {Fault} when the server cannot be started, or the session was closed meanwhile */
   async open(openUpstream: OpenUpstream): Promise<void> {
-    const upstream = await openUpstream({
+    this.#opening = openUpstream({
       hear: (message, about) => this.#hear(message, about),
       failed: (idKey, end, why) => this.#relay.serverFailed(idKey, end, why),
       questionsLost: () => this.#relay.questionsLost(),
     })
+    const upstream = await this.#opening
+    if (this.#isOver) throw new Fault('NET_FAILED', 'The session is over.')
     this.#upstream = upstream
     void upstream.ended.then((how) => this.#ended(how))
-    if (this.#isOver) await upstream.close()
   }
 
   /** One message of the client. */
@@ -237,7 +240,8 @@ export class DoorSession {
     await this.#relay.serverEnded('the session is over')
     this.#own.end()
     for (const pending of this.#pending.values()) pending.drop()
-    await this.#upstream?.close()
+    const upstream = await this.#opening?.catch(() => null)
+    await upstream?.close()
   }
 
   #over(): void {

@@ -4,6 +4,7 @@ import { asFault, Fault, isFault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
+import { stopping } from '../core/stopping.ts'
 import { type EpochMs, monotonicMs, systemClock } from '../core/time.ts'
 import {
   errorAnswer,
@@ -320,6 +321,7 @@ export class HttpDoor {
     server: ServerInfo,
   ): Promise<void> {
     await this.#makeRoom(admitted.owner)
+    if (this.#isClosed) throw stopping()
     const { log } = this.#options
     const id = randomUUID()
     const session = new DoorSession({

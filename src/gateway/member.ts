@@ -100,7 +100,7 @@ export class Member implements AllMember, Asker {
         this.#starting = null
       },
       // Whoever asks hears why.
-      () => this.close(),
+      () => void this.close(),
     )
   }
 
@@ -173,10 +173,12 @@ export class Member implements AllMember, Asker {
     if (this.#isIntroduced) await this.#levelled()
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#isOver) return
     this.#over()
-    void this.#left()
+    // It hears what becomes of what it asked.
+    await this.#relay.serverEnded('it is not needed any more')
+    await this.#upstream?.close()
   }
 
   /** Its server is not there, which takes nothing away from what is judged and recorded. */
@@ -193,12 +195,6 @@ export class Member implements AllMember, Asker {
     const join = (ears: SharerEars) => unopenedServer(ears, error)
     const of = { caller, path, inspection, policiesNow, log, way, reader: way, signal, join }
     return askAlone({ request, ...of })
-  }
-
-  async #left(): Promise<void> {
-    // It hears what becomes of what it asked.
-    await this.#relay.serverEnded('it is not needed any more')
-    await this.#upstream?.close()
   }
 
   async #introduced(): Promise<void> {

@@ -70,7 +70,7 @@ export class ModernMember implements AllMember {
       },
       reader: null,
     })
-    this.#ready.catch(() => this.close())
+    this.#ready.catch(() => void this.close())
   }
 
   get isIdle(): boolean {
@@ -145,10 +145,10 @@ export class ModernMember implements AllMember {
     // Each request says it.
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#isOver) return
     this.#over()
-    void this.#shared.close()
+    await this.#shared.close()
   }
 
   #over(): void {

@@ -1,5 +1,6 @@
 import type { CallOutcome } from '../audit/index.ts'
 import { Crowd, type InCrowd } from '../core/crowd.ts'
+import { Fault } from '../core/faults.ts'
 import { Few } from '../core/few.ts'
 import type { Log } from '../core/log.ts'
 import {
@@ -75,6 +76,7 @@ export class SharedUpstream {
   #count = 0
   #joining = 0
   #isOver = false
+  #isClosed = false
 
   constructor(open: OpenUpstream, log: Log) {
     this.#open = open
@@ -95,17 +97,23 @@ export class SharedUpstream {
     return this.#started !== null
   }
 
-  /** @throws {Fault} when the server cannot be started */
+  /** @throws {Fault} when the server cannot be started, or was closed */
   async join(ears: SharerEars): Promise<Sharer> {
+    this.#requireOpen()
     this.#upstream ??= this.#start()
     this.#joining += 1
     const upstream = await this.#upstream.finally(() => (this.#joining -= 1))
+    this.#requireOpen()
     return this.#joined(upstream, ears)
   }
 
   /** As `join`, where the server is there already; else null. */
   joinNow(ears: SharerEars): Sharer | null {
     return this.#started === null ? null : this.#joined(this.#started, ears)
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new Fault('NET_FAILED', 'The server ended.')
   }
 
   #joined(upstream: Upstream, ears: SharerEars): Sharer {
@@ -123,6 +131,7 @@ export class SharedUpstream {
 
   /** Whoever waits is answered at once, however long the server takes to end. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#ended('it is not needed any more')
     const upstream = await this.#upstream?.catch(() => null)
     await upstream?.close()

@@ -3,6 +3,7 @@ import { Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
+import { stopping } from '../core/stopping.ts'
 import { monotonicMs } from '../core/time.ts'
 import type { Admitted } from './http-standings.ts'
 import { SharedUpstream } from './shared-upstream.ts'
@@ -54,6 +55,7 @@ export class SharedUpstreams {
   readonly #upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream
   readonly #log: Log
   readonly #held = new Map<string, Held>()
+  #isClosed = false
 
   constructor(upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream, log: Log) {
     this.#upstreamOf = upstreamOf
@@ -80,7 +82,7 @@ export class SharedUpstreams {
     return known.upstream
   }
 
-  /** @throws {Fault} `THROTTLED` when there are too many and all are in use */
+  /** @throws {Fault} `THROTTLED` when there are too many and all are in use, `STOPPING` once it is closed */
   async of(
     server: ServerInfo,
     admitted: Admitted,
@@ -93,6 +95,7 @@ export class SharedUpstreams {
     const key = keyOf(name, createdAt, owner, capabilities)
     this.#held.delete(key)
     await this.#makeRoom(owner)
+    if (this.#isClosed) throw stopping()
     // Somebody else may have been as quick.
     const other = this.#held.get(key)
     if (other !== undefined) return other.upstream
@@ -129,6 +132,7 @@ export class SharedUpstreams {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.all([...this.#held.values()].map(({ upstream }) => upstream.close()))
     this.#held.clear()
   }

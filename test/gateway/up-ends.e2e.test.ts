@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { sleep } from '../../src/core/time.ts'
+import { monotonicMs, sleep } from '../../src/core/time.ts'
 import { type Serving, startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
@@ -32,11 +32,23 @@ async function added(name: string, ...manner: string[]) {
 type Added = Awaited<ReturnType<typeof added>>
 
 const plain = await added('plain')
+/** It ends only when it is made to, so that there is time while the gateway ends. */
+const stubborn = await added('stubborn', 'stubborn')
+
 const REVISION = '2026-07-28'
 const META = {
   'io.modelcontextprotocol/protocolVersion': REVISION,
   'io.modelcontextprotocol/clientCapabilities': {},
 }
+const HELLO = {
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+}
+
 function callOf(name: string) {
   return { method: 'tools/call', params: { name, arguments: {}, _meta: META } }
 }
@@ -115,4 +127,50 @@ test('a call under way is answered as lost, at the address of a server as at tha
   for (const { heard } of open)
     assert.match(heard(), /"id":7,"error":{"code":-32603,"message":"The server ended before it an/)
   assert.deepEqual(startedOf(plain).filter(isRunning), [])
+})
+
+test('who comes while it ends is refused, on a connection that is open too, and no server is started for him', async () => {
+  const up = await startServing(home)
+  const before = startedOf(plain).length
+  const under = await connected(up)
+  ask(under.socket, stubborn, '/s/stubborn/mcp', callOf('silent'))
+  await until(() => stubborn.log().includes('"silent"'), 'the server was not called')
+  const halves = [
+    { of: stubborn, path: '/s/stubborn/mcp', asked: callOf('echo') },
+    { of: stubborn, path: '/s/stubborn/mcp', asked: HELLO },
+    { of: plain, path: '/s/plain/mcp', asked: callOf('echo') },
+    { of: plain, path: '/mcp/all', asked: callOf('plain.echo') },
+    { of: plain, path: '/mcp/all', asked: HELLO },
+  ]
+  // They were let in before, and have not said what they want.
+  const open = await Promise.all(
+    halves.map(async ({ of, path, asked }) => {
+      const one = await connected(up)
+      one.socket.write(headOf(of, path, asked, 'Transfer-Encoding: chunked'))
+      return one
+    }),
+  )
+  await sleep(300)
+  const from = monotonicMs()
+  const code = up.stop()
+  await until(() => under.heard().includes('-32603'), 'the call was not answered')
+  ask(under.socket, stubborn, '/s/stubborn/mcp', callOf('echo'))
+  for (const [index, { socket }] of open.entries()) {
+    const body = bodyOf(halves[index]?.asked ?? {})
+    socket.write(`${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`)
+  }
+  await assert.rejects(fetch(up.url))
+  await until(() => under.heard().includes('"STOPPING"'), under.heard())
+  const [, refused = ''] = under.heard().split('-32603')
+  assert.match(refused, /HTTP\/1\.1 503 .*\r\nRetry-After: 1\r\n.*Connection: close\r\n/s)
+  for (const [index, { heard }] of open.entries()) {
+    await until(() => heard().includes('\r\n\r\n'), `no answer to ${index}`)
+    assert.match(heard(), /^HTTP\/1\.1 503 .*\r\nRetry-After: 1\r\n.*"STOPPING"/s, `${index}`)
+  }
+  assert.equal(await code, 0)
+  assert.ok(monotonicMs() - from < 8_000)
+  const pids = startedOf(stubborn)
+  assert.equal(pids.length, 1)
+  assert.deepEqual(pids.filter(isRunning), [])
+  assert.equal(startedOf(plain).length, before)
 })
