@@ -167,9 +167,11 @@ export async function openGatewayDoor(parts: GatewayDoorParts): Promise<GatewayD
     },
     async close() {
       const all = await openAll.made()?.catch(() => null)
-      await Promise.all([all?.close(), door.close()])
+      // Nobody is sent here any more.
+      await Promise.all([nodes.close(), all?.close(), door.close()])
       await recorder.close()
       view.close()
+      await (await out.made())?.close()
     },
   }
 }

@@ -272,8 +272,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
             await closeRates()
           } finally {
             await db.close()
+            await (await outgoing.made())?.close()
           }
-          await (await outgoing.made())?.close()
         }
       },
     }

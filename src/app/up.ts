@@ -22,6 +22,9 @@ import { namePages } from './page-site.ts'
 import { isWildcard, serveHttp } from './serve.ts'
 import { serverDoors } from './server-doors.ts'
 
+/** For all that is still to be written down. Servers behind the gateway take up to 5 seconds of it to end. */
+const END_MS = 6_000
+
 export interface UpOptions {
   readonly settings: Settings
   readonly binding: Binding
@@ -97,8 +100,8 @@ export async function serveUp(options: UpOptions): Promise<Served> {
     stopped: serving.stopped,
     async stop() {
       unname()
-      await house.stop()
-      await serving.stop()
+      stack.db.endWithin(END_MS)
+      await Promise.all([house.stop(), serving.stop()])
     },
   }
 }

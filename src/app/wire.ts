@@ -1,6 +1,7 @@
 import type { CliDeps, Served } from '../cli/index.ts'
 import type { TokenPort } from '../core/admin-port.ts'
 import { loadSettings, type Settings } from '../core/config.ts'
+import { isFault } from '../core/faults.ts'
 import { createLog } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import type { SecretText } from '../core/secret-text.ts'
@@ -212,7 +213,11 @@ export function wire(settings: Settings = loadSettings()): CliDeps {
       await serving?.stop()
       await (await doors.made())?.pages.close()
       await (await remoteMode.made())?.close()
-      await (await stack.made())?.close()
+      await (await stack.made())?.close().catch((error: unknown) => {
+        // Who ends a server asked nothing of the store. What it did not take is made up for at the next start.
+        if (serving === null || !isFault(error, 'STORE_UNAVAILABLE')) throw error
+        log.warn('the store was not there at the end', { reason: error.message })
+      })
       // It would keep this process for ever. By then the exit code is set.
       if (isUnread) setImmediate(() => process.exit())
     },

@@ -148,5 +148,10 @@ export interface Db {
    * handle. Costs next to nothing where it can be told; where it cannot, no two answers are the same.
    */
   changeMark(): unknown
+  /**
+   * The process is about to end: whatever waits for the database after that long fails with `STORE_UNAVAILABLE`. The
+   * first word counts. Does nothing where the database is in this process.
+   */
+  endWithin(ms: number): void
   close(): Promise<void>
 }

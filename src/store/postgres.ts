@@ -5,6 +5,7 @@ import { newId } from '../core/ids.ts'
 import { monotonicMs, sleep } from '../core/time.ts'
 import { isRetriable, postgresFault } from './postgres-faults.ts'
 import { rowTypes } from './postgres-rows.ts'
+import { PostgresSockets } from './postgres-sockets.ts'
 import { PostgresTx } from './postgres-tx.ts'
 import { CHANNEL, PostgresWatch } from './postgres-watch.ts'
 import { Turns } from './turns.ts'
@@ -19,6 +20,8 @@ const PAUSE_MS = 60_000
 const KEEP_ALIVE_MS = 5_000
 const KEEP_ALIVE_OF_SERVER =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 5; set tcp_user_timeout = 10000'
+/** Connections are said goodbye to; a server that does not hear it is not waited for. */
+const GOODBYE_MS = 2_000
 const RETRY_FIRST_MS = 2
 const RETRY_MOST_MS = 50
 
@@ -40,6 +43,7 @@ export interface PostgresOptions {
 export async function openPostgres(options: PostgresOptions): Promise<Db> {
   const where = withoutPassword(options.url)
   const { Client, Pool } = await import('pg')
+  const sockets = new PostgresSockets()
   const config = {
     connectionString: options.url,
     connectionTimeoutMillis: DEADLINE_MS,
@@ -51,12 +55,13 @@ export async function openPostgres(options: PostgresOptions): Promise<Db> {
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     pipeline: true,
     types: rowTypes,
+    stream: () => sockets.made(),
   }
   const pool = new Pool({ ...config, max: CONNECTIONS, allowExitOnIdle: true })
   // A connection that dies while idle is replaced; without a listener it would end the process.
   pool.on('error', () => {})
   const watch = new PostgresWatch(() => new Client(config))
-  const db = new PostgresDb(pool, watch, where)
+  const db = new PostgresDb(pool, watch, sockets, where)
   try {
     await db.read((reader) => reader.get('select 1 as one'))
   } catch (error) {
@@ -70,17 +75,22 @@ class PostgresDb implements Db {
   readonly dialect = 'postgres'
   readonly #pool: Pool
   readonly #watch: PostgresWatch
+  readonly #sockets: PostgresSockets
   readonly #where: string
   readonly #turns = new Turns(CONNECTIONS)
   readonly #durable = new WeakSet<PoolClient>()
   /** Why a connection ended. */
   readonly #dead = new WeakMap<PoolClient, unknown>()
   readonly #id = newId<string>()
+  /** Gives up whatever still waits. */
+  #late: NodeJS.Timeout | undefined
   #isClosed = false
+  #isGivenUp = false
 
-  constructor(pool: Pool, watch: PostgresWatch, where: string) {
+  constructor(pool: Pool, watch: PostgresWatch, sockets: PostgresSockets, where: string) {
     this.#pool = pool
     this.#watch = watch
+    this.#sockets = sockets
     this.#where = where
   }
 
@@ -139,11 +149,22 @@ class PostgresDb implements Db {
     return Symbol('unknown')
   }
 
+  endWithin(ms: number): void {
+    this.#late ??= setTimeout(() => {
+      this.#isGivenUp = true
+      void this.#watch.close()
+      this.#sockets.destroy()
+    }, ms)
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.endWithin(GOODBYE_MS)
     await this.#watch.close()
     await this.#pool.end()
+    // What is left of them must not keep the process, nor must this.
+    this.#late?.unref()
   }
 
   async #writeOn<T>(
@@ -223,7 +244,8 @@ class PostgresDb implements Db {
   }
 
   #requireOpen(): void {
-    if (this.#isClosed) throw new Fault('STORE_UNAVAILABLE', 'The store is closed.')
+    if (this.#isClosed || this.#isGivenUp)
+      throw new Fault('STORE_UNAVAILABLE', 'The store is closed.')
   }
 }
 

@@ -198,6 +198,10 @@ class SqliteDb implements Db {
     return typeof version === 'number' ? `${this.#commits} ${version}` : Symbol('unknown')
   }
 
+  endWithin(): void {
+    // Nothing is waited for that is not in this process.
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     const deadline = monotonicMs() + DEADLINE_MS

@@ -1,10 +1,11 @@
 // How a real `sallyport up` ends when it is asked to, whoever is served at that moment.
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { monotonicMs, sleep } from '../../src/core/time.ts'
+import { freshDatabase, postgresMissing } from '../support/postgres.ts'
 import { type Serving, startServing, temporaryHome } from '../support/serving.ts'
 import { openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER } from '../support/wrapped.ts'
@@ -173,4 +174,63 @@ test('who comes while it ends is refused, on a connection that is open too, and 
   assert.equal(pids.length, 1)
   assert.deepEqual(pids.filter(isRunning), [])
   assert.equal(startedOf(plain).length, before)
+})
+
+/** Before a database: it passes on all that comes, until it does not, or nobody reaches it any more. */
+async function proxyTo(url: string) {
+  const { hostname, port } = new URL(url)
+  const sockets = new Set<Socket>()
+  let isStalled = false
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname)
+    const passOn = (from: Socket, to: Socket): void => {
+      sockets.add(from)
+      from.on('error', () => {})
+      from.on('data', (bytes) => isStalled || to.write(bytes))
+      from.on('end', () => isStalled || to.end())
+    }
+    passOn(client, upstream)
+    passOn(upstream, client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const own = String((server.address() as AddressInfo).port)
+  return {
+    url: url.replace(`:${port}/`, `:${own}/`),
+    stall() {
+      isStalled = true
+    },
+    close() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+const LOSSES = [
+  { what: 'does not answer any more', lose: 'stall', withinMs: 8_000 },
+  { what: 'is gone', lose: 'close', withinMs: 3_000 },
+] as const
+
+describe('with its database on another machine', { skip: postgresMissing() }, () => {
+  for (const { what, lose, withinMs } of LOSSES)
+    test(`it ends well when that ${what}`, async () => {
+      const { home: own, remove: removeOwn } = await temporaryHome()
+      const proxy = await proxyTo(await freshDatabase())
+      const up = await startServing(own, { SALLYPORT_DATABASE_URL: proxy.url })
+      const headers = { Authorization: `Bearer ${up.token ?? ''}` }
+      const asks = () => fetch(new URL('/s/none/mcp', up.url), { method: 'POST', headers })
+      assert.equal((await asks()).status, 404)
+      proxy[lose]()
+      const waiting = asks().then(
+        ({ status }) => status,
+        () => null,
+      )
+      await sleep(100)
+      const from = monotonicMs()
+      assert.equal(await up.stop(), 0, up.log())
+      assert.ok(monotonicMs() - from < withinMs)
+      assert.notEqual(await waiting, 404)
+      proxy.close()
+      await removeOwn()
+    })
 })
