@@ -11,7 +11,7 @@ export interface GatewayNodesParts {
   readonly state: GatewayState
   /** Where the other processes reach this one; null: nowhere. */
   readonly address: string | null
-  readonly out: () => Promise<Pick<Outgoing, 'open'>>
+  readonly out: () => Promise<Pick<Outgoing, 'open' | 'request'>>
   readonly log: Log
 }
 
@@ -32,8 +32,11 @@ export const LETTER = 'sallyport-sent-on'
 const KNOWN_MS = 86_400_000
 /** How much the clocks of two machines may differ. */
 const SKEW_MS = 30_000
-/** As long as a call may be silent. */
-const ANSWER_MS = 600_000
+/** Who says nothing for that long to so little does not go on with a call. */
+const ALIVE_MS = 2_000
+const MAX_HEALTH_BYTES = 4_096
+/** The other process says itself that a call took too long. */
+const LATER_MS = 5_000
 /** Fields of a client that the other process has to see. */
 const PASSED = /^(?:accept|content-type|mcp-.*|traceparent|tracestate)$/
 
@@ -69,8 +72,9 @@ export class GatewayNodes {
   }
 
   /** @returns false when nobody answers there; then nothing was answered here */
-  async sendOn({ node, path, request, response, frame, admitted }: Elsewhere): Promise<boolean> {
-    const { state, out, log } = this.#parts
+  async sendOn(elsewhere: Elsewhere): Promise<boolean> {
+    const { node, path, request, response, frame, callMs, admitted } = elsewhere
+    const { state, log } = this.#parts
     // What lies in a sealed file of this process is read by no other.
     if (mentionsHeld(frame.toString('latin1'))) return false
     const address = await state.addressOf(node)
@@ -88,14 +92,16 @@ export class GatewayNodes {
     response.once('close', () => gone.abort())
     let answer: Awaited<ReturnType<Outgoing['open']>>
     try {
-      answer = await (await out()).open({
+      const out = await this.#parts.out()
+      await requireAlive(out, address)
+      answer = await out.open({
         url: new URL(path, address),
         method: 'POST',
         headers: { ...fieldsOf(request), [LETTER]: this.#sealed(letter) },
         body: frame.toString('utf8'),
         audience: 'configured',
-        deadlineMs: ANSWER_MS,
-        idleMs: ANSWER_MS,
+        deadlineMs: callMs + LATER_MS,
+        idleMs: callMs + LATER_MS,
         maxResponseBytes: null,
         signal: gone.signal,
       })
@@ -156,6 +162,17 @@ export class GatewayNodes {
     const letter = isOurs ? (JSON.parse(bytes.toString('utf8')) as Letter) : null
     return letter?.v === 1 ? letter : null
   }
+}
+
+/** @throws {Fault} when nobody answers there, or only that he is ending */
+async function requireAlive(out: Pick<Outgoing, 'request'>, address: string): Promise<void> {
+  const { status } = await out.request({
+    url: new URL('/health', address),
+    audience: 'configured',
+    deadlineMs: ALIVE_MS,
+    maxResponseBytes: MAX_HEALTH_BYTES,
+  })
+  if (status !== 200) throw new Fault('NET_FAILED', `It answers with ${status}.`)
 }
 
 function stranger(): Fault {

@@ -24,6 +24,7 @@ import {
   checkSentOn,
   type DoorRequest,
   type DoorResponse,
+  type Elsewhere,
   frameOf,
   type KnockOf,
   letIn,
@@ -160,12 +161,12 @@ export class AllDoor {
       refuse(response, 406, 'BAD_INPUT', NO_FORM)
       return
     }
-    const node = standsAlone ? this.#holderOf(message, admitted) : null
-    if (node !== null) {
+    const holder = standsAlone ? this.#holderOf(message, admitted) : null
+    if (holder !== null) {
       const { sendOn, path } = this.#options
       // There it is found out anew what he may reach.
       const elsewhere = { ...admitted, reaches: [], passedOver: [] }
-      if (await sendOn({ node, path, request, response, frame, admitted: elsewhere })) return
+      if (await sendOn({ ...holder, path, request, response, frame, admitted: elsewhere })) return
     }
     const isHello = client !== null && message.method === 'initialize'
     const id = isHello ? this.#opens.begin(admitted, introducedBy(message)) : client
@@ -185,14 +186,18 @@ export class AllDoor {
   }
 
   /** The other process that alone can go on with a request, or null. */
-  #holderOf(request: Request, { caller, reaches, sentOn }: AdmittedToAll): string | null {
+  #holderOf(
+    request: Request,
+    { caller, reaches, sentOn }: AdmittedToAll,
+  ): Pick<Elsewhere, 'node' | 'callMs'> | null {
     if (sentOn !== undefined || !MAY_PAUSE.has(request.method)) return null
     const { value } = request.params ?? {}
     if (!isObject(value) || value['requestState'] === undefined) return null
     for (const { server, grant } of reaches) {
       const of = { server: server.name, who: whoOf(caller, grant ?? undefined), revision: null }
       const node = this.#options.rounds.holderElsewhere(request, of)
-      if (node !== null) return node
+      if (node !== null)
+        return { node, callMs: this.#options.servers.of(server.name).health.callMs }
     }
     return null
   }

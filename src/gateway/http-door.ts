@@ -414,7 +414,8 @@ export class HttpDoor {
     const { message, response, frame } = posted
     if (node !== null && admitted.sentOn === undefined) {
       const path = `/s/${server.name}/mcp`
-      const elsewhere = { node, path, request, response, frame, admitted }
+      const { callMs } = standing.path.health
+      const elsewhere = { node, path, request, response, frame, admitted, callMs }
       if ((await this.#options.sendOn?.(elsewhere)) === true) return
     }
     const shared = await this.#shared.of(server, admitted, capabilitiesOf(message))

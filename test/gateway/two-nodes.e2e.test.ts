@@ -132,6 +132,23 @@ test('what no node wrote lets nobody in', async () => {
   }
 })
 
+const UNREACHED =
+  /^This call is held open by the process [\w-]{12} of Sallyport, which cannot be reached from here: make it again without requestState\.$/
+
+test('when the node that holds a call hangs, the other one says so in seconds, and the call goes on once it does not', async () => {
+  const asked = await call(one, 'old', ELICIT)
+  const from = monotonicMs()
+  process.kill(one.pid, 'SIGSTOP')
+  try {
+    const hung = await call(other, 'old', ELICIT, answering(asked))
+    assert.match(hung.error?.message ?? '', UNREACHED)
+    assert.ok(monotonicMs() - from < 4_000)
+  } finally {
+    process.kill(one.pid, 'SIGCONT')
+  }
+  assert.match(said(await call(other, 'old', ELICIT, answering(asked))), /Name: me/)
+})
+
 test('when the node that held a call is gone, the other one says so and names it', async () => {
   const third = await startServing(home)
   const asked = await call(third, 'old', ELICIT)
@@ -139,10 +156,7 @@ test('when the node that held a call is gone, the other one says so and names it
   await third.kill()
   const lost = await call(other, 'old', ELICIT, answering(asked))
   assert.equal(lost.error?.code, -32602)
-  assert.match(
-    lost.error?.message ?? '',
-    /^This call is held open by the process [\w-]{12} of Sallyport, which cannot be reached from here: make it again without requestState\.$/,
-  )
+  assert.match(lost.error?.message ?? '', UNREACHED)
   const anew = await call(other, 'old', ELICIT)
   assert.equal(anew.result?.resultType, 'input_required')
 })
