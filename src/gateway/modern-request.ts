@@ -19,6 +19,9 @@ export interface ModernRequestOptions extends Posted, Omit<RelayOptions, 'toClie
 
 const NO_HEADERS: Readonly<Record<string, string>> = {}
 
+const NO_LONGER =
+  'The server ended before it answered (who asked may not use it any more, or it was removed).'
+
 /** One request of the revisions without sessions: its connection is its stream, and closing it cancels. */
 export class ModernRequest {
   readonly held: Held
@@ -120,10 +123,13 @@ export class ModernRequest {
     this.#end()
   }
 
-  /** Its caller no longer counts. */
+  /** Its caller no longer counts, or its server was removed. A bare end would have a client call again. */
   drop(): void {
+    const { message } = this.#options
     this.#cancel()
-    this.#pending.drop()
+    if (message.kind === 'request' && message.method !== 'subscriptions/listen')
+      this.#pending.answer(errorAnswer(message.idText, RPC_ERRORS.internal, NO_LONGER))
+    else this.#pending.drop()
     this.#end()
   }
 

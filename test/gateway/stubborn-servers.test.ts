@@ -50,12 +50,13 @@ async function waiting({ path, headers }: Place, name: string, _meta?: object) {
   const params = { name, arguments: {}, ...(_meta !== undefined && { _meta }) }
   const asked = door.post({ jsonrpc: '2.0', id: 7, method: 'tools/call', params }, headers, path)
   /** When its client hears of it all the same, in monotonic milliseconds. */
-  const answered = asked.then((response) => response.text()).then(monotonicMs, monotonicMs)
+  const said = asked.then((response) => response.text())
+  const answered = said.then(monotonicMs, monotonicMs)
   for (let waited = 0; calls() === before; waited += 20) {
     assert.ok(waited < 10_000, 'the server was not called')
     await sleep(20)
   }
-  return { answered }
+  return { answered, said }
 }
 
 const calls = (): number => readFileSync(log, 'utf8').split('"silent"').length
@@ -82,22 +83,29 @@ test('what a person takes back or changes holds at once, however long other serv
   await grants.revoke(PERSON, changed.id)
 })
 
-test('who waits at the endpoint of all servers is answered once the grant is revoked', async () => {
+test('who waits is answered once the grant is revoked, at either endpoint, with or without a session', async () => {
   const { id, bearing } = await granted('revoked')
-  const all = '/mcp/all'
-  const headers = {
+  const [all, own] = ['/mcp/all', '/s/revoked/mcp']
+  const headersOf = (name: string) => ({
     ...bearing,
     'MCP-Protocol-Version': '2026-07-28',
     'Mcp-Method': 'tools/call',
-    'Mcp-Name': 'revoked.silent',
-  }
+    'Mcp-Name': name,
+  })
   const open = [
-    await waiting({ path: all, headers }, 'revoked.silent', MODERN),
+    await waiting({ path: all, headers: headersOf('revoked.silent') }, 'revoked.silent', MODERN),
+    await waiting({ path: own, headers: headersOf('silent') }, 'silent', MODERN),
     await waiting(await sessionAt(all, bearing), 'revoked.silent'),
+    await waiting(await sessionAt(own, bearing), 'silent'),
   ]
   await grants.revoke(PERSON, id)
   const from = monotonicMs()
-  for (const { answered } of open) assert.ok((await answered) - from < 1_000)
+  for (const { answered, said } of open) {
+    assert.ok((await answered) - from < 1_000)
+    const { error } = JSON.parse(await said) as { error: { code: number; message: string } }
+    assert.equal(error.code, -32603)
+    assert.match(error.message, /^The server ended before it answered \(/)
+  }
 })
 
 test('when the door closes, it waits for all of them', async () => {
