@@ -39,6 +39,7 @@ export class DoorConnections {
   readonly #server: Server
   readonly #nodes: (this: Server, socket: Socket) => void
   readonly #open = new Crowd<DoorConnection>()
+  readonly #bySocket = new WeakMap<Socket, DoorConnection>()
   #awaited = 0
   readonly #timer: NodeJS.Timeout
 
@@ -53,9 +54,16 @@ export class DoorConnections {
     const [nodes] = server.listeners(event)
     this.#nodes = nodes as (this: Server, socket: Socket) => void
     server.removeListener(event, this.#nodes)
-    server.prependListener(event, (socket: Socket) => void new DoorConnection(socket, this))
+    server.prependListener(event, (socket: Socket) => {
+      this.#bySocket.set(socket, new DoorConnection(socket, this))
+    })
     this.#timer = setInterval(() => this.#check(), CHECK_MS).unref()
     server.once('close', () => clearInterval(this.#timer))
+  }
+
+  /** @returns false also for a connection that node reads */
+  isUnderWay(socket: Socket): boolean {
+    return this.#bySocket.get(socket)?.isUnderWay === true
   }
 
   /** Ends those on which nothing is under way. */
@@ -145,6 +153,11 @@ class DoorConnection {
 
   get isIdle(): boolean {
     return this.#underWay === null
+  }
+
+  /** A request whose head came, and perhaps no more of it. */
+  get isUnderWay(): boolean {
+    return this.#underWay !== null || this.#wanted > 0
   }
 
   destroy(): void {

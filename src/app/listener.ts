@@ -4,11 +4,11 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { refuseBroken, refuseExpectation } from '../api/index.ts'
-import { addressBlock } from '../core/address-block.ts'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
-import { addressIn, rangeProblem } from '../policy/index.ts'
+import { rangeProblem } from '../policy/index.ts'
 import { isLoopback } from './arrival.ts'
+import { type ConnectionCaps, ConnectionLimits } from './connection-limits.ts'
 
 /** Where `sallyport up` listens. */
 export interface Binding {
@@ -24,18 +24,16 @@ export interface Binding {
 export interface Listening {
   readonly server: Server
   readonly port: number
+  readonly limits: ConnectionLimits
   /** Stops looking at the files. */
   close(): void
 }
 
-export interface Limits {
+export interface Limits extends ConnectionCaps {
   /** For the handshake, for the header fields, and between two requests. */
   readonly headersMs: number
   /** For a whole request. */
   readonly requestMs: number
-  readonly maxConnections: number
-  /** Of one address that is no proxy: whoever holds on to all it gets leaves as many for others. */
-  readonly maxOfAddress: number
 }
 
 /** Long enough for a slow client to send a body of a few megabytes, short enough that idle ones do not pile up. */
@@ -98,47 +96,24 @@ export async function openListener(
           { ...options, ...pemOf(tls), minVersion: 'TLSv1.2', handshakeTimeout: headersMs },
           listener,
         )
-  refuseUnreadable(server)
-  server.maxConnections = limits.maxConnections
-  limitAddresses(server, limits.maxOfAddress, binding.behindProxy)
+  const answers = new WeakMap<object, ServerResponse>()
+  server.on('request', (incoming, outgoing) => void answers.set(incoming.socket, outgoing))
+  refuseUnreadable(server, answers)
+  const connections = new ConnectionLimits(server, limits, binding.behindProxy, log)
+  connections.asks((socket) => answers.get(socket)?.writableFinished === false)
   const port = await listen(server, binding)
   const stopLooking = tls === null ? () => {} : reload(server as TlsServer, tls, log)
-  return { server, port, close: stopLooking }
+  return { server, port, limits: connections, close: stopLooking }
 }
 
 /** Node would answer with a bare status, which caches may keep and clients of the API cannot read. */
-function refuseUnreadable(server: Server): void {
-  const answers = new WeakMap<object, ServerResponse>()
-  server.on('request', (incoming, outgoing) => void answers.set(incoming.socket, outgoing))
+function refuseUnreadable(server: Server, answers: WeakMap<object, ServerResponse>): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
     refuseBroken(error, socket, answers.get(socket)),
   )
   // Before its handshake a connection takes no answer, and would be held for ever for one.
   server.on('tlsClientError', (_error: Error, socket: Socket) => void socket.destroy())
   server.on('checkExpectation', (_incoming, outgoing) => refuseExpectation(outgoing))
-}
-
-/** Counts what is open from each address, before it has said anything. */
-function limitAddresses(server: Server, max: number, proxies: readonly string[]): void {
-  const open = new Map<string, number>()
-  server.on('connection', (socket: Socket) => {
-    const { remoteAddress } = socket
-    // It is gone already.
-    if (remoteAddress === undefined) return
-    const address = addressBlock(remoteAddress)
-    if (proxies.some((range) => addressIn(range, remoteAddress))) return
-    const count = (open.get(address) ?? 0) + 1
-    if (count > max) {
-      socket.destroy()
-      return
-    }
-    open.set(address, count)
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1
-      if (left === 0) open.delete(address)
-      else open.set(address, left)
-    })
-  })
 }
 
 /** @throws {Fault} `BAD_INPUT` when a file cannot be read or key and certificate do not belong together */

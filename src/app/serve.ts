@@ -130,6 +130,7 @@ export async function serveHttp(options: ServeOptions): Promise<Serving> {
     server.closeIdleConnections()
     doors.closeIdle()
   }
+  listening.limits.asks((socket) => doors.isUnderWay(socket))
   const scheme = binding.tls === null ? 'http' : 'https'
   const baseUrl = `${scheme}://${shownHost(binding.host)}:${listening.port}`
   const desk = options.deskAt(baseUrl)

@@ -35,7 +35,7 @@ describe('connections to the doors', () => {
     doors?.closeAll()
   })
 
-  async function serve(answer: Answering = echo): Promise<number> {
+  async function serve(answer: Answering = echo, limits = LIMITS): Promise<number> {
     listening = await openListener(
       { port: 0, host: '127.0.0.1', tls: null, behindProxy: [] },
       (incoming, outgoing) => {
@@ -47,12 +47,14 @@ describe('connections to the doors', () => {
         incoming.on('end', () => outgoing.end(`node ${incoming.method} ${incoming.url} ${text};`))
       },
       silentLog,
-      LIMITS,
+      limits,
     )
-    doors = new DoorConnections(listening.server, 'connection', {
-      keptMs: LIMITS.headersMs,
+    const made = new DoorConnections(listening.server, 'connection', {
+      keptMs: limits.headersMs,
       answer,
     })
+    listening.limits.asks((socket) => made.isUnderWay(socket))
+    doors = made
     return listening.port
   }
 
@@ -251,6 +253,28 @@ describe('connections to the doors', () => {
     answer = null
     socket.write(asking('y'))
     while (answer === null) await sleep(2)
+  })
+
+  test('give way to new ones between two requests, and not in the middle of one', async () => {
+    const limits = { headersMs: 5_000, requestMs: 5_000, maxConnections: 9, maxOfAddress: 3 }
+    const port = await serve((request, response) => {
+      if (request.body.length > 1) response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+      else response.writeHead(204).end()
+    }, limits)
+    const [streaming, half, done] = [open(port), open(port), open(port)]
+    await sleep(20)
+    streaming.socket.write(asking('xx'))
+    half.socket.write(asking('x'.repeat(99)).slice(0, -1))
+    done.socket.write(asking('x'))
+    await done.until('HTTP/1.1 204')
+    const fourth = open(port)
+    fourth.socket.write(asking('xx'))
+    await sleep(50)
+    const isEnded = ({ socket }: typeof done): boolean => socket.readableEnded || socket.destroyed
+    assert.deepEqual([streaming, half, done, fourth].map(isEnded), [false, false, true, false])
+    const fifth = open(port)
+    await sleep(50)
+    assert.deepEqual([streaming, half, fourth, fifth].map(isEnded), [false, false, false, true])
   })
 
   test('write no field that would be two', async () => {
