@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import process from 'node:process'
 import type { WrapRequest } from '../cli/index.ts'
 import type { Settings } from '../core/config.ts'
-import { Fault } from '../core/faults.ts'
+import { asFault, Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
 import {
@@ -25,7 +25,8 @@ import {
 } from './open-gateway.ts'
 import { openRecorder } from './open-recording.ts'
 import type { Stack } from './open-stack.ts'
-import { wrappedServer } from './wrapped-server.ts'
+import { PolicyWait } from './policy-wait.ts'
+import { type WrappedServer, wrappedServer } from './wrapped-server.ts'
 
 export interface WrapParts {
   readonly settings: Settings
@@ -48,7 +49,16 @@ export async function serveWrapped(
     throw new Fault('UNSUPPORTED', 'A server is wrapped with the vault of this machine only.', {
       details: { remedy: 'unset SALLYPORT_LOCAL_ONLY and the variables of a remote vault' },
     })
-  const wrapped = await wrappedServer(request, parts)
+  const wait = new PolicyWait(process.stdin, signal)
+  let wrapped: WrappedServer
+  try {
+    wrapped = await wrappedServer(request, { ...parts, wait })
+  } catch (error) {
+    if (wait.exit === null) throw error
+    wait.input.destroy()
+    await request.say(asFault(error).message)
+    return wait.exit
+  }
   const { name, target, policiesNow, onPoliciesChanged, isShadow, notice } = wrapped
   const limits = { ...settings.serverLimits, ...target.limits }
   let recorder: CallRecorder | null = null
@@ -84,7 +94,7 @@ export async function serveWrapped(
       policiesNow,
       onPoliciesChanged,
       log,
-      input: process.stdin,
+      input: wait.input,
       output: process.stdout,
       maxMessageBytes: settings.maxMessageBytes,
       signal,

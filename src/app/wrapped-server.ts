@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts'
 import {
   checkedName,
   checkedTarget,
+  type PipeWait,
   type PoliciesNow,
   PolicyFile,
   policiesOfRemoved,
@@ -29,18 +30,21 @@ export interface WrappedServer {
   close(): void
 }
 
-/** @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, `NOT_FOUND` for an unknown server */
+/**
+ * @throws {Fault} `BAD_INPUT` for a policy that is missing or invalid, `NOT_FOUND` for an unknown server
+ * @throws the reason of the signal
+ */
 export async function wrappedServer(
   request: WrapRequest,
-  parts: { readonly stack: () => Promise<Stack>; readonly log: Log },
+  parts: { readonly stack: () => Promise<Stack>; readonly log: Log; readonly wait: PipeWait },
 ): Promise<WrappedServer> {
   return request.server === null
-    ? unnamed(request, parts.log)
+    ? unnamed(request, parts.log, parts.wait)
     : named(request.server, request, parts)
 }
 
 /** A command, judged by a file or by nothing. */
-async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
+async function unnamed(request: WrapRequest, log: Log, wait: PipeWait): Promise<WrappedServer> {
   const target = givenTarget(request)
   if (target === null)
     throw new Fault('BAD_USAGE', 'There is no server to start; write its command after --.', {
@@ -61,7 +65,7 @@ async function unnamed(request: WrapRequest, log: Log): Promise<WrappedServer> {
       notice: withoutPolicy(name, request.requiresPolicy, target),
       close() {},
     }
-  const file = await PolicyFile.open(request.policy, log)
+  const file = await PolicyFile.open(request.policy, log, wait)
   return {
     name,
     target,

@@ -116,7 +116,7 @@ let ending: AbortController | undefined
 /** Ctrl-C reaches the whole group, and launchers pass it on as well: so soon it is still the same one. */
 const SAME_SIGNAL_MS = 500
 
-/** Aborts on the first of SIGINT, SIGTERM and SIGHUP; a second one ends the process as usual. */
+/** Aborts on the first of SIGINT, SIGTERM and SIGHUP, with its name as the cause; a second one ends the process as usual. */
 function endSignal(): AbortSignal {
   if (ending !== undefined) return ending.signal
   const controller = new AbortController()
@@ -126,7 +126,7 @@ function endSignal(): AbortSignal {
     process.on(name, () => {
       if (firstAt === undefined) {
         firstAt = monotonicMs()
-        controller.abort(new Fault('INPUT_CANCELLED', 'Stopped.'))
+        controller.abort(new Fault('INPUT_CANCELLED', 'Stopped.', { cause: name }))
       } else if (monotonicMs() - firstAt > SAME_SIGNAL_MS) {
         process.removeAllListeners(name)
         process.kill(process.pid, name)

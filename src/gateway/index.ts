@@ -36,6 +36,7 @@ export { type CallInspection, type KnownValues, MessageInspection } from './mess
 export { isMistakable } from './methods.ts'
 export { GatewayMetrics, type Gauge, MeteredPath } from './metrics.ts'
 export { OpenOfOwners } from './open-of-owners.ts'
+export type { PipeWait } from './policy-bytes.ts'
 export { PolicyFile } from './policy-file.ts'
 export { CallRecorder } from './recording/recorder.ts'
 export { createRegistry, type Registry } from './registry.ts'

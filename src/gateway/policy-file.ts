@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { open, readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { Fault } from '../core/faults.ts'
 import type { Log } from '../core/log.ts'
 import { unreadFile } from '../core/unread-file.ts'
 import { type PolicyProblem, warnedPolicyOf } from '../policy/tool-policy/index.ts'
 import type { AppliedPolicy } from './applied-policies.ts'
+import { type PipeWait, regularFile, wholeFile } from './policy-bytes.ts'
 import { warnOf } from './policy-warnings.ts'
 
 /** The file is looked at so often: by its path, so that it does not matter how it is replaced. */
@@ -41,10 +41,12 @@ export class PolicyFile {
    * Whatever is there is read to its end, a pipe as well; from then on regular files only.
    *
    * @throws {Fault} `BAD_INPUT` when the file is not there or is no valid policy
+   * @throws the reason of the signal
    */
-  static async open(file: string, log: Log): Promise<PolicyFile> {
+  static async open(file: string, log: Log, wait: PipeWait): Promise<PolicyFile> {
     const state = await stateOf(file)
-    const { applied, warnings } = await read(file, (path) => readFile(path))
+    const { applied, warnings } = await read(file, (path) => wholeFile(path, wait))
+    wait.signal.throwIfAborted()
     warnOf(log, { file }, warnings)
     return new PolicyFile(file, state, applied, log)
   }
@@ -121,21 +123,6 @@ async function stateOf(file: string): Promise<string | null> {
   }
 }
 
-/**
- * What stands in a file that has an end: a pipe that took its place may have no writer, and would be waited for without
- * one. It is looked at when it is open, so that nothing takes its place in between.
- *
- * @returns null for whatever is no regular file
- */
-async function regularFile(file: string): Promise<Buffer | null> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  try {
-    return (await handle.stat()).isFile() ? await handle.readFile() : null
-  } finally {
-    await handle.close()
-  }
-}
-
 async function read(
   file: string,
   bytesOf: (file: string) => Promise<Buffer | null>,
@@ -144,6 +131,7 @@ async function read(
   try {
     bytes = await bytesOf(file)
   } catch (cause) {
+    if (cause instanceof Fault) throw cause
     throw new Fault('BAD_INPUT', unreadFile(file, cause), {
       cause,
       details: { field: '--policy' },

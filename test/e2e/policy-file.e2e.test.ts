@@ -1,13 +1,14 @@
 // What takes the place of the file of a policy while `sallyport wrap` judges by it.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { sleep } from '../../src/core/time.ts'
 import { programMissing } from '../support/require.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
-import { LINE_SERVER, saidBy, startWrapped } from '../support/wrapped.ts'
+import { LINE_SERVER, saidBy, startWrapped, type Wrapped } from '../support/wrapped.ts'
 
 const { home, remove } = await temporaryHome()
 after(remove)
@@ -55,6 +56,81 @@ test('what is no file in the place of a policy leaves the last one in force, and
   const before = told()
   for (let waited = 0; waited < 5_000 && told() === before; waited += 50) await sleep(50)
   assert.equal(await Promise.race([wrapped.end(), sleep(5_000).then(() => 'still there')]), 0)
+})
+
+const STOPPED = 'before the policy was there to its end'
+const ways: readonly [
+  what: string,
+  leave: (wrapped: Wrapped) => void,
+  exit: number,
+  why: RegExp,
+][] = [
+  ['the client leaves', ({ child }) => child.stdin?.end(), 0, /The client left/],
+  [
+    'the client leaves after its first word',
+    ({ send, child }) => {
+      send('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+      child.stdin?.end()
+    },
+    0,
+    /The client left/,
+  ],
+  ['SIGTERM', ({ child }) => child.kill('SIGTERM'), 143, /told to end/],
+  ['SIGINT', ({ child }) => child.kill('SIGINT'), 130, /told to end/],
+]
+
+/** Resolves a moment after it was opened for reading. */
+async function isRead(file: string, { child }: Wrapped): Promise<void> {
+  const open = `/proc/${child.pid}/fd`
+  const isOpen = (): boolean =>
+    !existsSync(open) || readdirSync(open).some((fd) => linkOf(`${open}/${fd}`) === file)
+  for (let waited = 0; waited < 10_000 && !isOpen(); waited += 20) await sleep(20)
+  await sleep(existsSync(open) ? 200 : 1_500)
+}
+
+/** Null for what was closed meanwhile. */
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
+
+for (const [what, leave, exit, why] of ways)
+  for (const isBegun of [false, true])
+    test(`a policy that nobody ${isBegun ? 'ends' : 'writes'} is waited for until ${what}`, {
+      skip: programMissing('mkfifo', 'apt-get install coreutils'),
+    }, async () => {
+      const file = join(home, 'silent.json')
+      await rm(file, { force: true })
+      execFileSync('mkfifo', [file])
+      const wrapped = startWrapped(home, { flags: ['--policy', file] })
+      // Opened once somebody reads.
+      const writer = isBegun ? await open(file, 'w') : null
+      await writer?.write('{"version":')
+      await isRead(file, wrapped)
+      assert.equal(wrapped.child.exitCode, null)
+      leave(wrapped)
+      const ended = await Promise.race([wrapped.exited, sleep(5_000).then(() => 'still there')])
+      await writer?.close()
+      if (ended === 'still there') wrapped.child.kill('SIGKILL')
+      assert.equal(ended, exit)
+      assert.match(wrapped.stderr(), why)
+      assert.ok(wrapped.stderr().includes(STOPPED))
+    })
+
+test('a policy of a process that had nothing to write is none', {
+  skip: programMissing('bash', 'apt-get install bash'),
+}, () => {
+  const wrap = `"$0" "$1" wrap --policy <(true) -- "$0" -v`
+  const { status, stderr } = spawnSync('bash', ['-c', wrap, process.execPath, LAUNCHER], {
+    cwd: home,
+    env: homeEnvironment(home),
+    encoding: 'utf8',
+    timeout: 15_000,
+  })
+  assert.equal(status, 2, stderr)
 })
 
 test('a policy that is written in pieces holds as a whole, though its beginning is a policy too', async () => {
