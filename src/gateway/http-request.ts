@@ -51,7 +51,8 @@ const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'
 
 /**
  * Why a request may not be answered at all: pages that a person visits may have names that lead here, and they must
- * reach nothing.
+ * reach nothing. Of what may come, the name alone counts: pages of other servers of this machine are clients like any
+ * other, and show a bearer.
  *
  * @param hostnames beside those of loopback
  */
@@ -68,17 +69,23 @@ export function hostProblem(
   return null
 }
 
+/** A scheme, a host and perhaps a port: nobody's name before them, and nothing behind. */
+const PLAIN_HOST =
+  /^[a-z][a-z0-9+.-]*:\/\/(?:([a-z0-9][a-z0-9._-]*)|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i
 const MAX_HOST_CHARACTERS = 300
 /** Texts that are remembered. */
 const MAX_KNOWN = 64
 /** Clients say the same with every request. */
 const knownHostnames = new Map<string, string | null>()
 
-/** @returns null for what is no URL */
+/** @returns null for what names no host, or none as it is written: `2130706433` is 127.0.0.1 to some and a name to others */
 function hostnameIn(url: string): string | null {
   const known = knownHostnames.get(url)
   if (known !== undefined) return known
-  const hostname = URL.parse(url)?.hostname ?? null
+  const plain = PLAIN_HOST.exec(url)
+  const parsed = plain === null ? null : (URL.parse(url)?.hostname ?? null)
+  const written = plain?.[1]?.toLowerCase()
+  const hostname = written === undefined || written === parsed ? parsed : null
   if (url.length <= MAX_HOST_CHARACTERS) {
     if (knownHostnames.size >= MAX_KNOWN) knownHostnames.clear()
     knownHostnames.set(url, hostname)
