@@ -15,19 +15,19 @@ export const AGENT_ARGUMENT = { name: 'agent', summary: 'its name or id' } as co
 export const AGENT_OPTIONS = {
   description: { summary: 'what it is for', value: 'TEXT' },
   scope: {
-    summary: 'narrow its tokens to paths like this; may be repeated',
+    summary: 'narrow its tokens to paths like this',
     value: 'GLOB',
     repeats: true,
   },
   vault: {
-    summary: 'bind it to this vault, by name or id; may be repeated',
+    summary: 'bind it to this vault, by name or id',
     value: 'NAME',
     repeats: true,
   },
   tokenSeconds: { summary: 'life of a token, 60 to 86400', value: 'N' },
   environment: { summary: 'environment that conditions of policies see', value: 'NAME' },
   label: {
-    summary: 'label that rules on tools know it by; may be repeated',
+    summary: 'label that rules on tools know it by',
     value: 'NAME',
     repeats: true,
   },

@@ -10,7 +10,7 @@ const PERSON: Caller = { principal: LOCAL_PERSON, channel: 'cli' }
 
 /**
  * Proves that the person is there and answers the caller that acts as the person. Call it before anything but a look at
- * the words of the command: an agent with a shell reaches the rest only through this.
+ * the words of the command and at what an agent with a shell may list as well: it reaches the rest only through this.
  *
  * @throws {Fault} `PRESENCE_UNAVAILABLE`, `PRESENCE_REFUSED`, `PRESENCE_THROTTLED`, `INPUT_CANCELLED`,
  *   `INPUT_TIMED_OUT`

@@ -29,8 +29,7 @@ test('a grant is made and rotated behind the gate, listed without its bearer, an
       await policies.set(PERSON, name, Buffer.from('{"version":"1","default":"deny"}'))
   })
   const create = ['grant', 'create', 'deploy', ...CHOSEN, '--label', 'laptop']
-  for (const command of [create, ['grant', 'rotate', 'x'], ['grant', 'revoke', 'x']])
-    assert.equal((await piped(command)).exit, 5, command.join(' '))
+  assert.equal((await piped(create)).exit, 5)
   for (const missing of ['--server', '--label']) {
     const words = ['--server', 'a', '--policy', 'b', '--label', 'c']
     const at = words.indexOf(missing)
@@ -46,6 +45,8 @@ test('a grant is made and rotated behind the gate, listed without its bearer, an
   assert.equal(listed.exit, 0)
   assert.deepEqual(JSON.parse(listed.stdout), { grants: [grant] })
   assert.ok(!listed.stdout.includes(token))
+  for (const verb of ['rotate', 'revoke'])
+    assert.equal((await piped(['grant', verb, grant.id])).exit, 5, verb)
 
   const rotated = (await proven(['grant', 'rotate', grant.id])).trim()
   const other = await provenJson<Made>([...create.slice(0, -1), 'desktop'])

@@ -65,7 +65,9 @@ test('servers and policies are changed behind the gate and read before it', {
     ['policy', 'rm', 'strict'],
     ['server', 'rm', 'files'],
   ]
-  for (const change of changes) assert.equal((await piped(change)).exit, 5, change.join(' '))
+  // What is not there is told before the gate; what could be changed waits behind it.
+  for (const [at, change] of changes.entries())
+    assert.equal((await piped(change)).exit, at < 2 ? 5 : 4, change.join(' '))
   assert.deepEqual(await json(['server', 'ls']), { servers: [] })
 
   const [add = [], set = [], attach = [], detach = [], drop = [], remove = []] = changes
@@ -73,6 +75,8 @@ test('servers and policies are changed behind the gate and read before it', {
   const { revision } = await provenJson<{ revision: string }>(set)
   assert.match(revision, /^[0-9a-f]{16}$/)
   assert.equal(await proven(attach), 'The calls of the server files are judged by: strict.\n')
+  for (const change of changes.slice(3))
+    assert.equal((await piped(change)).exit, 5, change.join(' '))
   const hub = ['server', 'add', 'hub', '--url', 'https://mcp.example.org/mcp']
   await proven([...hub, '--header', 'Authorization=Bearer secret://hub/token'])
 
@@ -117,4 +121,34 @@ test('servers and policies are changed behind the gate and read before it', {
   await proven(remove)
   assert.equal((await piped(['server', 'show', 'files'])).exit, 4)
   assert.deepEqual(await json(['policy', 'ls']), { policies: [] })
+})
+
+const missing: readonly [argv: readonly string[], exit: number, said: RegExp][] = [
+  [['policy', 'attach', 'nope', '--server', 'files'], 4, /no policy 'nope'/],
+  [['policy', 'attach', 'kept', '--server', 'nope'], 4, /no server 'nope'/],
+  [['policy', 'attach', 'kept', '--grant', 'nope'], 4, /no grant 'nope' that counts/],
+  [['policy', 'detach', 'nope', '--server', 'files'], 4, /no policy 'nope'/],
+  [['policy', 'detach', 'kept', '--server', 'nope'], 4, /no server 'nope'/],
+  [['policy', 'rm', 'nope'], 4, /no policy 'nope'/],
+  [['grant', 'create', 'nope', '--server', 'files', '--label', 'l'], 4, /no agent 'nope'/],
+  [['grant', 'create', 'deploy', '--server', 'nope', '--label', 'l'], 2, /server names 'nope'/],
+  [['grant', 'rotate', 'nope'], 4, /no grant 'nope' that counts/],
+  [['grant', 'revoke', 'nope'], 4, /no grant 'nope' that counts/],
+  [['server', 'rm', 'nope'], 4, /no server 'nope'/],
+  [['server', 'login', 'nope'], 4, /no server 'nope'/],
+  [['server', 'logout', 'nope'], 4, /no server 'nope'/],
+]
+test('names of what is not there are told before anybody is asked for the passphrase', async (t) => {
+  await place.beside(async ({ identity, registry }) => {
+    const { servers, policies } = await registry()
+    await servers.add(PERSON, 'files', { kind: 'stdio', command: ['server'], variables: [] })
+    await policies.set(PERSON, 'kept', Buffer.from('{"version":"1","default":"deny"}'))
+    await identity.agents.create(PERSON, { name: 'deploy' })
+  })
+  for (const [argv, exit, said] of missing)
+    await t.test(argv.join(' '), async () => {
+      const ran = await piped(argv)
+      assert.equal(ran.exit, exit, ran.stderr)
+      assert.match(ran.stderr, said)
+    })
 })

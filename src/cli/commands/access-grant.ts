@@ -17,7 +17,7 @@ export const accessGrant = command({
   arguments: [AGENT_ARGUMENT, { name: 'paths', summary: 'glob: * is one segment, ** any depth' }],
   options: {
     permission: {
-      summary: 'what it may do; may be repeated; default list and read',
+      summary: 'what it may do; default list and read',
       value: 'NAME',
       choices: PERMISSION_CHOICES,
       repeats: true,
@@ -25,12 +25,12 @@ export const accessGrant = command({
     deny: { summary: 'deny it, whatever else allows it' },
     expires: { summary: 'until when: 90d, or a date and time with a zone', value: 'TIME' },
     address: {
-      summary: 'only from this address or range; may be repeated',
+      summary: 'only from this address or range',
       value: 'CIDR',
       repeats: true,
     },
     environment: {
-      summary: 'only in this environment; may be repeated',
+      summary: 'only in this environment',
       value: 'NAME',
       repeats: true,
     },

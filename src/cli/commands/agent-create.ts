@@ -27,7 +27,7 @@ export const agentCreate = command({
   options: {
     preset: { summary: 'policies of a purpose', value: 'NAME', choices: AGENT_PRESET_NAMES },
     path: {
-      summary: 'with a preset: where its policies hold; may be repeated',
+      summary: 'with a preset: where its policies hold',
       value: 'GLOB',
       repeats: true,
     },

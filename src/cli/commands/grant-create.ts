@@ -1,5 +1,6 @@
 import { systemClock } from '../../core/time.ts'
 import { AGENT_ARGUMENT, agentNamed } from '../agent-view.ts'
+import { checkNewGrant } from '../checked-first.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { grantJson } from '../grant-view.ts'
@@ -7,7 +8,7 @@ import { momentOption } from '../options.ts'
 import { asPerson } from '../presence.ts'
 import { printOnce } from '../print-secret.ts'
 
-type Deps = Pick<CliDeps, 'presence' | 'identity' | 'registry' | 'caller'>
+type Deps = Pick<CliDeps, 'presence' | 'identity' | 'registry'>
 
 export const grantCreate = command({
   name: 'grant create',
@@ -39,8 +40,7 @@ export const grantCreate = command({
       args.expires === undefined
         ? null
         : momentOption('--expires', args.expires, 'ahead', systemClock())
-    const registry = await deps.registry()
-    await registry.checkGrant(await deps.caller(), { server, policies: args.policy })
+    await checkNewGrant(deps, { agent: args.agent, server, policies: args.policy })
     const caller = await asPerson(deps, io, {
       action: `give the agent ${args.agent} a bearer for ${server}`,
       detail: `${label}: ${args.policy.join(' ') || 'no policy of its own'}`,

@@ -1,3 +1,4 @@
+import { checkGrant } from '../checked-first.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { GRANT_ARGUMENT, grantJson } from '../grant-view.ts'
@@ -13,6 +14,7 @@ export const grantRotate = command({
   arguments: [GRANT_ARGUMENT],
   options: {},
   async run(args, io, deps: Deps) {
+    await checkGrant(deps, args.grant)
     const caller = await asPerson(deps, io, {
       action: `give the grant ${args.grant} a new bearer`,
       detail: null,

@@ -1,10 +1,11 @@
 import { Fault } from '../../core/faults.ts'
 import type { AttachmentTarget } from '../../core/gateway-port.ts'
+import { attachedTo, checkPolicy } from '../checked-first.ts'
 import { command, type Io } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
 
-type Deps = Pick<CliDeps, 'presence' | 'registry'>
+type Deps = Pick<CliDeps, 'presence' | 'registry' | 'identity'>
 
 const ARGUMENTS = [{ name: 'policy', summary: 'its name' }] as const
 const OPTIONS = {
@@ -24,6 +25,8 @@ export const policyAttach = command({
   examples: [['sallyport policy attach read-only --server files', 'from the next second on']],
   async run(args, io, deps: Deps) {
     const to = targetOf(args)
+    await checkPolicy(deps, args.policy)
+    await attachedTo(deps, to)
     const caller = await asPerson(deps, io, {
       action: `have the calls of ${shown(to)} judged by the policy ${args.policy}`,
       detail: null,
@@ -42,6 +45,7 @@ export const policyDetach = command({
   options: OPTIONS,
   async run(args, io, deps: Deps) {
     const from = targetOf(args)
+    if (!(await attachedTo(deps, from)).includes(args.policy)) await checkPolicy(deps, args.policy)
     const caller = await asPerson(deps, io, {
       action: `no longer have the calls of ${shown(from)} judged by the policy ${args.policy}`,
       detail: null,

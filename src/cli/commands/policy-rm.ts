@@ -1,3 +1,4 @@
+import { checkPolicy } from '../checked-first.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
@@ -12,6 +13,7 @@ export const policyRm = command({
   arguments: [POLICY_ARGUMENT],
   options: {},
   async run(args, io, deps: Deps) {
+    await checkPolicy(deps, args.name)
     const caller = await asPerson(deps, io, {
       action: `drop the policy ${args.name}`,
       detail: null,

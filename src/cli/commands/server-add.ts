@@ -32,13 +32,13 @@ export const serverAdd = command({
   options: {
     url: { summary: 'address of a server that speaks HTTP', value: 'URL' },
     env: {
-      summary: 'a variable that the program may have; may be repeated',
+      summary: 'a variable that the program may have',
       short: 'e',
       value: 'NAME',
       repeats: true,
     },
     header: {
-      summary: 'a header of requests to the address; may be repeated',
+      summary: 'a header of requests to the address',
       value: 'NAME=secret://PATH',
       repeats: true,
     },

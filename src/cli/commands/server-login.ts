@@ -2,6 +2,7 @@ import type { CameBack } from '../../core/ask-port.ts'
 import { asFault, Fault } from '../../core/faults.ts'
 import type { Caller } from '../../core/principals.ts'
 import type { LoginInfo, LoginPort } from '../../core/upstream-login-port.ts'
+import { checkServer } from '../checked-first.ts'
 import { command, type Io } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
@@ -32,7 +33,7 @@ export const serverLogin = command({
       value: 'secret://PATH',
     },
     scope: {
-      summary: 'ask for this instead of what the server asks for; may be repeated',
+      summary: 'ask for this instead of what the server asks for',
       value: 'SCOPE',
       repeats: true,
     },
@@ -52,6 +53,7 @@ export const serverLogin = command({
   ],
   async run(args, io, deps: Deps) {
     const port = args.port === undefined ? null : portNumber(args.port)
+    await checkServer(deps, args.name)
     const caller = await asPerson(deps, io, {
       action: `log in at the server ${args.name}`,
       detail: null,
@@ -175,6 +177,7 @@ export const serverLogout = command({
   arguments: [SERVER_ARGUMENT],
   options: {},
   async run(args, io, deps: Pick<CliDeps, 'presence' | 'registry'>) {
+    await checkServer(deps, args.name)
     const caller = await asPerson(deps, io, {
       action: `log out of the server ${args.name}`,
       detail: null,

@@ -1,3 +1,4 @@
+import { checkServer } from '../checked-first.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
 import { asPerson } from '../presence.ts'
@@ -12,6 +13,7 @@ export const serverRm = command({
   arguments: [SERVER_ARGUMENT],
   options: {},
   async run(args, io, deps: Deps) {
+    await checkServer(deps, args.name)
     const caller = await asPerson(deps, io, {
       action: `take the server ${args.name} from behind the gateway`,
       detail: 'its grants are revoked',

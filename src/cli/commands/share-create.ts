@@ -29,7 +29,7 @@ export const shareCreate = command({
     reads: { summary: 'how often it may be opened', value: 'N' },
     passphrase: { summary: 'ask for a passphrase that opening it takes' },
     from: {
-      summary: 'only from this address or range; may be repeated',
+      summary: 'only from this address or range',
       value: 'CIDR',
       repeats: true,
     },

@@ -18,7 +18,7 @@ export const webhookAdd = command({
   arguments: [{ name: 'url', summary: 'an https address; it may lie in this network' }],
   options: {
     event: {
-      summary: `${WEBHOOK_EVENTS.join(', ')}, approval.* or *; may be repeated; approval.* unless given`,
+      summary: `${WEBHOOK_EVENTS.join(', ')}, approval.* or *; approval.* unless given`,
       value: 'EVENT',
       repeats: true,
     },
