@@ -78,6 +78,10 @@ export interface Output {
   readonly isTerminal: boolean
   /** Width of the terminal in characters; 80 when it is none. */
   readonly columns: number
+  /** Height of the terminal in lines; 24 when it is none. */
+  readonly rows: number
+  /** Calls back when the terminal has another size. @returns ends it */
+  onResize(listener: () => void): () => void
   /** Resolves when the stream takes more, so that a long answer does not pile up in memory. */
   write(data: string | Uint8Array): Promise<void>
   /** The text in colour on a terminal that wants it, else as it is. */

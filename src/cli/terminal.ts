@@ -16,9 +16,19 @@ const CODES: Record<Paint, readonly [on: number, off: number]> = {
 
 export interface Streams {
   readonly stdin: Readable & { readonly isTTY?: boolean }
-  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number }
-  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number }
+  readonly stdout: TerminalStream
+  readonly stderr: TerminalStream
 }
+
+type TerminalStream = Writable & {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
+}
+
+// A terminal that does not know its size says that it has none.
+const USUAL_COLUMNS = 80
+const USUAL_ROWS = 24
 
 /** The streams of this process. */
 export function processStreams(): Streams {
@@ -96,7 +106,16 @@ function output(stream: Streams['stdout'], env: Environment): Output {
   stream.on('error', () => {})
   return {
     isTerminal,
-    columns: stream.columns ?? 80,
+    get columns() {
+      return stream.columns || USUAL_COLUMNS
+    },
+    get rows() {
+      return stream.rows || USUAL_ROWS
+    },
+    onResize(listener) {
+      stream.on('resize', listener)
+      return () => void stream.off('resize', listener)
+    },
     write: (data) =>
       new Promise((resolve, reject) => {
         stream.write(data, (error) => {

@@ -1,5 +1,6 @@
 import { type EpochMs, toIso } from '../core/time.ts'
 import type { Output } from './command.ts'
+import { columnsOf } from './width.ts'
 
 // C0 and C1 controls, what reorders or hides text, and what is not drawn: all of it can make a terminal show something
 // else than there is.
@@ -34,11 +35,11 @@ export function table(
 ): string {
   const cells = rows.map((row) => header.map((_, at) => visible(row[at] ?? '')))
   const widths = header.map((name, at) =>
-    Math.max(name.length, ...cells.map((row) => row[at]?.length ?? 0)),
+    Math.max(name.length, ...cells.map((row) => columnsOf(row[at] ?? ''))),
   )
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .map((cell, at) => cell + ' '.repeat((widths[at] ?? 0) - columnsOf(cell)))
       .join('  ')
       .trimEnd()
   return [out.paint('dim', line(header)), ...cells.map(line)].join('\n')

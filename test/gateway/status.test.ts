@@ -7,6 +7,8 @@ import { gatewayStatus } from '../../src/app/gateway-status.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { epochMs, sleep, systemClock } from '../../src/core/time.ts'
 import { serveMcpDoor } from '../support/mcp-door.ts'
+import { onTerminal } from '../support/pty.ts'
+import { programMissing } from '../support/require.ts'
 import { homeEnvironment, LAUNCHER, temporaryHome } from '../support/serving.ts'
 import { AGENT, openTestVault, PERSON } from '../support/vault.ts'
 import { LINE_SERVER, startWrapped } from '../support/wrapped.ts'
@@ -131,6 +133,27 @@ test('the commands print it as tables and as JSON; top goes on until it is ended
   const blind = await run(['top'], () => false)
   assert.deepEqual([blind.exit, blind.out], [2, ''])
   assert.match(blind.err, /needs a terminal, or --json/)
+})
+
+test('top fits a small terminal', {
+  skip: programMissing('script', 'apt-get install bsdutils'),
+}, async () => {
+  const small = 'stty rows 8 cols 40; exec "$@"'
+  const { exit, output } = await onTerminal(
+    ['sh', '-c', small, 'sh', process.execPath, LAUNCHER, 'top', '--interval', '1'],
+    { cwd: home, env: { ...homeEnvironment(home), NO_COLOR: '1' }, until: /Calls since/ },
+  )
+  assert.equal(exit, 0)
+  const [, screen = ''] = output.split('\u001b[H\u001b[J')
+  const [header = '', ...lines] = screen
+    .slice(0, screen.indexOf('\n', screen.indexOf('Calls')))
+    .split('\n')
+  assert.match(header, /^SERVER .{32}…$/)
+  assert.equal(lines.length, 6)
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('…')),
+    ['… and 2 more', '… and 3 more'],
+  )
 })
 
 test('what was called last is last whichever process began first, and a call with thousands of arguments is one of them', async () => {

@@ -13,6 +13,7 @@ export function memoryStreams(
     readonly stdin?: string | Buffer
     readonly isTerminal?: boolean
     readonly columns?: number
+    readonly rows?: number
   } = {},
 ): MemoryStreams {
   const isTTY = options.isTerminal === true
@@ -21,7 +22,11 @@ export function memoryStreams(
   const bytes = Buffer.from(options.stdin ?? '')
   return {
     stdin: Object.assign(Readable.from(bytes.length === 0 ? [] : [bytes]), { isTTY }),
-    stdout: Object.assign(stdout.stream, { isTTY, columns: options.columns ?? 80 }),
+    stdout: Object.assign(stdout.stream, {
+      isTTY,
+      columns: options.columns ?? 80,
+      rows: options.rows ?? 24,
+    }),
     stderr: Object.assign(stderr.stream, { isTTY, columns: options.columns ?? 80 }),
     written: { stdout: stdout.bytes, stderr: () => stderr.bytes().toString('utf8') },
   }

@@ -2,7 +2,7 @@ import { Fault } from '../../core/faults.ts'
 import { epochMs, sleep, systemClock } from '../../core/time.ts'
 import { command } from '../command.ts'
 import type { CliDeps } from '../deps.ts'
-import { statusJson, statusText } from '../gateway-view.ts'
+import { statusJson, statusScreen } from '../gateway-view.ts'
 import { wholeNumber } from '../options.ts'
 
 type Deps = Pick<CliDeps, 'caller' | 'gatewayStatus'>
@@ -10,7 +10,6 @@ type Deps = Pick<CliDeps, 'caller' | 'gatewayStatus'>
 /** Calls of the last five minutes. */
 const SINCE_MS = 300_000
 const DEFAULT_SECONDS = 2
-const MAX_LIMITS = 15
 /** The cursor at home, and what was below it gone. */
 const HOME = '\u001b[H\u001b[J'
 
@@ -30,13 +29,16 @@ export const top = command({
         details: { field: '--json' },
       })
     const caller = await deps.caller()
-    const { signal } = io
+    const { signal, stdout } = io
     while (!signal.aborted) {
       const now = await deps.gatewayStatus(caller, epochMs(systemClock() - SINCE_MS))
+      const draw = () => stdout.write(`${HOME}${statusScreen(now, stdout)}\n`)
       if (io.json) await io.answer(statusJson(now), () => '')
-      else await io.stdout.write(`${HOME}${statusText(now, io.stdout, MAX_LIMITS)}\n`)
+      else await draw()
+      const done = io.json ? null : stdout.onResize(() => void draw().catch(() => {}))
       // Ctrl-C is how this command ends.
       await sleep(seconds * 1_000, signal).catch(() => {})
+      done?.()
     }
   },
 })
