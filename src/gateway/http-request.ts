@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { pipeline, Readable } from 'node:stream'
 import { asFault, FAULTS, Fault, type FaultCode, isFault } from '../core/faults.ts'
+import { hostnameIn } from '../core/hostname-in.ts'
 import type { Log } from '../core/log.ts'
 import { isOurs, toldTo } from '../core/told.ts'
 import { sha256 } from '../crypto/index.ts'
@@ -67,30 +68,6 @@ export function hostProblem(
   // `null` is what sandboxed pages and files send.
   if (origin !== undefined && !isOurs(hostnameIn(origin))) return 'The Origin is not this server.'
   return null
-}
-
-/** A scheme, a host and perhaps a port: nobody's name before them, and nothing behind. */
-const PLAIN_HOST =
-  /^[a-z][a-z0-9+.-]*:\/\/(?:([a-z0-9][a-z0-9._-]*)|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i
-const MAX_HOST_CHARACTERS = 300
-/** Texts that are remembered. */
-const MAX_KNOWN = 64
-/** Clients say the same with every request. */
-const knownHostnames = new Map<string, string | null>()
-
-/** @returns null for what names no host, or none as it is written: `2130706433` is 127.0.0.1 to some and a name to others */
-function hostnameIn(url: string): string | null {
-  const known = knownHostnames.get(url)
-  if (known !== undefined) return known
-  const plain = PLAIN_HOST.exec(url)
-  const parsed = plain === null ? null : (URL.parse(url)?.hostname ?? null)
-  const written = plain?.[1]?.toLowerCase()
-  const hostname = written === undefined || written === parsed ? parsed : null
-  if (url.length <= MAX_HOST_CHARACTERS) {
-    if (knownHostnames.size >= MAX_KNOWN) knownHostnames.clear()
-    knownHostnames.set(url, hostname)
-  }
-  return hostname
 }
 
 /** One request at an address of the gateway, and who may make it. */
@@ -306,6 +283,8 @@ export interface Taken {
   readonly prefersStream: boolean
 }
 
+/** Texts that are remembered. */
+const MAX_KNOWN = 64
 /** Clients say the same with every request. */
 const knownTaken = new Map<string, Taken | null>()
 

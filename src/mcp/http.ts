@@ -11,6 +11,7 @@ import {
 } from '@modelcontextprotocol/server'
 
 import { asFault, FAULTS, type FaultCode } from '../core/faults.ts'
+import { hostnameIn } from '../core/hostname-in.ts'
 import type { Log } from '../core/log.ts'
 import { toldTo } from '../core/told.ts'
 import { ChangeBus } from './change-bus.ts'
@@ -120,6 +121,7 @@ export function createMcpEndpoint<S>(
     const rejected =
       hostHeaderValidationResponse(request, hostnames) ?? originValidationResponse(request, origins)
     if (rejected !== undefined) return rejected
+    if (!isPlain(request)) return refusal(403, 'ACCESS_DENIED', NOT_PLAIN)
     const url = new URL(request.url)
     const origin = options.originOf?.(request) ?? url.origin
     if (isResourceMetadataPath(url.pathname))
@@ -167,6 +169,17 @@ export function createMcpEndpoint<S>(
       await Promise.all([quick.close(), waiting.close(), sessions.close()])
     },
   }
+}
+
+const NOT_PLAIN = 'The Host or the Origin is not this server, as it is written.'
+
+/** The SDK compares what URLs make of both, which is more than others take for one host. */
+function isPlain({ headers }: Request): boolean {
+  const origin = headers.get('origin')
+  return (
+    hostnameIn(`http://${headers.get('host') ?? ''}`) !== null &&
+    (origin === null || hostnameIn(origin) !== null)
+  )
 }
 
 function unauthenticated(sentOne: boolean, origin: string): Response {
