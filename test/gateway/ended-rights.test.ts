@@ -265,8 +265,8 @@ test('a server that clients without sessions share ends with the grant, and that
       { ...bearing(bearer), ...headers },
       '/s/held/mcp',
     )
-    assert.equal(answer.status, 200)
-    await answer.text()
+    const text = await answer.text()
+    assert.equal(answer.status, 200, text)
   }
   for (const one of [revoked, expiring, left]) await list(one)
   const pids = [...readFileSync(logOf('held'), 'utf8').matchAll(/started (\d+)/g)].map(([, pid]) =>
