@@ -29,25 +29,30 @@ export function isHexDigit(unit: number): boolean {
 
 /** Where each run of 24 or more base64 digits begins and ends, by turns. Hex digits are among them. */
 export function runsIn(units: Uint16Array, length: number): readonly number[] {
-  return runsOf(units, 0, length, BASE64_DIGIT)
+  const runs: number[] = []
+  addRuns(runs, units, 0, length, BASE64_DIGIT)
+  return runs
 }
 
-/** The runs of hex digits within a run of base64 digits, in the same way. */
-export function hexRunsIn(units: Uint16Array, from: number, to: number): readonly number[] {
-  return runsOf(units, from, to, HEX_DIGIT)
+/** The runs of hex digits within the runs of base64 digits, in the same way. */
+export function hexRunsIn(units: Uint16Array, runs: readonly number[]): readonly number[] {
+  const found: number[] = []
+  for (let i = 0; i < runs.length; i += 2)
+    addRuns(found, units, runs[i] ?? 0, runs[i + 1] ?? 0, HEX_DIGIT)
+  return found
 }
 
 /**
  * A run of 24 units holds two probes twelve units apart and everything between them, so that ordinary words are passed
  * over after one or two looks.
  */
-function runsOf(
+function addRuns(
+  runs: number[],
   units: Uint16Array,
   first: number,
   length: number,
   mask: number,
-): readonly number[] {
-  const runs: number[] = []
+): void {
   for (let probe = first; probe + STEP < length; probe += STEP) {
     // All five at once: a branch that is foreseen is cheaper than a look that is saved.
     const common =
@@ -75,7 +80,6 @@ function runsOf(
     if (to - from >= MIN_RUN) runs.push(from, to)
     probe += Math.floor((to - probe) / STEP) * STEP
   }
-  return runs
 }
 
 /**

@@ -530,6 +530,11 @@ test('known values: any text can be scanned, lone surrogates and half escapes to
   )
 })
 
+test('known values: a run of digits may hold any number of runs of hex digits', () => {
+  const known = knowing(SECRETS['token']!)
+  assert.deepEqual(known.scan(PRINCIPAL, `z${'0'.repeat(24)}`.repeat(80_000)), [])
+})
+
 test('known values: a text made of the window of a value takes no more than seconds', () => {
   const value = randomBytes(1_500).toString('base64')
   const known = knowing(value)

@@ -40,7 +40,7 @@ const SAMPLE = 12
 /** Reads each run of digits as bytes at every alignment and keeps what may be text. */
 export function decodeRuns(view: View, radix: Radix): View | null {
   const { units, length } = view
-  const runs = radix === HEX ? hexRunsOf(view) : view.runs
+  const runs = radix === HEX ? hexRunsIn(units, view.runs) : view.runs
   let builder: ViewBuilder | null = null
   for (let i = 0; i < runs.length; i += 2) {
     const from = runs[i] ?? 0
@@ -100,13 +100,6 @@ function finished(builder: ViewBuilder | null): View | null {
   return builder === null ? null : builder.view(false)
 }
 
-function hexRunsOf({ units, runs }: View): readonly number[] {
-  const found: number[] = []
-  for (let i = 0; i < runs.length; i += 2)
-    found.push(...hexRunsIn(units, runs[i] ?? 0, runs[i + 1] ?? 0))
-  return found
-}
-
 function byteAt(units: Uint16Array, start: number, index: number, radix: Radix): number {
   const { bits, values } = radix
   const bit = index * 8
@@ -143,7 +136,7 @@ function isTextAt(units: Uint16Array, start: number, place: number, radix: Radix
 export function foldHex(view: View): View | null {
   const { units } = view
   let builder: ViewBuilder | null = null
-  const runs = hexRunsOf(view)
+  const runs = hexRunsIn(units, view.runs)
   for (let i = 0; i < runs.length; i += 2) {
     const from = runs[i] ?? 0
     const to = runs[i + 1] ?? 0
