@@ -1,3 +1,4 @@
+import { joinBroken } from './broken-lines.ts'
 import { isHexDigit, nextLine } from './digit-runs.ts'
 import {
   decodeEntity,
@@ -178,17 +179,26 @@ function addDecoded(
   }
   const addNew = (decoded: View | null): void =>
     add(decoded, decoded?.isNewAscii === false && rare.isAscii ? { ...rare, isAscii: false } : rare)
-  for (const [trigger, escape] of ESCAPES) {
-    if (trigger === TERMINAL && shapes?.isTerminal === false) continue
-    const first = nextOf(view, trigger, 0)
-    if (first !== -1) addNew(decodeEscapes(view, margin, first, escape))
+  const addUnescaped = (escaped: View, addOne: (decoded: View | null) => void): void => {
+    for (const [trigger, escape] of ESCAPES) {
+      if (trigger === TERMINAL && shapes?.isTerminal === false) continue
+      const first = nextOf(escaped, trigger, 0)
+      if (first !== -1) addOne(decodeEscapes(escaped, margin, first, escape))
+    }
   }
+  addUnescaped(view, addNew)
   if (rare.isQuoted && isQuoted(view)) {
     const first = nextOf(view, EQUALS, 0)
     add(decodeEscapes(view, margin, first, decodeQuoted), { isQuoted: false, isAscii: false })
   }
   if (!rare.isAscii)
     for (const form of plainForms(view, margin)) add(form, { ...rare, isAscii: true })
+  const joined = view.isNewBroken ? joinBroken(view, margin) : null
+  if (joined !== null) {
+    views.push(joined)
+    // Of what may be decoded in a line, only escapes are shorter than one.
+    if (only === 'all') addUnescaped(joined, (decoded) => decoded !== null && views.push(decoded))
+  }
   if (shapes?.runs.length !== 0) for (const decode of RUN_DECODINGS) addNew(decode(view, margin))
   if (shapes?.dumps.length !== 0) addNew(joinDumps(view, margin))
   if (shapes?.spaced.length !== 0) addNew(joinSpaced(view, margin))

@@ -1,3 +1,4 @@
+import { isSeenBroken, joinBroken } from './broken-lines.ts'
 import { compressedRuns, holdsCompressed } from './compressed-runs.ts'
 import { decodedViews, partsToDecode, viewOfParts } from './decoded-view.ts'
 import { isRunDigit } from './digit-runs.ts'
@@ -5,6 +6,7 @@ import { Expansions } from './expansions.ts'
 import { type Fingerprint, type FingerprintKey, PROOF_BYTES } from './fingerprint.ts'
 import { type KnownMatch, markerOf, type Redacted } from './known-match.ts'
 import { RedactStream } from './redact-stream.ts'
+import { WINDOW } from './rolling-hash.ts'
 import { type Shapes, shapesIn } from './text-shapes.ts'
 import { withUnits } from './text-units.ts'
 import { type Entry, ValueIndex, type ValueName, type WindowHit } from './value-index.ts'
@@ -197,6 +199,7 @@ function seenIn(
   const plain = inText(text)
   for (const hit of book.hitsIn({ units, length }))
     if (!prover.prove(hit, length, plain, found)) doubts.push(doubtOf(hit, hit.at))
+  if (isSeenBroken(book, text, units)) addBroken(book, text, doubts)
   const parts = partsToDecode(text, units, shapes)
   if (parts.length === 0) return { doubts, isCompressed: false }
   let isCompressed = false
@@ -209,6 +212,13 @@ function seenIn(
   for (const view of decodedViews(viewOfParts(parts, units, true), 'parts', shapes))
     for (const hit of book.hitsIn(view)) doubts.push(doubtOf(hit, view.startOf(hit.at)))
   return { doubts, isCompressed }
+}
+
+/** Where windows stand that a line end breaks: what they belong to is looked for around it. */
+function addBroken(book: ValueIndex, text: string, doubts: Doubt[]): void {
+  const joined = joinBroken(viewOf(text, 0, text.length), WINDOW)
+  if (joined === null) return
+  for (const hit of book.hitsIn(joined)) doubts.push(doubtOf(hit, joined.startOf(hit.at)))
 }
 
 /** Text that an encoded value takes for each of its units, in the encodings that are usual. */
@@ -290,6 +300,7 @@ function inText(text: string): Place {
 }
 
 const PADDING = 0x3d
+const LINE_END = /[\t\n\r]|\\[nrt]/
 const PIECE = 8_192
 
 function inView(view: View): Place {
@@ -317,12 +328,14 @@ const VAIN_AT_LEAST = 4_000_000
  */
 class Prover {
   readonly #key: FingerprintKey
+  readonly #text: string
   #credit: number
   /** Lines of values that were found. They are kept apart: the whole value may stand there too. */
   readonly lines: KnownMatch[] = []
 
   constructor(key: FingerprintKey, text: string) {
     this.#key = key
+    this.#text = text
     this.#credit = VAIN_AT_LEAST + text.length * VAIN_PER_UNIT
   }
 
@@ -370,12 +383,18 @@ class Prover {
     let to = start + length
     if (variant.startsWith('base64')) {
       // The digits at both ends that the value shares with its neighbours, and the padding.
-      if (isRunDigit(place.unit(from - 1))) from -= 1
-      if (isRunDigit(place.unit(to))) to += 1
+      if (isRunDigit(place.unit(from - 1)) && this.#isOneWord(place, from)) from -= 1
+      if (isRunDigit(place.unit(to)) && this.#isOneWord(place, to)) to += 1
     }
     if (/^(?:base64|pem)/.test(variant))
-      for (let i = 0; i < 2 && place.unit(to) === PADDING; i++) to += 1
+      for (let i = 0; i < 2 && place.unit(to) === PADDING && this.#isOneWord(place, to); i++)
+        to += 1
     return { ...name, variant, start: place.startOf(from), end: place.endOf(to - 1) }
+  }
+
+  /** Whether no line ends before a unit: what stands in the line before may be of something else. */
+  #isOneWord(place: Place, at: number): boolean {
+    return !LINE_END.test(this.#text.slice(place.endOf(at - 1), place.startOf(at)))
   }
 }
 

@@ -25,6 +25,14 @@ export interface WindowHit {
   readonly entries: readonly Entry[]
 }
 
+/** What the rolling part of a window's hash passes when the window may be one of a value. */
+export interface Filters {
+  readonly roll: Int32Array
+  readonly first: Int32Array
+  /** By other bits. */
+  readonly second: Int32Array
+}
+
 const FILTER_BITS = 21
 const FILTER_WORDS = 2 ** (FILTER_BITS - 5)
 const EMPTY = -1
@@ -96,6 +104,11 @@ export class ValueIndex {
         this.#isStale = true
       }
     }
+  }
+
+  get filters(): Filters {
+    this.#refresh()
+    return { roll: this.#key.hash.roll, first: this.#filter, second: this.#second }
   }
 
   /** What looks like one of the values, in the units of a text or of a view. */
@@ -185,6 +198,12 @@ function likelyEnds(
     }
   }
   return count
+}
+
+/** Asked of what passed the first filter. */
+export function passesSecond(second: Int32Array, hash: number): boolean {
+  const mixed = Math.imul(hash, MIXER)
+  return ((second[mixed >>> 16] as number) & (1 << (mixed >>> 11))) !== 0
 }
 
 function slotOf(rolling: number): number {

@@ -16,6 +16,8 @@ export class View {
   readonly isOrdered: boolean
   /** False when what was decoded last is not only ASCII; of what it was decoded from it says nothing. */
   readonly isNewAscii: boolean
+  /** Whether lines may end in what was decoded last. */
+  readonly isNewBroken: boolean
   #runs: readonly number[] | null = null
   #numbers: Numbers | null = null
   #spaced: readonly number[] | null = null
@@ -28,6 +30,7 @@ export class View {
     this.isPlaced = parts.isPlaced
     this.isOrdered = parts.isOrdered
     this.isNewAscii = parts.isNewAscii
+    this.isNewBroken = parts.isNewBroken
   }
 
   /** Where each run of 24 or more digits of base64 begins and ends, by turns. */
@@ -84,6 +87,8 @@ export function withRoom<T>(use: () => T): T {
   }
 }
 
+const BLANK = 0x20
+
 /** Shorter stretches are copied faster one by one. */
 const COPIED_SINGLY = 64
 
@@ -97,6 +102,8 @@ export class ViewBuilder {
   #length = 0
   /** All bits of the units that were added one by one. */
   #bits = 0
+  /** The lowest of them. */
+  #lowest = BREAK
 
   constructor(capacity: number, isPlaced: boolean) {
     this.#isPlaced = isPlaced
@@ -113,6 +120,7 @@ export class ViewBuilder {
 
   add(unit: number, start: number, end: number): void {
     this.#bits |= unit
+    if (unit < this.#lowest) this.#lowest = unit
     this.#put(unit, start, end)
   }
 
@@ -175,6 +183,7 @@ export class ViewBuilder {
       isPlaced: this.#isPlaced,
       isOrdered,
       isNewAscii: this.#bits < 0x80,
+      isNewBroken: this.#lowest < BLANK,
     })
   }
 
@@ -256,5 +265,6 @@ export function viewOf(text: string, from: number, to: number): View {
     isPlaced: true,
     isOrdered: true,
     isNewAscii: true,
+    isNewBroken: true,
   })
 }
