@@ -545,3 +545,30 @@ test('known values: a text made of the window of a value takes no more than seco
   const used = process.cpuUsage(started)
   assert.ok(used.user + used.system < 8_000_000, `${used.user / 1_000} ms`)
 })
+
+test('known values: the same text is hashed once, however often and in however many encodings it stands', () => {
+  let hashed = 0
+  const value = randomBytes(24).toString('base64url')
+  const own = fingerprintKey((bytes) => {
+    hashed += 1
+    return createHmac('sha256', secretKey).update(bytes).digest()
+  })
+  const known = new KnownValues(own)
+  const { fingerprints } = fingerprintsOf(own, Buffer.from(value))
+  known.remember(PRINCIPAL, { id: '1', path: PATH, version: 1 }, fingerprints)
+  const line = (bytes: string): string =>
+    `00000000: ${Buffer.from(bytes).toString('hex').replaceAll(/.{4}/g, '$& ')} ${bytes}\n`
+  for (const text of [value, line(value.slice(0, 16)), line(value.slice(8, 24))]) {
+    hashed = 0
+    known.redact(PRINCIPAL, `${text} `.repeat(2_000))
+    assert.ok(hashed <= 2 * fingerprints.length, `${hashed} times`)
+  }
+})
+
+test('known values: a text of letters with marks takes less than a second', () => {
+  const known = knowing(SECRETS['token']!)
+  const started = process.cpuUsage()
+  known.redact(PRINCIPAL, 'a\u0301'.repeat(1_000_000))
+  const used = process.cpuUsage(started)
+  assert.ok(used.user + used.system < 1_000_000, `${used.user / 1_000} ms`)
+})

@@ -156,7 +156,7 @@ function scanText(
   const { doubts, isCompressed } = withUnits(text, (units) => {
     const shapes = shapesIn(text, units)
     const isCutOff = layers > 0 && addCompressed(text, units, shapes.runs, inText(text))
-    const seen = seenIn(book, text, units, shapes, prover, found)
+    const seen = seenIn(book, text, units, shapes, prover, found, views)
     return { doubts: seen.doubts, isCompressed: layers > 0 && (isCutOff || seen.isCompressed) }
   })
   if (isCompressed)
@@ -169,8 +169,9 @@ function scanText(
       for (const hit of book.hitsIn(view)) prover.prove(hit, view.length, inView(view), found)
   }
   const left = (): readonly Doubt[] => unresolved(doubts, found, prover.lines)
-  for (const [from, to] of regionsOf(left(), text.length))
-    proveIn(decodedViews(viewOf(text, from, to), 'all'))
+  const regions = regionsOf(left(), text.length)
+  const isAll = (regions[0]?.[0] ?? 0) === 0 && regions[0]?.[1] === text.length
+  if (!isAll) for (const [from, to] of regions) proveIn(decodedViews(viewOf(text, from, to), 'all'))
   if (left().length > 0) proveIn(views())
   return { matches: merged([...found, ...prover.lines]), views }
 }
@@ -193,6 +194,7 @@ function seenIn(
   shapes: Shapes,
   prover: Prover,
   found: KnownMatch[],
+  whole: () => readonly View[],
 ): Seen {
   const { length } = text
   const doubts: Doubt[] = []
@@ -209,7 +211,10 @@ function seenIn(
     return views.some((view) => book.hitsIn(view).length > 0)
   })
   if (!isSeen) return { doubts, isCompressed }
-  for (const view of decodedViews(viewOfParts(parts, units, true), 'parts', shapes))
+  // Where all is decoded anyway, what it is decoded to is looked through once more when the doubts are resolved.
+  const isWhole = parts[0] === 0 && parts[1] === length
+  const decoded = isWhole ? whole() : decodedViews(viewOfParts(parts, units, true), 'parts', shapes)
+  for (const view of decoded)
     for (const hit of book.hitsIn(view)) doubts.push(doubtOf(hit, view.startOf(hit.at)))
   return { doubts, isCompressed }
 }
@@ -330,6 +335,8 @@ class Prover {
   readonly #key: FingerprintKey
   readonly #text: string
   #credit: number
+  /** What was last tried of each: the same stands in a text often, and in most of its views. */
+  readonly #last = new Map<Entry, { readonly text: string; readonly isProved: boolean }>()
   /** Lines of values that were found. They are kept apart: the whole value may stand there too. */
   readonly lines: KnownMatch[] = []
 
@@ -363,16 +370,20 @@ class Prover {
 
   #isProved(entry: Entry, place: Place, start: number, proofs: Map<string, Uint8Array>): boolean {
     if (this.#credit <= 0) return true
+    const last = this.#last.get(entry)
+    if (last !== undefined && standsAt(last.text, place, start)) return last.isProved
     const { length, proof } = entry.fingerprint
     const id = `${start}/${length}`
     let own = proofs.get(id)
+    const text = place.slice(start, start + length)
     if (own === undefined) {
-      own = this.#key.proofOf(place.slice(start, start + length))
+      own = this.#key.proofOf(text)
       proofs.set(id, Uint8Array.from(own))
       this.#credit -= length
     }
     const isProved = isSameProof(own, proof)
     if (isProved) this.#credit += length
+    this.#last.set(entry, { text, isProved })
     return isProved
   }
 
@@ -396,6 +407,12 @@ class Prover {
   #isOneWord(place: Place, at: number): boolean {
     return !LINE_END.test(this.#text.slice(place.endOf(at - 1), place.startOf(at)))
   }
+}
+
+function standsAt(text: string, place: Place, start: number): boolean {
+  for (let at = 0; at < text.length; at++)
+    if (place.unit(start + at) !== text.charCodeAt(at)) return false
+  return true
 }
 
 /** Both come from a keyed hash, and who asks sees only whether a text was redacted: no secret is compared. */

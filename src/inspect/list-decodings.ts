@@ -30,19 +30,21 @@ function rewrite(
     const start = numbers[i] as number
     const end = numbers[i + 1] as number
     if (start > done) rewriting.replace(done, start, NOTHING)
-    rewriting.replace(
-      start,
-      end,
-      (reading(units, start, end) ?? NOTHING).flatMap(digitsOf),
-      numbers[i + 2],
-    )
+    rewriting.replace(start, end, digitsOf(reading(units, start, end)), numbers[i + 2])
     done = end
   }
 }
 
 const NOTHING: readonly number[] = []
 const DIGITS = '0123456789abcdef'
+/** By byte: its two digits. */
+const PAIRS: readonly (readonly number[])[] = Array.from({ length: 256 }, (_, byte) => [
+  DIGITS.charCodeAt(byte >>> 4),
+  DIGITS.charCodeAt(byte & 15),
+])
 
-function digitsOf(byte: number): readonly number[] {
-  return [DIGITS.charCodeAt(byte >>> 4), DIGITS.charCodeAt(byte & 15)]
+/** Most numbers are one byte. */
+function digitsOf(bytes: readonly number[] | null): readonly number[] {
+  if (bytes?.length === 1) return PAIRS[bytes[0] ?? 0] ?? NOTHING
+  return (bytes ?? NOTHING).flatMap((byte) => PAIRS[byte] ?? NOTHING)
 }

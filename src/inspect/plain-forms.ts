@@ -87,6 +87,7 @@ export function plainForms(view: View, margin: number): readonly View[] {
 function rewritten(view: View, margin: number, reading: Reading): View | null {
   const { units, length } = view
   const rewriting = new Rewriting(view, margin)
+  const readOf = remembered((marked) => readMarked(marked, reading))
   let done = 0
   for (let at = 0; at < length; ) {
     const code = codeAt(units, at, length)
@@ -99,9 +100,8 @@ function rewritten(view: View, margin: number, reading: Reading): View | null {
     const marked = lastMark(units, kind === FOLDED ? at + size : at, length)
     if (marked > 0) {
       const from = kind === FOLDED ? at : baseBefore(units, at, done)
-      const own = textOf(units, from, marked)
-      const read = readMarked(own, reading)
-      if (read !== own) rewriting.replace(from, marked, unitsOf(read))
+      const read = readOf(textOf(units, from, marked))
+      if (read !== null) rewriting.replace(from, marked, read)
       at = marked
     } else if (kind === FOLDED) {
       const read = textOf(units, at, at + size).normalize('NFKC')
@@ -161,10 +161,26 @@ function baseBefore(units: Uint16Array, at: number, done: number): number {
 const MAX_MARKED = 32
 const MARKS = /\p{M}/gu
 
+/** Most characters with marks stand in a text more than once. */
+const MAX_REMEMBERED = 4_096
+
+/** @returns the units that a text is read as, null where they are its own */
+function remembered(read: (text: string) => string): (text: string) => readonly number[] | null {
+  const known = new Map<string, readonly number[] | null>()
+  return (text) => {
+    let units = known.get(text)
+    if (units === undefined) {
+      const other = read(text)
+      units = other === text ? null : unitsOf(other)
+      if (text.length <= MAX_MARKED && known.size < MAX_REMEMBERED) known.set(text, units)
+    }
+    return units
+  }
+}
+
 function readMarked(text: string, reading: Reading): string {
-  const shown = Array.from(text, (char) =>
-    (kindOf(char.codePointAt(0) ?? 0) & HIDDEN) === 0 ? char : '',
-  ).join('')
+  let shown = ''
+  for (const char of text) if ((kindOf(char.codePointAt(0) ?? 0) & HIDDEN) === 0) shown += char
   if (reading === 'bare') return shown.replaceAll(MARKS, '').normalize('NFKD').replaceAll(MARKS, '')
   return shown.length > MAX_MARKED ? shown : shown.normalize('NFKC')
 }
