@@ -6,11 +6,12 @@ const TAB = 0x09
 const LINE_FEED = 0x0a
 const RETURN = 0x0d
 const BLANK = 0x20
+const SLASH = 0x2f
 const BACKSLASH = 0x5c
 
-/** By unit: 1 for what a line of a quotation, a comment or a list begins with when a blank follows (`> > `, `// `). */
+/** By unit: 1 for what a line of a quotation or a comment begins with when a blank follows: `> > `, `# `. */
 const PREFIX = new Uint8Array(65_536)
-for (const sign of '>#*/|;-+') PREFIX[sign.charCodeAt(0)] = 1
+for (const sign of '>#*|;') PREFIX[sign.charCodeAt(0)] = 1
 const MAX_PREFIX = 3
 
 /** A window that a line end breaks has so much of it on one side at most. */
@@ -97,7 +98,7 @@ function spaceEnd(units: Uint16Array, at: number, length: number): number {
 }
 
 function prefixEnd(units: Uint16Array, at: number): number {
-  let to = at
+  let to = units[at] === SLASH && units[at + 1] === SLASH ? at + 2 : at
   while (to - at < MAX_PREFIX && PREFIX[units[to] as number] === 1) to += 1
   return to > at && units[to] === BLANK ? to : at
 }
