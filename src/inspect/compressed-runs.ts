@@ -1,4 +1,10 @@
-import { BEGINNINGS, beginsCompressed, decompressed, HEAD_DIGITS } from './decode/compressed.ts'
+import {
+  BEGINNINGS,
+  beginsCompressed,
+  decompressed,
+  expandedWithin,
+  HEAD_DIGITS,
+} from './decode/compressed.ts'
 import { isRunDigit, nextLine } from './digit-runs.ts'
 import type { Expansions } from './expansions.ts'
 
@@ -15,7 +21,8 @@ export interface CompressedRun {
 const MAX_BYTES = 4_194_304
 
 /**
- * What stands compressed in a text: gzip, zlib and zstd in base64 or hex, also where it is broken into lines.
+ * What stands compressed in a text: gzip, zlib and zstd in base64 or hex, also where it is broken into lines, or stands
+ * among other bytes.
  *
  * @param units of the text
  * @param runs of base64 digits in it
@@ -29,18 +36,47 @@ export function compressedRuns(
 ): readonly CompressedRun[] {
   const found: CompressedRun[] = []
   let done = 0
+  /** Up to where it was looked behind the beginnings of runs. */
+  let looked = 0
   for (let i = 0; i < runs.length && expansions.left > 0; i += 2) {
     const start = runs[i] ?? 0
-    if (start < done || !beginsCompressed(text, start)) continue
-    const { digits, end } = joinedFrom(text, units, start, runs[i + 1] ?? 0)
-    const compressed = decompressed(digits, MAX_BYTES, expansions)
+    const first = runs[i + 1] ?? 0
+    if (start < done) continue
+    const isCompressed = beginsCompressed(text, start)
+    const mayBehind = start >= looked && mayHold(units, first, text.length, first - start)
+    if (!isCompressed && !mayBehind) continue
+    const { digits, end } = joinedFrom(text, units, start, first)
+    const add = (bytes: Uint8Array): void => {
+      found.push({ start, end, text: Buffer.from(bytes).toString('utf8') })
+    }
+    const compressed = isCompressed ? decompressed(digits, MAX_BYTES, expansions) : null
     const expanded = compressed?.bytes ?? compressed?.sample ?? null
-    if (compressed === null || expanded === null) continue
-    // In the lines behind an error something else may begin.
-    done = compressed.isBroken ? start + 1 : end
-    found.push({ start, end, text: Buffer.from(expanded).toString('utf8') })
+    if (compressed !== null && expanded !== null) {
+      // In the lines behind an error something else may begin.
+      done = compressed.isBroken ? start + 1 : end
+      add(expanded)
+      expandedWithin(expanded, MAX_BYTES, expansions).forEach(add)
+    }
+    if (!mayBehind) continue
+    looked = end
+    compressedBehind(digits, expansions).forEach(add)
   }
   return found
+}
+
+/** Digits of the shortest file that holds something compressed: hashes, of which there are many, have fewer. */
+const MIN_HOLDING = 96
+const HEX = new RegExp(`^[0-9A-Fa-f]{${MIN_HOLDING}}`)
+
+/** What stands compressed somewhere behind the first byte. */
+function compressedBehind(digits: string, expansions: Expansions): readonly Uint8Array[] {
+  if (digits.length < MIN_HOLDING) return []
+  const bytes = Buffer.from(digits, HEX.test(digits) ? 'hex' : 'base64')
+  return expandedWithin(bytes.subarray(1), MAX_BYTES, expansions)
+}
+
+function mayHold(units: Uint16Array, end: number, length: number, digits: number): boolean {
+  return digits >= MIN_HOLDING || nextLine(units, end, length) !== -1
 }
 
 /** Whether compressed bytes may begin with one of the runs. */

@@ -105,6 +105,49 @@ export function textOfExpanded(bytes: Uint8Array): string | null {
   return null
 }
 
+/** How compressed bytes begin that stand among others: zlib with the window that everybody has. */
+// oxlint-disable-next-line no-control-regex
+const WITHIN = /\x1f\x8b\x08|\x28\xb5\x2f\xfd|\x78[\x01\x5e\x9c\xda]/g
+/** By what so much of them is expanded to is told whether they are any, and worth it. */
+const PROBE_BYTES = 256
+/** Compressions within compressions. */
+const MAX_WITHIN = 3
+
+/**
+ * What stands compressed among other bytes, as in a PNG or a PDF, or in what was expanded, where it begins like text
+ * or like something compressed.
+ *
+ * @param maxBytes of each
+ * @param expansions of the message
+ */
+export function expandedWithin(
+  bytes: Uint8Array,
+  maxBytes: number,
+  expansions: Expansions,
+  layers = MAX_WITHIN,
+): readonly Uint8Array[] {
+  const found: Uint8Array[] = []
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (const { 0: magic, index } of all.toString('latin1').matchAll(WITHIN)) {
+    if (expansions.left === 0) break
+    const encoding = magic.startsWith('x') ? 'zlib' : magic.startsWith('(') ? 'zstd' : 'gzip'
+    const own = all.subarray(index)
+    if (encoding === 'zlib' && !beginsBlock(own)) continue
+    const probe = tried(encoding, own.subarray(0, PROBE_BYTES), maxBytes, expansions)
+    if (probe === null || probe === 'too much' || !isTelling(probe)) continue
+    const inner = expanded(encoding, own, Math.min(maxBytes, expansions.left), expansions)
+    if (inner === null || inner === 'too much') continue
+    found.push(inner.bytes)
+    if (layers > 1) found.push(...expandedWithin(inner.bytes, maxBytes, expansions, layers - 1))
+  }
+  return found
+}
+
+function isTelling(bytes: Uint8Array): boolean {
+  const head = Buffer.from(bytes.subarray(0, 4)).toString('latin1')
+  return head.search(WITHIN) === 0 || textOfExpanded(bytes) !== null
+}
+
 type Encoding = Compressed['encoding']
 
 /** Of a run that breaks off, or that something else follows, so much is tried first, and then twice as much. */
