@@ -33,6 +33,7 @@ for (const [what, lineEnd] of [
   ['a blank before it', ' \n'],
   ['an empty line', '\n\n'],
   ['a line that goes on', '\\\n'],
+  ['a line that goes on behind a blank', ' \\\n'],
   ['a quotation', '\n> > '],
   ['a comment', '\n  # '],
   ['a comment of C', '\n// '],

@@ -78,7 +78,7 @@ function isBreak(unit: number): boolean {
 /** Of the blanks before a line end, and the backslash before it by which the line goes on. */
 function breakStart(units: Uint16Array, at: number): number {
   let from = at
-  if (from > 0 && units[from - 1] === BACKSLASH) return from - 1
+  if (from > 0 && units[from - 1] === BACKSLASH) from -= 1
   while (from > 0 && units[from - 1] === BLANK) from -= 1
   return from
 }

@@ -148,6 +148,33 @@ for (const [what, bytes] of [
       assert.equal(redacted(`data: ${digits}; after`), 'data: [REDACTED:api/key]; after')
     })
 
+/** Streams of a PDF, the last of which is this. */
+const streams = (count: number, last: string): Buffer =>
+  Buffer.concat(
+    Array.from({ length: count }, (_, index) =>
+      Buffer.concat([
+        Buffer.from(`\n${index} 0 obj <</Filter /FlateDecode>> stream\n`),
+        deflateSync(index === count - 1 ? last : `BT ${randomBytes(4_000).toString('hex')}`),
+        Buffer.from('\nendstream'),
+      ]),
+    ),
+  )
+
+test('of a file that holds many compressions each costs what is read of it', () => {
+  const digits = streams(150, text).toString('base64').replace(/=+$/, '')
+  assert.equal(redacted(`data: ${digits}; after`), 'data: [REDACTED:api/key]; after')
+})
+
+for (const [what, head] of [
+  ['a path', 'path /home/person/documents/reports/latest'],
+  ['an odd number of letters', 'A'.repeat(25)],
+  ['a hash', `sum ${randomBytes(64).toString('hex')}`],
+] as const)
+  test(`what stands in the line before a file hides nothing of it: ${what}`, () => {
+    const file = streams(1, text).toString('base64').replace(/=+$/, '')
+    assert.equal(redacted(`${head}\n${file}; after`), `${head}\n[REDACTED:api/key]; after`)
+  })
+
 test('bytes that begin like compressed ones again and again are looked at up to the limit of the message', () => {
   for (const head of ['789c', '7801', '1f8b08', '28b52ffd', '789c4b', '789c0500faff']) {
     const digits = Buffer.from(head.repeat(400_000), 'hex').toString('base64')

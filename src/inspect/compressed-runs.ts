@@ -5,7 +5,7 @@ import {
   expandedWithin,
   HEAD_DIGITS,
 } from './decode/compressed.ts'
-import { isRunDigit, nextLine } from './digit-runs.ts'
+import { isRunDigit, MIN_RUN, nextLine } from './digit-runs.ts'
 import type { Expansions } from './expansions.ts'
 
 /** Compressed bytes that stand in a text as digits, expanded. */
@@ -45,7 +45,9 @@ export function compressedRuns(
     const isCompressed = beginsCompressed(text, start)
     const mayBehind = start >= looked && mayHold(units, first, text.length, first - start)
     if (!isCompressed && !mayBehind) continue
-    const { digits, end } = joinedFrom(text, units, start, first)
+    const { digits, end } = isCompressed
+      ? joinedFrom(text, units, start, first)
+      : { digits: '', end: first }
     const add = (bytes: Uint8Array): void => {
       found.push({ start, end, text: Buffer.from(bytes).toString('utf8') })
     }
@@ -58,8 +60,10 @@ export function compressedRuns(
       expandedWithin(expanded, MAX_BYTES, expansions).forEach(add)
     }
     if (!mayBehind) continue
-    looked = end
-    compressedBehind(digits, expansions).forEach(add)
+    const block = blockFrom(text, units, start, first)
+    looked = block.end
+    for (const bytes of compressedBehind(block.digits, expansions))
+      found.push({ start, end: block.end, text: Buffer.from(bytes).toString('utf8') })
   }
   return found
 }
@@ -88,6 +92,45 @@ export function holdsCompressed(units: Uint16Array, runs: readonly number[]): bo
       return true
   }
   return false
+}
+
+/** A run with the lines that are as wide, and the last one behind them: others are of something else. */
+function blockFrom(
+  text: string,
+  units: Uint16Array,
+  start: number,
+  first: number,
+): { readonly digits: string; readonly end: number } {
+  const width = first - start
+  const lines = [text.slice(start, first)]
+  let end = first
+  for (;;) {
+    const [from, to] = digitsBehind(text, units, end)
+    if (to === from || to - from > width) break
+    if (to - from < width) {
+      const [last, lastEnd] = digitsBehind(text, units, to)
+      // That is another block, which begins here.
+      if (lastEnd - last >= MIN_RUN) break
+    }
+    lines.push(text.slice(from, to))
+    end = to
+    if (to - from < width) break
+  }
+  while (end < text.length && text.charAt(end) === '=') end += 1
+  return { digits: lines.join(''), end }
+}
+
+/** The digits with which the next line begins. */
+function digitsBehind(
+  text: string,
+  units: Uint16Array,
+  end: number,
+): readonly [from: number, to: number] {
+  const from = nextLine(units, end, text.length)
+  if (from === -1) return [end, end]
+  let to = from
+  while (to < text.length && isRunDigit(units[to] ?? 0)) to += 1
+  return [from, to]
 }
 
 /** A run with the lines on which it goes on. */

@@ -546,6 +546,17 @@ test('known values: a text made of the window of a value takes no more than seco
   assert.ok(used.user + used.system < 8_000_000, `${used.user / 1_000} ms`)
 })
 
+test('known values: a text made of the window of a long value takes no more than seconds', () => {
+  const value = randomBytes(48_000).toString('base64')
+  const { fingerprints } = fingerprintsOf(KEY, Buffer.from(value))
+  const { windowAt } = fingerprints.find(({ variant }) => variant === 'raw') ?? assert.fail()
+  const known = knowing(value)
+  const started = process.cpuUsage()
+  known.scan(PRINCIPAL, value.slice(windowAt, windowAt + 8).repeat(65_536))
+  const { user, system } = process.cpuUsage(started)
+  assert.ok(user + system < 3_000_000, `${user + system} µs`)
+})
+
 test('known values: the same text is hashed once, however often and in however many encodings it stands', () => {
   let hashed = 0
   const value = randomBytes(24).toString('base64url')

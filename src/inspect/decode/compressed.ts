@@ -192,23 +192,29 @@ function tried(
   const { constants, gunzipSync, inflateSync, zstdDecompressSync } =
     process.getBuiltinModule('node:zlib')
   // What is cut off is read as far as it goes.
-  const options = { maxOutputLength, finishFlush: constants.Z_SYNC_FLUSH }
+  const options = { maxOutputLength, finishFlush: constants.Z_SYNC_FLUSH, info: true }
   let written = 0
+  let read = bytes.length
   try {
-    const all =
-      encoding === 'gzip'
-        ? gunzipSync(bytes, options)
-        : encoding === 'zlib'
-          ? inflateSync(bytes, options)
-          : zstdDecompressSync(bytes, { maxOutputLength, finishFlush: constants.ZSTD_e_flush })
-    written = all.length
-    return all
+    const { buffer, engine } = (encoding === 'gzip'
+      ? gunzipSync(bytes, options)
+      : encoding === 'zlib'
+        ? inflateSync(bytes, options)
+        : zstdDecompressSync(bytes, {
+            maxOutputLength,
+            finishFlush: constants.ZSTD_e_flush,
+            info: true,
+          })) as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
+    written = buffer.length
+    // What follows its end is not read.
+    read = engine.bytesWritten
+    return buffer
   } catch (error) {
     const { code } = error as { readonly code?: unknown }
     if (code !== 'ERR_BUFFER_TOO_LARGE') return null
     written = maxOutputLength
     return 'too much'
   } finally {
-    expansions.spend(bytes.length + written)
+    expansions.spend(read + written)
   }
 }
