@@ -61,11 +61,14 @@ export class ConnectionLimits {
     if (remoteAddress === undefined) return
     const isProxy = this.#proxies.some((range) => addressIn(range, remoteAddress))
     const address = isProxy ? null : addressBlock(remoteAddress)
+    const ends = endsOf(socket)
+    // One that was reset may be told to have closed only behind the next one from the same port.
+    const before = this.#open.get(ends)
+    if (before !== undefined) this.#left(ends, before)
     if (!this.#hasRoom(address)) {
       socket.destroy()
       return
     }
-    const ends = endsOf(socket)
     const held: Held = { socket, address }
     this.#open.set(ends, held)
     if (address !== null) this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1)

@@ -68,7 +68,7 @@ export class DoorConnections {
 
   /** Ends those on which nothing is under way. */
   closeIdle(): void {
-    for (const one of this.#open.all()) if (one.isIdle) one.destroy()
+    for (const one of this.#open.all()) if (!one.isUnderWay) one.destroy()
   }
 
   closeAll(): void {
@@ -149,10 +149,6 @@ class DoorConnection {
     socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
     socket.on('close', this.#onClose)
-  }
-
-  get isIdle(): boolean {
-    return this.#underWay === null
   }
 
   /** A request whose head came, and perhaps no more of it. */

@@ -120,6 +120,29 @@ describe('connections', () => {
     )
   })
 
+  test('that are reset and come again from the same port count once', async () => {
+    const port = await listen({}, LONG)
+    for (let count = 0, localPort: number | undefined; count < 12; count += 1) {
+      const socket = connect({
+        port,
+        host: '127.0.0.1',
+        localAddress: '127.0.0.3',
+        ...(localPort !== undefined && { localPort }),
+      })
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      await new Promise((resolve) => socket.once('connect', resolve))
+      localPort = socket.localPort
+      socket.resetAndDestroy()
+      await closed
+    }
+    const streams = Array.from({ length: 4 }, () => open(port, '127.0.0.3'))
+    for (const { socket } of streams) socket.write(STREAM)
+    assert.deepEqual(
+      await Promise.all(streams.map(({ closed }) => isOpen(closed))),
+      streams.map(() => true),
+    )
+  })
+
   test('that ask nothing give way to new ones, the oldest first, and no request does', async () => {
     const port = await listen({}, LONG)
     const half = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n'
