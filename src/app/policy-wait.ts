@@ -5,6 +5,8 @@ import type { PipeWait } from '../gateway/index.ts'
 
 /** What a client may say before it is heard. Who says more is not seen to leave. */
 const AHEAD_BYTES = 1_048_576
+/** For a client that says all at once and ends: what it said is answered, if the policy is there by then. */
+const GRACE_MS = 10_000
 
 /** A client whose policy comes through a pipe, and who may leave, or be made to, before it is there. */
 export class PolicyWait implements PipeWait {
@@ -40,7 +42,15 @@ export class PolicyWait implements PipeWait {
     const client = this.#client
     const input = new PassThrough({ highWaterMark: AHEAD_BYTES })
     this.#input = client.pipe(input)
-    client.once('end', () => this.#leave(0, 'The client left'))
+    let hasSaid = false
+    client.once('data', () => {
+      hasSaid = true
+    })
+    client.once('end', () => {
+      const leave = (exit: number): void => this.#leave(exit, 'The client left')
+      if (hasSaid) setTimeout(leave, GRACE_MS, 1).unref()
+      else leave(0)
+    })
     input.once('close', () => client.destroy())
   }
 
