@@ -460,6 +460,21 @@ test('legacy client: who is told to come back does so at once, and then less and
   ])
 })
 
+test('legacy client: of a call that the server has begun, a try that it refuses takes nothing back', () => {
+  for (const [tries, end] of [
+    [0, 'refused-by-server'],
+    [1, 'lost'],
+  ] as const) {
+    const one = new LegacyClient()
+    run(one, HELLO, [])
+    say(one, ['c', rpc('"id":7,"method":"tools/call","params":{"name":"a"}')])
+    if (tries > 0) later(one, 2)
+    assert.deepEqual(one.failed(`n${2 + tries}`, 'refused-by-server', 'busy').map(shown), [
+      `failed n7 ${end}`,
+    ])
+  }
+})
+
 test('legacy client: a call that is cancelled before it comes back is not made again', () => {
   const one = new LegacyClient()
   run(one, HELLO, [])

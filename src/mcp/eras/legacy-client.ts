@@ -412,14 +412,14 @@ export class LegacyClient implements Translator {
   }
 
   /** Listens for all that is wanted now; the stream before ends when this one is there. */
-  #listen(onHeard: Listening['onHeard'] = NOBODY): readonly Crossing[] {
+  #listen(onHeard = NOBODY, uris = this.#uris): readonly Crossing[] {
     const { capabilities } = fieldsOf(this.#server?.body.value)
     const lists = LISTS.filter(
       ([, capability]) => fieldsOf(fieldsOf(capabilities)[capability])['listChanged'] === true,
     )
     const filter = {
       ...Object.fromEntries(lists.map(([kind]) => [kind, true])),
-      ...(this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}),
+      ...(uris.size > 0 ? { resourceSubscriptions: [...uris] } : {}),
     }
     this.#relistenAt = null
     this.#isLost = false
@@ -431,7 +431,7 @@ export class LegacyClient implements Translator {
     const id = this.#newId()
     const listening: Listening = {
       serverKey: `n${id}`,
-      uris: this.#uris,
+      uris,
       isAcknowledged: false,
       since: null,
       onHeard,
@@ -471,15 +471,19 @@ export class LegacyClient implements Translator {
     // What was heard before it was asked for is heard still.
     if (this.#current === listening) this.#current = [...this.#listening.values()].at(-1) ?? null
     const told = onHeard(problem, uris)
-    const next = this.#current
-    const isToFail =
-      next !== null &&
-      !next.isAcknowledged &&
-      [...uris].some((uri) => next.uris.has(uri) && !this.#uris.has(uri))
-    if (!isToFail) return told
-    // What was asked for behind it is asked for without that.
-    this.#listening.delete(next.serverKey)
-    return [...told, cancelled(next), ...this.#listen(next.onHeard)]
+    // What was asked for behind it is asked for without that, each by itself: what is refused next is refused alone.
+    const failing = [...this.#listening.values()].filter(
+      (one) =>
+        !one.isAcknowledged && [...uris].some((uri) => one.uris.has(uri) && !this.#uris.has(uri)),
+    )
+    for (const one of failing) this.#listening.delete(one.serverKey)
+    return [
+      ...told,
+      ...failing.flatMap((one) => [
+        cancelled(one),
+        ...this.#listen(one.onHeard, new Set([...one.uris].filter((uri) => this.#uris.has(uri)))),
+      ]),
+    ]
   }
 
   #told(message: Notification): readonly Crossing[] {
@@ -539,7 +543,10 @@ export class LegacyClient implements Translator {
     if (listening !== undefined) return this.#unheard(listening, null)
     const call = this.#calls.get(idKey)
     if (call === undefined) return []
-    return [...this.#end(call), { to: 'nobody', about: call.message.idKey, end, why }]
+    // The server took the tries before, and has done some of it.
+    const hasBegun = call.rounds + call.returns > 0
+    const about = call.message.idKey
+    return [...this.#end(call), { to: 'nobody', about, end: hasBegun ? 'lost' : end, why }]
   }
 
   tidy(now: number): readonly Crossing[] {

@@ -283,6 +283,29 @@ test('legacy client: a server that does not say whether it tells of a resource i
   run(one, [], [['c', subscribing(10, 'a://2'), [listening(5, 'a://1', 'a://2')]]])
 })
 
+test('legacy client: what is refused takes nothing of all that came behind it', () => {
+  for (const refuse of [
+    (one: LegacyClient) => say(one, ['s', rpc('"id":2,"error":{"code":-32602,"message":"no"}')]),
+    (one: LegacyClient) => [...one.tidy(0), ...one.tidy(10_000)].map(shown),
+  ]) {
+    const one = new LegacyClient()
+    run(one, HELLO, [
+      ['c', subscribing(8, 'a://none'), [listening(2, 'a://none')]],
+      ['c', subscribing(9, 'a://1'), [listening(3, 'a://none', 'a://1')]],
+      ['c', subscribing(10, 'a://2'), [listening(4, 'a://none', 'a://1', 'a://2')]],
+    ])
+    const [first, ...then] = refuse(one).filter((text) => !text.includes('notifications/cancelled'))
+    assert.match(first ?? '', /^client {"jsonrpc":"2.0","id":8,"error"/)
+    assert.deepEqual(then, [listening(5, 'a://1'), listening(6, 'a://1', 'a://2')])
+    assert.deepEqual(say(one, ['s', acknowledging(5)]), [
+      'client {"jsonrpc":"2.0","id":9,"result":{}}',
+    ])
+    assert.ok(
+      say(one, ['s', acknowledging(6)]).includes('client {"jsonrpc":"2.0","id":10,"result":{}}'),
+    )
+  }
+})
+
 test('legacy client: nobody waits for what a server says of its lists', () => {
   const one = new LegacyClient()
   run(one, HELLO, [])
