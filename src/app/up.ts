@@ -102,6 +102,8 @@ export async function serveUp(options: UpOptions): Promise<Served> {
       unname()
       stack.db.endWithin(END_MS)
       await Promise.all([house.stop(), serving.stop()])
+      // Servers may have taken most of it.
+      stack.db.endWithin(END_MS)
     },
   }
 }

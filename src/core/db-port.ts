@@ -150,7 +150,7 @@ export interface Db {
   changeMark(): unknown
   /**
    * The process is about to end: whatever waits for the database after that long fails with `STORE_UNAVAILABLE`. The
-   * first word counts. Does nothing where the database is in this process.
+   * last word counts. Does nothing where the database is in this process.
    */
   endWithin(ms: number): void
   close(): Promise<void>

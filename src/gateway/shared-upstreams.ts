@@ -1,5 +1,5 @@
 import { jsonDigest } from '../core/canonical-json.ts'
-import { Fault } from '../core/faults.ts'
+import { asFault, Fault } from '../core/faults.ts'
 import type { ServerInfo } from '../core/gateway-port.ts'
 import type { Log } from '../core/log.ts'
 import type { Caller } from '../core/principals.ts'
@@ -15,6 +15,8 @@ interface Held {
   readonly createdAt: number
   /** Who used it last. */
   admitted: Admitted
+  /** With what its last user came, when that was found to have no rights any more. */
+  without: Admitted | null
   lastUsed: number
 }
 
@@ -55,6 +57,8 @@ export class SharedUpstreams {
   readonly #upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream
   readonly #log: Log
   readonly #held = new Map<string, Held>()
+  /** Nobody finds them any more, and they take seconds to end. */
+  readonly #ending = new Set<Promise<void>>()
   #isClosed = false
 
   constructor(upstreamOf: (server: ServerInfo, caller: Caller) => OpenUpstream, log: Log) {
@@ -101,7 +105,14 @@ export class SharedUpstreams {
     if (other !== undefined) return other.upstream
     const open = this.#upstreamOf(server, caller)
     const upstream = new SharedUpstream(open, this.#log)
-    this.#held.set(key, { upstream, server: name, createdAt, admitted, lastUsed: monotonicMs() })
+    this.#held.set(key, {
+      upstream,
+      server: name,
+      createdAt,
+      admitted,
+      without: null,
+      lastUsed: monotonicMs(),
+    })
     return upstream
   }
 
@@ -110,7 +121,8 @@ export class SharedUpstreams {
     for (const [key, held] of this.#held) {
       const { upstream, server } = held
       if (!upstream.isIdle) held.lastUsed = monotonicMs()
-      if (upstream.isOver || held.lastUsed < before(server)) this.#end(key, upstream)
+      const isLeft = held.without === held.admitted && upstream.isIdle
+      if (isLeft || upstream.isOver || held.lastUsed < before(server)) this.#end(key, upstream)
     }
   }
 
@@ -120,26 +132,32 @@ export class SharedUpstreams {
       if (!isThere(server, createdAt)) this.#end(key, upstream)
   }
 
-  /** Ends those whose callers have no rights any more, where none of their requests is open. */
+  /** Ends those whose callers have no rights any more: those that still have a request open once they have none. */
   async keepOf(hasRights: (admitted: Admitted, server: string) => Promise<boolean>): Promise<void> {
     for (const [key, held] of this.#held) {
       const { admitted, server, upstream } = held
-      if (!upstream.isIdle || (await hasRights(admitted, server))) continue
+      held.without = (await hasRights(admitted, server)) ? null : admitted
       // Somebody may have come meanwhile, with another token.
-      const isLeft = this.#held.get(key) === held && held.admitted === admitted
+      const isLeft = this.#held.get(key) === held && held.without === held.admitted
       if (isLeft && upstream.isIdle) this.#end(key, upstream)
     }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#held.values()].map(({ upstream }) => upstream.close()))
-    this.#held.clear()
+    for (const [key, { upstream }] of this.#held) this.#end(key, upstream)
+    await Promise.all(this.#ending)
   }
 
   #end(key: string, upstream: SharedUpstream): void {
     this.#held.delete(key)
-    void upstream.close()
+    const ending = upstream
+      .close()
+      .catch((error: unknown) => {
+        this.#log.warn('a server did not end well', { error: asFault(error).code })
+      })
+      .finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
   }
 
   async #makeRoom(owner: string): Promise<void> {

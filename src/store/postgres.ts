@@ -150,7 +150,8 @@ class PostgresDb implements Db {
   }
 
   endWithin(ms: number): void {
-    this.#late ??= setTimeout(() => {
+    clearTimeout(this.#late)
+    this.#late = setTimeout(() => {
       this.#isGivenUp = true
       void this.#watch.close()
       this.#sockets.destroy()

@@ -256,24 +256,30 @@ test('a server that clients without sessions share ends with the grant, and that
     await granted('held', { grant: end }),
     await granted('held'),
   ]
-  const method = 'tools/list'
-  const list = async ({ bearer }: typeof left): Promise<void> => {
+  const ask = async ({ bearer }: typeof left, method: string, params = {}): Promise<void> => {
     const headers = { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': method }
-    const params = { _meta: MODERN_META }
+    const named = 'name' in params ? { 'Mcp-Name': String(params.name) } : {}
     const answer = await door.post(
-      { jsonrpc: '2.0', id: 1, method, params },
-      { ...bearing(bearer), ...headers },
+      { jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: MODERN_META } },
+      { ...bearing(bearer), ...headers, ...named },
       '/s/held/mcp',
     )
     const text = await answer.text()
     assert.equal(answer.status, 200, text)
   }
-  for (const one of [revoked, expiring, left]) await list(one)
+  for (const one of [revoked, expiring, left]) await ask(one, 'tools/list')
+  // What is still written down of a call that is under way keeps it for a moment, and no longer.
+  const silent = ask(revoked, 'tools/call', { name: 'silent', arguments: {} })
+  for (let waited = 0; !readFileSync(logOf('held'), 'utf8').includes('silent'); waited += 20) {
+    assert.ok(waited < 10_000, 'the server was not called')
+    await sleep(20)
+  }
   const pids = [...readFileSync(logOf('held'), 'utf8').matchAll(/started (\d+)/g)].map(([, pid]) =>
     Number(pid),
   )
   const [first, second, third] = pids.slice(-3) as [number, number, number]
   await grants.revoke(PERSON, revoked.grant.id)
+  await silent
   await gone(first)
   await gone(second)
   assert.ok(systemClock() >= end)
