@@ -30,13 +30,16 @@ interface Letter {
 export const LETTER = 'sallyport-sent-on'
 /** As long as a round may take, and then some. */
 const KNOWN_MS = 86_400_000
+/** For how long a call that was sent on is waited for at most: the other process, which is looked at, ends it before. */
+const SENT_MS = 86_400_000
 /** How much the clocks of two machines may differ. */
 const SKEW_MS = 30_000
 /** Who says nothing for that long to so little does not go on with a call. */
 const ALIVE_MS = 2_000
 const MAX_HEALTH_BYTES = 4_096
-/** The other process says itself that a call took too long. */
-const LATER_MS = 5_000
+/** How often it is asked while it has a call, and how often in a row it may say nothing. */
+const LOOK_MS = 5_000
+const MAX_SILENT = 2
 /** Fields of a client that the other process has to see. */
 const PASSED = /^(?:accept|content-type|mcp-.*|traceparent|tracestate)$/
 
@@ -73,7 +76,7 @@ export class GatewayNodes {
 
   /** @returns false when nobody answers there; then nothing was answered here */
   async sendOn(elsewhere: Elsewhere): Promise<boolean> {
-    const { node, path, request, response, frame, callMs, admitted } = elsewhere
+    const { node, path, request, response, frame, admitted } = elsewhere
     const { state, log } = this.#parts
     // What lies in a sealed file of this process is read by no other.
     if (mentionsHeld(frame.toString('latin1'))) return false
@@ -90,6 +93,19 @@ export class GatewayNodes {
     }
     const gone = new AbortController()
     response.once('close', () => gone.abort())
+    const silent = new AbortController()
+    const looking = setInterval(() => void look(), LOOK_MS).unref()
+    response.once('close', () => clearInterval(looking))
+    let silences = 0
+    const look = async (): Promise<void> => {
+      try {
+        await requireAlive(await this.#parts.out(), address)
+        silences = 0
+      } catch {
+        silences += 1
+        if (silences >= MAX_SILENT) silent.abort()
+      }
+    }
     let answer: Awaited<ReturnType<Outgoing['open']>>
     try {
       const out = await this.#parts.out()
@@ -100,12 +116,13 @@ export class GatewayNodes {
         headers: { ...fieldsOf(request), [LETTER]: this.#sealed(letter) },
         body: frame.toString('utf8'),
         audience: 'configured',
-        deadlineMs: callMs + LATER_MS,
-        idleMs: callMs + LATER_MS,
+        deadlineMs: SENT_MS,
+        idleMs: null,
         maxResponseBytes: null,
-        signal: gone.signal,
+        signal: AbortSignal.any([gone.signal, silent.signal]),
       })
     } catch (error) {
+      clearInterval(looking)
       if (gone.signal.aborted) return true
       log.warn('a call is held by a process that does not answer', { node, error: String(error) })
       return false

@@ -24,7 +24,6 @@ import {
   checkSentOn,
   type DoorRequest,
   type DoorResponse,
-  type Elsewhere,
   frameOf,
   type KnockOf,
   letIn,
@@ -161,12 +160,12 @@ export class AllDoor {
       refuse(response, 406, 'BAD_INPUT', NO_FORM)
       return
     }
-    const holder = standsAlone ? this.#holderOf(message, admitted) : null
-    if (holder !== null) {
+    const node = standsAlone ? this.#holderOf(message, admitted) : null
+    if (node !== null) {
       const { sendOn, path } = this.#options
       // There it is found out anew what he may reach.
       const elsewhere = { ...admitted, reaches: [], passedOver: [] }
-      if (await sendOn({ ...holder, path, request, response, frame, admitted: elsewhere })) return
+      if (await sendOn({ node, path, request, response, frame, admitted: elsewhere })) return
     }
     const isHello = client !== null && message.method === 'initialize'
     const id = isHello ? this.#opens.begin(admitted, introducedBy(message)) : client
@@ -186,18 +185,14 @@ export class AllDoor {
   }
 
   /** The other process that alone can go on with a request, or null. */
-  #holderOf(
-    request: Request,
-    { caller, reaches, sentOn }: AdmittedToAll,
-  ): Pick<Elsewhere, 'node' | 'callMs'> | null {
+  #holderOf(request: Request, { caller, reaches, sentOn }: AdmittedToAll): string | null {
     if (sentOn !== undefined || !MAY_PAUSE.has(request.method)) return null
     const { value } = request.params ?? {}
     if (!isObject(value) || value['requestState'] === undefined) return null
     for (const { server, grant } of reaches) {
       const of = { server: server.name, who: whoOf(caller, grant ?? undefined), revision: null }
       const node = this.#options.rounds.holderElsewhere(request, of)
-      if (node !== null)
-        return { node, callMs: this.#options.servers.of(server.name).health.callMs }
+      if (node !== null) return node
     }
     return null
   }
@@ -341,15 +336,23 @@ export class AllDoor {
     const kinds = Object.keys(WANTED).filter((kind) => asked[kind] === true)
     const methods = new Set(kinds.map((kind) => WANTED[kind]))
     const uris = new Set<string>()
+    const honoured: string[] = []
     // Those of servers that are still starting then are not among what it is told of.
     const signal = AbortSignal.timeout(LIST_MS)
-    for (const uri of listOf(asked['resourceSubscriptions']))
-      if (typeof uri === 'string' && !uris.has(uri)) {
+    for (const one of new Set(listOf(asked['resourceSubscriptions'])))
+      if (typeof one === 'string') {
+        const uri = all.addressOf(one)
+        if (uris.has(uri)) {
+          honoured.push(one)
+          continue
+        }
         const isHeard = await all.subscribe(uri, admitted.caller, signal).then(
           () => true,
           () => false,
         )
-        if (isHeard) uris.add(uri)
+        if (!isHeard) continue
+        uris.add(uri)
+        honoured.push(one)
       }
     const leave = (): void => {
       for (const uri of uris) all.unsubscribe(uri)
@@ -364,7 +367,7 @@ export class AllDoor {
     pending.begin()
     const notifications = {
       ...Object.fromEntries(kinds.map((kind) => [kind, true])),
-      ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
+      ...(uris.size > 0 && { resourceSubscriptions: honoured }),
     }
     pending.event(told('notifications/subscriptions/acknowledged', { notifications }))
     const changes = new ChangeNotices(pending)

@@ -192,9 +192,10 @@ async function completed(one: AllRequest): Promise<string> {
 
 async function subscribed(one: AllRequest): Promise<string> {
   const { request, all, caller, listened, signal } = one
-  const uri = memberIn(request.params?.value, 'uri')
-  if (typeof uri !== 'string')
+  const asked = memberIn(request.params?.value, 'uri')
+  if (typeof asked !== 'string')
     return errorAnswer(request.idText, RPC_ERRORS.params, "'uri' must be a text.")
+  const uri = all.addressOf(asked)
   if (request.method === 'resources/unsubscribe') {
     if (listened.delete(uri)) all.unsubscribe(uri)
   } else if (!listened.has(uri)) {
@@ -208,6 +209,8 @@ async function subscribed(one: AllRequest): Promise<string> {
       if (typeof code !== 'number') throw error
       return errorAnswer(request.idText, code, error.message)
     }
+    // Another request may have been as quick.
+    if (listened.has(uri)) all.unsubscribe(uri)
     listened.add(uri)
   }
   return resultAnswer(request.idText, {})

@@ -266,6 +266,12 @@ export class AllServers {
     counts.set(place.uri, (counts.get(place.uri) ?? 0) + 1)
   }
 
+  /** The address as it is told here, however its client writes the name of the server; itself where no server has it. */
+  addressOf(uri: string): string {
+    const place = this.#placeOf(uri)
+    return place === null ? uri : uriOfAll(place.server, place.uri)
+  }
+
   unsubscribe(uri: unknown): void {
     const place = this.#placeOf(uri)
     const counts = place === null ? undefined : this.#subscribed.get(place.server)

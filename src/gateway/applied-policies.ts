@@ -95,6 +95,23 @@ export function decideByAll(
   return all
 }
 
+/**
+ * Why a client is not told that a resource changed. Who listens to one is told of its parts, too, of which he may not
+ * have been let listen to each.
+ *
+ * @param params of the notification
+ */
+export function deniesChange(
+  policies: PoliciesNow,
+  asker: Omit<MethodSubject, 'method' | 'params'>,
+  params: MethodSubject['params'],
+): Denied | null {
+  const method = 'resources/subscribe'
+  const among = policies.filter((one) => namesMethod(one, method))
+  const decision = decideByAll(policies, { ...asker, method, params }, among)
+  return decision.allowed ? null : decision
+}
+
 /** Policies as they hold for a tool that none of them names. */
 export function withoutNamesOfAll(policies: PoliciesNow): PoliciesNow {
   return policies.map((one) => ({ ...one, policy: withoutNames(one.policy) }))

@@ -14,6 +14,7 @@ import {
   ALLOWED,
   decideByAll,
   decideResultByAll,
+  deniesChange,
   revisionOf,
   type Subject,
   withoutNamesOfAll,
@@ -265,7 +266,9 @@ export class CallPath {
           annotations: hiddenBy === null ? this.tools.annotationsOf(what.name) : null,
           toolClass: null,
         }
-    const decision = decideByAll(policies, subject)
+    const isChange = what.isFromServer && what.name === 'notifications/resources/updated'
+    const unheard = isChange ? deniesChange(policies, asker, underway.args) : null
+    const decision = unheard ?? decideByAll(policies, subject)
     if (decision.allowed) {
       underway.subject = subject
       underway.decision = decision

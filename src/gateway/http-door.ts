@@ -414,8 +414,7 @@ export class HttpDoor {
     const { message, response, frame } = posted
     if (node !== null && admitted.sentOn === undefined) {
       const path = `/s/${server.name}/mcp`
-      const { callMs } = standing.path.health
-      const elsewhere = { node, path, request, response, frame, admitted, callMs }
+      const elsewhere = { node, path, request, response, frame, admitted }
       if ((await this.#options.sendOn?.(elsewhere)) === true) return
     }
     const shared = await this.#shared.of(server, admitted, capabilitiesOf(message))

@@ -88,8 +88,6 @@ export interface Elsewhere {
   readonly request: DoorRequest
   readonly response: DoorResponse
   readonly frame: Buffer
-  /** How long the server may take. */
-  readonly callMs: number
   /** Who was let in here, as the door at that address knows him. */
   readonly admitted: object
 }

@@ -44,6 +44,8 @@ export class ModernMember implements AllMember {
   #hasAnswered = false
   #capabilities: Promise<unknown> | null = null
   #listening: Listening | null = null
+  /** All that are open, the oldest first: those before the one that is wanted end once that is there. */
+  readonly #streams = new Set<Listening>()
   #isHeeded = false
   #timer: NodeJS.Timeout | undefined
   #open = 0
@@ -154,7 +156,7 @@ export class ModernMember implements AllMember {
   #over(): void {
     this.#isOver = true
     clearTimeout(this.#timer)
-    this.#listening?.stop.abort()
+    for (const one of this.#streams) one.stop.abort()
     this.#options.onOver()
   }
 
@@ -249,11 +251,11 @@ export class ModernMember implements AllMember {
   /** Asks to be told of what is wanted now, in place of what was wanted before. */
   #listen(): Listening {
     clearTimeout(this.#timer)
-    const before = this.#listening
     const stop = new AbortController()
     const { promise: acknowledged, resolve } = Promise.withResolvers<readonly unknown[]>()
     const listening = { stop, acknowledged }
     this.#listening = listening
+    this.#streams.add(listening)
     const lists = this.#isHeeded
       ? { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }
       : {}
@@ -266,6 +268,11 @@ export class ModernMember implements AllMember {
       if (message.method !== ACKNOWLEDGED) {
         this.#options.onNotice(message)
         return
+      }
+      // Nothing is missed in between.
+      for (const one of this.#streams) {
+        if (one === listening) break
+        one.stop.abort()
       }
       const { value } = message.params ?? {}
       const honoured = isObject(value) ? value['notifications'] : undefined
@@ -281,12 +288,12 @@ export class ModernMember implements AllMember {
       })
       .then(() => {
         resolve([])
+        this.#streams.delete(listening)
         if (this.#listening !== listening || this.#isOver) return
-        this.#listening = null
+        // What was heard before it was refused is heard still.
+        this.#listening = [...this.#streams].at(-1) ?? null
         if (isHonoured) this.#timer = setTimeout(() => this.#listen(), AGAIN_MS).unref()
       })
-    // Nothing is missed in between.
-    void acknowledged.then(() => before?.stop.abort())
     return listening
   }
 }

@@ -372,6 +372,61 @@ for (const path of ['/mcp/all', '/s/deep/mcp'])
     await servers.remove(PERSON, 'deep')
   })
 
+await policies.set(
+  PERSON,
+  'shy',
+  Buffer.from(
+    JSON.stringify({
+      version: '1',
+      default: 'allow',
+      methods: {
+        'resources/subscribe': {
+          deny_if: [{ conditions: [{ path: 'params.uri', op: 'contains', value: 'secret' }] }],
+        },
+      },
+    }),
+  ),
+)
+
+test('modern: nobody is told of what he may not listen to, and what is refused ends nothing that was listened to', async () => {
+  await changing('deep')
+  const granted = await grantAt('deep', 'shy')
+  let count = 0
+  const post = (method: string, params: object, name?: string): Promise<Response> => {
+    count += 1
+    return door.post(
+      { jsonrpc: '2.0', id: count, method, params: { ...params, _meta: META } },
+      {
+        Authorization: `Bearer ${granted.bearer.reveal()}`,
+        'MCP-Protocol-Version': '2026-07-28',
+        'Mcp-Method': method,
+        ...(name !== undefined && { 'Mcp-Name': name }),
+      },
+      '/mcp/all',
+    )
+  }
+  const listen = async (uri: string) =>
+    readEvents(
+      await post('subscriptions/listen', { notifications: { resourceSubscriptions: [uri] } }),
+    )
+  // However the name of the server is written.
+  const stream = await listen('mcp://DEEP/file:///d/')
+  assert.deepEqual((await stream.next()).params?.['notifications'], {
+    resourceSubscriptions: ['mcp://DEEP/file:///d/'],
+  })
+  const refused = await listen('mcp://deep/file:///d/secret.txt')
+  assert.deepEqual((await refused.next()).params?.['notifications'], {})
+  const uris = ['file:///d/secret.txt', 'zz://other-secret', 'file:///d/a.txt']
+  await (
+    await post('tools/call', { name: 'deep.change', arguments: { uris } }, 'deep.change')
+  ).text()
+  assert.equal((await stream.next()).params?.['uri'], 'mcp://deep/file:///d/a.txt')
+  await stream.close()
+  await refused.close()
+  await grants.revoke(PERSON, granted.grant.id)
+  await servers.remove(PERSON, 'deep')
+})
+
 test('legacy: a session is told of the parts of a resource that it subscribed to', async () => {
   await changing('deep')
   const granted = await grantAt('deep')
